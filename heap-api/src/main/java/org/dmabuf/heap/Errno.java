@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+/**
+ * Why the kernel, a heap or the broker refused, as a Linux error number. The numbers are those of asm-generic, which
+ * x86-64, arm64 and riscv64 share; the list holds the ones that memory, descriptors and heaps can meet.
+ */
+public enum Errno {
+    /** Operation not permitted: for instance a seal is in the way. */
+    EPERM(1, "operation not permitted"),
+    /** No such file or directory. */
+    ENOENT(2, "no such file or directory"),
+    /** Interrupted system call. */
+    EINTR(4, "interrupted system call"),
+    /** Input or output error; also any error number that this list does not hold. */
+    EIO(5, "input/output error"),
+    /** No such device or address. */
+    ENXIO(6, "no such device or address"),
+    /** Bad descriptor: closed, or open for another access. */
+    EBADF(9, "bad file descriptor"),
+    /** Try again. */
+    EAGAIN(11, "resource temporarily unavailable"),
+    /** Out of memory: of the heap, of a quota, or of the machine. */
+    ENOMEM(12, "cannot allocate memory"),
+    /** Not permitted to this user or this bundle. */
+    EACCES(13, "permission denied"),
+    /** Bad address. */
+    EFAULT(14, "bad address"),
+    /** In use. */
+    EBUSY(16, "device or resource busy"),
+    /** Exists already. */
+    EEXIST(17, "file exists"),
+    /** No such heap, or a heap that is leaving. */
+    ENODEV(19, "no such device"),
+    /** Invalid argument. */
+    EINVAL(22, "invalid argument"),
+    /** The machine has no descriptor left. */
+    ENFILE(23, "too many open files in system"),
+    /** The process has no descriptor left (RLIMIT_NOFILE). */
+    EMFILE(24, "too many open files"),
+    /** The descriptor does not know this ioctl. */
+    ENOTTY(25, "inappropriate ioctl for device"),
+    /** File too large. */
+    EFBIG(27, "file too large"),
+    /** No space left. */
+    ENOSPC(28, "no space left on device"),
+    /** The call does not exist on this kernel. */
+    ENOSYS(38, "function not implemented"),
+    /** Value too large. */
+    EOVERFLOW(75, "value too large for defined data type"),
+    /** A descriptor of the wrong kind. */
+    EBADFD(77, "file descriptor in bad state"),
+    /** The buffer cannot do that, by construction. */
+    ENOTSUP(95, "operation not supported"),
+    /** A wait ran out. */
+    ETIMEDOUT(110, "connection timed out");
+
+    private final int number;
+    private final String meaning;
+
+    Errno(int number, String meaning) {
+        this.number = number;
+        this.meaning = meaning;
+    }
+
+    /** {@return the positive number that the kernel uses} */
+    public int number() {
+        return number;
+    }
+
+    /** {@return a few lower-case words of English} */
+    public String meaning() {
+        return meaning;
+    }
+
+    /**
+     * The constant of a kernel's number.
+     *
+     * @param number a positive error number
+     * @return its constant, {@link #EIO} for one that is not listed
+     */
+    public static Errno of(int number) {
+        for (Errno errno : values()) {
+            if (errno.number == number) {
+                return errno;
+            }
+        }
+        return EIO;
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import java.util.List;
+import org.osgi.annotation.versioning.ProviderType;
+
+/**
+ * Allocates buffers from whatever heaps are installed. Get it as an OSGi service: each bundle has its own view, so the
+ * broker knows who asks, and takes back what a bundle still holds when it has stopped.
+ *
+ * <p>Any thread may call any method. Once the bundle that the service was given to has stopped, every method throws
+ * {@link IllegalStateException}.
+ */
+@ProviderType
+public interface HeapBroker {
+    /**
+     * Allocates one buffer, zeroed. The heaps that the request names are asked in order; one that does not meet the
+     * request is skipped, one that answers {@link Errno#ENOMEM} or {@link Errno#ENODEV} or is leaving makes way for the
+     * next, any other refusal ends the request.
+     *
+     * @param request how much, from where, for what
+     * @return a buffer that the caller closes
+     * @throws HeapException when no heap gave one; {@link HeapException#attempts()} lists every heap looked at
+     */
+    DmaBuf allocate(AllocationRequest request);
+
+    /**
+     * Lists every heap that is known, in the order in which a request without names would ask them: those that serve,
+     * then those that do not, with the reason. A snapshot; it does not change.
+     *
+     * @return heaps serving, refused, shadowed by another of the same name, draining, and departed ones of which
+     *     buffers are left
+     */
+    List<HeapInfo> heaps();
+
+    /**
+     * Registers a buffer as an OSGi service of type {@link DmaBuf}, with the properties {@code dmabuf.name},
+     * {@code dmabuf.size} and {@code heap.name}, for bundles that wait for it by name. Each bundle that gets the service
+     * holds a reference of its own until it ungets it; {@link DmaBuf#close()} on what it got does nothing.
+     *
+     * @param buffer a buffer of this broker; it stays the caller's and may be closed at once
+     * @param name value of {@code dmabuf.name}, not empty
+     * @return closes to unregister; the service also goes when the calling bundle stops
+     * @throws HeapException {@link Errno#EINVAL} for a buffer that is not of this broker, or an empty name
+     */
+    Publication publish(DmaBuf buffer, String name);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import java.util.Map;
+import org.osgi.annotation.versioning.ProviderType;
+
+/** What the broker knows of one heap, at one moment. Immutable. */
+@ProviderType
+public interface HeapInfo {
+    /** {@return {@code heap.name}; for a heap refused without one, a text that tells the service apart} */
+    String name();
+
+    /** {@return where it stands} */
+    HeapState state();
+
+    /** {@return one sentence on why it does not serve, empty when it does} */
+    String reason();
+
+    /** {@return its service properties, those of {@link HeapProperties} among them} */
+    Map<String, Object> properties();
+
+    /** {@return the symbolic name of the bundle that announced it} */
+    String bundle();
+
+    /** {@return what the heap itself says of its memory; nothing for a heap that does not serve} */
+    HeapUsage usage();
+
+    /** {@return buffers of it that are referenced or mapped, as the broker counts them} */
+    long liveBuffers();
+
+    /** {@return bytes in those buffers} */
+    long liveBytes();
+}

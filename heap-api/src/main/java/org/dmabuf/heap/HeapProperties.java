@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+/**
+ * The service properties by which a heap announces itself, and by which a request chooses. A property states a physical
+ * truth about the memory; what a heap only imitates it names in {@link #EMULATES}. Figures that change with each
+ * allocation are no properties, see {@link HeapUsage}.
+ *
+ * <table>
+ * <caption>Service properties of a HeapExporter</caption>
+ * <tr><th>name<th>type<th>default<th>meaning
+ * <tr><td>{@code heap.name}<td>String<td>required<td>unique; names the memory and not the allocator. One to 64
+ *     characters, no {@code /}, no {@code ..}, no blank; {@code ,} and {@code @} are usual
+ * <tr><td>{@code heap.id}<td>Integer<td>none<td>0 to 63, unique: the heap's bit in a mask
+ * <tr><td>{@code heap.type}<td>String<td>none<td>{@code system}, {@code cma}, {@code carveout}, {@code secure}, or a
+ *     vendor's own word
+ * <tr><td>{@code heap.priority}<td>Integer<td>0<td>a heap of higher priority is asked first
+ * <tr><td>{@code heap.dmabuf}<td>Boolean<td>false<td>descriptors are real dma-bufs, which devices import; else other
+ *     processes can map them and no device takes them
+ * <tr><td>{@code heap.contiguous}<td>Boolean<td>false<td>a buffer of any size is one physical run
+ * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>bytes up to which, and to a multiple of which, memory is in one
+ *     physical run
+ * <tr><td>{@code heap.cached}<td>Boolean<td>true<td>CPU accesses go through the caches
+ * <tr><td>{@code heap.protected}<td>Boolean<td>false<td>the hardware keeps the CPU out
+ * <tr><td>{@code heap.mappable}<td>Boolean<td>true<td>{@link DmaBuf#map} works
+ * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>can export a descriptor through which nobody can write
+ * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>the largest alignment in bytes that a request may ask for
+ * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>all physical addresses are below 2 to this power
+ * <tr><td>{@code heap.backend}<td>String<td>none<td>what makes the memory: {@code memfd}, {@code udmabuf},
+ *     {@code dma-heap}, …
+ * <tr><td>{@code heap.emulates}<td>String+<td>none<td>what the heap imitates without having it: {@code contiguous},
+ *     {@code protected}
+ * </table>
+ */
+public final class HeapProperties {
+    /** The heap's unique name: String, required. */
+    public static final String NAME = "heap.name";
+    /** The heap's bit in a mask: Integer, 0 to 63, unique. */
+    public static final String ID = "heap.id";
+    /** The kind of heap: String. */
+    public static final String TYPE = "heap.type";
+    /** Higher is asked first: Integer, 0 when absent. */
+    public static final String PRIORITY = "heap.priority";
+    /** Descriptors are real dma-bufs: Boolean. */
+    public static final String DMABUF = "heap.dmabuf";
+    /** A buffer of any size is one physical run: Boolean. */
+    public static final String CONTIGUOUS = "heap.contiguous";
+    /** Bytes up to which memory is in one physical run: Long. */
+    public static final String CONTIGUOUS_MAX = "heap.contiguous.max";
+    /** CPU accesses go through the caches: Boolean, true when absent. */
+    public static final String CACHED = "heap.cached";
+    /** The hardware keeps the CPU out: Boolean. */
+    public static final String PROTECTED = "heap.protected";
+    /** The CPU can map buffers: Boolean, true when absent. */
+    public static final String MAPPABLE = "heap.mappable";
+    /** Can export descriptors through which nobody can write: Boolean. */
+    public static final String EXPORT_READONLY = "heap.export.readonly";
+    /** The largest alignment in bytes that a request may ask for: Long, 4096 when absent. */
+    public static final String ALIGNMENT = "heap.alignment";
+    /** Physical addresses are below 2 to this power: Integer. */
+    public static final String DMA_BITS = "heap.dma.bits";
+    /** What makes the memory: String. */
+    public static final String BACKEND = "heap.backend";
+    /** What the heap imitates without having it: String, array or collection of String. */
+    public static final String EMULATES = "heap.emulates";
+
+    /** Service property of a published buffer: its name, String. */
+    public static final String BUFFER_NAME = "dmabuf.name";
+    /** Service property of a published buffer: bytes, Long. */
+    public static final String BUFFER_SIZE = "dmabuf.size";
+
+    private HeapProperties() {}
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+/** Where a heap stands with the broker. */
+public enum HeapState {
+    /** It takes requests. */
+    SERVING,
+    /** It announced something that cannot be: no name, a name or id out of range, a property of the wrong type. */
+    REFUSED,
+    /** Another heap has its name or id; it takes over when that one goes. */
+    SHADOWED,
+    /** It is leaving: calls that are under way finish, new ones are refused. */
+    DRAINING,
+    /** It has left; buffers of it live on. */
+    DEPARTED
+}

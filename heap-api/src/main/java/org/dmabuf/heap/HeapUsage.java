@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import java.util.OptionalLong;
+
+/**
+ * What a heap says of its own memory, in bytes. A heap tells what it knows and leaves out the rest. Immutable: each
+ * {@code with} method returns another.
+ */
+public final class HeapUsage {
+    private static final long UNKNOWN = -1;
+    private static final HeapUsage NOTHING_KNOWN = new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN);
+
+    private final long capacity;
+    private final long free;
+    private final long largestFree;
+
+    private HeapUsage(long capacity, long free, long largestFree) {
+        this.capacity = capacity;
+        this.free = free;
+        this.largestFree = largestFree;
+    }
+
+    /** {@return a usage that tells nothing} */
+    public static HeapUsage unknown() {
+        return NOTHING_KNOWN;
+    }
+
+    /**
+     * Tells how much the heap can hold in all.
+     *
+     * @param bytes at least 0
+     * @return a usage
+     */
+    public HeapUsage withCapacity(long bytes) {
+        return new HeapUsage(known(bytes), free, largestFree);
+    }
+
+    /**
+     * Tells how much can be allocated now, in however many pieces.
+     *
+     * @param bytes at least 0
+     * @return a usage
+     */
+    public HeapUsage withFree(long bytes) {
+        return new HeapUsage(capacity, known(bytes), largestFree);
+    }
+
+    /**
+     * Tells the largest single buffer that can be allocated now.
+     *
+     * @param bytes at least 0
+     * @return a usage
+     */
+    public HeapUsage withLargestFree(long bytes) {
+        return new HeapUsage(capacity, free, known(bytes));
+    }
+
+    /** {@return bytes that the heap can hold in all} */
+    public OptionalLong capacity() {
+        return optional(capacity);
+    }
+
+    /** {@return bytes that can be allocated now} */
+    public OptionalLong free() {
+        return optional(free);
+    }
+
+    /** {@return bytes of the largest single buffer that can be allocated now} */
+    public OptionalLong largestFree() {
+        return optional(largestFree);
+    }
+
+    @Override
+    public String toString() {
+        return "capacity " + text(capacity) + ", free " + text(free) + ", largest free " + text(largestFree);
+    }
+
+    private static String text(long bytes) {
+        return bytes == UNKNOWN ? "unknown" : bytes + " bytes";
+    }
+
+    private static long known(long bytes) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException("a usage of " + bytes + " bytes");
+        }
+        return bytes;
+    }
+
+    private static OptionalLong optional(long bytes) {
+        return bytes == UNKNOWN ? OptionalLong.empty() : OptionalLong.of(bytes);
+    }
+}

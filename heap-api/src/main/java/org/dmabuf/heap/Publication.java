@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import org.osgi.annotation.versioning.ProviderType;
+
+/** A buffer that is registered as a service, see {@link HeapBroker#publish}. */
+@ProviderType
+public interface Publication extends AutoCloseable {
+    /** Unregisters the service and drops the publication's own reference. Closing twice does nothing. */
+    @Override
+    void close();
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a client of the heaps sees: {@link org.dmabuf.heap.HeapBroker} allocates, {@link org.dmabuf.heap.DmaBuf} is
+ * the result. Interfaces here are implemented by the broker alone, so they may grow in a minor version.
+ */
+@Export
+@Version("1.0.0")
+package org.dmabuf.heap;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

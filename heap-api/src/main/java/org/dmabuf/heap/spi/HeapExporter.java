@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.spi;
+
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapUsage;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/**
+ * A heap. Register it as an OSGi service with the properties of {@link org.dmabuf.heap.HeapProperties} once its memory
+ * is there, and unregister it to take it away: no memory, no service.
+ *
+ * <p>Every method is called by any thread, concurrently, and never under a lock of the broker. When the service goes,
+ * the broker waits for the calls inside {@link #allocate}, 2 seconds by default. Buffers outlive the service and, when
+ * the bundle is uninstalled, its bundle too.
+ */
+@ConsumerType
+public interface HeapExporter {
+    /**
+     * Makes one buffer, zeroed. May block.
+     *
+     * @param request already checked: size at least 1 and without overflow when rounded to pages, alignment a power of
+     *     two within {@code heap.alignment}, exports as the heap announced
+     * @return a new buffer, which the broker releases
+     * @throws HeapException with nothing held: {@link org.dmabuf.heap.Errno#ENOMEM} when there is not enough memory and
+     *     another heap may be asked, {@link org.dmabuf.heap.Errno#EINVAL} for flags that the heap does not know
+     */
+    HeapBuffer allocate(HeapRequest request);
+
+    /**
+     * Tells how full the heap is. Cheap, and never blocks: it is pulled by listings and metrics.
+     *
+     * @return nothing known by default
+     */
+    default HeapUsage usage() {
+        return HeapUsage.unknown();
+    }
+
+    /**
+     * Gives memory that the heap keeps for speed back to the machine.
+     *
+     * @param bytes how much is wanted
+     * @return how much was given back; 0 by default
+     */
+    default long trim(long bytes) {
+        return 0;
+    }
+}
