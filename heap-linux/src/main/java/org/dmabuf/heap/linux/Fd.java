@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import org.dmabuf.heap.OwnedFd;
+
+/** A descriptor with one owner: closed once, whoever comes first, and never again under the same number. */
+public final class Fd implements OwnedFd {
+    private static final int GONE = -1;
+    private static final VarHandle NUMBER;
+
+    static {
+        try {
+            NUMBER = MethodHandles.lookup().findVarHandle(Fd.class, "number", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final Syscalls syscalls;
+    private volatile int number;
+
+    /**
+     * Takes ownership.
+     *
+     * @param syscalls closes it
+     * @param number an open descriptor that nobody else closes
+     */
+    public Fd(Syscalls syscalls, int number) {
+        if (number < 0) {
+            throw new IllegalArgumentException("descriptor " + number);
+        }
+        this.syscalls = syscalls;
+        this.number = number;
+    }
+
+    @Override
+    public int fd() {
+        return open(number);
+    }
+
+    @Override
+    public int detach() {
+        return open((int) NUMBER.getAndSet(this, GONE));
+    }
+
+    @Override
+    public void close() {
+        int fd = (int) NUMBER.getAndSet(this, GONE);
+        if (fd != GONE) {
+            // Also after EINTR the number is free, and may be another thread's by now.
+            syscalls.close(fd);
+        }
+    }
+
+    private static int open(int fd) {
+        if (fd == GONE) {
+            throw new IllegalStateException("the descriptor was closed or detached");
+        }
+        return fd;
+    }
+
+    @Override
+    public String toString() {
+        int fd = number;
+        return fd == GONE ? "closed descriptor" : "descriptor " + fd;
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/**
+ * Refuses memory that the machine does not have, before the kernel is asked: memfd overcommits, and a process that goes
+ * over its cgroup's limit is killed whatever the call. One object serves all heaps that take fresh memory; slices of a
+ * region that was reserved at start do not pass here.
+ *
+ * <p>The machine is read when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would not do; in between,
+ * what was granted is subtracted. Memory given back shows at the next reading, so a refusal always rests on a new one.
+ */
+public final class Headroom {
+    /** System property: bytes that are left to the rest of the machine. */
+    public static final String RESERVE_PROPERTY = "org.dmabuf.heap.headroom.reserve";
+
+    private static final long MAX_AGE_MILLIS = 50;
+    private static final long DEFAULT_RESERVE = 64L << 20;
+
+    /** Bytes available at one moment, and the limit that they are under. */
+    record Reading(long available, String limit) {}
+
+    private static final class Machine {
+        static final Headroom HEADROOM =
+                new Headroom(new MachineMemory()::read, Long.getLong(RESERVE_PROPERTY, DEFAULT_RESERVE), System::nanoTime);
+    }
+
+    private final Supplier<Reading> machine;
+    private final long reserve;
+    private final LongSupplier nanoTime;
+
+    /** All that was ever granted. */
+    private final AtomicLong granted = new AtomicLong();
+    /** Of that, what a reading from now on shows. */
+    private final AtomicLong settled = new AtomicLong();
+    /** How far {@link #granted} may go before the next reading. */
+    private volatile long ceiling;
+
+    private final ReentrantLock reading = new ReentrantLock();
+    private volatile String limit = "";
+    private volatile long readAt;
+
+    Headroom(Supplier<Reading> machine, long reserve, LongSupplier nanoTime) {
+        this.machine = machine;
+        this.reserve = reserve;
+        this.nanoTime = nanoTime;
+        readAt = nanoTime.getAsLong() - MAX_AGE_MILLIS * 1_000_000 - 1;
+    }
+
+    /** {@return the headroom of this machine and of this process's cgroup} */
+    public static Headroom machine() {
+        return Machine.HEADROOM;
+    }
+
+    /**
+     * Takes memory that is about to be allocated from the headroom. A caller for whom it returns calls {@link #settle}
+     * once.
+     *
+     * @param heap named in the refusal
+     * @param bytes whole pages
+     * @throws HeapException {@link Errno#ENOMEM} when the machine has less; nothing is taken
+     */
+    public void reserve(String heap, long bytes) {
+        if (old()) {
+            refresh(false); // waits for a reading that is under way: the old figure may be hours old
+        }
+        if (!take(bytes)) {
+            refresh(true);
+            if (!take(bytes)) {
+                throw new HeapException(
+                        Errno.ENOMEM,
+                        heap,
+                        "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: " + Bytes.text(available())
+                                + " left of " + limit + " less a reserve of " + Bytes.text(reserve)
+                                + "; ask for less, close buffers, or lower " + RESERVE_PROPERTY);
+            }
+        }
+    }
+
+    /**
+     * Ends a reservation: the memory was allocated, and readings show it, or it was not.
+     *
+     * @param bytes as reserved
+     */
+    public void settle(long bytes) {
+        settled.addAndGet(bytes);
+    }
+
+    /** {@return bytes that could be allocated now, as far as the last reading tells} */
+    public long available() {
+        if (old() && reading.tryLock()) {
+            try {
+                refresh(false);
+            } finally {
+                reading.unlock();
+            }
+        }
+        return Math.max(0, ceiling - granted.get());
+    }
+
+    private boolean take(long bytes) {
+        long before;
+        do {
+            before = granted.get();
+            if (bytes > ceiling - before) {
+                return false;
+            }
+        } while (!granted.compareAndSet(before, before + bytes));
+        return true;
+    }
+
+    private boolean old() {
+        return nanoTime.getAsLong() - readAt > MAX_AGE_MILLIS * 1_000_000;
+    }
+
+    private void refresh(boolean always) {
+        reading.lock();
+        try {
+            if (always || old()) {
+                // Before the machine is looked at: what is settled later may not be in its figure.
+                long shown = settled.get();
+                Reading now = machine.get();
+                limit = now.limit();
+                ceiling = now.available() - reserve + shown;
+                readAt = nanoTime.getAsLong();
+            }
+        } finally {
+            reading.unlock();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/**
+ * memfd_create(2): memory with a descriptor, which other processes can map and nobody can shrink. The memory is there
+ * when {@link #create} returns, so that touching it later cannot fail.
+ */
+final class Memfd {
+    static final int MFD_CLOEXEC = 0x1;
+    static final int MFD_ALLOW_SEALING = 0x2;
+    static final int MFD_NOEXEC_SEAL = 0x8; // since 6.3, EINVAL before
+
+    static final int F_ADD_SEALS = 1033;
+
+    static final int F_SEAL_SEAL = 0x1; // no further seal
+    static final int F_SEAL_SHRINK = 0x2;
+    static final int F_SEAL_GROW = 0x4;
+    static final int F_SEAL_FUTURE_WRITE = 0x10; // no new writable map and no write(2), for root too
+
+    static final int O_RDONLY = 0x0;
+    static final int O_CLOEXEC = 0x80000;
+
+    /**
+     * fallocate(2) undoes all of a call that a signal interrupts. In pieces, a profiler's signals cannot keep a large
+     * buffer from ever getting done.
+     */
+    private static final long PIECE = 64L << 20;
+
+    private final Syscalls syscalls;
+    private volatile boolean noexec = true;
+
+    Memfd(Syscalls syscalls) {
+        this.syscalls = syscalls;
+    }
+
+    /**
+     * Makes a memfd of a fixed size.
+     *
+     * @param heap named in a refusal
+     * @param name seen in /proc
+     * @param size bytes, whole pages
+     * @param seals {@code F_SEAL_*} besides SHRINK and GROW
+     * @return a descriptor that the caller owns
+     * @throws HeapException {@link Errno#ENOMEM} when there is no memory; nothing is held
+     */
+    int create(String heap, String name, long size, int seals) {
+        int fd = create(name);
+        if (fd < 0) {
+            throw Refusal.of(heap, size, "memfd_create", fd);
+        }
+        int result = allocate(fd, size);
+        if (result < 0) {
+            syscalls.close(fd);
+            Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
+            throw Refusal.of(errno, heap, size, "fallocate", result);
+        }
+        result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
+        if (result < 0) {
+            syscalls.close(fd);
+            throw Refusal.of(heap, size, "fcntl(F_ADD_SEALS)", result);
+        }
+        return fd;
+    }
+
+    private int create(String name) {
+        if (noexec) {
+            int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+            if (fd != -Errno.EINVAL.number()) {
+                return fd;
+            }
+        }
+        int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd >= 0) {
+            noexec = false; // it was the flag, and not for instance a name that is too long
+        }
+        return fd;
+    }
+
+    private int allocate(int fd, long size) {
+        for (long offset = 0; offset < size; ) {
+            long length = Math.min(PIECE, size - offset);
+            int result = syscalls.fallocate(fd, 0, offset, length);
+            if (result == 0) {
+                offset += length;
+            } else if (result != -Errno.EINTR.number()) {
+                return result;
+            }
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/** A sealed memfd as a buffer. Each map is a mapping of its own, gone with its unmap. */
+final class MemfdBuffer implements HeapBuffer {
+    private final Syscalls syscalls;
+    private final Mmap mmap;
+    private final String heap;
+    private final int fd;
+    private final long size;
+    private final boolean exportable;
+
+    MemfdBuffer(Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable) {
+        this.syscalls = syscalls;
+        this.mmap = mmap;
+        this.heap = heap;
+        this.fd = fd;
+        this.size = size;
+        this.exportable = exportable;
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int descriptor() {
+        if (!exportable) {
+            throw new HeapException(
+                    Errno.ENOTSUP,
+                    heap,
+                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
+                            + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
+                            + " exportable(true)");
+        }
+        return fd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return mmap.map(heap, fd, size, access);
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        mmap.unmap(mapping);
+    }
+
+    @Override
+    public void release() {
+        syscalls.close(fd);
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/**
+ * Memory of the machine, one sealed memfd a buffer. It needs no device node and no privilege. Other processes can map
+ * such a buffer; no device imports it.
+ *
+ * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers work
+ * after the bundle of the heap is gone, because their classes are this bundle's.
+ */
+public final class MemfdSource implements HeapExporter {
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+    private final Memfd memfd;
+    private final Mmap mmap;
+    private final boolean readOnlyExport;
+
+    private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, boolean readOnlyExport) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+        this.memfd = new Memfd(syscalls);
+        this.mmap = new Mmap(syscalls);
+        this.readOnlyExport = readOnlyExport;
+    }
+
+    /**
+     * Opens a source, and tries on one page what the kernel can do.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param syscalls the kernel
+     * @param headroom what the machine has left
+     * @return a source
+     * @throws HeapException when this kernel gives no memory this way
+     */
+    public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
+        MemfdSource plain = new MemfdSource(heap, syscalls, headroom, false);
+        plain.writableExport(heap, Bytes.PAGE, true).release();
+        try {
+            plain.readOnlyExport(heap, Bytes.PAGE).release();
+            return new MemfdSource(heap, syscalls, headroom, true);
+        } catch (HeapException e) {
+            return plain; // a kernel before 5.1 has no seal against future writers
+        }
+    }
+
+    /** {@return the service properties of {@link HeapProperties} that are true of this memory} */
+    public Map<String, Object> properties() {
+        return Map.of(
+                HeapProperties.BACKEND, "memfd",
+                HeapProperties.DMABUF, false,
+                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
+                HeapProperties.ALIGNMENT, Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY, readOnlyExport);
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        long size = check(request);
+        String name = request.name().isEmpty() ? heap : request.name();
+        headroom.reserve(heap, size);
+        try {
+            return request.exportable() && request.exports() == Access.READ
+                    ? readOnlyExport(name, size)
+                    : writableExport(name, size, request.exportable());
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    @Override
+    public HeapUsage usage() {
+        return HeapUsage.unknown().withFree(headroom.available());
+    }
+
+    private long check(HeapRequest request) {
+        if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
+            throw invalid(request, "no buffer has that size; ask for 1 or more");
+        }
+        if (request.alignment() > Bytes.PAGE) {
+            throw invalid(request, "memory is aligned to " + Bytes.PAGE + " bytes and not to " + request.alignment()
+                    + "; use a heap whose heap.alignment reaches that far");
+        }
+        if (request.heapFlags() != 0) {
+            throw invalid(
+                    request,
+                    "heap flags 0x" + Long.toHexString(request.heapFlags()) + " are unknown; none are defined");
+        }
+        if (request.exports() == Access.WRITE) {
+            throw invalid(request, "there is no export for writing only; use READ or READ_WRITE");
+        }
+        return Bytes.wholePages(request.size());
+    }
+
+    private HeapException invalid(HeapRequest request, String why) {
+        return new HeapException(
+                Errno.EINVAL, heap, "heap '" + heap + "' refused " + request.size() + " bytes: " + why);
+    }
+
+    private HeapBuffer writableExport(String name, long size, boolean exportable) {
+        // SEAL at once: a receiver that could add a seal could keep us from mapping for writing.
+        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        return new MemfdBuffer(syscalls, mmap, heap, fd, size, exportable);
+    }
+
+    /** Map for writing first, then take the read-only descriptor, then seal: no other order works. */
+    private HeapBuffer readOnlyExport(String name, long size) {
+        int writable = memfd.create(heap, name, size, 0);
+        try {
+            MemorySegment kept = keepMapped(writable, size);
+            int readOnly = -1;
+            try {
+                readOnly = syscalls.open("/proc/self/fd/" + writable, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+                if (readOnly < 0) {
+                    throw Refusal.of(heap, size, "open(/proc/self/fd)", readOnly);
+                }
+                int sealed = syscalls.fcntl(
+                        writable, Memfd.F_ADD_SEALS, Memfd.F_SEAL_FUTURE_WRITE | Memfd.F_SEAL_SEAL);
+                if (sealed < 0) {
+                    throw Refusal.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
+                }
+                return new ReadOnlyExportBuffer(syscalls, mmap, kept, readOnly);
+            } catch (HeapException e) {
+                mmap.unmap(kept);
+                if (readOnly >= 0) {
+                    syscalls.close(readOnly);
+                }
+                throw e;
+            }
+        } finally {
+            syscalls.close(writable);
+        }
+    }
+
+    private MemorySegment keepMapped(int fd, long size) {
+        try {
+            return mmap.map(heap, fd, size, Access.READ_WRITE);
+        } catch (HeapException e) {
+            // The process has no room for a mapping. Another heap would not help, so this is not ENOMEM.
+            throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/**
+ * A memfd that the owner writes and everybody else only reads. The seal that keeps others from writing is on the file
+ * and so binds the owner too: it keeps the one writable mapping that was made before, and hands out that.
+ */
+final class ReadOnlyExportBuffer implements HeapBuffer {
+    private final Syscalls syscalls;
+    private final Mmap mmap;
+    private final MemorySegment kept;
+    private final int readOnlyFd;
+
+    ReadOnlyExportBuffer(Syscalls syscalls, Mmap mmap, MemorySegment kept, int readOnlyFd) {
+        this.syscalls = syscalls;
+        this.mmap = mmap;
+        this.kept = kept;
+        this.readOnlyFd = readOnlyFd;
+    }
+
+    @Override
+    public long size() {
+        return kept.byteSize();
+    }
+
+    @Override
+    public int descriptor() {
+        return readOnlyFd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return kept;
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        // Kept until release.
+    }
+
+    @Override
+    public void release() {
+        mmap.unmap(kept);
+        syscalls.close(readOnlyFd);
+    }
+}

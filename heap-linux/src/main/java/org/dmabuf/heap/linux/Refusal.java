@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/** Turns an error number of the kernel into a sentence that says what to do. */
+final class Refusal {
+    private Refusal() {}
+
+    /**
+     * A refused system call.
+     *
+     * @param heap the heap that needed it
+     * @param size bytes of the buffer
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return to be thrown, with the kernel's error number
+     */
+    static HeapException of(String heap, long size, String call, int result) {
+        return of(Errno.of(-result), heap, size, call, result);
+    }
+
+    /**
+     * A refused system call that means something else to the caller than its own number says.
+     *
+     * @param errno what it means to the caller
+     * @param heap the heap that needed it
+     * @param size bytes of the buffer
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return to be thrown
+     */
+    static HeapException of(Errno errno, String heap, long size, String call, int result) {
+        return new HeapException(
+                errno,
+                heap,
+                prefix(heap) + call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
+    }
+
+    /**
+     * A refused system call that makes no buffer.
+     *
+     * @param heap the heap whose buffer it concerns
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return to be thrown, with the kernel's error number
+     */
+    static HeapException of(String heap, String call, int result) {
+        return new HeapException(Errno.of(-result), heap, prefix(heap) + call + " failed: " + cause(call, result));
+    }
+
+    /** A descriptor that came from elsewhere is no heap's. */
+    private static String prefix(String heap) {
+        return heap.isEmpty() ? "" : "heap '" + heap + "': ";
+    }
+
+    private static String cause(String call, int result) {
+        Errno kernel = Errno.of(-result);
+        String what = kernel == Errno.EIO && result != -Errno.EIO.number() ? "error " + -result : kernel.meaning();
+        return what + remedy(call, kernel);
+    }
+
+    private static String remedy(String call, Errno errno) {
+        return switch (errno) {
+            case EMFILE ->
+                "; close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a unit)";
+            case ENFILE -> "; close files in other processes, or raise fs.file-max";
+            case ENOMEM ->
+                call.equals("mmap")
+                        ? "; end arenas that are no longer needed, or raise vm.max_map_count"
+                        : "; ask for less, or close buffers";
+            case ENOSPC -> "; ask for less, or close buffers";
+            case EPERM -> "; a seal is in the way";
+            case ENOSYS -> "; this kernel is too old";
+            case ENOENT -> "; is /proc mounted?";
+            default -> "";
+        };
+    }
+}

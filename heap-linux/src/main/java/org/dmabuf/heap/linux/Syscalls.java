@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+/**
+ * The system calls that heaps need, as the kernel gives them: a result of 0 or more, or the negative error number.
+ * Nothing is retried here and nothing throws, so that a test can put any answer of the kernel in its place.
+ *
+ * <p>Any thread may call any method. Addresses are longs: no segment and no arena is made on the way.
+ */
+public interface Syscalls {
+    /** {@return the calls of the running kernel} */
+    static Syscalls linux() {
+        return LinuxSyscalls.INSTANCE;
+    }
+
+    /**
+     * memfd_create(2).
+     *
+     * @param name shown as {@code memfd:name} in {@code /proc}; at most 249 bytes of UTF-8
+     * @param flags {@code MFD_*} of {@link Memfd}
+     * @return a descriptor or a negative error number
+     */
+    int memfdCreate(String name, int flags);
+
+    /**
+     * open(2) of an existing file.
+     *
+     * @param path at most 255 bytes of UTF-8
+     * @param flags {@code O_*}
+     * @return a descriptor or a negative error number
+     */
+    int open(String path, int flags);
+
+    /**
+     * close(2). The descriptor is gone whatever the answer: never call it again for the same number.
+     *
+     * @param fd descriptor
+     * @return 0 or a negative error number
+     */
+    int close(int fd);
+
+    /**
+     * fcntl(2) with an integer argument.
+     *
+     * @param fd descriptor
+     * @param command {@code F_*}
+     * @param argument meaning as the command has it
+     * @return 0 or more as the command has it, or a negative error number
+     */
+    int fcntl(int fd, int command, int argument);
+
+    /**
+     * fallocate(2): makes the file at least {@code offset + length} bytes long, with memory behind that range.
+     *
+     * @param fd descriptor
+     * @param mode 0, or {@code FALLOC_FL_*}
+     * @param offset bytes
+     * @param length bytes
+     * @return 0 or a negative error number
+     */
+    int fallocate(int fd, int mode, long offset, long length);
+
+    /**
+     * mmap(2) at an address of the kernel's choice.
+     *
+     * @param length bytes
+     * @param protection {@code PROT_*}
+     * @param flags {@code MAP_*}
+     * @param fd descriptor
+     * @param offset bytes, a multiple of the page size
+     * @return an address or a negative error number
+     */
+    long mmap(long length, int protection, int flags, int fd, long offset);
+
+    /**
+     * munmap(2).
+     *
+     * @param address as mmap returned it
+     * @param length bytes
+     * @return 0 or a negative error number
+     */
+    int munmap(long address, long length);
+
+    /**
+     * madvise(2).
+     *
+     * @param address within a mapping
+     * @param length bytes
+     * @param advice {@code MADV_*}
+     * @return 0 or a negative error number
+     */
+    int madvise(long address, long length, int advice);
+
+    /**
+     * The inode number of an open descriptor, by statx(2).
+     *
+     * @param fd descriptor
+     * @return an inode number or a negative error number
+     */
+    long inode(int fd);
+}
