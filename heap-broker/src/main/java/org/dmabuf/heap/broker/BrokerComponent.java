@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.osgi.annotation.bundle.Capability;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.Constants;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceReference;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The broker in the framework: follows heaps as they come and go, and offers {@link HeapBroker} to bundles.
+ *
+ * <p>It registers HeapBroker itself, as a service factory. As a component of scope bundle there would be one broker for
+ * each bundle, living and dying with each get and unget of the service.
+ */
+@Component(immediate = true, service = {}, configurationPid = BrokerComponent.PID)
+@Designate(ocd = BrokerComponent.Config.class)
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapBroker'")
+public final class BrokerComponent {
+    static final String PID = "org.dmabuf.heap.broker";
+
+    private static final Logger LOG = LoggerFactory.getLogger(BrokerComponent.class);
+    /** Declarative Services waits 5 s for an unbind; a drain has to be over before. */
+    private static final int LONGEST_DRAIN_MILLIS = 4000;
+
+    /** What can be configured; a change takes effect without a restart. */
+    @ObjectClassDefinition(name = "DMA-BUF heap broker")
+    public @interface Config {
+        /** {@return milliseconds that a heap that leaves waits for the calls inside it, at most 4000} */
+        @AttributeDefinition(
+                name = "Drain, ms",
+                description = "How long a heap that leaves waits for the calls inside it; at most 4000",
+                min = "0",
+                max = "4000")
+        int drain_ms() default 2000;
+    }
+
+    private final BundleContext context;
+    private final HeapTable table = new HeapTable();
+    private final Reaper reaper = new Reaper();
+    private final Clients clients;
+    private volatile long drainNanos;
+    private ServiceRegistration<HeapBroker> registration;
+
+    /**
+     * Created before any heap is bound.
+     *
+     * @param context of the broker's bundle
+     * @param config first configuration
+     */
+    @Activate
+    public BrokerComponent(BundleContext context, Config config) {
+        this.context = context;
+        clients = new Clients(
+                new Allocator(table, reaper, new Descriptors(Syscalls.linux())), new HeapListing(table));
+        modified(config);
+        reaper.start();
+    }
+
+    @Activate
+    @SuppressWarnings("unchecked") // the framework knows a factory by no other type
+    void activate() {
+        context.addBundleListener(clients);
+        registration = (ServiceRegistration<HeapBroker>) context.registerService(
+                HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
+    }
+
+    @Modified
+    void modified(Config config) {
+        drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
+    }
+
+    @Deactivate
+    void deactivate() {
+        registration.unregister();
+        drainAll();
+        context.removeBundleListener(clients);
+        clients.stopAll();
+        reaper.stop();
+    }
+
+    @Reference(
+            service = HeapExporter.class,
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            updated = "changeHeap")
+    void addHeap(ServiceReference<HeapExporter> service) {
+        report(table.arrived(
+                id(service),
+                context.getService(service),
+                FrameworkUtil.asMap(service.getProperties()),
+                service.getBundle().getSymbolicName()));
+    }
+
+    void changeHeap(ServiceReference<HeapExporter> service) {
+        Heap heap = table.changed(id(service), FrameworkUtil.asMap(service.getProperties()));
+        if (heap != null) {
+            report(heap);
+        }
+    }
+
+    void removeHeap(ServiceReference<HeapExporter> service) {
+        Heap heap = table.leaving(id(service));
+        if (heap == null) {
+            return;
+        }
+        int inside = heap.gate().close(drainNanos);
+        if (inside > 0) {
+            LOG.warn(
+                    "heap '{}' left with {} calls still inside it after {} ms; they get their buffers or fail on their"
+                            + " own",
+                    heap.name(),
+                    inside,
+                    TimeUnit.NANOSECONDS.toMillis(drainNanos));
+        }
+        table.gone(heap);
+        context.ungetService(service);
+        LOG.info("heap '{}' has left, {} buffers of it live on", heap.name(), heap.account().buffers());
+    }
+
+    /** Closes all gates first, so that the heaps drain at the same time. */
+    private void drainAll() {
+        long deadline = System.nanoTime() + drainNanos;
+        drainNanos = 0; // the unbinds that follow find the gates closed and have nothing to wait for
+        for (Heap heap : table.present()) {
+            heap.gate().close(0);
+        }
+        for (Heap heap : table.present()) {
+            heap.gate().close(Math.max(0, deadline - System.nanoTime()));
+        }
+    }
+
+    private void report(Heap heap) {
+        for (Routes.Listed listed : table.routes().listed()) {
+            if (listed.heap() == heap && listed.reason().isEmpty()) {
+                LOG.info("heap '{}' of bundle {} serves", heap.name(), heap.description().bundle());
+            } else if (listed.heap() == heap) {
+                LOG.warn(
+                        "heap '{}' of bundle {} does not serve: {}",
+                        heap.name(),
+                        heap.description().bundle(),
+                        listed.reason());
+            }
+        }
+    }
+
+    private static long id(ServiceReference<HeapExporter> service) {
+        return (Long) service.getProperty(Constants.SERVICE_ID);
+    }
+}

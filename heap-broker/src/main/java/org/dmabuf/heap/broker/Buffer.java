@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The memory of one allocation, shared by its references, mappings and brackets: each of them holds it once, and who
+ * drops it last releases it. Knows the heap's buffer and nothing of clients.
+ */
+final class Buffer {
+    private static final Logger LOG = LoggerFactory.getLogger(Buffer.class);
+    private static final VarHandle HOLDS;
+
+    static {
+        try {
+            HOLDS = MethodHandles.lookup().findVarHandle(Buffer.class, "holds", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final HeapBuffer memory;
+    private final HeapDescription heap;
+    private final Account account;
+    private final Reaper reaper;
+    private final Descriptors descriptors;
+    private final String name;
+    private final long size;
+    private final boolean exportable;
+
+    private volatile int holds = 1;
+
+    /**
+     * Takes over a heap's buffer and charges it. The caller has the one hold.
+     *
+     * @param memory released once, with the last hold
+     * @param size bytes, as the memory says
+     * @param heap where it came from
+     * @param account charged until the last hold goes
+     * @param exportable whether a descriptor may be asked for
+     * @param name for people, empty for none
+     * @param reaper unmaps
+     * @param descriptors duplicates
+     */
+    Buffer(
+            HeapBuffer memory,
+            long size,
+            HeapDescription heap,
+            Account account,
+            boolean exportable,
+            String name,
+            Reaper reaper,
+            Descriptors descriptors) {
+        this.memory = memory;
+        this.size = size;
+        this.heap = heap;
+        this.account = account;
+        this.exportable = exportable;
+        this.name = name;
+        this.reaper = reaper;
+        this.descriptors = descriptors;
+        account.charge(size);
+    }
+
+    long size() {
+        return size;
+    }
+
+    String name() {
+        return name;
+    }
+
+    String heapName() {
+        return heap.name();
+    }
+
+    Map<String, Object> heapProperties() {
+        return heap.properties();
+    }
+
+    /** {@return whether another hold was taken; false once the memory is released} */
+    boolean hold() {
+        int now;
+        do {
+            now = holds;
+            if (now == 0) {
+                return false;
+            }
+        } while (!HOLDS.compareAndSet(this, now, now + 1));
+        return true;
+    }
+
+    /** Gives up a hold. The last one releases the memory, on this thread. */
+    void drop() {
+        if ((int) HOLDS.getAndAdd(this, -1) == 1) {
+            try {
+                memory.release();
+            } catch (Throwable e) {
+                LOG.error("{}: release failed, its memory may be lost", this, e);
+            } finally {
+                account.uncharge(size);
+            }
+        }
+    }
+
+    OptionalLong inode() {
+        return exportable ? OptionalLong.of(descriptors.inode(heap.name(), memory.descriptor())) : OptionalLong.empty();
+    }
+
+    OwnedFd exportFd() {
+        if (!exportable) {
+            throw new HeapException(
+                    Errno.ENOTSUP,
+                    heap.name(),
+                    this + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
+                            + " exportable(true)");
+        }
+        return descriptors.duplicate(heap.name(), memory.descriptor());
+    }
+
+    void beginCpuAccess(Access access) {
+        memory.beginCpuAccess(access);
+    }
+
+    void endCpuAccess(Access access) {
+        memory.endCpuAccess(access);
+    }
+
+    /**
+     * Maps into an arena. The mapping has a hold of its own, from before the heap is asked until after the unmap.
+     *
+     * @return the segment, or null when the memory is released
+     */
+    @SuppressWarnings("restricted") // ties a heap's mapping to the client's arena
+    MemorySegment map(Access access, Arena arena) {
+        if (arena.scope().equals(Arena.global().scope())) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap.name(),
+                    this + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
+                            + " automatic arena");
+        }
+        reaper.help();
+        if (!hold()) {
+            return null;
+        }
+        MemorySegment mapping = null;
+        MemorySegment segment = null;
+        try {
+            mapping = mapMemory(access);
+            if (mapping.byteSize() != size) {
+                throw new HeapException(
+                        Errno.EIO,
+                        heap.name(),
+                        this + ": the heap mapped " + mapping.byteSize() + " bytes of it; report that to its vendor");
+            }
+            segment = mapping.reinterpret(arena, new Mapping(mapping));
+        } finally {
+            if (segment == null) {
+                if (mapping != null) {
+                    unmap(mapping);
+                }
+                drop();
+            }
+        }
+        return access.writes() ? segment : segment.asReadOnly();
+    }
+
+    private MemorySegment mapMemory(Access access) {
+        try {
+            return memory.map(access);
+        } catch (HeapException e) {
+            if (e.errno() != Errno.ENOMEM) {
+                throw e;
+            }
+            reaper.drain(); // mappings whose arenas have ended count against the same limit
+            return memory.map(access);
+        }
+    }
+
+    private void unmap(MemorySegment mapping) {
+        try {
+            memory.unmap(mapping);
+        } catch (Throwable e) {
+            LOG.error("{}: unmap failed, the mapping may be lost", this, e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "buffer " + (name.isEmpty() ? "" : "'" + name + "' ") + "of " + Bytes.text(size) + " from heap '"
+                + heap.name() + "'";
+    }
+
+    /**
+     * What an arena does at its end. It keeps the memory reachable, and not the reference through which it was mapped.
+     */
+    private final class Mapping implements Consumer<MemorySegment>, Runnable {
+        private final MemorySegment mapping;
+
+        Mapping(MemorySegment mapping) {
+            this.mapping = mapping;
+        }
+
+        @Override
+        public void accept(MemorySegment ended) {
+            reaper.submit(this);
+        }
+
+        @Override
+        public void run() {
+            unmap(mapping);
+            drop();
+        }
+    }
+}

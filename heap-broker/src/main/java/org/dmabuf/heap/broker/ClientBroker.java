@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.List;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.Publication;
+import org.osgi.framework.BundleContext;
+
+/** The broker as one bundle sees it. It lives as long as the bundle runs, whatever the bundle gets and ungets. */
+final class ClientBroker implements HeapBroker {
+    private final Client client;
+    private final BundleContext context;
+    private final Clients clients;
+    private final Allocator allocator;
+    private final HeapListing listing;
+
+    ClientBroker(
+            Client client, BundleContext context, Clients clients, Allocator allocator, HeapListing listing) {
+        this.client = client;
+        this.context = context;
+        this.clients = clients;
+        this.allocator = allocator;
+        this.listing = listing;
+    }
+
+    Client client() {
+        return client;
+    }
+
+    @Override
+    public DmaBuf allocate(AllocationRequest request) {
+        return allocator.allocate(client, request);
+    }
+
+    @Override
+    public List<HeapInfo> heaps() {
+        client.requireActive();
+        return listing.heaps();
+    }
+
+    @Override
+    public Publication publish(DmaBuf buffer, String name) {
+        client.requireActive();
+        if (!(buffer instanceof Lease lease)) {
+            throw new HeapException(Errno.EINVAL, "", "only a buffer of this broker can be published, not " + buffer);
+        }
+        if (name.isBlank()) {
+            throw new HeapException(Errno.EINVAL, lease.heapName(), "a published buffer needs a name; give one");
+        }
+        PublishedBuffer published =
+                new PublishedBuffer(client, clients, lease.duplicateFor(client, Lease::new));
+        published.register(context, name);
+        return client.keep(published);
+    }
+}

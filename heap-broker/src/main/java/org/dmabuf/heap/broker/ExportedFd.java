@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import org.dmabuf.heap.OwnedFd;
+
+/** A descriptor that a client exported and has not given away: closed for it when its bundle has stopped. */
+final class ExportedFd implements OwnedFd, Holding {
+    private final Client client;
+    private final OwnedFd descriptor;
+
+    ExportedFd(Client client, OwnedFd descriptor) {
+        this.client = client;
+        this.descriptor = descriptor;
+    }
+
+    @Override
+    public int fd() {
+        return descriptor.fd();
+    }
+
+    @Override
+    public int detach() {
+        client.forget(this);
+        return descriptor.detach();
+    }
+
+    @Override
+    public void close() {
+        client.forget(this);
+        descriptor.close();
+    }
+
+    @Override
+    public void reclaim() {
+        close();
+    }
+
+    @Override
+    public String toString() {
+        return "exported " + descriptor;
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import org.dmabuf.heap.spi.HeapExporter;
+
+/**
+ * A heap as the broker holds it. A change of its properties makes another object, around the same gate.
+ *
+ * @param service tells the service apart: its {@code service.id}
+ * @param exporter the heap's code, entered through the gate only
+ * @param gate the way in
+ * @param description what it announced
+ * @param refusal why it cannot serve, empty when it can
+ * @param account what it has out
+ */
+record Heap(
+        long service, HeapExporter exporter, Gate gate, HeapDescription description, String refusal, Account account) {
+
+    String name() {
+        return description.name();
+    }
+
+    boolean refused() {
+        return !refusal.isEmpty();
+    }
+
+    @Override
+    public String toString() {
+        return "heap '" + name() + "'";
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
+import org.dmabuf.heap.HeapProperties;
+
+/**
+ * What a heap announced, checked: the broker's own copy, which holds no object of the heap's bundle.
+ *
+ * @param name unique name
+ * @param id bit in a mask
+ * @param priority higher is asked first
+ * @param alignment bytes, the largest that a request may ask for
+ * @param readOnlyExport whether a descriptor can be exported through which nobody can write
+ * @param emulates what the heap imitates
+ * @param properties every service property of a plain type
+ * @param bundle symbolic name of the bundle that announced it
+ */
+record HeapDescription(
+        String name,
+        OptionalInt id,
+        int priority,
+        long alignment,
+        boolean readOnlyExport,
+        Set<String> emulates,
+        Map<String, Object> properties,
+        String bundle) {
+
+    private static final int NAME_LENGTH = 64;
+    private static final int HIGHEST_ID = 63;
+    private static final long USUAL_ALIGNMENT = 4096;
+
+    /** An announcement that cannot be; the message is the reason, for a person. */
+    static final class Refused extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        Refused(String reason) {
+            super(reason);
+        }
+    }
+
+    /**
+     * Reads and checks a heap's service properties.
+     *
+     * @param properties as the service has them
+     * @param bundle symbolic name of the bundle that announced it
+     * @return the description
+     * @throws Refused with the reason, which names the property
+     */
+    static HeapDescription of(Map<String, ?> properties, String bundle) throws Refused {
+        OptionalInt id = properties.containsKey(HeapProperties.ID)
+                ? OptionalInt.of((int) number(properties, HeapProperties.ID, 0, 0, HIGHEST_ID))
+                : OptionalInt.empty();
+        long alignment = number(properties, HeapProperties.ALIGNMENT, USUAL_ALIGNMENT, 1, Long.MAX_VALUE);
+        if (Long.bitCount(alignment) != 1) {
+            throw new Refused(HeapProperties.ALIGNMENT + " is " + alignment + ", which is no power of two");
+        }
+        for (String flag : Set.of(
+                HeapProperties.DMABUF,
+                HeapProperties.CONTIGUOUS,
+                HeapProperties.CACHED,
+                HeapProperties.PROTECTED,
+                HeapProperties.MAPPABLE)) {
+            flag(properties, flag);
+        }
+        return new HeapDescription(
+                name(properties),
+                id,
+                (int) number(properties, HeapProperties.PRIORITY, 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
+                alignment,
+                flag(properties, HeapProperties.EXPORT_READONLY),
+                emulations(properties),
+                plain(properties),
+                bundle);
+    }
+
+    /** Describes a heap that was refused, for listings. */
+    static HeapDescription refused(String label, Map<String, ?> properties, String bundle) {
+        Object name = properties.get(HeapProperties.NAME);
+        return new HeapDescription(
+                name instanceof String text && !text.isEmpty() ? text : label,
+                OptionalInt.empty(),
+                0,
+                USUAL_ALIGNMENT,
+                false,
+                Set.of(),
+                plain(properties),
+                bundle);
+    }
+
+    /**
+     * The properties against which a requirement is held: an emulation that the client accepts counts as the real thing.
+     *
+     * @return all properties, and {@code heap.X=true} for each emulated X
+     */
+    Map<String, Object> withEmulations() {
+        Map<String, Object> view = new LinkedHashMap<>(properties);
+        emulates.forEach(what -> view.put("heap." + what, true));
+        return view;
+    }
+
+    private static String name(Map<String, ?> properties) throws Refused {
+        Object value = properties.get(HeapProperties.NAME);
+        if (!(value instanceof String name) || name.isEmpty()) {
+            throw new Refused(HeapProperties.NAME + " is missing or no String; announce one");
+        }
+        boolean printable = name.chars().allMatch(c -> c > ' ' && c != '/' && c != 0x7f);
+        if (name.length() > NAME_LENGTH || !printable || name.contains("..")) {
+            throw new Refused(HeapProperties.NAME + " '" + name + "' is no name: at most " + NAME_LENGTH
+                    + " characters, without blanks, '/' and '..'");
+        }
+        return name;
+    }
+
+    private static long number(Map<String, ?> properties, String key, long absent, long lowest, long highest)
+            throws Refused {
+        Object value = properties.get(key);
+        if (value == null) {
+            return absent;
+        }
+        if (!(value instanceof Integer || value instanceof Long)) {
+            throw new Refused(key + " is a " + value.getClass().getSimpleName() + " and no whole number");
+        }
+        long number = ((Number) value).longValue();
+        if (number < lowest || number > highest) {
+            throw new Refused(key + " is " + number + ", outside " + lowest + " to " + highest);
+        }
+        return number;
+    }
+
+    private static boolean flag(Map<String, ?> properties, String key) throws Refused {
+        Object value = properties.get(key);
+        if (value != null && !(value instanceof Boolean)) {
+            throw new Refused(key + " is a " + value.getClass().getSimpleName() + " and no Boolean");
+        }
+        return Boolean.TRUE.equals(value);
+    }
+
+    private static Set<String> emulations(Map<String, ?> properties) throws Refused {
+        Object value = properties.get(HeapProperties.EMULATES);
+        Iterable<?> all =
+                switch (value) {
+                    case null -> Set.of();
+                    case String one -> Set.of(one);
+                    case Object[] some -> List.of(some);
+                    case Iterable<?> some -> some;
+                    default -> throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
+                };
+        Set<String> emulates = new TreeSet<>();
+        for (Object one : all) {
+            if (!(one instanceof String what)) {
+                throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
+            }
+            emulates.add(what);
+        }
+        return emulates;
+    }
+
+    /** Listings outlive a heap; a value of one of its own classes would keep its class loader. */
+    private static Map<String, Object> plain(Map<String, ?> properties) {
+        Map<String, Object> plain = new LinkedHashMap<>();
+        properties.forEach((key, value) -> {
+            Class<?> type = value.getClass().isArray() ? value.getClass().getComponentType() : value.getClass();
+            if (value instanceof Collection<?> several) {
+                plain.put(key, several.stream().map(String::valueOf).toList());
+            } else if (type.isPrimitive() || type.getClassLoader() == null) {
+                plain.put(key, value);
+            }
+        });
+        return Collections.unmodifiableMap(plain);
+    }
+}

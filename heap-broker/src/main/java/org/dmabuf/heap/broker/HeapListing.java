@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.HeapUsage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What {@code heaps()} tells: each heap with its standing, its usage and what it has out. */
+final class HeapListing {
+    private static final Logger LOG = LoggerFactory.getLogger(HeapListing.class);
+
+    private record Info(
+            String name,
+            HeapState state,
+            String reason,
+            Map<String, Object> properties,
+            String bundle,
+            HeapUsage usage,
+            long liveBuffers,
+            long liveBytes)
+            implements HeapInfo {
+        @Override
+        public String toString() {
+            return name + " (" + state + ")";
+        }
+    }
+
+    private final HeapTable table;
+
+    HeapListing(HeapTable table) {
+        this.table = table;
+    }
+
+    List<HeapInfo> heaps() {
+        List<HeapInfo> infos = new ArrayList<>();
+        for (Routes.Listed listed : table.routes().listed()) {
+            Heap heap = listed.heap();
+            HeapUsage usage = listed.state() == HeapState.SERVING ? usage(heap) : HeapUsage.unknown();
+            // In the shadow or refused a heap has nothing out; the account of its name is another heap's.
+            boolean owner = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
+            infos.add(info(
+                    heap.description(),
+                    listed.state(),
+                    listed.reason(),
+                    usage,
+                    owner ? heap.account() : new Account()));
+        }
+        for (HeapTable.Departed left : table.departed()) {
+            infos.add(info(
+                    left.description(),
+                    HeapState.DEPARTED,
+                    "it has left; its buffers live on",
+                    HeapUsage.unknown(),
+                    left.account()));
+        }
+        return List.copyOf(infos);
+    }
+
+    private static Info info(
+            HeapDescription heap, HeapState state, String reason, HeapUsage usage, Account account) {
+        return new Info(
+                heap.name(),
+                state,
+                reason,
+                heap.properties(),
+                heap.bundle(),
+                usage,
+                account.buffers(),
+                account.bytes());
+    }
+
+    private static HeapUsage usage(Heap heap) {
+        int ticket = heap.gate().enter();
+        if (ticket == Gate.REFUSED) {
+            return HeapUsage.unknown();
+        }
+        try {
+            HeapUsage usage = heap.exporter().usage();
+            return usage == null ? HeapUsage.unknown() : usage;
+        } catch (VirtualMachineError e) {
+            throw e;
+        } catch (Throwable e) {
+            LOG.warn("heap '{}' failed in usage; report that to its vendor", heap.name(), e);
+            return HeapUsage.unknown();
+        } finally {
+            heap.gate().leave(ticket);
+        }
+    }
+}

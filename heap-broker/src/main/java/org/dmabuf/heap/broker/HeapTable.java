@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.spi.HeapExporter;
+
+/**
+ * The heaps as they come, change and go. Each change publishes new {@link Routes}; readers take no lock. No code of a
+ * heap runs in here.
+ */
+final class HeapTable {
+    /** A heap that has left, of which buffers live. */
+    record Departed(HeapDescription description, Account account) {}
+
+    private final List<Heap> arrivals = new ArrayList<>();
+    private final List<Heap> draining = new ArrayList<>();
+    /** By name: an account goes on when a heap of the same name comes back, as after an update. */
+    private final Map<String, Account> accounts = new HashMap<>();
+
+    private final List<Departed> departed = new ArrayList<>();
+    private volatile Routes routes = Routes.NONE;
+
+    Routes routes() {
+        return routes;
+    }
+
+    /**
+     * Adds a heap.
+     *
+     * @param service its {@code service.id}
+     * @param exporter its code, null when the service gave none
+     * @param properties as announced
+     * @param bundle symbolic name of the bundle that announced it
+     * @return the heap as it is now held
+     */
+    synchronized Heap arrived(long service, HeapExporter exporter, Map<String, ?> properties, String bundle) {
+        Heap heap = describe(service, exporter, new Gate(), properties, bundle);
+        arrivals.add(heap);
+        publish();
+        return heap;
+    }
+
+    /**
+     * Takes over changed properties. The heap keeps its place in the order of arrival.
+     *
+     * @param service its {@code service.id}
+     * @param properties as announced now
+     * @return the heap as it is now held, or null when it is not known
+     */
+    synchronized Heap changed(long service, Map<String, ?> properties) {
+        for (int i = 0; i < arrivals.size(); i++) {
+            Heap before = arrivals.get(i);
+            if (before.service() == service) {
+                Heap after = describe(
+                        service,
+                        before.exporter(),
+                        before.gate(),
+                        properties,
+                        before.description().bundle());
+                arrivals.set(i, after);
+                publish();
+                return after;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Takes a heap out of the routes; it is listed as draining until {@link #gone}.
+     *
+     * @param service its {@code service.id}
+     * @return the heap, or null when it is not known
+     */
+    synchronized Heap leaving(long service) {
+        for (int i = 0; i < arrivals.size(); i++) {
+            Heap heap = arrivals.get(i);
+            if (heap.service() == service) {
+                arrivals.remove(i);
+                draining.add(heap);
+                publish();
+                return heap;
+            }
+        }
+        return null;
+    }
+
+    /** Forgets a heap that has drained, but for the account of its buffers. */
+    synchronized void gone(Heap heap) {
+        draining.remove(heap);
+        if (!heap.refused() && heap.account().buffers() > 0) {
+            departed.removeIf(before -> before.account() == heap.account());
+            departed.add(new Departed(heap.description(), heap.account()));
+        }
+        publish();
+    }
+
+    /** {@return heaps that have left, that are not back under the same name, and of which buffers live} */
+    synchronized List<Departed> departed() {
+        prune();
+        return List.copyOf(departed);
+    }
+
+    /** {@return every heap that has not left, in no order} */
+    synchronized List<Heap> present() {
+        List<Heap> all = new ArrayList<>(arrivals);
+        all.addAll(draining);
+        return all;
+    }
+
+    private Heap describe(
+            long service, HeapExporter exporter, Gate gate, Map<String, ?> properties, String bundle) {
+        HeapDescription description;
+        String refusal = exporter == null ? "its service object is null" : "";
+        try {
+            description = HeapDescription.of(properties, bundle);
+        } catch (HeapDescription.Refused e) {
+            description = HeapDescription.refused("service " + service, properties, bundle);
+            refusal = e.getMessage();
+        }
+        Account account = refusal.isEmpty()
+                ? accounts.computeIfAbsent(description.name(), name -> new Account())
+                : new Account();
+        return new Heap(service, exporter, gate, description, refusal, account);
+    }
+
+    private void publish() {
+        prune();
+        routes = Routes.of(arrivals, draining);
+    }
+
+    /** Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. */
+    private void prune() {
+        departed.removeIf(left -> left.account().buffers() == 0
+                || present().stream().anyMatch(heap -> heap.account() == left.account()));
+        accounts.values().removeIf(account ->
+                account.buffers() == 0 && present().stream().noneMatch(heap -> heap.account() == account));
+    }
+}

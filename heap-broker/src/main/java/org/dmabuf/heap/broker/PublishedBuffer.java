@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.Map;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.Publication;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.PrototypeServiceFactory;
+import org.osgi.framework.ServiceRegistration;
+
+/**
+ * A buffer as an OSGi service. Getting the service takes a reference and ungetting it drops it, as dma_buf_get and
+ * dma_buf_put do; so does the framework for a bundle that stops.
+ */
+final class PublishedBuffer implements PrototypeServiceFactory<DmaBuf>, Publication, Holding {
+    /** A reference whose end is the unget, and not a close by somebody who did not open it. */
+    private static final class Borrowed extends Lease {
+        Borrowed(Client client, Buffer buffer) {
+            super(client, buffer);
+        }
+
+        @Override
+        public void close() {
+            // The unget drops it.
+        }
+    }
+
+    private final Client client;
+    private final Clients clients;
+    private final Lease kept;
+    private volatile ServiceRegistration<DmaBuf> registration;
+
+    /**
+     * Keeps a buffer for others.
+     *
+     * @param client who publishes
+     * @param clients who may get it
+     * @param kept a reference of the publication's own
+     */
+    PublishedBuffer(Client client, Clients clients, Lease kept) {
+        this.client = client;
+        this.clients = clients;
+        this.kept = kept;
+    }
+
+    @SuppressWarnings("unchecked") // the framework knows a factory by no other type
+    void register(BundleContext context, String name) {
+        boolean registered = false;
+        try {
+            registration = (ServiceRegistration<DmaBuf>) context.registerService(
+                    DmaBuf.class.getName(),
+                    this,
+                    FrameworkUtil.asDictionary(Map.of(
+                            HeapProperties.BUFFER_NAME, name,
+                            HeapProperties.BUFFER_SIZE, kept.size(),
+                            HeapProperties.NAME, kept.heapName())));
+            registered = true;
+        } finally {
+            if (!registered) {
+                kept.close();
+            }
+        }
+    }
+
+    @Override
+    public DmaBuf getService(Bundle bundle, ServiceRegistration<DmaBuf> registered) {
+        return kept.duplicateFor(clients.of(bundle), Borrowed::new);
+    }
+
+    @Override
+    public void ungetService(Bundle bundle, ServiceRegistration<DmaBuf> registered, DmaBuf service) {
+        ((Borrowed) service).reclaim();
+    }
+
+    @Override
+    public void close() {
+        client.forget(this);
+        try {
+            registration.unregister();
+        } catch (IllegalStateException e) {
+            // Closed before, or the framework was first, because the bundle has stopped.
+        }
+        kept.close();
+    }
+
+    @Override
+    public void reclaim() {
+        close();
+    }
+
+    @Override
+    public String toString() {
+        return "published " + kept;
+    }
+}

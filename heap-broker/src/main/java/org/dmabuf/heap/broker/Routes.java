@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.dmabuf.heap.HeapState;
+import org.osgi.framework.Filter;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.InvalidSyntaxException;
+
+/**
+ * Where requests go: the heaps of one moment. Immutable but for a memory of answers; the table publishes another at each
+ * change, and an allocation reads it once.
+ *
+ * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
+ * lowest bit of the result is then the first heap to ask, whatever the priorities are.
+ */
+final class Routes {
+    /**
+     * A heap and its standing.
+     *
+     * @param heap the heap
+     * @param state its standing
+     * @param reason why it does not serve, empty when it does
+     */
+    record Listed(Heap heap, HeapState state, String reason) {}
+
+    /** A requirement as it was asked: the same filter means more when emulations count. */
+    private record Requirement(String filter, boolean emulations) {}
+
+    /** Requirements to remember; more different ones than this are evaluated each time. */
+    private static final int REMEMBERED = 256;
+
+    static final Routes NONE = of(List.of(), List.of());
+
+    private final Heap[] order;
+    private final Map<String, Heap> byName;
+    /** Heaps with an id, in the order of asking; places in a permuted mask. */
+    private final Heap[] places;
+
+    private final long[] permutation;
+    private final List<Listed> listed;
+    private final Map<Requirement, boolean[]> answers = new ConcurrentHashMap<>();
+    private final Map<Heap, Integer> index;
+
+    private Routes(Heap[] order, List<Listed> listed) {
+        this.order = order;
+        this.listed = listed;
+        byName = new HashMap<>();
+        index = new IdentityHashMap<>();
+        List<Heap> withId = new ArrayList<>();
+        for (int i = 0; i < order.length; i++) {
+            byName.put(order[i].name(), order[i]);
+            index.put(order[i], i);
+            if (order[i].description().id().isPresent()) {
+                withId.add(order[i]);
+            }
+        }
+        places = withId.toArray(Heap[]::new);
+        permutation = permutation(places);
+    }
+
+    /**
+     * Decides who serves. The first to arrive keeps a name or an id; a later one with either waits in its shadow.
+     *
+     * @param arrivals heaps in the order in which they came
+     * @param draining heaps on their way out
+     * @return the routes
+     */
+    static Routes of(List<Heap> arrivals, List<Heap> draining) {
+        List<Heap> serving = new ArrayList<>();
+        List<Listed> others = new ArrayList<>();
+        Map<String, Heap> names = new HashMap<>();
+        Map<Integer, Heap> ids = new HashMap<>();
+        for (Heap heap : arrivals) {
+            if (heap.refused()) {
+                others.add(new Listed(heap, HeapState.REFUSED, heap.refusal()));
+                continue;
+            }
+            Heap named = names.get(heap.name());
+            Heap numbered = heap.description().id().isPresent()
+                    ? ids.get(heap.description().id().getAsInt())
+                    : null;
+            if (named != null) {
+                others.add(new Listed(
+                        heap,
+                        HeapState.SHADOWED,
+                        "its name is taken by the heap of bundle " + named.description().bundle()
+                                + "; it serves when that one goes"));
+            } else if (numbered != null) {
+                others.add(new Listed(
+                        heap,
+                        HeapState.SHADOWED,
+                        "its heap.id " + heap.description().id().getAsInt() + " is taken by heap '" + numbered.name()
+                                + "' of bundle " + numbered.description().bundle()
+                                + "; it serves when that one goes"));
+            } else {
+                names.put(heap.name(), heap);
+                heap.description().id().ifPresent(id -> ids.put(id, heap));
+                serving.add(heap);
+            }
+        }
+        for (Heap heap : draining) {
+            others.add(new Listed(heap, HeapState.DRAINING, "it is leaving and takes no more requests"));
+        }
+        serving.sort(Comparator.comparingInt((Heap heap) -> heap.description().priority())
+                .thenComparingInt(heap -> heap.description().id().orElse(-1))
+                .reversed());
+        List<Listed> listed = new ArrayList<>();
+        serving.forEach(heap -> listed.add(new Listed(heap, HeapState.SERVING, "")));
+        listed.addAll(others);
+        return new Routes(serving.toArray(Heap[]::new), List.copyOf(listed));
+    }
+
+    /** {@return the heap that serves under a name, or null} */
+    Heap named(String name) {
+        return byName.get(name);
+    }
+
+    /** {@return heaps that serve, counted for {@link #inOrder}} */
+    int size() {
+        return order.length;
+    }
+
+    /** {@return a heap by its turn when a request names none} */
+    Heap inOrder(int turn) {
+        return order[turn];
+    }
+
+    /** {@return a mask of heap ids as a mask of places: the lowest bit is the first heap to ask} */
+    long places(long mask) {
+        long[] p = permutation;
+        return p[(int) (mask & 0xff)]
+                | p[0x100 + (int) (mask >>> 8 & 0xff)]
+                | p[0x200 + (int) (mask >>> 16 & 0xff)]
+                | p[0x300 + (int) (mask >>> 24 & 0xff)]
+                | p[0x400 + (int) (mask >>> 32 & 0xff)]
+                | p[0x500 + (int) (mask >>> 40 & 0xff)]
+                | p[0x600 + (int) (mask >>> 48 & 0xff)]
+                | p[0x700 + (int) (mask >>> 56)];
+    }
+
+    /** {@return the first heap of a mask of places that is not 0} */
+    Heap first(long places) {
+        return this.places[Long.numberOfTrailingZeros(places)];
+    }
+
+    /** {@return every heap with its standing: those that serve, in order, then the others} */
+    List<Listed> listed() {
+        return listed;
+    }
+
+    /**
+     * Whether a heap of these routes meets a requirement.
+     *
+     * @param heap a heap that serves here
+     * @param filter an OSGi filter
+     * @param emulations whether what the heap emulates counts as real
+     * @return whether it matches
+     * @throws InvalidSyntaxException when the filter is none
+     */
+    boolean meets(Heap heap, String filter, boolean emulations) throws InvalidSyntaxException {
+        Requirement requirement = new Requirement(filter, emulations);
+        boolean[] answer = answers.get(requirement);
+        if (answer == null) {
+            answer = evaluate(requirement);
+            if (answers.size() < REMEMBERED) {
+                answers.put(requirement, answer);
+            }
+        }
+        return answer[index.get(heap)];
+    }
+
+    private boolean[] evaluate(Requirement requirement) throws InvalidSyntaxException {
+        Filter filter = FrameworkUtil.createFilter(requirement.filter());
+        boolean[] answer = new boolean[order.length];
+        for (int i = 0; i < order.length; i++) {
+            HeapDescription description = order[i].description();
+            answer[i] = filter.matches(
+                    requirement.emulations() ? description.withEmulations() : description.properties());
+        }
+        return answer;
+    }
+
+    private static long[] permutation(Heap[] places) {
+        long[] table = new long[8 * 256];
+        for (int place = 0; place < places.length; place++) {
+            int id = places[place].description().id().getAsInt();
+            table[(id >> 3) * 256 + (1 << (id & 7))] = 1L << place;
+        }
+        for (int part = 0; part < table.length; part += 256) {
+            for (int bits = 1; bits < 256; bits++) {
+                table[part + bits] = table[part + (bits & (bits - 1))] | table[part + (bits & -bits)];
+            }
+        }
+        return table;
+    }
+}
