@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.osgi.annotation.bundle.Capability;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+
+/**
+ * The heap that every gateway has: memory of the machine, in pages wherever they are. It is the counterpart of
+ * {@code /dev/dma_heap/system}, and where a request goes that says nothing but a size.
+ *
+ * <p>The service is registered here and not by Declarative Services, which would offer it before the kernel was asked
+ * whether it gives memory this way: no memory, no service.
+ */
+@Component(immediate = true, service = {}, configurationPid = SystemHeap.PID)
+@Designate(ocd = SystemHeap.Config.class)
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'")
+public final class SystemHeap {
+    static final String PID = "org.dmabuf.heap.system";
+
+    /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
+    @ObjectClassDefinition(
+            name = "DMA-BUF system heap",
+            description = "Memory of the machine, shareable with other processes")
+    public @interface Config {
+        /** {@return {@code heap.name}, unique among heaps} */
+        @AttributeDefinition(
+                name = "Name",
+                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'")
+        String heap_name() default "system";
+
+        /** {@return {@code heap.id}, unique among heaps} */
+        @AttributeDefinition(
+                name = "Id",
+                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63",
+                min = "0",
+                max = "63")
+        int heap_id() default 0;
+
+        /** {@return {@code heap.priority}} */
+        @AttributeDefinition(
+                name = "Priority",
+                description = "A heap of higher priority is asked first by requests that name none")
+        int heap_priority() default 0;
+    }
+
+    private final ServiceRegistration<HeapExporter> registration;
+
+    /**
+     * Tries the kernel, then announces the heap.
+     *
+     * @param context registers the service
+     * @param config name, id and priority
+     * @throws HeapException when this kernel gives no memory this way; nothing is registered then
+     */
+    @Activate
+    public SystemHeap(BundleContext context, Config config) {
+        this(context, config, Syscalls.linux());
+    }
+
+    SystemHeap(BundleContext context, Config config, Syscalls syscalls) {
+        MemfdSource source = MemfdSource.open(config.heap_name(), syscalls, Headroom.machine());
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.NAME, config.heap_name());
+        properties.put(HeapProperties.ID, config.heap_id());
+        properties.put(HeapProperties.TYPE, "system");
+        properties.put(HeapProperties.PRIORITY, config.heap_priority());
+        registration =
+                context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+    }
+
+    /** Takes the heap away. Its buffers live on. */
+    @Deactivate
+    void withdraw() {
+        registration.unregister();
+    }
+}
