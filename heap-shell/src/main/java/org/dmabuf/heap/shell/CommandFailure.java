@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+/** A command that was refused. It says its sentence and no more: Gogo prints an exception as its {@code toString}. */
+final class CommandFailure extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    CommandFailure(Exception cause) {
+        super(cause.getMessage(), cause);
+    }
+
+    @Override
+    public String toString() {
+        return getMessage();
+    }
+}

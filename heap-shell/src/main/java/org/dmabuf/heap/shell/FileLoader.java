@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.Syscalls;
+
+/** Brings a file's bytes into a buffer and reads them back both ways in which they can be reached. */
+final class FileLoader {
+    /** The kernel may not read from a file straight into a mapped dma-buf, so the bytes go by way of this much. */
+    private static final int PIECE = 1 << 20;
+
+    private final HeapBroker broker;
+
+    FileLoader(HeapBroker broker) {
+        this.broker = broker;
+    }
+
+    /** {@return bytes of a file that can be loaded} */
+    static long sizeOf(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            throw new NoSuchFileException("there is no file " + file);
+        }
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(file + " is no regular file");
+        }
+        if (!Files.isReadable(file)) {
+            throw new IOException(file + " may not be read by this user");
+        }
+        long bytes = Files.size(file);
+        if (bytes == 0) {
+            throw new IOException(file + " is empty, and a buffer has at least one byte");
+        }
+        return bytes;
+    }
+
+    /**
+     * Loads a file into a new buffer.
+     *
+     * @param file a regular file of at least one byte
+     * @param request of the file's size
+     * @return an open buffer, which the caller closes
+     */
+    DmaBuf load(Path file, AllocationRequest request) throws IOException {
+        DmaBuf buffer = broker.allocate(request);
+        boolean loaded = false;
+        try (Arena arena = Arena.ofConfined();
+                FileChannel channel = FileChannel.open(file);
+                CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
+            copy(channel, buffer.map(Access.READ_WRITE, arena).asSlice(0, request.size()), file);
+            loaded = true;
+            return buffer;
+        } finally {
+            if (!loaded) {
+                buffer.close();
+            }
+        }
+    }
+
+    /** {@return SHA-256 of the first bytes, read through a mapping of the buffer} */
+    static String sha256ByMapping(DmaBuf buffer, long bytes) {
+        try (Arena arena = Arena.ofConfined();
+                CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
+            return Sha256.of(buffer.map(Access.READ, arena).asSlice(0, bytes));
+        }
+    }
+
+    /** {@return SHA-256 of the first bytes, read as another process would: by a mapping of an exported descriptor} */
+    static String sha256ByDescriptor(DmaBuf buffer, long bytes) {
+        try (OwnedFd descriptor = buffer.exportFd();
+                Arena arena = Arena.ofConfined();
+                CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
+            MemorySegment mapping =
+                    new Mmap(Syscalls.linux()).map(descriptor, buffer.size(), Access.READ, arena);
+            return Sha256.of(mapping.asSlice(0, bytes));
+        }
+    }
+
+    private static void copy(FileChannel from, MemorySegment to, Path file) throws IOException {
+        ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE, to.byteSize()));
+        for (long offset = 0; offset < to.byteSize(); ) {
+            piece.clear().limit((int) Math.min(piece.capacity(), to.byteSize() - offset));
+            int read = from.read(piece);
+            if (read < 0) {
+                throw new EOFException(file + " became shorter while it was read: " + offset + " of " + to.byteSize()
+                        + " bytes");
+            }
+            MemorySegment.copy(MemorySegment.ofArray(piece.array()), 0, to, offset, read);
+            offset += read;
+        }
+    }
+}

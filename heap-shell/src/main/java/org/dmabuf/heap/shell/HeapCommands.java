@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Descriptor;
+import org.apache.felix.service.command.Parameter;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+
+/**
+ * The commands of scope {@code dmaheap}. They return objects; {@link HeapConverter} says how those look. Positional
+ * arguments are taken as they come and checked here, because Gogo's own refusal speaks of coercion and not of what was
+ * expected.
+ *
+ * <p>Immediate, because Gogo gets and ungets the service for each command: a delayed component would lose its buffers.
+ */
+@Component(
+        immediate = true,
+        service = HeapCommands.class,
+        property = {
+            "osgi.command.scope=dmaheap",
+            "osgi.command.function=list",
+            "osgi.command.function=info",
+            "osgi.command.function=alloc",
+            "osgi.command.function=load",
+            "osgi.command.function=buffers",
+            "osgi.command.function=free"
+        })
+public final class HeapCommands {
+    /** The kernel's limit for the name of a dma-buf, without its NUL. */
+    private static final int NAME_BYTES = 31;
+
+    private final HeapBroker broker;
+    private final FileLoader loader;
+    private final NamedBuffers buffers = new NamedBuffers();
+
+    /**
+     * Commands over a broker.
+     *
+     * @param broker the shell's view of it
+     */
+    @Activate
+    public HeapCommands(@Reference HeapBroker broker) {
+        this.broker = broker;
+        this.loader = new FileLoader(broker);
+    }
+
+    @Deactivate
+    void stop() {
+        buffers.closeAll();
+    }
+
+    /**
+     * Lists the heaps.
+     *
+     * @param arguments none
+     * @return every heap that the broker knows
+     */
+    @Descriptor("list the heaps, in the order in which they are asked")
+    public List<HeapInfo> list(@Descriptor("nothing") String... arguments) {
+        return plainly(() -> {
+            expect(0, arguments, "list");
+            return scriptable(broker.heaps());
+        });
+    }
+
+    /**
+     * Tells of one heap all that it announced.
+     *
+     * @param arguments its name
+     * @return every heap of that name, the serving one first
+     */
+    @Descriptor("tell all that is known of one heap")
+    public List<HeapInfo> info(@Descriptor("HEAP") String... arguments) {
+        return plainly(() -> {
+            String name = expect(1, arguments, "info HEAP")[0];
+            List<HeapInfo> heaps = broker.heaps();
+            List<HeapInfo> found =
+                    heaps.stream().filter(heap -> heap.name().equals(name)).toList();
+            if (found.isEmpty()) {
+                List<String> names = heaps.stream().map(HeapInfo::name).toList();
+                throw new IllegalArgumentException("there is no heap '" + name + "'; "
+                        + (names.isEmpty() ? "none is installed" : "there are: " + String.join(", ", names)));
+            }
+            // Wrapped, so that the converter shows it in full and not as the row of a table.
+            return new HeapDetails(found);
+        });
+    }
+
+    /**
+     * Allocates a buffer that the shell holds.
+     *
+     * @return the buffer
+     */
+    @Descriptor("allocate a buffer, which the shell holds until it is freed")
+    public BufferInfo alloc(
+            @Descriptor("names of heaps to ask in turn, separated by commas")
+                    @Parameter(
+                            names = {"-h", "--heap"},
+                            absentValue = "")
+                    String heaps,
+            @Descriptor("heap ids as bits, such as 0x5")
+                    @Parameter(
+                            names = {"-m", "--mask"},
+                            absentValue = "")
+                    String mask,
+            @Descriptor("what the heap must be able to do, such as '(heap.dmabuf=true)'")
+                    @Parameter(
+                            names = {"-r", "--requiring"},
+                            absentValue = "")
+                    String requirement,
+            @Descriptor("emulations that will do, separated by commas, such as contiguous")
+                    @Parameter(
+                            names = {"-e", "--emulated"},
+                            absentValue = "")
+                    String emulated,
+            @Descriptor("the buffer's name")
+                    @Parameter(
+                            names = {"-n", "--name"},
+                            absentValue = "")
+                    String name,
+            @Descriptor("alignment, such as 64K")
+                    @Parameter(
+                            names = {"-a", "--align"},
+                            absentValue = "1")
+                    String alignment,
+            @Descriptor("receivers of its descriptor can only read")
+                    @Parameter(
+                            names = {"--read-only"},
+                            presentValue = "true",
+                            absentValue = "false")
+                    boolean readOnly,
+            @Descriptor("it needs no descriptor")
+                    @Parameter(
+                            names = {"--no-export"},
+                            presentValue = "true",
+                            absentValue = "false")
+                    boolean noExport,
+            @Descriptor("SIZE, such as 4096, 64K or 8M") String... arguments) {
+        return plainly(() -> {
+            String size = expect(1, arguments, "alloc [options] SIZE")[0];
+            String own = name.isEmpty() ? buffers.freshName() : name;
+            buffers.requireFree(own);
+            AllocationRequest request = routed(AllocationRequest.of(Numbers.size(size)), heaps, mask)
+                    .alignment(Numbers.size(alignment))
+                    .exportable(!noExport)
+                    .exports(readOnly ? Access.READ : Access.READ_WRITE)
+                    .name(own);
+            if (!requirement.isEmpty()) {
+                request = request.requiring(requirement);
+            }
+            if (!emulated.isEmpty()) {
+                request = request.allowEmulated(emulated.split(","));
+            }
+            return buffers.keep(own, broker.allocate(request));
+        });
+    }
+
+    /**
+     * Loads a file into a new buffer and reads it back through the mapping and through an exported descriptor.
+     *
+     * @return the buffer and both checksums
+     */
+    @Descriptor("load a file's bytes into a new buffer, and check them through mapping and descriptor")
+    public LoadedFile load(
+            CommandSession session,
+            @Descriptor("names of heaps to ask in turn, separated by commas")
+                    @Parameter(
+                            names = {"-h", "--heap"},
+                            absentValue = "")
+                    String heaps,
+            @Descriptor("the buffer's name; the file's by default")
+                    @Parameter(
+                            names = {"-n", "--name"},
+                            absentValue = "")
+                    String name,
+            @Descriptor("FILE") String... arguments) {
+        return plainly(() -> {
+            Path file = session.currentDir().resolve(expect(1, arguments, "load [options] FILE")[0]);
+            long bytes = FileLoader.sizeOf(file);
+            String own = name.isEmpty() ? nameOf(file) : name;
+            buffers.requireFree(own);
+            DmaBuf buffer = loader.load(
+                    file, routed(AllocationRequest.of(bytes), heaps, "").name(own));
+            boolean kept = false;
+            try {
+                String byMapping = FileLoader.sha256ByMapping(buffer, bytes);
+                String byDescriptor = FileLoader.sha256ByDescriptor(buffer, bytes);
+                if (!byMapping.equals(byDescriptor)) {
+                    throw new IOException(file + ": its bytes have SHA-256 " + byMapping + " through the mapping and "
+                            + byDescriptor + " through the descriptor; the buffer was freed");
+                }
+                LoadedFile loaded = new LoadedFile(buffers.keep(own, buffer), bytes, byMapping, byDescriptor);
+                kept = true;
+                return loaded;
+            } finally {
+                if (!kept) {
+                    buffer.close();
+                }
+            }
+        });
+    }
+
+    /**
+     * Lists the buffers of the shell.
+     *
+     * @param arguments none
+     * @return each with its name
+     */
+    @Descriptor("list the buffers that the shell holds")
+    public List<BufferInfo> buffers(@Descriptor("nothing") String... arguments) {
+        return plainly(() -> {
+            expect(0, arguments, "buffers");
+            return scriptable(buffers.list());
+        });
+    }
+
+    /**
+     * Frees a buffer of the shell.
+     *
+     * @param arguments its name
+     */
+    @Descriptor("free a buffer that the shell holds")
+    public void free(@Descriptor("NAME") String... arguments) {
+        plainly(() -> {
+            buffers.remove(expect(1, arguments, "free NAME")[0]).close();
+            return null;
+        });
+    }
+
+    /** Runs a command so that whoever typed it reads what is wrong, and not the name of a Java class before it. */
+    private static <T> T plainly(Callable<T> command) {
+        try {
+            return command.call();
+        } catch (HeapException | IllegalArgumentException | IOException e) {
+            throw new CommandFailure(e);
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Gogo calls methods of a result by reflection, which Java's own immutable lists do not let it. */
+    private static <T> List<T> scriptable(List<T> list) {
+        return new ArrayList<>(list);
+    }
+
+    private static AllocationRequest routed(AllocationRequest request, String heaps, String mask) {
+        if (!heaps.isEmpty() && !mask.isEmpty()) {
+            throw new IllegalArgumentException("give names of heaps or a mask, not both");
+        }
+        if (!mask.isEmpty()) {
+            return request.fromMask(Numbers.mask(mask));
+        }
+        return heaps.isEmpty() ? request : request.from(heaps.split(","));
+    }
+
+    private static String nameOf(Path file) {
+        String name = file.getFileName().toString();
+        while (name.getBytes(StandardCharsets.UTF_8).length > NAME_BYTES) {
+            name = name.substring(0, name.offsetByCodePoints(name.length(), -1));
+        }
+        return name;
+    }
+
+    private static String[] expect(int count, String[] arguments, String usage) {
+        for (String argument : arguments) {
+            if (argument.startsWith("-") && argument.length() > 1) {
+                throw new IllegalArgumentException("'" + argument + "' is no option here; usage: dmaheap:" + usage
+                        + " (see: help dmaheap:" + usage.split(" ")[0] + ")");
+            }
+        }
+        if (arguments.length != count) {
+            throw new IllegalArgumentException("usage: dmaheap:" + usage
+                    + (arguments.length == 0 ? "" : ", not " + String.join(" ", Arrays.asList(arguments))));
+        }
+        return arguments;
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.apache.felix.service.command.Converter;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.linux.Bytes;
+import org.osgi.service.component.annotations.Component;
+
+/** How heaps and buffers look in a terminal. */
+@Component(
+        property = {
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.HeapInfo",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.BufferInfo",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.LoadedFile"
+        })
+public final class HeapConverter implements Converter {
+    private static final String UNKNOWN = "-";
+
+    @Override
+    public Object convert(Class<?> desired, Object from) {
+        return null; // text becomes no heap and no buffer
+    }
+
+    @Override
+    public CharSequence format(Object target, int level, Converter escape) {
+        return switch (target) {
+            case HeapDetails heaps ->
+                heaps.stream().map(HeapConverter::details).collect(Collectors.joining("\n\n"));
+            case Collection<?> some when all(HeapInfo.class, some) -> heaps(some);
+            case Collection<?> some when all(BufferInfo.class, some) -> buffers(some);
+            case HeapInfo heap when level == INSPECT -> details(heap);
+            case HeapInfo heap -> heap.name();
+            case BufferInfo buffer when level == INSPECT -> details(buffer);
+            case BufferInfo buffer -> buffer.name();
+            case LoadedFile file when level == INSPECT -> details(file);
+            case LoadedFile file -> file.buffer().name();
+            default -> null;
+        };
+    }
+
+    private static boolean all(Class<?> type, Collection<?> some) {
+        return !some.isEmpty() && some.stream().allMatch(type::isInstance);
+    }
+
+    private static String heaps(Collection<?> heaps) {
+        Table table = new Table(
+                "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "FREE ", "LARGEST ", "BUFFERS ", "LIVE ");
+        for (Object one : heaps) {
+            HeapInfo heap = (HeapInfo) one;
+            Map<String, Object> properties = heap.properties();
+            table.row(
+                    heap.name(),
+                    text(properties, HeapProperties.ID),
+                    text(properties, HeapProperties.TYPE),
+                    text(properties, HeapProperties.BACKEND),
+                    Boolean.TRUE.equals(properties.get(HeapProperties.DMABUF)) ? "yes" : "no",
+                    text(properties, HeapProperties.EMULATES),
+                    heap.state().toString().toLowerCase(Locale.ROOT),
+                    bytes(heap.usage().free()),
+                    bytes(heap.usage().largestFree()),
+                    Long.toString(heap.liveBuffers()),
+                    Bytes.text(heap.liveBytes()));
+        }
+        return table.toString();
+    }
+
+    private static String buffers(Collection<?> buffers) {
+        Table table = new Table("NAME", "SIZE ", "HEAP", "BACKEND", "DMA-BUF", "INODE ");
+        for (Object one : buffers) {
+            BufferInfo buffer = (BufferInfo) one;
+            table.row(
+                    buffer.name(),
+                    Bytes.text(buffer.size()),
+                    buffer.heap(),
+                    buffer.backend(),
+                    buffer.dmabuf() ? "yes" : "no",
+                    buffer.inode().isPresent() ? Long.toString(buffer.inode().getAsLong()) : UNKNOWN);
+        }
+        return table.toString();
+    }
+
+    private static String details(HeapInfo heap) {
+        Details details = new Details();
+        details.add("heap", heap.name());
+        details.add("state", heap.state().toString().toLowerCase(Locale.ROOT)
+                + (heap.reason().isEmpty() ? "" : ": " + heap.reason()));
+        details.add("bundle", heap.bundle());
+        details.add("descriptors", descriptors(Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))));
+        if (heap.state() == HeapState.SERVING) {
+            heap.usage().capacity().ifPresent(bytes -> details.add("capacity", size(bytes)));
+            heap.usage().free().ifPresent(bytes -> details.add("free", size(bytes)));
+            heap.usage().largestFree().ifPresent(bytes -> details.add("largest free", size(bytes)));
+        }
+        details.add("live", heap.liveBuffers() + " buffers, " + size(heap.liveBytes()));
+        new TreeMap<>(heap.properties()).forEach((key, value) -> {
+            if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
+                details.add(key, text(value));
+            }
+        });
+        return details.toString();
+    }
+
+    private static String details(BufferInfo buffer) {
+        Details details = new Details();
+        details.add("buffer", buffer.name());
+        details.add("size", size(buffer.size()));
+        details.add("heap", buffer.heap());
+        details.add("backend", buffer.backend());
+        if (buffer.inode().isPresent()) {
+            details.add("descriptor", descriptors(buffer.dmabuf()));
+            details.add("inode", Long.toString(buffer.inode().getAsLong()));
+        } else {
+            details.add("descriptor", "none, it was allocated without");
+        }
+        return details.toString();
+    }
+
+    private static String details(LoadedFile file) {
+        Details details = new Details();
+        details.add("file", size(file.bytes()));
+        return details + "\n" + details(file.buffer()) + "\n"
+                + new Details()
+                        .add("sha-256", file.sha256Mapping() + "  (through the mapping)")
+                        .add("sha-256", file.sha256Descriptor() + "  (through an exported descriptor)");
+    }
+
+    private static String descriptors(boolean dmabuf) {
+        return dmabuf
+                ? "dma-buf: devices import it, other processes map it"
+                : "no dma-buf: other processes map it, no device imports it";
+    }
+
+    private static String size(long bytes) {
+        return bytes < 1024 ? bytes + " bytes" : bytes + " bytes (" + Bytes.text(bytes) + ")";
+    }
+
+    private static String bytes(OptionalLong bytes) {
+        return bytes.isPresent() ? Bytes.text(bytes.getAsLong()) : UNKNOWN;
+    }
+
+    private static String text(Map<String, Object> properties, String key) {
+        return text(properties.getOrDefault(key, UNKNOWN));
+    }
+
+    private static String text(Object value) {
+        return switch (value) {
+            case Object[] several -> String.join(",", Arrays.stream(several).map(String::valueOf).toList());
+            case Collection<?> several -> String.join(",", several.stream().map(String::valueOf).toList());
+            default -> value.toString();
+        };
+    }
+
+    /** Lines of a key and a value. */
+    private static final class Details {
+        private final StringBuilder text = new StringBuilder();
+
+        Details add(String key, String value) {
+            text.append(text.isEmpty() ? "" : "\n").append(String.format("%-22s%s", key, value));
+            return this;
+        }
+
+        @Override
+        public String toString() {
+            return text.toString();
+        }
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.lang.foreign.MemorySegment;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** SHA-256 of memory, as sha256sum prints it of a file. */
+final class Sha256 {
+    /** A byte buffer, which the digest takes, is at most 2 GiB. */
+    private static final long PIECE = 64L << 20;
+
+    private Sha256() {}
+
+    static String of(MemorySegment memory) {
+        MessageDigest digest = digest();
+        for (long offset = 0; offset < memory.byteSize(); offset += PIECE) {
+            long length = Math.min(PIECE, memory.byteSize() - offset);
+            digest.update(memory.asSlice(offset, length).asByteBuffer());
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static MessageDigest digest() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every Java platform has SHA-256", e);
+        }
+    }
+}

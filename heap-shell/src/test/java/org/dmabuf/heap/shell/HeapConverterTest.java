@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.apache.felix.service.command.Converter;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.HeapUsage;
+import org.junit.jupiter.api.Test;
+
+class HeapConverterTest {
+    private final HeapConverter converter = new HeapConverter();
+
+    private record Heap(
+            String name,
+            HeapState state,
+            String reason,
+            Map<String, Object> properties,
+            String bundle,
+            HeapUsage usage,
+            long liveBuffers,
+            long liveBytes)
+            implements HeapInfo {}
+
+    private static final Heap SYSTEM = new Heap(
+            "system",
+            HeapState.SERVING,
+            "",
+            Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"),
+            "org.dmabuf.heap.system",
+            HeapUsage.unknown().withFree(23L << 30),
+            2,
+            8192);
+    private static final Heap CMA = new Heap(
+            "cma",
+            HeapState.SHADOWED,
+            "its name is taken",
+            Map.of("heap.name", "cma", "heap.emulates", new String[] {"contiguous", "protected"}, "heap.dmabuf", true),
+            "org.example.cma",
+            HeapUsage.unknown(),
+            0,
+            0);
+    private static final BufferInfo BUFFER =
+            new BufferInfo("frame", 12_582_912, "system", "memfd", false, OptionalLong.of(77));
+
+    @Test
+    void heaps_are_a_table_with_aligned_columns() {
+        assertEquals(
+                """
+                NAME    ID  TYPE    BACKEND  DMA-BUF  EMULATES              STATE       FREE  LARGEST  BUFFERS     LIVE
+                system   0  system  memfd    no       -                     serving   23 GiB        -        2    8 KiB
+                cma      -  -       -        yes      contiguous,protected  shadowed       -        -        0  0 bytes"""
+                        .stripTrailing(),
+                text(List.of(SYSTEM, CMA), Converter.INSPECT));
+    }
+
+    @Test
+    void one_heap_is_told_in_full_and_says_what_its_descriptors_are_not() {
+        String text = text(new HeapDetails(List.of(SYSTEM)), Converter.INSPECT);
+        assertTrue(text.contains("descriptors           no dma-buf: other processes map it, no device imports it"), text);
+        assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
+        assertTrue(text.contains("heap.backend          memfd"), text);
+    }
+
+    @Test
+    void the_reason_why_a_heap_does_not_serve_is_told() {
+        String text = text(CMA, Converter.INSPECT);
+        assertTrue(text.contains("state                 shadowed: its name is taken"), text);
+    }
+
+    @Test
+    void buffers_are_a_table_and_one_is_told_in_full() {
+        assertEquals(
+                """
+                NAME     SIZE  HEAP    BACKEND  DMA-BUF  INODE
+                frame  12 MiB  system  memfd    no          77""",
+                text(List.of(BUFFER), Converter.INSPECT));
+        assertTrue(text(BUFFER, Converter.INSPECT).contains("size                  12582912 bytes (12 MiB)"));
+        assertEquals("frame", text(BUFFER, Converter.LINE));
+    }
+
+    @Test
+    void both_checksums_of_a_loaded_file_are_told_apart() {
+        String text = text(new LoadedFile(BUFFER, 12_000_000, "aa", "bb"), Converter.INSPECT);
+        assertTrue(text.contains("aa  (through the mapping)\n"), text);
+        assertTrue(text.endsWith("bb  (through an exported descriptor)"), text);
+        assertTrue(text.startsWith("file                  12000000 bytes"), text);
+    }
+
+    @Test
+    void what_is_not_ours_is_left_to_others() {
+        assertNull(converter.format(List.of(), Converter.INSPECT, converter));
+        assertNull(converter.format(List.of(SYSTEM, "text"), Converter.INSPECT, converter));
+        assertNull(converter.format("text", Converter.INSPECT, converter));
+    }
+
+    @Test
+    void a_row_of_the_wrong_length_is_refused() {
+        assertThrows(IllegalArgumentException.class, () -> new Table("A", "B").row("1"));
+    }
+
+    private String text(Object target, int level) {
+        return converter.format(target, level, converter).toString();
+    }
+}
