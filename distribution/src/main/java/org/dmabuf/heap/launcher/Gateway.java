@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.apache.felix.framework.Felix;
+import org.apache.felix.framework.util.FelixConstants;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.Constants;
+
+/**
+ * The framework and the bundles in it, from start to end.
+ *
+ * <p>{@link #close()} may come from the main thread and from the shutdown hook, in any order or at once: one does it,
+ * the other waits for that.
+ */
+final class Gateway implements AutoCloseable {
+    /** A bundle that does not stop keeps nobody waiting for longer: the process ends all the same. */
+    private static final long STOP_MILLIS = TimeUnit.SECONDS.toMillis(10);
+
+    private final Felix framework;
+    private final BundleFolder bundles;
+    private final BundleCache cache;
+    private boolean closed;
+
+    /**
+     * Starts nothing yet.
+     *
+     * @param bundles folder of the jars to run
+     * @param cache what the framework may write to; deleted at the end
+     * @param settings framework properties
+     */
+    Gateway(Path bundles, BundleCache cache, Map<String, String> settings) {
+        Map<String, Object> configuration = new HashMap<>(settings);
+        configuration.put(Constants.FRAMEWORK_STORAGE, cache.folder().toString());
+        configuration.put(FelixConstants.LOG_LOGGER_PROP, new FrameworkLog());
+        this.framework = new Felix(configuration);
+        this.bundles = new BundleFolder(bundles);
+        this.cache = cache;
+    }
+
+    /**
+     * Installs and starts every bundle. When it returns, each component that has what it needs is active.
+     *
+     * @param problems gets a sentence for each bundle that does not run; the others do
+     * @return whether an interactive shell is running
+     */
+    boolean start(Commands commands, Consumer<String> problems) throws Failure {
+        // Threads inherit it. With the launcher's own loader here, a library that looks for its parts through the
+        // context class loader (JLine does) searches the launcher instead of itself.
+        Thread.currentThread().setContextClassLoader(null);
+        try {
+            framework.start();
+        } catch (BundleException e) {
+            throw Failure.of("the framework does not start: " + Sentence.of(e), e);
+        }
+        OsgiLog.register(context());
+        commands.register(context());
+        return bundles.run(context(), problems);
+    }
+
+    BundleContext context() {
+        return framework.getBundleContext();
+    }
+
+    /** Returns once the framework has stopped, whoever stopped it: the shell at its end, a command, a signal. */
+    void waitForStop() throws InterruptedException {
+        framework.waitForStop(0);
+    }
+
+    /** Has the framework stop in a thread of its own, so that a bundle may ask for it too. */
+    void stop() {
+        try {
+            framework.stop();
+        } catch (BundleException e) {
+            throw new IllegalStateException("declared for bundles; a framework does not throw it", e);
+        }
+    }
+
+    /** Stops the framework with all bundles, waits for it within bounds, and deletes what it wrote. */
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        try {
+            stop();
+            framework.waitForStop(STOP_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            cache.delete();
+        }
+    }
+}

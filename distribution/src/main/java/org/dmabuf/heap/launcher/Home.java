@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Where things are in an unpacked gateway. It may lie anywhere, be read-only and be moved. */
+record Home(Path folder) {
+    /** The gateway whose {@code lib} folder this class was loaded from. */
+    static Home ofThisJar() throws Failure {
+        try {
+            Path jar = Path.of(Home.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+            Home home = new Home(jar.toAbsolutePath().getParent().getParent());
+            if (!Files.isDirectory(home.bundles())) {
+                throw Failure.of("there is no folder " + home.bundles() + ": the launcher belongs in a gateway's lib");
+            }
+            return home;
+        } catch (URISyntaxException e) {
+            throw Failure.of("the gateway's own folder is unknown: " + Sentence.of(e), e);
+        }
+    }
+
+    /** Every jar in here is installed and started. */
+    Path bundles() {
+        return folder.resolve("bundles");
+    }
+
+    /** The framework properties that a user may edit. */
+    Path settings() {
+        return folder.resolve("etc").resolve("gateway.properties");
+    }
+
+    /** Room for what the framework writes while it runs. */
+    Path cache() {
+        return folder.resolve("cache");
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.io.BufferedReader;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** Starts a gateway from the command line; {@link CommandLine#USAGE} says what it can be asked for. */
+public final class Main {
+    // Taken before Gogo replaces them by streams that differ from thread to thread.
+    private static final InputStream IN = System.in;
+    private static final PrintStream OUT = System.out;
+    private static final PrintStream ERR = System.err;
+
+    /** A signal ends the process. What fails from then on fails for that reason, and nobody wants to read it. */
+    private static volatile boolean interrupted;
+
+    private Main() {}
+
+    /**
+     * Exits with 0 when all is well, with 1 when a command failed or the gateway did not start, with 2 when the
+     * arguments make no sense. It always exits: a bundle that left a thread behind does not keep the process alive.
+     *
+     * @param arguments options, then the words of a command
+     */
+    public static void main(String[] arguments) {
+        int status = 0;
+        boolean verbose = false;
+        try {
+            CommandLine line = CommandLine.parse(List.of(arguments));
+            verbose = line.verbose();
+            run(line);
+        } catch (Failure e) {
+            status = e.status();
+            if (!interrupted) {
+                print(e, verbose);
+            }
+        } catch (InterruptedException | RuntimeException | Error e) {
+            status = 1;
+            if (!interrupted) {
+                ERR.println("the launcher itself failed: " + Sentence.of(e));
+                e.printStackTrace(ERR);
+            }
+        }
+        System.exit(status);
+    }
+
+    private static void run(CommandLine line) throws Failure, InterruptedException {
+        if (line.help()) {
+            OUT.println(CommandLine.USAGE);
+            return;
+        }
+        Home home = Home.ofThisJar();
+        Mode mode = Mode.of(line);
+        mode.applyToLog(line.verbose());
+        Map<String, String> settings = Settings.load(home.settings(), System.getProperties());
+        mode.applyToShell(home, settings);
+        BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")));
+        try (Gateway gateway = new Gateway(home.bundles(), cache, settings)) {
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
+            if (mode == Mode.INTERACTIVE) {
+                if (!gateway.start(new Commands(gateway::stop), ERR::println)) {
+                    throw Failure.of("no bundle of a shell is active; give a command, or commands on standard input");
+                }
+                gateway.waitForStop();
+            } else {
+                Commands commands = new Commands(() -> {});
+                gateway.start(commands, ERR::println);
+                execute(line, gateway, commands, Settings.ofSession(settings));
+            }
+        }
+    }
+
+    private static void execute(CommandLine line, Gateway gateway, Commands commands, Map<String, String> variables)
+            throws Failure {
+        boolean script = line.command().isEmpty();
+        InputStream in = script ? InputStream.nullInputStream() : IN; // no command eats the lines after it
+        try (Console console = new Console(gateway.context(), in, OUT, ERR)) {
+            console.set(variables);
+            if (script) {
+                Script.run(new BufferedReader(new InputStreamReader(IN)), console::run, commands::exitSaid);
+            } else {
+                console.run(line.command().get());
+            }
+        }
+    }
+
+    /** Runs at the end of the process, whatever the reason; unless it is a signal, the gateway is closed already. */
+    private static void interrupt(Gateway gateway) {
+        interrupted = true;
+        gateway.close();
+    }
+
+    private static void print(Failure failure, boolean verbose) {
+        ERR.println(failure.getMessage());
+        if (verbose && failure.getCause() != null) {
+            failure.getCause().printStackTrace(ERR);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceFactory;
+import org.osgi.framework.ServiceReference;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.log.FormatterLogger;
+import org.osgi.service.log.LogService;
+import org.osgi.service.log.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
+
+/**
+ * The OSGi Log Service on top of slf4j, so that a gateway has one log. Through it Declarative Services says that a
+ * heap's component did not activate, and why; without a log service it prints stack traces in a format of its own.
+ *
+ * @param user the bundle that logs, which is not always the one that a line is about
+ */
+@SuppressWarnings("deprecation") // the four log methods are what Configuration Admin calls
+record OsgiLog(Bundle user) implements LogService {
+    /** Offers the service to every bundle, each with an instance that knows it. */
+    static void register(BundleContext context) {
+        String[] names = {LogService.class.getName(), org.osgi.service.log.LoggerFactory.class.getName()};
+        context.registerService(
+                names,
+                new ServiceFactory<OsgiLog>() {
+                    @Override
+                    public OsgiLog getService(Bundle bundle, ServiceRegistration<OsgiLog> registration) {
+                        return new OsgiLog(bundle);
+                    }
+
+                    @Override
+                    public void ungetService(Bundle bundle, ServiceRegistration<OsgiLog> registration, OsgiLog log) {}
+                },
+                null);
+    }
+
+    @Override
+    public Logger getLogger(String name) {
+        return getLogger(name, Logger.class);
+    }
+
+    @Override
+    public Logger getLogger(Class<?> type) {
+        return getLogger(type.getName(), Logger.class);
+    }
+
+    @Override
+    public <L extends Logger> L getLogger(Class<?> type, Class<L> loggerType) {
+        return getLogger(type.getName(), loggerType);
+    }
+
+    /**
+     * A bundle that logs about another one, as Declarative Services does, keeps its own name here: its messages say
+     * which bundle they are about, and their level is set in one place.
+     */
+    @Override
+    public <L extends Logger> L getLogger(Bundle bundle, String name, Class<L> loggerType) {
+        return getLogger(user.equals(bundle) ? name : Logger.ROOT_LOGGER_NAME, loggerType);
+    }
+
+    @Override
+    public <L extends Logger> L getLogger(String name, Class<L> loggerType) {
+        if (loggerType != Logger.class && loggerType != FormatterLogger.class) {
+            throw new IllegalArgumentException("neither Logger nor FormatterLogger: " + loggerType.getName());
+        }
+        boolean isRoot = name.equals(Logger.ROOT_LOGGER_NAME);
+        return OsgiLogger.create(isRoot ? root() : LoggerFactory.getLogger(name), loggerType);
+    }
+
+    @Override
+    public void log(int level, String message) {
+        log(null, level, message, null);
+    }
+
+    @Override
+    public void log(int level, String message, Throwable thrown) {
+        log(null, level, message, thrown);
+    }
+
+    @Override
+    public void log(ServiceReference<?> service, int level, String message) {
+        log(service, level, message, null);
+    }
+
+    @Override
+    public void log(ServiceReference<?> service, int level, String message, Throwable thrown) {
+        LogLine.write(root(), toSlf4j(level), message, thrown);
+    }
+
+    private org.slf4j.Logger root() {
+        String name = user.getSymbolicName();
+        return LoggerFactory.getLogger(name == null ? "bundle " + user.getBundleId() : name);
+    }
+
+    private static Level toSlf4j(int level) {
+        return switch (level) {
+            case LOG_ERROR -> Level.ERROR;
+            case LOG_WARNING -> Level.WARN;
+            case LOG_INFO -> Level.INFO;
+            default -> Level.DEBUG;
+        };
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.lang.reflect.InvocationTargetException;
+import java.util.concurrent.ExecutionException;
+import org.osgi.framework.BundleException;
+
+/** Says an exception in one line, as a user should read it: the message that somebody wrote, and no stack trace. */
+final class Sentence {
+    private Sentence() {}
+
+    /**
+     * The message of the exception that was thrown on purpose. A message of one word (a class, a path, a number) says
+     * too little alone: then the kind of exception goes first, and it stands alone where there is no message.
+     */
+    static String of(Throwable thrown) {
+        Throwable root = unwrap(thrown);
+        String kind = root.getClass().getSimpleName();
+        String message = root.getMessage();
+        if (message == null || message.isBlank()) {
+            return kind;
+        }
+        String line = message.strip().replaceAll("\\s*\\R\\s*", " ");
+        return line.contains(" ") ? line : kind + ": " + line;
+    }
+
+    /** What is inside the wrappers of reflection, executors and the framework, which say nothing themselves. */
+    static Throwable unwrap(Throwable thrown) {
+        Throwable root = thrown;
+        while (root.getCause() != null
+                && (root instanceof InvocationTargetException
+                        || root instanceof ExecutionException
+                        || root instanceof BundleException)) {
+            root = root.getCause();
+        }
+        return root;
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+
+/** The properties that the framework and, through it, every bundle gets. */
+final class Settings {
+    /** Properties of this prefix become variables of the session that runs a command or a script. */
+    static final String SESSION = "session.";
+
+    private Settings() {}
+
+    /**
+     * The properties of a file. A system property of the same name wins, so that one run can differ
+     * ({@code JAVA_OPTS=-Dfelix.log.level=4}) without an edit.
+     */
+    static Map<String, String> load(Path file, Properties system) throws Failure {
+        Properties properties = new Properties();
+        try (Reader reader = Files.newBufferedReader(file)) {
+            properties.load(reader);
+        } catch (IOException | IllegalArgumentException e) {
+            throw Failure.of("cannot read " + file + " (" + e.getClass().getSimpleName() + ")", e);
+        }
+        Map<String, String> settings = new TreeMap<>();
+        for (String name : properties.stringPropertyNames()) {
+            settings.put(name, system.getProperty(name, properties.getProperty(name)).strip());
+        }
+        return settings;
+    }
+
+    /** The variables of a session: the properties that start with {@code session.}, without that. */
+    static Map<String, String> ofSession(Map<String, String> settings) {
+        Map<String, String> variables = new TreeMap<>();
+        settings.forEach((name, value) -> {
+            if (name.startsWith(SESSION)) {
+                variables.put(name.substring(SESSION.length()), value);
+            }
+        });
+        return variables;
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.osgi.service.log.FormatterLogger;
+import org.osgi.service.log.Logger;
+import org.slf4j.Marker;
+import org.slf4j.event.Level;
+import org.slf4j.helpers.LegacyAbstractLogger;
+
+class OsgiLoggerTest {
+    private final List<String> lines = new ArrayList<>();
+    private final Logger warnings = OsgiLogger.create(new Recorder(Level.WARN), Logger.class);
+    private final Logger all = OsgiLogger.create(new Recorder(Level.TRACE), Logger.class);
+
+    @Test
+    void arguments_fill_the_braces_however_many_there_are() {
+        all.info("none");
+        all.warn("one {}", 1);
+        all.error("two {} {}", 1, 2);
+        all.debug("three {} {} {}", 1, 2, 3);
+        assertEquals(List.of("INFO none", "WARN one 1", "ERROR two 1 2", "DEBUG three 1 2 3"), lines);
+    }
+
+    @Test
+    void printf_style_is_there_for_who_asks_for_it() {
+        FormatterLogger printf = OsgiLogger.create(new Recorder(Level.INFO), FormatterLogger.class);
+        printf.info("%d MiB {}", 12);
+        assertEquals(List.of("INFO 12 MiB {}"), lines);
+    }
+
+    @Test
+    void exception_is_a_reason_in_the_line_and_a_stack_trace_from_level_info_down() {
+        Exception thrown = new IllegalStateException("the region does not fit");
+        warnings.error("no heap {}", "camera", thrown);
+        all.error("no heap {}", "camera", thrown);
+        assertEquals(
+                List.of("ERROR no heap camera: the region does not fit", "ERROR no heap camera and a stack trace"),
+                lines);
+    }
+
+    @Test
+    void what_is_below_the_level_costs_nothing() throws Exception {
+        assertTrue(warnings.isWarnEnabled());
+        assertFalse(warnings.isInfoEnabled());
+        warnings.info("not printed");
+        warnings.info(logger -> lines.add("not called"));
+        warnings.warn(logger -> lines.add("called"));
+        assertEquals(List.of("called"), lines);
+    }
+
+    /** An slf4j logger that writes to {@link #lines}. */
+    private final class Recorder extends LegacyAbstractLogger {
+        private static final long serialVersionUID = 1L;
+        private final Level level;
+
+        Recorder(Level level) {
+            this.level = level;
+        }
+
+        private boolean enabled(Level other) {
+            return other.toInt() >= level.toInt();
+        }
+
+        @Override
+        public boolean isTraceEnabled() {
+            return enabled(Level.TRACE);
+        }
+
+        @Override
+        public boolean isDebugEnabled() {
+            return enabled(Level.DEBUG);
+        }
+
+        @Override
+        public boolean isInfoEnabled() {
+            return enabled(Level.INFO);
+        }
+
+        @Override
+        public boolean isWarnEnabled() {
+            return enabled(Level.WARN);
+        }
+
+        @Override
+        public boolean isErrorEnabled() {
+            return enabled(Level.ERROR);
+        }
+
+        @Override
+        protected String getFullyQualifiedCallerName() {
+            return null;
+        }
+
+        @Override
+        protected void handleNormalizedLoggingCall(
+                Level at, Marker marker, String message, Object[] arguments, Throwable thrown) {
+            lines.add(at + " " + message + (thrown == null ? "" : " and a stack trace"));
+        }
+    }
+}

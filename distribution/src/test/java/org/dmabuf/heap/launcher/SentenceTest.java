@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.lang.reflect.InvocationTargetException;
+import java.util.concurrent.ExecutionException;
+import org.junit.jupiter.api.Test;
+
+class SentenceTest {
+    @Test
+    void message_stands_for_itself() {
+        assertEquals("no heap 'x'", Sentence.of(new IllegalArgumentException("no heap 'x'")));
+    }
+
+    @Test
+    void wrappers_say_nothing() {
+        Throwable thrown = new IllegalStateException("heap is full");
+        assertEquals("heap is full", Sentence.of(new InvocationTargetException(new ExecutionException(thrown))));
+    }
+
+    @Test
+    void cause_of_a_written_message_is_left_out() {
+        Throwable thrown = new IllegalStateException("cannot map 4096 bytes", new RuntimeException("ENOMEM from mmap"));
+        assertEquals("cannot map 4096 bytes", Sentence.of(thrown));
+    }
+
+    @Test
+    void too_little_is_said_with_the_kind() {
+        assertEquals("NoClassDefFoundError: org/acme/Gone", Sentence.of(new NoClassDefFoundError("org/acme/Gone")));
+        assertEquals("NullPointerException", Sentence.of(new NullPointerException()));
+    }
+
+    @Test
+    void several_lines_become_one() {
+        assertEquals("first second", Sentence.of(new IllegalStateException("first\n  second\n")));
+    }
+}
