@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotNull;
+import static org.junit.Assert.assertNotSame;
+import static org.junit.Assert.assertNull;
+import static org.junit.Assert.assertSame;
+import static org.junit.Assert.assertThrows;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Collection;
+import javax.inject.Inject;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.Publication;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.ops4j.pax.exam.Configuration;
+import org.ops4j.pax.exam.Option;
+import org.ops4j.pax.exam.junit.PaxExam;
+import org.ops4j.pax.exam.spi.reactors.ExamReactorStrategy;
+import org.ops4j.pax.exam.spi.reactors.PerClass;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceReference;
+
+/** Bundles that use the broker: each has its own view, and leaves nothing behind. */
+@RunWith(PaxExam.class)
+@ExamReactorStrategy(PerClass.class)
+public class ClientIT {
+    @Inject
+    private BundleContext context;
+
+    private Framework framework;
+    private Bundle client;
+
+    @Configuration
+    public Option[] container() {
+        return new Option[] {Gateway.options()};
+    }
+
+    @Before
+    public void start_a_client() throws Exception {
+        framework = new Framework(context);
+        client = framework.startEmptyBundle("org.example.client");
+    }
+
+    @After
+    public void uninstall_the_client() throws Exception {
+        client.uninstall();
+        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).liveBuffers());
+    }
+
+    @Test
+    public void the_view_of_a_bundle_survives_get_and_unget() {
+        ServiceReference<HeapBroker> service = client.getBundleContext().getServiceReference(HeapBroker.class);
+        HeapBroker first = client.getBundleContext().getService(service);
+        DmaBuf buffer = first.allocate(AllocationRequest.of(1));
+        client.getBundleContext().ungetService(service);
+        HeapBroker second = client.getBundleContext().getService(service);
+        assertSame(first, second);
+        assertNotSame("another bundle has another view", first, framework.broker());
+        assertEquals(4096, mappedBytes(buffer));
+    }
+
+    @Test
+    public void what_a_stopped_bundle_left_open_is_taken_back() throws Exception {
+        HeapBroker broker = Framework.broker(client.getBundleContext());
+        DmaBuf buffer = broker.allocate(AllocationRequest.of(1));
+        DmaBuf duplicate = buffer.duplicate();
+        CpuAccess bracket = buffer.beginCpuAccess(Access.READ);
+        OwnedFd descriptor = buffer.exportFd();
+        assertEquals(1, framework.heap("system", HeapState.SERVING).liveBuffers());
+
+        client.stop();
+
+        assertEquals(0, framework.heap("system", HeapState.SERVING).liveBuffers());
+        assertThrows(IllegalStateException.class, () -> mappedBytes(buffer));
+        assertThrows(IllegalStateException.class, duplicate::exportFd);
+        assertThrows(IllegalStateException.class, descriptor::fd);
+        assertThrows(IllegalStateException.class, () -> broker.allocate(AllocationRequest.of(1)));
+        bracket.close();
+        buffer.close();
+    }
+
+    @Test
+    public void a_mapping_of_a_stopped_bundle_stays_until_its_arena_ends() throws Exception {
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment segment = Framework.broker(client.getBundleContext())
+                    .allocate(AllocationRequest.of(1))
+                    .map(Access.READ_WRITE, arena);
+            client.stop();
+            segment.set(JAVA_BYTE, 0, (byte) 1);
+            assertEquals("charged as long as it is mapped", 1, framework.heap("system", HeapState.SERVING).liveBuffers());
+        }
+        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).liveBuffers());
+    }
+
+    @Test
+    public void a_published_buffer_is_found_by_name_and_each_getter_holds_its_own_reference() throws Exception {
+        HeapBroker broker = framework.broker();
+        DmaBuf buffer = broker.allocate(AllocationRequest.of(4096));
+        Publication publication = broker.publish(buffer, "frame");
+        buffer.close();
+
+        BundleContext user = client.getBundleContext();
+        ServiceReference<DmaBuf> service = published(user, "frame");
+        assertEquals(4096L, service.getProperty("dmabuf.size"));
+        assertEquals("system", service.getProperty("heap.name"));
+        DmaBuf got = user.getService(service);
+        got.close();
+        assertEquals("close by a getter does nothing", 4096, mappedBytes(got));
+
+        publication.close();
+        assertNull("gone from the registry", published(user, "frame"));
+        assertThrows(IllegalStateException.class, () -> mappedBytes(got));
+    }
+
+    @Test
+    public void ungetting_a_published_buffer_drops_the_reference() throws Exception {
+        HeapBroker broker = framework.broker();
+        DmaBuf buffer = broker.allocate(AllocationRequest.of(4096));
+        Publication publication = broker.publish(buffer, "frame");
+        ServiceReference<DmaBuf> service = published(client.getBundleContext(), "frame");
+        DmaBuf got = client.getBundleContext().getService(service);
+        client.getBundleContext().ungetService(service);
+        assertThrows(IllegalStateException.class, got::exportFd);
+        publication.close();
+        publication.close();
+        buffer.close();
+        assertEquals(0, framework.heap("system", HeapState.SERVING).liveBuffers());
+    }
+
+    @Test
+    public void a_publication_goes_with_the_bundle_that_made_it() throws Exception {
+        HeapBroker broker = Framework.broker(client.getBundleContext());
+        broker.publish(broker.allocate(AllocationRequest.of(4096)), "frame");
+        assertNotNull(published(context, "frame"));
+        client.stop();
+        assertNull(published(context, "frame"));
+        assertEquals(0, framework.heap("system", HeapState.SERVING).liveBuffers());
+    }
+
+    @Test
+    public void when_the_broker_stops_every_reference_is_closed_and_a_new_broker_starts_clean() throws Exception {
+        HeapBroker broker = Framework.broker(client.getBundleContext());
+        DmaBuf buffer = broker.allocate(AllocationRequest.of(4096));
+        Arena arena = Arena.ofShared();
+        MemorySegment segment = buffer.map(Access.READ_WRITE, arena);
+
+        framework.bundle(Framework.BROKER).stop();
+        assertThrows(IllegalStateException.class, buffer::exportFd);
+        assertThrows(IllegalStateException.class, broker::heaps);
+        assertFalse(Thread.getAllStackTraces().keySet().stream().anyMatch(t -> t.getName().equals("dmaheap-reaper")));
+        segment.set(JAVA_BYTE, 0, (byte) 5);
+        arena.close();
+
+        framework.bundle(Framework.BROKER).start();
+        Framework.broker(client.getBundleContext())
+                .allocate(AllocationRequest.of(4096))
+                .close();
+    }
+
+    private static long mappedBytes(DmaBuf buffer) {
+        try (Arena arena = Arena.ofConfined()) {
+            return buffer.map(Access.READ, arena).byteSize();
+        }
+    }
+
+    private static ServiceReference<DmaBuf> published(BundleContext user, String name) throws Exception {
+        Collection<ServiceReference<DmaBuf>> found =
+                user.getServiceReferences(DmaBuf.class, "(dmabuf.name=" + name + ")");
+        return found.isEmpty() ? null : found.iterator().next();
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNotNull;
+import static org.junit.Assert.fail;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.jar.Attributes;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.Constants;
+import org.osgi.framework.ServiceReference;
+
+/** The framework that a test runs in, as an operator handles it. */
+final class Framework {
+    static final String BROKER = "org.dmabuf.heap.broker";
+    static final String SYSTEM = "org.dmabuf.heap.system";
+
+    private final BundleContext context;
+
+    Framework(BundleContext context) {
+        this.context = context;
+    }
+
+    Bundle bundle(String symbolicName) {
+        return Arrays.stream(context.getBundles())
+                .filter(bundle -> symbolicName.equals(bundle.getSymbolicName()))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no bundle " + symbolicName));
+    }
+
+    Bundle install(Path jar) throws BundleException {
+        return context.installBundle(jar.toUri().toString());
+    }
+
+    /** Installs and starts a bundle with nothing in it: somebody who uses services. */
+    Bundle startEmptyBundle(String symbolicName) throws BundleException, IOException {
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_MANIFESTVERSION, "2");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_SYMBOLICNAME, symbolicName);
+        ByteArrayOutputStream jar = new ByteArrayOutputStream();
+        new JarOutputStream(jar, manifest).close();
+        Bundle bundle = context.installBundle(symbolicName, new ByteArrayInputStream(jar.toByteArray()));
+        bundle.start();
+        return bundle;
+    }
+
+    /** The broker as the test's own bundle sees it, now. */
+    HeapBroker broker() {
+        return broker(context);
+    }
+
+    /** The broker as a bundle sees it. */
+    static HeapBroker broker(BundleContext user) {
+        ServiceReference<HeapBroker> service = user.getServiceReference(HeapBroker.class);
+        assertNotNull("no HeapBroker is registered", service);
+        return user.getService(service);
+    }
+
+    /** Names of the heaps in one state, in the broker's order. */
+    List<String> names(HeapState state) {
+        return broker().heaps().stream()
+                .filter(heap -> heap.state() == state)
+                .map(HeapInfo::name)
+                .toList();
+    }
+
+    HeapInfo heap(String name, HeapState state) {
+        List<HeapInfo> found = broker().heaps().stream()
+                .filter(heap -> heap.name().equals(name) && heap.state() == state)
+                .toList();
+        assertEquals("heaps '" + name + "' " + state + " in " + broker().heaps(), 1, found.size());
+        return found.getFirst();
+    }
+
+    /** Waits for what another thread brings about; fails with the last value after ten seconds. */
+    static <T> void await(T expected, Callable<T> actual) throws Exception {
+        T last = null;
+        for (int i = 0; i < 1000; i++) {
+            last = actual.call();
+            if (expected.equals(last)) {
+                return;
+            }
+            Thread.sleep(10);
+        }
+        fail("expected " + expected + " within 10 s, but is " + last);
+    }
+}

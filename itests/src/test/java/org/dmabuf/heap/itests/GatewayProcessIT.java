@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNotEquals;
+import static org.junit.Assert.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.Rule;
+import org.junit.Test;
+import org.junit.rules.TemporaryFolder;
+
+/** The gateway as a person starts it: a process, its output and its exit code. */
+public class GatewayProcessIT {
+    private static final Path HOME = Path.of(System.getProperty("gateway")).normalize();
+
+    @Rule
+    public TemporaryFolder folder = new TemporaryFolder();
+
+    private record Result(int exit, String out, String err) {}
+
+    @Test
+    public void load_prints_the_checksum_of_a_real_file_through_mapping_and_descriptor() throws Exception {
+        byte[] bytes = new byte[(8 << 20) + 4321];
+        new Random(42).nextBytes(bytes);
+        Path file = Files.write(folder.newFile("frame with a blank.yuv").toPath(), bytes);
+        String sha256 = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+
+        Result result = gateway("dmaheap:load '" + file + "'");
+
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(result.out(), result.out().contains(sha256 + "  (through the mapping)"));
+        assertTrue(result.out(), result.out().contains(sha256 + "  (through an exported descriptor)"));
+        assertTrue(result.out(), result.out().contains("8396800 bytes")); // in whole pages
+        assertTrue(result.out(), result.out().contains("no dma-buf"));
+        assertEquals("", result.err());
+    }
+
+    @Test
+    public void list_shows_the_system_heap() throws Exception {
+        Result result = gateway("dmaheap:list");
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system +0 +system +memfd +no .*")));
+    }
+
+    @Test
+    public void results_go_through_pipes() throws Exception {
+        Result result = gateway("dmaheap:list | grep system");
+        assertEquals(result.toString(), 0, result.exit());
+        assertEquals(result.out(), 1, result.out().strip().lines().count());
+    }
+
+    @Test
+    public void info_tells_that_a_memfd_is_no_dma_buf() throws Exception {
+        Result result = gateway("dmaheap:info system");
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(result.out(), result.out().contains("no device imports it"));
+        assertTrue(result.out(), result.out().contains("heap.export.readonly"));
+    }
+
+    @Test
+    public void wrong_arguments_are_refused_with_a_sentence_and_an_exit_code() throws Exception {
+        for (String[] wrong : new String[][] {
+            {"dmaheap:load /no/such/file", "there is no file /no/such/file"},
+            {"dmaheap:load /proc", "/proc is no regular file"},
+            {"dmaheap:load", "usage: dmaheap:load [options] FILE"},
+            {"dmaheap:info nosuch", "there is no heap 'nosuch'; there are: system"},
+            {"dmaheap:alloc x", "'x' is no size"},
+            {"dmaheap:alloc 0", "a buffer of 0 bytes cannot be"},
+            {"dmaheap:alloc 100T", "100 TiB do not fit"},
+            {"dmaheap:alloc -h nosuch 4K", "there is no such heap; there are: system"},
+            {"dmaheap:alloc -r '(heap.dmabuf=true)' 4K", "it does not meet (heap.dmabuf=true)"},
+            {"dmaheap:alloc --colour 4K", "'--colour' is no option here"},
+            {"dmaheap:free nosuch", "there is no buffer 'nosuch'"},
+            {"nosuch:command", "nosuch:command"},
+        }) {
+            Result result = gateway(wrong[0]);
+            assertNotEquals(wrong[0], 0, result.exit());
+            assertTrue(wrong[0] + " said: " + result.err(), result.err().contains(wrong[1]));
+            assertEquals(wrong[0] + " said: " + result.err(), 1, result.err().strip().lines().count());
+        }
+    }
+
+    @Test
+    public void buffers_are_allocated_listed_and_freed_in_one_session() throws Exception {
+        Result result = gateway("x = (dmaheap:alloc -n one --read-only 64K); dmaheap:alloc --no-export 4K;"
+                + " dmaheap:buffers; dmaheap:free one; dmaheap:free buf-1; dmaheap:list");
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system .* 0 +0 bytes")));
+    }
+
+    @Test
+    public void a_killed_gateway_leaves_nothing_that_the_next_one_does_not_clear_away() throws Exception {
+        Process killed = start(new ArrayList<>());
+        killed.getOutputStream().write('\n');
+        long bundlesStarted = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (caches().isEmpty() && System.nanoTime() < bundlesStarted) {
+            Thread.sleep(20); // until it has made its folder
+        }
+        killed.destroyForcibly().waitFor();
+        assertNotEquals("the killed gateway had no cache folder", List.of(), caches());
+        gateway("dmaheap:list");
+        assertEquals(List.of(), caches());
+    }
+
+    private static List<Path> caches() throws IOException {
+        Path cache = HOME.resolve("cache");
+        if (!Files.isDirectory(cache)) {
+            return List.of();
+        }
+        try (Stream<Path> folders = Files.list(cache)) {
+            return folders.toList();
+        }
+    }
+
+    private Result gateway(String command) throws Exception {
+        Path out = folder.newFile().toPath();
+        Path err = folder.newFile().toPath();
+        List<String> arguments = new ArrayList<>(List.of(command));
+        Process process = builder(arguments)
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile())
+                .start();
+        process.getOutputStream().close();
+        assertTrue(command + " hangs", process.waitFor(60, TimeUnit.SECONDS));
+        return new Result(process.exitValue(), read(out), read(err));
+    }
+
+    private static Process start(List<String> arguments) throws IOException {
+        return builder(arguments)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+    }
+
+    private static ProcessBuilder builder(List<String> arguments) {
+        arguments.addFirst(HOME.resolve("bin/gateway").toString());
+        ProcessBuilder builder = new ProcessBuilder(arguments);
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        return builder;
+    }
+
+    private static String read(Path file) throws IOException {
+        return Files.readString(file, StandardCharsets.UTF_8);
+    }
+}
