@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class BytesTest {
+    @ParameterizedTest
+    @CsvSource({
+        "0, 0 bytes",
+        "1023, 1023 bytes",
+        "1024, 1 KiB",
+        "1536, 1.5 KiB",
+        "65536, 64 KiB",
+        "12441600, 11.9 MiB",
+        "104962457, 100 MiB",
+        "70368744177664, 64 TiB",
+        "9223372036854775807, 8 EiB"
+    })
+    void a_size_reads_as_people_write_it(long bytes, String text) {
+        assertEquals(text, Bytes.text(bytes));
+    }
+
+    @Test
+    void sizes_are_rounded_up_to_whole_pages() {
+        assertEquals(Bytes.PAGE, Bytes.wholePages(1));
+        assertEquals(Bytes.PAGE, Bytes.wholePages(Bytes.PAGE));
+        assertEquals(2 * Bytes.PAGE, Bytes.wholePages(Bytes.PAGE + 1));
+        assertEquals(Long.MAX_VALUE - Bytes.PAGE + 1, Bytes.wholePages(Long.MAX_VALUE - Bytes.PAGE));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, -1, Long.MIN_VALUE, Long.MAX_VALUE})
+    void a_size_without_whole_pages_around_it_is_an_error_and_never_a_small_size(long bytes) {
+        assertThrows(ArithmeticException.class, () -> Bytes.wholePages(bytes));
+    }
+}

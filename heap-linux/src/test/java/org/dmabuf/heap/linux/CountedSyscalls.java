@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The running kernel's calls, listed as they are made, some answered here instead. The real thing for this is
+ * FaultySyscalls of heap-tck, which stands on this bundle and so cannot be used here.
+ */
+final class CountedSyscalls {
+    private final List<String> calls = new ArrayList<>();
+    private final Map<String, Object> answers = new ConcurrentHashMap<>();
+    private final Syscalls calling = (Syscalls) Proxy.newProxyInstance(
+            CountedSyscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                synchronized (calls) {
+                    calls.add(method.getName());
+                }
+                Object answer = answers.get(method.getName());
+                return answer != null ? answer : method.invoke(Syscalls.linux(), arguments);
+            });
+
+    Syscalls calling() {
+        return calling;
+    }
+
+    /** @param result an Integer or a Long, as the call gives it */
+    CountedSyscalls answer(String call, Object result) {
+        answers.put(call, result);
+        return this;
+    }
+
+    long count(String call) {
+        synchronized (calls) {
+            return calls.stream().filter(call::equals).count();
+        }
+    }
+}

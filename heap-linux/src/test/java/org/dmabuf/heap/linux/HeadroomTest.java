@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.Test;
+
+/** On a machine that is a number and a clock that stands still: nothing here depends on time. */
+class HeadroomTest {
+    private static final long MILLISECOND = 1_000_000;
+    private static final long RESERVE = 64 << 20;
+    private static final long MIB = 1 << 20;
+
+    private final AtomicLong available = new AtomicLong(RESERVE + 100 * MIB);
+    private final AtomicLong clock = new AtomicLong();
+    private final AtomicInteger readings = new AtomicInteger();
+    /** What happens elsewhere after the machine looked up its figure and before the figure is used. */
+    private volatile Runnable meanwhile = () -> {};
+
+    private final Headroom headroom = new Headroom(this::read, RESERVE, clock::get);
+
+    private Headroom.Reading read() {
+        readings.incrementAndGet();
+        Headroom.Reading figure = new Headroom.Reading(available.get(), "a machine made up");
+        meanwhile.run();
+        return figure;
+    }
+
+    /** What a heap does: reserve, take the memory from the machine, settle. */
+    private void allocate(long bytes) {
+        headroom.reserve("camera", bytes);
+        available.addAndGet(-bytes);
+        headroom.settle(bytes);
+    }
+
+    private HeapException refused(long bytes) {
+        return assertThrows(HeapException.class, () -> headroom.reserve("camera", bytes));
+    }
+
+    @Test
+    void all_but_the_reserve_is_granted() {
+        assertEquals(100 * MIB, headroom.available());
+        allocate(60 * MIB);
+        allocate(40 * MIB);
+        assertEquals(0, headroom.available());
+        refused(1);
+    }
+
+    @Test
+    void a_refusal_says_what_was_asked_what_is_left_and_what_to_do() {
+        allocate(60 * MIB);
+        HeapException refusal = refused(41 * MIB);
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals("camera", refusal.heap());
+        assertEquals(
+                "heap 'camera': 41 MiB do not fit: 40 MiB left of a machine made up less a reserve of 64 MiB; ask for"
+                        + " less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
+                refusal.getMessage());
+    }
+
+    @Test
+    void an_absurd_size_is_refused_and_takes_nothing_from_others() {
+        allocate(MIB); // something to overflow with
+        for (long bytes : new long[] {1L << 46, Long.MAX_VALUE - Bytes.PAGE + 1, Long.MAX_VALUE}) {
+            assertEquals(Errno.ENOMEM, refused(bytes).errno());
+        }
+        assertEquals(99 * MIB, headroom.available());
+    }
+
+    @Test
+    void a_machine_with_less_than_the_reserve_grants_nothing() {
+        available.set(RESERVE - 1);
+        refused(1);
+        assertEquals(0, headroom.available());
+    }
+
+    @Test
+    void within_50_ms_of_a_reading_grants_read_nothing() {
+        allocate(MIB);
+        for (int i = 0; i < 50; i++) {
+            clock.addAndGet(MILLISECOND);
+            allocate(MIB);
+            headroom.available();
+        }
+        assertEquals(1, readings.get());
+    }
+
+    @Test
+    void after_50_ms_the_machine_is_read_once_more() {
+        allocate(MIB);
+        clock.addAndGet(50 * MILLISECOND + 1);
+        allocate(MIB);
+        allocate(MIB);
+        assertEquals(2, readings.get());
+        clock.addAndGet(50 * MILLISECOND + 1);
+        headroom.available();
+        headroom.available();
+        assertEquals(3, readings.get());
+    }
+
+    @Test
+    void memory_that_was_given_back_is_found_before_anybody_is_refused() {
+        allocate(100 * MIB);
+        available.addAndGet(100 * MIB);
+        allocate(100 * MIB);
+        assertEquals(2, readings.get());
+    }
+
+    @Test
+    void each_refusal_rests_on_a_reading_of_its_own() {
+        allocate(100 * MIB);
+        refused(MIB);
+        refused(MIB);
+        assertEquals(3, readings.get());
+    }
+
+    @Test
+    void what_is_underway_is_not_granted_again_though_the_machine_does_not_show_it() {
+        headroom.reserve("camera", 60 * MIB);
+        clock.addAndGet(51 * MILLISECOND);
+        refused(41 * MIB);
+        assertEquals(40 * MIB, headroom.available());
+    }
+
+    @Test
+    void a_reservation_that_came_to_nothing_is_free_again_at_the_next_reading() {
+        headroom.reserve("camera", 60 * MIB);
+        headroom.settle(60 * MIB);
+        allocate(100 * MIB);
+    }
+
+    @Test
+    void what_is_allocated_while_the_machine_is_read_is_not_granted_again() {
+        allocate(MIB);
+        clock.addAndGet(51 * MILLISECOND);
+        meanwhile = () -> {
+            meanwhile = () -> {};
+            // Another thread, on the figure that still holds. The reading under way has missed it.
+            clock.addAndGet(-51 * MILLISECOND);
+            allocate(60 * MIB);
+            clock.addAndGet(51 * MILLISECOND);
+        };
+        assertEquals(39 * MIB, headroom.available());
+    }
+
+    @Test
+    void nobody_is_granted_on_an_old_figure_because_another_thread_is_reading() throws InterruptedException {
+        allocate(MIB);
+        clock.addAndGet(3_600_000 * MILLISECOND);
+        available.set(RESERVE + 10 * MIB);
+        AtomicInteger granted = new AtomicInteger();
+        Thread other = new Thread(() -> {
+            headroom.reserve("camera", 60 * MIB);
+            granted.incrementAndGet();
+        });
+        other.setUncaughtExceptionHandler((thread, refusal) -> {});
+        meanwhile = () -> {
+            meanwhile = () -> {};
+            other.start();
+            while (other.getState() == Thread.State.NEW || other.getState() == Thread.State.RUNNABLE) {
+                Thread.onSpinWait();
+            }
+        };
+        headroom.available();
+        other.join();
+        assertEquals(0, granted.get());
+        // The first, the one that the other thread waited for and used too, and the one before its refusal.
+        assertEquals(3, readings.get());
+    }
+
+    @Test
+    void threads_together_get_all_there_is_and_never_more() throws InterruptedException {
+        int threads = 8;
+        long all = 100_000;
+        available.set(RESERVE + all);
+        meanwhile = Thread::yield;
+        AtomicLong granted = new AtomicLong();
+        Thread[] takers = new Thread[threads];
+        for (int i = 0; i < threads; i++) {
+            takers[i] = new Thread(() -> {
+                try {
+                    while (granted.get() <= all) { // or else a heap without a bottom
+                        allocate(1);
+                        granted.incrementAndGet();
+                        clock.addAndGet(10 * MILLISECOND); // every sixth grant or so needs a reading
+                    }
+                } catch (HeapException done) {
+                    // What this thread met last.
+                }
+            });
+        }
+        for (Thread taker : takers) {
+            taker.start();
+        }
+        for (Thread taker : takers) {
+            taker.join();
+        }
+        assertEquals(all, granted.get());
+        assertEquals(RESERVE, available.get());
+    }
+
+    @Test
+    void this_machine_has_some_memory_but_no_64_tebibytes() {
+        assertTrue(Headroom.machine().available() > 0);
+        assertTrue(Headroom.machine().available() < 1L << 46);
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> Headroom.machine().reserve("camera", 1L << 46));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+    }
+}

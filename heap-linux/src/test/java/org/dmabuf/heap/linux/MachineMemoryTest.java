@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** On a tree of files that looks like /proc and /sys/fs/cgroup. */
+class MachineMemoryTest {
+    private static final long MIB = 1 << 20;
+
+    @TempDir
+    Path tree;
+
+    private Path proc;
+    private Path mount;
+
+    @BeforeEach
+    void a_machine_with_1_gib_available() throws IOException {
+        proc = tree.resolve("proc");
+        mount = tree.resolve("cgroup");
+        write(proc.resolve("meminfo"), """
+                MemTotal:        4194304 kB
+                MemFree:          204800 kB
+                MemAvailable:    1048576 kB
+                Buffers:            2048 kB
+                """);
+    }
+
+    private void inCgroup(String lines) throws IOException {
+        write(proc.resolve("self/cgroup"), lines);
+    }
+
+    private void limit2(String folder, String max, long current, long inactiveFile) throws IOException {
+        write(mount.resolve(folder).resolve("memory.max"), max + "\n");
+        write(mount.resolve(folder).resolve("memory.current"), current + "\n");
+        write(
+                mount.resolve(folder).resolve("memory.stat"),
+                "anon 4096\ninactive_file_other 1\ninactive_file " + inactiveFile + "\nactive_file 99\n");
+    }
+
+    private void limit1(String folder, long limit, long usage, long inactiveFile) throws IOException {
+        write(mount.resolve("memory/" + folder).resolve("memory.limit_in_bytes"), limit + "\n");
+        write(mount.resolve("memory/" + folder).resolve("memory.usage_in_bytes"), usage + "\n");
+        write(
+                mount.resolve("memory/" + folder).resolve("memory.stat"),
+                "inactive_file 1\ntotal_inactive_file " + inactiveFile + "\n");
+    }
+
+    private Headroom.Reading read() {
+        return new MachineMemory(proc, mount).read();
+    }
+
+    @Test
+    void without_cgroups_it_is_what_the_machine_has() {
+        assertEquals(1024 * MIB, read().available());
+        assertEquals("the machine's MemAvailable", read().limit());
+    }
+
+    @Test
+    void a_limit_of_the_own_cgroup_counts() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
+        assertEquals(312 * MIB, read().available());
+        assertEquals("the limit in " + mount.resolve("gateway/memory.max"), read().limit());
+    }
+
+    @Test
+    void the_tightest_of_nested_limits_counts() throws IOException {
+        inCgroup("0::/slice/gateway.service/child\n");
+        limit2("slice", "" + 512 * MIB, 500 * MIB, 0);
+        limit2("slice/gateway.service", "" + 256 * MIB, 100 * MIB, 0);
+        limit2("slice/gateway.service/child", "max", 100 * MIB, 0);
+        assertEquals(12 * MIB, read().available());
+        assertEquals("the limit in " + mount.resolve("slice/memory.max"), read().limit());
+    }
+
+    @Test
+    void a_limit_at_the_top_counts_as_a_container_sees_it() throws IOException {
+        inCgroup("0::/\n");
+        limit2("", "" + 512 * MIB, 12 * MIB, 0);
+        assertEquals(500 * MIB, read().available());
+    }
+
+    @Test
+    void in_a_container_that_shows_the_hosts_path_the_top_counts() throws IOException {
+        inCgroup("0::/docker/0123456789abcdef\n");
+        limit2("", "" + 512 * MIB, 12 * MIB, 0);
+        assertEquals(500 * MIB, read().available());
+    }
+
+    @Test
+    void a_limit_of_max_is_none() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "max", 200 * MIB, 0);
+        assertEquals(1024 * MIB, read().available());
+    }
+
+    @Test
+    void page_cache_that_can_be_dropped_is_not_used_up() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 500 * MIB, 100 * MIB);
+        assertEquals(112 * MIB, read().available());
+    }
+
+    @Test
+    void a_cgroup_over_its_limit_has_nothing_and_never_less() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 600 * MIB, 0);
+        assertEquals(0, read().available());
+    }
+
+    @Test
+    void the_first_version_of_cgroups_counts_too() throws IOException {
+        inCgroup("3:cpuset:/elsewhere\n2:cpu,memory:/slice/gateway\n0::/\n");
+        limit1("slice", 512 * MIB, 500 * MIB, 100 * MIB);
+        limit1("slice/gateway", 256 * MIB, 100 * MIB, 0);
+        assertEquals(112 * MIB, read().available());
+        assertEquals("the limit in " + mount.resolve("memory/slice/memory.limit_in_bytes"), read().limit());
+    }
+
+    @Test
+    void the_first_versions_number_for_no_limit_is_none() throws IOException {
+        inCgroup("2:memory:/gateway\n");
+        limit1("gateway", Long.MAX_VALUE - 4095, 5 * MIB, MIB);
+        assertEquals(1024 * MIB, read().available());
+    }
+
+    @Test
+    void page_cache_figures_that_lag_behind_make_no_memory() throws IOException {
+        inCgroup("2:memory:/gateway\n");
+        // The cache was dropped; memory.stat still tells of it.
+        limit1("gateway", Long.MAX_VALUE - 4095, 5 * MIB, 100 * MIB);
+        assertEquals(1024 * MIB, read().available());
+        limit1("gateway", 50 * MIB, 5 * MIB, 100 * MIB);
+        assertEquals(50 * MIB, read().available());
+    }
+
+    @Test
+    void a_cgroup_that_goes_away_limits_no_longer() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
+        MachineMemory memory = new MachineMemory(proc, mount);
+        assertEquals(312 * MIB, memory.read().available());
+        Files.delete(mount.resolve("gateway/memory.current"));
+        assertEquals(1024 * MIB, memory.read().available());
+    }
+
+    @Test
+    void figures_are_read_anew_each_time() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
+        MachineMemory memory = new MachineMemory(proc, mount);
+        memory.read();
+        limit2("gateway", "" + 512 * MIB, 300 * MIB, 0);
+        assertEquals(212 * MIB, memory.read().available());
+    }
+
+    @Test
+    void without_a_figure_nothing_is_available() throws IOException {
+        Files.delete(proc.resolve("meminfo"));
+        assertEquals(0, read().available());
+        write(proc.resolve("meminfo"), "MemTotal:        4194304 kB\n"); // a kernel before 3.14
+        assertEquals(0, read().available());
+    }
+
+    @Test
+    void lines_that_make_no_sense_are_passed_over() throws IOException {
+        inCgroup("nonsense\n\n0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
+        write(mount.resolve("gateway/memory.stat"), "inactive_file many\n");
+        assertEquals(312 * MIB, read().available());
+    }
+
+    @Test
+    void this_machine_can_be_read() {
+        assertTrue(new MachineMemory().read().available() > 0);
+    }
+
+    private static void write(Path file, String text) throws IOException {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, text);
+    }
+}

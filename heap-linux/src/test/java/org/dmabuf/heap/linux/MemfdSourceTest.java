@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.Test;
+
+/** How a source stands with the machine's memory. What it makes, the contract of heap-tck looks at. */
+class MemfdSourceTest {
+    private static final long ROOM = 10 * Bytes.PAGE;
+
+    private final CountedSyscalls syscalls = new CountedSyscalls();
+    private final AtomicLong clock = new AtomicLong();
+    private final Headroom headroom = new Headroom(() -> new Headroom.Reading(ROOM, "a machine made up"), 0, clock::get);
+    private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
+
+    private record Request(long size, Access exports) implements HeapRequest {
+        @Override
+        public long alignment() {
+            return 1;
+        }
+
+        @Override
+        public long heapFlags() {
+            return 0;
+        }
+
+        @Override
+        public boolean exportable() {
+            return true;
+        }
+
+        @Override
+        public String name() {
+            return "";
+        }
+    }
+
+    private HeapBuffer allocate(long size) {
+        return source.allocate(new Request(size, Access.READ_WRITE));
+    }
+
+    @Test
+    void more_than_the_machine_has_is_refused_before_any_system_call() {
+        long already = syscalls.count("memfdCreate");
+        for (long size : new long[] {ROOM + 1, 1L << 46, Long.MAX_VALUE - Bytes.PAGE}) {
+            HeapException refusal = assertThrows(HeapException.class, () -> allocate(size));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+        }
+        assertEquals(already, syscalls.count("memfdCreate"));
+        allocate(ROOM).release();
+    }
+
+    @Test
+    void what_counts_is_the_size_in_whole_pages() {
+        assertThrows(HeapException.class, () -> allocate(ROOM + 1));
+        allocate(ROOM - Bytes.PAGE + 1).release();
+    }
+
+    @Test
+    void a_buffer_that_was_made_is_underway_no_longer() {
+        for (int i = 0; i < 100; i++) {
+            allocate(Bytes.PAGE).release();
+            source.allocate(new Request(1, Access.READ)).release();
+        }
+    }
+
+    @Test
+    void a_buffer_that_could_not_be_made_is_underway_no_longer() {
+        syscalls.answer("fallocate", -Errno.ENOSPC.number());
+        for (int i = 0; i < 100; i++) {
+            HeapException refusal = assertThrows(HeapException.class, () -> allocate(Bytes.PAGE));
+            assertEquals(
+                    "heap 'camera': fallocate refused a buffer of 4 KiB: no space left on device; ask for less, or close"
+                            + " buffers",
+                    refusal.getMessage());
+        }
+    }
+
+    @Test
+    void the_usage_is_the_headroom() {
+        assertEquals(ROOM, source.usage().free().orElseThrow());
+        allocate(3 * Bytes.PAGE).release();
+        assertEquals(ROOM - 3 * Bytes.PAGE, source.usage().free().orElseThrow());
+        clock.addAndGet(51_000_000);
+        assertEquals(ROOM, source.usage().free().orElseThrow());
+    }
+}

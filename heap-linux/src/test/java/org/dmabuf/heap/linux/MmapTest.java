@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class MmapTest {
+    private static final long SIZE = 4 * Bytes.PAGE;
+    /** In /proc/self/maps every mapping of this test has it. */
+    private static final String NAME = "mmap-test";
+
+    private final CountedSyscalls syscalls = new CountedSyscalls();
+    private final Mmap mmap = new Mmap(syscalls.calling());
+    private final Fd fd = new Fd(
+            Syscalls.linux(), new Memfd(Syscalls.linux()).create("camera", NAME, SIZE, Memfd.F_SEAL_SEAL));
+
+    @AfterEach
+    void nothing_is_left_mapped() throws IOException {
+        fd.close();
+        assertEquals(0, mappings());
+    }
+
+    private static long mappings() throws IOException {
+        try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+            return lines.filter(line -> line.contains("/memfd:" + NAME)).count();
+        }
+    }
+
+    @Test
+    void a_mapping_for_reading_gives_a_segment_that_only_reads() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = mmap.map(fd, SIZE, Access.READ, arena);
+            assertTrue(segment.isReadOnly());
+            assertEquals(SIZE, segment.byteSize());
+            assertEquals(0, segment.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Access.class,
+            names = {"WRITE", "READ_WRITE"})
+    void a_mapping_for_writing_is_seen_by_others(Access access) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = mmap.map(fd, SIZE, access, arena);
+            MemorySegment other = mmap.map(fd, SIZE, Access.READ, arena);
+            segment.set(ValueLayout.JAVA_BYTE, SIZE - 1, (byte) 42);
+            assertEquals(42, other.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+        }
+    }
+
+    @Test
+    void the_mapping_is_gone_when_its_arena_has_closed() throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            mmap.map(fd, SIZE, Access.READ_WRITE, arena);
+            assertEquals(1, mappings());
+        }
+        assertEquals(0, mappings());
+    }
+
+    @Test
+    void the_descriptor_may_be_closed_while_the_mapping_stays() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = mmap.map(fd, SIZE, Access.READ_WRITE, arena);
+            fd.close();
+            segment.fill((byte) 1);
+            assertEquals(1, segment.get(ValueLayout.JAVA_BYTE, 0));
+        }
+    }
+
+    @Test
+    void under_a_closed_arena_the_mapping_is_undone() {
+        Arena arena = Arena.ofConfined();
+        arena.close();
+        assertThrows(IllegalStateException.class, () -> mmap.map(fd, SIZE, Access.READ, arena));
+        assertEquals(1, syscalls.count("mmap"));
+        assertEquals(1, syscalls.count("munmap"));
+    }
+
+    @Test
+    void under_another_threads_arena_the_mapping_is_undone() throws InterruptedException {
+        try (Arena arena = Arena.ofConfined()) {
+            Thread other = new Thread(
+                    () -> assertThrows(WrongThreadException.class, () -> mmap.map(fd, SIZE, Access.READ, arena)));
+            Throwable[] failure = new Throwable[1];
+            other.setUncaughtExceptionHandler((thread, e) -> failure[0] = e);
+            other.start();
+            other.join();
+            assertEquals(null, failure[0]);
+            assertEquals(1, syscalls.count("mmap"));
+            assertEquals(1, syscalls.count("munmap"));
+        }
+    }
+
+    @Test
+    void a_closed_descriptor_is_not_mapped() {
+        fd.close();
+        try (Arena arena = Arena.ofConfined()) {
+            assertThrows(IllegalStateException.class, () -> mmap.map(fd, SIZE, Access.READ, arena));
+        }
+        assertEquals(0, syscalls.count("mmap"));
+    }
+
+    @Test
+    void what_the_kernel_refuses_to_map_is_told() {
+        syscalls.answer("mmap", (long) -Errno.ENOMEM.number());
+        try (Arena arena = Arena.ofConfined()) {
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> mmap.map(fd, SIZE, Access.READ, arena));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertTrue(refusal.getMessage().contains("vm.max_map_count"), refusal.getMessage());
+        }
+        assertEquals(0, syscalls.count("munmap"));
+    }
+
+    @Test
+    void a_mapping_whose_pages_cannot_be_had_is_undone() throws IOException {
+        syscalls.answer("madvise", -Errno.EFAULT.number());
+        try (Arena arena = Arena.ofConfined()) {
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> mmap.map(fd, SIZE, Access.READ, arena));
+            assertEquals(Errno.EFAULT, refusal.errno());
+            assertEquals(0, mappings());
+        }
+    }
+
+    @Test
+    void a_kernel_that_cannot_fill_page_tables_ahead_maps_all_the_same() {
+        syscalls.answer("madvise", -Errno.EINVAL.number());
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = mmap.map(fd, SIZE, Access.READ_WRITE, arena);
+            segment.fill((byte) 3);
+            assertFalse(segment.isReadOnly());
+        }
+    }
+}

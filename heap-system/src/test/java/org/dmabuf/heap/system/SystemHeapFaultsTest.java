@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The heap on a kernel that fails at every place where one can. Whatever happens, nothing is left behind. */
+class SystemHeapFaultsTest {
+    private static final long SIZE = 64 << 10;
+    /** fallocate goes in pieces of 64 MiB: three of them. */
+    private static final long LARGE = 130 << 20;
+
+    /** For those whose descriptor writes; for those whose descriptor only reads. */
+    private enum Kind {
+        WRITER,
+        READER;
+
+        ContractRequest request(long size) {
+            return this == WRITER
+                    ? ContractRequest.of(size)
+                    : ContractRequest.of(size).exports(Access.READ);
+        }
+    }
+
+    /** What the kernel was asked to fallocate, and did. */
+    private final List<String> pieces = new ArrayList<>();
+
+    private final FaultySyscalls kernel = new FaultySyscalls((Syscalls) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                if (method.getName().equals("fallocate")) {
+                    long from = (long) arguments[2] >> 20;
+                    pieces.add(from + " to " + (from + ((long) arguments[3] >> 20)) + " MiB");
+                }
+                return method.invoke(Syscalls.linux(), arguments);
+            }));
+    private HeapExporter heap;
+    private ProcessState before;
+
+    @BeforeEach
+    void a_heap_that_is_announced() {
+        Announced announced = new Announced();
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel);
+        heap = announced.heaps.getFirst().exporter();
+        pieces.clear();
+        before = ProcessState.now();
+    }
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        before.assertNothingLeft();
+    }
+
+    private long made(String call, long already) {
+        return kernel.count(call) - already;
+    }
+
+    private static void assertSentence(HeapException refusal, String call, String size, Errno kernels, String remedy) {
+        assertEquals("system", refusal.heap());
+        String start = "heap 'system': " + call + " refused a buffer of " + size + ": " + kernels.meaning();
+        assertTrue(refusal.getMessage().startsWith(start), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
+    }
+
+    @ParameterizedTest(name = "{0}: {1} number {2} fails with {3}")
+    @CsvSource({
+        "WRITER, memfdCreate, 1, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
+        "WRITER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
+        "WRITER, memfdCreate, 1, ENOMEM, ENOMEM, memfd_create, close buffers",
+        "WRITER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
+        "WRITER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less", // no room on a tmpfs is no memory
+        "WRITER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "READER, memfdCreate, 1, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
+        "READER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
+        "READER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
+        "READER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less",
+        "READER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "READER, mmap, 1, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
+        "READER, mmap, 1, EACCES, EACCES, mmap, ''",
+        "READER, madvise, 1, ENOMEM, EAGAIN, madvise(MADV_POPULATE), close buffers",
+        "READER, madvise, 1, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
+        "READER, open, 1, ENOENT, ENOENT, open(/proc/self/fd), is /proc mounted?",
+        "READER, open, 1, EMFILE, EMFILE, open(/proc/self/fd), LimitNOFILE=",
+        "READER, fcntl, 2, EPERM, EPERM, fcntl(F_SEAL_FUTURE_WRITE), a seal is in the way"
+    })
+    void a_refused_allocation_says_why_and_leaves_nothing_behind(
+            Kind kind, String call, int number, Errno kernels, Errno expected, String name, String remedy) {
+        kernel.failOn(call, number, kernels);
+        HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(kind.request(SIZE)));
+        assertEquals(expected, refusal.errno());
+        assertSentence(refusal, name, "64 KiB", kernels, remedy);
+        before.assertNothingLeft();
+        // And the fault was that of one call: the heap serves again.
+        heap.allocate(kind.request(SIZE)).release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void memory_that_ends_half_way_through_a_large_buffer_is_given_back(Kind kind) {
+        kernel.failOn("fallocate", 2, Errno.ENOSPC);
+        HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(kind.request(LARGE)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertSentence(refusal, "fallocate", "130 MiB", Errno.ENOSPC, "ask for less");
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void an_interrupted_fallocate_is_made_again(Kind kind) {
+        long already = kernel.count("fallocate");
+        kernel.failNext("fallocate", 3, Errno.EINTR);
+        heap.allocate(kind.request(SIZE)).release();
+        assertEquals(4, made("fallocate", already));
+    }
+
+    @Test
+    void a_large_buffer_is_made_in_pieces_and_an_interruption_costs_one_piece() throws IOException {
+        long already = kernel.count("fallocate");
+        kernel.failOn("fallocate", 2, Errno.EINTR);
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(LARGE));
+        assertEquals(4, made("fallocate", already));
+        assertEquals(List.of("0 to 64 MiB", "64 to 128 MiB", "128 to 130 MiB"), pieces);
+        assertEquals(LARGE, buffer.size());
+        assertEquals(LARGE, Files.size(Path.of("/proc/self/fd/" + buffer.descriptor())));
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Errno.class,
+            names = {"EINTR", "EAGAIN"})
+    void an_interrupted_population_is_made_again(Errno errno) {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        long already = kernel.count("madvise");
+        kernel.failNext("madvise", 3, errno);
+        buffer.unmap(buffer.map(Access.READ_WRITE));
+        assertEquals(4, made("madvise", already));
+
+        kernel.failNext("madvise", 3, errno);
+        heap.allocate(Kind.READER.request(SIZE)).release();
+        assertEquals(8, made("madvise", already));
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Access.class)
+    void a_mapping_that_the_process_has_no_room_for_says_so_and_the_buffer_stays(Access access) {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        kernel.failNext("mmap", 1, Errno.ENOMEM);
+        HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertSentence(refusal, "mmap", "64 KiB", Errno.ENOMEM, "vm.max_map_count");
+
+        MemorySegment mapping = buffer.map(access);
+        assertEquals(0, mapping.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+        buffer.unmap(mapping);
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Access.class)
+    void a_mapping_that_cannot_be_populated_is_undone_and_the_buffer_stays(Access access) {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exportable(false));
+        ProcessState unmapped = ProcessState.now();
+        kernel.failNext("madvise", 1, Errno.EFAULT);
+        HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));
+        assertEquals(Errno.EFAULT, refusal.errno());
+        assertSentence(refusal, "madvise(MADV_POPULATE)", "64 KiB", Errno.EFAULT, "");
+        unmapped.assertNothingLeft();
+
+        buffer.unmap(buffer.map(access));
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void a_kernel_that_cannot_populate_still_maps(Kind kind) {
+        kernel.fail("madvise", Errno.EINVAL);
+        HeapBuffer buffer = heap.allocate(kind.request(SIZE));
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        mapping.fill((byte) 1);
+        assertEquals(1, mapping.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+        buffer.unmap(mapping);
+        buffer.release();
+    }
+
+    @Test
+    void a_kernel_that_does_not_know_noexec_is_asked_without_it_and_not_asked_again() {
+        long already = kernel.count("memfdCreate");
+        kernel.failNext("memfdCreate", 1, Errno.EINVAL);
+        heap.allocate(ContractRequest.of(SIZE)).release();
+        assertEquals(2, made("memfdCreate", already));
+        // Asked again, it would be refused once and then served.
+        kernel.failNext("memfdCreate", 1, Errno.EINVAL);
+        assertThrows(HeapException.class, () -> heap.allocate(ContractRequest.of(SIZE)));
+        assertEquals(3, made("memfdCreate", already));
+    }
+
+    @Test
+    void a_kernel_that_refuses_with_and_without_noexec_is_told_once_and_asked_both_ways_again() {
+        long already = kernel.count("memfdCreate");
+        kernel.failNext("memfdCreate", 2, Errno.EINVAL);
+        HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(ContractRequest.of(SIZE)));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        kernel.failNext("memfdCreate", 1, Errno.EINVAL);
+        heap.allocate(ContractRequest.of(SIZE)).release();
+        assertEquals(4, made("memfdCreate", already));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void an_interrupted_close_is_not_made_again(Kind kind) {
+        HeapBuffer buffer = heap.allocate(kind.request(SIZE));
+        long already = kernel.count("close");
+        kernel.fail("close", Errno.EINTR);
+        buffer.release();
+        assertEquals(1, made("close", already));
+    }
+
+    @Test
+    void a_buffer_costs_four_calls_and_each_mapping_three() {
+        String[] calls = {"memfdCreate", "fallocate", "fcntl", "close", "mmap", "madvise", "munmap", "open", "inode"};
+        long[] already = new long[calls.length];
+        for (int i = 0; i < calls.length; i++) {
+            already[i] = kernel.count(calls[i]);
+        }
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        buffer.descriptor();
+        for (Access access : Access.values()) {
+            buffer.unmap(buffer.map(access));
+        }
+        buffer.release();
+        long[] expected = {1, 1, 1, 1, 3, 3, 3, 0, 0};
+        for (int i = 0; i < calls.length; i++) {
+            assertEquals(expected[i], made(calls[i], already[i]), calls[i]);
+        }
+    }
+}

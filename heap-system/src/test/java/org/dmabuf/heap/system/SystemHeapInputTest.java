@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Every wrong input that this heap, or a peer that has its descriptor, can make, and the kernel's errno for it. */
+class SystemHeapInputTest {
+    private static final long SIZE = 64 << 10;
+    private static final int F_ADD_SEALS = 1033;
+    private static final int F_SEAL_WRITE = 0x8;
+    private static final int FALLOC_FL_PUNCH_HOLE = 0x2;
+    private static final int FALLOC_FL_KEEP_SIZE = 0x1;
+
+    private final FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+    private HeapExporter heap;
+    private ProcessState before;
+    private long memfds;
+
+    @BeforeEach
+    void a_heap_that_is_announced() {
+        Announced announced = new Announced();
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel);
+        heap = announced.heaps.getFirst().exporter();
+        memfds = kernel.count("memfdCreate");
+        before = ProcessState.now();
+    }
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        before.assertNothingLeft();
+    }
+
+    /** Refused by the heap itself: the kernel was not asked. */
+    private void assertRefused(ContractRequest request, Errno errno, String sentence) {
+        HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(request));
+        assertEquals(errno, refusal.errno());
+        assertEquals("system", refusal.heap());
+        assertTrue(refusal.getMessage().startsWith(sentence), refusal.getMessage());
+        assertEquals(memfds, kernel.count("memfdCreate"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, -1, -4096, Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE - 4095})
+    void a_size_that_is_none_or_wraps_when_rounded_is_einval(long size) {
+        assertRefused(
+                ContractRequest.of(size),
+                Errno.EINVAL,
+                "heap 'system' refused " + size + " bytes: no buffer has that size; ask for 1 or more");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"70368744177664, 64 TiB", "9223372036854771711, 8.0 EiB"})
+    void a_size_that_the_machine_has_not_is_enomem(long size, String text) {
+        for (Access exports : new Access[] {Access.READ, Access.READ_WRITE}) {
+            assertRefused(
+                    ContractRequest.of(size).exports(exports),
+                    Errno.ENOMEM,
+                    "heap 'system': " + text + " do not fit: ");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 0x111111, Long.MIN_VALUE})
+    void heap_flags_are_einval(long flags) {
+        assertRefused(
+                ContractRequest.of(SIZE).heapFlags(flags),
+                Errno.EINVAL,
+                "heap 'system' refused 65536 bytes: heap flags 0x" + Long.toHexString(flags) + " are unknown");
+    }
+
+    @Test
+    void an_alignment_beyond_a_page_is_einval() {
+        assertRefused(
+                ContractRequest.of(SIZE).alignment(2 << 20),
+                Errno.EINVAL,
+                "heap 'system' refused 65536 bytes: memory is aligned to 4096 bytes and not to 2097152");
+    }
+
+    @Test
+    void an_export_for_writing_only_is_einval() {
+        assertRefused(
+                ContractRequest.of(SIZE).exports(Access.WRITE),
+                Errno.EINVAL,
+                "heap 'system' refused 65536 bytes: there is no export for writing only");
+    }
+
+    @Test
+    void a_descriptor_that_was_not_wanted_is_enotsup() {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exportable(false));
+        HeapException refusal = assertThrows(HeapException.class, buffer::descriptor);
+        assertEquals(Errno.ENOTSUP, refusal.errno());
+        assertEquals(
+                "heap 'system': a buffer of 64 KiB was allocated with exportable(false) and has no descriptor to give;"
+                        + " allocate it with exportable(true)",
+                refusal.getMessage());
+        buffer.release();
+    }
+
+    @Test
+    void a_writable_mapping_of_a_descriptor_for_reading_is_eacces() {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exports(Access.READ));
+        try (OwnedFd peer = new Descriptors(kernel).duplicate("system", buffer.descriptor());
+                Arena arena = Arena.ofConfined()) {
+            HeapException refusal = assertThrows(
+                    HeapException.class, () -> new Mmap(kernel).map(peer, SIZE, Access.WRITE, arena));
+            assertEquals(Errno.EACCES, refusal.errno());
+        }
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Access.class,
+            names = {"READ", "READ_WRITE"})
+    void sealing_what_was_sealed_for_good_is_eperm(Access exports) {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exports(exports));
+        // With the reader's descriptor the kernel refuses before it looks at the seals: it must be open for writing.
+        assertEquals(-Errno.EPERM.number(), kernel.fcntl(buffer.descriptor(), F_ADD_SEALS, F_SEAL_WRITE));
+        try (OwnedFd again = reopened(buffer)) {
+            assertEquals(-Errno.EPERM.number(), kernel.fcntl(again.fd(), F_ADD_SEALS, F_SEAL_WRITE));
+        }
+        buffer.release();
+    }
+
+    @Test
+    void a_hole_punched_by_one_who_only_reads_is_eperm() {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exports(Access.READ));
+        try (OwnedFd again = reopened(buffer)) {
+            assertEquals(
+                    -Errno.EPERM.number(),
+                    kernel.fallocate(again.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+        }
+        buffer.release();
+    }
+
+    @Test
+    void a_descriptor_that_is_closed_is_ebadf() {
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        int stale = buffer.descriptor();
+        buffer.release();
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> new Descriptors(kernel).duplicate("system", stale));
+        assertEquals(Errno.EBADF, refusal.errno());
+    }
+
+    /** A memfd can always be opened for writing through /proc, by the same user. */
+    private OwnedFd reopened(HeapBuffer buffer) {
+        int fd = kernel.open("/proc/self/fd/" + buffer.descriptor(), 0x80002); // O_RDWR | O_CLOEXEC
+        return new Fd(kernel, fd);
+    }
+}

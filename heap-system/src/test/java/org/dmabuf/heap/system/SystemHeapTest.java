@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.Test;
+
+class SystemHeapTest {
+    private final Announced announced = new Announced();
+
+    @Test
+    void the_heap_announces_itself_with_all_that_is_true_of_its_memory() {
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        assertEquals(
+                Map.ofEntries(
+                        Map.entry("heap.name", "system"),
+                        Map.entry("heap.id", 0),
+                        Map.entry("heap.type", "system"),
+                        Map.entry("heap.priority", 0),
+                        Map.entry("heap.backend", "memfd"),
+                        Map.entry("heap.dmabuf", false),
+                        Map.entry("heap.contiguous.max", Bytes.PAGE),
+                        Map.entry("heap.alignment", Bytes.PAGE),
+                        Map.entry("heap.export.readonly", true)),
+                announced.heaps.getFirst().properties());
+    }
+
+    @Test
+    void name_id_and_priority_are_the_configured_ones() {
+        new SystemHeap(announced.context(), Announced.config("spare", 63, -5));
+        Map<String, Object> properties = announced.heaps.getFirst().properties();
+        assertEquals("spare", properties.get("heap.name"));
+        assertEquals(63, properties.get("heap.id"));
+        assertEquals(-5, properties.get("heap.priority"));
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> announced.heaps.getFirst().exporter().allocate(ContractRequest.of(0)));
+        assertEquals("spare", refusal.heap());
+    }
+
+    @Test
+    void the_defaults_are_a_heap_named_system_with_id_0() throws NoSuchMethodException {
+        assertEquals("system", SystemHeap.Config.class.getMethod("heap_name").getDefaultValue());
+        assertEquals(0, SystemHeap.Config.class.getMethod("heap_id").getDefaultValue());
+        assertEquals(0, SystemHeap.Config.class.getMethod("heap_priority").getDefaultValue());
+    }
+
+    @Test
+    void without_memory_there_is_no_service() {
+        ProcessState before = ProcessState.now();
+        FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+        kernel.fail("memfdCreate", Errno.ENOSYS);
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel));
+        assertEquals(Errno.ENOSYS, refusal.errno());
+        assertTrue(refusal.getMessage().contains("this kernel is too old"), refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void a_kernel_without_the_seal_against_writers_announces_no_export_for_reading() {
+        FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+        // The first two seal the size; the third is F_SEAL_FUTURE_WRITE.
+        kernel.failOn("fcntl", 3, Errno.EINVAL);
+        ProcessState before = ProcessState.now();
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel);
+        before.assertNothingLeft();
+        assertEquals(false, announced.heaps.getFirst().properties().get("heap.export.readonly"));
+        announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1)).release();
+    }
+
+    @Test
+    void trying_the_kernel_leaves_nothing_behind() {
+        ProcessState before = ProcessState.now();
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
+        SystemHeap heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        heap.withdraw();
+        assertEquals(List.of(), announced.heaps);
+
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        mapping.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
+        buffer.unmap(mapping);
+        buffer.release();
+    }
+
+    @Test
+    void the_usage_tells_what_the_machine_has_left() {
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        assertTrue(announced.heaps.getFirst().exporter().usage().free().orElseThrow() > 0);
+    }
+}

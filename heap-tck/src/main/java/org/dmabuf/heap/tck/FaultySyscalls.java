@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.Syscalls;
+
+/**
+ * A kernel that fails when a test says so. Each call is counted by the name of its method in {@link Syscalls}; a call
+ * for which an answer was put in place gets that answer and does not reach the kernel. The answer that was put in place
+ * last goes first.
+ *
+ * <pre>{@code
+ * FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+ * kernel.failNext("fallocate", 3, Errno.EINTR);
+ * }</pre>
+ *
+ * <p>{@code close} is the exception: it always reaches the kernel, because a descriptor is gone whatever close answers.
+ * Any thread may call any method.
+ */
+public final class FaultySyscalls implements Syscalls {
+    private static final Set<String> NAMES =
+            Arrays.stream(Syscalls.class.getMethods()).map(m -> m.getName()).collect(Collectors.toUnmodifiableSet());
+
+    /** @param first number of the first call it is for, @param last of the last one */
+    private record Answer(String call, long first, long last, long result) {
+        boolean isFor(String name, long number) {
+            return call.equals(name) && first <= number && number <= last;
+        }
+    }
+
+    private final Syscalls kernel;
+    private final Map<String, Long> counts = new HashMap<>();
+    private final List<Answer> answers = new ArrayList<>();
+
+    /**
+     * A kernel without faults.
+     *
+     * @param kernel gets the calls that are not answered here
+     */
+    public FaultySyscalls(Syscalls kernel) {
+        this.kernel = kernel;
+    }
+
+    /**
+     * Fails every call from now on.
+     *
+     * @param call a method of {@link Syscalls}
+     * @param errno what it answers
+     */
+    public void fail(String call, Errno errno) {
+        answer(call, 1, Long.MAX_VALUE, -errno.number());
+    }
+
+    /**
+     * Fails the next calls, and no later one.
+     *
+     * @param call a method of {@link Syscalls}
+     * @param times how many
+     * @param errno what they answer
+     */
+    public void failNext(String call, int times, Errno errno) {
+        answer(call, 1, times, -errno.number());
+    }
+
+    /**
+     * Fails a single call.
+     *
+     * @param call a method of {@link Syscalls}
+     * @param number 1 for the next one
+     * @param errno what it answers
+     */
+    public void failOn(String call, int number, Errno errno) {
+        answer(call, number, number, -errno.number());
+    }
+
+    /**
+     * Answers every call from now on.
+     *
+     * @param call a method of {@link Syscalls}
+     * @param result as the kernel would give it: a value, or a negative error number
+     */
+    public void answer(String call, long result) {
+        answer(call, 1, Long.MAX_VALUE, result);
+    }
+
+    /** Takes back every answer; the counts stay. */
+    public synchronized void heal() {
+        answers.clear();
+    }
+
+    /**
+     * Tells how often a call was made, answered here or not.
+     *
+     * @param call a method of {@link Syscalls}
+     * @return 0 or more
+     */
+    public synchronized long count(String call) {
+        return counts.getOrDefault(known(call), 0L);
+    }
+
+    private synchronized void answer(String call, long first, long last, long result) {
+        long made = count(call);
+        answers.addFirst(new Answer(call, made + first, last == Long.MAX_VALUE ? last : made + last, result));
+    }
+
+    private long call(String name, LongSupplier real) {
+        Answer found;
+        synchronized (this) {
+            long number = counts.merge(name, 1L, Long::sum);
+            found = answers.stream().filter(a -> a.isFor(name, number)).findFirst().orElse(null);
+        }
+        if (found == null || name.equals("close")) {
+            long result = real.getAsLong();
+            return found == null ? result : found.result();
+        }
+        return found.result();
+    }
+
+    private static String known(String call) {
+        if (!NAMES.contains(call)) {
+            throw new IllegalArgumentException("'" + call + "' is none of " + NAMES);
+        }
+        return call;
+    }
+
+    @Override
+    public int memfdCreate(String name, int flags) {
+        return (int) call("memfdCreate", () -> kernel.memfdCreate(name, flags));
+    }
+
+    @Override
+    public int open(String path, int flags) {
+        return (int) call("open", () -> kernel.open(path, flags));
+    }
+
+    @Override
+    public int close(int fd) {
+        return (int) call("close", () -> kernel.close(fd));
+    }
+
+    @Override
+    public int fcntl(int fd, int command, int argument) {
+        return (int) call("fcntl", () -> kernel.fcntl(fd, command, argument));
+    }
+
+    @Override
+    public int fallocate(int fd, int mode, long offset, long length) {
+        return (int) call("fallocate", () -> kernel.fallocate(fd, mode, offset, length));
+    }
+
+    @Override
+    public long mmap(long length, int protection, int flags, int fd, long offset) {
+        return call("mmap", () -> kernel.mmap(length, protection, flags, fd, offset));
+    }
+
+    @Override
+    public int munmap(long address, long length) {
+        return (int) call("munmap", () -> kernel.munmap(address, length));
+    }
+
+    @Override
+    public int madvise(long address, long length, int advice) {
+        return (int) call("madvise", () -> kernel.madvise(address, length, advice));
+    }
+
+    @Override
+    public long inode(int fd) {
+        return call("inode", () -> kernel.inode(fd));
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.HeapUsage;
+
+/** Many buffers: one after the other, at once, in any order, by many threads; and what the heap says of itself. */
+final class LifeCases {
+    private static final int IN_A_ROW = 1024;
+    private static final long[] SIZES = {4 << 10, 64 << 10, 1 << 20, 2 << 20};
+
+    private static final int THREADS = 100;
+    private static final int ROUNDS = 10;
+    private static final int HELD = 4;
+    private static final long LARGEST_HELD = 64 << 10;
+
+    private LifeCases() {}
+
+    static List<ContractCase> of(HeapUnderTest heap) {
+        List<ContractCase> cases = new ArrayList<>();
+        for (long size : SIZES) {
+            cases.add(heap.expect(
+                    IN_A_ROW + "_buffers_of_" + size + "_bytes_come_and_go",
+                    () -> comeAndGo(heap, size),
+                    heap.unlessHolds(size)));
+            cases.add(heap.expect(
+                    IN_A_ROW + "_buffers_of_" + size + "_bytes_come_are_written_and_go",
+                    () -> comeAreWrittenAndGo(heap, size),
+                    heap.unlessMappable().or(() -> heap.unlessHolds(size))));
+        }
+        cases.add(heap.expect("buffers_are_released_in_any_order", () -> anyOrder(heap)));
+        cases.add(heap.expect(
+                "a_buffer_is_used_and_released_by_threads_that_did_not_make_it",
+                () -> otherThreads(heap),
+                heap.unlessMappable()));
+        cases.add(heap.expect(
+                THREADS + "_threads_allocate_map_and_release_at_once",
+                () -> manyThreads(heap),
+                heap.unlessMappable().or(() -> heap.unlessHolds(THREADS * HELD * LARGEST_HELD))));
+        cases.add(heap.expect(
+                "a_name_of_31_bytes_is_taken",
+                () -> heap.allocate(ContractRequest.of(1).name("frame 7, " + "\u20ac".repeat(6) + " end"))
+                        .close()));
+        cases.add(heap.expect("the_usage_makes_sense_however_often_it_is_asked", () -> usage(heap)));
+        cases.add(heap.expect(
+                "trimming_gives_back_no_less_than_nothing_and_no_live_memory",
+                () -> trim(heap),
+                heap.unlessMappable()));
+        return cases;
+    }
+
+    private static void comeAndGo(HeapUnderTest heap, long size) {
+        for (int i = 0; i < IN_A_ROW; i++) {
+            heap.allocate(ContractRequest.of(size)).close();
+        }
+    }
+
+    private static void comeAreWrittenAndGo(HeapUnderTest heap, long size) {
+        for (int i = 0; i < IN_A_ROW; i++) {
+            try (HeldBuffer buffer = heap.allocate(ContractRequest.of(size))) {
+                MemorySegment mapping = buffer.map(Access.READ_WRITE);
+                buffer.begin(Access.READ_WRITE);
+                for (long offset : new long[] {0, size - 1}) {
+                    if (mapping.get(ValueLayout.JAVA_BYTE, offset) != 0) {
+                        throw new AssertionError(buffer + ", the " + i + "th, is not zero at " + offset);
+                    }
+                    mapping.set(ValueLayout.JAVA_BYTE, offset, (byte) 0xff);
+                }
+                buffer.end(Access.READ_WRITE);
+                buffer.unmap(mapping);
+            }
+        }
+    }
+
+    private static void anyOrder(HeapUnderTest heap) {
+        List<HeldBuffer> buffers = new ArrayList<>();
+        try {
+            for (int i = 0; i < 64; i++) {
+                List<ContractRequest> kinds = heap.kinds(1 + i * 1000L);
+                buffers.add(heap.allocate(kinds.get(i % kinds.size())));
+            }
+            Collections.shuffle(buffers, new Random(7)); // the same order on every run
+            buffers.subList(0, 32).forEach(HeldBuffer::close);
+            for (int i = 0; i < 32; i++) {
+                buffers.add(heap.allocate(ContractRequest.of(1 + i * 3000L)));
+            }
+            Collections.shuffle(buffers, new Random(8));
+        } finally {
+            buffers.forEach(HeldBuffer::close);
+        }
+    }
+
+    private static void otherThreads(HeapUnderTest heap) throws InterruptedException {
+        for (ContractRequest request : heap.kinds(LARGEST_HELD)) {
+            HeldBuffer buffer = heap.allocate(request);
+            try {
+                MemorySegment mapping = buffer.map(Access.READ_WRITE);
+                inThreads(1, thread -> mapping.fill((byte) 1));
+                inThreads(1, thread -> {
+                    Content.assertFilledWith(1, mapping, buffer);
+                    buffer.unmap(mapping);
+                    buffer.fill(2);
+                });
+                inThreads(1, thread -> {
+                    buffer.assertFilledWith(2);
+                    buffer.close();
+                });
+            } finally {
+                buffer.close(); // does nothing after the thread's
+            }
+        }
+    }
+
+    private static void manyThreads(HeapUnderTest heap) throws InterruptedException {
+        inThreads(THREADS, thread -> {
+            for (int round = 0; round < ROUNDS; round++) {
+                List<HeldBuffer> held = new ArrayList<>();
+                try {
+                    for (int i = 0; i < HELD; i++) {
+                        List<ContractRequest> kinds = heap.kinds(LARGEST_HELD >> (thread + i) % 5);
+                        held.add(heap.allocate(kinds.get((round + i) % kinds.size())));
+                        held.getLast().assertFilledWith(0);
+                        held.getLast().fill(thread + i + 1);
+                    }
+                    for (int i = 0; i < HELD; i++) {
+                        held.get(i).assertFilledWith(thread + i + 1);
+                    }
+                } finally {
+                    held.forEach(HeldBuffer::close);
+                }
+            }
+        });
+    }
+
+    private static void usage(HeapUnderTest heap) {
+        try (HeldBuffer buffer = heap.allocate(ContractRequest.of(1 << 20))) {
+            for (int i = 0; i < 1000; i++) {
+                HeapUsage usage = heap.exporter().usage();
+                long capacity = usage.capacity().orElse(Long.MAX_VALUE);
+                long free = usage.free().orElse(capacity);
+                long largest = usage.largestFree().orElse(0);
+                if (capacity < 0 || free < 0 || largest < 0 || free > capacity || largest > free) {
+                    throw new AssertionError("capacity " + usage.capacity() + ", free " + usage.free()
+                            + ", largest " + usage.largestFree() + " beside " + buffer);
+                }
+            }
+        }
+    }
+
+    private static void trim(HeapUnderTest heap) {
+        for (ContractRequest request : heap.kinds(LARGEST_HELD)) {
+            heap.allocate(request).close(); // something to give back, if the heap keeps it
+            try (HeldBuffer buffer = heap.allocate(request)) {
+                buffer.fill(0x5a);
+                for (long bytes : new long[] {0, 1, Long.MAX_VALUE}) {
+                    long given = heap.exporter().trim(bytes);
+                    if (given < 0) {
+                        throw new AssertionError("trim(" + bytes + ") gave back " + given);
+                    }
+                }
+                buffer.assertFilledWith(0x5a);
+                heap.allocate(request).close();
+            }
+        }
+    }
+
+    private interface Work {
+        void run(int thread);
+    }
+
+    /** In platform threads, which can all be inside a system call at once. */
+    private static void inThreads(int count, Work work) throws InterruptedException {
+        CountDownLatch start = new CountDownLatch(1);
+        Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
+        List<Thread> threads = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int thread = i;
+            threads.add(Thread.ofPlatform().start(() -> {
+                try {
+                    start.await();
+                    work.run(thread);
+                } catch (Throwable e) {
+                    failures.add(e);
+                }
+            }));
+        }
+        start.countDown();
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        if (!failures.isEmpty()) {
+            throw new AssertionError(failures.size() + " of " + count + " threads failed", failures.peek());
+        }
+    }
+}

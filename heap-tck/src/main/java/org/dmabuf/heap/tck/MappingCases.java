@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/** Mappings of one buffer, and of its descriptor, show one memory. */
+final class MappingCases {
+    private static final long SIZE = 64 << 10;
+
+    private MappingCases() {}
+
+    static List<ContractCase> of(HeapUnderTest heap) {
+        return List.of(
+                heap.expect(
+                        "a_buffer_maps_in_every_direction",
+                        () -> mapsInEveryDirection(heap),
+                        heap.unlessMappable()),
+                heap.expect(
+                        "a_write_through_one_mapping_shows_in_another",
+                        () -> mappingsShareMemory(heap),
+                        heap.unlessMappable()),
+                heap.expect(
+                        "a_mapping_outlives_the_others_of_its_buffer",
+                        () -> mappingsEndOneByOne(heap),
+                        heap.unlessMappable()),
+                heap.expect(
+                        "a_write_shows_in_a_mapping_of_the_descriptor",
+                        () -> peerSeesTheOwner(heap),
+                        heap.unlessMappable()),
+                heap.expect(
+                        "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
+                        () -> ownerSeesThePeer(heap),
+                        heap.unlessMappable()),
+                heap.expect(
+                        "two_buffers_share_no_byte",
+                        () -> buffersAreApart(heap),
+                        heap.unlessMappable()),
+                heap.expect(
+                        "memory_that_cannot_be_mapped_says_so",
+                        () -> mappingIsRefused(heap),
+                        heap.ifMappable()));
+    }
+
+    private static void mapsInEveryDirection(HeapUnderTest heap) {
+        for (ContractRequest request : heap.kinds(SIZE)) {
+            try (HeldBuffer buffer = heap.allocate(request)) {
+                for (Access access : Access.values()) {
+                    MemorySegment mapping = buffer.map(access);
+                    if (access.writes()) {
+                        mapping.set(ValueLayout.JAVA_BYTE, buffer.size() - 1, (byte) 1);
+                    }
+                    mapping.get(ValueLayout.JAVA_BYTE, buffer.size() - 1);
+                    buffer.unmap(mapping);
+                }
+            }
+        }
+    }
+
+    private static void mappingsShareMemory(HeapUnderTest heap) {
+        for (ContractRequest request : heap.kinds(SIZE)) {
+            try (HeldBuffer buffer = heap.allocate(request)) {
+                MemorySegment one = buffer.map(Access.READ_WRITE);
+                MemorySegment other = buffer.map(Access.READ);
+                one.fill((byte) 0x5a);
+                Content.assertFilledWith(0x5a, other, buffer);
+            }
+        }
+    }
+
+    private static void mappingsEndOneByOne(HeapUnderTest heap) {
+        for (ContractRequest request : heap.kinds(SIZE)) {
+            try (HeldBuffer buffer = heap.allocate(request)) {
+                MemorySegment first = buffer.map(Access.READ_WRITE);
+                MemorySegment second = buffer.map(Access.READ);
+                MemorySegment third = buffer.map(Access.READ_WRITE);
+                first.fill((byte) 1);
+                buffer.unmap(first);
+                Content.assertFilledWith(1, second, buffer);
+                third.fill((byte) 3);
+                buffer.unmap(third);
+                Content.assertFilledWith(3, second, buffer);
+                buffer.unmap(second);
+                // What was written stays without a mapping.
+                buffer.assertFilledWith(3);
+            }
+        }
+    }
+
+    private static void peerSeesTheOwner(HeapUnderTest heap) {
+        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+            try (HeldBuffer buffer = heap.allocate(request);
+                    Arena peer = Arena.ofConfined()) {
+                buffer.fill(1);
+                MemorySegment view = buffer.mapAsPeer(Access.READ, peer);
+                Content.assertFilledWith(1, view, buffer);
+                buffer.fill(2);
+                Content.assertFilledWith(2, view, buffer);
+            }
+        }
+    }
+
+    private static void ownerSeesThePeer(HeapUnderTest heap) {
+        try (HeldBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+                Arena peer = Arena.ofConfined()) {
+            MemorySegment view = buffer.mapAsPeer(Access.READ_WRITE, peer);
+            view.fill((byte) 7);
+            buffer.assertFilledWith(7);
+        }
+    }
+
+    private static void buffersAreApart(HeapUnderTest heap) {
+        for (ContractRequest request : heap.kinds(SIZE)) {
+            try (HeldBuffer one = heap.allocate(request);
+                    HeldBuffer other = heap.allocate(request)) {
+                one.fill(1);
+                other.assertFilledWith(0);
+                other.fill(2);
+                one.assertFilledWith(1);
+            }
+        }
+    }
+
+    private static void mappingIsRefused(HeapUnderTest heap) {
+        for (ContractRequest request : heap.kinds(SIZE)) {
+            for (Access access : Access.values()) {
+                try (HeldBuffer buffer = heap.allocate(request)) {
+                    buffer.map(access);
+                    throw new AssertionError(buffer + " was mapped for " + access);
+                } catch (HeapException e) {
+                    Sentence.assertErrno(Errno.EINVAL, e);
+                    Sentence.assertNames(heap.name(), SIZE, e);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+
+/** Looks at what a refusal says. */
+final class Sentence {
+    private Sentence() {}
+
+    static void assertErrno(Errno expected, HeapException refusal) {
+        if (refusal.errno() != expected) {
+            throw new AssertionError("refused with " + refusal.errno() + " and not with " + expected, refusal);
+        }
+    }
+
+    /** @param size as it was asked; naming what it was rounded up to will do */
+    static void assertNames(String heap, long size, HeapException refusal) {
+        String text = String.valueOf(refusal.getMessage());
+        if (!refusal.heap().equals(heap) || !text.contains(heap)) {
+            throw new AssertionError("the refusal is of heap '" + refusal.heap() + "' and does not name '" + heap
+                    + "': " + text, refusal);
+        }
+        boolean named = text.contains(Long.toString(size)) || text.contains(Bytes.text(size));
+        if (!named && size > 0 && size <= Long.MAX_VALUE - Bytes.PAGE) {
+            long rounded = Bytes.wholePages(size);
+            named = text.contains(Long.toString(rounded)) || text.contains(Bytes.text(rounded));
+        }
+        if (!named) {
+            throw new AssertionError("the refusal does not name the size " + size + ": " + text, refusal);
+        }
+    }
+}

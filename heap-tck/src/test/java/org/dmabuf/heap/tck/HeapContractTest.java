@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.Test;
+
+class HeapContractTest {
+    private static final String ONE = "a_new_buffer_of_1_bytes_is_all_zero";
+
+    private final MemfdSource heap = Heaps.good();
+
+    private HeapContract contract(Map<String, ?> properties) {
+        return HeapContract.of(heap, Heaps.announced(heap, properties));
+    }
+
+    private static List<String> names(HeapContract contract) {
+        return contract.cases().stream().map(ContractCase::name).toList();
+    }
+
+    private static Map<String, String> skipped(HeapContract contract) {
+        return contract.cases().stream()
+                .filter(c -> c.skipReason().isPresent())
+                .collect(Collectors.toMap(ContractCase::name, c -> c.skipReason().get()));
+    }
+
+    private static ContractCase find(HeapContract contract, String name) {
+        return contract.cases().stream()
+                .filter(c -> c.name().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void a_name_is_a_sentence_and_names_one_case() {
+        List<String> names = names(contract(Map.of()));
+        assertEquals(names.size(), new HashSet<>(names).size());
+        names.forEach(name -> assertTrue(name.matches("[a-z0-9]+(_[a-z0-9]+){3,}"), name));
+    }
+
+    @Test
+    void the_cases_are_the_same_for_every_heap() {
+        List<String> names = names(contract(Map.of()));
+        assertEquals(
+                names,
+                names(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false))));
+        assertEquals(names, names(HeapContract.of(small(), Heaps.announced(heap))));
+    }
+
+    @Test
+    void what_a_heap_does_not_announce_is_skipped_with_the_reason_or_must_be_refused() {
+        Map<String, String> usual = skipped(contract(Map.of(HeapProperties.EXPORT_READONLY, true)));
+        Map<String, String> unmappable =
+                skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));
+
+        assertEquals("heap.mappable=true: there is nothing to refuse", usual.get("memory_that_cannot_be_mapped_says_so"));
+        assertEquals(
+                "heap.export.readonly=true: there is nothing to refuse",
+                usual.get("an_export_for_reading_that_cannot_be_had_is_refused"));
+        assertEquals(2, usual.size());
+
+        assertEquals("heap.mappable=false: the CPU cannot look", unmappable.get(ONE));
+        assertEquals(
+                "heap.export.readonly=false: there is no such descriptor",
+                unmappable.get("a_descriptor_for_reading_cannot_be_mapped_for_writing"));
+        usual.keySet().forEach(name -> assertTrue(!unmappable.containsKey(name), name));
+    }
+
+    @Test
+    void a_case_that_needs_more_than_the_heap_holds_is_skipped_with_both_figures() {
+        Map<String, String> skipped = skipped(HeapContract.of(small(), Heaps.announced(heap)));
+        assertEquals(
+                "needs 16 MiB at once; the heap holds 1 MiB",
+                skipped.get("a_buffer_of_16777216_bytes_has_that_many_or_more_and_always_as_many"));
+        assertTrue(!skipped.containsKey("a_buffer_of_1048576_bytes_has_that_many_or_more_and_always_as_many"));
+    }
+
+    private HeapExporter small() {
+        return new HeapExporter() {
+            @Override
+            public HeapBuffer allocate(HeapRequest request) {
+                return heap.allocate(request);
+            }
+
+            @Override
+            public HeapUsage usage() {
+                return HeapUsage.unknown().withCapacity(1 << 20);
+            }
+        };
+    }
+
+    @Test
+    void a_skipped_case_stays_listed_with_its_reason_and_does_not_run() {
+        HeapContract contract = contract(Map.of()).skipping(Map.of(ONE, "the device rounds to 2 MiB"));
+        assertEquals(names(contract(Map.of())), names(contract));
+        ContractCase skipped = find(contract, ONE);
+        assertEquals("the device rounds to 2 MiB", skipped.skipReason().orElseThrow());
+        assertEquals(ONE + " (skipped: the device rounds to 2 MiB)", skipped.toString());
+        assertThrows(IllegalStateException.class, skipped::run);
+    }
+
+    @Test
+    void a_skip_does_not_hide_what_the_heap_announces() {
+        HeapContract contract =
+                contract(Map.of(HeapProperties.MAPPABLE, false)).skipping(Map.of(ONE, "the device rounds to 2 MiB"));
+        assertEquals(
+                "heap.mappable=false: the CPU cannot look",
+                find(contract, ONE).skipReason().orElseThrow());
+    }
+
+    @Test
+    void a_skip_of_no_case_or_without_a_reason_is_an_error() {
+        HeapContract contract = contract(Map.of());
+        assertThrows(IllegalArgumentException.class, () -> contract.skipping(Map.of("renamed_since", "a reason")));
+        assertThrows(IllegalArgumentException.class, () -> contract.skipping(Map.of(ONE, " ")));
+    }
+
+    @Test
+    void a_failure_names_the_heap_and_the_case_and_keeps_the_cause() {
+        HeapExporter broken = request -> {
+            throw new IllegalStateException("no luck");
+        };
+        AssertionError failure = assertThrows(
+                AssertionError.class,
+                find(HeapContract.of(broken, Heaps.announced(heap)), ONE)::run);
+        assertEquals(
+                "heap 'camera', " + ONE + ": java.lang.IllegalStateException: no luck", failure.getMessage());
+        assertEquals("no luck", failure.getCause().getMessage());
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.Syscalls;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ProcessStateTest {
+    private static final int MFD_CLOEXEC = 1;
+
+    private final Syscalls linux = Syscalls.linux();
+
+    private Fd memfd() {
+        int fd = linux.memfdCreate("process-state", MFD_CLOEXEC);
+        assertEquals(0, linux.fallocate(fd, 0, 0, 4096));
+        return new Fd(linux, fd);
+    }
+
+    @Test
+    void nothing_done_leaves_nothing() {
+        ProcessState before = ProcessState.now();
+        assertEquals(List.of(), before.leftIn(ProcessState.now()));
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void an_open_descriptor_is_listed_by_number_and_file() {
+        ProcessState before = ProcessState.now();
+        try (Fd fd = memfd()) {
+            assertEquals(
+                    List.of("descriptor " + fd.fd() + " of /memfd:process-state (deleted)"),
+                    before.leftIn(ProcessState.now()));
+            AssertionError left = assertThrows(AssertionError.class, before::assertNothingLeft);
+            assertEquals(
+                    "1 left behind:\n  descriptor " + fd.fd() + " of /memfd:process-state (deleted)",
+                    left.getMessage());
+        }
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void a_shared_mapping_is_listed_after_its_descriptor_is_gone() {
+        ProcessState before = ProcessState.now();
+        try (Arena arena = Arena.ofConfined()) {
+            try (Fd fd = memfd()) {
+                new Mmap(linux).map(fd, 4096, Access.READ, arena);
+            }
+            List<String> left = before.leftIn(ProcessState.now());
+            assertEquals(1, left.size(), left::toString);
+            assertTrue(
+                    left.getFirst()
+                            .matches("mapping [0-9a-f]+-[0-9a-f]+ r--s of /memfd:process-state \\(deleted\\), inode \\d+"),
+                    left::toString);
+        }
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void two_mappings_of_one_file_are_two() {
+        ProcessState before = ProcessState.now();
+        try (Fd fd = memfd();
+                Arena arena = Arena.ofConfined()) {
+            new Mmap(linux).map(fd, 4096, Access.READ, arena);
+            new Mmap(linux).map(fd, 4096, Access.READ_WRITE, arena);
+            assertEquals(3, before.leftIn(ProcessState.now()).size());
+        }
+    }
+
+    @Test
+    void what_was_there_before_is_nobodys_fault() {
+        try (Fd fd = memfd()) {
+            ProcessState before = ProcessState.now();
+            assertTrue(fd.fd() >= 0);
+            before.assertNothingLeft();
+        }
+    }
+
+    @Test
+    void what_another_thread_is_about_to_give_back_is_waited_for() throws InterruptedException {
+        ProcessState before = ProcessState.now();
+        Fd fd = memfd();
+        CountDownLatch looked = new CountDownLatch(1);
+        Thread reaper = Thread.ofPlatform().start(() -> {
+            try {
+                looked.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            fd.close();
+        });
+        assertEquals(1, before.leftIn(ProcessState.now()).size());
+        looked.countDown();
+        before.assertNothingLeft();
+        reaper.join();
+    }
+
+    @Test
+    void a_jar_that_the_machine_keeps_open_is_nobodys_fault(@TempDir Path folder) throws IOException {
+        ProcessState before = ProcessState.now();
+        try (var jar = Files.newByteChannel(Files.createFile(folder.resolve("lazily-opened.jar")))) {
+            assertTrue(jar.isOpen());
+            before.assertNothingLeft();
+        }
+        try (var other = Files.newByteChannel(Files.createFile(folder.resolve("frames.raw")))) {
+            assertTrue(other.isOpen());
+            assertEquals(1, before.leftIn(ProcessState.now()).size());
+        }
+    }
+}
