@@ -126,7 +126,7 @@ final class Allocator {
             try {
                 buffer = accepted(heap, heap.exporter().allocate(wanted));
             } catch (HeapException e) {
-                refused(heap.name(), e.errno(), String.valueOf(e.getMessage()));
+                refused(heap.name(), e.errno(), reason(heap, e));
                 last = e;
                 if (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV) {
                     return null;
@@ -149,20 +149,35 @@ final class Allocator {
             if (memory == null) {
                 throw broken(heap, "returned no buffer");
             }
-            long size = memory.size();
-            if (size < wanted.size()) {
-                memory.release();
-                throw broken(heap, "returned a buffer of " + size + " bytes for one of " + wanted.size());
+            Buffer buffer = null;
+            try {
+                long size = memory.size();
+                if (size < wanted.size()) {
+                    throw broken(heap, "returned a buffer of " + size + " bytes for one of " + wanted.size());
+                }
+                buffer = new Buffer(
+                        memory,
+                        size,
+                        heap.description(),
+                        heap.account(),
+                        request.exportable(),
+                        request.name(),
+                        reaper,
+                        descriptors);
+            } finally {
+                if (buffer == null) {
+                    giveBack(heap, memory);
+                }
             }
-            return new Buffer(
-                    memory,
-                    size,
-                    heap.description(),
-                    heap.account(),
-                    request.exportable(),
-                    request.name(),
-                    reaper,
-                    descriptors);
+            return buffer;
+        }
+
+        private void giveBack(Heap heap, HeapBuffer memory) {
+            try {
+                memory.release();
+            } catch (Throwable e) {
+                LOG.error("heap '{}': release of a buffer that was not taken failed", heap.name(), e);
+            }
         }
 
         private HeapException broken(Heap heap, String how) {
@@ -215,6 +230,16 @@ final class Allocator {
             return names.isEmpty() ? "none serves; install one, for instance heap-system" : "there are: " + names;
         }
 
+        /** What a heap said, without the name that most begin with: whoever tells it has named the heap. */
+        private String reason(Heap heap, HeapException refusal) {
+            String said = refusal.getMessage();
+            if (said == null) {
+                return refusal.errno().meaning();
+            }
+            String itself = "heap '" + heap.name() + "'";
+            return said.startsWith(itself) ? said.substring(itself.length()).replaceFirst("^:? ", "") : said;
+        }
+
         private void refused(String heap, Errno errno, String reason) {
             if (attempts.isEmpty()) {
                 attempts = new ArrayList<>();
@@ -248,9 +273,10 @@ final class Allocator {
             }
             if (attempts.size() == 1) {
                 Attempt only = attempts.getFirst();
-                return only.reason().startsWith("heap '")
-                        ? only.reason()
-                        : "heap '" + only.heap() + "' gives no " + size.substring(2) + ": " + only.reason();
+                String itself = "heap '" + only.heap() + "'";
+                return last != null && last.getMessage() != null && last.getMessage().startsWith(itself)
+                        ? last.getMessage()
+                        : itself + " gives no " + size.substring(2) + ": " + only.reason();
             }
             return attempts.stream()
                     .map(attempt -> attempt.heap() + ": " + attempt.reason())

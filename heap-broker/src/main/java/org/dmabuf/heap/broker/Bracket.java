@@ -48,7 +48,7 @@ final class Bracket implements CpuAccess, Holding {
     public void reclaim() {
         try {
             close();
-        } catch (RuntimeException e) {
+        } catch (Throwable e) { // of a heap whose bundle is gone, too: what else was left open must still be ended
             LOG.warn("{}: ending a CPU access that was left open failed", buffer, e);
         }
     }

@@ -8,6 +8,7 @@ import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
 import org.osgi.framework.FrameworkUtil;
@@ -73,15 +74,22 @@ public final class BrokerComponent {
         clients = new Clients(
                 new Allocator(table, reaper, new Descriptors(Syscalls.linux())), new HeapListing(table));
         modified(config);
-        reaper.start();
     }
 
     @Activate
     @SuppressWarnings("unchecked") // the framework knows a factory by no other type
     void activate() {
-        context.addBundleListener(clients);
-        registration = (ServiceRegistration<HeapBroker>) context.registerService(
-                HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
+        reaper.start();
+        try {
+            context.addBundleListener(clients);
+            registration = (ServiceRegistration<HeapBroker>) context.registerService(
+                    HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
+        } finally {
+            if (registration == null) { // then nobody will call deactivate
+                reaper.stop();
+                context.removeBundleListener(clients);
+            }
+        }
     }
 
     @Modified
@@ -104,11 +112,13 @@ public final class BrokerComponent {
             policy = ReferencePolicy.DYNAMIC,
             updated = "changeHeap")
     void addHeap(ServiceReference<HeapExporter> service) {
+        HeapExporter exporter = context.getService(service);
+        Bundle bundle = service.getBundle();
+        if (bundle == null) {
+            return; // it left before it was bound
+        }
         report(table.arrived(
-                id(service),
-                context.getService(service),
-                FrameworkUtil.asMap(service.getProperties()),
-                service.getBundle().getSymbolicName()));
+                id(service), exporter, FrameworkUtil.asMap(service.getProperties()), bundle.getSymbolicName()));
     }
 
     void changeHeap(ServiceReference<HeapExporter> service) {
@@ -126,11 +136,9 @@ public final class BrokerComponent {
         int inside = heap.gate().close(drainNanos);
         if (inside > 0) {
             LOG.warn(
-                    "heap '{}' left with {} calls still inside it after {} ms; they get their buffers or fail on their"
-                            + " own",
+                    "heap '{}' left with calls still inside it: {}; they get their buffers or fail on their own",
                     heap.name(),
-                    inside,
-                    TimeUnit.NANOSECONDS.toMillis(drainNanos));
+                    inside);
         }
         table.gone(heap);
         context.ungetService(service);

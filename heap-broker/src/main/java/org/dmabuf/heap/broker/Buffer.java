@@ -163,11 +163,12 @@ final class Buffer {
         MemorySegment segment = null;
         try {
             mapping = mapMemory(access);
-            if (mapping.byteSize() != size) {
+            long mapped = mapping == null ? 0 : mapping.byteSize();
+            if (mapped != size) {
                 throw new HeapException(
                         Errno.EIO,
                         heap.name(),
-                        this + ": the heap mapped " + mapping.byteSize() + " bytes of it; report that to its vendor");
+                        this + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
             }
             segment = mapping.reinterpret(arena, new Mapping(mapping));
         } finally {

@@ -37,7 +37,7 @@ record CheckedRequest(AllocationRequest request) implements HeapRequest {
         boolean visible = name.codePoints().noneMatch(Character::isISOControl);
         boolean fits = name.length() * 3 <= NAME_BYTES || name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES;
         if (!visible || !fits) {
-            throw invalid("the name '" + name.replaceAll("\\p{Cntrl}", "?") + "' is none: at most " + NAME_BYTES
+            throw invalid("the name '" + name.replaceAll("\\p{Cc}", "?") + "' is none: at most " + NAME_BYTES
                     + " bytes of UTF-8, without control characters");
         }
     }

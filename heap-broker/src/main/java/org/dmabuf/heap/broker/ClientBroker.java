@@ -11,7 +11,10 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.Publication;
 import org.osgi.framework.BundleContext;
 
-/** The broker as one bundle sees it. It lives as long as the bundle runs, whatever the bundle gets and ungets. */
+/**
+ * The broker as one bundle sees it. It lives as long as the bundle runs, whatever the bundle gets and ungets: for one
+ * life of the bundle, which is told apart by its context.
+ */
 final class ClientBroker implements HeapBroker {
     private final Client client;
     private final BundleContext context;
@@ -30,6 +33,10 @@ final class ClientBroker implements HeapBroker {
 
     Client client() {
         return client;
+    }
+
+    BundleContext context() {
+        return context;
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.HeapBroker;
 import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
 import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
@@ -23,6 +24,7 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     private final Allocator allocator;
     private final HeapListing listing;
     private final Map<Bundle, ClientBroker> brokers = new ConcurrentHashMap<>();
+    private volatile boolean stopped;
 
     Clients(Allocator allocator, HeapListing listing) {
         this.allocator = allocator;
@@ -41,21 +43,31 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
 
     @Override
     public void ungetService(Bundle bundle, ServiceRegistration<HeapBroker> registration, HeapBroker service) {
-        // Its buffers are the bundle's until it has stopped.
+        // Its buffers are the bundle's until it has stopped. The framework ungets for a bundle that it stops.
+        takeBackFromStopped();
     }
 
     @Override
     public void bundleChanged(BundleEvent event) {
-        if (event.getType() == BundleEvent.STOPPED) {
-            ClientBroker broker = brokers.remove(event.getBundle());
-            if (broker != null) {
+        takeBackFromStopped();
+    }
+
+    /**
+     * Looks at every client, whatever the event: Felix fires no STOPPED for a bundle whose activator fails in stop, and
+     * fires it late enough that another thread may have started the bundle again. A bundle has a context from its start
+     * until its activator has stopped, and another one the next time.
+     */
+    private void takeBackFromStopped() {
+        brokers.forEach((bundle, broker) -> {
+            if (bundle.getBundleContext() != broker.context() && brokers.remove(bundle, broker)) {
                 stop(broker.client(), "bundle " + broker.client().bundle() + " has stopped");
             }
-        }
+        });
     }
 
     /** Takes back everything from everybody: the broker stops. */
     void stopAll() {
+        stopped = true;
         for (Bundle bundle : brokers.keySet()) {
             ClientBroker broker = brokers.remove(bundle);
             if (broker != null) {
@@ -65,10 +77,25 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     }
 
     private ClientBroker broker(Bundle bundle) {
-        return brokers.computeIfAbsent(
-                bundle,
-                user -> new ClientBroker(
-                        new Client(user.getSymbolicName()), user.getBundleContext(), this, allocator, listing));
+        while (true) {
+            ClientBroker broker = brokers.computeIfAbsent(bundle, this::newBroker);
+            if (stopped) {
+                stopAll(); // the one just added, too
+                throw new IllegalStateException("the broker has stopped");
+            }
+            if (broker.context() == bundle.getBundleContext()) {
+                return broker;
+            }
+            takeBackFromStopped();
+        }
+    }
+
+    private ClientBroker newBroker(Bundle bundle) {
+        BundleContext context = bundle.getBundleContext();
+        if (context == null) {
+            throw new IllegalStateException("bundle " + bundle.getSymbolicName() + " has stopped");
+        }
+        return new ClientBroker(new Client(bundle.getSymbolicName()), context, this, allocator, listing);
     }
 
     private static void stop(Client client, String why) {

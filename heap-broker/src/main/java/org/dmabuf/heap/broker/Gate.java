@@ -65,7 +65,7 @@ final class Gate {
      * Refuses everybody from now on and waits for those inside.
      *
      * @param nanos how long to wait at most
-     * @return how many threads, other than this one, are still inside
+     * @return how many visits, other than those of this thread, have not ended
      */
     int close(long nanos) {
         closer = Thread.currentThread();
@@ -81,6 +81,7 @@ final class Gate {
             LockSupport.parkNanos(this, Math.min(left, LOOK_NANOS));
             interrupted |= Thread.interrupted(); // an interrupt must not turn the wait into a spin
         }
+        closer = null; // a gate may be kept for long, and a thread keeps a class loader
         if (interrupted) {
             Thread.currentThread().interrupt();
         }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.lang.reflect.Array;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import org.dmabuf.heap.HeapProperties;
 
 /**
@@ -35,7 +38,32 @@ record HeapDescription(
 
     private static final int NAME_LENGTH = 64;
     private static final int HIGHEST_ID = 63;
+    private static final int ADDRESS_BITS = 64;
     private static final long USUAL_ALIGNMENT = 4096;
+
+    /** What it means that a property is absent, see {@link HeapProperties}. */
+    private static final Map<String, Object> ABSENT = Map.of(
+            HeapProperties.PRIORITY, 0,
+            HeapProperties.DMABUF, false,
+            HeapProperties.CONTIGUOUS, false,
+            HeapProperties.CONTIGUOUS_MAX, 4096L,
+            HeapProperties.CACHED, true,
+            HeapProperties.PROTECTED, false,
+            HeapProperties.MAPPABLE, true,
+            HeapProperties.EXPORT_READONLY, false,
+            HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
+
+    /** Types that hold nothing of a heap's bundle. */
+    private static final Set<Class<?>> PLAIN = Set.of(
+            String.class,
+            Boolean.class,
+            Character.class,
+            Byte.class,
+            Short.class,
+            Integer.class,
+            Long.class,
+            Float.class,
+            Double.class);
 
     /** An announcement that cannot be; the message is the reason, for a person. */
     static final class Refused extends Exception {
@@ -70,6 +98,10 @@ record HeapDescription(
                 HeapProperties.MAPPABLE)) {
             flag(properties, flag);
         }
+        number(properties, HeapProperties.CONTIGUOUS_MAX, 1, 1, Long.MAX_VALUE);
+        number(properties, HeapProperties.DMA_BITS, 1, 1, ADDRESS_BITS);
+        text(properties, HeapProperties.TYPE);
+        text(properties, HeapProperties.BACKEND);
         return new HeapDescription(
                 name(properties),
                 id,
@@ -96,13 +128,17 @@ record HeapDescription(
     }
 
     /**
-     * The properties against which a requirement is held: an emulation that the client accepts counts as the real thing.
+     * The properties against which a requirement is held: those announced, and the defaults of those that are not.
      *
-     * @return all properties, and {@code heap.X=true} for each emulated X
+     * @param emulations whether an emulation counts as the real thing: {@code heap.X=true} for each emulated X
+     * @return another map on each call
      */
-    Map<String, Object> withEmulations() {
-        Map<String, Object> view = new LinkedHashMap<>(properties);
-        emulates.forEach(what -> view.put("heap." + what, true));
+    Map<String, Object> required(boolean emulations) {
+        Map<String, Object> view = new HashMap<>(ABSENT);
+        view.putAll(properties);
+        if (emulations) {
+            emulates.forEach(what -> view.put("heap." + what, true));
+        }
         return view;
     }
 
@@ -111,10 +147,11 @@ record HeapDescription(
         if (!(value instanceof String name) || name.isEmpty()) {
             throw new Refused(HeapProperties.NAME + " is missing or no String; announce one");
         }
-        boolean printable = name.chars().allMatch(c -> c > ' ' && c != '/' && c != 0x7f);
+        boolean printable = name.chars()
+                .noneMatch(c -> c == '/' || Character.isISOControl(c) || Character.isSpaceChar(c));
         if (name.length() > NAME_LENGTH || !printable || name.contains("..")) {
-            throw new Refused(HeapProperties.NAME + " '" + name + "' is no name: at most " + NAME_LENGTH
-                    + " characters, without blanks, '/' and '..'");
+            throw new Refused(HeapProperties.NAME + " '" + name.replaceAll("\\p{Cc}", "?") + "' is no name: at most "
+                    + NAME_LENGTH + " characters, without blanks, '/' and '..'");
         }
         return name;
     }
@@ -143,13 +180,20 @@ record HeapDescription(
         return Boolean.TRUE.equals(value);
     }
 
+    private static void text(Map<String, ?> properties, String key) throws Refused {
+        Object value = properties.get(key);
+        if (value != null && !(value instanceof String)) {
+            throw new Refused(key + " is a " + value.getClass().getSimpleName() + " and no String");
+        }
+    }
+
     private static Set<String> emulations(Map<String, ?> properties) throws Refused {
         Object value = properties.get(HeapProperties.EMULATES);
         Iterable<?> all =
                 switch (value) {
                     case null -> Set.of();
                     case String one -> Set.of(one);
-                    case Object[] some -> List.of(some);
+                    case Object[] some -> Arrays.asList(some);
                     case Iterable<?> some -> some;
                     default -> throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
                 };
@@ -163,17 +207,30 @@ record HeapDescription(
         return emulates;
     }
 
-    /** Listings outlive a heap; a value of one of its own classes would keep its class loader. */
+    /**
+     * Listings outlive a heap; a value of one of its own classes would keep its class loader. Arrays become lists, so
+     * that nobody changes the copy.
+     */
     private static Map<String, Object> plain(Map<String, ?> properties) {
         Map<String, Object> plain = new LinkedHashMap<>();
         properties.forEach((key, value) -> {
-            Class<?> type = value.getClass().isArray() ? value.getClass().getComponentType() : value.getClass();
             if (value instanceof Collection<?> several) {
-                plain.put(key, several.stream().map(String::valueOf).toList());
-            } else if (type.isPrimitive() || type.getClassLoader() == null) {
+                plain.put(key, several.stream().filter(HeapDescription::isPlain).toList());
+            } else if (value != null && value.getClass().isArray()) {
+                plain.put(
+                        key,
+                        IntStream.range(0, Array.getLength(value))
+                                .mapToObj(i -> Array.get(value, i))
+                                .filter(HeapDescription::isPlain)
+                                .toList());
+            } else if (isPlain(value)) {
                 plain.put(key, value);
             }
         });
         return Collections.unmodifiableMap(plain);
+    }
+
+    private static boolean isPlain(Object value) {
+        return value != null && PLAIN.contains(value.getClass());
     }
 }

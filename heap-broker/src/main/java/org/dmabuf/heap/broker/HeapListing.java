@@ -2,8 +2,10 @@
 package org.dmabuf.heap.broker;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
@@ -38,19 +40,24 @@ final class HeapListing {
 
     List<HeapInfo> heaps() {
         List<HeapInfo> infos = new ArrayList<>();
-        for (Routes.Listed listed : table.routes().listed()) {
+        Routes routes;
+        List<HeapTable.Departed> departed;
+        synchronized (table) { // of one moment: a heap that leaves or returns in between would be missing
+            routes = table.routes();
+            departed = table.departed();
+        }
+        Set<Account> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
+        for (Routes.Listed listed : routes.listed()) {
             Heap heap = listed.heap();
             HeapUsage usage = listed.state() == HeapState.SERVING ? usage(heap) : HeapUsage.unknown();
-            // In the shadow or refused a heap has nothing out; the account of its name is another heap's.
-            boolean owner = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
             infos.add(info(
                     heap.description(),
                     listed.state(),
                     listed.reason(),
                     usage,
-                    owner ? heap.account() : new Account()));
+                    told.add(heap.account()) ? heap.account() : new Account()));
         }
-        for (HeapTable.Departed left : table.departed()) {
+        for (HeapTable.Departed left : departed) {
             infos.add(info(
                     left.description(),
                     HeapState.DEPARTED,

@@ -12,8 +12,12 @@ import org.dmabuf.heap.spi.HeapExporter;
  * heap runs in here.
  */
 final class HeapTable {
-    /** A heap that has left, of which buffers live. */
-    record Departed(HeapDescription description, Account account) {}
+    /** A heap that has left, of which buffers live, or may yet be made by calls that are still inside. */
+    record Departed(HeapDescription description, Account account, Gate gate) {
+        boolean over() {
+            return gate.empty() && account.buffers() == 0; // in this order: a call charges before it leaves
+        }
+    }
 
     private final List<Heap> arrivals = new ArrayList<>();
     private final List<Heap> draining = new ArrayList<>();
@@ -61,6 +65,9 @@ final class HeapTable {
                         properties,
                         before.description().bundle());
                 arrivals.set(i, after);
+                if (after.account() != before.account()) {
+                    depart(before);
+                }
                 publish();
                 return after;
             }
@@ -89,18 +96,19 @@ final class HeapTable {
 
     /** Forgets a heap that has drained, but for the account of its buffers. */
     synchronized void gone(Heap heap) {
-        draining.remove(heap);
-        if (!heap.refused() && heap.account().buffers() > 0) {
-            departed.removeIf(before -> before.account() == heap.account());
-            departed.add(new Departed(heap.description(), heap.account()));
-        }
+        draining.removeIf(leaving -> leaving == heap); // not by equals, which asks the exporter
+        depart(heap);
         publish();
+    }
+
+    private void depart(Heap heap) {
+        departed.add(new Departed(heap.description(), heap.account(), heap.gate()));
     }
 
     /** {@return heaps that have left, that are not back under the same name, and of which buffers live} */
     synchronized List<Departed> departed() {
         prune();
-        return List.copyOf(departed);
+        return departed.stream().filter(left -> left.account().buffers() > 0).toList();
     }
 
     /** {@return every heap that has not left, in no order} */
@@ -133,9 +141,9 @@ final class HeapTable {
 
     /** Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. */
     private void prune() {
-        departed.removeIf(left -> left.account().buffers() == 0
-                || present().stream().anyMatch(heap -> heap.account() == left.account()));
-        accounts.values().removeIf(account ->
-                account.buffers() == 0 && present().stream().noneMatch(heap -> heap.account() == account));
+        departed.removeIf(
+                left -> left.over() || present().stream().anyMatch(heap -> heap.account() == left.account()));
+        accounts.values().removeIf(account -> present().stream().noneMatch(heap -> heap.account() == account)
+                && departed.stream().noneMatch(left -> left.account() == account));
     }
 }

@@ -2,6 +2,8 @@
 package org.dmabuf.heap.broker;
 
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.Publication;
@@ -31,7 +33,11 @@ final class PublishedBuffer implements PrototypeServiceFactory<DmaBuf>, Publicat
     private final Client client;
     private final Clients clients;
     private final Lease kept;
+    /** References that were got and not ungot: Felix forgets one that is got while the service goes. */
+    private final Set<Borrowed> borrowed = ConcurrentHashMap.newKeySet();
+
     private volatile ServiceRegistration<DmaBuf> registration;
+    private volatile boolean closed;
 
     /**
      * Keeps a buffer for others.
@@ -67,11 +73,18 @@ final class PublishedBuffer implements PrototypeServiceFactory<DmaBuf>, Publicat
 
     @Override
     public DmaBuf getService(Bundle bundle, ServiceRegistration<DmaBuf> registered) {
-        return kept.duplicateFor(clients.of(bundle), Borrowed::new);
+        Borrowed reference = kept.duplicateFor(clients.of(bundle), Borrowed::new);
+        borrowed.add(reference);
+        if (closed) {
+            reference.reclaim();
+            throw new IllegalStateException("the publication of a " + kept + " is closed");
+        }
+        return reference;
     }
 
     @Override
     public void ungetService(Bundle bundle, ServiceRegistration<DmaBuf> registered, DmaBuf service) {
+        borrowed.remove(service);
         ((Borrowed) service).reclaim();
     }
 
@@ -83,6 +96,8 @@ final class PublishedBuffer implements PrototypeServiceFactory<DmaBuf>, Publicat
         } catch (IllegalStateException e) {
             // Closed before, or the framework was first, because the bundle has stopped.
         }
+        closed = true;
+        borrowed.forEach(Borrowed::reclaim);
         kept.close();
     }
 

@@ -19,7 +19,13 @@ final class Reaper {
 
     private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
-    private final Thread thread = Thread.ofPlatform().name("dmaheap-reaper").daemon().unstarted(this::run);
+    /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
+    private final Thread thread = Thread.ofPlatform()
+            .name("dmaheap-reaper")
+            .daemon()
+            .inheritInheritableThreadLocals(false)
+            .unstarted(this::run);
+
     private volatile boolean parked;
     private volatile boolean stopped;
 

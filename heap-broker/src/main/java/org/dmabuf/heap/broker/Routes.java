@@ -180,9 +180,7 @@ final class Routes {
         Filter filter = FrameworkUtil.createFilter(requirement.filter());
         boolean[] answer = new boolean[order.length];
         for (int i = 0; i < order.length; i++) {
-            HeapDescription description = order[i].description();
-            answer[i] = filter.matches(
-                    requirement.emulations() ? description.withEmulations() : description.properties());
+            answer[i] = filter.matches(order[i].description().required(requirement.emulations()));
         }
         return answer;
     }

@@ -12,12 +12,14 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class MmapTest {
@@ -62,6 +64,27 @@ class MmapTest {
             MemorySegment other = mmap.map(fd, SIZE, Access.READ, arena);
             segment.set(ValueLayout.JAVA_BYTE, SIZE - 1, (byte) 42);
             assertEquals(42, other.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"READ, r--s", "WRITE, rw-s", "READ_WRITE, rw-s"})
+    void the_process_can_do_what_was_asked_for_and_every_page_is_there_beforehand(Access access, String permissions)
+            throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            assertEquals(SIZE, mmap.map(fd, SIZE, access, arena).byteSize());
+            // One line as in maps, then a line for each figure of that mapping; Rss counts what the page tables hold.
+            List<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"));
+            int first = 0;
+            while (!lines.get(first).contains("/memfd:" + NAME)) {
+                first++;
+            }
+            assertEquals(permissions, lines.get(first).split(" ")[1]);
+            String resident = lines.subList(first, lines.size()).stream()
+                    .filter(line -> line.startsWith("Rss:"))
+                    .findFirst()
+                    .orElseThrow();
+            assertEquals("Rss: " + SIZE / 1024 + " kB", resident.replaceAll(" +", " "));
         }
     }
 

@@ -91,17 +91,25 @@ final class DescriptorCases {
     }
 
     private static void noDescriptor(HeapUnderTest heap) {
-        try (HeldBuffer buffer =
-                heap.allocate(ContractRequest.of(SIZE).exportable(false))) {
-            for (int i = 0; i < 2; i++) {
-                try {
-                    throw new AssertionError(buffer + " has descriptor " + buffer.descriptor());
-                } catch (HeapException e) {
-                    Sentence.assertErrno(Errno.ENOTSUP, e);
-                    Sentence.assertNames(heap.name(), SIZE, e);
-                }
+        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+            // Refused each time, and not only the first.
+            try (HeldBuffer buffer = heap.allocate(request.exportable(false))) {
+                assertNoDescriptor(heap, buffer);
+                assertNoDescriptor(heap, buffer);
             }
         }
+    }
+
+    private static void assertNoDescriptor(HeapUnderTest heap, HeldBuffer buffer) {
+        int descriptor;
+        try {
+            descriptor = buffer.descriptor();
+        } catch (HeapException e) {
+            Sentence.assertErrno(Errno.ENOTSUP, e);
+            Sentence.assertNames(heap.name(), SIZE, e);
+            return;
+        }
+        throw new AssertionError(buffer + " has descriptor " + descriptor);
     }
 
     private static void sizeIsSealed(HeapUnderTest heap) {

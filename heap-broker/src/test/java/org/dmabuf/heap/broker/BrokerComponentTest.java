@@ -1,0 +1,741 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.annotation.Annotation;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.zip.ZipEntry;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleActivator;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.Constants;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceObjects;
+import org.osgi.framework.ServiceReference;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.framework.launch.Framework;
+import org.osgi.framework.launch.FrameworkFactory;
+
+/**
+ * The component in a real framework, with bundles that are empty jars: the tests act in their name. Declarative
+ * Services is played here, so that the order of its calls can be chosen.
+ */
+class BrokerComponentTest {
+    private static final AllocationRequest REQUEST = AllocationRequest.of(4096).name("frame");
+
+    @TempDir
+    Path storage;
+
+    private Framework framework;
+    private Bundle camera;
+    private Bundle display;
+    private BrokerComponent component;
+    private boolean active;
+
+    @BeforeEach
+    void launch() throws Exception {
+        framework = ServiceLoader.load(FrameworkFactory.class)
+                .findFirst()
+                .orElseThrow()
+                .newFramework(Map.of(Constants.FRAMEWORK_STORAGE, storage.toString(), "felix.log.level", "0"));
+        framework.start();
+        camera = bundle("org.example.camera", null);
+        display = bundle("org.example.display", null);
+        component = new BrokerComponent(framework.getBundleContext(), drain(2000));
+        component.activate();
+        active = true;
+    }
+
+    @AfterEach
+    void shutDown() throws Exception {
+        if (active) {
+            component.deactivate();
+        }
+        framework.stop();
+        framework.waitForStop(0);
+    }
+
+    private static BrokerComponent.Config drain(int millis) {
+        return new BrokerComponent.Config() {
+            @Override
+            public int drain_ms() {
+                return millis;
+            }
+
+            @Override
+            public Class<? extends Annotation> annotationType() {
+                return BrokerComponent.Config.class;
+            }
+        };
+    }
+
+    /** An empty bundle, with an activator of this test or without. */
+    private Bundle bundle(String name, Class<? extends BundleActivator> activator) throws Exception {
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().putValue("Manifest-Version", "1.0");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_MANIFESTVERSION, "2");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_SYMBOLICNAME, name);
+        if (activator != null) {
+            manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, activator.getName());
+            manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, "org.osgi.framework");
+        }
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
+            if (activator != null) {
+                String file = activator.getName().replace('.', '/') + ".class";
+                jar.putNextEntry(new ZipEntry(file));
+                try (InputStream code = activator.getClassLoader().getResourceAsStream(file)) {
+                    code.transferTo(jar);
+                }
+            }
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+        Bundle bundle = framework
+                .getBundleContext()
+                .installBundle("test:" + name, new ByteArrayInputStream(bytes.toByteArray()));
+        bundle.start();
+        return bundle;
+    }
+
+    private HeapBroker brokerOf(Bundle bundle) {
+        BundleContext context = bundle.getBundleContext();
+        return context.getService(context.getServiceReference(HeapBroker.class));
+    }
+
+    /** A heap's service, announced to the component as Declarative Services would. */
+    private ServiceRegistration<HeapExporter> heap(HeapExporter exporter, Map<String, ?> properties) {
+        ServiceRegistration<HeapExporter> registration = framework
+                .getBundleContext()
+                .registerService(HeapExporter.class, exporter, FrameworkUtil.asDictionary(properties));
+        component.addHeap(registration.getReference());
+        return registration;
+    }
+
+    private ServiceRegistration<HeapExporter> heap(String name, HeapExporter exporter) {
+        return heap(exporter, Map.of(HeapProperties.NAME, name));
+    }
+
+    private ServiceRegistration<HeapExporter> memfd() {
+        MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+        var properties = new java.util.HashMap<String, Object>(source.properties());
+        properties.put(HeapProperties.NAME, "system");
+        return heap(source, properties);
+    }
+
+    private void remove(ServiceRegistration<HeapExporter> heap) {
+        ServiceReference<HeapExporter> reference = heap.getReference();
+        heap.unregister();
+        component.removeHeap(reference);
+    }
+
+    private List<HeapState> states() {
+        return brokerOf(camera).heaps().stream().map(HeapInfo::state).toList();
+    }
+
+    private long live() {
+        return brokerOf(camera).heaps().stream().mapToLong(HeapInfo::liveBuffers).sum();
+    }
+
+    private static long reapers() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("dmaheap-reaper"))
+                .count();
+    }
+
+    private void deactivate() {
+        active = false;
+        component.deactivate();
+    }
+
+    // Heaps
+
+    @Test
+    void a_heap_serves_from_its_announcement_to_its_removal() {
+        assertEquals(List.of(), states());
+        RecordedLog.clear();
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        assertEquals(List.of(HeapState.SERVING), states());
+        HeapInfo info = brokerOf(camera).heaps().getFirst();
+        assertEquals(framework.getSymbolicName(), info.bundle());
+        assertEquals("system", info.properties().get(HeapProperties.NAME));
+        brokerOf(camera).allocate(REQUEST).close();
+        remove(heap);
+        assertEquals(List.of(), states());
+        assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST));
+        assertEquals(
+                List.of(
+                        "INFO heap 'system' of bundle " + framework.getSymbolicName() + " serves",
+                        "INFO heap 'system' has left, 0 buffers of it live on"),
+                RecordedLog.lines());
+    }
+
+    @Test
+    void a_heap_got_is_a_heap_ungot() {
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        assertNotNull(heap.getReference().getUsingBundles());
+        component.removeHeap(heap.getReference());
+        assertNull(heap.getReference().getUsingBundles());
+        component.removeHeap(heap.getReference()); // not known any more
+    }
+
+    @Test
+    void a_heap_that_changes_its_properties_is_routed_anew() {
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "other")));
+        component.changeHeap(heap.getReference());
+        assertEquals("other", brokerOf(camera).allocate(REQUEST.from("other")).heapName());
+        remove(heap);
+        component.changeHeap(heap("x", new FakeHeap()).getReference());
+    }
+
+    @Test
+    void a_change_of_a_heap_that_is_gone_is_nothing() {
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        ServiceReference<HeapExporter> reference = heap.getReference();
+        remove(heap);
+        assertDoesNotThrow(() -> component.changeHeap(reference));
+        assertEquals(List.of(), states());
+    }
+
+    @Test
+    void a_heap_that_cannot_serve_is_reported_with_the_reason() {
+        RecordedLog.clear();
+        heap(new FakeHeap(), Map.of());
+        String bundle = framework.getSymbolicName();
+        String line = RecordedLog.lines().getFirst();
+        assertTrue(line.startsWith("WARN heap 'service "), line);
+        assertTrue(
+                line.endsWith("' of bundle " + bundle
+                        + " does not serve: heap.name is missing or no String; announce one"),
+                line);
+    }
+
+    @Test
+    void a_heap_whose_service_went_before_it_was_bound_is_passed_over() {
+        ServiceRegistration<HeapExporter> heap = framework
+                .getBundleContext()
+                .registerService(
+                        HeapExporter.class,
+                        new FakeHeap(),
+                        FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "system")));
+        ServiceReference<HeapExporter> reference = heap.getReference();
+        heap.unregister();
+        assertDoesNotThrow(() -> component.addHeap(reference));
+        assertEquals(List.of(), states());
+        assertDoesNotThrow(() -> component.removeHeap(reference));
+    }
+
+    @Test
+    void a_heap_that_leaves_waits_for_the_call_inside_it() throws Exception {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        ServiceRegistration<HeapExporter> heap = heap("slow", new FakeHeap(request -> {
+            inside.countDown();
+            await(go);
+            return new FakeMemory(request.size());
+        }));
+        HeapBroker own = brokerOf(camera);
+        FutureTask<DmaBuf> allocation = new FutureTask<>(() -> own.allocate(REQUEST));
+        Thread.ofPlatform().start(allocation);
+        await(inside);
+        component.modified(drain(4000));
+        FutureTask<Object> removal = new FutureTask<>(() -> remove(heap), null);
+        Thread.ofPlatform().start(removal);
+        Await.until("the heap is on its way out", () -> states().equals(List.of(HeapState.DRAINING)));
+        HeapException refusal = assertThrows(HeapException.class, () -> own.allocate(REQUEST.from("slow")));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertFalse(removal.isDone());
+        go.countDown();
+        removal.get();
+        allocation.get().close();
+        assertEquals(List.of(), states());
+    }
+
+    @Test
+    void a_heap_with_a_call_that_does_not_come_back_leaves_and_that_is_reported() throws Exception {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        ServiceRegistration<HeapExporter> heap = heap("stuck", new FakeHeap(request -> {
+            inside.countDown();
+            await(go);
+            return new FakeMemory(request.size());
+        }));
+        HeapBroker own = brokerOf(camera);
+        FutureTask<DmaBuf> allocation = new FutureTask<>(() -> own.allocate(REQUEST));
+        Thread.ofPlatform().start(allocation);
+        await(inside);
+        component.modified(drain(-1)); // as good as 0
+        RecordedLog.clear();
+        remove(heap);
+        assertTrue(
+                RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left with calls still inside it: 1;"),
+                RecordedLog.lines().toString());
+        assertEquals(0, live());
+        go.countDown();
+        DmaBuf buffer = allocation.get();
+        assertEquals(1, live(), "a buffer that came late is counted");
+        buffer.close();
+        assertEquals(List.of(), states());
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    // Clients
+
+    @Test
+    void each_bundle_sees_a_broker_of_its_own_whatever_it_gets_and_ungets() {
+        heap("system", new FakeHeap());
+        BundleContext context = camera.getBundleContext();
+        ServiceReference<HeapBroker> reference = context.getServiceReference(HeapBroker.class);
+        assertEquals(Constants.SCOPE_BUNDLE, reference.getProperty(Constants.SERVICE_SCOPE));
+        HeapBroker own = context.getService(reference);
+        assertNotSame(own, brokerOf(display));
+        DmaBuf buffer = own.allocate(REQUEST);
+        context.ungetService(reference);
+        assertSame(own, context.getService(reference));
+        buffer.duplicate().close();
+    }
+
+    @Test
+    void a_stopped_bundles_buffers_are_taken_back_and_a_started_ones_work() throws Exception {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        HeapBroker own = brokerOf(display);
+        DmaBuf buffer = own.allocate(REQUEST);
+        display.stop();
+        assertTrue(exporter.memory().released());
+        assertThrows(IllegalStateException.class, buffer::duplicate);
+        assertThrows(IllegalStateException.class, own::heaps);
+        display.start();
+        brokerOf(display).allocate(REQUEST).close();
+    }
+
+    /** A bundle that fails on its way down. */
+    public static final class FailsToStop implements BundleActivator {
+        @Override
+        public void start(BundleContext context) {
+            // Nothing to do.
+        }
+
+        @Override
+        public void stop(BundleContext context) {
+            throw new IllegalStateException("made up");
+        }
+    }
+
+    @Test
+    void a_bundle_whose_activator_fails_in_stop_gives_its_buffers_back_all_the_same() throws Exception {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        Bundle careless = bundle("org.example.careless", FailsToStop.class);
+        HeapBroker own = brokerOf(careless);
+        own.allocate(REQUEST);
+        assertThrows(BundleException.class, careless::stop); // and Felix fires no STOPPED
+        assertEquals(Bundle.RESOLVED, careless.getState());
+        assertEquals(0, live());
+        assertTrue(exporter.memory().released());
+        careless.start();
+        HeapBroker fresh = brokerOf(careless);
+        assertNotSame(own, fresh);
+        try (DmaBuf buffer = fresh.allocate(REQUEST);
+                Publication publication = fresh.publish(buffer, "frame")) {
+            assertNotNull(publication);
+        }
+    }
+
+    @Test
+    void a_bundle_that_gave_its_broker_back_and_fails_in_stop_is_noticed_at_the_next_event() throws Exception {
+        heap("system", new FakeHeap());
+        Bundle careless = bundle("org.example.careless", FailsToStop.class);
+        brokerOf(careless).allocate(REQUEST);
+        BundleContext context = careless.getBundleContext();
+        context.ungetService(context.getServiceReference(HeapBroker.class));
+        assertThrows(BundleException.class, careless::stop);
+        careless.uninstall();
+        assertEquals(0, live());
+    }
+
+    // Publications
+
+    private static ServiceReference<DmaBuf> published(Bundle by) {
+        return by.getBundleContext().getServiceReference(DmaBuf.class);
+    }
+
+    private ServiceObjects<DmaBuf> objects(ServiceReference<DmaBuf> reference) {
+        return display.getBundleContext().getServiceObjects(reference);
+    }
+
+    @Test
+    void a_published_buffer_is_a_service_with_its_name_size_and_heap() {
+        heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        Publication publication = brokerOf(camera).publish(buffer, "front");
+        ServiceReference<DmaBuf> reference = published(display);
+        assertEquals("front", reference.getProperty(HeapProperties.BUFFER_NAME));
+        assertEquals(4096L, reference.getProperty(HeapProperties.BUFFER_SIZE));
+        assertEquals("system", reference.getProperty(HeapProperties.NAME));
+        assertEquals(Constants.SCOPE_PROTOTYPE, reference.getProperty(Constants.SERVICE_SCOPE));
+        assertSame(camera, reference.getBundle());
+        publication.close();
+        publication.close();
+        assertNull(published(display));
+    }
+
+    @Test
+    void a_publication_holds_the_memory_and_is_not_charged_again() {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        Publication publication = brokerOf(camera).publish(buffer, "front");
+        buffer.close();
+        assertEquals(1, live());
+        assertEquals(List.of(), exporter.memory().calls());
+        publication.close();
+        assertTrue(exporter.memory().released());
+        assertEquals(0, live());
+    }
+
+    @Test
+    void each_getter_holds_a_reference_until_it_ungets() {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        Publication publication = brokerOf(camera).publish(buffer, "front");
+        buffer.close();
+        ServiceObjects<DmaBuf> objects = objects(published(display));
+        DmaBuf one = objects.getService();
+        DmaBuf two = objects.getService();
+        assertNotSame(one, two);
+        one.close(); // does nothing: who got it ungets it
+        one.beginCpuAccess(Access.READ).close();
+        DmaBuf own = one.duplicate();
+        objects.ungetService(one);
+        assertThrows(IllegalStateException.class, one::duplicate);
+        two.beginCpuAccess(Access.READ).close();
+        publication.close(); // the framework ungets for everybody
+        assertThrows(IllegalStateException.class, two::duplicate);
+        assertEquals(1, live());
+        own.close(); // a duplicate is the getter's own
+        assertTrue(exporter.memory().released());
+        assertEquals(0, live());
+    }
+
+    @Test
+    void a_getter_that_stops_drops_its_references_and_no_others() throws Exception {
+        heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        brokerOf(camera).publish(buffer, "front");
+        DmaBuf got = objects(published(display)).getService();
+        DmaBuf own = got.duplicate();
+        display.stop();
+        assertThrows(IllegalStateException.class, got::duplicate);
+        assertThrows(IllegalStateException.class, own::duplicate);
+        buffer.duplicate().close();
+        assertEquals(1, live());
+    }
+
+    @Test
+    void a_publisher_that_stops_takes_its_publications_along() throws Exception {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        DmaBuf buffer = brokerOf(display).allocate(REQUEST);
+        Publication publication = brokerOf(display).publish(buffer, "front");
+        DmaBuf got = camera.getBundleContext().getService(published(camera));
+        DmaBuf own = got.duplicate();
+        display.stop();
+        assertNull(published(camera));
+        assertThrows(IllegalStateException.class, got::duplicate);
+        assertEquals(1, live());
+        own.close();
+        assertTrue(exporter.memory().released());
+        assertDoesNotThrow(publication::close);
+    }
+
+    @Test
+    void a_bundle_may_publish_another_bundles_buffer() {
+        heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        Publication publication = brokerOf(display).publish(buffer, "front");
+        buffer.close();
+        assertSame(display, published(camera).getBundle());
+        assertEquals(1, live());
+        publication.close();
+        assertEquals(0, live());
+    }
+
+    /** Felix forgets a getter that comes while the service goes: its unget never reaches the publication. */
+    @Test
+    void a_reference_got_while_the_publication_closes_is_dropped_with_it() {
+        heap("system", new FakeHeap());
+        HeapBroker own = brokerOf(camera);
+        class Round {
+            final AtomicInteger got = new AtomicInteger();
+            final DmaBuf buffer = own.allocate(REQUEST);
+            final Publication publication = own.publish(buffer, "front");
+            final ServiceObjects<DmaBuf> objects = objects(published(display));
+        }
+        Round[] now = new Round[1];
+        new Race()
+                .before(round -> {
+                    now[0] = new Round();
+                    now[0].buffer.close();
+                })
+                .with(round -> {
+                    while (now[0].objects.getService() != null) {
+                        now[0].got.incrementAndGet();
+                    }
+                })
+                .with(round -> {
+                    Race.awaitSome(now[0].got);
+                    now[0].publication.close();
+                })
+                .after(round -> assertEquals(0, live(), "round " + round))
+                .run(1000);
+    }
+
+    // Start and stop
+
+    @Test
+    void when_the_broker_stops_everything_is_closed_and_its_thread_ends() {
+        long others = reapers() - 1;
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        HeapBroker own = brokerOf(camera);
+        DmaBuf buffer = own.allocate(REQUEST);
+        own.publish(buffer, "front");
+        DmaBuf got = objects(published(display)).getService();
+        got.beginCpuAccess(Access.WRITE);
+        deactivate();
+        assertEquals(List.of("begin WRITE", "end WRITE", "release"), exporter.memory().calls());
+        assertEquals(others, reapers());
+        assertNull(camera.getBundleContext().getServiceReference(HeapBroker.class));
+        assertNull(published(display));
+        assertThrows(IllegalStateException.class, () -> own.allocate(REQUEST));
+        assertThrows(IllegalStateException.class, got::duplicate);
+    }
+
+    @Test
+    void a_broker_that_stops_listens_no_more() throws Exception {
+        heap("system", new FakeHeap());
+        HeapBroker own = brokerOf(display);
+        deactivate();
+        RecordedLog.clear();
+        display.stop();
+        assertEquals(List.of(), RecordedLog.lines());
+        assertTrue(assertThrows(IllegalStateException.class, own::heaps).getMessage().startsWith("the broker"));
+    }
+
+    @Test
+    void a_broker_that_stops_drains_all_heaps_at_once_before_it_takes_anything_back() throws Exception {
+        CountDownLatch inside = new CountDownLatch(2);
+        CountDownLatch go = new CountDownLatch(1);
+        AtomicInteger finished = new AtomicInteger();
+        FakeHeap slow = new FakeHeap(request -> {
+            inside.countDown();
+            await(go);
+            finished.incrementAndGet();
+            return new FakeMemory(request.size());
+        });
+        ServiceRegistration<HeapExporter> one = heap("one", slow);
+        heap("two", slow);
+        FakeHeap fast = new FakeHeap();
+        heap("three", fast);
+        HeapBroker own = brokerOf(camera);
+        DmaBuf held = own.allocate(REQUEST.from("three"));
+        FutureTask<DmaBuf> first = new FutureTask<>(() -> own.allocate(REQUEST.from("one")));
+        FutureTask<DmaBuf> second = new FutureTask<>(() -> own.allocate(REQUEST.from("two")));
+        Thread.ofPlatform().start(first);
+        Thread.ofPlatform().start(second);
+        await(inside);
+        component.modified(drain(4000));
+        FutureTask<Object> stopping = new FutureTask<>(this::deactivate, null);
+        Thread.ofPlatform().start(stopping);
+        Await.until("the gates are closed", () -> {
+            try {
+                own.allocate(REQUEST.from("three")).close();
+                return false;
+            } catch (HeapException e) {
+                return e.errno() == Errno.ENODEV;
+            }
+        });
+        assertDoesNotThrow(() -> held.duplicate().close());
+        assertDoesNotThrow(own::heaps);
+        go.countDown();
+        stopping.get();
+        assertEquals(2, finished.get());
+        for (FutureTask<DmaBuf> allocation : List.of(first, second)) {
+            try {
+                assertThrows(IllegalStateException.class, allocation.get()::duplicate);
+            } catch (ExecutionException e) { // taken back before it was handed out
+                assertEquals(IllegalStateException.class, e.getCause().getClass());
+            }
+        }
+        assertTrue(slow.memory().released());
+        assertThrows(IllegalStateException.class, held::duplicate);
+        RecordedLog.clear();
+        component.removeHeap(one.getReference()); // Declarative Services unbinds after the deactivation
+        assertEquals(List.of("INFO heap 'one' has left, 0 buffers of it live on"), RecordedLog.lines());
+    }
+
+    @Test
+    void a_call_that_outlasts_the_drain_of_a_stopping_broker_is_reported_and_its_buffer_taken_back() throws Exception {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        FakeHeap stuck = new FakeHeap(request -> {
+            inside.countDown();
+            await(go);
+            return new FakeMemory(request.size());
+        });
+        ServiceRegistration<HeapExporter> heap = heap("stuck", stuck);
+        HeapBroker own = brokerOf(camera);
+        FutureTask<DmaBuf> allocation = new FutureTask<>(() -> own.allocate(REQUEST));
+        Thread.ofPlatform().start(allocation);
+        await(inside);
+        component.modified(drain(0));
+        deactivate();
+        RecordedLog.clear();
+        component.removeHeap(heap.getReference());
+        assertTrue(
+                RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left with calls still inside it: 1;"),
+                RecordedLog.lines().toString());
+        go.countDown();
+        assertTrue(
+                assertThrows(Exception.class, allocation::get).getCause() instanceof IllegalStateException);
+        assertTrue(stuck.memory().released());
+    }
+
+    @Test
+    void an_arena_that_ends_after_the_brokers_stop_still_gives_the_memory_back() {
+        memfd();
+        brokerOf(camera).allocate(REQUEST).close();
+        ProcessState before = ProcessState.now();
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        OwnedFd exported = buffer.exportFd();
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment segment = buffer.map(Access.READ_WRITE, arena);
+            deactivate();
+            segment.fill((byte) 1);
+            assertThrows(IllegalStateException.class, exported::fd);
+            assertFalse(before.leftIn(ProcessState.now()).isEmpty());
+        }
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void an_activation_that_fails_leaves_no_thread_and_no_listener() throws Exception {
+        long threads = reapers();
+        BundleContext gone = display.getBundleContext();
+        BrokerComponent unlucky = new BrokerComponent(gone, drain(2000));
+        display.stop(); // the bundle stops while Declarative Services activates
+        assertThrows(IllegalStateException.class, unlucky::activate);
+        assertEquals(threads, reapers());
+
+        BundleContext real = framework.getBundleContext();
+        int[] listeners = new int[1];
+        BundleContext refusing = FakeBundle.proxy(BundleContext.class, (self, method, arguments) -> {
+            switch (method.getName()) {
+                case "addBundleListener" -> listeners[0]++;
+                case "removeBundleListener" -> listeners[0]--;
+                case "registerService" -> throw new IllegalStateException("made up");
+                default -> throw new UnsupportedOperationException(method.toString());
+            }
+            return null;
+        });
+        assertNotNull(real);
+        BrokerComponent refused = new BrokerComponent(refusing, drain(2000));
+        assertThrows(IllegalStateException.class, refused::activate);
+        assertEquals(threads, reapers());
+        assertEquals(0, listeners[0]);
+    }
+
+    @Test
+    void the_wait_for_a_leaving_heap_is_bounded_below_that_of_declarative_services() throws Exception {
+        var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
+        nanos.setAccessible(true);
+        Map<Integer, Long> bounded =
+                Map.of(-1, 0L, 0, 0L, 1, 1_000_000L, 4000, 4_000_000_000L, Integer.MAX_VALUE, 4_000_000_000L);
+        for (Map.Entry<Integer, Long> entry : bounded.entrySet()) {
+            component.modified(drain(entry.getKey()));
+            assertEquals(entry.getValue(), nanos.get(component));
+        }
+        component.modified(drain(1));
+    }
+
+    @Test
+    void heaps_bound_before_the_activation_serve_from_its_first_moment() {
+        deactivate();
+        component = new BrokerComponent(framework.getBundleContext(), drain(2000));
+        heap("system", new FakeHeap());
+        assertNull(camera.getBundleContext().getServiceReference(HeapBroker.class));
+        component.activate();
+        active = true;
+        brokerOf(camera).allocate(REQUEST).close();
+    }
+
+    @Test
+    void published_buffers_are_found_by_a_filter() throws Exception {
+        heap("system", new FakeHeap());
+        for (String name : List.of("front", "rear")) {
+            try (DmaBuf buffer = brokerOf(camera).allocate(REQUEST)) {
+                brokerOf(camera).publish(buffer, name);
+            }
+        }
+        Collection<ServiceReference<DmaBuf>> found =
+                display.getBundleContext().getServiceReferences(DmaBuf.class, "(dmabuf.name=rear)");
+        assertEquals(1, found.size());
+        assertEquals("frame", display.getBundleContext().getService(found.iterator().next()).name());
+    }
+}

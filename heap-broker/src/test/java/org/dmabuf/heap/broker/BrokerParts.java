@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+
+/** The broker's parts, put together as the component does, without a framework. */
+final class BrokerParts implements AutoCloseable {
+    final HeapTable table = new HeapTable();
+    final Reaper reaper = new Reaper();
+    final HeapListing listing = new HeapListing(table);
+    final Allocator allocator;
+    final Clients clients;
+    /** The client of a test that needs only one. */
+    final Client client = new Client("org.example.camera");
+
+    private final Syscalls syscalls;
+    private long services;
+
+    BrokerParts() {
+        this(Syscalls.linux());
+    }
+
+    BrokerParts(Syscalls syscalls) {
+        this.syscalls = syscalls;
+        allocator = new Allocator(table, reaper, new Descriptors(syscalls));
+        clients = new Clients(allocator, listing);
+        reaper.start();
+    }
+
+    Heap heap(String name, HeapExporter exporter) {
+        return heap(name, exporter, Map.of());
+    }
+
+    Heap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
+        Map<String, Object> all = new HashMap<>(properties);
+        all.put(HeapProperties.NAME, name);
+        return table.arrived(++services, exporter, all, "org.example." + name);
+    }
+
+    /** A heap of real memory. */
+    Heap memfd(String name) {
+        MemfdSource source = MemfdSource.open(name, syscalls, Headroom.machine());
+        return heap(name, source, source.properties());
+    }
+
+    void remove(Heap heap) {
+        Heap leaving = table.leaving(heap.service());
+        leaving.gate().close(0);
+        table.gone(leaving);
+    }
+
+    Lease allocate(AllocationRequest request) {
+        return (Lease) allocator.allocate(client, request);
+    }
+
+    Lease allocate(long size) {
+        return allocate(AllocationRequest.of(size));
+    }
+
+    HeapInfo info(String name, HeapState state) {
+        return listing.heaps().stream()
+                .filter(info -> info.name().equals(name) && info.state() == state)
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no heap '" + name + "' that is " + state));
+    }
+
+    @Override
+    public void close() {
+        client.stop("the test is over");
+        reaper.stop();
+    }
+}

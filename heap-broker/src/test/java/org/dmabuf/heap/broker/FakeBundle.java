@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleEvent;
+
+/** A bundle that runs and stops without a framework: as much of one as the broker looks at. */
+final class FakeBundle {
+    private final Bundle bundle;
+    private volatile BundleContext context;
+    private final AtomicInteger lives = new AtomicInteger();
+
+    FakeBundle(String symbolicName) {
+        bundle = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
+            case "getSymbolicName", "toString" -> symbolicName;
+            case "getBundleContext" -> context;
+            case "getState" -> context == null ? Bundle.RESOLVED : Bundle.ACTIVE;
+            case "hashCode" -> System.identityHashCode(self);
+            case "equals" -> self == arguments[0];
+            default -> throw new UnsupportedOperationException(method.toString());
+        });
+        start();
+    }
+
+    Bundle bundle() {
+        return bundle;
+    }
+
+    /** Each start gives a bundle another context, as the specification has it. */
+    void start() {
+        int life = lives.incrementAndGet();
+        context = proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {
+            case "getBundle" -> bundle;
+            case "toString" -> "life " + life + " of " + bundle;
+            case "hashCode" -> System.identityHashCode(self);
+            case "equals" -> self == arguments[0];
+            default -> throw new UnsupportedOperationException(method.toString());
+        });
+    }
+
+    /** Stops without telling anybody. */
+    void stop() {
+        context = null;
+    }
+
+    BundleEvent event(int type) {
+        return new BundleEvent(type, bundle);
+    }
+
+    static <T> T proxy(Class<T> type, InvocationHandler handler) {
+        return type.cast(Proxy.newProxyInstance(FakeBundle.class.getClassLoader(), new Class<?>[] {type}, handler));
+    }
+}

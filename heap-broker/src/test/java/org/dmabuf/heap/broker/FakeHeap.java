@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/** A heap that does what a test says, and keeps the requests that reached it. */
+final class FakeHeap implements HeapExporter {
+    private final Function<HeapRequest, HeapBuffer> answer;
+    private final List<HeapRequest> asked = new ArrayList<>();
+    private volatile FakeMemory last;
+
+    /** A heap that always has memory. */
+    FakeHeap() {
+        this(request -> new FakeMemory(request.size()));
+    }
+
+    FakeHeap(Function<HeapRequest, HeapBuffer> answer) {
+        this.answer = answer;
+    }
+
+    static FakeHeap refusing(Errno errno, String sentence) {
+        return new FakeHeap(request -> {
+            throw new HeapException(errno, "", sentence);
+        });
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        synchronized (asked) {
+            asked.add(request);
+        }
+        HeapBuffer buffer = answer.apply(request);
+        if (buffer instanceof FakeMemory memory) {
+            last = memory;
+        }
+        return buffer;
+    }
+
+    @Override
+    public HeapUsage usage() {
+        return HeapUsage.unknown().withCapacity(1 << 20);
+    }
+
+    List<HeapRequest> asked() {
+        synchronized (asked) {
+            return List.copyOf(asked);
+        }
+    }
+
+    /** {@return the last buffer that it gave} */
+    FakeMemory memory() {
+        return last;
+    }
+}

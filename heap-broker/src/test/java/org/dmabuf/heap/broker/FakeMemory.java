@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/** A heap's buffer that writes down what it is asked to do, in order. Tests override what is to fail. */
+class FakeMemory implements HeapBuffer {
+    private final MemorySegment memory;
+    private final List<String> calls = Collections.synchronizedList(new ArrayList<>());
+
+    FakeMemory(long size) {
+        memory = Arena.ofAuto().allocate(size);
+    }
+
+    /** {@return what was asked for, such as {@code begin READ}} */
+    List<String> calls() {
+        synchronized (calls) {
+            return List.copyOf(calls);
+        }
+    }
+
+    long count(String call) {
+        return calls().stream().filter(call::equals).count();
+    }
+
+    /** {@return whether the memory was given back once, and last} */
+    boolean released() {
+        List<String> all = calls();
+        return all.indexOf("release") == all.size() - 1 && !all.isEmpty();
+    }
+
+    final void note(String call) {
+        calls.add(call);
+    }
+
+    @Override
+    public long size() {
+        return memory.byteSize();
+    }
+
+    @Override
+    public int descriptor() {
+        note("descriptor");
+        throw new UnsupportedOperationException("a fake has no descriptor");
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        note("map " + access);
+        return memory;
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        note("unmap");
+    }
+
+    @Override
+    public void beginCpuAccess(Access access) {
+        note("begin " + access);
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        note("end " + access);
+    }
+
+    @Override
+    public void release() {
+        note("release");
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.util.List;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a client gets, and what is left, when the kernel refuses: client, broker and heap as they are. */
+class FaultsTest {
+    private static final long SIZE = 1 << 20;
+
+    private final FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+    private final BrokerParts broker = new BrokerParts(kernel);
+    private Heap heap;
+    private ProcessState before;
+
+    @BeforeEach
+    void start() {
+        heap = broker.memfd("system");
+        broker.allocate(SIZE).close();
+        before = ProcessState.now();
+    }
+
+    @AfterEach
+    void nothing_is_left() {
+        kernel.heal();
+        broker.close();
+        assertEquals(0, heap.account().buffers());
+        assertEquals(0, heap.account().bytes());
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void an_export_without_a_descriptor_left_says_what_to_do() {
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        kernel.failNext("fcntl", 1, Errno.EMFILE);
+        HeapException refusal = assertThrows(HeapException.class, lease::exportFd);
+        assertEquals(Errno.EMFILE, refusal.errno());
+        assertEquals("system", refusal.heap());
+        assertEquals(
+                "heap 'system': fcntl(F_DUPFD_CLOEXEC) failed: too many open files; close buffers and descriptors, or"
+                        + " raise the process's limit (ulimit -n, LimitNOFILE= in a unit)",
+                refusal.getMessage());
+        assertEquals(1, heap.account().buffers());
+        try (OwnedFd fd = lease.exportFd()) {
+            assertTrue(fd.fd() >= 0);
+        }
+        lease.close();
+    }
+
+    @Test
+    void a_mapping_without_room_says_what_to_do_and_was_tried_twice() {
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        long before = kernel.count("mmap");
+        kernel.fail("mmap", Errno.ENOMEM);
+        try (Arena arena = Arena.ofConfined()) {
+            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ_WRITE, arena));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertEquals(
+                    "heap 'system': mmap refused a buffer of 1 MiB: cannot allocate memory; end arenas that are no"
+                            + " longer needed, or raise vm.max_map_count",
+                    refusal.getMessage());
+            assertEquals(2, kernel.count("mmap") - before);
+            kernel.heal();
+            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+        }
+        lease.close();
+        Await.until("it is uncharged", () -> heap.account().buffers() == 0);
+    }
+
+    @Test
+    void a_mapping_that_found_room_the_second_time_is_one_mapping() {
+        Lease lease = broker.allocate(SIZE);
+        kernel.failNext("mmap", 1, Errno.ENOMEM);
+        long unmaps = kernel.count("munmap");
+        try (Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+        }
+        lease.close();
+        Await.until("it is uncharged", () -> heap.account().buffers() == 0);
+        assertEquals(1, kernel.count("munmap") - unmaps);
+    }
+
+    @Test
+    void a_read_only_export_without_room_for_its_mapping_ends_the_request_with_a_remedy() {
+        FakeHeap next = new FakeHeap();
+        broker.heap("next", next);
+        long made = kernel.count("memfdCreate");
+        kernel.fail("mmap", Errno.ENOMEM); // the memory itself was to be had
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> broker.allocate(
+                        AllocationRequest.of(SIZE).from("system", "next").exports(Access.READ)));
+        assertEquals(1, kernel.count("memfdCreate") - made);
+        assertEquals(Errno.EAGAIN, refusal.errno());
+        assertEquals("system", refusal.heap());
+        assertTrue(refusal.getMessage().endsWith("or raise vm.max_map_count"), refusal.getMessage());
+        assertEquals(List.of(), next.asked());
+        assertEquals(0, heap.account().buffers());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"memfdCreate", "fallocate", "fcntl"})
+    void an_allocation_without_memory_goes_on_to_the_next_heap(String call) {
+        broker.heap("next", new FakeHeap());
+        kernel.failNext(call, 1, Errno.ENOMEM);
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("system", "next"));
+        assertEquals("next", lease.heapName());
+        assertEquals(0, heap.account().buffers());
+        lease.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"memfdCreate", "fallocate", "fcntl"})
+    void any_other_refusal_ends_the_request(String call) {
+        FakeHeap next = new FakeHeap();
+        broker.heap("next", next);
+        kernel.failNext(call, 1, Errno.EMFILE);
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).from("system", "next")));
+        assertEquals(Errno.EMFILE, refusal.errno());
+        assertTrue(refusal.getMessage().contains("of 1 MiB"), refusal.getMessage());
+        assertEquals(List.of(), next.asked());
+    }
+
+    @Test
+    void an_inode_that_the_kernel_does_not_tell_is_a_refusal() {
+        Lease lease = broker.allocate(SIZE);
+        kernel.failNext("inode", 1, Errno.EBADF);
+        assertEquals(Errno.EBADF, assertThrows(HeapException.class, lease::inode).errno());
+        assertTrue(lease.inode().isPresent());
+        lease.close();
+    }
+
+    @Test
+    void a_close_that_is_interrupted_loses_nothing() {
+        kernel.fail("close", Errno.EINTR); // the descriptor is gone all the same
+        Lease lease = broker.allocate(SIZE);
+        lease.exportFd().close();
+        lease.close();
+        assertEquals(0, heap.account().buffers());
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.function.Supplier;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class HeapListingTest {
+    private final BrokerParts broker = new BrokerParts();
+
+    @AfterEach
+    void stop() {
+        broker.close();
+    }
+
+    private List<HeapInfo> heaps() {
+        return broker.listing.heaps();
+    }
+
+    private long buffersListed() {
+        return heaps().stream().mapToLong(HeapInfo::liveBuffers).sum();
+    }
+
+    private static HeapExporter telling(Supplier<HeapUsage> usage) {
+        return new HeapExporter() {
+            @Override
+            public HeapBuffer allocate(HeapRequest request) {
+                return new FakeMemory(request.size());
+            }
+
+            @Override
+            public HeapUsage usage() {
+                return usage.get();
+            }
+        };
+    }
+
+    @Test
+    void a_heap_that_serves_tells_its_usage_and_what_it_has_out() {
+        broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
+        Lease one = broker.allocate(4096);
+        Lease two = broker.allocate(8192);
+        HeapInfo info = broker.info("camera", HeapState.SERVING);
+        assertEquals(2, info.liveBuffers());
+        assertEquals(12288, info.liveBytes());
+        assertEquals(OptionalLong.of(1 << 20), info.usage().capacity());
+        assertEquals("", info.reason());
+        assertEquals("org.example.camera", info.bundle());
+        assertEquals("carveout", info.properties().get(HeapProperties.TYPE));
+        one.close();
+        two.close();
+        assertEquals(2, info.liveBuffers(), "a listing is of one moment");
+        assertEquals(0, broker.info("camera", HeapState.SERVING).liveBuffers());
+        assertEquals(0, broker.info("camera", HeapState.SERVING).liveBytes());
+    }
+
+    @Test
+    void a_listing_cannot_be_changed() {
+        broker.heap("camera", new FakeHeap());
+        assertThrows(UnsupportedOperationException.class, () -> heaps().clear());
+        assertThrows(
+                UnsupportedOperationException.class, () -> heaps().getFirst().properties().clear());
+    }
+
+    @Test
+    void a_heap_that_fails_in_usage_is_listed_all_the_same() {
+        broker.heap("throws", telling(() -> {
+            throw new IllegalStateException("no idea");
+        }));
+        broker.heap("errs", telling(() -> {
+            throw new NoClassDefFoundError("org/example/Gone");
+        }));
+        broker.heap("silent", telling(() -> null));
+        RecordedLog.clear();
+        assertEquals(List.of("throws", "errs", "silent"), heaps().stream().map(HeapInfo::name).toList());
+        for (HeapInfo info : heaps()) {
+            assertEquals(OptionalLong.empty(), info.usage().capacity());
+        }
+        assertTrue(RecordedLog.lines().toString().contains("heap 'throws' failed in usage; report that to its vendor"));
+        assertTrue(broker.table.routes().named("throws").gate().enter() != Gate.REFUSED);
+    }
+
+    @Test
+    void a_heap_that_does_not_serve_is_not_asked() {
+        HeapExporter asked = telling(() -> {
+            throw new AssertionError("asked");
+        });
+        broker.heap("camera", new FakeHeap());
+        broker.heap("camera", asked);
+        broker.heap("", asked);
+        Heap leaving = broker.heap("leaving", asked);
+        broker.table.leaving(leaving.service());
+        Heap closed = broker.heap("closed", asked);
+        closed.gate().close(0);
+        RecordedLog.clear();
+        List<HeapInfo> heaps = heaps();
+        assertEquals(
+                List.of(
+                        HeapState.SERVING,
+                        HeapState.SERVING,
+                        HeapState.SHADOWED,
+                        HeapState.REFUSED,
+                        HeapState.DRAINING),
+                heaps.stream().map(HeapInfo::state).toList());
+        heaps.stream().skip(1).forEach(info -> assertEquals(OptionalLong.empty(), info.usage().capacity()));
+        assertEquals(List.of(), RecordedLog.lines());
+    }
+
+    @Test
+    void a_call_of_usage_is_one_that_a_leaving_heap_waits_for() {
+        Gate[] gate = new Gate[1];
+        int[] inside = {-1};
+        Heap heap = broker.heap("camera", telling(() -> {
+            inside[0] = GateTest.onAnotherThread(() -> gate[0].close(0));
+            return HeapUsage.unknown();
+        }));
+        gate[0] = heap.gate();
+        heaps();
+        assertEquals(1, inside[0]);
+    }
+
+    @Test
+    void buffers_of_a_heap_that_has_left_are_listed_until_the_last_is_closed() {
+        Heap heap = broker.heap("camera", new FakeHeap());
+        Lease lease = broker.allocate(4096);
+        broker.remove(heap);
+        HeapInfo info = broker.info("camera", HeapState.DEPARTED);
+        assertEquals(1, info.liveBuffers());
+        assertEquals(4096, info.liveBytes());
+        assertEquals("it has left; its buffers live on", info.reason());
+        assertEquals(OptionalLong.empty(), info.usage().capacity());
+        assertEquals("camera", lease.heapName());
+        lease.close();
+        assertEquals(List.of(), heaps());
+    }
+
+    @Test
+    void a_buffer_is_listed_once_when_its_heap_leaves_while_another_of_its_name_serves() {
+        Heap old = broker.heap("camera", new FakeHeap());
+        broker.allocate(4096);
+        broker.heap("camera", new FakeHeap());
+        assertEquals(1, buffersListed());
+        broker.table.leaving(old.service());
+        assertEquals(
+                List.of(HeapState.SERVING, HeapState.DRAINING),
+                heaps().stream().map(HeapInfo::state).toList());
+        assertEquals(1, buffersListed());
+        assertEquals(1, broker.info("camera", HeapState.SERVING).liveBuffers());
+        broker.table.gone(old);
+        assertEquals(1, buffersListed());
+    }
+
+    @Test
+    void a_buffer_is_listed_once_when_a_heap_in_the_shadow_leaves() {
+        broker.heap("camera", new FakeHeap());
+        Heap shadowed = broker.heap("camera", new FakeHeap());
+        broker.allocate(4096);
+        broker.table.leaving(shadowed.service());
+        assertEquals(1, buffersListed());
+    }
+
+    @Test
+    void a_buffer_is_listed_once_at_every_moment_while_its_heap_leaves_and_returns() {
+        Heap[] heap = {broker.heap("camera", new FakeHeap())};
+        broker.allocate(4096);
+        new Race()
+                .with(round -> {
+                    broker.remove(heap[0]);
+                    heap[0] = broker.heap("camera", new FakeHeap());
+                })
+                .with(round -> {
+                    for (int i = 0; i < 4; i++) {
+                        assertEquals(1, buffersListed());
+                    }
+                })
+                .run(5000);
+    }
+
+    @Test
+    void buffers_of_a_heap_that_lost_its_id_to_another_stay_listed() {
+        Heap first = broker.heap("display", new FakeHeap(), Map.of(HeapProperties.ID, 1));
+        broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2, HeapProperties.PRIORITY, 9));
+        Lease lease = broker.allocate(4096);
+        assertEquals("camera", lease.heapName());
+        broker.table.changed(first.service(), Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
+        assertEquals(1, broker.info("camera", HeapState.SHADOWED).liveBuffers());
+        assertEquals(1, buffersListed());
+    }
+}

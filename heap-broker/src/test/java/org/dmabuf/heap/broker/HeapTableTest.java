@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.ref.WeakReference;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.Test;
+
+class HeapTableTest {
+    private static final String BUNDLE = "org.example.camera";
+
+    private final HeapTable table = new HeapTable();
+
+    private Heap arrived(long service, String name) {
+        return table.arrived(service, new FakeHeap(), Map.of(HeapProperties.NAME, name), BUNDLE);
+    }
+
+    private Heap arrived(long service, String name, int id) {
+        return table.arrived(
+                service, new FakeHeap(), Map.of(HeapProperties.NAME, name, HeapProperties.ID, id), BUNDLE);
+    }
+
+    private void leaves(long service) {
+        table.gone(table.leaving(service));
+    }
+
+    private HeapState state(Heap heap) {
+        return table.routes().listed().stream()
+                .filter(listed -> listed.heap() == heap)
+                .findFirst()
+                .orElseThrow()
+                .state();
+    }
+
+    private List<String> departed() {
+        return table.departed().stream().map(left -> left.description().name()).toList();
+    }
+
+    @Test
+    void a_heap_that_arrives_serves() {
+        HeapExporter exporter = new FakeHeap();
+        Heap heap = table.arrived(7, exporter, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
+        assertSame(heap, table.routes().named("camera"));
+        assertEquals(HeapState.SERVING, state(heap));
+        assertEquals(7, heap.service());
+        assertSame(exporter, heap.exporter());
+        assertEquals(BUNDLE, heap.description().bundle());
+        assertEquals(List.of(heap), table.present());
+        assertFalse(heap.refused());
+        assertEquals("heap 'camera'", heap.toString());
+    }
+
+    @Test
+    void routes_once_read_do_not_change() {
+        Routes before = table.routes();
+        arrived(1, "camera");
+        assertNull(before.named("camera"));
+        assertNotSame(before, table.routes());
+    }
+
+    @Test
+    void a_service_without_an_object_is_refused() {
+        Heap heap = table.arrived(1, null, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
+        assertTrue(heap.refused());
+        assertEquals(HeapState.REFUSED, state(heap));
+        assertEquals("its service object is null", heap.refusal());
+        assertNull(table.routes().named("camera"));
+    }
+
+    @Test
+    void a_heap_that_announces_nonsense_is_refused_with_the_reason() {
+        Heap heap = table.arrived(3, new FakeHeap(), Map.of(HeapProperties.ID, 64), BUNDLE);
+        assertEquals(HeapState.REFUSED, state(heap));
+        assertEquals("service 3", heap.name());
+        assertEquals("heap.id is 64, outside 0 to 63", heap.refusal());
+        assertEquals(0, table.routes().size());
+    }
+
+    @Test
+    void a_changed_id_moves_the_heap_in_the_masks() {
+        Heap before = arrived(1, "camera", 3);
+        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 40));
+        assertEquals(0, table.routes().places(1L << 3));
+        assertSame(after, table.routes().first(table.routes().places(1L << 40)));
+        assertSame(before.gate(), after.gate());
+        assertSame(before.exporter(), after.exporter());
+        assertSame(before.account(), after.account());
+        assertEquals(OptionalInt.of(40), after.description().id());
+        assertEquals(BUNDLE, after.description().bundle());
+    }
+
+    @Test
+    void a_changed_name_is_the_one_to_ask_for() {
+        arrived(1, "camera");
+        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "front"));
+        assertNull(table.routes().named("camera"));
+        assertSame(after, table.routes().named("front"));
+        assertEquals(1, table.present().size());
+    }
+
+    @Test
+    void buffers_of_a_heap_that_took_another_name_stay_listed_under_the_old_one() {
+        Heap before = arrived(1, "camera");
+        before.account().charge(4096);
+        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "front"));
+        assertEquals(0, after.account().buffers());
+        assertEquals(List.of("camera"), departed());
+        Heap back = table.changed(1, Map.of(HeapProperties.NAME, "camera"));
+        assertSame(before.account(), back.account());
+        assertEquals(List.of(), departed());
+        back.account().uncharge(4096);
+    }
+
+    @Test
+    void a_heap_that_changes_to_nonsense_is_refused_and_its_buffers_stay_listed() {
+        Heap before = arrived(1, "camera");
+        before.account().charge(4096);
+        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
+        assertEquals(HeapState.REFUSED, state(after));
+        assertNull(table.routes().named("camera"));
+        assertEquals(List.of("camera"), departed());
+        leaves(1);
+        assertEquals(List.of("camera"), departed());
+        before.account().uncharge(4096);
+        assertEquals(List.of(), departed());
+    }
+
+    @Test
+    void a_heap_that_mends_its_properties_serves() {
+        Heap refused = table.arrived(1, new FakeHeap(), Map.of(), BUNDLE);
+        Heap mended = table.changed(1, Map.of(HeapProperties.NAME, "camera"));
+        assertFalse(mended.refused());
+        assertSame(refused.exporter(), mended.exporter());
+        assertSame(mended, table.routes().named("camera"));
+        mended.account().charge(1);
+        assertSame(mended.account(), table.changed(1, Map.of(HeapProperties.NAME, "camera")).account());
+    }
+
+    @Test
+    void a_change_keeps_the_place_in_the_order_of_arrival() {
+        arrived(1, "camera");
+        Heap second = arrived(2, "display");
+        Heap first = table.changed(1, Map.of(HeapProperties.NAME, "display"));
+        assertSame(first, table.routes().named("display"));
+        assertEquals(HeapState.SHADOWED, state(second));
+    }
+
+    @Test
+    void a_change_of_an_unknown_service_is_nothing() {
+        Heap camera = arrived(1, "camera");
+        assertNull(table.changed(2, Map.of(HeapProperties.NAME, "front")));
+        assertSame(camera, table.routes().named("camera"));
+    }
+
+    @Test
+    void a_heap_on_its_way_out_is_listed_and_not_asked() {
+        Heap heap = arrived(1, "camera");
+        assertSame(heap, table.leaving(1));
+        assertEquals(HeapState.DRAINING, state(heap));
+        assertNull(table.routes().named("camera"));
+        assertEquals(List.of(heap), table.present());
+        assertNull(table.changed(1, Map.of(HeapProperties.NAME, "camera")));
+        assertNull(table.leaving(1));
+        table.gone(heap);
+        assertEquals(List.of(), table.routes().listed());
+        assertEquals(List.of(), table.present());
+        assertEquals(List.of(), departed());
+    }
+
+    @Test
+    void the_heap_in_the_shadow_takes_over_as_soon_as_the_first_is_leaving() {
+        arrived(1, "camera");
+        Heap second = arrived(2, "camera");
+        Heap first = table.leaving(1);
+        assertSame(second, table.routes().named("camera"));
+        table.gone(first);
+        assertSame(second, table.routes().named("camera"));
+        assertNull(table.leaving(1));
+    }
+
+    @Test
+    void a_heap_that_has_left_is_listed_for_as_long_as_buffers_of_it_live() {
+        Heap heap = arrived(1, "camera");
+        heap.account().charge(4096);
+        heap.account().charge(8192);
+        leaves(1);
+        assertEquals(List.of("camera"), departed());
+        assertSame(heap.account(), table.departed().getFirst().account());
+        heap.account().uncharge(4096);
+        assertEquals(List.of("camera"), departed());
+        heap.account().uncharge(8192);
+        assertEquals(List.of(), departed());
+    }
+
+    @Test
+    void an_account_goes_on_when_a_heap_of_the_same_name_returns() {
+        Heap before = arrived(1, "camera");
+        before.account().charge(4096);
+        leaves(1);
+        Heap after = arrived(2, "camera");
+        assertSame(before.account(), after.account());
+        assertEquals(List.of(), departed());
+        leaves(2);
+        assertEquals(List.of("camera"), departed());
+        before.account().uncharge(4096);
+        assertEquals(List.of(), departed());
+        assertNotSame(before.account(), arrived(3, "camera").account());
+    }
+
+    @Test
+    void a_heap_in_the_shadow_counts_on_the_account_that_it_may_inherit() {
+        Heap first = arrived(1, "camera");
+        Heap second = arrived(2, "camera");
+        assertSame(first.account(), second.account());
+        first.account().charge(1);
+        leaves(1);
+        assertEquals(List.of(), departed());
+        leaves(2);
+        assertEquals(List.of("camera"), departed());
+    }
+
+    @Test
+    void a_refused_heap_counts_on_nobody_elses_account() {
+        Heap camera = arrived(1, "camera");
+        Heap refused =
+                table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 99), BUNDLE);
+        assertNotSame(camera.account(), refused.account());
+        camera.account().charge(1);
+        leaves(2);
+        assertEquals(List.of(), departed());
+    }
+
+    @Test
+    void a_buffer_that_is_made_while_its_heap_leaves_is_counted_and_listed() {
+        // The heap takes its service away from within allocate: the drain ignores the thread inside.
+        Heap heap = arrived(1, "camera");
+        int ticket = heap.gate().enter();
+        table.leaving(1);
+        assertEquals(0, heap.gate().close(0));
+        table.gone(heap);
+        assertEquals(List.of(), departed()); // no buffer yet
+        heap.account().charge(4096);
+        heap.gate().leave(ticket);
+        assertEquals(List.of("camera"), departed());
+        assertSame(heap.account(), arrived(2, "camera").account());
+        heap.account().uncharge(4096);
+        leaves(2);
+        assertEquals(List.of(), departed());
+    }
+
+    @Test
+    void ten_thousand_heaps_that_came_and_went_leave_nothing() throws Exception {
+        Heap stays = arrived(0, "stays");
+        for (int i = 1; i <= 10_000; i++) {
+            Heap heap = arrived(i, "heap" + i % 100, i % 64);
+            heap.account().charge(4096);
+            table.changed(i, Map.of(HeapProperties.NAME, "renamed" + i));
+            leaves(i);
+            heap.account().uncharge(4096);
+        }
+        assertEquals(List.of(), table.departed());
+        assertEquals(List.of(stays), table.present());
+        assertEquals(1, table.routes().listed().size());
+        assertEquals(1, size("arrivals"));
+        assertEquals(0, size("draining"));
+        assertEquals(0, size("departed"));
+        assertEquals(1, size("accounts"));
+    }
+
+    /** How many entries a collection of the table has; there is no other way to see that nothing grows. */
+    private int size(String field) throws ReflectiveOperationException {
+        var declared = HeapTable.class.getDeclaredField(field);
+        declared.setAccessible(true);
+        Object value = declared.get(table);
+        return value instanceof Map<?, ?> map ? map.size() : ((Collection<?>) value).size();
+    }
+
+    @Test
+    void a_heap_that_has_left_is_not_kept_by_its_buffers() {
+        Heap[] heap = {arrived(1, "camera")};
+        Account account = heap[0].account();
+        account.charge(4096);
+        leaves(1);
+        WeakReference<HeapExporter> exporter = new WeakReference<>(heap[0].exporter());
+        heap[0] = null;
+        Await.untilCollected("the exporter goes", () -> exporter.refersTo(null));
+        assertEquals(List.of("camera"), departed());
+    }
+
+    /** A vendor may give equals a meaning of its own, or a fault. */
+    private static final class Quarrelsome implements HeapExporter {
+        @Override
+        public HeapBuffer allocate(HeapRequest request) {
+            return null;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            throw new AssertionError("a vendor's code ran");
+        }
+
+        @Override
+        public int hashCode() {
+            throw new AssertionError("a vendor's code ran");
+        }
+
+        @Override
+        public String toString() {
+            throw new AssertionError("a vendor's code ran");
+        }
+    }
+
+    @Test
+    void no_code_of_a_heap_runs_while_it_comes_changes_and_goes() throws Exception {
+        Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
+        table.arrived(1, new Quarrelsome(), properties, BUNDLE);
+        table.arrived(2, new Quarrelsome(), properties, BUNDLE);
+        table.changed(1, properties);
+        Heap one = table.leaving(1);
+        Heap two = table.leaving(2);
+        assertTrue(table.routes().listed().toString().contains("DRAINING"));
+        table.gone(two);
+        table.gone(one);
+        assertEquals(List.of(), table.present());
+    }
+}

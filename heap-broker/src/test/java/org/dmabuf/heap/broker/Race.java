@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Several threads that begin each round at the same moment: they meet by spinning, so that the first steps of a round
+ * do interleave also on two processors.
+ */
+final class Race {
+    /** One thread's part of a round. */
+    interface Part {
+        void run(int round) throws Exception;
+    }
+
+    private final List<Part> parts = new ArrayList<>();
+    private Part before = round -> {};
+    private Part after = round -> {};
+
+    /** What is set up, by one thread, before each round. */
+    Race before(Part setUp) {
+        before = setUp;
+        return this;
+    }
+
+    /** What one thread does in each round. */
+    Race with(Part part) {
+        parts.add(part);
+        return this;
+    }
+
+    /** What must hold after each round, when all parts are done. */
+    Race after(Part check) {
+        after = check;
+        return this;
+    }
+
+    /** Runs all rounds, or up to the first failure, which is thrown. */
+    void run(int rounds) {
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        AtomicInteger begun = new AtomicInteger(-1); // the round that may run
+        AtomicInteger done = new AtomicInteger(); // parts that ended in it
+        List<Thread> threads = new ArrayList<>();
+        for (Part part : parts) {
+            threads.add(Thread.ofPlatform().daemon().start(() -> {
+                for (int round = 0; round < rounds; round++) {
+                    int wanted = round;
+                    spinUntil(() -> begun.get() >= wanted);
+                    try {
+                        if (begun.get() == wanted) {
+                            pause(200);
+                            part.run(round);
+                        }
+                    } catch (Throwable e) {
+                        failure.compareAndSet(null, e);
+                    }
+                    done.incrementAndGet();
+                }
+            }));
+        }
+        try {
+            for (int round = 0; round < rounds && failure.get() == null; round++) {
+                done.set(0);
+                before.run(round);
+                begun.set(round);
+                spinUntil(() -> done.get() == parts.size());
+                after.run(round);
+            }
+        } catch (Exception | AssertionError e) {
+            failure.compareAndSet(null, e);
+        } finally {
+            begun.set(Integer.MAX_VALUE);
+        }
+        for (Thread thread : threads) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        }
+        if (failure.get() instanceof Error error) {
+            throw error;
+        }
+        if (failure.get() != null) {
+            throw new AssertionError(failure.get());
+        }
+    }
+
+    /** Another offset between the threads in each round. */
+    static void pause(int most) {
+        int turns = ThreadLocalRandom.current().nextInt(most);
+        for (int i = 0; i < turns; i++) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Waits within a round until something was done a few times, another number in each round. */
+    static void awaitSome(AtomicInteger done) {
+        int some = ThreadLocalRandom.current().nextInt(1, 6);
+        spinUntil(() -> done.get() >= some);
+    }
+
+    private static void spinUntil(BooleanSupplier condition) {
+        for (int i = 0; !condition.getAsBoolean(); i++) {
+            if (i < 1000) {
+                Thread.onSpinWait();
+            } else {
+                LockSupport.parkNanos(20_000); // there are fewer processors than threads
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+class ReaperTest {
+    /** More work than this and those who map help. */
+    private static final int BACKLOG = 256;
+
+    private final Reaper reaper = new Reaper();
+    private final AtomicInteger done = new AtomicInteger();
+
+    private static Thread threadOf(Reaper reaper) {
+        AtomicReference<Thread> thread = new AtomicReference<>();
+        reaper.submit(() -> thread.set(Thread.currentThread()));
+        Await.until("the reaper works", () -> thread.get() != null);
+        return thread.get();
+    }
+
+    @Test
+    void work_is_done_by_a_daemon_thread_of_its_own() {
+        reaper.start();
+        Thread thread = threadOf(reaper);
+        assertNotEquals(Thread.currentThread(), thread);
+        assertEquals("dmaheap-reaper", thread.getName());
+        assertTrue(thread.isDaemon());
+        reaper.stop();
+        assertFalse(thread.isAlive());
+    }
+
+    @Test
+    void a_thread_that_sleeps_is_woken_for_each_piece_of_work() {
+        reaper.start();
+        Thread thread = threadOf(reaper);
+        for (int i = 1; i <= 100; i++) {
+            int wanted = i;
+            Await.until("the reaper sleeps", () -> thread.getState() == Thread.State.WAITING);
+            reaper.submit(done::incrementAndGet);
+            Await.until("the work is done", () -> done.get() == wanted);
+        }
+        reaper.stop();
+    }
+
+    @Test
+    void what_was_handed_over_before_the_start_is_done_after_it() {
+        reaper.submit(done::incrementAndGet);
+        assertEquals(0, done.get());
+        reaper.start();
+        Await.until("the work is done", () -> done.get() == 1);
+        reaper.stop();
+    }
+
+    @Test
+    void stop_leaves_no_work_undone_and_no_thread() {
+        reaper.start();
+        Thread thread = threadOf(reaper);
+        for (int i = 0; i < 1000; i++) {
+            reaper.submit(done::incrementAndGet);
+        }
+        reaper.stop();
+        assertEquals(1000, done.get());
+        assertFalse(thread.isAlive());
+        reaper.stop(); // twice is once
+    }
+
+    @Test
+    void after_the_stop_work_is_done_where_it_arises() {
+        reaper.start();
+        reaper.stop();
+        AtomicReference<Thread> thread = new AtomicReference<>();
+        reaper.submit(() -> thread.set(Thread.currentThread()));
+        assertSame(Thread.currentThread(), thread.get());
+    }
+
+    @Test
+    void a_stop_from_its_own_thread_does_not_wait_for_itself() {
+        reaper.start();
+        CountDownLatch returned = new CountDownLatch(1);
+        reaper.submit(() -> {
+            reaper.stop();
+            returned.countDown();
+        });
+        Await.until("stop returns", () -> returned.getCount() == 0);
+    }
+
+    @Test
+    void an_interrupted_stop_still_waits_and_stays_interrupted() {
+        reaper.start();
+        Thread thread = threadOf(reaper);
+        CountDownLatch go = new CountDownLatch(1);
+        reaper.submit(() -> {
+            try {
+                go.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            done.incrementAndGet();
+        });
+        Thread.ofPlatform().start(() -> {
+            Await.until("the reaper is at work", () -> thread.getState() == Thread.State.WAITING);
+            go.countDown();
+        });
+        Thread.currentThread().interrupt();
+        reaper.stop();
+        assertTrue(Thread.interrupted());
+        assertEquals(1, done.get());
+        assertFalse(thread.isAlive());
+    }
+
+    @Test
+    void a_stop_before_any_start_does_the_work() {
+        reaper.submit(done::incrementAndGet);
+        reaper.stop();
+        assertEquals(1, done.get());
+    }
+
+    @Test
+    void drain_does_all_the_work_at_once() {
+        for (int i = 0; i < 10; i++) {
+            reaper.submit(done::incrementAndGet);
+        }
+        reaper.drain();
+        assertEquals(10, done.get());
+    }
+
+    @Test
+    void nobody_helps_while_there_is_little_to_do() {
+        for (int i = 0; i < BACKLOG; i++) {
+            reaper.submit(done::incrementAndGet);
+        }
+        reaper.help();
+        assertEquals(0, done.get());
+    }
+
+    @Test
+    void who_helps_does_two_pieces_of_work_and_no_more() {
+        for (int i = 0; i < BACKLOG + 10; i++) {
+            reaper.submit(done::incrementAndGet);
+        }
+        reaper.help();
+        assertEquals(2, done.get());
+        for (int i = 0; i < 100; i++) {
+            reaper.help();
+        }
+        assertEquals(10, done.get());
+        reaper.drain();
+        assertEquals(BACKLOG + 10, done.get());
+        for (int i = 0; i < BACKLOG; i++) {
+            reaper.submit(done::incrementAndGet);
+        }
+        reaper.help();
+        assertEquals(BACKLOG + 10, done.get(), "what is done no longer counts");
+    }
+
+    @Test
+    void who_maps_and_unmaps_without_a_pause_leaves_no_more_than_the_backlog() {
+        for (int made = 1; made <= 100_000; made++) {
+            reaper.help();
+            reaper.submit(done::incrementAndGet);
+            int waiting = made - done.get();
+            assertTrue(waiting <= BACKLOG + 1, () -> waiting + " wait");
+        }
+    }
+
+    @Test
+    void work_handed_over_while_it_stops_is_not_lost() {
+        class Round {
+            final Reaper reaper = new Reaper();
+            final AtomicInteger submitted = new AtomicInteger();
+            final AtomicInteger done = new AtomicInteger();
+            volatile boolean stopped;
+        }
+        Round[] now = new Round[1];
+        Race.Part submits = round -> {
+            boolean last;
+            do {
+                last = now[0].stopped;
+                now[0].reaper.submit(now[0].done::incrementAndGet);
+                now[0].submitted.incrementAndGet();
+            } while (!last);
+        };
+        new Race()
+                .before(round -> {
+                    now[0] = new Round();
+                    now[0].reaper.start();
+                })
+                .with(submits)
+                .with(submits)
+                .with(round -> {
+                    Race.awaitSome(now[0].submitted);
+                    now[0].reaper.stop();
+                    now[0].stopped = true;
+                })
+                .after(round -> assertEquals(now[0].submitted.get(), now[0].done.get()))
+                .run(1000);
+    }
+
+    @Test
+    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_made_it() {
+        InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
+        inherited.set(new Object());
+        ClassLoader vendors = new ClassLoader() {};
+        ClassLoader before = Thread.currentThread().getContextClassLoader();
+        Thread.currentThread().setContextClassLoader(vendors);
+        try {
+            Reaper made = new Reaper();
+            made.start();
+            AtomicReference<Object> value = new AtomicReference<>("not asked");
+            made.submit(() -> value.set(inherited.get()));
+            Thread thread = threadOf(made);
+            assertNull(value.get());
+            assertNotEquals(vendors, thread.getContextClassLoader());
+            made.stop();
+        } finally {
+            Thread.currentThread().setContextClassLoader(before);
+            inherited.remove();
+        }
+    }
+}

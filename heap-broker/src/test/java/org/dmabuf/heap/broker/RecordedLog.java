@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.slf4j.ILoggerFactory;
+import org.slf4j.IMarkerFactory;
+import org.slf4j.Logger;
+import org.slf4j.Marker;
+import org.slf4j.event.Level;
+import org.slf4j.helpers.AbstractLogger;
+import org.slf4j.helpers.BasicMarkerFactory;
+import org.slf4j.helpers.MessageFormatter;
+import org.slf4j.helpers.NOPMDCAdapter;
+import org.slf4j.spi.MDCAdapter;
+import org.slf4j.spi.SLF4JServiceProvider;
+
+/** Keeps what the broker logs, so that a test can ask whether somebody was told. */
+public final class RecordedLog implements SLF4JServiceProvider {
+    private static final List<String> LINES = new CopyOnWriteArrayList<>();
+
+    private final IMarkerFactory markers = new BasicMarkerFactory();
+    private final MDCAdapter context = new NOPMDCAdapter();
+
+    /** Forgets what was logged so far. */
+    static void clear() {
+        LINES.clear();
+    }
+
+    /** {@return lines such as {@code WARN heap 'a' has left}, with what was thrown behind them} */
+    static List<String> lines() {
+        return List.copyOf(LINES);
+    }
+
+    private static final class Recorder extends AbstractLogger {
+        private static final long serialVersionUID = 1L;
+
+        Recorder(String name) {
+            this.name = name;
+        }
+
+        @Override
+        protected String getFullyQualifiedCallerName() {
+            return null;
+        }
+
+        @Override
+        protected void handleNormalizedLoggingCall(
+                Level level, Marker marker, String pattern, Object[] arguments, Throwable thrown) {
+            String text = MessageFormatter.basicArrayFormat(pattern, arguments);
+            LINES.add(level + " " + text + (thrown == null ? "" : " <" + thrown + ">"));
+        }
+
+        @Override
+        public boolean isTraceEnabled() {
+            return false;
+        }
+
+        @Override
+        public boolean isTraceEnabled(Marker marker) {
+            return false;
+        }
+
+        @Override
+        public boolean isDebugEnabled() {
+            return false;
+        }
+
+        @Override
+        public boolean isDebugEnabled(Marker marker) {
+            return false;
+        }
+
+        @Override
+        public boolean isInfoEnabled() {
+            return true;
+        }
+
+        @Override
+        public boolean isInfoEnabled(Marker marker) {
+            return true;
+        }
+
+        @Override
+        public boolean isWarnEnabled() {
+            return true;
+        }
+
+        @Override
+        public boolean isWarnEnabled(Marker marker) {
+            return true;
+        }
+
+        @Override
+        public boolean isErrorEnabled() {
+            return true;
+        }
+
+        @Override
+        public boolean isErrorEnabled(Marker marker) {
+            return true;
+        }
+    }
+
+    @Override
+    public void initialize() {
+        // Nothing to set up.
+    }
+
+    @Override
+    public ILoggerFactory getLoggerFactory() {
+        return new ILoggerFactory() {
+            @Override
+            public Logger getLogger(String name) {
+                return new Recorder(name);
+            }
+        };
+    }
+
+    @Override
+    public IMarkerFactory getMarkerFactory() {
+        return markers;
+    }
+
+    @Override
+    public MDCAdapter getMDCAdapter() {
+        return context;
+    }
+
+    @Override
+    public String getRequestedApiVersion() {
+        return "2.0.99";
+    }
+}
