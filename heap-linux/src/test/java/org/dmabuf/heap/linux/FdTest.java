@@ -34,7 +34,7 @@ class FdTest {
 
     @Test
     void threads_that_close_at_once_close_once() throws InterruptedException {
-        Fd[] fds = new Fd[5_000]; // enough to meet in the few nanoseconds where it could go wrong
+        Fd[] fds = new Fd[20_000]; // enough to meet in the few nanoseconds where it could go wrong
         Arrays.setAll(fds, i -> new Fd(syscalls.calling(), NUMBER));
         AtomicInteger arrived = new AtomicInteger();
         Thread[] threads = new Thread[2];
@@ -42,8 +42,12 @@ class FdTest {
             threads[i] = Thread.ofPlatform().start(() -> {
                 for (int n = 0; n < fds.length; n++) {
                     arrived.incrementAndGet();
-                    while (arrived.get() < threads.length * (n + 1)) {
-                        Thread.yield();
+                    for (int spins = 0; arrived.get() < threads.length * (n + 1); spins++) {
+                        if (spins < 1_000) {
+                            Thread.onSpinWait();
+                        } else {
+                            Thread.yield(); // the other one may need this processor
+                        }
                     }
                     fds[n].close();
                 }

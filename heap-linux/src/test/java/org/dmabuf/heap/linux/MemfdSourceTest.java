@@ -18,7 +18,8 @@ class MemfdSourceTest {
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong clock = new AtomicLong();
-    private final Headroom headroom = new Headroom(() -> new Headroom.Reading(ROOM, "a machine made up"), 0, clock::get);
+    private final Headroom headroom =
+            new Headroom(() -> new Headroom.Reading(ROOM, "a machine made up"), 0, clock::get);
     private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
 
     private record Request(long size, Access exports) implements HeapRequest {
@@ -78,8 +79,8 @@ class MemfdSourceTest {
         for (int i = 0; i < 100; i++) {
             HeapException refusal = assertThrows(HeapException.class, () -> allocate(Bytes.PAGE));
             assertEquals(
-                    "heap 'camera': fallocate refused a buffer of 4 KiB: no space left on device; ask for less, or close"
-                            + " buffers",
+                    "heap 'camera': fallocate refused a buffer of " + Bytes.text(Bytes.PAGE)
+                            + ": no space left on device; ask for less, or close buffers",
                     refusal.getMessage());
         }
     }

@@ -28,7 +28,7 @@ public final class ContractCase {
         return name;
     }
 
-    /** {@return why the case is not run on this heap: what the heap announces, or the list of skips; empty to run it} */
+    /** {@return why the case does not run on this heap: its announcement, or a skip; empty when it runs} */
     public Optional<String> skipReason() {
         return skipReason;
     }

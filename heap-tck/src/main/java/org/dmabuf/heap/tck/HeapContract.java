@@ -13,9 +13,9 @@ import org.dmabuf.heap.spi.HeapExporter;
  * What every heap must do, as a list of cases for one heap.
  *
  * <p>The list holds the same names in the same order for every heap. A case that a heap's announcement rules out
- * ({@code heap.mappable=false}, {@code heap.export.readonly=false}, a capacity below what the case needs) is listed with
- * its {@link ContractCase#skipReason}; where the announcement promises a refusal, another case checks that refusal. So a
- * run on a device can be compared with a run elsewhere, name by name.
+ * ({@code heap.mappable=false}, {@code heap.export.readonly=false}, a capacity below what the case needs) is listed
+ * with its {@link ContractCase#skipReason}; where the announcement promises a refusal, another case checks that
+ * refusal. So a run on a device can be compared with a run elsewhere, name by name.
  *
  * <p><b>A heap that does not check sizes can take the machine down:</b> cases ask for sizes that no machine has. They
  * do so only after the heap has refused sizes of 0 and less.

@@ -18,6 +18,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -148,7 +149,7 @@ class BrokenHeapsTest {
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     @Override
                     public void release() {
-                        if (request.alignment() != 4096) {
+                        if (request.alignment() != Bytes.PAGE) {
                             super.release();
                         }
                     }
@@ -303,7 +304,7 @@ class BrokenHeapsTest {
     void a_refusal_that_tells_nothing_is_noticed() {
         assertFailing(
                 request -> {
-                    if (request.alignment() > 4096) {
+                    if (request.alignment() > Bytes.PAGE) {
                         throw new HeapException(Errno.EINVAL, "camera", "invalid argument");
                     }
                     return good.allocate(request);

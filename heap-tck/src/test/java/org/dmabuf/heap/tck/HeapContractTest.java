@@ -65,7 +65,9 @@ class HeapContractTest {
         Map<String, String> unmappable =
                 skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));
 
-        assertEquals("heap.mappable=true: there is nothing to refuse", usual.get("memory_that_cannot_be_mapped_says_so"));
+        assertEquals(
+                "heap.mappable=true: there is nothing to refuse",
+                usual.get("memory_that_cannot_be_mapped_says_so"));
         assertEquals(
                 "heap.export.readonly=true: there is nothing to refuse",
                 usual.get("an_export_for_reading_that_cannot_be_had_is_refused"));

@@ -60,10 +60,8 @@ class ProcessStateTest {
             }
             List<String> left = before.leftIn(ProcessState.now());
             assertEquals(1, left.size(), left::toString);
-            assertTrue(
-                    left.getFirst()
-                            .matches("mapping [0-9a-f]+-[0-9a-f]+ r--s of /memfd:process-state \\(deleted\\), inode \\d+"),
-                    left::toString);
+            String line = "mapping [0-9a-f]+-[0-9a-f]+ r--s of /memfd:process-state \\(deleted\\), inode \\d+";
+            assertTrue(left.getFirst().matches(line), left::toString);
         }
         before.assertNothingLeft();
     }
