@@ -79,8 +79,7 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     private ClientBroker broker(Bundle bundle) {
         while (true) {
             ClientBroker broker = brokers.computeIfAbsent(bundle, this::newBroker);
-            if (stopped) {
-                stopAll(); // the one just added, too
+            if (stopped) { // looked at after it is in the map, where stopAll finds it
                 throw new IllegalStateException("the broker has stopped");
             }
             if (broker.context() == bundle.getBundleContext()) {

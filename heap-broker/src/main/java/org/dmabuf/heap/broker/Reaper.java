@@ -62,7 +62,7 @@ final class Reaper {
         }
     }
 
-    /** Ends the thread once it has done what is there. */
+    /** Ends the thread, and does what it has left to do. */
     void stop() {
         stopped = true;
         LockSupport.unpark(thread);
@@ -89,7 +89,6 @@ final class Reaper {
             }
             parked = false;
         }
-        drain();
     }
 
     private boolean next() {

@@ -18,6 +18,7 @@ import java.io.InputStream;
 import java.lang.annotation.Annotation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -414,8 +415,12 @@ class BrokerComponentTest {
         return by.getBundleContext().getServiceReference(DmaBuf.class);
     }
 
+    private static ServiceObjects<DmaBuf> objects(Bundle getter, ServiceReference<DmaBuf> reference) {
+        return getter.getBundleContext().getServiceObjects(reference);
+    }
+
     private ServiceObjects<DmaBuf> objects(ServiceReference<DmaBuf> reference) {
-        return display.getBundleContext().getServiceObjects(reference);
+        return objects(display, reference);
     }
 
     @Test
@@ -432,6 +437,17 @@ class BrokerComponentTest {
         publication.close();
         publication.close();
         assertNull(published(display));
+    }
+
+    @Test
+    void a_bundle_that_closed_its_publications_is_not_complained_of() throws Exception {
+        heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(display).allocate(REQUEST);
+        brokerOf(display).publish(buffer, "front").close();
+        buffer.close();
+        RecordedLog.clear();
+        display.stop();
+        assertEquals(List.of(), RecordedLog.lines());
     }
 
     @Test
@@ -474,6 +490,19 @@ class BrokerComponentTest {
     }
 
     @Test
+    void a_reference_that_was_ungot_is_not_kept_by_the_publication() {
+        heap("system", new FakeHeap());
+        Publication publication = brokerOf(camera).publish(brokerOf(camera).allocate(REQUEST), "front");
+        ServiceObjects<DmaBuf> objects = objects(published(display));
+        DmaBuf[] got = {objects.getService()};
+        WeakReference<DmaBuf> gone = new WeakReference<>(got[0]);
+        objects.ungetService(got[0]);
+        got[0] = null;
+        Await.untilCollected("the reference goes", () -> gone.refersTo(null));
+        publication.close();
+    }
+
+    @Test
     void a_getter_that_stops_drops_its_references_and_no_others() throws Exception {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
@@ -505,13 +534,14 @@ class BrokerComponentTest {
     }
 
     @Test
-    void a_bundle_may_publish_another_bundles_buffer() {
+    void a_bundle_may_publish_another_bundles_buffer_which_then_outlives_that_bundle() throws Exception {
         heap("system", new FakeHeap());
-        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
-        Publication publication = brokerOf(display).publish(buffer, "front");
-        buffer.close();
-        assertSame(display, published(camera).getBundle());
+        DmaBuf buffer = brokerOf(display).allocate(REQUEST);
+        Publication publication = brokerOf(camera).publish(buffer, "front");
+        display.stop();
+        assertSame(camera, published(camera).getBundle());
         assertEquals(1, live());
+        objects(camera, published(camera)).getService().duplicate().close();
         publication.close();
         assertEquals(0, live());
     }
@@ -543,7 +573,7 @@ class BrokerComponentTest {
                     now[0].publication.close();
                 })
                 .after(round -> assertEquals(0, live(), "round " + round))
-                .run(1000);
+                .run(500);
     }
 
     // Start and stop

@@ -521,6 +521,47 @@ class LeaseTest {
         assertEquals(0, account(lease).buffers());
     }
 
+    @Test
+    void what_was_closed_is_not_held_for_the_client_any_more() {
+        Lease lease = leaseOf(new FakeMemory(SIZE));
+        lease.duplicate().close();
+        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
+        lease.close();
+        bracket.close();
+        assertEquals(0, broker.client.stop("its bundle has stopped"));
+    }
+
+    @Test
+    void threads_that_close_at_once_drop_one_hold_and_end_one_bracket() {
+        class Round {
+            final FakeMemory memory = new FakeMemory(64);
+            final Buffer buffer = bufferOf(memory, broker.reaper);
+            final Client client = new Client("org.example.camera");
+            final Lease lease = client.keep(new Lease(client, buffer));
+            final DmaBuf other = lease.duplicate();
+            final CpuAccess bracket = lease.beginCpuAccess(Access.WRITE);
+        }
+        Round[] now = new Round[1];
+        Race.Part closes = round -> {
+            now[0].lease.close();
+            now[0].bracket.close();
+        };
+        new Race()
+                .before(round -> now[0] = new Round())
+                .with(closes)
+                .with(closes)
+                .with(round -> {
+                    now[0].bracket.close();
+                    now[0].lease.close();
+                })
+                .after(round -> {
+                    assertEquals(List.of("begin WRITE", "end WRITE"), now[0].memory.calls());
+                    now[0].other.close();
+                    assertTrue(now[0].memory.released());
+                })
+                .run(5000);
+    }
+
     /** Everything that can be done with a buffer, at once and again; whoever comes last gives the memory back. */
     @Test
     void concurrent_close_map_duplicate_and_export_release_once() {

@@ -52,6 +52,22 @@ class ReaperTest {
     }
 
     @Test
+    void work_that_comes_as_the_thread_goes_to_sleep_wakes_it() {
+        reaper.start();
+        for (int i = 1; i <= 50_000; i++) {
+            reaper.submit(done::incrementAndGet);
+            for (int spins = 0; spins < 10_000 && done.get() < i; spins++) {
+                Thread.onSpinWait();
+            }
+            if (done.get() < i) {
+                int wanted = i;
+                Await.until("the work is done", () -> done.get() >= wanted);
+            }
+        }
+        reaper.stop();
+    }
+
+    @Test
     void what_was_handed_over_before_the_start_is_done_after_it() {
         reaper.submit(done::incrementAndGet);
         assertEquals(0, done.get());
