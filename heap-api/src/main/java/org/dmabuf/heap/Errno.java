@@ -44,16 +44,30 @@ public enum Errno {
     EFBIG(27, "file too large"),
     /** No space left. */
     ENOSPC(28, "no space left on device"),
+    /** The other side has gone. */
+    EPIPE(32, "broken pipe"),
+    /** A path that is too long. */
+    ENAMETOOLONG(36, "file name too long"),
     /** The call does not exist on this kernel. */
     ENOSYS(38, "function not implemented"),
+    /** The other side does not keep to the protocol. */
+    EPROTO(71, "protocol error"),
     /** Value too large. */
     EOVERFLOW(75, "value too large for defined data type"),
     /** A descriptor of the wrong kind. */
     EBADFD(77, "file descriptor in bad state"),
     /** The buffer cannot do that, by construction. */
     ENOTSUP(95, "operation not supported"),
+    /** The address is taken. */
+    EADDRINUSE(98, "address already in use"),
+    /** The other side has gone. */
+    ECONNRESET(104, "connection reset by peer"),
+    /** Not connected any more. */
+    ENOTCONN(107, "transport endpoint is not connected"),
     /** A wait ran out. */
-    ETIMEDOUT(110, "connection timed out");
+    ETIMEDOUT(110, "connection timed out"),
+    /** Nobody listens there. */
+    ECONNREFUSED(111, "connection refused");
 
     private final int number;
     private final String meaning;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * How functions of the C library are called here. Pointers are passed as longs, which the three processors that the
+ * bundle's manifest names pass alike. errno is captured into a block of memory that each thread keeps; the block also
+ * takes strings and structs, so no call allocates. A thread's value is a plain segment and pins no class of the bundle.
+ */
+@SuppressWarnings("restricted") // linking native functions is what this class is for
+final class Libc {
+    /** Where in a thread's block a C string is written. */
+    static final long TEXT = 16;
+    /** Where in a thread's block a struct is written, of at most 256 bytes. */
+    static final long STRUCT = 272;
+
+    private static final int TEXT_BYTES = (int) (STRUCT - TEXT);
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final Linker.Option ERRNO_OPTION = Linker.Option.captureCallState("errno");
+    private static final VarHandle ERRNO =
+            Linker.Option.captureStateLayout().varHandle(PathElement.groupElement("errno"));
+    private static final ThreadLocal<MemorySegment> BLOCK =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(STRUCT + 256, 8));
+
+    private Libc() {}
+
+    /** {@return a handle whose first argument is the thread's block} */
+    static MethodHandle link(String function, FunctionDescriptor type, Linker.Option... options) {
+        Linker.Option[] all = new Linker.Option[options.length + 1];
+        all[0] = ERRNO_OPTION;
+        System.arraycopy(options, 0, all, 1, options.length);
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(function), type, all);
+    }
+
+    /** {@return this thread's block} */
+    static MemorySegment block() {
+        return BLOCK.get();
+    }
+
+    /** {@return the error number that the last call left} */
+    static int errno(MemorySegment block) {
+        return (int) ERRNO.get(block, 0L);
+    }
+
+    /** {@return what the function returned, or the negative error number where that is -1} */
+    static int result(MemorySegment block, int returned) {
+        return returned == -1 ? -errno(block) : returned;
+    }
+
+    /** Writes a C string into the block; false when it does not fit. */
+    static boolean text(MemorySegment block, String text) {
+        // Three bytes a character at most, so a short one needs no count.
+        if (text.length() * 3 >= TEXT_BYTES && text.getBytes(StandardCharsets.UTF_8).length >= TEXT_BYTES) {
+            return false;
+        }
+        block.setString(TEXT, text);
+        return true;
+    }
+
+    /** A handle that was linked with the right type does not throw. */
+    static AssertionError unexpected(Throwable e) {
+        return new AssertionError(e);
+    }
+}
