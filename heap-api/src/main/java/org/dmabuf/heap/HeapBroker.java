@@ -25,11 +25,24 @@ public interface HeapBroker {
     DmaBuf allocate(AllocationRequest request);
 
     /**
+     * Takes over memory that another process made, as a buffer like any other. It is charged in full to the calling
+     * bundle, whoever else holds it, and listed as heap {@code adopted}.
+     *
+     * @param descriptor a memfd sealed with F_SEAL_SHRINK; the buffer's when the call returns, the caller's when it
+     *     throws
+     * @param name for people, as {@link AllocationRequest#name}
+     * @return a buffer that the caller closes; it can be mapped as the descriptor allows
+     * @throws HeapException {@link Errno#EPERM} for memory that its maker could take away under a mapping,
+     *     {@link Errno#EBADFD} for a descriptor of something else, {@link Errno#ENOMEM} for more than the machine has
+     */
+    DmaBuf adopt(OwnedFd descriptor, String name);
+
+    /**
      * Lists every heap that is known, in the order in which a request without names would ask them: those that serve,
      * then those that do not, with the reason. A snapshot; it does not change.
      *
      * @return heaps serving, refused, shadowed by another of the same name, draining, and departed ones of which
-     *     buffers are left
+     *     buffers are left; last, what was adopted and is still held
      */
     List<HeapInfo> heaps();
 

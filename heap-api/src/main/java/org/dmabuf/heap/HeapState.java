@@ -12,5 +12,7 @@ public enum HeapState {
     /** It is leaving: calls that are under way finish, new ones are refused. */
     DRAINING,
     /** It has left; buffers of it live on. */
-    DEPARTED
+    DEPARTED,
+    /** No heap: the buffers that bundles adopted from other processes. */
+    ADOPTED
 }

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
@@ -71,8 +72,10 @@ public final class BrokerComponent {
     @Activate
     public BrokerComponent(BundleContext context, Config config) {
         this.context = context;
+        Descriptors descriptors = new Descriptors(Syscalls.linux());
+        Adoption adoption = new Adoption(reaper, descriptors, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
-                new Allocator(table, reaper, new Descriptors(Syscalls.linux())), new HeapListing(table));
+                new Allocator(table, reaper, descriptors), adoption, new HeapListing(table, adoption));
         modified(config);
     }
 

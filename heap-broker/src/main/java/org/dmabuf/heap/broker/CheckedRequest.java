@@ -33,7 +33,8 @@ record CheckedRequest(AllocationRequest request) implements HeapRequest {
         checkName(request.name());
     }
 
-    private static void checkName(String name) {
+    /** Throws {@link Errno#EINVAL} for what cannot be the name of a buffer. */
+    static void checkName(String name) {
         boolean visible = name.codePoints().noneMatch(Character::isISOControl);
         boolean fits = name.length() * 3 <= NAME_BYTES || name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES;
         if (!visible || !fits) {

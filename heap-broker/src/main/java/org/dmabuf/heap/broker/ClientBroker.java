@@ -8,6 +8,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 import org.osgi.framework.BundleContext;
 
@@ -20,14 +21,21 @@ final class ClientBroker implements HeapBroker {
     private final BundleContext context;
     private final Clients clients;
     private final Allocator allocator;
+    private final Adoption adoption;
     private final HeapListing listing;
 
     ClientBroker(
-            Client client, BundleContext context, Clients clients, Allocator allocator, HeapListing listing) {
+            Client client,
+            BundleContext context,
+            Clients clients,
+            Allocator allocator,
+            Adoption adoption,
+            HeapListing listing) {
         this.client = client;
         this.context = context;
         this.clients = clients;
         this.allocator = allocator;
+        this.adoption = adoption;
         this.listing = listing;
     }
 
@@ -42,6 +50,11 @@ final class ClientBroker implements HeapBroker {
     @Override
     public DmaBuf allocate(AllocationRequest request) {
         return allocator.allocate(client, request);
+    }
+
+    @Override
+    public DmaBuf adopt(OwnedFd descriptor, String name) {
+        return adoption.adopt(client, descriptor, name);
     }
 
     @Override

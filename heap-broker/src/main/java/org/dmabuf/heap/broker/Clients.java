@@ -22,12 +22,14 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     private static final Logger LOG = LoggerFactory.getLogger(Clients.class);
 
     private final Allocator allocator;
+    private final Adoption adoption;
     private final HeapListing listing;
     private final Map<Bundle, ClientBroker> brokers = new ConcurrentHashMap<>();
     private volatile boolean stopped;
 
-    Clients(Allocator allocator, HeapListing listing) {
+    Clients(Allocator allocator, Adoption adoption, HeapListing listing) {
         this.allocator = allocator;
+        this.adoption = adoption;
         this.listing = listing;
     }
 
@@ -94,7 +96,7 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
         if (context == null) {
             throw new IllegalStateException("bundle " + bundle.getSymbolicName() + " has stopped");
         }
-        return new ClientBroker(new Client(bundle.getSymbolicName()), context, this, allocator, listing);
+        return new ClientBroker(new Client(bundle.getSymbolicName()), context, this, allocator, adoption, listing);
     }
 
     private static void stop(Client client, String why) {

@@ -33,9 +33,11 @@ final class HeapListing {
     }
 
     private final HeapTable table;
+    private final Adoption adoption;
 
-    HeapListing(HeapTable table) {
+    HeapListing(HeapTable table, Adoption adoption) {
         this.table = table;
+        this.adoption = adoption;
     }
 
     List<HeapInfo> heaps() {
@@ -64,6 +66,14 @@ final class HeapListing {
                     "it has left; its buffers live on",
                     HeapUsage.unknown(),
                     left.account()));
+        }
+        if (adoption.account().buffers() > 0) {
+            infos.add(info(
+                    adoption.description(),
+                    HeapState.ADOPTED,
+                    "it is no heap: buffers that bundles adopted from other processes",
+                    HeapUsage.unknown(),
+                    adoption.account()));
         }
         return List.copyOf(infos);
     }

@@ -17,8 +17,9 @@ import org.dmabuf.heap.spi.HeapExporter;
 final class BrokerParts implements AutoCloseable {
     final HeapTable table = new HeapTable();
     final Reaper reaper = new Reaper();
-    final HeapListing listing = new HeapListing(table);
     final Allocator allocator;
+    final Adoption adoption;
+    final HeapListing listing;
     final Clients clients;
     /** The client of a test that needs only one. */
     final Client client = new Client("org.example.camera");
@@ -32,8 +33,11 @@ final class BrokerParts implements AutoCloseable {
 
     BrokerParts(Syscalls syscalls) {
         this.syscalls = syscalls;
-        allocator = new Allocator(table, reaper, new Descriptors(syscalls));
-        clients = new Clients(allocator, listing);
+        Descriptors descriptors = new Descriptors(syscalls);
+        allocator = new Allocator(table, reaper, descriptors);
+        adoption = new Adoption(reaper, descriptors, syscalls, Headroom.machine());
+        listing = new HeapListing(table, adoption);
+        clients = new Clients(allocator, adoption, listing);
         reaper.start();
     }
 

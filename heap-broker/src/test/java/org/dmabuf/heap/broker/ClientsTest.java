@@ -393,7 +393,10 @@ class ClientsTest {
             final Account account = table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
                     .account();
             final Clients clients =
-                    new Clients(new Allocator(table, broker.reaper, null), new HeapListing(table));
+                    new Clients(
+                            new Allocator(table, broker.reaper, null),
+                            broker.adoption,
+                            new HeapListing(table, broker.adoption));
             final AtomicInteger asked = new AtomicInteger();
 
             void ask(FakeBundle bundle) {

@@ -34,6 +34,11 @@ final class LinuxSyscalls implements Syscalls {
     private static final MethodHandle STATX =
             Libc.link("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
 
+    private static final MethodHandle LSEEK =
+            Libc.link("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle FSTATFS =
+            Libc.link("fstatfs", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_INO = 0x100;
     private static final long STX_INO = 0x20; // offset of stx_ino in struct statx (256 bytes)
@@ -145,6 +150,29 @@ final class LinuxSyscalls implements Syscalls {
         try {
             int result = (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, STATX_INO, base + Libc.STRUCT);
             return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT + STX_INO) : Libc.result(block, result);
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public long lseek(int fd, long offset, int whence) {
+        MemorySegment block = Libc.block();
+        try {
+            long at = (long) LSEEK.invokeExact(block, fd, offset, whence);
+            return at == -1 ? -Libc.errno(block) : at;
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public long fileSystem(int fd) {
+        MemorySegment block = Libc.block();
+        try {
+            // f_type is the first long of struct statfs, which has 120 bytes on 64-bit Linux
+            int result = (int) FSTATFS.invokeExact(block, fd, block.address() + Libc.STRUCT);
+            return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT) : Libc.result(block, result);
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

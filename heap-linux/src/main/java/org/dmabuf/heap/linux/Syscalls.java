@@ -98,4 +98,22 @@ public interface Syscalls {
      * @return an inode number or a negative error number
      */
     long inode(int fd);
+
+    /**
+     * lseek(2).
+     *
+     * @param fd descriptor
+     * @param offset bytes
+     * @param whence {@code SEEK_*}
+     * @return the new offset or a negative error number
+     */
+    long lseek(int fd, long offset, int whence);
+
+    /**
+     * The kind of file system that an open file is on, by fstatfs(2).
+     *
+     * @param fd descriptor
+     * @return {@code f_type}, a magic number, or a negative error number
+     */
+    long fileSystem(int fd);
 }

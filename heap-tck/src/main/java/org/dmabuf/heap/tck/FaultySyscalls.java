@@ -175,4 +175,14 @@ public final class FaultySyscalls implements Syscalls {
     public long inode(int fd) {
         return call("inode", () -> kernel.inode(fd));
     }
+
+    @Override
+    public long lseek(int fd, long offset, int whence) {
+        return call("lseek", () -> kernel.lseek(fd, offset, whence));
+    }
+
+    @Override
+    public long fileSystem(int fd) {
+        return call("fileSystem", () -> kernel.fileSystem(fd));
+    }
 }

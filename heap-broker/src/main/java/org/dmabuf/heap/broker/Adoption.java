@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.AdoptedMemory;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.Syscalls;
+
+/** Makes buffers of memory that other processes handed over. They are counted as if one heap had made them. */
+final class Adoption {
+    private static final String NAME = "adopted";
+
+    private final HeapDescription description = new HeapDescription(
+            NAME,
+            OptionalInt.empty(),
+            0,
+            Bytes.PAGE,
+            false,
+            Set.of(),
+            Map.of(HeapProperties.NAME, NAME, HeapProperties.BACKEND, "memfd", HeapProperties.DMABUF, false),
+            BrokerComponent.PID);
+    private final Account account = new Account();
+    private final Reaper reaper;
+    private final Descriptors descriptors;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+
+    Adoption(Reaper reaper, Descriptors descriptors, Syscalls syscalls, Headroom headroom) {
+        this.reaper = reaper;
+        this.descriptors = descriptors;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+    }
+
+    /**
+     * Takes over a descriptor for a client.
+     *
+     * @param client will hold the buffer
+     * @param descriptor the buffer's when the call returns, the caller's when it throws
+     * @param name for people
+     * @return the client's reference
+     */
+    DmaBuf adopt(Client client, OwnedFd descriptor, String name) {
+        client.requireActive();
+        CheckedRequest.checkName(name);
+        AdoptedMemory memory = AdoptedMemory.adopt(syscalls, headroom, descriptor);
+        Buffer buffer = new Buffer(memory, memory.size(), description, account, true, name, reaper, descriptors);
+        return client.keep(new Lease(client, buffer));
+    }
+
+    HeapDescription description() {
+        return description;
+    }
+
+    Account account() {
+        return account;
+    }
+}

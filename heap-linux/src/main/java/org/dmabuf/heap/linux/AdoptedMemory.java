@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/**
+ * Memory that another process made and handed over. Only what nobody can take away under a mapping is accepted, because
+ * an access to memory that is gone ends a process: a memfd that is sealed against shrinking, and none on huge pages, of
+ * which a peer can punch out any, whatever the seals.
+ */
+public final class AdoptedMemory implements HeapBuffer {
+    private static final long TMPFS_MAGIC = 0x01021994;
+    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
+    private static final long DMA_BUF_MAGIC = 0x444d4142;
+
+    private static final int F_GETFL = 3;
+    private static final int F_GET_SEALS = 1034;
+    private static final int O_ACCMODE = 0x3;
+    private static final int O_WRONLY = 0x1;
+    private static final int SEEK_END = 2;
+
+    private final Mmap mmap;
+    private final Fd descriptor;
+    private final long size;
+
+    private AdoptedMemory(Mmap mmap, Fd descriptor, long size) {
+        this.mmap = mmap;
+        this.descriptor = descriptor;
+        this.size = size;
+    }
+
+    /**
+     * Takes over a descriptor after looking at what it is.
+     *
+     * @param syscalls the kernel
+     * @param headroom must have room for all of it: pages that its maker has not touched are made when they are mapped
+     * @param descriptor this object's when the call returns, the caller's when it throws
+     * @return the memory
+     * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
+     *     taken away, {@link Errno#EACCES} for what cannot be read, {@link Errno#EINVAL} for no bytes,
+     *     {@link Errno#ENOMEM} for more than the machine has
+     */
+    public static AdoptedMemory adopt(Syscalls syscalls, Headroom headroom, OwnedFd descriptor) {
+        int fd = descriptor.fd();
+        requireSafe(syscalls, fd);
+        long size = require("lseek", syscalls.lseek(fd, 0, SEEK_END));
+        if (size == 0) {
+            throw new HeapException(Errno.EINVAL, "", "the descriptor has no bytes; its sender makes it larger first");
+        }
+        headroom.reserve("adopted", size);
+        headroom.settle(size);
+        return new AdoptedMemory(new Mmap(syscalls), new Fd(syscalls, descriptor.detach()), size);
+    }
+
+    private static void requireSafe(Syscalls syscalls, int fd) {
+        long kind = require("fstatfs", syscalls.fileSystem(fd));
+        if (kind == HUGETLBFS_MAGIC) {
+            throw new HeapException(
+                    Errno.EPERM,
+                    "",
+                    "the descriptor is of huge pages, which its sender could punch out under this process whatever the"
+                            + " seals; hand over a memfd of ordinary pages");
+        }
+        if (kind == DMA_BUF_MAGIC) {
+            throw new HeapException(
+                    Errno.ENOTSUP, "", "the descriptor is a dma-buf, which this version does not adopt; hand over a memfd");
+        }
+        if (kind != TMPFS_MAGIC) {
+            throw new HeapException(
+                    Errno.EBADFD, "", "the descriptor is no memory to share; hand over a memfd sealed with F_SEAL_SHRINK");
+        }
+        int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, F_GET_SEALS, 0));
+        if ((seals & Memfd.F_SEAL_SHRINK) == 0) {
+            throw new HeapException(
+                    Errno.EPERM,
+                    "",
+                    "the descriptor's memory could be shrunk, and an access to what is gone ends this process; its"
+                            + " sender seals it with F_SEAL_SHRINK");
+        }
+        if ((require("fcntl(F_GETFL)", syscalls.fcntl(fd, F_GETFL, 0)) & O_ACCMODE) == O_WRONLY) {
+            throw new HeapException(Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
+        }
+    }
+
+    private static int require(String call, int result) {
+        return (int) require(call, (long) result);
+    }
+
+    private static long require(String call, long result) {
+        if (result < 0) {
+            throw Refusal.of("", call, (int) result);
+        }
+        return result;
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int descriptor() {
+        return descriptor.fd();
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return mmap.map("", descriptor.fd(), size, access);
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        mmap.unmap(mapping);
+    }
+
+    @Override
+    public void release() {
+        descriptor.close();
+    }
+}

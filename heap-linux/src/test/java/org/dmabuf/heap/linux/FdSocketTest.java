@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Both ends in one process, over the real kernel; a peer that misbehaves builds its messages by hand. */
+class FdSocketTest {
+    private static final Duration LONG = Duration.ofSeconds(20);
+    private static final Duration SHORT = Duration.ofMillis(50);
+
+    private final Syscalls syscalls = Syscalls.linux();
+
+    @TempDir
+    Path folder;
+
+    private List<String> descriptorsBefore;
+
+    @BeforeEach
+    void count() throws IOException {
+        FdSocket.require("warm", 0, ""); // classes are loaded before descriptors are counted
+        descriptorsBefore = descriptors();
+    }
+
+    @AfterEach
+    void no_descriptor_is_left() throws IOException {
+        assertEquals(descriptorsBefore, descriptors());
+    }
+
+    @Test
+    void a_descriptor_arrives_as_one_of_its_own_for_the_same_file() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            pair.server.send(sent, "4096 frame");
+            try (FdMessage message = pair.client.receive()) {
+                assertEquals("4096 frame", message.text());
+                assertNotEquals(sent.fd(), message.descriptor().fd());
+                assertEquals(
+                        syscalls.inode(sent.fd()),
+                        syscalls.inode(message.descriptor().fd()));
+                assertTrue(isCloseOnExec(message.descriptor().fd()));
+            }
+        }
+    }
+
+    @Test
+    void hand_overs_go_both_ways_and_any_number_of_times() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            for (int i = 0; i < 1000; i++) {
+                pair.client.send(sent, "there " + i);
+                try (FdMessage there = pair.server.receive()) {
+                    assertEquals("there " + i, there.text());
+                    pair.server.send(there.descriptor(), "back");
+                }
+                pair.client.receive().close();
+            }
+        }
+    }
+
+    @Test
+    void the_peer_is_known_before_anything_is_sent() throws Exception {
+        try (Pair pair = new Pair()) {
+            Peer peer = pair.server.peer();
+            assertEquals(ProcessHandle.current().pid(), peer.pid());
+            assertEquals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"), peer.uid());
+            assertEquals(Files.getAttribute(Path.of("/proc/self"), "unix:gid"), peer.gid());
+        }
+    }
+
+    @Test
+    void a_peer_who_may_not_is_disconnected_and_the_wait_goes_on() throws Exception {
+        List<Peer> asked = new ArrayList<>();
+        try (FdListener listener = FdListener.bind(folder.resolve("s"));
+                FdSocket first = FdSocket.connect(listener.path(), LONG);
+                FdSocket second = FdSocket.connect(listener.path(), LONG);
+                FdSocket accepted = listener.accept(LONG, peer -> {
+                    asked.add(peer);
+                    return asked.size() == 2;
+                });
+                Fd sent = memfd()) {
+            accepted.send(sent, "x");
+            assertEquals(Errno.ENOTCONN, assertThrows(HeapException.class, first::receive).errno());
+            second.receive().close();
+        }
+    }
+
+    @Test
+    void when_nobody_comes_who_may_the_refusal_says_who_came() throws Exception {
+        try (FdListener listener = FdListener.bind(folder.resolve("s"));
+                FdSocket refused = FdSocket.connect(listener.path(), LONG)) {
+            HeapException e =
+                    assertThrows(HeapException.class, () -> listener.accept(Duration.ofMillis(200), peer -> false));
+            assertEquals(Errno.ETIMEDOUT, e.errno());
+            assertTrue(e.getMessage().contains("refused process " + ProcessHandle.current().pid()), e.getMessage());
+            assertThrows(HeapException.class, refused::receive);
+        }
+    }
+
+    @Test
+    void a_predicate_that_throws_leaves_no_connection() throws Exception {
+        try (FdListener listener = FdListener.bind(folder.resolve("s"));
+                FdSocket peer = FdSocket.connect(listener.path(), LONG)) {
+            assertThrows(ArithmeticException.class, () -> listener.accept(LONG, who -> {
+                throw new ArithmeticException();
+            }));
+            assertThrows(HeapException.class, peer::receive);
+        }
+    }
+
+    @Test
+    void the_file_of_the_socket_is_its_owners_alone_and_goes_with_the_listener() throws Exception {
+        Path path = folder.resolve("s");
+        try (FdListener listener = FdListener.bind(path)) {
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(listener.path())));
+        }
+        assertFalse(Files.exists(path));
+    }
+
+    @Test
+    void an_address_in_use_is_refused_and_its_listener_goes_on() throws Exception {
+        Path path = folder.resolve("s");
+        try (FdListener listener = FdListener.bind(path)) {
+            HeapException e = assertThrows(HeapException.class, () -> FdListener.bind(path));
+            assertEquals(Errno.EADDRINUSE, e.errno());
+            FdSocket probe = listener.accept(LONG, peer -> true); // the question whether somebody listens
+            probe.close();
+            try (FdSocket client = FdSocket.connect(path, LONG);
+                    FdSocket server = listener.accept(LONG, peer -> true)) {
+                assertEquals(client.peer().pid(), server.peer().pid());
+            }
+        }
+    }
+
+    @Test
+    void the_file_that_a_dead_listener_left_is_replaced_and_any_other_file_is_not() throws Exception {
+        Path path = folder.resolve("s");
+        abandon(path);
+        assertTrue(Files.exists(path));
+        FdListener.bind(path).close();
+
+        Path file = Files.writeString(folder.resolve("file"), "precious");
+        HeapException e = assertThrows(HeapException.class, () -> FdListener.bind(file));
+        assertEquals(Errno.EADDRINUSE, e.errno());
+        assertEquals("precious", Files.readString(file));
+    }
+
+    @Test
+    void addresses_that_cannot_be_are_refused_with_a_sentence() {
+        Path tooLong = folder.resolve("x".repeat(108));
+        assertEquals(
+                Errno.ENAMETOOLONG,
+                assertThrows(HeapException.class, () -> FdListener.bind(tooLong)).errno());
+        assertEquals(
+                Errno.ENAMETOOLONG,
+                assertThrows(HeapException.class, () -> FdSocket.connect(tooLong, LONG)).errno());
+        Path nobody = folder.resolve("nobody");
+        HeapException e = assertThrows(HeapException.class, () -> FdSocket.connect(nobody, LONG));
+        assertEquals(Errno.ENOENT, e.errno());
+        assertTrue(e.getMessage().contains(nobody.toString()), e.getMessage());
+    }
+
+    @Test
+    void a_peer_that_hangs_holds_nobody_for_longer_than_the_timeout() throws Exception {
+        try (FdListener listener = FdListener.bind(folder.resolve("s"));
+                FdSocket hanging = FdSocket.connect(listener.path(), LONG);
+                FdSocket server = listener.accept(LONG, peer -> true)) {
+            server.timeout(SHORT);
+            assertEquals(
+                    Errno.ETIMEDOUT,
+                    assertThrows(HeapException.class, server::receive).errno());
+            try (Fd sent = memfd()) {
+                HeapException full = assertThrows(HeapException.class, () -> {
+                    for (int i = 0; i < 100_000; i++) {
+                        server.send(sent, "x".repeat(FdSocket.TEXT_BYTES)); // until the peer's queue is full
+                    }
+                });
+                assertEquals(Errno.ETIMEDOUT, full.errno(), full.getMessage());
+            }
+            assertTrue(hanging.peer().pid() > 0);
+        }
+    }
+
+    @Test
+    void closing_ends_a_call_that_waits() throws Exception {
+        try (Pair pair = new Pair()) {
+            CompletableFuture<FdMessage> waiting = CompletableFuture.supplyAsync(pair.client::receive);
+            waiting.completeOnTimeout(null, 100, TimeUnit.MILLISECONDS).join(); // it most likely waits by now
+            CompletableFuture<FdMessage> waits = CompletableFuture.supplyAsync(pair.server::receive);
+            pair.server.close();
+            assertThrows(ExecutionException.class, () -> waits.get(10, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void a_peer_that_is_gone_is_told_and_kills_nobody() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            pair.client.close();
+            assertEquals(
+                    Errno.ENOTCONN,
+                    assertThrows(HeapException.class, pair.server::receive).errno());
+            assertEquals(
+                    Errno.EPIPE,
+                    assertThrows(HeapException.class, () -> pair.server.send(sent, "x")).errno());
+        }
+    }
+
+    @Test
+    void rubbish_is_a_protocol_error_and_every_descriptor_in_it_is_closed() throws Exception {
+        try (Pair pair = new Pair();
+                Fd a = memfd();
+                Fd b = memfd()) {
+            for (int count : new int[] {0, 2, 3, 4, 5, 64, 253}) {
+                int[] descriptors = new int[count];
+                for (int i = 0; i < count; i++) {
+                    descriptors[i] = i % 2 == 0 ? a.fd() : b.fd();
+                }
+                pair.sendRaw("text", descriptors);
+                refusedAsRubbish(pair, count + " descriptors");
+            }
+            pair.sendRaw("x".repeat(FdSocket.TEXT_BYTES + 1), a.fd());
+            refusedAsRubbish(pair, "a text that is too long");
+            pair.sendRaw(new byte[] {(byte) 0xff, (byte) 0xfe}, a.fd());
+            refusedAsRubbish(pair, "a text that is no UTF-8");
+
+            pair.client.send(a, "still in order");
+            try (FdMessage message = pair.server.receive()) {
+                assertEquals("still in order", message.text());
+            }
+        }
+    }
+
+    @Test
+    void a_text_that_does_not_fit_is_refused_before_it_is_sent() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            for (String text : new String[] {"", "x".repeat(257), "\u20ac".repeat(86)}) {
+                assertEquals(
+                        Errno.EINVAL,
+                        assertThrows(HeapException.class, () -> pair.client.send(sent, text)).errno());
+            }
+        }
+    }
+
+    @Test
+    void an_interrupted_call_is_made_again() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            FdSocket interrupted = new FdSocket(
+                    syscalls, onceInterrupted(), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            interrupted.send(sent, "twice");
+            try (FdMessage message = pair.server.receive()) {
+                pair.server.send(message.descriptor(), message.text());
+            }
+            interrupted.receive().close();
+            interrupted.close();
+        }
+    }
+
+    @Test
+    void when_the_process_has_no_descriptor_left_nothing_is_left_behind() throws Exception {
+        SocketCalls full = failing("socket", Errno.EMFILE);
+        HeapException e =
+                assertThrows(HeapException.class, () -> FdListener.bind(syscalls, full, folder.resolve("s")));
+        assertEquals(Errno.EMFILE, e.errno());
+        assertTrue(e.getMessage().contains("ulimit -n"), e.getMessage());
+        assertThrows(
+                HeapException.class,
+                () -> FdListener.bind(syscalls, failing("listen", Errno.EIO), folder.resolve("s")));
+        assertFalse(Files.exists(folder.resolve("s")));
+        assertThrows(
+                HeapException.class,
+                () -> FdListener.bind(syscalls, failing("fchmod", Errno.EIO), folder.resolve("s")));
+    }
+
+    private static void refusedAsRubbish(Pair pair, String what) {
+        HeapException e = assertThrows(HeapException.class, pair.server::receive, what);
+        assertEquals(Errno.EPROTO, e.errno(), what);
+    }
+
+    /** A connection between two sockets of this process. */
+    private final class Pair implements AutoCloseable {
+        final FdListener listener = FdListener.bind(folder.resolve("pair"));
+        final int raw = FdSocket.open(syscalls, SocketCalls.linux()).detach();
+        final FdSocket client;
+        final FdSocket server;
+
+        Pair() {
+            assertEquals(0, SocketCalls.linux().connect(raw, listener.path().toString()));
+            client = new FdSocket(syscalls, SocketCalls.linux(), new Fd(syscalls, raw));
+            server = listener.accept(LONG, peer -> true);
+        }
+
+        int rawClient() {
+            return raw;
+        }
+
+        void sendRaw(String text, int... descriptors) {
+            sendRaw(text.getBytes(StandardCharsets.UTF_8), descriptors);
+        }
+
+        /** sendmsg(2) as the kernel takes it, whatever an FdSocket would say to it. */
+        void sendRaw(byte[] text, int... descriptors) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment payload = arena.allocate(text.length);
+                MemorySegment.copy(MemorySegment.ofArray(text), 0, payload, 0, text.length);
+                MemorySegment control = arena.allocate(16 + 4L * descriptors.length + 8, 8);
+                control.set(JAVA_LONG, 0, 16 + 4L * descriptors.length);
+                control.set(JAVA_INT, 8, 1);
+                control.set(JAVA_INT, 12, 1);
+                for (int i = 0; i < descriptors.length; i++) {
+                    control.set(JAVA_INT, 16 + 4L * i, descriptors[i]);
+                }
+                MemorySegment iovec = arena.allocate(16, 8);
+                iovec.set(JAVA_LONG, 0, payload.address());
+                iovec.set(JAVA_LONG, 8, text.length);
+                MemorySegment msghdr = arena.allocate(56, 8);
+                msghdr.set(JAVA_LONG, 16, iovec.address());
+                msghdr.set(JAVA_LONG, 24, 1);
+                if (descriptors.length > 0) {
+                    msghdr.set(JAVA_LONG, 32, control.address());
+                    msghdr.set(JAVA_LONG, 40, 16 + (4L * descriptors.length + 7 & -8));
+                }
+                assertEquals(text.length, SocketCalls.linux().send(raw, msghdr));
+            }
+        }
+
+        @Override
+        public void close() {
+            client.close();
+            server.close();
+            listener.close();
+        }
+    }
+
+    private void abandon(Path path) {
+        try (Fd dead = FdSocket.open(syscalls, SocketCalls.linux())) {
+            assertEquals(0, SocketCalls.linux().bind(dead.fd(), path.toString()));
+        }
+    }
+
+    private static SocketCalls failing(String call, Errno errno) {
+        return answering(call, Integer.MAX_VALUE, -errno.number());
+    }
+
+    private static SocketCalls onceInterrupted() {
+        SocketCalls send = answering("send", 1, (long) -Errno.EINTR.number());
+        return answering(send, "receive", 1, (long) -Errno.EINTR.number());
+    }
+
+    private static SocketCalls answering(String call, int times, Object answer) {
+        return answering(SocketCalls.linux(), call, times, answer);
+    }
+
+    private static SocketCalls answering(SocketCalls real, String call, int times, Object answer) {
+        int[] left = {times};
+        return (SocketCalls) Proxy.newProxyInstance(
+                SocketCalls.class.getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals(call) && left[0]-- > 0) {
+                        return answer;
+                    }
+                    try {
+                        return method.invoke(real, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+
+    private Fd memfd() {
+        return new Fd(syscalls, syscalls.memfdCreate("sent", 1));
+    }
+
+    private static boolean isCloseOnExec(int fd) throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd)).stream()
+                .filter(line -> line.startsWith("flags:"))
+                .anyMatch(line -> (Integer.parseInt(line.substring(6).strip(), 8) & 02000000) != 0);
+    }
+
+    /** Sockets and memfds of this process; what the Java machine opens at will is left out. */
+    private static List<String> descriptors() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.map(fd -> {
+                        try {
+                            return Files.readSymbolicLink(fd).toString();
+                        } catch (IOException e) {
+                            return ""; // the folder's own
+                        }
+                    })
+                    .filter(target -> target.startsWith("socket:") || target.startsWith("/memfd:sent"))
+                    .sorted()
+                    .toList();
+        }
+    }
+}
