@@ -4,6 +4,7 @@ package org.dmabuf.heap.shell;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -17,6 +18,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.linux.Peer;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -39,7 +41,10 @@ import org.osgi.service.component.annotations.Reference;
             "osgi.command.function=alloc",
             "osgi.command.function=load",
             "osgi.command.function=buffers",
-            "osgi.command.function=free"
+            "osgi.command.function=free",
+            "osgi.command.function=sum",
+            "osgi.command.function=share",
+            "osgi.command.function=receive"
         })
 public final class HeapCommands {
     /** The kernel's limit for the name of a dma-buf, without its NUL. */
@@ -47,6 +52,7 @@ public final class HeapCommands {
 
     private final HeapBroker broker;
     private final FileLoader loader;
+    private final HandOver handOver;
     private final NamedBuffers buffers = new NamedBuffers();
 
     /**
@@ -58,6 +64,7 @@ public final class HeapCommands {
     public HeapCommands(@Reference HeapBroker broker) {
         this.broker = broker;
         this.loader = new FileLoader(broker);
+        this.handOver = new HandOver(broker);
     }
 
     @Deactivate
@@ -167,7 +174,8 @@ public final class HeapCommands {
             if (!emulated.isEmpty()) {
                 request = request.allowEmulated(emulated.split(","));
             }
-            return buffers.keep(own, broker.allocate(request));
+            DmaBuf buffer = broker.allocate(request);
+            return buffers.keep(own, buffer, buffer.size());
         });
     }
 
@@ -189,14 +197,22 @@ public final class HeapCommands {
                             names = {"-n", "--name"},
                             absentValue = "")
                     String name,
+            @Descriptor("receivers of its descriptor can only read")
+                    @Parameter(
+                            names = {"--read-only"},
+                            presentValue = "true",
+                            absentValue = "false")
+                    boolean readOnly,
             @Descriptor("FILE") String... arguments) {
         return plainly(() -> {
             Path file = session.currentDir().resolve(expect(1, arguments, "load [options] FILE")[0]);
             long bytes = FileLoader.sizeOf(file);
             String own = name.isEmpty() ? nameOf(file) : name;
             buffers.requireFree(own);
-            DmaBuf buffer = loader.load(
-                    file, routed(AllocationRequest.of(bytes), heaps, "").name(own));
+            AllocationRequest request = routed(AllocationRequest.of(bytes), heaps, "")
+                    .exports(readOnly ? Access.READ : Access.READ_WRITE)
+                    .name(own);
+            DmaBuf buffer = loader.load(file, request);
             boolean kept = false;
             try {
                 String byMapping = FileLoader.sha256ByMapping(buffer, bytes);
@@ -205,7 +221,7 @@ public final class HeapCommands {
                     throw new IOException(file + ": its bytes have SHA-256 " + byMapping + " through the mapping and "
                             + byDescriptor + " through the descriptor; the buffer was freed");
                 }
-                LoadedFile loaded = new LoadedFile(buffers.keep(own, buffer), bytes, byMapping, byDescriptor);
+                LoadedFile loaded = new LoadedFile(buffers.keep(own, buffer, bytes), bytes, byMapping, byDescriptor);
                 kept = true;
                 return loaded;
             } finally {
@@ -238,9 +254,89 @@ public final class HeapCommands {
     @Descriptor("free a buffer that the shell holds")
     public void free(@Descriptor("NAME") String... arguments) {
         plainly(() -> {
-            buffers.remove(expect(1, arguments, "free NAME")[0]).close();
+            buffers.free(expect(1, arguments, "free NAME")[0]);
             return null;
         });
+    }
+
+    /**
+     * Sums what is in a buffer.
+     *
+     * @param arguments its name
+     * @return the checksum of the bytes that mean something
+     */
+    @Descriptor("print the SHA-256 of what is in a buffer")
+    public Checksum sum(@Descriptor("NAME") String... arguments) {
+        return plainly(() -> {
+            String name = expect(1, arguments, "sum NAME")[0];
+            try (HeldBuffer held = buffers.borrow(name)) {
+                return new Checksum(name, held.content(), FileLoader.sha256ByMapping(held.buffer(), held.content()));
+            }
+        });
+    }
+
+    /**
+     * Gives a buffer's descriptor to one process that connects.
+     *
+     * @return who has it now
+     */
+    @Descriptor("wait on a socket for another process and give it a buffer's descriptor")
+    public HandedOver share(
+            CommandSession session,
+            @Descriptor("seconds to wait for it")
+                    @Parameter(
+                            names = {"-t", "--timeout"},
+                            absentValue = "30")
+                    String seconds,
+            @Descriptor("number of the user whose process may have it; the gateway's own by default")
+                    @Parameter(
+                            names = {"-u", "--user"},
+                            absentValue = "")
+                    String user,
+            @Descriptor("NAME SOCKET") String... arguments) {
+        return plainly(() -> {
+            String[] words = expect(2, arguments, "share [options] NAME SOCKET");
+            int allowed = user.isEmpty() ? HandOver.ownUser() : (int) Numbers.whole("user", user, 0, Integer.MAX_VALUE);
+            try (HeldBuffer held = buffers.borrow(words[0])) {
+                Path socket = session.currentDir().resolve(words[1]);
+                Peer peer = HandOver.share(held, words[0], socket, timeout(seconds), allowed);
+                return new HandedOver(BufferInfo.of(words[0], held.buffer()), held.content(), peer, true);
+            }
+        });
+    }
+
+    /**
+     * Adopts the buffer that another process offers.
+     *
+     * @return the buffer, which the shell holds
+     */
+    @Descriptor("connect to the socket of another process and adopt the buffer that it sends")
+    public HandedOver receive(
+            CommandSession session,
+            @Descriptor("seconds to wait for it")
+                    @Parameter(
+                            names = {"-t", "--timeout"},
+                            absentValue = "30")
+                    String seconds,
+            @Descriptor("the buffer's name here; the sender's by default")
+                    @Parameter(
+                            names = {"-n", "--name"},
+                            absentValue = "")
+                    String name,
+            @Descriptor("SOCKET") String... arguments) {
+        return plainly(() -> {
+            Path socket = session.currentDir().resolve(expect(1, arguments, "receive [options] SOCKET")[0]);
+            buffers.requireFree(name);
+            HandOver.Received received = handOver.receive(socket, timeout(seconds));
+            String own = !name.isEmpty() ? name : received.name().isEmpty() ? buffers.freshName() : received.name();
+            HeldBuffer held = received.buffer();
+            return new HandedOver(
+                    buffers.keep(own, held.buffer(), held.content()), held.content(), received.from(), false);
+        });
+    }
+
+    private static Duration timeout(String seconds) {
+        return Duration.ofSeconds(Numbers.whole("timeout", seconds, 1, 3600));
     }
 
     /** Runs a command so that whoever typed it reads what is wrong, and not the name of a Java class before it. */

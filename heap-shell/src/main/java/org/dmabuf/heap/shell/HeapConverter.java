@@ -20,7 +20,9 @@ import org.osgi.service.component.annotations.Component;
         property = {
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.HeapInfo",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.BufferInfo",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.LoadedFile"
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.LoadedFile",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.Checksum",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.HandedOver"
         })
 public final class HeapConverter implements Converter {
     private static final String UNKNOWN = "-";
@@ -43,6 +45,9 @@ public final class HeapConverter implements Converter {
             case BufferInfo buffer -> buffer.name();
             case LoadedFile file when level == INSPECT -> details(file);
             case LoadedFile file -> file.buffer().name();
+            case Checksum sum -> sum.sha256() + "  " + sum.buffer();
+            case HandedOver over when level == INSPECT -> details(over);
+            case HandedOver over -> over.buffer().name();
             default -> null;
         };
     }
@@ -131,6 +136,13 @@ public final class HeapConverter implements Converter {
                 + new Details()
                         .add("sha-256", file.sha256Mapping() + "  (through the mapping)")
                         .add("sha-256", file.sha256Descriptor() + "  (through an exported descriptor)");
+    }
+
+    private static String details(HandedOver over) {
+        return details(over.buffer()) + "\n"
+                + new Details()
+                        .add("content", size(over.bytes()))
+                        .add(over.sent() ? "given to" : "received from", over.peer().toString());
     }
 
     private static String descriptors(boolean dmabuf) {

@@ -9,7 +9,7 @@ import org.dmabuf.heap.DmaBuf;
 
 /** The buffers that people allocated in the shell, by name, until they free them or the shell stops. */
 final class NamedBuffers {
-    private final Map<String, DmaBuf> buffers = new TreeMap<>();
+    private final Map<String, HeldBuffer> buffers = new TreeMap<>();
     private int counter;
 
     /** {@return a name that is not taken} */
@@ -33,15 +33,20 @@ final class NamedBuffers {
     /**
      * Keeps a buffer.
      *
+     * @param name by which the shell knows it
+     * @param buffer closed when it is freed
+     * @param content bytes that mean something; the rest fills the last page
+     * @return the buffer for a person
      * @throws IllegalArgumentException when the name is taken; the buffer is closed then
      */
-    synchronized BufferInfo keep(String name, DmaBuf buffer) {
+    synchronized BufferInfo keep(String name, DmaBuf buffer, long content) {
         boolean kept = false;
         try {
             requireFree(name);
-            buffers.put(name, buffer);
+            BufferInfo info = BufferInfo.of(name, buffer);
+            buffers.put(name, new HeldBuffer(buffer, content));
             kept = true;
-            return BufferInfo.of(name, buffer);
+            return info;
         } finally {
             if (!kept) {
                 buffer.close();
@@ -51,22 +56,38 @@ final class NamedBuffers {
 
     synchronized List<BufferInfo> list() {
         return buffers.entrySet().stream()
-                .map(entry -> BufferInfo.of(entry.getKey(), entry.getValue()))
+                .map(entry -> BufferInfo.of(entry.getKey(), entry.getValue().buffer()))
                 .toList();
     }
 
-    synchronized DmaBuf remove(String name) {
-        DmaBuf buffer = buffers.remove(name);
-        if (buffer == null) {
+    /** Frees a buffer. */
+    synchronized void free(String name) {
+        get(name).buffer().close();
+        buffers.remove(name);
+    }
+
+    /**
+     * Gives a reference of its own to a command, so that another session can free the buffer meanwhile.
+     *
+     * @return closed by the caller
+     */
+    synchronized HeldBuffer borrow(String name) {
+        HeldBuffer held = get(name);
+        return new HeldBuffer(held.buffer().duplicate(), held.content());
+    }
+
+    private HeldBuffer get(String name) {
+        HeldBuffer held = buffers.get(name);
+        if (held == null) {
             Set<String> names = buffers.keySet();
             throw new IllegalArgumentException("there is no buffer '" + name + "'; "
                     + (names.isEmpty() ? "the shell holds none" : "there are: " + String.join(", ", names)));
         }
-        return buffer;
+        return held;
     }
 
     synchronized void closeAll() {
-        buffers.values().forEach(DmaBuf::close);
+        buffers.values().forEach(HeldBuffer::close);
         buffers.clear();
     }
 }

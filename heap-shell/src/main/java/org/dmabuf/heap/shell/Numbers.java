@@ -37,6 +37,29 @@ final class Numbers {
     }
 
     /**
+     * Reads a whole number.
+     *
+     * @param what is counted, for the sentence
+     * @param text decimal
+     * @param lowest first value that will do
+     * @param highest last value that will do
+     * @return the number
+     * @throws IllegalArgumentException with a sentence
+     */
+    static long whole(String what, String text, long lowest, long highest) {
+        try {
+            long number = Long.parseLong(text);
+            if (number >= lowest && number <= highest) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // said below
+        }
+        throw new IllegalArgumentException(
+                "'" + text + "' is no " + what + "; give a whole number from " + lowest + " to " + highest);
+    }
+
+    /**
      * Reads a mask of heap ids.
      *
      * @param text decimal, or hexadecimal with 0x, up to 64 bits

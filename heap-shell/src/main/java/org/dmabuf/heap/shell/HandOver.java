@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.FdListener;
+import org.dmabuf.heap.linux.FdMessage;
+import org.dmabuf.heap.linux.FdSocket;
+import org.dmabuf.heap.linux.Peer;
+
+/**
+ * Hands a buffer to another process and takes one from it. The text that goes with the descriptor is
+ * {@code dmaheap 1 BYTES NAME}: how many bytes mean something, and what the buffer is called.
+ */
+final class HandOver {
+    private static final Pattern TEXT = Pattern.compile("dmaheap 1 (\\d{1,18}) (.*)", Pattern.DOTALL);
+
+    /**
+     * A buffer that came.
+     *
+     * @param name what its sender calls it, empty when the text was none of ours
+     * @param buffer adopted, and its bytes
+     * @param from who sent it
+     */
+    record Received(String name, HeldBuffer buffer, Peer from) {}
+
+    private final HeapBroker broker;
+
+    HandOver(HeapBroker broker) {
+        this.broker = broker;
+    }
+
+    /**
+     * Waits for one process and gives it a descriptor.
+     *
+     * @param buffer stays the caller's
+     * @param name told to the receiver
+     * @param socket made for this, and removed
+     * @param timeout for the process to come
+     * @param user whose processes may have it
+     * @return who has it now
+     */
+    static Peer share(HeldBuffer buffer, String name, Path socket, Duration timeout, int user) {
+        Predicate<Peer> allowed = peer -> peer.uid() == user;
+        try (FdListener listener = FdListener.bind(socket);
+                FdSocket connection = listener.accept(timeout, allowed);
+                OwnedFd descriptor = buffer.buffer().exportFd()) {
+            connection.send(descriptor, "dmaheap 1 " + buffer.content() + " " + name);
+            return connection.peer();
+        }
+    }
+
+    /**
+     * Connects to a process that offers a buffer, and adopts it.
+     *
+     * @param socket on which it listens
+     * @param timeout for it to send
+     * @return the buffer, which the caller closes
+     */
+    Received receive(Path socket, Duration timeout) {
+        try (FdSocket connection = FdSocket.connect(socket, timeout);
+                FdMessage message = connection.receive()) {
+            Peer from = connection.peer();
+            Matcher text = TEXT.matcher(message.text());
+            boolean ours = text.matches();
+            String name = ours ? text.group(2) : "";
+            DmaBuf buffer = broker.adopt(message.descriptor(), name); // nothing that can fail comes after
+            long content = ours ? Math.min(Long.parseLong(text.group(1)), buffer.size()) : buffer.size();
+            return new Received(name, new HeldBuffer(buffer, content), from);
+        }
+    }
+
+    /** {@return the user that this process is} */
+    static int ownUser() throws IOException {
+        return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+    }
+}

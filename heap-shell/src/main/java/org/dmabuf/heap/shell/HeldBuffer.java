@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import org.dmabuf.heap.DmaBuf;
+
+/**
+ * A reference to a buffer, and how much of it means something.
+ *
+ * @param buffer closed with this
+ * @param content bytes, at most the buffer's size
+ */
+record HeldBuffer(DmaBuf buffer, long content) implements AutoCloseable {
+    @Override
+    public void close() {
+        buffer.close();
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotEquals;
+import static org.junit.Assert.assertTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Rule;
+import org.junit.Test;
+import org.junit.rules.TemporaryFolder;
+
+/** Buffers handed between the gateway and a program that is not ours: Python, with its standard library. */
+public class HandOverIT {
+    private static final Path GATEWAY =
+            Path.of(System.getProperty("gateway"), "bin", "gateway").normalize();
+    private static final String SEALED = "0x6"; // F_SEAL_SHRINK | F_SEAL_GROW
+    private static final String UNSEALED = "0";
+
+    @Rule
+    public TemporaryFolder folder = new TemporaryFolder();
+
+    private final List<Process> processes = new ArrayList<>();
+    private Path file;
+    private String sha256;
+    private Path socket;
+
+    @Before
+    public void make_a_file() throws Exception {
+        byte[] bytes = new byte[(8 << 20) + 4321];
+        new Random(7).nextBytes(bytes);
+        file = Files.write(folder.newFile("frame.yuv").toPath(), bytes);
+        sha256 = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        socket = folder.getRoot().toPath().resolve("s");
+    }
+
+    @After
+    public void end_what_was_started() {
+        processes.forEach(Process::destroyForcibly);
+    }
+
+    @Test
+    public void another_process_reads_a_read_only_buffer_also_after_the_gateway_is_gone_and_cannot_harm_it()
+            throws Exception {
+        Process peer = peer("receive", socket.toString());
+        Process gateway = gateway("load --read-only -n frame '" + file + "'", "share frame " + socket, "sum frame");
+        BufferedReader says = peer.inputReader();
+
+        String first = says.readLine();
+        assertTrue(first, first.contains("\"word\": \"dmaheap\", \"version\": \"1\", \"name\": \"frame\", \"fds\": 1"));
+        assertEquals(sha256, value(first, "sha256"));
+
+        String inherited = says.readLine();
+        assertEquals(inherited, "EACCES", value(inherited, "map"));
+        assertEquals(inherited, "EBADF", value(inherited, "write"));
+        for (String attempt : List.of("shrink", "grow", "seal", "punch")) {
+            assertNotEquals(inherited, "done", value(inherited, attempt));
+        }
+        String reopened = says.readLine();
+        for (String attempt : List.of("shrink", "grow", "seal", "map", "write", "punch")) {
+            assertEquals(attempt + " in " + reopened, "EPERM", value(reopened, attempt));
+        }
+        assertEquals(sha256, value(says.readLine(), "after"));
+
+        String told = output(gateway);
+        assertTrue(told, told.contains("given to              process " + peer.pid() + " of user "));
+        assertTrue(told, told.contains(sha256 + "  frame"));
+        assertFalse("the socket's file is gone", Files.exists(socket));
+
+        tellToGoOn(peer);
+        assertEquals("read after the gateway has exited", sha256, value(says.readLine(), "later"));
+        assertEquals(0, peer.waitFor());
+    }
+
+    @Test
+    public void another_process_may_write_a_buffer_that_it_was_given_to_write_and_cannot_take_it_away()
+            throws Exception {
+        Process peer = peer("receive", socket.toString());
+        Process gateway = gateway("load -n frame '" + file + "'", "share frame " + socket, "sum frame", "free frame");
+        BufferedReader says = peer.inputReader();
+        assertEquals(sha256, value(says.readLine(), "sha256"));
+        String inherited = says.readLine();
+        for (String attempt : List.of("shrink", "grow", "seal")) {
+            assertEquals(attempt + " in " + inherited, "EPERM", value(inherited, attempt));
+        }
+        for (String attempt : List.of("map", "write", "punch")) {
+            assertEquals(attempt + " in " + inherited, "done", value(inherited, attempt));
+        }
+        assertEquals("nobody was harmed", 0, gateway.waitFor());
+        tellToGoOn(peer);
+        assertEquals(0, peer.waitFor());
+    }
+
+    @Test
+    public void the_gateway_adopts_what_another_process_made_and_sealed() throws Exception {
+        Process peer = peer("offer", socket.toString(), SEALED);
+        String theirs = value(peer.inputReader().readLine(), "sha256");
+        String told = output(gateway("receive " + socket, "sum theirs", "list", "free theirs", "list"));
+        assertTrue(told, told.contains(theirs + "  theirs"));
+        assertTrue(told, told.contains("received from         process " + peer.pid()));
+        assertEquals(told, 1, told.lines().filter(line -> line.startsWith("adopted")).count());
+    }
+
+    @Test
+    public void the_gateway_refuses_what_could_be_shrunk_under_it() throws Exception {
+        Process peer = peer("offer", socket.toString(), UNSEALED);
+        peer.inputReader().readLine();
+        Process gateway = gateway("receive " + socket);
+        assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
+        assertEquals(1, gateway.exitValue());
+        String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("its sender seals it with F_SEAL_SHRINK"));
+    }
+
+    @Test
+    public void nobody_comes_and_nobody_is_there_are_sentences() throws Exception {
+        Process alone = gateway("load -n frame '" + file + "'", "share -t 1 frame " + socket);
+        assertTrue(alone.waitFor(60, TimeUnit.SECONDS));
+        String error = new String(alone.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("line 2: nobody came to " + socket + " within 1 s"));
+        assertFalse(Files.exists(socket));
+
+        Process nobody = gateway("receive " + socket);
+        assertTrue(nobody.waitFor(60, TimeUnit.SECONDS));
+        error = new String(nobody.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("connect to " + socket));
+    }
+
+    /** A gateway that runs a script and ends. */
+    private Process gateway(String... lines) throws IOException {
+        ProcessBuilder builder = new ProcessBuilder(GATEWAY.toString());
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        Process process = started(builder);
+        try (Writer script = process.outputWriter()) {
+            script.write(String.join("\n", lines) + "\n");
+        }
+        return process;
+    }
+
+    private Process peer(String... arguments) throws Exception {
+        Path script = Path.of(getClass().getResource("/peer.py").toURI());
+        List<String> command = new ArrayList<>(List.of("python3", script.toString()));
+        command.addAll(List.of(arguments));
+        return started(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT));
+    }
+
+    private Process started(ProcessBuilder builder) throws IOException {
+        Process process = builder.start();
+        processes.add(process);
+        return process;
+    }
+
+    private static void tellToGoOn(Process peer) throws IOException {
+        try (Writer in = peer.outputWriter()) {
+            in.write("go on\n");
+        }
+    }
+
+    private static String output(Process gateway) throws Exception {
+        String text = new String(gateway.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
+        String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(error + text, 0, gateway.exitValue());
+        return text;
+    }
+
+    private static String value(String json, String key) {
+        Matcher matcher = Pattern.compile("\"" + key + "\": \"?([^\",}]*)").matcher(String.valueOf(json));
+        assertTrue(key + " in " + json, matcher.find());
+        return matcher.group(1);
+    }
+}
