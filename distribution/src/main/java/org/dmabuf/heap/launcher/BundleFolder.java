@@ -36,9 +36,10 @@ final class BundleFolder {
      *
      * @param context of a framework that runs
      * @param problems gets a sentence for each jar that does not run
+     * @param beforeShell what else there is to start
      * @return whether there is an interactive shell among those that run
      */
-    boolean run(BundleContext context, Consumer<String> problems) throws Failure {
+    boolean run(BundleContext context, Consumer<String> problems, Runnable beforeShell) throws Failure {
         FrameworkWiring wiring = context.getBundle().adapt(FrameworkWiring.class);
         Map<Bundle, String> bundles = install(context, problems);
         wiring.resolveBundles(bundles.keySet()); // all at once, so that an optional import finds what comes later
@@ -46,6 +47,7 @@ final class BundleFolder {
                 .filter(bundle -> bundle.getHeaders().get(Constants.FRAGMENT_HOST) == null)
                 .collect(Collectors.partitioningBy(BundleFolder::isShell));
         byShell.get(false).forEach(bundle -> start(bundle, bundles.get(bundle), wiring, problems));
+        beforeShell.run();
         return byShell.get(true).stream()
                 .filter(bundle -> start(bundle, bundles.get(bundle), wiring, problems))
                 .count() > 0;

@@ -24,22 +24,26 @@ final class Gateway implements AutoCloseable {
 
     private final Felix framework;
     private final BundleFolder bundles;
+    private final Path dropped;
     private final BundleCache cache;
+    private volatile DeployFolder deploy;
     private boolean closed;
 
     /**
      * Starts nothing yet.
      *
      * @param bundles folder of the jars to run
+     * @param dropped folder of jars that may come and go
      * @param cache what the framework may write to; deleted at the end
      * @param settings framework properties
      */
-    Gateway(Path bundles, BundleCache cache, Map<String, String> settings) {
+    Gateway(Path bundles, Path dropped, BundleCache cache, Map<String, String> settings) {
         Map<String, Object> configuration = new HashMap<>(settings);
         configuration.put(Constants.FRAMEWORK_STORAGE, cache.folder().toString());
         configuration.put(FelixConstants.LOG_LOGGER_PROP, new FrameworkLog());
         this.framework = new Felix(configuration);
         this.bundles = new BundleFolder(bundles);
+        this.dropped = dropped;
         this.cache = cache;
     }
 
@@ -60,7 +64,13 @@ final class Gateway implements AutoCloseable {
         }
         OsgiLog.register(context());
         commands.register(context());
-        return bundles.run(context(), problems);
+        return bundles.run(context(), problems, () -> openDeploy(problems));
+    }
+
+    /** Opened without the lock that {@link #close()} takes: a bundle that it starts may end the process. */
+    private void openDeploy(Consumer<String> problems) {
+        deploy = new DeployFolder(dropped, cache.folder().resolve("deploy"), problems);
+        deploy.open(context());
     }
 
     BundleContext context() {
@@ -89,6 +99,9 @@ final class Gateway implements AutoCloseable {
         }
         closed = true;
         try {
+            if (deploy != null) {
+                deploy.close();
+            }
             stop();
             framework.waitForStop(STOP_MILLIS);
         } catch (InterruptedException e) {

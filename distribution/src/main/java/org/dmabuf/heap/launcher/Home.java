@@ -26,9 +26,19 @@ record Home(Path folder) {
         return folder.resolve("bundles");
     }
 
+    /** Every jar in here runs while it is there. */
+    Path deploy() {
+        return folder.resolve("deploy");
+    }
+
+    /** Where the user's configuration is. */
+    Path etc() {
+        return folder.resolve("etc");
+    }
+
     /** The framework properties that a user may edit. */
     Path settings() {
-        return folder.resolve("etc").resolve("gateway.properties");
+        return etc().resolve("gateway.properties");
     }
 
     /** Room for what the framework writes while it runs. */

@@ -8,6 +8,8 @@ import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Starts a gateway from the command line; {@link CommandLine#USAGE} says what it can be asked for. */
 public final class Main {
@@ -23,7 +25,8 @@ public final class Main {
 
     /**
      * Exits with 0 when all is well, with 1 when a command failed or the gateway did not start, with 2 when the
-     * arguments make no sense. It always exits: a bundle that left a thread behind does not keep the process alive.
+     * arguments make no sense; a signal ends it with 128 and the signal's number. It always exits: a bundle that left a
+     * thread behind does not keep the process alive.
      *
      * @param arguments options, then the words of a command
      */
@@ -60,17 +63,29 @@ public final class Main {
         Map<String, String> settings = Settings.load(home.settings(), System.getProperties());
         mode.applyToShell(home, settings);
         BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")));
-        try (Gateway gateway = new Gateway(home.bundles(), cache, settings)) {
+        settings.putIfAbsent("felix.fileinstall.dir", home.etc().toString());
+        settings.putIfAbsent("felix.fileinstall.tmpdir", cache.folder().resolve("etc").toString());
+        Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // not before its levels are set
+        try (Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
-            if (mode == Mode.INTERACTIVE) {
-                if (!gateway.start(new Commands(gateway::stop), ERR::println)) {
-                    throw Failure.of("no bundle of a shell is active; give a command, or commands on standard input");
+            switch (mode) {
+                case INTERACTIVE -> {
+                    if (!gateway.start(new Commands(gateway::stop), log::warn)) {
+                        throw Failure.of(
+                                "no bundle of a shell is active; give a command, or commands on standard input");
+                    }
+                    gateway.waitForStop();
                 }
-                gateway.waitForStop();
-            } else {
-                Commands commands = new Commands(() -> {});
-                gateway.start(commands, ERR::println);
-                execute(line, gateway, commands, Settings.ofSession(settings));
+                case BATCH -> {
+                    Commands commands = new Commands(() -> {});
+                    gateway.start(commands, log::warn);
+                    execute(line, gateway, commands, Settings.ofSession(settings));
+                }
+                case DAEMON -> {
+                    gateway.start(new Commands(gateway::stop), log::warn);
+                    log.info("the gateway is up, process {}", ProcessHandle.current().pid());
+                    gateway.waitForStop();
+                }
             }
         }
     }

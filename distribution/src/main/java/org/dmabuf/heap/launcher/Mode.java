@@ -12,9 +12,15 @@ enum Mode {
     INTERACTIVE,
 
     /** One command, or a script on standard input. */
-    BATCH;
+    BATCH,
+
+    /** Nobody: neither standard input nor a terminal is read, and only a signal ends it. */
+    DAEMON;
 
     static Mode of(CommandLine line) {
+        if (line.daemon()) {
+            return DAEMON;
+        }
         var terminal = System.console();
         return line.command().isEmpty() && terminal != null && terminal.isTerminal() ? INTERACTIVE : BATCH;
     }
@@ -22,7 +28,7 @@ enum Mode {
     /**
      * Sets the properties that the shell's bundle and JLine below it read when they start. What the user has set stays.
      *
-     * <p>A script must keep standard input and Ctrl-C to itself: it gets JLine's dumb terminal, which touches neither,
+     * <p>A script and a service must keep standard input and Ctrl-C to themselves: they get JLine's dumb terminal, which touches neither,
      * and the shell opens no session. A person gets the terminal through JLine's native code in Java, or by calling
      * stty; JLine's other ways unpack a library into the folder for temporary files and leave it there.
      */

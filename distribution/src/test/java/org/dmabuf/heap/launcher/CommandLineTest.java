@@ -14,7 +14,7 @@ class CommandLineTest {
     @Test
     void words_are_one_command() throws Failure {
         CommandLine line = CommandLine.parse(List.of("dmaheap:list", "|", "grep", "system"));
-        assertEquals(new CommandLine(false, false, Optional.of("dmaheap:list | grep system")), line);
+        assertEquals(new CommandLine(false, false, false, Optional.of("dmaheap:list | grep system")), line);
     }
 
     @Test
@@ -35,6 +35,14 @@ class CommandLineTest {
     void help_is_asked_for_in_two_ways() throws Failure {
         assertTrue(CommandLine.parse(List.of("-h")).help());
         assertTrue(CommandLine.parse(List.of("--help")).help());
+    }
+
+    @Test
+    void daemon_runs_no_command() throws Failure {
+        assertTrue(CommandLine.parse(List.of("-v", "--daemon")).daemon());
+        Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(List.of("--daemon", "dmaheap:list")));
+        assertEquals("--daemon runs no command, so leave out one of the two: dmaheap:list", failure.getMessage());
+        assertEquals(2, failure.status());
     }
 
     @Test

@@ -84,7 +84,7 @@ class GatewayTest {
     }
 
     private Gateway start(BundleCache cache) throws Failure {
-        Gateway gateway = new Gateway(bundles, cache, Map.of());
+        Gateway gateway = new Gateway(bundles, folder.resolve("deploy"), cache, Map.of());
         gateway.start(new Commands(() -> {}), problems::add);
         return gateway;
     }
