@@ -18,7 +18,8 @@ import org.ops4j.pax.exam.Option;
 
 /** The gateway as it is distributed, for a test container: the very files, less those that want a terminal. */
 final class Gateway {
-    private static final Path BUNDLES = Path.of(System.getProperty("gateway"), "bundles");
+    private static final Path HOME = Path.of(System.getProperty("gateway")).normalize();
+    private static final Path BUNDLES = HOME.resolve("bundles");
     private static final Path DROP_INS = Path.of(System.getProperty("drop.ins"));
 
     private Gateway() {}
@@ -31,6 +32,10 @@ final class Gateway {
                         .toArray(Option[]::new)),
                 systemProperty("gateway").value(System.getProperty("gateway")),
                 systemProperty("drop.ins").value(System.getProperty("drop.ins")),
+                systemProperty("felix.fileinstall.dir").value(HOME.resolve("etc").toString()),
+                systemProperty("felix.fileinstall.filter").value(".*\\.cfg"),
+                systemProperty("felix.fileinstall.enableConfigSave").value("false"),
+                systemProperty("felix.fileinstall.log.level").value("2"),
                 systemProperty("org.ops4j.pax.logging.DefaultServiceLog.level").value("WARN"),
                 vmOption("--enable-native-access=ALL-UNNAMED"),
                 vmOption("--sun-misc-unsafe-memory-access=allow"),

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNotEquals;
+import static org.junit.Assert.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Rule;
+import org.junit.Test;
+import org.junit.rules.TemporaryFolder;
+
+/** The archive that is handed out, unpacked somewhere and run with a JDK and nothing else. */
+public class ArchiveIT {
+    @Rule
+    public TemporaryFolder folder = new TemporaryFolder();
+
+    private UnpackedGateway gateway;
+
+    @Before
+    public void unpack() throws Exception {
+        gateway = UnpackedGateway.in(folder.newFolder("a folder with a blank").toPath());
+    }
+
+    @After
+    public void stop() {
+        gateway.close();
+    }
+
+    @Test
+    public void it_has_one_top_folder_with_the_version_programs_in_bin_and_nothing_in_deploy() throws Exception {
+        String archive = UnpackedGateway.ARCHIVE.getFileName().toString();
+        assertEquals(archive, gateway.home().getFileName() + ".tar.gz");
+        try (Stream<Path> programs = Files.list(gateway.home().resolve("bin"))) {
+            assertTrue(programs.allMatch(Files::isExecutable));
+        }
+        try (Stream<Path> dropped = Files.list(gateway.home().resolve("deploy"))) {
+            assertEquals(List.of(), dropped.toList());
+        }
+        for (String file : List.of(
+                "README.md", "LICENSE", "etc/org.dmabuf.heap.system.cfg", "lib/systemd/dmaheap-gateway.service")) {
+            assertTrue(file, Files.isRegularFile(gateway.home().resolve(file)));
+        }
+    }
+
+    @Test
+    public void one_command_sees_the_heap_that_was_dropped_in() throws Exception {
+        assertTrue(gateway.runOnce("dmaheap:list").startsWith("NAME"));
+        Files.copy(gateway.home().resolve("examples/vendor-heap.jar"), gateway.dropped("vendor-heap.jar"));
+        String listed = gateway.runOnce("dmaheap:list");
+        assertTrue(listed, listed.lines().anyMatch(line -> line.matches("acme +40 .* serving .*")));
+        assertEquals(List.of(), gateway.caches());
+    }
+
+    @Test
+    public void setenv_gives_options_to_java() throws Exception {
+        Files.writeString(
+                gateway.home().resolve("bin/setenv"),
+                "JAVA_OPTS=-Dorg.slf4j.simpleLogger.log.org.dmabuf=info\n");
+        String printed = gateway.runOnce("dmaheap:list");
+        assertTrue(printed, printed.contains("heap 'system' of bundle org.dmabuf.heap.system serves"));
+    }
+
+    @Test
+    public void a_daemon_serves_without_a_terminal_until_SIGTERM_ends_it_in_good_order() throws Exception {
+        Process daemon = gateway.startDaemon();
+        gateway.awaitLog("the gateway is up, process " + daemon.pid());
+        assertNotEquals(List.of(), gateway.caches());
+        Files.copy(gateway.home().resolve("examples/vendor-heap.jar"), gateway.dropped("vendor-heap.jar"));
+        gateway.awaitLog("heap 'acme' of bundle org.example.acme.heap serves");
+
+        assertEquals(128 + 15, gateway.terminate());
+        gateway.awaitLog("heap 'acme' has left, 0 buffers of it live on");
+        assertEquals(List.of(), gateway.caches());
+    }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.jar.Attributes;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Rule;
+import org.junit.Test;
+import org.junit.rules.TemporaryFolder;
+
+/** Jars and configuration that come, change and go while a gateway runs. */
+public class DeployIT {
+    private static final String SERVING = " +40 +acme +memfd .* serving .*";
+    private static final String HELD = "held +64 KiB .*";
+
+    @Rule
+    public TemporaryFolder folder = new TemporaryFolder();
+
+    private final Path vendor = Gateway.dropIn("vendor-heap");
+    private UnpackedGateway gateway;
+
+    @Before
+    public void start() throws Exception {
+        gateway = UnpackedGateway.in(folder.newFolder("a folder with a blank").toPath())
+                .startScript();
+        assertEquals(
+                "heaps of a fresh gateway", 2, gateway.run("dmaheap:list").lines().count());
+    }
+
+    @After
+    public void stop() {
+        gateway.close();
+    }
+
+    @Test
+    public void a_buffer_outlives_that_its_heap_is_replaced_and_removed() throws Exception {
+        Files.copy(vendor, gateway.dropped("acme.jar"));
+        gateway.await("dmaheap:list", "acme" + SERVING);
+        gateway.run("dmaheap:alloc -h acme -n held 64K");
+
+        copyWithVersion("0.2.0", gateway.dropped("acme.jar"));
+        gateway.await("felix:lb -s", ".*Active.*org\\.example\\.acme\\.heap \\(0\\.2\\.0\\).*");
+        gateway.await("dmaheap:list", "acme" + SERVING + " 1 +64 KiB");
+        gateway.await("dmaheap:buffers", HELD);
+
+        Files.delete(gateway.dropped("acme.jar"));
+        gateway.await("dmaheap:list", "acme .* departed .* 1 +64 KiB");
+        gateway.await("dmaheap:buffers", HELD);
+        assertFalse(gateway.run("felix:lb -s"), gateway.run("felix:lb -s").contains("org.example.acme"));
+
+        gateway.run("dmaheap:free held");
+        assertEquals("", gateway.run("dmaheap:buffers").lines().skip(1).reduce("", String::concat));
+        assertEquals("no complaint", List.of(), gateway.warnings(".jar"));
+        gateway.endScript();
+    }
+
+    @Test
+    public void half_a_jar_does_no_harm_to_the_heap_that_it_will_replace() throws Exception {
+        Files.copy(vendor, gateway.dropped("acme.jar"));
+        gateway.await("dmaheap:list", "acme" + SERVING);
+        gateway.run("dmaheap:alloc -h acme -n held 64K");
+
+        byte[] whole = Files.readAllBytes(vendor);
+        Files.write(gateway.dropped("acme.jar"), Arrays.copyOf(whole, whole.length / 2));
+        gateway.awaitLog("acme.jar does not replace the one that runs: it is cut off or damaged (zip END header not"
+                + " found); copy it once more");
+        gateway.await("dmaheap:list", "acme" + SERVING + " 1 +64 KiB");
+        assertEquals(1, gateway.log().lines().filter(line -> line.contains("heap 'acme' of bundle")).count());
+
+        copyWithVersion("0.3.0", gateway.dropped("acme.jar"));
+        gateway.await("felix:lb -s", ".*Active.*org\\.example\\.acme\\.heap \\(0\\.3\\.0\\).*");
+        gateway.await("dmaheap:buffers", HELD);
+        assertEquals(1, gateway.warnings("acme.jar").size());
+        gateway.endScript();
+    }
+
+    @Test
+    public void what_is_no_bundle_is_told_once_by_name_and_disturbs_nothing() throws Exception {
+        byte[] whole = Files.readAllBytes(vendor);
+        Files.write(gateway.dropped("cut.jar"), Arrays.copyOf(whole, whole.length / 2));
+        Files.writeString(gateway.dropped("text.jar"), "hello");
+        Files.createFile(gateway.dropped("empty.jar"));
+        bundle("plain.jar", Map.of());
+        Files.copy(gateway.home().resolve("bundles/heap-system.jar"), gateway.dropped("twice.jar"));
+        byte[] damaged = whole.clone();
+        damaged[whole.length / 3] ^= 1;
+        Files.write(gateway.dropped("damaged.jar"), damaged);
+        Files.writeString(gateway.dropped("notes.txt"), "ignored");
+        Files.copy(vendor, gateway.dropped("zz.jar"));
+
+        gateway.await("dmaheap:list", "acme" + SERVING);
+        gateway.awaitLog("text.jar is not installed: it is no jar at all; drop a bundle, or remove it");
+        gateway.awaitLog("empty.jar is not installed: it is no jar at all; drop a bundle, or remove it");
+        gateway.awaitLog("cut.jar is not installed: it is cut off or damaged (zip END header not found); copy it once"
+                + " more");
+        gateway.awaitLog("plain.jar is not installed: it is a jar but no bundle, its manifest names no"
+                + " Bundle-SymbolicName; drop a bundle, or remove it");
+        gateway.awaitLog("damaged.jar is not installed: it is cut off or damaged ");
+        Files.delete(gateway.dropped("zz.jar")); // one more change: nothing is told twice
+        gateway.await("dmaheap:list", "system .* serving .*");
+        for (String file : List.of("cut.jar", "text.jar", "empty.jar", "plain.jar", "twice.jar", "damaged.jar")) {
+            assertEquals(gateway.log(), 1, gateway.warnings(file).size());
+        }
+        assertEquals(List.of(), gateway.warnings("notes.txt"));
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_bundle_that_lacks_another_is_told_once_and_starts_when_that_is_dropped_in() throws Exception {
+        bundle("needy.jar", Map.of("Bundle-SymbolicName", "org.acme.needy", "Import-Package", "org.acme.dma;version=\"[1,2)\""));
+        gateway.awaitLog("needy.jar does not start: it lacks package org.acme.dma [1.0.0,2.0.0)");
+        Files.copy(vendor, gateway.dropped("acme.jar")); // something changes that does not help
+        gateway.await("dmaheap:list", "acme" + SERVING);
+
+        bundle("provider.jar", Map.of("Bundle-SymbolicName", "org.acme.provider", "Export-Package", "org.acme.dma;version=1.4"));
+        gateway.await("felix:lb -s", ".*Active.*org\\.acme\\.needy .*");
+        assertEquals(gateway.log(), 1, gateway.warnings("needy.jar").size());
+
+        Files.delete(gateway.dropped("provider.jar"));
+        gateway.await("felix:lb -s", ".*Installed.*org\\.acme\\.needy .*");
+        gateway.await("dmaheap:list", "acme" + SERVING);
+        gateway.endScript();
+    }
+
+    @Test
+    public void configuration_takes_effect_while_buffers_are_held() throws Exception {
+        gateway.run("dmaheap:alloc -n held 64K");
+        // A broker that restarted for its configuration would have closed every buffer.
+        Files.writeString(gateway.home().resolve("etc/org.dmabuf.heap.broker.cfg"), "drain.ms = 100\n");
+        Path file = gateway.home().resolve("etc/org.dmabuf.heap.system.cfg");
+        String text = "heap.name = renamed\nheap.id = 7\nheap.priority = 5\n";
+        Files.writeString(file, text);
+        gateway.await("dmaheap:list", "renamed +7 +system +memfd .* serving .*");
+        gateway.await("dmaheap:list", "system .* departed .* 1 +64 KiB");
+        gateway.await("dmaheap:buffers", HELD);
+        assertTrue(gateway.run("dmaheap:info renamed").lines().anyMatch(line -> line.matches("heap\\.priority +5")));
+        assertEquals("the file is not written back", text, Files.readString(file));
+
+        Files.delete(file);
+        gateway.await("dmaheap:list", "system +0 +system +memfd .* serving .*");
+        gateway.run("dmaheap:free held");
+        gateway.endScript();
+    }
+
+    /** A jar with a manifest and nothing else, put there in one step. */
+    private void bundle(String name, Map<String, String> headers) throws IOException {
+        Manifest manifest = new Manifest();
+        Attributes attributes = manifest.getMainAttributes();
+        attributes.putValue("Manifest-Version", "1.0");
+        attributes.putValue("Bundle-ManifestVersion", "2");
+        headers.forEach(attributes::putValue);
+        Path jar = folder.getRoot().toPath().resolve(name);
+        try (OutputStream out = Files.newOutputStream(jar)) {
+            new JarOutputStream(out, manifest).close();
+        }
+        Files.move(jar, gateway.dropped(name), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** The vendor's jar with another version, written over what is there. */
+    private void copyWithVersion(String version, Path to) throws IOException {
+        try (JarFile from = new JarFile(vendor.toFile())) {
+            Manifest manifest = from.getManifest();
+            manifest.getMainAttributes().putValue("Bundle-Version", version);
+            try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(to), manifest)) {
+                for (JarEntry entry : Collections.list(from.entries())) {
+                    if (!entry.isDirectory() && !entry.getName().equals(JarFile.MANIFEST_NAME)) {
+                        out.putNextEntry(new JarEntry(entry.getName()));
+                        try (InputStream in = from.getInputStream(entry)) {
+                            in.transferTo(out);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

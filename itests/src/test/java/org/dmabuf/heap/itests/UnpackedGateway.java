@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertTrue;
+import static org.junit.Assert.fail;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** The distributed archive, unpacked, and processes that run from it with a JDK and nothing else. */
+final class UnpackedGateway implements AutoCloseable {
+    static final Path ARCHIVE = Path.of(System.getProperty("gateway.archive")).normalize();
+
+    private static final long SECONDS = 30;
+
+    private final Path home;
+    private final Path log;
+    private Process process;
+    private BufferedReader out;
+    private PrintWriter in;
+    private int commands;
+
+    private UnpackedGateway(Path home, Path log) {
+        this.home = home;
+        this.log = log;
+    }
+
+    /** Unpacks the archive into a folder that exists. */
+    static UnpackedGateway in(Path folder) throws Exception {
+        Process tar = new ProcessBuilder("tar", "-xzf", ARCHIVE.toString(), "-C", folder.toString())
+                .inheritIO()
+                .start();
+        assertEquals("exit status of tar", 0, tar.waitFor());
+        try (Stream<Path> top = Files.list(folder)) {
+            List<Path> folders = top.toList();
+            assertEquals("top folders of the archive: " + folders, 1, folders.size());
+            return new UnpackedGateway(folders.getFirst(), Files.createTempFile(folder, "gateway", ".log"));
+        }
+    }
+
+    Path home() {
+        return home;
+    }
+
+    /** {@return a file in the folder for jars that come and go} */
+    Path dropped(String name) {
+        return home.resolve("deploy").resolve(name);
+    }
+
+    /** Starts a gateway whose script is what {@link #run} sends. */
+    UnpackedGateway startScript() throws IOException {
+        ProcessBuilder builder = builder();
+        builder.environment().put("JAVA_OPTS", "-Dorg.slf4j.simpleLogger.log.org.dmabuf=info");
+        process = builder.redirectError(log.toFile()).start();
+        out = process.inputReader(StandardCharsets.UTF_8);
+        in = new PrintWriter(process.outputWriter(StandardCharsets.UTF_8), true);
+        return this;
+    }
+
+    /** Starts a gateway without a terminal, as a service. */
+    Process startDaemon() throws IOException {
+        process = builder("--daemon")
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectOutput(log.toFile())
+                .redirectErrorStream(true)
+                .start();
+        return process;
+    }
+
+    /** {@return what one run of a command prints, errors too; it must end with 0} */
+    String runOnce(String command) throws Exception {
+        Process once = builder(command)
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectErrorStream(true)
+                .start();
+        try (BufferedReader reader = new BufferedReader(new InputStreamReader(once.getInputStream(), StandardCharsets.UTF_8))) {
+            String text = String.join("\n", reader.lines().toList());
+            assertEquals(text, 0, once.waitFor());
+            return text;
+        }
+    }
+
+    private ProcessBuilder builder(String... arguments) {
+        List<String> words = new ArrayList<>(List.of(home.resolve("bin/gateway").toString()));
+        words.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(words);
+        builder.environment().clear();
+        builder.environment().put("PATH", "/usr/bin:/bin");
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        return builder;
+    }
+
+    /** {@return what a command line of the script prints} */
+    String run(String line) throws IOException {
+        String end = "end of command " + ++commands;
+        in.println(line);
+        in.println("echo '" + end + "'");
+        StringBuilder printed = new StringBuilder();
+        for (String text = out.readLine(); !end.equals(text); text = out.readLine()) {
+            if (text == null) {
+                throw new AssertionError("the gateway ended at '" + line + "': " + log());
+            }
+            printed.append(text).append('\n');
+        }
+        return printed.toString();
+    }
+
+    /** Repeats a command until it prints a line that matches as a whole. */
+    void await(String command, String expectedLine) throws Exception {
+        Pattern pattern = Pattern.compile("^" + expectedLine + "$", Pattern.MULTILINE);
+        await(pattern, () -> run(command));
+    }
+
+    /** Waits for a line of the log, the end of which is given. */
+    void awaitLog(String expected) throws Exception {
+        await(Pattern.compile(".* - " + Pattern.quote(expected)), this::log);
+    }
+
+    private interface Text {
+        String get() throws IOException;
+    }
+
+    private void await(Pattern expected, Text text) throws Exception {
+        String last = "";
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        while (System.nanoTime() < deadline) {
+            last = text.get();
+            if (expected.matcher(last).find()) {
+                return;
+            }
+            Thread.sleep(20);
+        }
+        fail("no line like '" + expected + "' within " + SECONDS + " s in:\n" + last + "\nlog:\n" + log());
+    }
+
+    String log() throws IOException {
+        return Files.readString(log);
+    }
+
+    /** {@return lines of the log that warn, or worse, and name a file} */
+    List<String> warnings(String file) throws IOException {
+        return log().lines()
+                .filter(line -> !line.startsWith("INFO") && line.contains(file))
+                .toList();
+    }
+
+    /** {@return what processes of this gateway have left in its cache} */
+    List<Path> caches() throws IOException {
+        try (Stream<Path> folders = Files.list(home.resolve("cache"))) {
+            return folders.toList();
+        }
+    }
+
+    /** Ends the script; it must have gone well. */
+    void endScript() throws Exception {
+        in.close();
+        assertTrue("the gateway does not end: " + log(), process.waitFor(SECONDS, TimeUnit.SECONDS));
+        assertEquals(log(), 0, process.exitValue());
+        assertEquals(List.of(), caches());
+    }
+
+    /** {@return the exit status after SIGTERM} */
+    int terminate() throws Exception {
+        process.destroy();
+        if (!process.waitFor(SECONDS, TimeUnit.SECONDS)) {
+            throw new TimeoutException("SIGTERM does not end the gateway: " + log());
+        }
+        return process.exitValue();
+    }
+
+    @Override
+    public void close() {
+        if (process != null) {
+            process.destroyForcibly();
+        }
+    }
+}
