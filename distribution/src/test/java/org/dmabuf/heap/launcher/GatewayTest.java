@@ -83,6 +83,44 @@ class GatewayTest {
         assertTrue(problems.get(4).startsWith("e.jar does not start: "), problems.get(4));
     }
 
+    @Test
+    void dropped_bundles_run_before_start_returns_and_one_that_somebody_stopped_stays_stopped() throws Exception {
+        Path deploy = Files.createDirectory(folder.resolve("deploy"));
+        Files.move(bundle("b", Map.of("Import-Package", "org.acme.a")), deploy.resolve("b.jar"));
+        Files.move(bundle("c", Map.of("Export-Package", "org.acme.a")), deploy.resolve("c.jar"));
+        try (Gateway gateway = start(cache())) {
+            Bundle b = gateway.context().getBundle(deploy.resolve("b.jar").toUri().toString());
+            Bundle c = gateway.context().getBundle(deploy.resolve("c.jar").toUri().toString());
+            assertEquals(List.of(Bundle.ACTIVE, Bundle.ACTIVE), List.of(b.getState(), c.getState()));
+
+            c.stop();
+            Files.move(bundle("d", Map.of()), deploy.resolve("d.jar"));
+            awaitState(Bundle.ACTIVE, gateway, deploy.resolve("d.jar"));
+            assertEquals(Bundle.RESOLVED, c.getState());
+        }
+        assertEquals(List.of(), problems);
+    }
+
+    @Test
+    void deploy_folder_may_come_later() throws Exception {
+        try (Gateway gateway = start(cache())) {
+            Path deploy = Files.createDirectory(folder.resolve("deploy"));
+            Files.move(bundle("late", Map.of()), deploy.resolve("late.jar"));
+            awaitState(Bundle.ACTIVE, gateway, deploy.resolve("late.jar"));
+        }
+        assertEquals(List.of(), problems);
+    }
+
+    private static void awaitState(int state, Gateway gateway, Path jar) throws InterruptedException {
+        int last = 0;
+        for (int i = 0; i < 1000 && last != state; i++) {
+            Thread.sleep(10);
+            Bundle bundle = gateway.context().getBundle(jar.toUri().toString());
+            last = bundle == null ? 0 : bundle.getState();
+        }
+        assertEquals(state, last, jar + " within 10 s");
+    }
+
     private Gateway start(BundleCache cache) throws Failure {
         Gateway gateway = new Gateway(bundles, folder.resolve("deploy"), cache, Map.of());
         gateway.start(new Commands(() -> {}), problems::add);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.zip.ZipEntry;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class JarFlawTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void whole_bundle_has_none() throws IOException {
+        assertEquals(Optional.empty(), flaw(bundle()));
+    }
+
+    @Test
+    void no_cut_of_a_bundle_passes_and_each_may_be_unfinished() throws IOException {
+        byte[] whole = bundle();
+        for (int length = 0; length < whole.length; length++) {
+            assertTrue(flaw(Arrays.copyOf(whole, length)).orElseThrow().maybeUnfinished(), length + " bytes");
+        }
+    }
+
+    @Test
+    void file_of_full_length_that_is_not_all_written_is_damaged() throws IOException {
+        byte[] bytes = bundle();
+        Arrays.fill(bytes, bytes.length / 4, bytes.length / 2, (byte) 0); // a copy that fills in blocks in any order
+        assertTrue(flaw(bytes).orElseThrow().sentence().startsWith("it is cut off or damaged ("));
+    }
+
+    @Test
+    void jar_without_a_symbolic_name_is_no_bundle_and_will_not_become_one() throws IOException {
+        JarFlaw flaw = flaw(jar(new Manifest())).orElseThrow();
+        assertFalse(flaw.maybeUnfinished());
+        assertTrue(flaw.sentence().startsWith("it is a jar but no bundle"), flaw.sentence());
+    }
+
+    @Test
+    void text_is_no_jar() throws IOException {
+        assertTrue(flaw("hello".getBytes()).orElseThrow().sentence().startsWith("it is no jar at all"));
+    }
+
+    @Test
+    void file_that_is_gone_has_no_flaw_to_tell() {
+        assertThrows(NoSuchFileException.class, () -> JarFlaw.of(folder.resolve("gone.jar")));
+    }
+
+    private Optional<JarFlaw> flaw(byte[] bytes) throws IOException {
+        return JarFlaw.of(Files.write(folder.resolve("a.jar"), bytes));
+    }
+
+    private static byte[] bundle() throws IOException {
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().putValue("Manifest-Version", "1.0");
+        manifest.getMainAttributes().putValue("Bundle-SymbolicName", "org.acme");
+        return jar(manifest);
+    }
+
+    private static byte[] jar(Manifest manifest) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
+            jar.putNextEntry(new ZipEntry("data"));
+            jar.write("some data that is long enough to be more than its headers ".repeat(3).getBytes());
+        }
+        return bytes.toByteArray();
+    }
+}
