@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * What the broker costs over a direct call of the exporter, with 64 heaps and accounting on: an exporter that does
+ * nothing shows the broker alone, one of memfds the whole.
+ */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+@Fork(value = 2, jvmArgs = {"--enable-native-access=ALL-UNNAMED"})
+@Warmup(iterations = 4, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+public class AllocateBenchmark {
+    private static final int HEAPS = 64;
+    private static final long SIZE = 4096;
+
+    /** Memory that costs nothing. */
+    private static final class Nothing implements HeapBuffer {
+        @Override
+        public long size() {
+            return SIZE;
+        }
+
+        @Override
+        public int descriptor() {
+            return 0;
+        }
+
+        @Override
+        public MemorySegment map(Access access) {
+            return MemorySegment.NULL;
+        }
+
+        @Override
+        public void unmap(MemorySegment mapping) {}
+
+        @Override
+        public void release() {}
+    }
+
+    private final HeapTable table = new HeapTable();
+    private final Reaper reaper = new Reaper();
+    private final Client client = new Client("bench");
+    private final HeapExporter nothing = request -> new Nothing();
+    private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
+    private final AllocationRequest byName = AllocationRequest.of(SIZE).from("heap-20");
+    private final AllocationRequest byMask = AllocationRequest.of(SIZE).fromMask(1L << 20 | 1L << 40);
+    private final AllocationRequest byRequirement =
+            AllocationRequest.of(SIZE).requiring("(&(heap.type=t40)(heap.dmabuf=false))");
+    private final AllocationRequest fromMemfd = AllocationRequest.of(SIZE).from("memfd");
+    private final CheckedRequest checked = new CheckedRequest(byName);
+    private Allocator allocator;
+
+    @Setup
+    public void arrive() {
+        allocator = new Allocator(table, reaper, new Descriptors(Syscalls.linux()));
+        for (int id = 0; id < HEAPS - 1; id++) {
+            table.arrived(
+                    id,
+                    nothing,
+                    Map.of(
+                            HeapProperties.NAME, "heap-" + id,
+                            HeapProperties.ID, id,
+                            HeapProperties.PRIORITY, id * 37 % HEAPS,
+                            HeapProperties.TYPE, "t" + id),
+                    "bench");
+        }
+        table.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
+        reaper.start();
+    }
+
+    @TearDown
+    public void leave() {
+        reaper.stop();
+    }
+
+    @Benchmark
+    public void direct() {
+        nothing.allocate(checked).release();
+    }
+
+    @Benchmark
+    public void brokerByName() {
+        try (DmaBuf buffer = allocator.allocate(client, byName)) {
+            use(buffer);
+        }
+    }
+
+    @Benchmark
+    public void brokerByMask() {
+        try (DmaBuf buffer = allocator.allocate(client, byMask)) {
+            use(buffer);
+        }
+    }
+
+    @Benchmark
+    public void brokerByRequirement() {
+        try (DmaBuf buffer = allocator.allocate(client, byRequirement)) {
+            use(buffer);
+        }
+    }
+
+    @Benchmark
+    public Heap routeByName() {
+        return table.routes().named("heap-20");
+    }
+
+    @Benchmark
+    public Heap routeByMask() {
+        Routes routes = table.routes();
+        return routes.first(routes.places(1L << 20 | 1L << 40));
+    }
+
+    @Benchmark
+    public void memfdDirect() {
+        memfd.allocate(checked).release();
+    }
+
+    @Benchmark
+    public void memfdByBroker() {
+        try (DmaBuf buffer = allocator.allocate(client, fromMemfd)) {
+            use(buffer);
+        }
+    }
+
+    private static void use(DmaBuf buffer) {
+        if (buffer.size() != SIZE) {
+            throw new AssertionError(buffer);
+        }
+    }
+}
