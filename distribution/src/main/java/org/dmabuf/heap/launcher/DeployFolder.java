@@ -36,8 +36,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A folder whose jars run while they are in it: one that is dropped in is installed and started, one that is replaced is
- * updated, one that is removed is uninstalled.
+ * A folder whose jars run while they are in it: one that is dropped in is installed and started, one that is replaced
+ * is updated, one that is removed is uninstalled.
  *
  * <p>Felix File Install does this too, but is silent about a jar that is no bundle, and uninstalls a running bundle as
  * soon as its replacement has begun to arrive. Here a jar is looked at only once it is whole, and until then what runs
@@ -47,7 +47,7 @@ import org.slf4j.LoggerFactory;
 final class DeployFolder implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
-    /** The kernel reports changes at once, except on a network's file systems; there the folder is listed this often. */
+    /** The kernel reports changes at once, except on a network's file systems: those are listed this often. */
     private static final long LIST_MILLIS = 500;
 
     /** A file that is not whole and was not written to for as long as this is no longer being copied. */

@@ -125,12 +125,16 @@ public class DeployIT {
 
     @Test
     public void a_bundle_that_lacks_another_is_told_once_and_starts_when_that_is_dropped_in() throws Exception {
-        bundle("needy.jar", Map.of("Bundle-SymbolicName", "org.acme.needy", "Import-Package", "org.acme.dma;version=\"[1,2)\""));
+        bundle(
+                "needy.jar",
+                Map.of("Bundle-SymbolicName", "org.acme.needy", "Import-Package", "org.acme.dma;version=\"[1,2)\""));
         gateway.awaitLog("needy.jar does not start: it lacks package org.acme.dma [1.0.0,2.0.0)");
         Files.copy(vendor, gateway.dropped("acme.jar")); // something changes that does not help
         gateway.await("dmaheap:list", "acme" + SERVING);
 
-        bundle("provider.jar", Map.of("Bundle-SymbolicName", "org.acme.provider", "Export-Package", "org.acme.dma;version=1.4"));
+        bundle(
+                "provider.jar",
+                Map.of("Bundle-SymbolicName", "org.acme.provider", "Export-Package", "org.acme.dma;version=1.4"));
         gateway.await("felix:lb -s", ".*Active.*org\\.acme\\.needy .*");
         assertEquals(gateway.log(), 1, gateway.warnings("needy.jar").size());
 

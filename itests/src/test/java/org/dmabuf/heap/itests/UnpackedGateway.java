@@ -7,7 +7,6 @@ import static org.junit.Assert.fail;
 
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -85,7 +84,7 @@ final class UnpackedGateway implements AutoCloseable {
                 .redirectInput(Path.of("/dev/null").toFile())
                 .redirectErrorStream(true)
                 .start();
-        try (BufferedReader reader = new BufferedReader(new InputStreamReader(once.getInputStream(), StandardCharsets.UTF_8))) {
+        try (BufferedReader reader = once.inputReader(StandardCharsets.UTF_8)) {
             String text = String.join("\n", reader.lines().toList());
             assertEquals(text, 0, once.waitFor());
             return text;
