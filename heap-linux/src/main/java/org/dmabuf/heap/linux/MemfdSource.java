@@ -52,6 +52,9 @@ public final class MemfdSource implements HeapExporter {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
             return new MemfdSource(heap, syscalls, headroom, true);
         } catch (HeapException e) {
+            if (e.errno() != Errno.EINVAL) { // a shortage of this moment says nothing about the kernel
+                throw e;
+            }
             return plain; // a kernel before 5.1 has no seal against future writers
         }
     }
