@@ -23,13 +23,13 @@ public final class FdListener implements AutoCloseable {
 
     private final Syscalls syscalls;
     private final SocketCalls sockets;
-    private final Fd socket;
+    private final GuardedSocket socket;
     private final Path path;
 
     private FdListener(Syscalls syscalls, SocketCalls sockets, Fd socket, Path path) {
         this.syscalls = syscalls;
         this.sockets = sockets;
-        this.socket = socket;
+        this.socket = new GuardedSocket(sockets, socket);
         this.path = path;
     }
 
@@ -81,9 +81,9 @@ public final class FdListener implements AutoCloseable {
         long deadline = System.nanoTime() + timeout.toNanos();
         Peer refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
-            FdSocket.require(
-                    "setsockopt", sockets.timeout(socket.fd(), Math.max(1, Duration.ofNanos(left).toMillis())), "");
-            int connection = sockets.accept(socket.fd());
+            long millis = Math.max(1, Duration.ofNanos(left).toMillis());
+            FdSocket.require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
+            int connection = (int) socket.call(sockets::accept);
             if (connection == -Errno.EAGAIN.number()) {
                 break;
             }
@@ -122,13 +122,9 @@ public final class FdListener implements AutoCloseable {
     /** Stops listening, ends an accept that waits, and removes the file. Closing twice does nothing. */
     @Override
     public void close() {
-        try {
-            sockets.shutdown(socket.fd());
-        } catch (IllegalStateException e) {
-            return; // closed before
+        if (socket.closeOnce()) {
+            delete(path);
         }
-        socket.close();
-        delete(path);
     }
 
     private static boolean isAbandoned(Syscalls syscalls, SocketCalls sockets, Path path) {

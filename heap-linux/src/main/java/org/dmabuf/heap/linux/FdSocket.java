@@ -61,14 +61,14 @@ public final class FdSocket implements AutoCloseable {
 
     private final Syscalls syscalls;
     private final SocketCalls sockets;
-    private final Fd socket;
+    private final GuardedSocket socket;
     private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
 
     /** Takes ownership of a connected socket. */
     FdSocket(Syscalls syscalls, SocketCalls sockets, Fd socket) {
         this.syscalls = syscalls;
         this.sockets = sockets;
-        this.socket = socket;
+        this.socket = new GuardedSocket(sockets, socket);
         block.set(JAVA_LONG, MSG_IOV, block.address() + IOVEC);
         block.set(JAVA_LONG, MSG_IOVLEN, 1);
         block.set(JAVA_LONG, MSG_CONTROL, block.address() + CONTROL);
@@ -112,7 +112,7 @@ public final class FdSocket implements AutoCloseable {
     public Peer peer() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment ucred = arena.allocate(12, 4);
-            require("getsockopt(SO_PEERCRED)", sockets.peer(socket.fd(), ucred), "");
+            require("getsockopt(SO_PEERCRED)", socket.call(fd -> sockets.peer(fd, ucred)), "");
             return new Peer(ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8));
         }
     }
@@ -123,7 +123,7 @@ public final class FdSocket implements AutoCloseable {
      * @param timeout at least a millisecond
      */
     void timeout(Duration timeout) {
-        require("setsockopt", sockets.timeout(socket.fd(), Math.max(1, timeout.toMillis())), "");
+        require("setsockopt", socket.call(fd -> sockets.timeout(fd, Math.max(1, timeout.toMillis()))), "");
     }
 
     /**
@@ -149,7 +149,7 @@ public final class FdSocket implements AutoCloseable {
         block.set(JAVA_INT, CONTROL + CMSG_DATA, descriptor.fd());
         long sent;
         do {
-            sent = sockets.send(socket.fd(), block);
+            sent = socket.call(fd -> sockets.send(fd, block));
         } while (sent == -Errno.EINTR.number());
         require("sendmsg", sent, "");
     }
@@ -167,7 +167,7 @@ public final class FdSocket implements AutoCloseable {
         block.set(JAVA_INT, MSG_FLAGS, 0);
         long received;
         do {
-            received = sockets.receive(socket.fd(), block);
+            received = socket.call(fd -> sockets.receive(fd, block));
         } while (received == -Errno.EINTR.number());
         require("recvmsg", received, "");
         List<Fd> descriptors = descriptors();
@@ -228,11 +228,6 @@ public final class FdSocket implements AutoCloseable {
     /** Ends the connection, and a call that waits on it. Closing twice does nothing. */
     @Override
     public void close() {
-        try {
-            sockets.shutdown(socket.fd());
-        } catch (IllegalStateException e) {
-            return; // closed before
-        }
         socket.close();
     }
 

@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import org.dmabuf.heap.Errno;
 
@@ -158,6 +159,8 @@ final class LinuxSocketCalls implements SocketCalls {
             return sent == -1 ? -Libc.errno(block) : sent;
         } catch (Throwable e) {
             throw Libc.unexpected(e);
+        } finally {
+            Reference.reachabilityFence(msghdr); // only its address went along
         }
     }
 
@@ -169,6 +172,8 @@ final class LinuxSocketCalls implements SocketCalls {
             return received == -1 ? -Libc.errno(block) : received;
         } catch (Throwable e) {
             throw Libc.unexpected(e);
+        } finally {
+            Reference.reachabilityFence(msghdr);
         }
     }
 

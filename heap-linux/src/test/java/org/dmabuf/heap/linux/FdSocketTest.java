@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -211,13 +212,48 @@ class FdSocketTest {
 
     @Test
     void closing_ends_a_call_that_waits() throws Exception {
-        try (Pair pair = new Pair()) {
-            CompletableFuture<FdMessage> waiting = CompletableFuture.supplyAsync(pair.client::receive);
-            waiting.completeOnTimeout(null, 100, TimeUnit.MILLISECONDS).join(); // it most likely waits by now
-            CompletableFuture<FdMessage> waits = CompletableFuture.supplyAsync(pair.server::receive);
-            pair.server.close();
-            assertThrows(ExecutionException.class, () -> waits.get(10, TimeUnit.SECONDS));
+        for (int round = 0; round < 200; round++) { // closed before, as and after the call begins to wait
+            try (Pair pair = new Pair()) {
+                CompletableFuture<FdMessage> receives = CompletableFuture.supplyAsync(pair.server::receive);
+                CompletableFuture<FdSocket> accepts =
+                        CompletableFuture.supplyAsync(() -> pair.listener.accept(LONG, peer -> true));
+                for (int spins = 0; spins < round * 200; spins++) {
+                    Thread.onSpinWait();
+                }
+                pair.server.close();
+                pair.listener.close();
+                assertThrows(ExecutionException.class, () -> receives.get(10, TimeUnit.SECONDS));
+                assertThrows(ExecutionException.class, () -> accepts.get(10, TimeUnit.SECONDS));
+            }
         }
+    }
+
+    @Test
+    void a_number_is_not_given_back_while_a_call_is_made_with_it() throws Exception {
+        CountDownLatch called = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        Fd fd = FdSocket.open(syscalls, SocketCalls.linux());
+        int number = fd.fd();
+        GuardedSocket socket = new GuardedSocket(SocketCalls.linux(), fd);
+        CompletableFuture<Long> call = CompletableFuture.supplyAsync(() -> socket.call(lent -> {
+            called.countDown();
+            try {
+                goOn.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            return syscalls.inode(lent);
+        }));
+        called.await();
+        long inode = syscalls.inode(number);
+        Thread closer = Thread.ofPlatform().start(socket::close);
+        while (closer.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        goOn.countDown();
+        assertEquals(inode, call.get(10, TimeUnit.SECONDS));
+        closer.join();
+        assertThrows(IllegalStateException.class, () -> socket.call(lent -> 0));
     }
 
     @Test
