@@ -230,9 +230,12 @@ class GateTest {
         Visitor visitor = new Visitor();
         FutureTask<Integer> first = new FutureTask<>(() -> gate.close(LONG));
         FutureTask<Integer> second = new FutureTask<>(() -> gate.close(LONG));
-        Thread.ofPlatform().start(first);
-        Thread.ofPlatform().start(second);
+        for (FutureTask<Integer> closing : List.of(first, second)) {
+            Thread closer = Thread.ofPlatform().start(closing);
+            Await.until("the closer waits", () -> closer.getState() == Thread.State.TIMED_WAITING);
+        }
         visitor.leave();
+        Await.until("both have seen it", () -> first.isDone() && second.isDone());
         assertEquals(0, result(first));
         assertEquals(0, result(second));
     }

@@ -272,6 +272,9 @@ class HeapTableTest {
             table.changed(i, Map.of(HeapProperties.NAME, "renamed" + i));
             leaves(i);
             heap.account().uncharge(4096);
+            if (i % 100 == 0) {
+                assertTrue(size("accounts") <= 3, () -> "after heap " + heap.service());
+            }
         }
         assertEquals(List.of(), table.departed());
         assertEquals(List.of(stays), table.present());

@@ -332,10 +332,13 @@ class MemfdBufferTest {
         assertThrows(IllegalStateException.class, fd::fd);
         assertThrows(IllegalStateException.class, fd::detach);
         fd.close();
+        int another = lease.exportFd().detach();
         lease.close();
         assertEquals(0, broker.client.stop("its bundle has stopped"), "taken back what was given away or closed");
-        assertTrue(Files.exists(Path.of("/proc/self/fd/" + number)));
-        Syscalls.linux().close(number);
+        for (int given : new int[] {number, another}) {
+            assertTrue(Files.exists(Path.of("/proc/self/fd/" + given)));
+            Syscalls.linux().close(given);
+        }
     }
 
     @Test

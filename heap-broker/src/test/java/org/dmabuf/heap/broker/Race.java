@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -18,6 +20,9 @@ final class Race {
     interface Part {
         void run(int round) throws Exception;
     }
+
+    /** Only there so that a broken test ends. */
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private final List<Part> parts = new ArrayList<>();
     private Part before = round -> {};
@@ -51,7 +56,7 @@ final class Race {
             threads.add(Thread.ofPlatform().daemon().start(() -> {
                 for (int round = 0; round < rounds; round++) {
                     int wanted = round;
-                    spinUntil(() -> begun.get() >= wanted);
+                    spinUntil(() -> begun.get() >= wanted, Long.MAX_VALUE);
                     try {
                         if (begun.get() == wanted) {
                             pause(200);
@@ -69,7 +74,7 @@ final class Race {
                 done.set(0);
                 before.run(round);
                 begun.set(round);
-                spinUntil(() -> done.get() == parts.size());
+                spinUntil(() -> done.get() == parts.size(), PATIENCE_NANOS);
                 after.run(round);
             }
         } catch (Exception | AssertionError e) {
@@ -79,7 +84,7 @@ final class Race {
         }
         for (Thread thread : threads) {
             try {
-                thread.join();
+                thread.join(Duration.ofNanos(PATIENCE_NANOS)); // one that hangs is left behind
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
@@ -103,13 +108,16 @@ final class Race {
     /** Waits within a round until something was done a few times, another number in each round. */
     static void awaitSome(AtomicInteger done) {
         int some = ThreadLocalRandom.current().nextInt(1, 6);
-        spinUntil(() -> done.get() >= some);
+        spinUntil(() -> done.get() >= some, PATIENCE_NANOS);
     }
 
-    private static void spinUntil(BooleanSupplier condition) {
+    private static void spinUntil(BooleanSupplier condition, long patience) {
+        long start = System.nanoTime();
         for (int i = 0; !condition.getAsBoolean(); i++) {
             if (i < 1000) {
                 Thread.onSpinWait();
+            } else if (System.nanoTime() - start > patience) {
+                throw new AssertionError("a round does not end");
             } else {
                 LockSupport.parkNanos(20_000); // there are fewer processors than threads
             }
