@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -19,8 +20,11 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.AdoptedMemory;
 import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -29,6 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Memory of other processes, which here this process makes itself. */
 class AdoptionTest {
     private static final int MFD_ALLOW_SEALING = 0x2;
+    private static final int MFD_HUGETLB = 0x4;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_SEAL_SHRINK = 0x2;
     private static final int F_SEAL_WRITE = 0x8;
@@ -109,6 +114,29 @@ class AdoptionTest {
     void what_could_be_shrunk_is_refused_and_stays_the_callers() {
         try (OwnedFd made = memfd(0)) {
             refused(Errno.EPERM, "could be shrunk", made);
+            assertTrue(made.fd() >= 0);
+        }
+    }
+
+    /** Needs no huge page: the descriptor tells what it would be made of. */
+    @Test
+    void what_is_on_huge_pages_is_refused_whatever_its_seals() {
+        int fd = syscalls.memfdCreate("huge", MFD_ALLOW_SEALING | MFD_HUGETLB);
+        assumeTrue(fd >= 0, "skipped: this kernel has no huge pages, memfd_create answers " + fd);
+        try (OwnedFd huge = new Fd(syscalls, fd)) {
+            assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+            refused(Errno.EPERM, "huge pages", huge);
+        }
+    }
+
+    @Test
+    void a_dma_buf_is_refused_until_its_brackets_can_be_kept() {
+        FaultySyscalls kernel = new FaultySyscalls(syscalls);
+        kernel.answer("fileSystem", 0x444d4142); // DMA_BUF_MAGIC
+        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+            HeapException refusal = assertThrows(
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made));
+            assertEquals(Errno.ENOTSUP, refusal.errno());
             assertTrue(made.fd() >= 0);
         }
     }
