@@ -34,6 +34,8 @@ public interface HeapBroker {
      * @return a buffer that the caller closes; it can be mapped as the descriptor allows
      * @throws HeapException {@link Errno#EPERM} for memory that its maker could take away under a mapping,
      *     {@link Errno#EBADFD} for a descriptor of something else, {@link Errno#ENOMEM} for more than the machine has
+     * @throws IllegalStateException when the calling bundle has stopped; if it stops during the call the descriptor is
+     *     closed
      */
     DmaBuf adopt(OwnedFd descriptor, String name);
 

@@ -185,6 +185,21 @@ class AdoptionTest {
     }
 
     @Test
+    void what_its_sender_has_filled_needs_no_room_and_what_it_punched_does() {
+        FaultySyscalls kernel = new FaultySyscalls(syscalls);
+        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+            kernel.answer("size", 1L << 46);
+            kernel.answer("allocated", 1L << 46);
+            AdoptedMemory memory = AdoptedMemory.adopt(kernel, Headroom.machine(), made);
+            kernel.answer("allocated", 0);
+            HeapException refusal = assertThrows(HeapException.class, () -> memory.map(Access.READ));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertEquals(0, kernel.count("mmap"));
+            memory.release();
+        }
+    }
+
+    @Test
     void a_name_that_is_none_is_refused_before_the_descriptor_is_looked_at() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             HeapException refusal = assertThrows(

@@ -22,14 +22,17 @@ public final class AdoptedMemory implements HeapBuffer {
     private static final int F_GET_SEALS = 1034;
     private static final int O_ACCMODE = 0x3;
     private static final int O_WRONLY = 0x1;
-    private static final int SEEK_END = 2;
 
+    private final Syscalls syscalls;
+    private final Headroom headroom;
     private final Mmap mmap;
     private final Fd descriptor;
     private final long size;
 
-    private AdoptedMemory(Mmap mmap, Fd descriptor, long size) {
-        this.mmap = mmap;
+    private AdoptedMemory(Syscalls syscalls, Headroom headroom, Fd descriptor, long size) {
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+        this.mmap = new Mmap(syscalls);
         this.descriptor = descriptor;
         this.size = size;
     }
@@ -38,7 +41,8 @@ public final class AdoptedMemory implements HeapBuffer {
      * Takes over a descriptor after looking at what it is.
      *
      * @param syscalls the kernel
-     * @param headroom must have room for all of it: pages that its maker has not touched are made when they are mapped
+     * @param headroom must have room for the pages that its maker has not touched: they are made when they are mapped,
+     *     and asked for again then
      * @param descriptor this object's when the call returns, the caller's when it throws
      * @return the memory
      * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
@@ -48,13 +52,19 @@ public final class AdoptedMemory implements HeapBuffer {
     public static AdoptedMemory adopt(Syscalls syscalls, Headroom headroom, OwnedFd descriptor) {
         int fd = descriptor.fd();
         requireSafe(syscalls, fd);
-        long size = require("lseek", syscalls.lseek(fd, 0, SEEK_END));
+        long size = require("statx", syscalls.size(fd));
         if (size == 0) {
             throw new HeapException(Errno.EINVAL, "", "the descriptor has no bytes; its sender makes it larger first");
         }
-        headroom.reserve("adopted", size);
-        headroom.settle(size);
-        return new AdoptedMemory(new Mmap(syscalls), new Fd(syscalls, descriptor.detach()), size);
+        long missing = missing(syscalls, fd, size);
+        headroom.reserve("adopted", missing);
+        headroom.settle(missing);
+        return new AdoptedMemory(syscalls, headroom, new Fd(syscalls, descriptor.detach()), size);
+    }
+
+    /** Bytes that a mapping would have to make: holes, which its sender can also punch later. */
+    private static long missing(Syscalls syscalls, int fd, long size) {
+        return Math.max(0, size - require("statx", syscalls.allocated(fd)));
     }
 
     private static void requireSafe(Syscalls syscalls, int fd) {
@@ -110,7 +120,14 @@ public final class AdoptedMemory implements HeapBuffer {
 
     @Override
     public MemorySegment map(Access access) {
-        return mmap.map("", descriptor.fd(), size, access);
+        int fd = descriptor.fd();
+        long missing = missing(syscalls, fd, size);
+        headroom.reserve("adopted", missing);
+        try {
+            return mmap.map("", fd, size, access);
+        } finally {
+            headroom.settle(missing);
+        }
     }
 
     @Override

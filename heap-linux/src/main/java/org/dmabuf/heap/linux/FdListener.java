@@ -20,21 +20,27 @@ import org.dmabuf.heap.HeapException;
 public final class FdListener implements AutoCloseable {
     private static final int OWNER_ONLY = 0600;
     private static final int BACKLOG = 8;
+    /** A native wait does not end with the thread's interrupt, so it is made in pieces. */
+    private static final long SLICE_MILLIS = 250;
 
     private final Syscalls syscalls;
     private final SocketCalls sockets;
     private final GuardedSocket socket;
     private final Path path;
+    /** Tells the file from one that somebody else made at the same path since. */
+    private final Object inode;
 
     private FdListener(Syscalls syscalls, SocketCalls sockets, Fd socket, Path path) {
         this.syscalls = syscalls;
         this.sockets = sockets;
         this.socket = new GuardedSocket(sockets, socket);
         this.path = path;
+        this.inode = inode(path);
     }
 
     /**
-     * Listens on a new socket. A socket file that a dead process left behind is replaced, any other file is not.
+     * Listens on a new socket. A socket file that a dead process left behind is replaced, any other file is not. Two who
+     * replace the same one at the same moment can take it from each other: give each share a path of its own.
      *
      * @param path at most 107 bytes
      * @return closes to stop listening and to remove the file
@@ -75,19 +81,21 @@ public final class FdListener implements AutoCloseable {
      * @param timeout for the wait, and for every call on the connection
      * @param allowed says who may
      * @return a connection, which the caller closes
-     * @throws HeapException {@link Errno#ETIMEDOUT} when nobody came who may
+     * @throws HeapException {@link Errno#ETIMEDOUT} when nobody came who may, {@link Errno#EINTR} when the thread was
+     *     interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
+     * @throws IllegalStateException when the listener was closed before
      */
     public FdSocket accept(Duration timeout, Predicate<Peer> allowed) {
         long deadline = System.nanoTime() + timeout.toNanos();
         Peer refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
-            long millis = Math.max(1, Duration.ofNanos(left).toMillis());
+            if (Thread.currentThread().isInterrupted()) {
+                throw new HeapException(Errno.EINTR, "", "the wait for a process at " + path + " was interrupted");
+            }
+            long millis = Math.clamp(Duration.ofNanos(left).toMillis(), 1, SLICE_MILLIS);
             FdSocket.require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
             int connection = (int) socket.call(sockets::accept);
-            if (connection == -Errno.EAGAIN.number()) {
-                break;
-            }
-            if (connection == -Errno.EINTR.number()) {
+            if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
                 continue;
             }
             FdSocket peer =
@@ -122,7 +130,7 @@ public final class FdListener implements AutoCloseable {
     /** Stops listening, ends an accept that waits, and removes the file. Closing twice does nothing. */
     @Override
     public void close() {
-        if (socket.closeOnce()) {
+        if (socket.closeOnce() && inode.equals(inode(path))) {
             delete(path);
         }
     }
@@ -134,12 +142,19 @@ public final class FdListener implements AutoCloseable {
             if (!isSocket) {
                 return false;
             }
-            FdSocket.connect(syscalls, sockets, path, Duration.ofSeconds(1)).close();
-            return false;
-        } catch (HeapException e) {
-            return e.errno() == Errno.ECONNREFUSED;
+            try (Fd probe = new Fd(syscalls, FdSocket.require("socket", sockets.probe(), ""))) {
+                return sockets.connect(probe.fd(), path.toString()) == -Errno.ECONNREFUSED.number();
+            }
         } catch (IOException e) {
             return false;
+        }
+    }
+
+    private static Object inode(Path path) {
+        try {
+            return Files.getAttribute(path, "unix:ino", LinkOption.NOFOLLOW_LINKS);
+        } catch (IOException e) {
+            return "gone";
         }
     }
 

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntToLongFunction;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
@@ -25,7 +26,7 @@ import org.dmabuf.heap.OwnedFd;
  *
  * <p>The other side is not trusted. Whatever it sends, no descriptor stays behind: more than one, none, cut-off control
  * data or a text that is none is {@link Errno#EPROTO}, and what came is closed. A side that hangs is
- * {@link Errno#ETIMEDOUT} after the socket's timeout.
+ * {@link Errno#ETIMEDOUT} after the socket's timeout. Closing what came may take as long as its file system does.
  *
  * <p>One thread at a time sends or receives; any thread may close, which ends a call that waits. Memory for messages is
  * taken once, when the socket is made.
@@ -55,13 +56,16 @@ public final class FdSocket implements AutoCloseable {
 
     private static final long CONTROL = 72;
     /** Room for four descriptors where one is expected: of more the kernel closes the rest and says so. */
-    private static final long CONTROL_BYTES = CMSG_DATA + 4 * 4;
+    private static final int ROOM = 4;
+
+    private static final long CONTROL_BYTES = CMSG_DATA + 4 * ROOM;
 
     private static final long TEXT = CONTROL + CONTROL_BYTES;
 
     private final Syscalls syscalls;
     private final SocketCalls sockets;
     private final GuardedSocket socket;
+    private volatile long timeoutMillis = 30_000;
     private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
 
     /** Takes ownership of a connected socket. */
@@ -90,9 +94,15 @@ public final class FdSocket implements AutoCloseable {
     static FdSocket connect(Syscalls syscalls, SocketCalls sockets, Path path, Duration timeout) {
         Fd socket = open(syscalls, sockets);
         try {
-            require("setsockopt", sockets.timeout(socket.fd(), timeout.toMillis()), "");
-            require("connect", sockets.connect(socket.fd(), path.toString()), " to " + path);
-            return new FdSocket(syscalls, sockets, socket);
+            require("setsockopt", sockets.timeout(socket.fd(), millis(timeout)), "");
+            int connected;
+            do {
+                connected = sockets.connect(socket.fd(), path.toString());
+            } while (connected == -Errno.EINTR.number());
+            require("connect", connected, " to " + path);
+            FdSocket made = new FdSocket(syscalls, sockets, socket);
+            made.timeoutMillis = millis(timeout);
+            return made;
         } catch (RuntimeException e) {
             socket.close();
             throw e;
@@ -123,15 +133,47 @@ public final class FdSocket implements AutoCloseable {
      * @param timeout at least a millisecond
      */
     void timeout(Duration timeout) {
-        require("setsockopt", socket.call(fd -> sockets.timeout(fd, Math.max(1, timeout.toMillis()))), "");
+        timeoutMillis = millis(timeout);
+        setTimeout(timeoutMillis);
+    }
+
+    private void setTimeout(long millis) {
+        require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
+    }
+
+    /** To the kernel 0 means to wait for ever. */
+    private static long millis(Duration timeout) {
+        return Math.max(1, timeout.toMillis());
+    }
+
+    /** Makes a call again that a signal interrupted, for what is left of the timeout: signals do not add to it. */
+    private long uninterrupted(IntToLongFunction call) {
+        long result = socket.call(call);
+        if (result != -Errno.EINTR.number()) {
+            return result;
+        }
+        long deadline = System.nanoTime() + timeoutMillis * 1_000_000;
+        try {
+            while (result == -Errno.EINTR.number()) {
+                long left = (deadline - System.nanoTime()) / 1_000_000;
+                if (left <= 0) {
+                    return -Errno.EAGAIN.number();
+                }
+                setTimeout(left);
+                result = socket.call(call);
+            }
+            return result;
+        } finally {
+            setTimeout(timeoutMillis);
+        }
     }
 
     /**
      * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's.
      *
-     * @param descriptor stays the caller's, and may be closed at once
+     * @param descriptor stays the caller's; no other thread closes it during the call
      * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
-     * @throws HeapException {@link Errno#EPIPE} when the other side has gone, {@link Errno#ETIMEDOUT} when it does not
+     * @throws HeapException {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when the other side has gone, {@link Errno#ETIMEDOUT} when it does not
      *     read
      */
     public void send(OwnedFd descriptor, String text) {
@@ -147,11 +189,7 @@ public final class FdSocket implements AutoCloseable {
         block.set(JAVA_INT, CONTROL + CMSG_LEVEL, SOL_SOCKET);
         block.set(JAVA_INT, CONTROL + CMSG_TYPE, SCM_RIGHTS);
         block.set(JAVA_INT, CONTROL + CMSG_DATA, descriptor.fd());
-        long sent;
-        do {
-            sent = socket.call(fd -> sockets.send(fd, block));
-        } while (sent == -Errno.EINTR.number());
-        require("sendmsg", sent, "");
+        require("sendmsg", uninterrupted(fd -> sockets.send(fd, block)), "");
     }
 
     /**
@@ -165,10 +203,7 @@ public final class FdSocket implements AutoCloseable {
         block.set(JAVA_LONG, IOVEC + IOV_LEN, TEXT_BYTES);
         block.set(JAVA_LONG, MSG_CONTROLLEN, CONTROL_BYTES);
         block.set(JAVA_INT, MSG_FLAGS, 0);
-        long received;
-        do {
-            received = socket.call(fd -> sockets.receive(fd, block));
-        } while (received == -Errno.EINTR.number());
+        long received = uninterrupted(fd -> sockets.receive(fd, block));
         require("recvmsg", received, "");
         List<Fd> descriptors = descriptors();
         boolean accepted = false;
@@ -177,6 +212,9 @@ public final class FdSocket implements AutoCloseable {
                 throw new HeapException(Errno.ENOTCONN, "", "the other side has gone without sending a descriptor");
             }
             int flags = block.get(JAVA_INT, MSG_FLAGS);
+            if ((flags & MSG_CTRUNC) != 0 && descriptors.size() < ROOM) {
+                throw Refusal.of("", "recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
+            }
             if (descriptors.size() != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
                 throw new HeapException(
                         Errno.EPROTO,
@@ -235,7 +273,7 @@ public final class FdSocket implements AutoCloseable {
         if (result >= 0) {
             return (int) result;
         }
-        // A socket with a timeout answers EAGAIN, or EINPROGRESS from connect, when the time is over.
+        // A socket with a timeout answers EAGAIN when the time is over.
         if (result == -Errno.EAGAIN.number()) {
             throw new HeapException(Errno.ETIMEDOUT, "", call + what + ": the other side did nothing in time");
         }

@@ -17,6 +17,7 @@ final class LinuxSocketCalls implements SocketCalls {
     static final LinuxSocketCalls INSTANCE = new LinuxSocketCalls();
 
     private static final int AF_UNIX = 1;
+    private static final int SOCK_DGRAM = 2;
     private static final int SOCK_SEQPACKET = 5;
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int SHUT_RDWR = 2;
@@ -60,9 +61,18 @@ final class LinuxSocketCalls implements SocketCalls {
 
     @Override
     public int socket() {
+        return socket(SOCK_SEQPACKET);
+    }
+
+    @Override
+    public int probe() {
+        return socket(SOCK_DGRAM);
+    }
+
+    private static int socket(int type) {
         MemorySegment block = Libc.block();
         try {
-            return Libc.result(block, (int) SOCKET.invokeExact(block, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+            return Libc.result(block, (int) SOCKET.invokeExact(block, AF_UNIX, type | SOCK_CLOEXEC, 0));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -181,6 +191,9 @@ final class LinuxSocketCalls implements SocketCalls {
         byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
         if (bytes.length >= SUN_PATH_BYTES) {
             return -Errno.ENAMETOOLONG.number();
+        }
+        if (bytes.length == 0) {
+            return -Errno.EINVAL.number(); // would be an address without a file, and so without a mode
         }
         MemorySegment block = Libc.block();
         MemorySegment address = block.asSlice(Libc.STRUCT, SOCKADDR_UN).fill((byte) 0);

@@ -34,14 +34,17 @@ final class LinuxSyscalls implements Syscalls {
     private static final MethodHandle STATX =
             Libc.link("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
 
-    private static final MethodHandle LSEEK =
-            Libc.link("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle FSTATFS =
             Libc.link("fstatfs", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
 
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_INO = 0x100;
-    private static final long STX_INO = 0x20; // offset of stx_ino in struct statx (256 bytes)
+    private static final int STATX_SIZE = 0x200;
+    private static final int STATX_BLOCKS = 0x400;
+    // offsets in struct statx (256 bytes)
+    private static final long STX_INO = 0x20;
+    private static final long STX_SIZE = 0x28;
+    private static final long STX_BLOCKS = 0x30;
 
     private LinuxSyscalls() {}
 
@@ -144,23 +147,28 @@ final class LinuxSyscalls implements Syscalls {
 
     @Override
     public long inode(int fd) {
+        return statx(fd, STATX_INO, STX_INO);
+    }
+
+    @Override
+    public long size(int fd) {
+        return statx(fd, STATX_SIZE, STX_SIZE);
+    }
+
+    @Override
+    public long allocated(int fd) {
+        long blocks = statx(fd, STATX_BLOCKS, STX_BLOCKS);
+        return blocks < 0 ? blocks : blocks * 512; // always in units of 512 bytes, whatever stx_blksize says
+    }
+
+    private static long statx(int fd, int wanted, long field) {
         MemorySegment block = Libc.block();
         Libc.text(block, "");
         long base = block.address();
         try {
-            int result = (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, STATX_INO, base + Libc.STRUCT);
-            return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT + STX_INO) : Libc.result(block, result);
-        } catch (Throwable e) {
-            throw Libc.unexpected(e);
-        }
-    }
-
-    @Override
-    public long lseek(int fd, long offset, int whence) {
-        MemorySegment block = Libc.block();
-        try {
-            long at = (long) LSEEK.invokeExact(block, fd, offset, whence);
-            return at == -1 ? -Libc.errno(block) : at;
+            int result =
+                    (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT);
+            return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT + field) : Libc.result(block, result);
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

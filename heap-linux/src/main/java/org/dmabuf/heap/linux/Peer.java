@@ -2,7 +2,8 @@
 package org.dmabuf.heap.linux;
 
 /**
- * Who is at the other end of a Unix socket, as the kernel says: the process that connected or bound, at that time.
+ * Who is at the other end of a Unix socket, as the kernel says: the process that connected, or that called
+ * listen, at that time.
  * Immutable.
  */
 public final class Peer {

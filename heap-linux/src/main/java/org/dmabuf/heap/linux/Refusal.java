@@ -70,10 +70,10 @@ final class Refusal {
                 call.equals("mmap")
                         ? "; end arenas that are no longer needed, or raise vm.max_map_count"
                         : "; ask for less, or close buffers";
-            case ENOSPC -> "; ask for less, or close buffers";
-            case EPERM -> "; a seal is in the way";
+            case ENOSPC -> call.equals("fallocate") ? "; ask for less, or close buffers" : "";
+            case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
             case ENOSYS -> "; this kernel is too old";
-            case ENOENT -> "; is /proc mounted?";
+            case ENOENT -> call.startsWith("open(/proc") ? "; is /proc mounted?" : "";
             default -> "";
         };
     }

@@ -16,6 +16,14 @@ interface SocketCalls {
     /** {@return a close-on-exec socket of packets that keep their bounds, or a negative error number} */
     int socket();
 
+    /**
+     * A socket of another type than {@link #socket}: connecting it to one of those tells whether anybody holds the
+     * address (EPROTOTYPE) or nobody does (ECONNREFUSED), and whoever holds it notices nothing.
+     *
+     * @return a close-on-exec socket, or a negative error number
+     */
+    int probe();
+
     /** Sets the mode of the file that {@link #bind} will make. */
     int fchmod(int fd, int mode);
 
@@ -38,7 +46,7 @@ interface SocketCalls {
      * Who is connected.
      *
      * @param fd a connected socket
-     * @param ucred 12 bytes: pid, uid, gid of the process when it connected
+     * @param ucred 12 bytes: pid, uid, gid of the process when it connected, or called listen
      * @return 0 or a negative error number
      */
     int peer(int fd, MemorySegment ucred);

@@ -100,14 +100,20 @@ public interface Syscalls {
     long inode(int fd);
 
     /**
-     * lseek(2).
+     * The length of an open file, by statx(2); 0 for a dma-buf.
      *
      * @param fd descriptor
-     * @param offset bytes
-     * @param whence {@code SEEK_*}
-     * @return the new offset or a negative error number
+     * @return bytes or a negative error number
      */
-    long lseek(int fd, long offset, int whence);
+    long size(int fd);
+
+    /**
+     * How much memory is behind an open file, by statx(2): less than its length where it has holes.
+     *
+     * @param fd descriptor
+     * @return bytes or a negative error number
+     */
+    long allocated(int fd);
 
     /**
      * The kind of file system that an open file is on, by fstatfs(2).

@@ -152,8 +152,9 @@ class FdSocketTest {
         try (FdListener listener = FdListener.bind(path)) {
             HeapException e = assertThrows(HeapException.class, () -> FdListener.bind(path));
             assertEquals(Errno.EADDRINUSE, e.errno());
-            FdSocket probe = listener.accept(LONG, peer -> true); // the question whether somebody listens
-            probe.close();
+            HeapException alone =
+                    assertThrows(HeapException.class, () -> listener.accept(SHORT, peer -> true));
+            assertEquals(Errno.ETIMEDOUT, alone.errno(), "who listens does not notice that somebody asked");
             try (FdSocket client = FdSocket.connect(path, LONG);
                     FdSocket server = listener.accept(LONG, peer -> true)) {
                 assertEquals(client.peer().pid(), server.peer().pid());
@@ -175,6 +176,67 @@ class FdSocketTest {
     }
 
     @Test
+    void an_address_that_is_taken_but_not_listened_on_yet_is_not_taken_over() throws Exception {
+        Path path = folder.resolve("s");
+        try (Fd starting = FdSocket.open(syscalls, SocketCalls.linux())) {
+            assertEquals(0, SocketCalls.linux().bind(starting.fd(), path.toString()));
+            assertEquals(
+                    Errno.EADDRINUSE,
+                    assertThrows(HeapException.class, () -> FdListener.bind(path)).errno());
+            assertTrue(Files.exists(path));
+        }
+    }
+
+    @Test
+    void a_listener_leaves_the_file_of_another_at_its_path_alone() throws Exception {
+        Path path = folder.resolve("s");
+        FdListener first = FdListener.bind(path);
+        Files.delete(path);
+        Files.writeString(path, "another's");
+        first.close();
+        assertEquals("another's", Files.readString(path));
+    }
+
+    @Test
+    void an_interrupt_ends_the_wait_for_a_peer() throws Exception {
+        try (FdListener listener = FdListener.bind(folder.resolve("s"))) {
+            CompletableFuture<Errno> ended = new CompletableFuture<>();
+            Thread waits = Thread.ofPlatform().start(() -> {
+                try {
+                    listener.accept(LONG, peer -> true).close();
+                } catch (HeapException e) {
+                    ended.complete(e.errno());
+                }
+            });
+            waits.interrupt();
+            assertEquals(Errno.EINTR, ended.get(10, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void signals_do_not_add_to_the_timeout() throws Exception {
+        try (Pair pair = new Pair()) {
+            FdSocket interrupted = new FdSocket(
+                    syscalls, failing("receive", Errno.EINTR), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            interrupted.timeout(SHORT);
+            assertEquals(
+                    Errno.ETIMEDOUT,
+                    assertThrows(HeapException.class, interrupted::receive).errno());
+            interrupted.close();
+        }
+    }
+
+    @Test
+    void a_timeout_of_less_than_a_millisecond_is_not_one_of_for_ever() throws Exception {
+        try (FdListener listener = FdListener.bind(folder.resolve("s"));
+                FdSocket client = FdSocket.connect(listener.path(), Duration.ofNanos(1))) {
+            assertEquals(
+                    Errno.ETIMEDOUT,
+                    assertThrows(HeapException.class, client::receive).errno());
+        }
+    }
+
+    @Test
     void addresses_that_cannot_be_are_refused_with_a_sentence() {
         Path tooLong = folder.resolve("x".repeat(108));
         assertEquals(
@@ -186,7 +248,10 @@ class FdSocketTest {
         Path nobody = folder.resolve("nobody");
         HeapException e = assertThrows(HeapException.class, () -> FdSocket.connect(nobody, LONG));
         assertEquals(Errno.ENOENT, e.errno());
-        assertTrue(e.getMessage().contains(nobody.toString()), e.getMessage());
+        assertTrue(e.getMessage().endsWith(nobody + " failed: no such file or directory"), e.getMessage());
+        assertEquals(
+                Errno.EINVAL,
+                assertThrows(HeapException.class, () -> FdListener.bind(Path.of(""))).errno());
     }
 
     @Test
@@ -405,7 +470,8 @@ class FdSocketTest {
     }
 
     private static SocketCalls failing(String call, Errno errno) {
-        return answering(call, Integer.MAX_VALUE, -errno.number());
+        Object answer = call.equals("receive") ? (Object) (long) -errno.number() : (Object) (-errno.number());
+        return answering(call, Integer.MAX_VALUE, answer);
     }
 
     private static SocketCalls onceInterrupted() {

@@ -5,7 +5,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.function.Predicate;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dmabuf.heap.DmaBuf;
@@ -33,6 +34,7 @@ final class HandOver {
     record Received(String name, HeldBuffer buffer, Peer from) {}
 
     private final HeapBroker broker;
+    private final Set<FdListener> waiting = ConcurrentHashMap.newKeySet();
 
     HandOver(HeapBroker broker) {
         this.broker = broker;
@@ -45,17 +47,25 @@ final class HandOver {
      * @param name told to the receiver
      * @param socket made for this, and removed
      * @param timeout for the process to come
-     * @param user whose processes may have it
-     * @return who has it now
+     * @return who has it now, a process of this user
      */
-    static Peer share(HeldBuffer buffer, String name, Path socket, Duration timeout, int user) {
-        Predicate<Peer> allowed = peer -> peer.uid() == user;
-        try (FdListener listener = FdListener.bind(socket);
-                FdSocket connection = listener.accept(timeout, allowed);
-                OwnedFd descriptor = buffer.buffer().exportFd()) {
-            connection.send(descriptor, "dmaheap 1 " + buffer.content() + " " + name);
-            return connection.peer();
+    Peer share(HeldBuffer buffer, String name, Path socket, Duration timeout) throws IOException {
+        int user = ownUser();
+        try (FdListener listener = FdListener.bind(socket)) {
+            waiting.add(listener);
+            try (FdSocket connection = listener.accept(timeout, peer -> peer.uid() == user);
+                    OwnedFd descriptor = buffer.buffer().exportFd()) {
+                connection.send(descriptor, "dmaheap 1 " + buffer.content() + " " + name);
+                return connection.peer();
+            } finally {
+                waiting.remove(listener);
+            }
         }
+    }
+
+    /** Ends every share that waits: the shell stops. */
+    void endWaits() {
+        waiting.forEach(FdListener::close);
     }
 
     /**
@@ -78,8 +88,7 @@ final class HandOver {
         }
     }
 
-    /** {@return the user that this process is} */
-    static int ownUser() throws IOException {
+    private static int ownUser() throws IOException {
         return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
     }
 }

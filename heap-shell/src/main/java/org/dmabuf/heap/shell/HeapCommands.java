@@ -69,6 +69,7 @@ public final class HeapCommands {
 
     @Deactivate
     void stop() {
+        handOver.endWaits();
         buffers.closeAll();
     }
 
@@ -288,18 +289,12 @@ public final class HeapCommands {
                             names = {"-t", "--timeout"},
                             absentValue = "30")
                     String seconds,
-            @Descriptor("number of the user whose process may have it; the gateway's own by default")
-                    @Parameter(
-                            names = {"-u", "--user"},
-                            absentValue = "")
-                    String user,
             @Descriptor("NAME SOCKET") String... arguments) {
         return plainly(() -> {
             String[] words = expect(2, arguments, "share [options] NAME SOCKET");
-            int allowed = user.isEmpty() ? HandOver.ownUser() : (int) Numbers.whole("user", user, 0, Integer.MAX_VALUE);
             try (HeldBuffer held = buffers.borrow(words[0])) {
                 Path socket = session.currentDir().resolve(words[1]);
-                Peer peer = HandOver.share(held, words[0], socket, timeout(seconds), allowed);
+                Peer peer = handOver.share(held, words[0], socket, timeout(seconds));
                 return new HandedOver(BufferInfo.of(words[0], held.buffer()), held.content(), peer, true);
             }
         });
@@ -328,11 +323,18 @@ public final class HeapCommands {
             Path socket = session.currentDir().resolve(expect(1, arguments, "receive [options] SOCKET")[0]);
             buffers.requireFree(name);
             HandOver.Received received = handOver.receive(socket, timeout(seconds));
-            String own = !name.isEmpty() ? name : received.name().isEmpty() ? buffers.freshName() : received.name();
+            String own = !name.isEmpty() ? name : isTypable(received.name()) ? received.name() : buffers.freshName();
             HeldBuffer held = received.buffer();
             return new HandedOver(
                     buffers.keep(own, held.buffer(), held.content()), held.content(), received.from(), false);
         });
+    }
+
+    /** Whether a sender's name for its buffer can be given to a command, and looks like what it is. */
+    private static boolean isTypable(String name) {
+        return !name.isBlank()
+                && !name.startsWith("-")
+                && name.codePoints().noneMatch(c -> Character.isWhitespace(c) || Character.getType(c) == Character.FORMAT);
     }
 
     private static Duration timeout(String seconds) {

@@ -177,8 +177,13 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
-    public long lseek(int fd, long offset, int whence) {
-        return call("lseek", () -> kernel.lseek(fd, offset, whence));
+    public long size(int fd) {
+        return call("size", () -> kernel.size(fd));
+    }
+
+    @Override
+    public long allocated(int fd) {
+        return call("allocated", () -> kernel.allocated(fd));
     }
 
     @Override
