@@ -139,6 +139,7 @@ public class DeployIT {
         assertEquals(gateway.log(), 1, gateway.warnings("needy.jar").size());
 
         Files.delete(gateway.dropped("provider.jar"));
+        gateway.awaitLog("provider.jar is removed"); // felix:lb fails on a bundle that goes while it lists
         gateway.await("felix:lb -s", ".*Installed.*org\\.acme\\.needy .*");
         gateway.await("dmaheap:list", "acme" + SERVING);
         gateway.endScript();
