@@ -35,6 +35,9 @@ record CheckedRequest(AllocationRequest request) implements HeapRequest {
 
     /** Throws {@link Errno#EINVAL} for what cannot be the name of a buffer. */
     static void checkName(String name) {
+        if (name.isEmpty()) {
+            return; // as most are, and a stream costs as much as all the rest of the check
+        }
         boolean visible = name.codePoints().noneMatch(Character::isISOControl);
         boolean fits = name.length() * 3 <= NAME_BYTES || name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES;
         if (!visible || !fits) {

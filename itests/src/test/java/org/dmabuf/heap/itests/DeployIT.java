@@ -64,6 +64,7 @@ public class DeployIT {
         Files.delete(gateway.dropped("acme.jar"));
         gateway.await("dmaheap:list", "acme .* departed .* 1 +64 KiB");
         gateway.await("dmaheap:buffers", HELD);
+        gateway.awaitLog("acme.jar is removed"); // felix:lb fails on a bundle that goes while it lists
         assertFalse(gateway.run("felix:lb -s"), gateway.run("felix:lb -s").contains("org.example.acme"));
 
         gateway.run("dmaheap:free held");
