@@ -2,7 +2,7 @@
 """A process that is not the gateway's: Python and its standard library.
 
 peer.py receive SOCKET          takes a buffer, sums it, tries to harm it, and sums it again when told to
-peer.py offer SOCKET SEALS      makes a memfd with these seals and offers it
+peer.py offer SOCKET SEALS NAME makes a memfd with these seals and offers it under a name
 
 Prints one JSON object a line.
 """
@@ -88,7 +88,7 @@ def receive(path):
     say(later=total())
 
 
-def offer(path, seals):
+def offer(path, seals, name):
     fd = os.memfd_create("theirs", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     content = os.urandom(3 << 20)
     os.write(fd, content)
@@ -101,11 +101,11 @@ def offer(path, seals):
         say(sha256=hashlib.sha256(content).hexdigest())
         peer, _ = listener.accept()
         with peer:
-            socket.send_fds(peer, [b"dmaheap 1 %d theirs" % len(content)], [fd])
+            socket.send_fds(peer, [b"dmaheap 1 %d %s" % (len(content), name.encode())], [fd])
             peer.recv(1)  # until the receiver has it, or has refused
 
 
 if sys.argv[1] == "receive":
     receive(sys.argv[2])
 else:
-    offer(sys.argv[2], int(sys.argv[3], 0))
+    offer(sys.argv[2], int(sys.argv[3], 0), sys.argv[4])

@@ -61,7 +61,7 @@ final class BundleCache {
         return folder;
     }
 
-    /** Deletes the folder.. */
+    /** Deletes the folder with everything in it. */
     void delete() {
         delete(folder);
     }

@@ -39,8 +39,8 @@ import org.slf4j.LoggerFactory;
  * A folder whose jars run while they are in it: one that is dropped in is installed and started, one that is replaced
  * is updated, one that is removed is uninstalled.
  *
- * <p>Felix File Install does this too, but is silent about a jar that is no bundle, and uninstalls a running bundle as
- * soon as its replacement has begun to arrive. Here a jar is looked at only once it is whole, and until then what runs
+ * <p>Felix File Install does this too; by its source it says nothing of a jar that is no bundle, and uninstalls a running
+ * bundle when its replacement does not read as one, as while it is being copied. Here a jar is looked at only once it is whole, and until then what runs
  * goes on. What does not run is told once, in a sentence with the file and what it lacks, and tried again whenever
  * something else in the framework has changed.
  */

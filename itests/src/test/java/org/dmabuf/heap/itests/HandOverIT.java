@@ -109,7 +109,7 @@ public class HandOverIT {
 
     @Test
     public void the_gateway_adopts_what_another_process_made_and_sealed() throws Exception {
-        Process peer = peer("offer", socket.toString(), SEALED);
+        Process peer = peer("offer", socket.toString(), SEALED, "theirs");
         String theirs = value(peer.inputReader().readLine(), "sha256");
         String told = output(gateway("receive " + socket, "sum theirs", "list", "free theirs", "list"));
         assertTrue(told, told.contains(theirs + "  theirs"));
@@ -117,9 +117,21 @@ public class HandOverIT {
         assertEquals(told, 1, told.lines().filter(line -> line.startsWith("adopted")).count());
     }
 
+    /** A name like an option could be given to no command: the buffer could never be freed. */
+    @Test
+    public void a_buffer_whose_sender_gave_it_a_name_that_cannot_be_typed_gets_one_of_ours() throws Exception {
+        for (String name : List.of("-x", "a b", "\u202egnp")) {
+            Process peer = peer("offer", socket.toString(), SEALED, name);
+            peer.inputReader().readLine();
+            String told = output(gateway("receive " + socket, "free buf-1", "buffers"));
+            assertTrue(told, told.startsWith("buffer                buf-1\n"));
+            Files.delete(socket);
+        }
+    }
+
     @Test
     public void the_gateway_refuses_what_could_be_shrunk_under_it() throws Exception {
-        Process peer = peer("offer", socket.toString(), UNSEALED);
+        Process peer = peer("offer", socket.toString(), UNSEALED, "theirs");
         peer.inputReader().readLine();
         Process gateway = gateway("receive " + socket);
         assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
