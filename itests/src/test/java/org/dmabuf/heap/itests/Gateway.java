@@ -9,10 +9,12 @@ import static org.ops4j.pax.exam.CoreOptions.systemTimeout;
 import static org.ops4j.pax.exam.CoreOptions.vmOption;
 
 import java.io.IOException;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Properties;
 import java.util.stream.Stream;
 import org.ops4j.pax.exam.Option;
 
@@ -33,14 +35,29 @@ final class Gateway {
                 systemProperty("gateway").value(System.getProperty("gateway")),
                 systemProperty("drop.ins").value(System.getProperty("drop.ins")),
                 systemProperty("felix.fileinstall.dir").value(HOME.resolve("etc").toString()),
-                systemProperty("felix.fileinstall.filter").value(".*\\.cfg"),
-                systemProperty("felix.fileinstall.enableConfigSave").value("false"),
-                systemProperty("felix.fileinstall.log.level").value("2"),
+                composite(configurationSettings()),
                 systemProperty("org.ops4j.pax.logging.DefaultServiceLog.level").value("WARN"),
                 vmOption("--enable-native-access=ALL-UNNAMED"),
                 vmOption("--sun-misc-unsafe-memory-access=allow"),
                 systemTimeout(20_000),
                 junitBundles());
+    }
+
+    /**
+     * How the gateway reads its configuration, before components start among other things: read late, it takes a heap
+     * away in the middle of a test and brings it back.
+     */
+    private static Option[] configurationSettings() {
+        Properties settings = new Properties();
+        try (Reader file = Files.newBufferedReader(HOME.resolve("etc").resolve("gateway.properties"))) {
+            settings.load(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return settings.stringPropertyNames().stream()
+                .filter(name -> name.startsWith("felix.fileinstall."))
+                .map(name -> systemProperty(name).value(settings.getProperty(name)))
+                .toArray(Option[]::new);
     }
 
     /** {@return the files of the distribution that a test container runs} */
