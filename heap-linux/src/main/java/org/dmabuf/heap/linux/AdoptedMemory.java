@@ -10,8 +10,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
  * Memory that another process made and handed over. Only what nobody can take away under a mapping is accepted, because
- * an access to memory that is gone ends a process: a memfd that is sealed against shrinking, and none on huge pages, of
- * which a peer can punch out any, whatever the seals.
+ * an access to memory that is gone ends a process: a dma-buf, whose size is fixed, or a memfd that is sealed against
+ * shrinking, and none on huge pages, of which a peer can punch out any, whatever the seals.
  */
 public final class AdoptedMemory implements HeapBuffer {
     private static final long TMPFS_MAGIC = 0x01021994;
@@ -27,22 +27,26 @@ public final class AdoptedMemory implements HeapBuffer {
     private final Headroom headroom;
     private final Mmap mmap;
     private final Fd descriptor;
+    private final boolean dmaBuf;
     private final long size;
+    private final Brackets brackets;
 
-    private AdoptedMemory(Syscalls syscalls, Headroom headroom, Fd descriptor, long size) {
+    private AdoptedMemory(Syscalls syscalls, Headroom headroom, Fd descriptor, boolean dmaBuf, long size) {
         this.syscalls = syscalls;
         this.headroom = headroom;
         this.mmap = new Mmap(syscalls);
         this.descriptor = descriptor;
+        this.dmaBuf = dmaBuf;
         this.size = size;
+        this.brackets = new Brackets(syscalls, "", size, false); // it may be udmabuf's
     }
 
     /**
      * Takes over a descriptor after looking at what it is.
      *
      * @param syscalls the kernel
-     * @param headroom must have room for the pages that its maker has not touched: they are made when they are mapped,
-     *     and asked for again then
+     * @param headroom must have room for the pages of a memfd that its maker has not touched: they are made when they
+     *     are mapped, and asked for again then
      * @param descriptor this object's when the call returns, the caller's when it throws
      * @return the memory
      * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
@@ -51,15 +55,22 @@ public final class AdoptedMemory implements HeapBuffer {
      */
     public static AdoptedMemory adopt(Syscalls syscalls, Headroom headroom, OwnedFd descriptor) {
         int fd = descriptor.fd();
-        requireSafe(syscalls, fd);
-        long size = require("statx", syscalls.size(fd));
+        boolean dmaBuf = requireSafe(syscalls, fd);
+        long size = dmaBuf ? require("lseek", syscalls.seekEnd(fd)) : require("statx", syscalls.size(fd));
         if (size == 0) {
             throw new HeapException(Errno.EINVAL, "", "the descriptor has no bytes; its sender makes it larger first");
         }
-        long missing = missing(syscalls, fd, size);
-        headroom.reserve("adopted", missing);
-        headroom.settle(missing);
-        return new AdoptedMemory(syscalls, headroom, new Fd(syscalls, descriptor.detach()), size);
+        if (!dmaBuf) {
+            long missing = missing(syscalls, fd, size);
+            headroom.reserve("adopted", missing);
+            headroom.settle(missing);
+        }
+        return new AdoptedMemory(syscalls, headroom, new Fd(syscalls, descriptor.detach()), dmaBuf, size);
+    }
+
+    /** {@return whether it is a real dma-buf, which devices import; else it is a memfd} */
+    public boolean isDmaBuf() {
+        return dmaBuf;
     }
 
     /** Bytes that a mapping would have to make: holes, which its sender can also punch later. */
@@ -67,22 +78,31 @@ public final class AdoptedMemory implements HeapBuffer {
         return Math.max(0, size - require("statx", syscalls.allocated(fd)));
     }
 
-    private static void requireSafe(Syscalls syscalls, int fd) {
+    /** {@return whether it is a dma-buf} */
+    private static boolean requireSafe(Syscalls syscalls, int fd) {
         long kind = require("fstatfs", syscalls.fileSystem(fd));
         if (kind == HUGETLBFS_MAGIC) {
             throw new HeapException(
                     Errno.EPERM,
                     "",
                     "the descriptor is of huge pages, which its sender could punch out under this process whatever the"
-                            + " seals; hand over a memfd of ordinary pages");
+                            + " seals; hand over a memfd of ordinary pages, or a dma-buf");
         }
-        if (kind == DMA_BUF_MAGIC) {
-            throw new HeapException(
-                    Errno.ENOTSUP, "", "the descriptor is a dma-buf, which this version does not adopt; hand over a memfd");
+        if (kind != DMA_BUF_MAGIC) {
+            requireSealed(syscalls, fd, kind);
         }
+        if ((require("fcntl(F_GETFL)", syscalls.fcntl(fd, F_GETFL, 0)) & O_ACCMODE) == O_WRONLY) {
+            throw new HeapException(Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
+        }
+        return kind == DMA_BUF_MAGIC;
+    }
+
+    private static void requireSealed(Syscalls syscalls, int fd, long kind) {
         if (kind != TMPFS_MAGIC) {
             throw new HeapException(
-                    Errno.EBADFD, "", "the descriptor is no memory to share; hand over a memfd sealed with F_SEAL_SHRINK");
+                    Errno.EBADFD,
+                    "",
+                    "the descriptor is no memory to share; hand over a dma-buf, or a memfd sealed with F_SEAL_SHRINK");
         }
         int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, F_GET_SEALS, 0));
         if ((seals & Memfd.F_SEAL_SHRINK) == 0) {
@@ -91,9 +111,6 @@ public final class AdoptedMemory implements HeapBuffer {
                     "",
                     "the descriptor's memory could be shrunk, and an access to what is gone ends this process; its"
                             + " sender seals it with F_SEAL_SHRINK");
-        }
-        if ((require("fcntl(F_GETFL)", syscalls.fcntl(fd, F_GETFL, 0)) & O_ACCMODE) == O_WRONLY) {
-            throw new HeapException(Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
         }
     }
 
@@ -121,6 +138,9 @@ public final class AdoptedMemory implements HeapBuffer {
     @Override
     public MemorySegment map(Access access) {
         int fd = descriptor.fd();
+        if (dmaBuf) {
+            return mmap.map("", fd, size, access); // its memory is its exporter's
+        }
         long missing = missing(syscalls, fd, size);
         headroom.reserve("adopted", missing);
         try {
@@ -133,6 +153,20 @@ public final class AdoptedMemory implements HeapBuffer {
     @Override
     public void unmap(MemorySegment mapping) {
         mmap.unmap(mapping);
+    }
+
+    @Override
+    public void beginCpuAccess(Access access) {
+        if (dmaBuf) {
+            brackets.begin(descriptor.fd(), access);
+        }
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        if (dmaBuf) {
+            brackets.end(descriptor.fd(), access);
+        }
     }
 
     @Override

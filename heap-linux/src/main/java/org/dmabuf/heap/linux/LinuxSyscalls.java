@@ -37,6 +37,34 @@ final class LinuxSyscalls implements Syscalls {
     private static final MethodHandle FSTATFS =
             Libc.link("fstatfs", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
 
+    private static final MethodHandle LSEEK =
+            Libc.link("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle IOCTL = Libc.link(
+            "ioctl",
+            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
+            Linker.Option.firstVariadicArg(2));
+
+    private static final int SEEK_END = 2;
+
+    // The numbers of ioctls hold a direction, the argument's size, a group and a number: on x86-64, arm64 and riscv64
+    // alike, elsewhere not.
+    private static final long DMA_HEAP_IOCTL_ALLOC = 0xC0184800L; // read and write, 24 bytes, 'H', 0
+    private static final long DMA_BUF_IOCTL_SYNC = 0x40086200L; // write, 8 bytes, 'b', 0
+    private static final long DMA_BUF_SET_NAME = 0x40086201L; // write, 8 bytes (a pointer's), 'b', 1
+    private static final long UDMABUF_CREATE = 0x40187542L; // write, 24 bytes, 'u', 0x42
+
+    // offsets in struct dma_heap_allocation_data (24 bytes)
+    private static final long ALLOC_LENGTH = 0;
+    private static final long ALLOC_FD = 8; // an int; 0 on the way in
+    private static final long ALLOC_FD_FLAGS = 12; // an int
+    private static final long ALLOC_HEAP_FLAGS = 16;
+
+    // offsets in struct udmabuf_create (24 bytes)
+    private static final long CREATE_MEMFD = 0; // an int
+    private static final long CREATE_FLAGS = 4; // an int
+    private static final long CREATE_OFFSET = 8;
+    private static final long CREATE_SIZE = 16;
+
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_INO = 0x100;
     private static final int STATX_SIZE = 0x200;
@@ -181,6 +209,62 @@ final class LinuxSyscalls implements Syscalls {
             // f_type is the first long of struct statfs, which has 120 bytes on 64-bit Linux
             int result = (int) FSTATFS.invokeExact(block, fd, block.address() + Libc.STRUCT);
             return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT) : Libc.result(block, result);
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public long seekEnd(int fd) {
+        MemorySegment block = Libc.block();
+        try {
+            long end = (long) LSEEK.invokeExact(block, fd, 0L, SEEK_END);
+            return end == -1 ? -Libc.errno(block) : end;
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int dmaHeapAllocate(int node, long length, int fdFlags, long heapFlags) {
+        MemorySegment block = Libc.block();
+        block.set(JAVA_LONG, Libc.STRUCT + ALLOC_LENGTH, length);
+        block.set(JAVA_INT, Libc.STRUCT + ALLOC_FD, 0);
+        block.set(JAVA_INT, Libc.STRUCT + ALLOC_FD_FLAGS, fdFlags);
+        block.set(JAVA_LONG, Libc.STRUCT + ALLOC_HEAP_FLAGS, heapFlags);
+        int result = ioctl(block, node, DMA_HEAP_IOCTL_ALLOC, block.address() + Libc.STRUCT);
+        return result < 0 ? result : block.get(JAVA_INT, Libc.STRUCT + ALLOC_FD);
+    }
+
+    @Override
+    public int dmaBufSync(int fd, long flags) {
+        MemorySegment block = Libc.block();
+        block.set(JAVA_LONG, Libc.STRUCT, flags);
+        return ioctl(block, fd, DMA_BUF_IOCTL_SYNC, block.address() + Libc.STRUCT);
+    }
+
+    @Override
+    public int dmaBufSetName(int fd, String name) {
+        MemorySegment block = Libc.block();
+        if (!Libc.text(block, name)) {
+            return -Errno.EINVAL.number(); // what the kernel says of a name that is too long
+        }
+        return ioctl(block, fd, DMA_BUF_SET_NAME, block.address() + Libc.TEXT);
+    }
+
+    @Override
+    public int udmabufCreate(int device, int memfd, int flags, long offset, long size) {
+        MemorySegment block = Libc.block();
+        block.set(JAVA_INT, Libc.STRUCT + CREATE_MEMFD, memfd);
+        block.set(JAVA_INT, Libc.STRUCT + CREATE_FLAGS, flags);
+        block.set(JAVA_LONG, Libc.STRUCT + CREATE_OFFSET, offset);
+        block.set(JAVA_LONG, Libc.STRUCT + CREATE_SIZE, size);
+        return ioctl(block, device, UDMABUF_CREATE, block.address() + Libc.STRUCT);
+    }
+
+    private static int ioctl(MemorySegment block, int fd, long request, long argument) {
+        try {
+            return Libc.result(block, (int) IOCTL.invokeExact(block, fd, request, argument));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

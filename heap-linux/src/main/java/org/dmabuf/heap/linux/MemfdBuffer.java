@@ -3,8 +3,6 @@ package org.dmabuf.heap.linux;
 
 import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /** A sealed memfd as a buffer. Each map is a mapping of its own, gone with its unmap. */
@@ -33,12 +31,7 @@ final class MemfdBuffer implements HeapBuffer {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw new HeapException(
-                    Errno.ENOTSUP,
-                    heap,
-                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
-                            + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
-                            + " exportable(true)");
+            throw Refusal.notExportable(heap, size);
         }
         return fd;
     }

@@ -9,7 +9,6 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
@@ -19,13 +18,13 @@ import org.dmabuf.heap.spi.HeapRequest;
  * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers work
  * after the bundle of the heap is gone, because their classes are this bundle's.
  */
-public final class MemfdSource implements HeapExporter {
+public final class MemfdSource implements MemorySource {
     private final String heap;
     private final Syscalls syscalls;
     private final Headroom headroom;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final boolean readOnlyExport;
+    private final RequestCheck check;
 
     private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, boolean readOnlyExport) {
         this.heap = heap;
@@ -33,7 +32,8 @@ public final class MemfdSource implements HeapExporter {
         this.headroom = headroom;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.readOnlyExport = readOnlyExport;
+        this.check =
+                new RequestCheck(heap, readOnlyExport ? "" : "this kernel is too old to keep anybody from writing");
     }
 
     /**
@@ -59,19 +59,19 @@ public final class MemfdSource implements HeapExporter {
         }
     }
 
-    /** {@return the service properties of {@link HeapProperties} that are true of this memory} */
+    @Override
     public Map<String, Object> properties() {
         return Map.of(
                 HeapProperties.BACKEND, "memfd",
                 HeapProperties.DMABUF, false,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, readOnlyExport);
+                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check(request);
+        long size = check.wholePages(request);
         String name = request.name().isEmpty() ? heap : request.name();
         headroom.reserve(heap, size);
         try {
@@ -88,29 +88,9 @@ public final class MemfdSource implements HeapExporter {
         return HeapUsage.unknown().withFree(headroom.available());
     }
 
-    private long check(HeapRequest request) {
-        if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
-            throw invalid(request, "no buffer has that size; ask for 1 or more");
-        }
-        if (request.alignment() > Bytes.PAGE) {
-            throw invalid(request, "memory is aligned to " + Bytes.PAGE + " bytes and not to " + request.alignment()
-                    + "; use a heap whose heap.alignment reaches that far");
-        }
-        if (request.heapFlags() != 0) {
-            throw invalid(
-                    request,
-                    "heap flags 0x" + Long.toHexString(request.heapFlags()) + " are unknown; none are defined");
-        }
-        if (request.exports() == Access.WRITE) {
-            throw invalid(request, "there is no export for writing only; use READ or READ_WRITE");
-        }
-        return Bytes.wholePages(request.size());
-    }
-
-    private HeapException invalid(HeapRequest request, String why) {
-        return new HeapException(
-                Errno.EINVAL, heap, "heap '" + heap + "' refused " + request.size() + " bytes: " + why);
-    }
+    /** Holds nothing between allocations. */
+    @Override
+    public void close() {}
 
     private HeapBuffer writableExport(String name, long size, boolean exportable) {
         // SEAL at once: a receiver that could add a seal could keep us from mapping for writing.

@@ -4,7 +4,7 @@ package org.dmabuf.heap.linux;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
-/** Turns an error number of the kernel into a sentence that says what to do. */
+/** What is refused, mostly by the kernel with an error number, as a sentence that says what to do. */
 final class Refusal {
     private Refusal() {}
 
@@ -50,6 +50,21 @@ final class Refusal {
         return new HeapException(Errno.of(-result), heap, prefix(heap) + call + " failed: " + cause(call, result));
     }
 
+    /**
+     * A descriptor that the request said would not be wanted.
+     *
+     * @param heap whose buffer it is
+     * @param size bytes of the buffer
+     * @return to be thrown, {@link Errno#ENOTSUP}
+     */
+    static HeapException notExportable(String heap, long size) {
+        return new HeapException(
+                Errno.ENOTSUP,
+                heap,
+                prefix(heap) + "a buffer of " + Bytes.text(size) + " was allocated with exportable(false) and has no"
+                        + " descriptor to give; allocate it with exportable(true)");
+    }
+
     /** A descriptor that came from elsewhere is no heap's. */
     private static String prefix(String heap) {
         return heap.isEmpty() ? "" : "heap '" + heap + "': ";
@@ -62,6 +77,12 @@ final class Refusal {
     }
 
     private static String remedy(String call, Errno errno) {
+        if (call.startsWith("open(/dev/")) {
+            String device = deviceRemedy(call, errno);
+            if (!device.isEmpty()) {
+                return device;
+            }
+        }
         return switch (errno) {
             case EMFILE ->
                 "; close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a unit)";
@@ -73,7 +94,25 @@ final class Refusal {
             case ENOSPC -> call.equals("fallocate") ? "; ask for less, or close buffers" : "";
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
             case ENOSYS -> "; this kernel is too old";
+            case EINVAL ->
+                call.equals(UdmabufSource.CREATE)
+                        ? "; what it takes of a buffer is limited by " + UdmabufSource.SIZE_LIMIT
+                        : "";
+            case ENOTTY -> call.equals(DmaHeapSource.ALLOC) ? "; its node is no heap of the kernel" : "";
             case ENOENT -> call.startsWith("open(/proc") ? "; is /proc mounted?" : "";
+            default -> "";
+        };
+    }
+
+    private static String deviceRemedy(String call, Errno errno) {
+        return switch (errno) {
+            case ENOENT, ENODEV, ENXIO ->
+                call.contains(UdmabufSource.DEVICE)
+                        ? "; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF"
+                        : "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node";
+            case EACCES, EPERM ->
+                "; give the node to a group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it"
+                        + " to dmaheap";
             default -> "";
         };
     }

@@ -122,4 +122,53 @@ public interface Syscalls {
      * @return {@code f_type}, a magic number, or a negative error number
      */
     long fileSystem(int fd);
+
+    /**
+     * Where an open file ends, by lseek(2): the only way to learn the length of a dma-buf. Moves the file's position.
+     *
+     * @param fd descriptor
+     * @return bytes or a negative error number
+     */
+    long seekEnd(int fd);
+
+    /**
+     * ioctl(2) DMA_HEAP_IOCTL_ALLOC.
+     *
+     * @param node an open {@code /dev/dma_heap/NAME}, for reading at least
+     * @param length bytes, which the heap rounds up; how far, {@link #seekEnd} tells
+     * @param fdFlags {@code O_CLOEXEC} and an access mode, nothing else
+     * @param heapFlags 0: the kernel defines none
+     * @return the descriptor of a dma-buf or a negative error number
+     */
+    int dmaHeapAllocate(int node, long length, int fdFlags, long heapFlags);
+
+    /**
+     * ioctl(2) DMA_BUF_IOCTL_SYNC: begins or ends a CPU access. May wait for fences without limit.
+     *
+     * @param fd a dma-buf
+     * @param flags {@code DMA_BUF_SYNC_*} of {@link Brackets}
+     * @return 0 or a negative error number
+     */
+    int dmaBufSync(int fd, long flags);
+
+    /**
+     * ioctl(2) DMA_BUF_SET_NAME.
+     *
+     * @param fd a dma-buf
+     * @param name at most 31 bytes of UTF-8
+     * @return 0 or a negative error number
+     */
+    int dmaBufSetName(int fd, String name);
+
+    /**
+     * ioctl(2) UDMABUF_CREATE: makes a dma-buf of a range of a memfd.
+     *
+     * @param device an open {@code /dev/udmabuf}
+     * @param memfd sealed with {@code F_SEAL_SHRINK} and not against writing
+     * @param flags 1 for close-on-exec
+     * @param offset bytes, whole pages
+     * @param size bytes, whole pages
+     * @return the descriptor of a dma-buf or a negative error number
+     */
+    int udmabufCreate(int device, int memfd, int flags, long offset, long size);
 }

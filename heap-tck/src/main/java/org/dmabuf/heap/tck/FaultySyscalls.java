@@ -190,4 +190,29 @@ public final class FaultySyscalls implements Syscalls {
     public long fileSystem(int fd) {
         return call("fileSystem", () -> kernel.fileSystem(fd));
     }
+
+    @Override
+    public long seekEnd(int fd) {
+        return call("seekEnd", () -> kernel.seekEnd(fd));
+    }
+
+    @Override
+    public int dmaHeapAllocate(int node, long length, int fdFlags, long heapFlags) {
+        return (int) call("dmaHeapAllocate", () -> kernel.dmaHeapAllocate(node, length, fdFlags, heapFlags));
+    }
+
+    @Override
+    public int dmaBufSync(int fd, long flags) {
+        return (int) call("dmaBufSync", () -> kernel.dmaBufSync(fd, flags));
+    }
+
+    @Override
+    public int dmaBufSetName(int fd, String name) {
+        return (int) call("dmaBufSetName", () -> kernel.dmaBufSetName(fd, name));
+    }
+
+    @Override
+    public int udmabufCreate(int device, int memfd, int flags, long offset, long size) {
+        return (int) call("udmabufCreate", () -> kernel.udmabufCreate(device, memfd, flags, offset, size));
+    }
 }

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/**
+ * One of the kernel's own heaps, by its node below {@value #FOLDER}. Its buffers are dma-bufs, which devices import.
+ * Whoever has such a buffer's descriptor can write to it: there is no export for reading only.
+ */
+public final class DmaHeapSource implements MemorySource {
+    /** Where the kernel's heaps have their nodes. */
+    public static final String FOLDER = "/dev/dma_heap/";
+
+    static final String ALLOC = "ioctl(DMA_HEAP_IOCTL_ALLOC)";
+
+    private static final int O_RDWR = 0x2;
+    private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+    private final Device device;
+    private final Mmap mmap;
+    private final RequestCheck check;
+    private final boolean mappable;
+
+    private DmaHeapSource(String heap, Syscalls syscalls, Headroom headroom, Device device, boolean mappable) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+        this.device = device;
+        this.mmap = new Mmap(syscalls);
+        this.check = new RequestCheck(heap, WHY_NOT_READ_ONLY);
+        this.mappable = mappable;
+    }
+
+    /**
+     * Opens a heap of the kernel, and tries on one page what it can do.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code system}
+     * @param syscalls the kernel
+     * @param headroom what the machine has left; the kernel asks its OOM killer for what it has not
+     * @return a source, to be closed
+     * @throws HeapException {@link Errno#ENOENT} where there is no such node, {@link Errno#EACCES} for one that this
+     *     process may not open, {@link Errno#ENOTTY} for one that is no heap, {@link Errno#EINVAL} for a name that is
+     *     none; any other as the kernel has it
+     */
+    public static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom) {
+        if (node.isBlank() || node.contains("/") || node.contains("..")) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap,
+                    "heap '" + heap + "': '" + node + "' is no name of a heap; give one of " + FOLDER
+                            + ", without '/' and '..'");
+        }
+        Device device = Device.open(syscalls, heap, FOLDER + node);
+        try {
+            boolean mappable = new DmaHeapSource(heap, syscalls, headroom, device, true).probe();
+            return new DmaHeapSource(heap, syscalls, headroom, device, mappable);
+        } catch (RuntimeException | Error e) {
+            device.close();
+            throw e;
+        }
+    }
+
+    /** {@return whether the CPU can map a page of it} */
+    private boolean probe() {
+        HeapBuffer page = reserveAndMake(heap, Bytes.PAGE, true);
+        try {
+            page.beginCpuAccess(Access.READ_WRITE); // ENOTTY from what is no dma-buf
+            page.endCpuAccess(Access.READ_WRITE);
+            return maps(page);
+        } finally {
+            page.release();
+        }
+    }
+
+    private static boolean maps(HeapBuffer page) {
+        try {
+            page.unmap(page.map(Access.READ_WRITE));
+            return true;
+        } catch (HeapException e) {
+            if (e.errno() == Errno.EINVAL) { // protected memory
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    public Map<String, Object> properties() {
+        return Map.of(
+                HeapProperties.BACKEND, "dma-heap",
+                HeapProperties.DMABUF, true,
+                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
+                HeapProperties.ALIGNMENT, Bytes.PAGE,
+                HeapProperties.MAPPABLE, mappable,
+                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        long size = check.wholePages(request);
+        return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
+    }
+
+    @Override
+    public HeapUsage usage() {
+        return HeapUsage.unknown().withFree(headroom.available());
+    }
+
+    /** Closes the node. */
+    @Override
+    public void close() {
+        device.close();
+    }
+
+    private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
+        headroom.reserve(heap, size);
+        try {
+            return make(name, size, exportable);
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    private HeapBuffer make(String name, long size, boolean exportable) {
+        int fd = allocate(size);
+        try {
+            DmaBufName.set(syscalls, heap, fd, size, name);
+            return new DmaHeapBuffer(syscalls, mmap, heap, fd, made(fd, size), exportable, mappable);
+        } catch (RuntimeException | Error e) {
+            syscalls.close(fd);
+            throw e;
+        }
+    }
+
+    private int allocate(long size) {
+        int fd;
+        int node = device.enter();
+        try {
+            fd = syscalls.dmaHeapAllocate(node, size, O_RDWR | Memfd.O_CLOEXEC, 0);
+        } finally {
+            device.leave();
+        }
+        if (fd < 0) {
+            throw Refusal.of(heap, size, ALLOC, fd);
+        }
+        return fd;
+    }
+
+    /** How far the heap rounded up. */
+    private long made(int fd, long size) {
+        long made = syscalls.seekEnd(fd);
+        if (made < 0) {
+            throw Refusal.of(heap, size, "lseek", (int) made);
+        }
+        if (made < size) {
+            throw new HeapException(
+                    Errno.EIO,
+                    heap,
+                    "heap '" + heap + "' made " + made + " bytes of the " + size
+                            + " that were asked for; report that to its vendor");
+        }
+        return made;
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/**
+ * Memory of the machine that {@value #DEVICE} makes dma-bufs of, which devices import: one sealed memfd and one dma-buf
+ * a buffer. Whoever has such a buffer's descriptor can write to it: there is no export for reading only. A buffer that
+ * is not to be exported is a plain memfd.
+ */
+public final class UdmabufSource implements MemorySource {
+    /** The device's node. */
+    public static final String DEVICE = "/dev/udmabuf";
+
+    static final String CREATE = "ioctl(UDMABUF_CREATE)";
+    static final String SIZE_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb";
+
+    private static final long DEFAULT_LIMIT = 64L << 20; // since 4.20, where it could not be changed
+    private static final int UDMABUF_FLAGS_CLOEXEC = 0x1;
+    private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+    private final Device device;
+    private final Memfd memfd;
+    private final Mmap mmap;
+    private final RequestCheck check;
+    private final Path limitFile;
+    private volatile long limit;
+
+    private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Device device, Path limitFile) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+        this.device = device;
+        this.memfd = new Memfd(syscalls);
+        this.mmap = new Mmap(syscalls);
+        this.check = new RequestCheck(heap, WHY_NOT_READ_ONLY);
+        this.limitFile = limitFile;
+        this.limit = readLimit(limitFile);
+    }
+
+    /**
+     * Opens the device, and tries on one page what it can do.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param syscalls the kernel
+     * @param headroom what the machine has left
+     * @return a source, to be closed
+     * @throws HeapException {@link Errno#ENOENT} where there is no such device, {@link Errno#EACCES} where this process
+     *     may not open it; any other as the kernel has it
+     */
+    public static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom) {
+        return open(heap, syscalls, headroom, Path.of(SIZE_LIMIT));
+    }
+
+    static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom, Path limitFile) {
+        Device device = Device.open(syscalls, heap, DEVICE);
+        try {
+            UdmabufSource source = new UdmabufSource(heap, syscalls, headroom, device, limitFile);
+            source.probe();
+            return source;
+        } catch (RuntimeException | Error e) {
+            device.close();
+            throw e;
+        }
+    }
+
+    private void probe() {
+        HeapBuffer page = reserveAndMake(heap, Bytes.PAGE, true);
+        try {
+            page.beginCpuAccess(Access.READ_WRITE);
+            page.endCpuAccess(Access.READ_WRITE);
+        } finally {
+            page.release();
+        }
+    }
+
+    @Override
+    public Map<String, Object> properties() {
+        return Map.of(
+                HeapProperties.BACKEND, "udmabuf",
+                HeapProperties.DMABUF, true,
+                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
+                HeapProperties.ALIGNMENT, Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        long size = check.wholePages(request);
+        return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
+    }
+
+    @Override
+    public HeapUsage usage() {
+        long free = headroom.available();
+        return HeapUsage.unknown().withFree(free).withLargestFree(Math.min(free, limit));
+    }
+
+    /** Closes the device. */
+    @Override
+    public void close() {
+        device.close();
+    }
+
+    private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
+        headroom.reserve(heap, size);
+        try {
+            return exportable ? makeDmaBuf(name, size) : makePlain(name, size);
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    private HeapBuffer makePlain(String name, long size) {
+        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        return new MemfdBuffer(syscalls, mmap, heap, fd, size, false);
+    }
+
+    private HeapBuffer makeDmaBuf(String name, long size) {
+        requireWithinLimit(size);
+        // Sealed against shrinking and against nothing else: udmabuf takes no memfd that is sealed against writing.
+        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        int dmaBuf = -1;
+        try {
+            dmaBuf = create(fd, size);
+            DmaBufName.set(syscalls, heap, dmaBuf, size, name);
+            return new UdmabufBuffer(syscalls, mmap, heap, fd, dmaBuf, size);
+        } catch (RuntimeException | Error e) {
+            if (dmaBuf >= 0) {
+                syscalls.close(dmaBuf);
+            }
+            syscalls.close(fd);
+            throw e;
+        }
+    }
+
+    private int create(int fd, long size) {
+        int dmaBuf;
+        int node = device.enter();
+        try {
+            dmaBuf = syscalls.udmabufCreate(node, fd, UDMABUF_FLAGS_CLOEXEC, 0, size);
+        } finally {
+            device.leave();
+        }
+        if (dmaBuf < 0) {
+            throw Refusal.of(heap, size, CREATE, dmaBuf);
+        }
+        return dmaBuf;
+    }
+
+    /** Before memory is taken for what the kernel would refuse with a bare EINVAL. */
+    private void requireWithinLimit(long size) {
+        if (size > limit) {
+            limit = readLimit(limitFile); // it may have been raised
+            if (size > limit) {
+                throw new HeapException(
+                        Errno.ENOMEM, // another heap can have room for it
+                        heap,
+                        "heap '" + heap + "': " + Bytes.text(size) + " are more than udmabuf takes in one buffer, "
+                                + Bytes.text(limit) + "; write more into " + SIZE_LIMIT
+                                + " (udmabuf.size_limit_mb= at boot), or ask for less");
+            }
+        }
+    }
+
+    private static long readLimit(Path file) {
+        try {
+            return Math.max(0, Integer.parseInt(Files.readString(file).strip())) * (1L << 20);
+        } catch (IOException | NumberFormatException e) {
+            return DEFAULT_LIMIT;
+        }
+    }
+}
