@@ -17,15 +17,12 @@ import org.dmabuf.heap.linux.Syscalls;
 final class Adoption {
     private static final String NAME = "adopted";
 
-    private final HeapDescription description = new HeapDescription(
-            NAME,
-            OptionalInt.empty(),
-            0,
-            Bytes.PAGE,
-            false,
-            Set.of(),
-            Map.of(HeapProperties.NAME, NAME, HeapProperties.BACKEND, "memfd", HeapProperties.DMABUF, false),
-            BrokerComponent.PID);
+    private final HeapDescription listed = description(Map.of(HeapProperties.NAME, NAME));
+    private final HeapDescription memfd = description(
+            Map.of(HeapProperties.NAME, NAME, HeapProperties.BACKEND, "memfd", HeapProperties.DMABUF, false));
+    /** What made a dma-buf of another process is not known. */
+    private final HeapDescription dmaBuf = description(Map.of(HeapProperties.NAME, NAME, HeapProperties.DMABUF, true));
+
     private final Account account = new Account();
     private final Reaper reaper;
     private final Descriptors descriptors;
@@ -51,12 +48,19 @@ final class Adoption {
         client.requireActive();
         CheckedRequest.checkName(name);
         AdoptedMemory memory = AdoptedMemory.adopt(syscalls, headroom, descriptor);
+        HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
         Buffer buffer = new Buffer(memory, memory.size(), description, account, true, name, reaper, descriptors);
         return client.keep(new Lease(client, buffer));
     }
 
+    /** {@return what a listing shows for all of them} */
     HeapDescription description() {
-        return description;
+        return listed;
+    }
+
+    private static HeapDescription description(Map<String, Object> properties) {
+        return new HeapDescription(
+                NAME, OptionalInt.empty(), 0, Bytes.PAGE, false, Set.of(), properties, BrokerComponent.PID);
     }
 
     Account account() {

@@ -14,13 +14,16 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.AdoptedMemory;
+import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Fd;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Syscalls;
@@ -40,6 +43,7 @@ class AdoptionTest {
     private static final int F_SEAL_FUTURE_WRITE = 0x10;
     private static final int O_RDONLY = 0;
     private static final int O_WRONLY = 1;
+    private static final long DMA_BUF_MAGIC = 0x444d4142;
     private static final long SIZE = 10_000;
 
     private final ProcessState before = ProcessState.now();
@@ -129,15 +133,57 @@ class AdoptionTest {
         }
     }
 
+    /** The kernel takes a memfd for a dma-buf here; on real ones the suite in the guest adopts. */
     @Test
-    void a_dma_buf_is_refused_until_its_brackets_can_be_kept() {
+    void a_dma_buf_is_adopted_with_its_brackets_and_without_a_look_at_seals() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
-        kernel.answer("fileSystem", 0x444d4142); // DMA_BUF_MAGIC
-        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
-            HeapException refusal = assertThrows(
+        kernel.answer("fileSystem", DMA_BUF_MAGIC);
+        kernel.answer("size", 0);
+        kernel.answer("dmaBufSync", 0);
+        Adoption adoption =
+                new Adoption(broker.reaper, new Descriptors(kernel), kernel, Headroom.machine());
+        try (OwnedFd made = memfd(0);
+                DmaBuf buffer = adoption.adopt(broker.client, made, "theirs")) {
+            assertEquals(SIZE, buffer.size());
+            assertEquals(Map.of("heap.name", "adopted", "heap.dmabuf", true), buffer.heapProperties());
+            try (CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
+                assertEquals(3, kernel.count("dmaBufSync")); // the first has one before it, as udmabuf needs
+            }
+            assertEquals(4, kernel.count("dmaBufSync"));
+        }
+        assertEquals(0, kernel.count("allocated"));
+        assertEquals(0, kernel.count("fallocate"));
+    }
+
+    @Test
+    void a_memfd_is_adopted_as_no_dma_buf() {
+        try (OwnedFd made = memfd(F_SEAL_SHRINK);
+                DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
+            assertEquals(
+                    Map.of("heap.name", "adopted", "heap.backend", "memfd", "heap.dmabuf", false),
+                    buffer.heapProperties());
+            buffer.beginCpuAccess(Access.WRITE).close(); // asks the kernel nothing: it would be ENOTTY
+        }
+    }
+
+    @Test
+    void a_dma_buf_that_cannot_be_adopted_stays_the_callers() {
+        FaultySyscalls kernel = new FaultySyscalls(syscalls);
+        kernel.answer("fileSystem", DMA_BUF_MAGIC);
+        try (OwnedFd made = memfd(0);
+                OwnedFd writeOnly = reopened(made, O_WRONLY)) {
+            HeapException access = assertThrows(
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), writeOnly));
+            assertEquals(Errno.EACCES, access.errno());
+            kernel.fail("seekEnd", Errno.EINVAL);
+            HeapException end = assertThrows(
                     HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made));
-            assertEquals(Errno.ENOTSUP, refusal.errno());
-            assertTrue(made.fd() >= 0);
+            assertEquals(Errno.EINVAL, end.errno());
+            kernel.answer("seekEnd", 0);
+            HeapException empty = assertThrows(
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made));
+            assertEquals(Errno.EINVAL, empty.errno());
+            assertTrue(made.fd() >= 0 && writeOnly.fd() >= 0);
         }
     }
 
