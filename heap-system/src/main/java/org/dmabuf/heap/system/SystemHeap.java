@@ -6,7 +6,7 @@ import java.util.Map;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
@@ -19,10 +19,14 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import org.osgi.service.metatype.annotations.Option;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The heap that every gateway has: memory of the machine, in pages wherever they are. It is the counterpart of
- * {@code /dev/dma_heap/system}, and where a request goes that says nothing but a size.
+ * {@code /dev/dma_heap/system}, has its memory from there where the machine permits, and is where a request goes that
+ * says nothing but a size.
  *
  * <p>The service is registered here and not by Declarative Services, which would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
@@ -57,36 +61,63 @@ public final class SystemHeap {
                 name = "Priority",
                 description = "A heap of higher priority is asked first by requests that name none")
         int heap_priority() default 0;
+
+        /** {@return what makes the memory} */
+        @AttributeDefinition(
+                name = "Back end",
+                description = "What makes the memory; auto takes the first of the others that the machine permits",
+                options = {
+                    @Option(value = Backend.AUTO, label = "The best that there is"),
+                    @Option(value = "dma-heap", label = "The kernel's system heap: /dev/dma_heap/system"),
+                    @Option(value = "udmabuf", label = "dma-bufs made of memfds: /dev/udmabuf"),
+                    @Option(value = "memfd", label = "memfds, which no device imports")
+                })
+        String backend() default Backend.AUTO;
     }
 
+    private final MemorySource source;
     private final ServiceRegistration<HeapExporter> registration;
 
     /**
      * Tries the kernel, then announces the heap.
      *
      * @param context registers the service
-     * @param config name, id and priority
+     * @param config name, id, priority and back end
      * @throws HeapException when this kernel gives no memory this way; nothing is registered then
      */
     @Activate
     public SystemHeap(BundleContext context, Config config) {
-        this(context, config, Syscalls.linux());
+        this(context, config, Syscalls.linux(), LoggerFactory.getLogger(SystemHeap.class));
     }
 
-    SystemHeap(BundleContext context, Config config, Syscalls syscalls) {
-        MemfdSource source = MemfdSource.open(config.heap_name(), syscalls, Headroom.machine());
+    SystemHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
+        Backend.Choice choice =
+                Backend.choose(config.backend(), PID, config.heap_name(), syscalls, Headroom.machine());
+        if (!choice.passedOver().isEmpty()) {
+            log.info("heap '{}' has its memory from {}", config.heap_name(), choice.told());
+        }
+        source = choice.source();
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.NAME, config.heap_name());
         properties.put(HeapProperties.ID, config.heap_id());
         properties.put(HeapProperties.TYPE, "system");
         properties.put(HeapProperties.PRIORITY, config.heap_priority());
-        registration =
-                context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+        registration = register(context, properties);
+    }
+
+    private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {
+        try {
+            return context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
     }
 
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        registration.unregister();
+        registration.unregister(); // waits for the allocations under way, within limits
+        source.close();
     }
 }

@@ -11,11 +11,16 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
+import org.slf4j.Logger;
+import org.slf4j.helpers.NOPLogger;
 
 /** A framework that remembers which heaps are announced. Any other call of it is an error. */
 final class Announced {
     /** One service, as it was registered. */
     record Heap(HeapExporter exporter, Map<String, Object> properties) {}
+
+    /** For tests that do not look at it. */
+    static final Logger NO_LOG = NOPLogger.NOP_LOGGER;
 
     final List<Heap> heaps = new ArrayList<>();
 
@@ -42,6 +47,10 @@ final class Announced {
     }
 
     static SystemHeap.Config config(String name, int id, int priority) {
+        return config(name, id, priority, "memfd");
+    }
+
+    static SystemHeap.Config config(String name, int id, int priority, String backend) {
         return new SystemHeap.Config() {
             @Override
             public String heap_name() {
@@ -56,6 +65,11 @@ final class Announced {
             @Override
             public int heap_priority() {
                 return priority;
+            }
+
+            @Override
+            public String backend() {
+                return backend;
             }
 
             @Override

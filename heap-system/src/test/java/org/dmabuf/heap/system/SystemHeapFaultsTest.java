@@ -64,7 +64,7 @@ class SystemHeapFaultsTest {
     @BeforeEach
     void a_heap_that_is_announced() {
         Announced announced = new Announced();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel);
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG);
         heap = announced.heaps.getFirst().exporter();
         pieces.clear();
         before = ProcessState.now();

@@ -67,7 +67,7 @@ class SystemHeapTest {
         kernel.fail("memfdCreate", Errno.ENOSYS);
         HeapException refusal = assertThrows(
                 HeapException.class,
-                () -> new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel));
+                () -> new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG));
         assertEquals(Errno.ENOSYS, refusal.errno());
         assertTrue(refusal.getMessage().contains("this kernel is too old"), refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
@@ -80,7 +80,7 @@ class SystemHeapTest {
         // The first two seal the size; the third is F_SEAL_FUTURE_WRITE.
         kernel.failOn("fcntl", 3, Errno.EINVAL);
         ProcessState before = ProcessState.now();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel);
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG);
         before.assertNothingLeft();
         assertEquals(false, announced.heaps.getFirst().properties().get("heap.export.readonly"));
         announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1)).release();
