@@ -14,9 +14,9 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * shrinking, and none on huge pages, of which a peer can punch out any, whatever the seals.
  */
 public final class AdoptedMemory implements HeapBuffer {
-    private static final long TMPFS_MAGIC = 0x01021994;
-    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
-    private static final long DMA_BUF_MAGIC = 0x444d4142;
+    static final long TMPFS_MAGIC = 0x01021994;
+    static final long HUGETLBFS_MAGIC = 0x958458f6L;
+    static final long DMA_BUF_MAGIC = 0x444d4142;
 
     private static final int F_GETFL = 3;
     private static final int F_GET_SEALS = 1034;

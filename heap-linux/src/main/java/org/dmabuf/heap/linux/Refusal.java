@@ -85,13 +85,18 @@ final class Refusal {
         }
         return switch (errno) {
             case EMFILE ->
-                "; close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a unit)";
+                (call.equals("inotify_init1") ? "; raise fs.inotify.max_user_instances, or" : ";")
+                        + " close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a unit)";
             case ENFILE -> "; close files in other processes, or raise fs.file-max";
             case ENOMEM ->
                 call.equals("mmap")
                         ? "; end arenas that are no longer needed, or raise vm.max_map_count"
                         : "; ask for less, or close buffers";
-            case ENOSPC -> call.equals("fallocate") ? "; ask for less, or close buffers" : "";
+            case ENOSPC -> switch (call) {
+                case "fallocate" -> "; ask for less, or close buffers";
+                case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
+                default -> "";
+            };
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
             case ENOSYS -> "; this kernel is too old";
             case EINVAL ->

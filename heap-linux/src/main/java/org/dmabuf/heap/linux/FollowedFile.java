@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Shareable memory whose last use is waited for. Guarded by its {@link PeerTable}. */
+abstract sealed class FollowedFile {
+    /** Everybody in this process who wants to know. */
+    final List<PeerWatch> watches = new ArrayList<>(1);
+
+    /** {@return whether somebody waits for the end, all of whose own uses have ended} */
+    boolean awaited() {
+        for (PeerWatch watch : watches) {
+            if (watch.callback != null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Of which the kernel says by itself that it is gone. */
+    static final class Memfd extends FollowedFile {
+        final int number;
+
+        Memfd(int number) {
+            this.number = number;
+        }
+    }
+
+    /** Of which the kernel says, when asked, how often it is held. */
+    static final class DmaBuf extends FollowedFile {
+        private static final long FIRST_NANOS = 50_000_000;
+        private static final long LONGEST_NANOS = 2_000_000_000;
+
+        final long inode;
+        private final PeerCalls calls;
+        private final Fd ours;
+        private long interval = FIRST_NANOS;
+        private long due;
+
+        /**
+         * Takes over a descriptor.
+         *
+         * @param calls count who holds it
+         * @param inode its number
+         * @param ours the only descriptor of it that is held here
+         */
+        DmaBuf(PeerCalls calls, long inode, Fd ours) {
+            this.calls = calls;
+            this.inode = inode;
+            this.ours = ours;
+        }
+
+        /** {@return how many descriptors, mappings, messages and importers hold it, ours among them; -1 for unknown} */
+        long holders() {
+            try {
+                for (String line : (Iterable<String>) calls.fdinfo(ours.fd()).lines()::iterator) {
+                    if (line.startsWith("count:")) {
+                        return Long.parseLong(line.substring("count:".length()).strip());
+                    }
+                }
+            } catch (IOException | NumberFormatException e) {
+                // What is not known is held: it is asked again.
+            }
+            return -1;
+        }
+
+        void waitFrom(long now) {
+            interval = FIRST_NANOS;
+            due = now + interval;
+        }
+
+        /** {@return nanoseconds until it is to be asked, 0 or less when it is time} */
+        long dueIn(long now) {
+            return due - now;
+        }
+
+        /** A peer that has held it for long is asked less often: it is seen to go within the time that it held on. */
+        void waitLonger(long now) {
+            interval = Math.min(2 * interval, LONGEST_NANOS);
+            due = now + interval;
+        }
+
+        void close() {
+            ours.close();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.dmabuf.heap.Errno;
+
+/**
+ * One inotify instance that says which memfds are gone. A memfd has no name, so its inode is deleted when its last
+ * descriptor, mapping and message in flight has gone. Guarded by its {@link PeerTable}.
+ */
+final class Inotify {
+    private static final int IN_DELETE_SELF = 0x400;
+    private static final int IN_UNMOUNT = 0x2000;
+    private static final int IN_Q_OVERFLOW = 0x4000;
+    /** The watch has ended; it comes after IN_DELETE_SELF, and alone when that was lost in an overflow. */
+    private static final int IN_IGNORED = 0x8000;
+
+    private static final int EVENT = 16; // struct inotify_event: int wd, u32 mask, u32 cookie, u32 len; then a name
+    private static final int CLOSED = -1;
+
+    private final Syscalls syscalls;
+    private final PeerCalls calls;
+    private final MemorySegment events = Arena.ofAuto().allocate(256L * EVENT, 8);
+    private final Map<Integer, FollowedFile.Memfd> files = new HashMap<>();
+    private int fd = CLOSED;
+    /** Events may have been lost, and the kernel's own list is still to be looked at. */
+    private boolean doubtful;
+
+    Inotify(Syscalls syscalls, PeerCalls calls) {
+        this.syscalls = syscalls;
+        this.calls = calls;
+    }
+
+    /** {@return the instance's descriptor, negative before the first watch} */
+    int fd() {
+        return fd;
+    }
+
+    /** {@return whether events were lost and it could not be told yet whose} */
+    boolean doubtful() {
+        return doubtful;
+    }
+
+    FollowedFile.Memfd add(String heap, long size, int memfd) {
+        if (fd == CLOSED) {
+            int made = calls.inotify();
+            if (made < 0) {
+                throw Refusal.of(heap, size, "inotify_init1", made);
+            }
+            fd = made;
+        }
+        int number = calls.addWatch(fd, "/proc/self/fd/" + memfd, IN_DELETE_SELF);
+        if (number < 0) {
+            throw Refusal.of(heap, size, "inotify_add_watch", number);
+        }
+        return files.computeIfAbsent(number, FollowedFile.Memfd::new);
+    }
+
+    void remove(FollowedFile.Memfd file) {
+        if (files.remove(file.number, file)) {
+            calls.removeWatch(fd, file.number);
+        }
+    }
+
+    /** {@return the files that are gone since the last call; does not wait} */
+    List<FollowedFile.Memfd> gone() {
+        if (files.isEmpty()) {
+            return List.of();
+        }
+        List<FollowedFile.Memfd> gone = new ArrayList<>();
+        long read;
+        do {
+            read = calls.read(fd, events);
+            if (read > 0) {
+                take(read, gone);
+            }
+        } while (read > 0 || read == -Errno.EINTR.number());
+        if (read != -Errno.EAGAIN.number()) {
+            doubtful = true;
+        }
+        if (doubtful) {
+            reconcile(gone);
+        }
+        return gone;
+    }
+
+    private void take(long bytes, List<FollowedFile.Memfd> gone) {
+        long at = 0;
+        while (bytes - at >= EVENT) {
+            int number = events.get(JAVA_INT, at);
+            int mask = events.get(JAVA_INT, at + 4);
+            if ((mask & IN_Q_OVERFLOW) != 0) {
+                doubtful = true;
+            } else if ((mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
+                FollowedFile.Memfd file = files.remove(number);
+                if (file != null) { // else it was told by the event before, or removed
+                    gone.add(file);
+                }
+            }
+            at += EVENT + Integer.toUnsignedLong(events.get(JAVA_INT, at + 12));
+        }
+        if (at != bytes) {
+            doubtful = true; // the kernel gives whole events only
+        }
+    }
+
+    /**
+     * Compares with the kernel's list of watches. One that ends after it was made leaves an event, for which the queue
+     * has room again: it was read empty before.
+     */
+    private void reconcile(List<FollowedFile.Memfd> gone) {
+        Set<Integer> listed = new HashSet<>();
+        try {
+            String list = calls.fdinfo(fd);
+            if (!list.endsWith("\n")) {
+                return; // half of it would make the rest look gone
+            }
+            for (String line : (Iterable<String>) list.lines()::iterator) {
+                if (line.startsWith("inotify wd:")) {
+                    int from = "inotify wd:".length();
+                    listed.add(Integer.parseInt(line.substring(from, line.indexOf(' ', from)), 16));
+                }
+            }
+        } catch (IOException | RuntimeException e) {
+            return; // in doubt all are held, and the list is asked for again
+        }
+        doubtful = false;
+        files.values().removeIf(file -> !listed.contains(file.number) && gone.add(file));
+    }
+
+    void close() {
+        files.clear();
+        if (fd != CLOSED) {
+            syscalls.close(fd);
+            fd = CLOSED;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The system calls that tell when others have let go of memory, as the kernel gives them: a result of 0 or more, or the
+ * negative error number. Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed through
+ * {@link Syscalls#close}.
+ */
+interface PeerCalls {
+    /** {@return the calls of the running kernel} */
+    static PeerCalls linux() {
+        return LinuxPeerCalls.INSTANCE;
+    }
+
+    /** {@return a close-on-exec inotify instance whose reads do not wait, or a negative error number} */
+    int inotify();
+
+    /**
+     * inotify_add_watch(2).
+     *
+     * @return the watch's number, which is the same for each path of one inode, or a negative error number
+     */
+    int addWatch(int inotify, String path, int mask);
+
+    int removeWatch(int inotify, int watch);
+
+    /** {@return a close-on-exec event counter whose reads do not wait, or a negative error number} */
+    int eventfd();
+
+    /** Makes an event counter readable. */
+    int signal(int eventfd);
+
+    /** {@return bytes that were read, or a negative error number} */
+    long read(int fd, MemorySegment into);
+
+    /**
+     * Waits until one of two descriptors can be read.
+     *
+     * @param one a descriptor
+     * @param other another, or negative for none
+     * @param millis how long at most, negative for ever
+     * @return how many can be read, or a negative error number
+     */
+    int await(int one, int other, int millis);
+
+    /**
+     * {@return what {@code /proc/self/fdinfo} has on a descriptor}
+     *
+     * @param fd an open descriptor
+     * @throws IOException when it cannot be read
+     */
+    String fdinfo(int fd) throws IOException;
+}

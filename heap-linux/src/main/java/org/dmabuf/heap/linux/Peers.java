@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/**
+ * Tells when the last peer has let go of memory whose descriptor left the process: a peer is whoever holds a descriptor,
+ * a mapping, a message that nobody has received yet, or an import into a device, in this process or another. Until then
+ * the memory must be charged, and must not be used again.
+ *
+ * <p>How the kernel tells depends on what the memory is. A memfd is watched by inotify, which says by itself when the
+ * last use has ended. A dma-buf is held by one descriptor more, and its holders are counted in {@code fdinfo}, at
+ * intervals that grow from 50 ms to 2 s with the time that a peer holds on. Nothing else can be followed. A process has
+ * one inotify instance for this, one descriptor for each dma-buf and one daemon thread {@code dmaheap-peers}, however
+ * many objects of this class there are: each would otherwise take the others' descriptors for peers. The thread starts
+ * when somebody first waits, and ends with the last object that is closed.
+ *
+ * <p>Any thread may call any method. It holds no class of a heap but the callbacks that wait.
+ */
+public final class Peers implements AutoCloseable {
+    private PeerTable table;
+    private boolean closed;
+
+    /** Takes nothing of the system before the first {@link #watch}. */
+    public Peers() {}
+
+    /** With calls of a test's choice. */
+    Peers(PeerTable table) {
+        this.table = table;
+        table.join(this);
+    }
+
+    /**
+     * Begins to follow memory whose descriptor is about to leave. To be called before it leaves, while the caller holds
+     * it.
+     *
+     * @param heap named in a refusal
+     * @param size bytes, named in a refusal
+     * @param fd a descriptor of the memory, which stays the caller's and may be closed at any time
+     * @return waits for the end when told to
+     * @throws HeapException when it cannot be followed, and so must not leave: {@link Errno#ENOSPC},
+     *     {@link Errno#EMFILE} or {@link Errno#ENOMEM} when a limit is in the way, which the message names;
+     *     {@link Errno#ENOTSUP} for what is neither memfd nor dma-buf
+     * @throws IllegalStateException when closed
+     */
+    public PeerWatch watch(String heap, long size, int fd) {
+        return table().watch(this, heap, size, fd);
+    }
+
+    private synchronized PeerTable table() {
+        if (closed) {
+            throw new IllegalStateException("nobody waits for peers any more");
+        }
+        if (table == null) {
+            table = PeerTable.joinShared(this);
+        }
+        return table;
+    }
+
+    /**
+     * Ends every wait of this object, as {@link PeerWatch#close()} does. The last object that is closed ends the thread.
+     * Closing twice does nothing.
+     */
+    @Override
+    public void close() {
+        PeerTable left;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            left = table;
+        }
+        if (left != null) {
+            left.leave(this);
+        }
+    }
+}
