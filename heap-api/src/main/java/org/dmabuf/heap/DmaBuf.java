@@ -70,11 +70,12 @@ public interface DmaBuf extends AutoCloseable {
     /**
      * Makes a descriptor to hand to a device, a library or another process. It is close-on-exec, and gives the access
      * that {@link AllocationRequest#exports} fixed. Memory whose descriptor left the process is never reused by a heap
-     * while somebody else holds it.
+     * while somebody else holds it, and stays charged to its heap until then, also when this process has closed it.
      *
      * @return a new descriptor that the caller owns
-     * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@code exportable(false)};
-     *     {@link Errno#EMFILE} when the process has none left
+     * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@code exportable(false)}, or of a kind
+     *     of memory of which nothing tells when others have let go; {@link Errno#EMFILE} when the process has none left;
+     *     {@link Errno#ENOSPC} when the user has no inotify watch left, by which that is told
      */
     OwnedFd exportFd();
 

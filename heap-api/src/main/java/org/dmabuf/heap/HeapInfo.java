@@ -30,4 +30,16 @@ public interface HeapInfo {
 
     /** {@return bytes in those buffers} */
     long liveBytes();
+
+    /**
+     * Buffers of it that this process has closed and unmapped, while somebody who got a descriptor of them still holds
+     * their memory: another process, a device, or a descriptor here that was not closed. Each is counted here or among
+     * the live ones, and never in both.
+     *
+     * @return how many
+     */
+    long lingeringBuffers();
+
+    /** {@return bytes in those buffers} */
+    long lingeringBytes();
 }

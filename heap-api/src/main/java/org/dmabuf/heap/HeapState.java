@@ -11,7 +11,7 @@ public enum HeapState {
     SHADOWED,
     /** It is leaving: calls that are under way finish, new ones are refused. */
     DRAINING,
-    /** It has left; buffers of it live on. */
+    /** It has left; buffers of it live on, or linger with other processes. */
     DEPARTED,
     /** No heap: the buffers that bundles adopted from other processes. */
     ADOPTED

@@ -11,6 +11,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -79,7 +80,7 @@ public class AllocateBenchmark {
 
     @Setup
     public void arrive() {
-        allocator = new Allocator(table, reaper, new Descriptors(Syscalls.linux()));
+        allocator = new Allocator(table, reaper, new Descriptors(Syscalls.linux()), new Peers());
         for (int id = 0; id < HEAPS - 1; id++) {
             table.arrived(
                     id,

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker;
 
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.dmabuf.heap.DmaBuf;
@@ -13,7 +14,10 @@ import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Syscalls;
 
-/** Makes buffers of memory that other processes handed over. They are counted as if one heap had made them. */
+/**
+ * Makes buffers of memory that other processes handed over. They are counted as if one heap had made them, for as long
+ * as they are used here: afterwards the memory is its maker's alone, who is charged for it, so it does not linger.
+ */
 final class Adoption {
     private static final String NAME = "adopted";
 
@@ -49,7 +53,16 @@ final class Adoption {
         CheckedRequest.checkName(name);
         AdoptedMemory memory = AdoptedMemory.adopt(syscalls, headroom, descriptor);
         HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-        Buffer buffer = new Buffer(memory, memory.size(), description, account, true, name, reaper, descriptors);
+        Buffer buffer = new Buffer(
+                memory,
+                memory.size(),
+                description,
+                new Charge(account, memory.size()),
+                true,
+                name,
+                reaper,
+                descriptors,
+                Optional.empty());
         return client.keep(new Lease(client, buffer));
     }
 

@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.AllocationRequest;
@@ -12,6 +13,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.osgi.framework.InvalidSyntaxException;
 import org.slf4j.Logger;
@@ -24,11 +26,13 @@ final class Allocator {
     private final HeapTable table;
     private final Reaper reaper;
     private final Descriptors descriptors;
+    private final Optional<Peers> peers;
 
-    Allocator(HeapTable table, Reaper reaper, Descriptors descriptors) {
+    Allocator(HeapTable table, Reaper reaper, Descriptors descriptors, Peers peers) {
         this.table = table;
         this.reaper = reaper;
         this.descriptors = descriptors;
+        this.peers = Optional.of(peers);
     }
 
     /**
@@ -159,11 +163,12 @@ final class Allocator {
                         memory,
                         size,
                         heap.description(),
-                        heap.account(),
+                        new Charge(heap.account(), size),
                         request.exportable(),
                         request.name(),
                         reaper,
-                        descriptors);
+                        descriptors,
+                        peers);
             } finally {
                 if (buffer == null) {
                     giveBack(heap, memory);

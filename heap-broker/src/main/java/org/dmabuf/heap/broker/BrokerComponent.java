@@ -6,6 +6,7 @@ import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
@@ -59,6 +60,7 @@ public final class BrokerComponent {
     private final BundleContext context;
     private final HeapTable table = new HeapTable();
     private final Reaper reaper = new Reaper();
+    private final Peers peers = new Peers();
     private final Clients clients;
     private volatile long drainNanos;
     private ServiceRegistration<HeapBroker> registration;
@@ -75,7 +77,7 @@ public final class BrokerComponent {
         Descriptors descriptors = new Descriptors(Syscalls.linux());
         Adoption adoption = new Adoption(reaper, descriptors, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
-                new Allocator(table, reaper, descriptors), adoption, new HeapListing(table, adoption));
+                new Allocator(table, reaper, descriptors, peers), adoption, new HeapListing(table, adoption));
         modified(config);
     }
 
@@ -107,6 +109,7 @@ public final class BrokerComponent {
         context.removeBundleListener(clients);
         clients.stopAll();
         reaper.stop();
+        peers.close();
     }
 
     @Reference(

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.dmabuf.heap.Access;
@@ -14,13 +15,16 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.PeerWatch;
+import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The memory of one allocation, shared by its references, mappings and brackets: each of them holds it once, and who
- * drops it last releases it. Knows the heap's buffer and nothing of clients.
+ * drops it last releases it. When a descriptor of it has left the process, its charge goes on until no peer holds the
+ * memory. Knows the heap's buffer and nothing of clients.
  */
 final class Buffer {
     private static final Logger LOG = LoggerFactory.getLogger(Buffer.class);
@@ -36,45 +40,51 @@ final class Buffer {
 
     private final HeapBuffer memory;
     private final HeapDescription heap;
-    private final Account account;
+    private final Charge charge;
     private final Reaper reaper;
     private final Descriptors descriptors;
+    private final Optional<Peers> peers;
     private final String name;
     private final long size;
     private final boolean exportable;
 
     private volatile int holds = 1;
 
+    /** Knows when peers have let go, from the first export on; null until then. Written under the lock of this. */
+    private PeerWatch exported;
+
     /**
-     * Takes over a heap's buffer and charges it. The caller has the one hold.
+     * Takes over a heap's buffer. The caller has the one hold.
      *
      * @param memory released once, with the last hold
      * @param size bytes, as the memory says
      * @param heap where it came from
-     * @param account charged until the last hold goes
+     * @param charge ended when nobody uses the memory any more
      * @param exportable whether a descriptor may be asked for
      * @param name for people, empty for none
      * @param reaper unmaps
      * @param descriptors duplicates
+     * @param peers tells when others have let go; empty for memory that others are charged for
      */
     Buffer(
             HeapBuffer memory,
             long size,
             HeapDescription heap,
-            Account account,
+            Charge charge,
             boolean exportable,
             String name,
             Reaper reaper,
-            Descriptors descriptors) {
+            Descriptors descriptors,
+            Optional<Peers> peers) {
         this.memory = memory;
         this.size = size;
         this.heap = heap;
-        this.account = account;
+        this.charge = charge;
         this.exportable = exportable;
         this.name = name;
         this.reaper = reaper;
         this.descriptors = descriptors;
-        account.charge(size);
+        this.peers = peers;
     }
 
     long size() {
@@ -108,12 +118,31 @@ final class Buffer {
     /** Gives up a hold. The last one releases the memory, on this thread. */
     void drop() {
         if ((int) HOLDS.getAndAdd(this, -1) == 1) {
-            try {
-                memory.release();
-            } catch (Throwable e) {
-                LOG.error("{}: release failed, its memory may be lost", this, e);
-            } finally {
-                account.uncharge(size);
+            release();
+        }
+    }
+
+    /**
+     * Gives up a hold that is taken back and not given. The last one releases the memory, on the reaper's thread, and
+     * waits for that no longer than the reaper has patience.
+     */
+    void dropTakenBack() {
+        if ((int) HOLDS.getAndAdd(this, -1) == 1) {
+            reaper.await(new Release());
+        }
+    }
+
+    private void release() {
+        try {
+            memory.release();
+        } catch (Throwable e) {
+            LOG.error("{}: release failed, its memory may be lost", this, e);
+        } finally {
+            if (exported == null) {
+                charge.end();
+            } else {
+                charge.linger();
+                exported.whenGone(charge::end); // after the release: until then we are a holder ourselves
             }
         }
     }
@@ -130,7 +159,13 @@ final class Buffer {
                     this + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
                             + " exportable(true)");
         }
-        return descriptors.duplicate(heap.name(), memory.descriptor());
+        int descriptor = memory.descriptor();
+        synchronized (this) {
+            if (exported == null && peers.isPresent()) { // before the first descriptor leaves
+                exported = peers.get().watch(heap.name(), size, descriptor);
+            }
+        }
+        return descriptors.duplicate(heap.name(), descriptor);
     }
 
     void beginCpuAccess(Access access) {
@@ -227,6 +262,24 @@ final class Buffer {
         public void run() {
             unmap(mapping);
             drop();
+        }
+
+        @Override
+        public String toString() {
+            return "the end of a mapping of a " + Buffer.this;
+        }
+    }
+
+    /** What is left to do for a buffer that nobody holds. */
+    private final class Release implements Runnable {
+        @Override
+        public void run() {
+            release();
+        }
+
+        @Override
+        public String toString() {
+            return "the release of a " + Buffer.this;
         }
     }
 }

@@ -24,7 +24,9 @@ final class HeapListing {
             String bundle,
             HeapUsage usage,
             long liveBuffers,
-            long liveBytes)
+            long liveBytes,
+            long lingeringBuffers,
+            long lingeringBytes)
             implements HeapInfo {
         @Override
         public String toString() {
@@ -57,15 +59,18 @@ final class HeapListing {
                     listed.state(),
                     listed.reason(),
                     usage,
-                    told.add(heap.account()) ? heap.account() : new Account()));
+                    told.add(heap.account()) ? heap.account().figures() : Account.Figures.NONE));
         }
         for (HeapTable.Departed left : departed) {
+            Account.Figures charged = left.account().figures();
             infos.add(info(
                     left.description(),
                     HeapState.DEPARTED,
-                    "it has left; its buffers live on",
+                    charged.liveBuffers() > 0
+                            ? "it has left; its buffers live on"
+                            : "it has left; peers still hold memory of it",
                     HeapUsage.unknown(),
-                    left.account()));
+                    charged));
         }
         if (adoption.account().buffers() > 0) {
             infos.add(info(
@@ -73,13 +78,13 @@ final class HeapListing {
                     HeapState.ADOPTED,
                     "it is no heap: buffers that bundles adopted from other processes",
                     HeapUsage.unknown(),
-                    adoption.account()));
+                    adoption.account().figures()));
         }
         return List.copyOf(infos);
     }
 
     private static Info info(
-            HeapDescription heap, HeapState state, String reason, HeapUsage usage, Account account) {
+            HeapDescription heap, HeapState state, String reason, HeapUsage usage, Account.Figures charged) {
         return new Info(
                 heap.name(),
                 state,
@@ -87,8 +92,10 @@ final class HeapListing {
                 heap.properties(),
                 heap.bundle(),
                 usage,
-                account.buffers(),
-                account.bytes());
+                charged.liveBuffers(),
+                charged.liveBytes(),
+                charged.lingeringBuffers(),
+                charged.lingeringBytes());
     }
 
     private static HeapUsage usage(Heap heap) {

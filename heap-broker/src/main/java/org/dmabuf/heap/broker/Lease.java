@@ -124,19 +124,24 @@ class Lease implements DmaBuf, Holding {
 
     @Override
     public void close() {
-        end();
+        if (end()) {
+            buffer.drop();
+        }
     }
 
     @Override
     public final void reclaim() {
-        end();
+        if (end()) {
+            buffer.dropTakenBack();
+        }
     }
 
-    private void end() {
-        if (!(boolean) CLOSED.getAndSet(this, true)) {
+    private boolean end() {
+        boolean first = !(boolean) CLOSED.getAndSet(this, true);
+        if (first) {
             client.forget(this);
-            buffer.drop();
         }
+        return first;
     }
 
     /** Holds the memory for the time of a call: another thread may close this lease meanwhile. */

@@ -1,103 +1,240 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Does what an arena's end must not do on the thread that ends it: unmapping and releasing call a heap's code, which may
  * block, and an automatic arena ends on the one thread that cleans for the whole JVM.
  *
  * <p>Work that piles up is shared: who is about to map helps first, so a client that maps and unmaps faster than this
- * thread can follow does not run the process out of mappings. After {@link #stop()} work is done where it arises.
+ * thread can follow does not run the process out of mappings. After {@link #stop()} work is done where it arises. Work
+ * that throws is logged and ends nothing; work that hangs holds nobody who waits for longer than a patience.
  */
 final class Reaper {
+    private static final Logger LOG = LoggerFactory.getLogger(Reaper.class);
+
     /** More than this and mappers help; a fraction of the 65530 mappings that Linux gives a process. */
     private static final int BACKLOG = 256;
+    /** Twice this is within the 5 s that Declarative Services waits for a component. */
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
+    /** How often who waits looks whether the work still goes on. */
+    private static final long LOOK_MILLIS = 50;
 
     private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
-    /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
-    private final Thread thread = Thread.ofPlatform()
-            .name("dmaheap-reaper")
-            .daemon()
-            .inheritInheritableThreadLocals(false)
-            .unstarted(this::run);
+    private final long patience;
 
+    private volatile Worker worker = new Worker();
     private volatile boolean parked;
     private volatile boolean stopped;
 
+    Reaper() {
+        this(PATIENCE);
+    }
+
+    /**
+     * For tests that have less patience.
+     *
+     * @param patience how long one piece of work may take until it is taken to hang
+     */
+    Reaper(Duration patience) {
+        this.patience = patience.toNanos();
+    }
+
     void start() {
-        thread.start();
+        worker.thread.start();
     }
 
     /**
      * Hands work over. Never throws and never blocks, until the reaper is stopped.
      *
-     * @param work must not throw
+     * @param work tells by toString() what it is, should it throw or hang
      */
     void submit(Runnable work) {
         waiting.incrementAndGet();
         queue.add(work);
         if (stopped) {
-            drain();
+            if (queue.remove(work)) { // and no other: that may hang, and is not the caller's
+                waiting.decrementAndGet();
+                perform(work);
+            }
         } else if (parked) {
-            LockSupport.unpark(thread);
+            LockSupport.unpark(worker.thread);
+        }
+    }
+
+    /**
+     * Has work done and waits until it is, but no longer than the patience when it, or what is before it, hangs.
+     *
+     * @param work tells by toString() what it is, should it throw or hang
+     */
+    void await(Runnable work) {
+        Worker does = worker;
+        if (!does.thread.isAlive() || does.thread == Thread.currentThread()) {
+            perform(work);
+            return;
+        }
+        CountDownLatch done = new CountDownLatch(1);
+        submit(new Runnable() {
+            @Override
+            public void run() {
+                try {
+                    work.run();
+                } finally {
+                    done.countDown();
+                }
+            }
+
+            @Override
+            public String toString() {
+                return work.toString();
+            }
+        });
+        boolean interrupted = false;
+        boolean over = false;
+        while (!over) {
+            try {
+                over = done.await(LOOK_MILLIS, TimeUnit.MILLISECONDS) || does.hangs();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 
     /** Does some of the work on the calling thread when there is much of it. */
     void help() {
         for (int i = 0; i < 2 && waiting.get() > BACKLOG; i++) {
-            next();
+            Runnable work = next();
+            if (work != null) {
+                perform(work);
+            }
         }
     }
 
     /** Does all the work that is there on the calling thread, along with the reaper. */
     void drain() {
-        while (next()) {
-            // the next
+        for (Runnable work = next(); work != null; work = next()) {
+            perform(work);
         }
     }
 
-    /** Ends the thread, and does what it has left to do. */
+    /**
+     * Ends the thread when all that is left is done. Who hangs is left behind, as a daemon, and another thread does the
+     * rest; after twice the patience all are left to themselves.
+     */
     void stop() {
         stopped = true;
-        LockSupport.unpark(thread);
-        boolean interrupted = false;
-        while (thread.isAlive() && thread != Thread.currentThread()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
+        Worker last = worker;
+        LockSupport.unpark(last.thread);
+        if (last.thread == Thread.currentThread()) {
+            return; // it goes on until nothing is left
         }
-        drain();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private void run() {
-        while (!stopped) {
+        if (last.thread.getState() == Thread.State.NEW) {
             drain();
-            parked = true;
-            if (queue.isEmpty() && !stopped) {
-                LockSupport.park(this);
-            }
-            parked = false;
+            return;
+        }
+        long deadline = System.nanoTime() + 2 * patience;
+        while (!last.ended(deadline) && !queue.isEmpty() && System.nanoTime() - deadline < 0) {
+            last = new Worker();
+            worker = last;
+            last.thread.start();
+        }
+        if (last.thread.isAlive() && !queue.isEmpty()) {
+            LOG.warn("stopped with {} ends of mappings and buffers still to come", waiting.get());
         }
     }
 
-    private boolean next() {
+    private Runnable next() {
         Runnable work = queue.poll();
-        if (work == null) {
-            return false;
+        if (work != null) {
+            waiting.decrementAndGet();
         }
-        waiting.decrementAndGet();
-        work.run();
-        return true;
+        return work;
+    }
+
+    private static void perform(Runnable work) {
+        try {
+            work.run();
+        } catch (Throwable e) { // what waits behind it is others'
+            LOG.error("{} failed", work, e);
+        }
+    }
+
+    /** A thread with what it is at. */
+    private final class Worker {
+        /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
+        final Thread thread = Thread.ofPlatform()
+                .name("dmaheap-reaper")
+                .daemon()
+                .inheritInheritableThreadLocals(false)
+                .unstarted(this::run);
+
+        private volatile Runnable current;
+        private volatile long since;
+        private volatile Runnable reported;
+
+        private void run() {
+            do {
+                for (Runnable work = next(); work != null; work = next()) {
+                    since = System.nanoTime();
+                    current = work;
+                    perform(work);
+                    current = null;
+                    if (worker != this) {
+                        return; // it was taken to hang, and another does the rest
+                    }
+                }
+                parked = true;
+                if (queue.isEmpty() && !stopped) {
+                    LockSupport.park(this);
+                }
+                parked = false;
+            } while (!stopped || !queue.isEmpty());
+        }
+
+        /** Whether it is at the same piece of work for longer than the patience; the first who asks then says so. */
+        boolean hangs() {
+            Runnable work = current;
+            if (work == null || System.nanoTime() - since <= patience || work != current) {
+                return false;
+            }
+            if (reported != work) {
+                reported = work;
+                LOG.warn(
+                        "{} hangs for {} ms in its heap's code; nobody waits for it any more, and its memory may be"
+                                + " lost; report that to its vendor",
+                        work,
+                        TimeUnit.NANOSECONDS.toMillis(patience));
+            }
+            return true;
+        }
+
+        /** Waits until its thread has ended, or hangs, or the deadline has come. */
+        boolean ended(long deadline) {
+            boolean interrupted = false;
+            while (thread.isAlive() && !hangs() && System.nanoTime() - deadline < 0) {
+                try {
+                    thread.join(LOOK_MILLIS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+            return !thread.isAlive();
+        }
     }
 }

@@ -10,6 +10,7 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
@@ -17,6 +18,7 @@ import org.dmabuf.heap.spi.HeapExporter;
 final class BrokerParts implements AutoCloseable {
     final HeapTable table = new HeapTable();
     final Reaper reaper = new Reaper();
+    final Peers peers = new Peers();
     final Allocator allocator;
     final Adoption adoption;
     final HeapListing listing;
@@ -34,7 +36,7 @@ final class BrokerParts implements AutoCloseable {
     BrokerParts(Syscalls syscalls) {
         this.syscalls = syscalls;
         Descriptors descriptors = new Descriptors(syscalls);
-        allocator = new Allocator(table, reaper, descriptors);
+        allocator = new Allocator(table, reaper, descriptors, peers);
         adoption = new Adoption(reaper, descriptors, syscalls, Headroom.machine());
         listing = new HeapListing(table, adoption);
         clients = new Clients(allocator, adoption, listing);
@@ -82,5 +84,6 @@ final class BrokerParts implements AutoCloseable {
     public void close() {
         client.stop("the test is over");
         reaper.stop();
+        peers.close();
     }
 }

@@ -394,7 +394,7 @@ class ClientsTest {
                     .account();
             final Clients clients =
                     new Clients(
-                            new Allocator(table, broker.reaper, null),
+                            new Allocator(table, broker.reaper, null, broker.peers),
                             broker.adoption,
                             new HeapListing(table, broker.adoption));
             final AtomicInteger asked = new AtomicInteger();

@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -473,11 +474,12 @@ class LeaseTest {
                 memory,
                 SIZE,
                 HeapDescription.refused("camera", Map.of(), "org.example.camera"),
-                new Account(),
+                new Charge(new Account(), SIZE),
                 true,
                 "frame",
                 reaper,
-                null);
+                null,
+                Optional.empty());
     }
 
     @Test

@@ -58,7 +58,8 @@ public final class HeapConverter implements Converter {
 
     private static String heaps(Collection<?> heaps) {
         Table table = new Table(
-                "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "FREE ", "LARGEST ", "BUFFERS ", "LIVE ");
+                "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "FREE ", "LARGEST ", "BUFFERS ",
+                "LIVE ", "LINGERING ");
         for (Object one : heaps) {
             HeapInfo heap = (HeapInfo) one;
             Map<String, Object> properties = heap.properties();
@@ -73,7 +74,8 @@ public final class HeapConverter implements Converter {
                     bytes(heap.usage().free()),
                     bytes(heap.usage().largestFree()),
                     Long.toString(heap.liveBuffers()),
-                    Bytes.text(heap.liveBytes()));
+                    Bytes.text(heap.liveBytes()),
+                    Bytes.text(heap.lingeringBytes()));
         }
         return table.toString();
     }
@@ -106,6 +108,8 @@ public final class HeapConverter implements Converter {
             heap.usage().largestFree().ifPresent(bytes -> details.add("largest free", size(bytes)));
         }
         details.add("live", heap.liveBuffers() + " buffers, " + size(heap.liveBytes()));
+        details.add("lingering", heap.lingeringBuffers() + " buffers, " + size(heap.lingeringBytes())
+                + (heap.lingeringBuffers() == 0 ? "" : ", closed here and still held by who got a descriptor"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
                 details.add(key, text(value));

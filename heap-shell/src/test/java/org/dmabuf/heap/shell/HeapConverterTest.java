@@ -26,7 +26,9 @@ class HeapConverterTest {
             String bundle,
             HeapUsage usage,
             long liveBuffers,
-            long liveBytes)
+            long liveBytes,
+            long lingeringBuffers,
+            long lingeringBytes)
             implements HeapInfo {}
 
     private static final Heap SYSTEM = new Heap(
@@ -37,7 +39,9 @@ class HeapConverterTest {
             "org.dmabuf.heap.system",
             HeapUsage.unknown().withFree(23L << 30),
             2,
-            8192);
+            8192,
+            1,
+            4096);
     private static final Heap CMA = new Heap(
             "cma",
             HeapState.SHADOWED,
@@ -46,19 +50,23 @@ class HeapConverterTest {
             "org.example.cma",
             HeapUsage.unknown(),
             0,
+            0,
+            0,
             0);
     private static final BufferInfo BUFFER =
             new BufferInfo("frame", 12_582_912, "system", "memfd", false, OptionalLong.of(77));
 
     @Test
     void heaps_are_a_table_with_aligned_columns() {
-        assertEquals(
-                """
-                NAME    ID  TYPE    BACKEND  DMA-BUF  EMULATES              STATE       FREE  LARGEST  BUFFERS     LIVE
-                system   0  system  memfd    no       -                     serving   23 GiB        -        2    8 KiB
-                cma      -  -       -        yes      contiguous,protected  shadowed       -        -        0  0 bytes"""
-                        .stripTrailing(),
-                text(List.of(SYSTEM, CMA), Converter.INSPECT));
+        String table =
+            """
+            NAME    ID  TYPE    BACKEND  DMA-BUF  EMULATES              STATE       FREE  LARGEST  BUFFERS     LIVE\
+              LINGERING
+            system   0  system  memfd    no       -                     serving   23 GiB        -        2    8 KiB\
+                  4 KiB
+            cma      -  -       -        yes      contiguous,protected  shadowed       -        -        0  0 bytes\
+                0 bytes""";
+        assertEquals(table, text(List.of(SYSTEM, CMA), Converter.INSPECT));
     }
 
     @Test
@@ -66,6 +74,7 @@ class HeapConverterTest {
         String text = text(new HeapDetails(List.of(SYSTEM)), Converter.INSPECT);
         assertTrue(text.contains("descriptors           no dma-buf: other processes map it, no device imports it"), text);
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
+        assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
         assertTrue(text.contains("heap.backend          memfd"), text);
     }
 
