@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.kernel;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * Fails each class of this module where the devices are missing that it is about. JUnit finds this extension by itself,
+ * so no class can forget it.
+ */
+public final class Devices implements BeforeAllCallback {
+    static final Path SYSTEM_HEAP = Path.of("/dev/dma_heap/system");
+    static final Path UDMABUF = Path.of("/dev/udmabuf");
+
+    @Override
+    public void beforeAll(ExtensionContext context) {
+        List<Path> missing = Stream.of(SYSTEM_HEAP, UDMABUF)
+                .filter(device -> !Files.exists(device))
+                .toList();
+        if (!missing.isEmpty()) {
+            throw new AssertionError("this machine has no " + missing + "; the test is for the guest that kernel/run"
+                    + " boots: kernel/run -c " + context.getRequiredTestClass().getName());
+        }
+    }
+}
