@@ -46,6 +46,13 @@ final class Announced {
         });
     }
 
+    /** {@return the context of a bundle that has stopped} */
+    static BundleContext stopped() {
+        return proxy(BundleContext.class, (method, arguments) -> {
+            throw new IllegalStateException("the bundle has stopped");
+        });
+    }
+
     static SystemHeap.Config config(String name, int id, int priority) {
         return config(name, id, priority, "memfd");
     }

@@ -54,10 +54,11 @@ class SystemHeapTest {
     }
 
     @Test
-    void the_defaults_are_a_heap_named_system_with_id_0() throws NoSuchMethodException {
+    void the_defaults_are_a_heap_named_system_with_id_0_on_what_the_machine_permits() throws NoSuchMethodException {
         assertEquals("system", SystemHeap.Config.class.getMethod("heap_name").getDefaultValue());
         assertEquals(0, SystemHeap.Config.class.getMethod("heap_id").getDefaultValue());
         assertEquals(0, SystemHeap.Config.class.getMethod("heap_priority").getDefaultValue());
+        assertEquals("auto", SystemHeap.Config.class.getMethod("backend").getDefaultValue());
     }
 
     @Test

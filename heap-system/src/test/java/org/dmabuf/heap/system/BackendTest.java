@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.Logger;
+
+/** Which back end a configured word takes on which machine, and who is told. */
+class BackendTest {
+    private static final String NODE = "/dev/dma_heap/system";
+    private static final String DEVICE = "/dev/udmabuf";
+
+    private final ProcessState before = ProcessState.now();
+    private final Announced announced = new Announced();
+    private final DmaBufKernel devices = new DmaBufKernel();
+    private final FaultySyscalls kernel = new FaultySyscalls(devices.syscalls);
+    private final List<String> logged = new ArrayList<>();
+    private final Logger log = (Logger) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Logger.class}, (proxy, method, arguments) -> {
+                logged.add(method.getName() + " " + Arrays.deepToString(arguments));
+                return null;
+            });
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        before.assertNothingLeft();
+    }
+
+    private SystemHeap start(String backend) {
+        return new SystemHeap(announced.context(), Announced.config("main", 0, 0, backend), kernel, log);
+    }
+
+    private Object announces(String property) {
+        return announced.heaps.getFirst().properties().get(property);
+    }
+
+    @ParameterizedTest(name = "auto: the heap {0}, udmabuf {1}: {2}")
+    @CsvSource({
+        ", , dma-heap, true, 0",
+        ", ENOENT, dma-heap, true, 0",
+        "ENOENT, , udmabuf, true, 1",
+        "EACCES, , udmabuf, true, 1",
+        "EPERM, , udmabuf, true, 1",
+        "ENODEV, , udmabuf, true, 1",
+        "ENXIO, , udmabuf, true, 1",
+        "ENOENT, ENOENT, memfd, false, 2",
+        "EACCES, EACCES, memfd, false, 2",
+        "ENOENT, EACCES, memfd, false, 2",
+        "EACCES, ENODEV, memfd, false, 2"
+    })
+    void auto_takes_the_best_that_the_machine_permits_and_says_why_not_a_better_one(
+            Errno heap, Errno udmabuf, String backend, boolean dmabuf, int reasons) {
+        if (heap != null) {
+            devices.without(NODE, heap);
+        }
+        if (udmabuf != null) {
+            devices.without(DEVICE, udmabuf);
+        }
+        SystemHeap started = start("auto");
+        assertEquals(backend, announces("heap.backend"));
+        assertEquals(dmabuf, announces("heap.dmabuf"));
+        assertEquals(!dmabuf, announces("heap.export.readonly"));
+        announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1)).release();
+        assertEquals(Math.min(1, reasons), logged.size(), logged.toString());
+        if (reasons > 0) {
+            String line = logged.getFirst();
+            assertTrue(line.startsWith("info "), line);
+            assertTrue(line.contains("main, " + backend + ", since open(" + NODE + ") failed: " + heap.meaning()), line);
+            assertEquals(reasons == 2, line.contains("; and open(" + DEVICE + ") failed: "), line);
+        }
+        started.withdraw();
+    }
+
+    @Test
+    void the_reasons_come_with_their_remedies() {
+        devices.without(NODE, Errno.EACCES).without(DEVICE, Errno.ENOENT);
+        start("auto").withdraw();
+        assertEquals(
+                List.of("info [heap '{}' has its memory from {}, main, memfd, since open(/dev/dma_heap/system) failed:"
+                        + " permission denied; give the node to a group that this process is in: the gateway's udev"
+                        + " rule 60-dmaheap.rules gives it to dmaheap; and open(/dev/udmabuf) failed: no such file or"
+                        + " directory; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF]"),
+                logged);
+    }
+
+    @Test
+    void a_node_that_opens_and_is_no_heap_is_passed_over() {
+        kernel.fail("dmaHeapAllocate", Errno.ENOTTY);
+        SystemHeap started = start("auto");
+        assertEquals("udmabuf", announces("heap.backend"));
+        assertTrue(logged.getFirst().contains("its node is no heap of the kernel"), logged.toString());
+        started.withdraw();
+    }
+
+    @Test
+    void udmabuf_that_takes_no_page_is_passed_over() {
+        devices.without(NODE, Errno.ENOENT);
+        kernel.fail("udmabufCreate", Errno.EINVAL);
+        SystemHeap started = start("auto");
+        assertEquals("memfd", announces("heap.backend"));
+        assertTrue(logged.getFirst().contains("size_limit_mb"), logged.toString());
+        started.withdraw();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"dmaHeapAllocate, ENOMEM", "open, EMFILE", "open, ENFILE", "dmaHeapAllocate, EMFILE"})
+    void a_shortage_of_the_moment_decides_nothing(String call, Errno errno) {
+        kernel.failNext(call, 1, errno);
+        HeapException refusal = assertThrows(HeapException.class, () -> start("auto"));
+        assertEquals(errno, refusal.errno());
+        assertEquals(List.of(), announced.heaps);
+        start("auto").withdraw();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"dma-heap", "udmabuf", "memfd"})
+    void what_is_configured_is_taken_although_there_may_be_a_better_one_and_nobody_is_told(String backend) {
+        SystemHeap started = start(backend);
+        assertEquals(backend, announces("heap.backend"));
+        assertEquals(!backend.equals("memfd"), announces("heap.dmabuf"));
+        assertEquals(List.of(), logged);
+        started.withdraw();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"dma-heap, " + NODE + ", ENOENT", "udmabuf, " + DEVICE + ", EACCES"})
+    void what_is_configured_and_not_there_fails_with_the_reason(String backend, String path, Errno errno) {
+        devices.without(path, errno);
+        HeapException refusal = assertThrows(HeapException.class, () -> start(backend));
+        assertEquals(errno, refusal.errno());
+        assertTrue(refusal.getMessage().startsWith("heap 'main': open(" + path + ") failed: "), refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "dmaheap", "AUTO", "memfd "})
+    void a_word_that_is_none_is_refused_with_those_that_are(String word) {
+        HeapException refusal = assertThrows(HeapException.class, () -> start(word));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'main': backend = " + word + " in org.dmabuf.heap.system is none; set it to auto, dma-heap,"
+                        + " udmabuf, memfd",
+                refusal.getMessage());
+    }
+
+    @Test
+    void a_heap_that_cannot_be_registered_closes_its_device() {
+        assertThrows(
+                IllegalStateException.class,
+                () -> new SystemHeap(
+                        Announced.stopped(), Announced.config("main", 0, 0, "dma-heap"), kernel, log));
+    }
+
+    @Test
+    void a_heap_that_is_withdrawn_closes_its_device_and_leaves_its_buffers_working() {
+        SystemHeap heap = start("dma-heap");
+        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        long closes = kernel.count("close");
+        heap.withdraw();
+        assertEquals(closes + 1, kernel.count("close"));
+        assertTrue(buffer.descriptor() >= 0);
+        buffer.release();
+    }
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.HeapContract;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The two back ends with devices, on a kernel that fails at every place where one can. Nothing is left behind. */
+class DmaBufBackendsTest {
+    private static final long SIZE = 64 << 10;
+    private static final int START = 0;
+    private static final int END = 4;
+    private static final int READ = 1;
+    private static final int WRITE = 2;
+    private static final int BOTH = READ | WRITE;
+
+    private final ProcessState before = ProcessState.now();
+    private final DmaBufKernel devices = new DmaBufKernel();
+    private final FaultySyscalls kernel = new FaultySyscalls(devices.syscalls);
+    private final List<MemorySource> open = new ArrayList<>();
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        open.forEach(MemorySource::close);
+        before.assertNothingLeft();
+    }
+
+    /** Of the two with a device. */
+    private enum Kind {
+        DMA_HEAP(Backend.DMA_HEAP),
+        UDMABUF(Backend.UDMABUF);
+
+        private final Backend backend;
+
+        Kind(Backend backend) {
+            this.backend = backend;
+        }
+    }
+
+    private MemorySource open(Kind kind) {
+        MemorySource source = kind.backend.open("camera", kernel, Headroom.machine());
+        open.add(source);
+        devices.syncs.clear();
+        devices.names.clear();
+        return source;
+    }
+
+    private long[] counts(String... calls) {
+        return Arrays.stream(calls).mapToLong(kernel::count).toArray();
+    }
+
+    @TestFactory
+    Stream<DynamicTest> both_keep_the_contract() {
+        return Stream.of(Kind.values()).flatMap(kind -> {
+            MemorySource source = kind.backend.open("camera", devices.syscalls, Headroom.machine());
+            Map<String, Object> properties = new HashMap<>(source.properties());
+            properties.put("heap.name", "camera");
+            return Stream.concat(
+                    HeapContract.of(source, properties).cases().stream()
+                            .map(c -> DynamicTest.dynamicTest(kind + " " + c.name(), () -> {
+                                Assumptions.assumeTrue(
+                                        c.skipReason().isEmpty(), () -> c.skipReason().get());
+                                c.run();
+                            })),
+                    Stream.of(DynamicTest.dynamicTest(kind + " and is closed", source::close)));
+        });
+    }
+
+    @Test
+    void the_properties_tell_what_is_true_of_dma_bufs() {
+        assertEquals(
+                Map.of(
+                        "heap.backend", "dma-heap",
+                        "heap.dmabuf", true,
+                        "heap.mappable", true,
+                        "heap.contiguous.max", Bytes.PAGE,
+                        "heap.alignment", Bytes.PAGE,
+                        "heap.export.readonly", false),
+                open(Kind.DMA_HEAP).properties());
+        assertEquals(
+                Map.of(
+                        "heap.backend", "udmabuf",
+                        "heap.dmabuf", true,
+                        "heap.contiguous.max", Bytes.PAGE,
+                        "heap.alignment", Bytes.PAGE,
+                        "heap.export.readonly", false),
+                open(Kind.UDMABUF).properties());
+    }
+
+    @ParameterizedTest(name = "{0} is refused with {1}")
+    @CsvSource({
+        "DMA_HEAP, ENOENT, /dev/dma_heap/system, CONFIG_DMABUF_HEAPS",
+        "DMA_HEAP, ENODEV, /dev/dma_heap/system, CONFIG_DMABUF_HEAPS",
+        "DMA_HEAP, EACCES, /dev/dma_heap/system, 60-dmaheap.rules",
+        "DMA_HEAP, EPERM, /dev/dma_heap/system, 60-dmaheap.rules",
+        "DMA_HEAP, EMFILE, /dev/dma_heap/system, LimitNOFILE=",
+        "UDMABUF, ENOENT, /dev/udmabuf, modprobe udmabuf",
+        "UDMABUF, ENODEV, /dev/udmabuf, modprobe udmabuf",
+        "UDMABUF, EACCES, /dev/udmabuf, 60-dmaheap.rules",
+        "UDMABUF, EPERM, /dev/udmabuf, 60-dmaheap.rules",
+        "UDMABUF, ENFILE, /dev/udmabuf, fs.file-max"
+    })
+    void a_device_that_does_not_open_says_which_and_what_to_do(Kind kind, Errno errno, String path, String remedy) {
+        devices.without(path, errno);
+        HeapException refusal = assertThrows(HeapException.class, () -> open(kind));
+        assertEquals(errno, refusal.errno());
+        assertEquals("camera", refusal.heap());
+        assertTrue(
+                refusal.getMessage()
+                        .startsWith("heap 'camera': open(" + path + ") failed: " + errno.meaning() + "; "),
+                refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
+    }
+
+    @ParameterizedTest(name = "{0}: {1} fails with {2}")
+    @CsvSource({
+        "DMA_HEAP, dmaHeapAllocate, ENOMEM, ENOMEM, ioctl(DMA_HEAP_IOCTL_ALLOC), ask for less",
+        "DMA_HEAP, dmaHeapAllocate, EMFILE, EMFILE, ioctl(DMA_HEAP_IOCTL_ALLOC), LimitNOFILE=",
+        "DMA_HEAP, dmaHeapAllocate, ENOTTY, ENOTTY, ioctl(DMA_HEAP_IOCTL_ALLOC), its node is no heap",
+        "DMA_HEAP, dmaHeapAllocate, EINVAL, EINVAL, ioctl(DMA_HEAP_IOCTL_ALLOC), ''",
+        "DMA_HEAP, dmaHeapAllocate, ENODEV, ENODEV, ioctl(DMA_HEAP_IOCTL_ALLOC), ''",
+        "DMA_HEAP, dmaBufSetName, ENOMEM, ENOMEM, ioctl(DMA_BUF_SET_NAME), close buffers",
+        "DMA_HEAP, seekEnd, EINVAL, EINVAL, lseek, ''",
+        "UDMABUF, memfdCreate, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
+        "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
+        "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
+        "UDMABUF, udmabufCreate, ENOMEM, ENOMEM, ioctl(UDMABUF_CREATE), close buffers",
+        "UDMABUF, udmabufCreate, EMFILE, EMFILE, ioctl(UDMABUF_CREATE), LimitNOFILE=",
+        "UDMABUF, udmabufCreate, EBADFD, EBADFD, ioctl(UDMABUF_CREATE), ''",
+        "UDMABUF, udmabufCreate, ENOTTY, ENOTTY, ioctl(UDMABUF_CREATE), ''",
+        "UDMABUF, dmaBufSetName, EFAULT, EFAULT, ioctl(DMA_BUF_SET_NAME), ''"
+    })
+    void a_refused_allocation_says_why_and_leaves_nothing_behind(
+            Kind kind, String call, Errno kernels, Errno expected, String name, String remedy) {
+        MemorySource source = open(kind);
+        ProcessState opened = ProcessState.now();
+        kernel.failNext(call, 1, kernels);
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(SIZE)));
+        assertEquals(expected, refusal.errno());
+        String start = "heap 'camera': " + name + " refused a buffer of 64 KiB: " + kernels.meaning();
+        assertTrue(refusal.getMessage().startsWith(start), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
+        opened.assertNothingLeft();
+        source.allocate(ContractRequest.of(SIZE)).release();
+    }
+
+    @ParameterizedTest(name = "{0}: {1} fails with {2}")
+    @CsvSource({
+        "DMA_HEAP, dmaHeapAllocate, ENOMEM",
+        "DMA_HEAP, dmaHeapAllocate, ENOTTY",
+        "DMA_HEAP, dmaBufSetName, EFAULT",
+        "DMA_HEAP, seekEnd, EINVAL",
+        "DMA_HEAP, dmaBufSync, ENOTTY",
+        "DMA_HEAP, mmap, EACCES",
+        "UDMABUF, memfdCreate, EMFILE",
+        "UDMABUF, fallocate, ENOSPC",
+        "UDMABUF, fcntl, EPERM",
+        "UDMABUF, udmabufCreate, EINVAL",
+        "UDMABUF, dmaBufSetName, EFAULT",
+        "UDMABUF, dmaBufSync, EINVAL"
+    })
+    void a_source_whose_first_page_fails_does_not_open(Kind kind, String call, Errno errno) {
+        kernel.fail(call, errno);
+        assertThrows(HeapException.class, () -> open(kind));
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void a_heap_whose_memory_the_cpu_cannot_map_says_so_once_and_for_each_buffer() {
+        kernel.failNext("mmap", 1, Errno.EINVAL);
+        MemorySource source = open(Kind.DMA_HEAP);
+        assertEquals(false, source.properties().get("heap.mappable"));
+        long mmaps = kernel.count("mmap");
+        HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
+        HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(
+                refusal.getMessage().startsWith("heap 'camera': a buffer of 64 KiB is out of the CPU's reach"),
+                refusal.getMessage());
+        assertEquals(mmaps, kernel.count("mmap"));
+        buffer.release();
+    }
+
+    @Test
+    void a_heap_that_makes_less_than_was_asked_for_is_refused() {
+        MemorySource source = open(Kind.DMA_HEAP);
+        kernel.answer("seekEnd", SIZE - 1);
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(SIZE)));
+        assertEquals(Errno.EIO, refusal.errno());
+        assertTrue(refusal.getMessage().contains("made 65535 bytes of the 65536"), refusal.getMessage());
+    }
+
+    @Test
+    void a_heap_that_makes_more_has_buffers_that_are_larger() {
+        MemorySource source = open(Kind.DMA_HEAP);
+        kernel.answer("seekEnd", 2 * SIZE);
+        HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
+        assertEquals(2 * SIZE, buffer.size());
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void an_export_for_reading_only_is_refused_before_any_system_call_and_says_why(Kind kind) {
+        MemorySource source = open(kind);
+        long[] already = counts("dmaHeapAllocate", "memfdCreate");
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> source.allocate(ContractRequest.of(SIZE).exports(Access.READ)));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'camera' refused 65536 bytes: there is no export for reading only, because whoever has a dma-buf"
+                        + " can write to it; use READ_WRITE, or a heap whose heap.export.readonly is true",
+                refusal.getMessage());
+        assertEquals(Arrays.toString(already), Arrays.toString(counts("dmaHeapAllocate", "memfdCreate")));
+        // What has no descriptor at all is read through none.
+        source.allocate(ContractRequest.of(SIZE).exports(Access.READ).exportable(false))
+                .release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void a_buffer_has_its_name_or_the_heaps_cut_to_what_the_kernel_takes(Kind kind) {
+        MemorySource source = open(kind);
+        source.allocate(ContractRequest.of(1)).release();
+        source.allocate(ContractRequest.of(1).name("frame 7")).release();
+        source.allocate(ContractRequest.of(1).name("a" + "\u20ac".repeat(11))).release();
+        assertEquals(List.of("camera", "frame 7", "a" + "\u20ac".repeat(10)), devices.names);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void a_kernel_without_names_serves_all_the_same(Kind kind) {
+        kernel.fail("dmaBufSetName", Errno.ENOTTY);
+        open(kind).allocate(ContractRequest.of(SIZE)).release();
+    }
+
+    @Test
+    void each_bracket_reaches_the_kernel_in_its_direction() {
+        HeapBuffer buffer = open(Kind.DMA_HEAP).allocate(ContractRequest.of(SIZE));
+        buffer.descriptor();
+        for (Access access : List.of(Access.READ, Access.WRITE, Access.READ_WRITE)) {
+            buffer.beginCpuAccess(access);
+            buffer.endCpuAccess(access);
+        }
+        assertEquals(
+                Stream.of(READ, END | READ, WRITE, END | WRITE, BOTH, END | BOTH)
+                        .map(Integer::longValue)
+                        .toList(),
+                devices.syncs);
+        buffer.release();
+    }
+
+    @Test
+    void udmabufs_table_is_made_in_both_directions_before_the_first_bracket() {
+        HeapBuffer buffer = open(Kind.UDMABUF).allocate(ContractRequest.of(SIZE));
+        buffer.beginCpuAccess(Access.READ);
+        buffer.endCpuAccess(Access.READ);
+        buffer.descriptor();
+        assertEquals(
+                Stream.of(START | BOTH, END | BOTH, START | READ, END | READ)
+                        .map(Integer::longValue)
+                        .toList(),
+                devices.syncs);
+        buffer.release();
+    }
+
+    @Test
+    void udmabufs_table_is_made_before_the_descriptor_is_given_away_and_once() {
+        HeapBuffer buffer = open(Kind.UDMABUF).allocate(ContractRequest.of(SIZE));
+        assertEquals(List.of(), devices.syncs);
+        kernel.failNext("dmaBufSync", 1, Errno.ENOMEM);
+        HeapException refusal = assertThrows(HeapException.class, buffer::descriptor);
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(buffer.descriptor(), buffer.descriptor());
+        assertEquals(List.of((long) (START | BOTH), (long) (END | BOTH)), devices.syncs);
+        buffer.release();
+    }
+
+    @ParameterizedTest(name = "{0}: {1}")
+    @CsvSource({"DMA_HEAP, EINTR", "DMA_HEAP, EAGAIN", "UDMABUF, EINTR", "UDMABUF, EAGAIN"})
+    void an_interrupted_bracket_is_made_again(Kind kind, Errno errno) {
+        HeapBuffer buffer = open(kind).allocate(ContractRequest.of(SIZE));
+        buffer.descriptor();
+        long already = kernel.count("dmaBufSync");
+        kernel.failNext("dmaBufSync", 3, errno);
+        buffer.beginCpuAccess(Access.READ);
+        kernel.failNext("dmaBufSync", 2, errno);
+        buffer.endCpuAccess(Access.READ);
+        assertEquals(4 + 3, kernel.count("dmaBufSync") - already);
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void a_refused_bracket_says_so_and_the_next_one_is_tried(Kind kind) {
+        HeapBuffer buffer = open(kind).allocate(ContractRequest.of(SIZE));
+        buffer.descriptor();
+        kernel.failNext("dmaBufSync", 1, Errno.EINVAL);
+        HeapException refusal = assertThrows(HeapException.class, () -> buffer.beginCpuAccess(Access.WRITE));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'camera': ioctl(DMA_BUF_IOCTL_SYNC) refused a buffer of 64 KiB: invalid argument",
+                refusal.getMessage());
+        buffer.beginCpuAccess(Access.WRITE);
+        buffer.endCpuAccess(Access.WRITE);
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void a_closed_source_allocates_no_dma_buf_and_its_buffers_live_on(Kind kind) {
+        MemorySource source = open(kind);
+        HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
+        source.close();
+        source.close();
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(SIZE)));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertTrue(refusal.getMessage().startsWith("heap 'camera' has gone and /dev/"), refusal.getMessage());
+        buffer.unmap(buffer.map(Access.READ_WRITE));
+        buffer.beginCpuAccess(Access.READ);
+        buffer.endCpuAccess(Access.READ);
+        buffer.release();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void an_absurd_size_is_refused_before_any_system_call(Kind kind) {
+        MemorySource source = open(kind);
+        long[] already = counts("dmaHeapAllocate", "memfdCreate", "udmabufCreate");
+        for (boolean exportable : new boolean[] {true, false}) {
+            HeapException refusal = assertThrows(
+                    HeapException.class,
+                    () -> source.allocate(ContractRequest.of(1L << 46).exportable(exportable)));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+        }
+        assertEquals(
+                Arrays.toString(already),
+                Arrays.toString(counts("dmaHeapAllocate", "memfdCreate", "udmabufCreate")));
+    }
+
+    @Test
+    void what_a_buffer_costs_in_system_calls() {
+        String[] calls = {
+            "open", "dmaHeapAllocate", "memfdCreate", "fallocate", "fcntl", "udmabufCreate", "dmaBufSetName", "seekEnd",
+            "dmaBufSync", "close"
+        };
+        assertCosts(Kind.DMA_HEAP, calls, 0, 1, 0, 0, 0, 0, 1, 1, 2, 1);
+        assertCosts(Kind.UDMABUF, calls, 0, 0, 1, 1, 1, 1, 1, 0, 4, 2); // two of them for the table
+    }
+
+    private void assertCosts(Kind kind, String[] calls, long... expected) {
+        MemorySource source = open(kind);
+        long[] already = counts(calls);
+        HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
+        buffer.descriptor();
+        buffer.beginCpuAccess(Access.READ);
+        buffer.endCpuAccess(Access.READ);
+        buffer.release();
+        long[] made = counts(calls);
+        for (int i = 0; i < calls.length; i++) {
+            assertEquals(expected[i], made[i] - already[i], kind + " " + calls[i]);
+        }
+    }
+}
