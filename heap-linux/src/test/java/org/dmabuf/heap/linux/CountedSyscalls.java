@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 
 /**
  * The running kernel's calls, listed as they are made, some answered here instead. The real thing for this is
@@ -13,14 +14,14 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class CountedSyscalls {
     private final List<String> calls = new ArrayList<>();
-    private final Map<String, Object> answers = new ConcurrentHashMap<>();
+    private final Map<String, Supplier<Object>> answers = new ConcurrentHashMap<>();
     private final Syscalls calling = (Syscalls) Proxy.newProxyInstance(
             CountedSyscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
                 synchronized (calls) {
                     calls.add(method.getName());
                 }
-                Object answer = answers.get(method.getName());
-                return answer != null ? answer : method.invoke(Syscalls.linux(), arguments);
+                Supplier<Object> answer = answers.get(method.getName());
+                return answer != null ? answer.get() : method.invoke(Syscalls.linux(), arguments);
             });
 
     Syscalls calling() {
@@ -29,6 +30,11 @@ final class CountedSyscalls {
 
     /** @param result an Integer or a Long, as the call gives it */
     CountedSyscalls answer(String call, Object result) {
+        return answerEach(call, () -> result);
+    }
+
+    /** @param result gives an Integer or a Long, as the call does, for each call */
+    CountedSyscalls answerEach(String call, Supplier<Object> result) {
         answers.put(call, result);
         return this;
     }

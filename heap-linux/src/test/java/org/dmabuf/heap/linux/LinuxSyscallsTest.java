@@ -178,4 +178,35 @@ class LinuxSyscallsTest {
         }
         assertArrayEquals(new int[threads.length], wrong);
     }
+
+    @Test
+    void a_file_tells_where_it_ends() {
+        int fd = memfd("end");
+        try {
+            assertEquals(0, linux.fallocate(fd, 0, 0, 3 * Bytes.PAGE));
+            assertEquals(3 * Bytes.PAGE, linux.seekEnd(fd));
+        } finally {
+            assertEquals(0, linux.close(fd));
+        }
+    }
+
+    /** On real ones the suite in the guest makes these calls. */
+    @Test
+    void what_is_no_dma_buf_and_no_heap_knows_none_of_their_ioctls() {
+        int fd = memfd("none");
+        try {
+            int enotty = -Errno.ENOTTY.number();
+            assertEquals(enotty, linux.dmaBufSync(fd, Brackets.DMA_BUF_SYNC_READ));
+            assertEquals(enotty, linux.dmaBufSetName(fd, "name"));
+            assertEquals(enotty, linux.dmaHeapAllocate(fd, Bytes.PAGE, Memfd.O_CLOEXEC, 0));
+            assertEquals(enotty, linux.udmabufCreate(fd, fd, 1, 0, Bytes.PAGE));
+            assertEquals(-Errno.EINVAL.number(), linux.dmaBufSetName(fd, "x".repeat(256)));
+        } finally {
+            assertEquals(0, linux.close(fd));
+        }
+        assertEquals(-Errno.EBADF.number(), linux.dmaBufSync(NO_FD, Brackets.DMA_BUF_SYNC_READ));
+        assertEquals(-Errno.EBADF.number(), linux.dmaHeapAllocate(NO_FD, Bytes.PAGE, Memfd.O_CLOEXEC, 0));
+        assertEquals(-Errno.EBADF.number(), linux.udmabufCreate(NO_FD, NO_FD, 1, 0, Bytes.PAGE));
+        assertEquals(-Errno.EBADF.number(), linux.seekEnd(NO_FD));
+    }
 }

@@ -40,7 +40,14 @@ class RefusalTest {
         "fallocate, ENOSPC, ask for less",
         "mmap, ENOMEM, vm.max_map_count",
         "mmap, EPERM, a seal is in the way",
-        "open(/proc/self/fd), ENOENT, is /proc mounted?"
+        "open(/proc/self/fd), ENOENT, is /proc mounted?",
+        "open(/dev/dma_heap/system), ENOENT, CONFIG_DMABUF_HEAPS",
+        "open(/dev/dma_heap/system), EACCES, 60-dmaheap.rules",
+        "open(/dev/dma_heap/system), EMFILE, LimitNOFILE=",
+        "open(/dev/udmabuf), ENOENT, modprobe udmabuf",
+        "open(/dev/udmabuf), EPERM, 60-dmaheap.rules",
+        "ioctl(UDMABUF_CREATE), EINVAL, /sys/module/udmabuf/parameters/size_limit_mb",
+        "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOTTY, its node is no heap of the kernel"
     })
     void a_limit_that_can_be_raised_is_named(String call, Errno errno, String remedy) {
         String message = Refusal.of("camera", 4096, call, -errno.number()).getMessage();

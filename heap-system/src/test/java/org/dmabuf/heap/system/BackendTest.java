@@ -82,7 +82,8 @@ class BackendTest {
         if (reasons > 0) {
             String line = logged.getFirst();
             assertTrue(line.startsWith("info "), line);
-            assertTrue(line.contains("main, " + backend + ", since open(" + NODE + ") failed: " + heap.meaning()), line);
+            String why = "main, " + backend + ", since open(" + NODE + ") failed: " + heap.meaning();
+            assertTrue(line.contains(why), line);
             assertEquals(reasons == 2, line.contains("; and open(" + DEVICE + ") failed: "), line);
         }
         started.withdraw();

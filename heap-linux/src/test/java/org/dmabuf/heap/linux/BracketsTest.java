@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.dmabuf.heap.Access;
+import org.junit.jupiter.api.Test;
+
+class BracketsTest {
+    private static final long START_BOTH = 3;
+    private static final long END_BOTH = 7;
+
+    private final List<Long> syncs = Collections.synchronizedList(new ArrayList<>());
+    private final CountDownLatch inside = new CountDownLatch(1);
+    private final CountDownLatch goOn = new CountDownLatch(1);
+
+    /** A kernel whose first SYNC takes until it is let go. */
+    private final Syscalls slow = (Syscalls) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                syncs.add((Long) arguments[1]);
+                inside.countDown();
+                goOn.await();
+                return 0;
+            });
+
+    @Test
+    void while_the_first_bracket_is_made_no_other_begins() throws InterruptedException {
+        Brackets brackets = new Brackets(slow, "camera", 4096, false);
+        List<Thread> threads = new ArrayList<>();
+        threads.add(Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ)));
+        inside.await();
+        for (int i = 0; i < 7; i++) {
+            threads.add(Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE)));
+        }
+        for (Thread thread : threads.subList(1, 8)) {
+            while (thread.getState() != Thread.State.BLOCKED) {
+                assertTrue(thread.isAlive());
+                Thread.onSpinWait();
+            }
+        }
+        assertEquals(List.of(START_BOTH), syncs);
+        goOn.countDown();
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        assertEquals(List.of(START_BOTH, END_BOTH), syncs.subList(0, 2));
+        assertEquals(2 + 8, syncs.size());
+        assertEquals(1, Collections.frequency(syncs, START_BOTH));
+    }
+
+    @Test
+    void a_dma_buf_that_needs_none_has_no_first_bracket() {
+        goOn.countDown();
+        Brackets brackets = new Brackets(slow, "camera", 4096, true);
+        brackets.prepare(3);
+        assertEquals(List.of(), syncs);
+        brackets.begin(3, Access.READ);
+        brackets.end(3, Access.READ);
+        assertEquals(List.of(1L, 5L), syncs);
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What sources with a device refuse by themselves. What they do with one is for heap-system's tests and the guest. */
+class DmaBufSourcesTest {
+    private static final long MIB = 1 << 20;
+
+    private final CountedSyscalls syscalls = new CountedSyscalls();
+    private final AtomicLong room = new AtomicLong(1L << 40);
+    private final AtomicLong clock = new AtomicLong();
+    private final Headroom headroom =
+            new Headroom(() -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
+
+    private final List<UdmabufSource> opened = new ArrayList<>();
+
+    private record Request(long size, boolean exportable) implements HeapRequest {
+        @Override
+        public long alignment() {
+            return 1;
+        }
+
+        @Override
+        public long heapFlags() {
+            return 0;
+        }
+
+        @Override
+        public Access exports() {
+            return Access.READ_WRITE;
+        }
+
+        @Override
+        public String name() {
+            return "";
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", "/dev/null", "../null", "a/b", "..", "a..b"})
+    void a_node_that_is_no_name_is_refused_before_it_is_opened(String node) {
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(refusal.getMessage().startsWith("heap 'camera': '" + node + "' is no name"), refusal.getMessage());
+        assertEquals(0, syscalls.count("open"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"linux,cma", "memory@42000000-contiguous", "protected,secure-video"})
+    void a_node_that_is_not_there_is_named(String node) {
+        syscalls.answer("open", -Errno.ENOENT.number());
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
+        assertEquals(Errno.ENOENT, refusal.errno());
+        assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/" + node + ") failed"), refusal.getMessage());
+    }
+
+    @Test
+    void without_room_for_a_page_no_memory_is_asked_for_and_the_device_is_closed() {
+        room.set(0);
+        openable();
+        assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("camera", "system", syscalls.calling(), headroom));
+        assertThrows(HeapException.class, () -> UdmabufSource.open("camera", syscalls.calling(), headroom));
+        assertEquals(0, syscalls.count("dmaHeapAllocate"));
+        assertEquals(0, syscalls.count("memfdCreate"));
+        assertEquals(2, syscalls.count("close"));
+    }
+
+    @Test
+    void more_than_udmabuf_takes_is_refused_before_memory_is_taken_for_it(@TempDir Path folder) throws IOException {
+        Path limit = Files.writeString(folder.resolve("size_limit_mb"), "2\n");
+        UdmabufSource source = udmabuf(limit);
+        long already = syscalls.count("memfdCreate");
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB + 1, true)));
+        assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
+        assertEquals(
+                "heap 'camera': " + Bytes.text(2 * MIB + Bytes.PAGE) + " are more than udmabuf takes in one buffer,"
+                        + " 2 MiB; write more into /sys/module/udmabuf/parameters/size_limit_mb"
+                        + " (udmabuf.size_limit_mb= at boot), or ask for less",
+                refusal.getMessage());
+        assertEquals(already, syscalls.count("memfdCreate"));
+        assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());
+
+        source.allocate(new Request(2 * MIB, true)).release();
+        source.allocate(new Request(3 * MIB, false)).release(); // udmabuf has no part in it
+    }
+
+    @Test
+    void a_limit_that_is_raised_later_is_seen(@TempDir Path folder) throws IOException {
+        Path limit = Files.writeString(folder.resolve("size_limit_mb"), "1\n");
+        UdmabufSource source = udmabuf(limit);
+        assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB, true)));
+        Files.writeString(limit, "2\n");
+        source.allocate(new Request(2 * MIB, true)).release();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "many\n"})
+    void a_limit_that_cannot_be_read_is_the_kernels_default(String text, @TempDir Path folder) throws IOException {
+        UdmabufSource source = udmabuf(Files.writeString(folder.resolve("size_limit_mb"), text));
+        assertEquals(64 * MIB, source.usage().largestFree().orElseThrow());
+        assertEquals(
+                64 * MIB,
+                udmabuf(folder.resolve("none")).usage().largestFree().orElseThrow());
+    }
+
+    @Test
+    void with_less_room_than_the_limit_the_room_is_what_the_usage_tells(@TempDir Path folder) {
+        UdmabufSource source = udmabuf(folder.resolve("none"));
+        room.set(MIB);
+        clock.addAndGet(51_000_000);
+        assertEquals(MIB, source.usage().free().orElseThrow());
+        assertEquals(MIB, source.usage().largestFree().orElseThrow());
+    }
+
+    private void openable() {
+        syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Memfd.O_CLOEXEC));
+    }
+
+    /** On a kernel whose dma-bufs are descriptors of /dev/null. */
+    private UdmabufSource udmabuf(Path limit) {
+        openable();
+        syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Memfd.O_CLOEXEC));
+        syscalls.answer("dmaBufSync", 0);
+        syscalls.answer("dmaBufSetName", 0);
+        UdmabufSource source = UdmabufSource.open("camera", syscalls.calling(), headroom, limit);
+        opened.add(source);
+        return source;
+    }
+
+    @AfterEach
+    void devices_are_closed() {
+        opened.forEach(UdmabufSource::close);
+    }
+}
