@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
  * An open bracket. As a token with a hold of its own it cannot be ended twice, nor after the memory is gone, so begin
  * and end always pair.
  */
-final class Bracket implements CpuAccess, Holding {
+final class Bracket extends Holding implements CpuAccess {
     private static final Logger LOG = LoggerFactory.getLogger(Bracket.class);
 
     private final Client client;
@@ -45,7 +45,7 @@ final class Bracket implements CpuAccess, Holding {
     }
 
     @Override
-    public void reclaim() {
+    void reclaim() {
         try {
             close();
         } catch (Throwable e) { // of a heap whose bundle is gone, too: what else was left open must still be ended

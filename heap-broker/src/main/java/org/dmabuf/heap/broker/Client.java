@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-
 /** One using bundle: what it has open, until it stops. */
 final class Client {
     private final String bundle;
-    private final Set<Holding> holdings = ConcurrentHashMap.newKeySet();
+    private final Holdings holdings = new Holdings();
     /** Why, once it has; null until then. */
     private volatile String stopped;
 
@@ -26,9 +23,8 @@ final class Client {
 
     /** Throws {@link IllegalStateException} when the bundle, or the broker, has stopped. */
     void requireActive() {
-        String why = stopped;
-        if (why != null) {
-            throw new IllegalStateException(why + ": buffers were taken back; get the service HeapBroker again");
+        if (stopped != null) {
+            throw over();
         }
     }
 
@@ -39,12 +35,14 @@ final class Client {
      * @throws IllegalStateException when the bundle has stopped
      */
     <H extends Holding> H keep(H holding) {
-        holdings.add(holding);
-        if (stopped != null) {
-            holding.reclaim();
-            requireActive();
+        if (stopped == null) {
+            holdings.add(holding);
+            if (stopped == null) {
+                return holding;
+            }
         }
-        return holding;
+        holding.reclaim();
+        throw over();
     }
 
     void forget(Holding holding) {
@@ -60,10 +58,15 @@ final class Client {
     int stop(String why) {
         stopped = why;
         int left = 0;
-        for (Holding holding : holdings) {
+        for (Holding holding = holdings.poll(); holding != null; holding = holdings.poll()) {
             holding.reclaim();
             left++;
         }
         return left;
+    }
+
+    private IllegalStateException over() {
+        return new IllegalStateException(
+                stopped + ": buffers were taken back; get the service HeapBroker again");
     }
 }

@@ -73,7 +73,7 @@ final class ClientBroker implements HeapBroker {
             throw new HeapException(Errno.EINVAL, lease.heapName(), "a published buffer needs a name; give one");
         }
         PublishedBuffer published =
-                new PublishedBuffer(client, clients, lease.duplicateFor(client, Lease::new));
+                new PublishedBuffer(client, clients, lease.anotherFor(client, Lease::new));
         published.register(context, name);
         return client.keep(published);
     }

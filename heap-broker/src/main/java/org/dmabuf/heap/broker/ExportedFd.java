@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker;
 import org.dmabuf.heap.OwnedFd;
 
 /** A descriptor that a client exported and has not given away: closed for it when its bundle has stopped. */
-final class ExportedFd implements OwnedFd, Holding {
+final class ExportedFd extends Holding implements OwnedFd {
     private final Client client;
     private final OwnedFd descriptor;
 
@@ -31,7 +31,7 @@ final class ExportedFd implements OwnedFd, Holding {
     }
 
     @Override
-    public void reclaim() {
+    void reclaim() {
         close();
     }
 

@@ -14,7 +14,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.OwnedFd;
 
 /** A client's reference to a buffer. */
-class Lease implements DmaBuf, Holding {
+class Lease extends Holding implements DmaBuf {
     private static final VarHandle CLOSED;
 
     static {
@@ -118,8 +118,13 @@ class Lease implements DmaBuf, Holding {
      * @return the reference
      */
     <L extends Lease> L duplicateFor(Client other, BiFunction<Client, Buffer, L> lease) {
+        return other.keep(anotherFor(other, lease));
+    }
+
+    /** As {@link #duplicateFor}, and for the caller to end: its client does not know of it. */
+    <L extends Lease> L anotherFor(Client other, BiFunction<Client, Buffer, L> lease) {
         hold();
-        return other.keep(lease.apply(other, buffer));
+        return lease.apply(other, buffer);
     }
 
     @Override
@@ -130,7 +135,7 @@ class Lease implements DmaBuf, Holding {
     }
 
     @Override
-    public final void reclaim() {
+    final void reclaim() {
         if (end()) {
             buffer.dropTakenBack();
         }

@@ -17,7 +17,7 @@ import org.osgi.framework.ServiceRegistration;
  * A buffer as an OSGi service. Getting the service takes a reference and ungetting it drops it, as dma_buf_get and
  * dma_buf_put do; so does the framework for a bundle that stops.
  */
-final class PublishedBuffer implements PrototypeServiceFactory<DmaBuf>, Publication, Holding {
+final class PublishedBuffer extends Holding implements PrototypeServiceFactory<DmaBuf>, Publication {
     /** A reference whose end is the unget, and not a close by somebody who did not open it. */
     private static final class Borrowed extends Lease {
         Borrowed(Client client, Buffer buffer) {
@@ -102,7 +102,7 @@ final class PublishedBuffer implements PrototypeServiceFactory<DmaBuf>, Publicat
     }
 
     @Override
-    public void reclaim() {
+    void reclaim() {
         close();
     }
 

@@ -11,8 +11,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
@@ -431,20 +433,57 @@ class ClientsTest {
     void a_client_that_has_stopped_keeps_nothing() {
         Client client = new Client("org.example.camera");
         client.stop("bundle org.example.camera has stopped");
-        AtomicInteger reclaimed = new AtomicInteger();
-        assertThrows(IllegalStateException.class, () -> client.keep(reclaimed::incrementAndGet));
-        assertEquals(1, reclaimed.get());
+        Counted late = new Counted();
+        assertThrows(IllegalStateException.class, () -> client.keep(late));
+        assertEquals(1, late.reclaimed.get());
+        assertEquals(0, client.stop("it is over"));
     }
 
     @Test
     void what_a_client_has_closed_itself_is_not_kept() {
         Client client = new Client("org.example.camera");
-        Holding forgotten = () -> {
-            throw new AssertionError("taken back");
-        };
+        Counted forgotten = new Counted();
         assertSame(forgotten, client.keep(forgotten));
         client.forget(forgotten);
         assertEquals(0, client.stop("it is over"));
+        assertEquals(0, forgotten.reclaimed.get());
         assertFalse(client.bundle().isEmpty());
+    }
+
+    @Test
+    void what_is_forgotten_twice_takes_nothing_else_along() {
+        Client client = new Client("org.example.camera");
+        List<Counted> all = Stream.generate(Counted::new).limit(5).toList();
+        all.forEach(client::keep);
+        for (int again = 0; again < 2; again++) {
+            client.forget(all.get(2)); // between two others,
+            client.forget(all.get(4)); // the last
+            client.forget(all.get(0)); // and the first
+        }
+        assertEquals(2, client.stop("it is over"));
+        assertEquals(List.of(0, 1, 0, 1, 0), all.stream().map(one -> one.reclaimed.get()).toList());
+        all.forEach(client::forget);
+    }
+
+    @Test
+    void what_another_thread_opened_is_taken_back_and_may_be_closed_by_any() throws InterruptedException {
+        Client client = new Client("org.example.camera");
+        List<Counted> all = new CopyOnWriteArrayList<>();
+        for (int i = 0; i < 20; i++) { // more threads than rings
+            Thread.ofPlatform().start(() -> all.add(client.keep(new Counted()))).join();
+        }
+        client.forget(all.get(3));
+        assertEquals(19, client.stop("it is over"));
+        assertEquals(19, all.stream().mapToInt(one -> one.reclaimed.get()).sum());
+    }
+
+    /** Counts how often it is taken back. */
+    private static final class Counted extends Holding {
+        final AtomicInteger reclaimed = new AtomicInteger();
+
+        @Override
+        void reclaim() {
+            reclaimed.incrementAndGet();
+        }
     }
 }
