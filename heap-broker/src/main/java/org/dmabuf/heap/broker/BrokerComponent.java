@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
@@ -59,6 +60,7 @@ public final class BrokerComponent {
 
     private final BundleContext context;
     private final HeapTable table = new HeapTable();
+    private final HeapNews news = new HeapNews(table);
     private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
     private final Clients clients;
@@ -123,15 +125,14 @@ public final class BrokerComponent {
         if (bundle == null) {
             return; // it left before it was bound
         }
-        report(table.arrived(
-                id(service), exporter, FrameworkUtil.asMap(service.getProperties()), bundle.getSymbolicName()));
+        table.arrived(
+                id(service), exporter, FrameworkUtil.asMap(service.getProperties()), bundle.getSymbolicName());
+        news.tell();
     }
 
     void changeHeap(ServiceReference<HeapExporter> service) {
-        Heap heap = table.changed(id(service), FrameworkUtil.asMap(service.getProperties()));
-        if (heap != null) {
-            report(heap);
-        }
+        table.changed(id(service), FrameworkUtil.asMap(service.getProperties()));
+        news.tell();
     }
 
     void removeHeap(ServiceReference<HeapExporter> service) {
@@ -139,6 +140,7 @@ public final class BrokerComponent {
         if (heap == null) {
             return;
         }
+        news.tell(); // another may have come out of its shadow
         int inside = heap.gate().close(drainNanos);
         if (inside > 0) {
             LOG.warn(
@@ -155,25 +157,12 @@ public final class BrokerComponent {
     private void drainAll() {
         long deadline = System.nanoTime() + drainNanos;
         drainNanos = 0; // the unbinds that follow find the gates closed and have nothing to wait for
-        for (Heap heap : table.present()) {
+        List<Heap> heaps = table.close();
+        for (Heap heap : heaps) {
             heap.gate().close(0);
         }
-        for (Heap heap : table.present()) {
+        for (Heap heap : heaps) {
             heap.gate().close(Math.max(0, deadline - System.nanoTime()));
-        }
-    }
-
-    private void report(Heap heap) {
-        for (Routes.Listed listed : table.routes().listed()) {
-            if (listed.heap() == heap && listed.reason().isEmpty()) {
-                LOG.info("heap '{}' of bundle {} serves", heap.name(), heap.description().bundle());
-            } else if (listed.heap() == heap) {
-                LOG.warn(
-                        "heap '{}' of bundle {} does not serve: {}",
-                        heap.name(),
-                        heap.description().bundle(),
-                        listed.reason());
-            }
         }
     }
 

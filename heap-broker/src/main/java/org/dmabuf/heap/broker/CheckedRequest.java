@@ -13,6 +13,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 record CheckedRequest(AllocationRequest request) implements HeapRequest {
     /** DMA_BUF_NAME_LEN less its NUL. */
     private static final int NAME_BYTES = 31;
+    /** Bytes of the largest buffer that can be rounded to pages. */
+    static final long LARGEST = Long.MAX_VALUE - Bytes.PAGE;
 
     /**
      * Checks what can be wrong with any request to any heap, before anybody is asked.
@@ -20,9 +22,8 @@ record CheckedRequest(AllocationRequest request) implements HeapRequest {
      * @throws HeapException {@link Errno#EINVAL} with the value and what is right
      */
     CheckedRequest {
-        if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
-            throw invalid("a buffer of " + request.size() + " bytes cannot be; ask for 1 to "
-                    + (Long.MAX_VALUE - Bytes.PAGE));
+        if (request.size() <= 0 || request.size() > LARGEST) {
+            throw invalid("a buffer of " + request.size() + " bytes cannot be; ask for 1 to " + LARGEST);
         }
         if (Long.bitCount(request.alignment()) != 1 || request.alignment() < 0) {
             throw invalid("an alignment of " + request.alignment() + " bytes is no power of two");

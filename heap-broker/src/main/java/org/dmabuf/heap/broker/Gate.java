@@ -54,7 +54,7 @@ final class Gate {
         if (ticket == IN_CROWD) {
             crowd.remove(Thread.currentThread());
         } else {
-            slots.set(ticket, null);
+            slots.setRelease(ticket, null); // a closer that sees it late looks again
         }
         if (closed) {
             LockSupport.unpark(closer);

@@ -7,12 +7,16 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.HeapProperties;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What a heap announced, checked: the broker's own copy, which holds no object of the heap's bundle.
@@ -36,6 +40,7 @@ record HeapDescription(
         Map<String, Object> properties,
         String bundle) {
 
+    private static final Logger LOG = LoggerFactory.getLogger(HeapDescription.class);
     private static final int NAME_LENGTH = 64;
     private static final int HIGHEST_ID = 63;
     private static final int ADDRESS_BITS = 64;
@@ -128,17 +133,15 @@ record HeapDescription(
     }
 
     /**
-     * The properties against which a requirement is held: those announced, and the defaults of those that are not.
+     * The properties against which a requirement is held: those announced, the defaults of those that are not, and
+     * {@code heap.X=true} for each emulated X.
      *
-     * @param emulations whether an emulation counts as the real thing: {@code heap.X=true} for each emulated X
      * @return another map on each call
      */
-    Map<String, Object> required(boolean emulations) {
+    Map<String, Object> required() {
         Map<String, Object> view = new HashMap<>(ABSENT);
         view.putAll(properties);
-        if (emulations) {
-            emulates.forEach(what -> view.put("heap." + what, true));
-        }
+        emulates.forEach(what -> view.put("heap." + what, true));
         return view;
     }
 
@@ -198,11 +201,15 @@ record HeapDescription(
                     default -> throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
                 };
         Set<String> emulates = new TreeSet<>();
-        for (Object one : all) {
-            if (!(one instanceof String what)) {
-                throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
+        try {
+            for (Object one : all) {
+                if (!(one instanceof String what)) {
+                    throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
+                }
+                emulates.add(what);
             }
-            emulates.add(what);
+        } catch (RuntimeException | LinkageError e) { // a list may be of the vendor's own making
+            throw new Refused(HeapProperties.EMULATES + " cannot be read: " + e);
         }
         return emulates;
     }
@@ -215,7 +222,7 @@ record HeapDescription(
         Map<String, Object> plain = new LinkedHashMap<>();
         properties.forEach((key, value) -> {
             if (value instanceof Collection<?> several) {
-                plain.put(key, several.stream().filter(HeapDescription::isPlain).toList());
+                plain(several).ifPresent(copy -> plain.put(key, copy));
             } else if (value != null && value.getClass().isArray()) {
                 plain.put(
                         key,
@@ -228,6 +235,16 @@ record HeapDescription(
             }
         });
         return Collections.unmodifiableMap(plain);
+    }
+
+    /** A list may be of the vendor's own making, and fail. */
+    private static Optional<List<?>> plain(Collection<?> several) {
+        try {
+            return Optional.of(Arrays.stream(several.toArray()).filter(HeapDescription::isPlain).toList());
+        } catch (RuntimeException | LinkageError e) {
+            LOG.warn("a property of a heap cannot be read; report that to its vendor", e);
+            return Optional.empty();
+        }
     }
 
     private static boolean isPlain(Object value) {

@@ -106,7 +106,7 @@ final class HeapListing {
         try {
             HeapUsage usage = heap.exporter().usage();
             return usage == null ? HeapUsage.unknown() : usage;
-        } catch (VirtualMachineError e) {
+        } catch (OutOfMemoryError e) {
             throw e;
         } catch (Throwable e) {
             LOG.warn("heap '{}' failed in usage; report that to its vendor", heap.name(), e);

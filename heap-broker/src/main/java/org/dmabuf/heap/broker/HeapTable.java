@@ -9,7 +9,7 @@ import org.dmabuf.heap.spi.HeapExporter;
 
 /**
  * The heaps as they come, change and go. Each change publishes new {@link Routes}; readers take no lock. No code of a
- * heap runs in here.
+ * heap runs under the lock: not even that of a list that it announced, which is copied before.
  */
 final class HeapTable {
     /** A heap that has left, of which buffers live, or may yet be made by calls that are still inside. */
@@ -25,6 +25,7 @@ final class HeapTable {
     private final Map<String, Account> accounts = new HashMap<>();
 
     private final List<Departed> departed = new ArrayList<>();
+    private boolean closed;
     private volatile Routes routes = Routes.NONE;
 
     Routes routes() {
@@ -40,11 +41,14 @@ final class HeapTable {
      * @param bundle symbolic name of the bundle that announced it
      * @return the heap as it is now held
      */
-    synchronized Heap arrived(long service, HeapExporter exporter, Map<String, ?> properties, String bundle) {
-        Heap heap = describe(service, exporter, new Gate(), properties, bundle);
-        arrivals.add(heap);
-        publish();
-        return heap;
+    Heap arrived(long service, HeapExporter exporter, Map<String, ?> properties, String bundle) {
+        Announced announced = Announced.of(service, properties, bundle);
+        synchronized (this) {
+            Heap heap = heap(service, exporter, new Gate(), announced);
+            arrivals.add(heap);
+            publish();
+            return heap;
+        }
     }
 
     /**
@@ -54,16 +58,18 @@ final class HeapTable {
      * @param properties as announced now
      * @return the heap as it is now held, or null when it is not known
      */
-    synchronized Heap changed(long service, Map<String, ?> properties) {
+    Heap changed(long service, Map<String, ?> properties) {
+        Announced announced = Announced.of(service, properties, bundle(service));
+        synchronized (this) {
+            return changed(service, announced);
+        }
+    }
+
+    private Heap changed(long service, Announced announced) {
         for (int i = 0; i < arrivals.size(); i++) {
             Heap before = arrivals.get(i);
             if (before.service() == service) {
-                Heap after = describe(
-                        service,
-                        before.exporter(),
-                        before.gate(),
-                        properties,
-                        before.description().bundle());
+                Heap after = heap(service, before.exporter(), before.gate(), announced);
                 arrivals.set(i, after);
                 if (after.account() != before.account()) {
                     depart(before);
@@ -91,7 +97,27 @@ final class HeapTable {
                 return heap;
             }
         }
+        if (closed) {
+            for (Heap heap : draining) {
+                if (heap.service() == service) {
+                    return heap;
+                }
+            }
+        }
         return null;
+    }
+
+    /**
+     * Takes every heap out of the routes: the broker stops. Each is listed as draining until it is {@link #gone}.
+     *
+     * @return all that have not left
+     */
+    synchronized List<Heap> close() {
+        closed = true;
+        draining.addAll(arrivals);
+        arrivals.clear();
+        publish();
+        return List.copyOf(draining);
     }
 
     /** Forgets a heap that has drained, but for the account of its buffers. */
@@ -118,16 +144,30 @@ final class HeapTable {
         return all;
     }
 
-    private Heap describe(
-            long service, HeapExporter exporter, Gate gate, Map<String, ?> properties, String bundle) {
-        HeapDescription description;
-        String refusal = exporter == null ? "its service object is null" : "";
-        try {
-            description = HeapDescription.of(properties, bundle);
-        } catch (HeapDescription.Refused e) {
-            description = HeapDescription.refused("service " + service, properties, bundle);
-            refusal = e.getMessage();
+    private synchronized String bundle(long service) {
+        for (Heap heap : arrivals) {
+            if (heap.service() == service) {
+                return heap.description().bundle();
+            }
         }
+        return "";
+    }
+
+    /** What a heap announced, read without the lock. */
+    private record Announced(HeapDescription description, String refusal) {
+        static Announced of(long service, Map<String, ?> properties, String bundle) {
+            try {
+                return new Announced(HeapDescription.of(properties, bundle), "");
+            } catch (HeapDescription.Refused e) {
+                return new Announced(
+                        HeapDescription.refused("service " + service, properties, bundle), e.getMessage());
+            }
+        }
+    }
+
+    private Heap heap(long service, HeapExporter exporter, Gate gate, Announced announced) {
+        HeapDescription description = announced.description();
+        String refusal = exporter == null ? "its service object is null" : announced.refusal();
         Account account = refusal.isEmpty()
                 ? accounts.computeIfAbsent(description.name(), name -> new Account())
                 : new Account();
@@ -135,11 +175,14 @@ final class HeapTable {
     }
 
     private void publish() {
-        prune();
         routes = Routes.of(arrivals, draining);
+        prune();
     }
 
-    /** Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. */
+    /**
+     * Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. Only
+     * once new routes are published: who has entered a gate and then finds its heap in the routes is seen here.
+     */
     private void prune() {
         departed.removeIf(
                 left -> left.over() || present().stream().anyMatch(heap -> heap.account() == left.account()));

@@ -30,11 +30,11 @@ final class Routes {
      */
     record Listed(Heap heap, HeapState state, String reason) {}
 
-    /** A requirement as it was asked: the same filter means more when emulations count. */
-    private record Requirement(String filter, boolean emulations) {}
-
     /** Requirements to remember; more different ones than this are evaluated each time. */
     private static final int REMEMBERED = 256;
+
+    /** Why a heap that drains does not serve. */
+    static final String LEAVING = "it is leaving and takes no more requests";
 
     static final Routes NONE = of(List.of(), List.of());
 
@@ -45,7 +45,7 @@ final class Routes {
 
     private final long[] permutation;
     private final List<Listed> listed;
-    private final Map<Requirement, boolean[]> answers = new ConcurrentHashMap<>();
+    private final Map<String, boolean[]> answers = new ConcurrentHashMap<>();
     private final Map<Heap, Integer> index;
 
     private Routes(Heap[] order, List<Listed> listed) {
@@ -106,7 +106,7 @@ final class Routes {
             }
         }
         for (Heap heap : draining) {
-            others.add(new Listed(heap, HeapState.DRAINING, "it is leaving and takes no more requests"));
+            others.add(new Listed(heap, HeapState.DRAINING, LEAVING));
         }
         serving.sort(Comparator.comparingInt((Heap heap) -> heap.description().priority())
                 .thenComparingInt(heap -> heap.description().id().orElse(-1))
@@ -155,32 +155,50 @@ final class Routes {
         return listed;
     }
 
-    /**
-     * Whether a heap of these routes meets a requirement.
-     *
-     * @param heap a heap that serves here
-     * @param filter an OSGi filter
-     * @param emulations whether what the heap emulates counts as real
-     * @return whether it matches
-     * @throws InvalidSyntaxException when the filter is none
-     */
-    boolean meets(Heap heap, String filter, boolean emulations) throws InvalidSyntaxException {
-        Requirement requirement = new Requirement(filter, emulations);
-        boolean[] answer = answers.get(requirement);
-        if (answer == null) {
-            answer = evaluate(requirement);
-            if (answers.size() < REMEMBERED) {
-                answers.put(requirement, answer);
+    /** {@return where the heap stands that has this gate, or null when it has left} */
+    Listed at(Gate gate) {
+        for (Listed one : listed) {
+            if (one.heap().gate() == gate) {
+                return one;
             }
         }
-        return answer[index.get(heap)];
+        return null;
     }
 
-    private boolean[] evaluate(Requirement requirement) throws InvalidSyntaxException {
-        Filter filter = FrameworkUtil.createFilter(requirement.filter());
+    /**
+     * Holds a requirement against every heap that serves here. What a heap emulates counts as real: who has not
+     * accepted that does not come to ask.
+     *
+     * @param filter an OSGi filter
+     * @return the answers, to be read with {@link #met}
+     * @throws InvalidSyntaxException when the filter is none
+     */
+    boolean[] meeting(String filter) throws InvalidSyntaxException {
+        boolean[] answer = answers.get(filter);
+        if (answer == null) {
+            answer = evaluate(FrameworkUtil.createFilter(filter));
+            if (answers.size() < REMEMBERED) {
+                answers.put(filter, answer);
+            }
+        }
+        return answer;
+    }
+
+    /**
+     * Reads an answer.
+     *
+     * @param meeting of {@link #meeting}
+     * @param heap a heap that serves here
+     * @return whether it meets the requirement
+     */
+    boolean met(boolean[] meeting, Heap heap) {
+        return meeting[index.get(heap)];
+    }
+
+    private boolean[] evaluate(Filter filter) {
         boolean[] answer = new boolean[order.length];
         for (int i = 0; i < order.length; i++) {
-            answer[i] = filter.matches(order[i].description().required(requirement.emulations()));
+            answer[i] = filter.matches(order[i].description().required());
         }
         return answer;
     }

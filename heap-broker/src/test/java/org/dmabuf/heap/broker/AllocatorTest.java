@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -15,6 +16,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.junit.jupiter.api.AfterEach;
@@ -272,7 +274,13 @@ class AllocatorTest {
     @Test
     void a_wrong_requirement_is_the_callers_error_and_reaches_no_heap() {
         FakeHeap heap = serving("camera", Map.of());
-        for (AllocationRequest request : List.of(REQUEST, REQUEST.from("camera"), REQUEST.from("none", "camera"))) {
+        for (AllocationRequest request : List.of(
+                REQUEST,
+                REQUEST.from("camera"),
+                REQUEST.from("none", "camera"),
+                REQUEST.from("none"),
+                REQUEST.fromMask(0),
+                REQUEST.from("camera").alignment(1 << 20))) {
             HeapException refusal = refusal(request.requiring("(heap.contiguous=true"));
             assertEquals(Errno.EINVAL, refusal.errno());
             assertTrue(
@@ -280,6 +288,11 @@ class AllocatorTest {
                     refusal.getMessage());
         }
         assertEquals(List.of(), heap.asked());
+    }
+
+    @Test
+    void a_wrong_requirement_is_the_callers_error_even_where_no_heap_is() {
+        assertEquals(Errno.EINVAL, refusal(REQUEST.requiring("heap.contiguous")).errno());
     }
 
     @Test
@@ -409,6 +422,8 @@ class AllocatorTest {
                 new NullPointerException(),
                 new NoClassDefFoundError("org/example/Gone"),
                 new UnsatisfiedLinkError("libvendor.so"),
+                new StackOverflowError(),
+                new InternalError("a fault in a page of the vendor's"),
                 new AssertionError("never"));
     }
 
@@ -438,7 +453,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_failing_virtual_machine_is_not_the_vendors_fault() {
+    void an_out_of_memory_error_is_not_the_vendors_fault_and_passes() {
         OutOfMemoryError error = new OutOfMemoryError("made up");
         broker.heap("vendor", new FakeHeap(request -> {
             throw error;
@@ -469,6 +484,26 @@ class AllocatorTest {
         assertEquals(List.of("release"), small.calls());
         assertEquals(List.of(), next.asked());
         assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBuffers());
+    }
+
+    /** A page more than this and the sums of the accounts would not hold it. */
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MAX_VALUE, Long.MAX_VALUE - 4095, -1, 0, Long.MIN_VALUE})
+    void a_buffer_of_a_size_that_cannot_be_is_released_and_reported(long size) {
+        FakeMemory[] made = new FakeMemory[1];
+        broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(16) {
+            @Override
+            public long size() {
+                return size;
+            }
+        }));
+        HeapException refusal = refusal(REQUEST);
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals(
+                "heap 'vendor' returned a buffer of " + size + " bytes for one of 12582912; report that to its vendor",
+                refusal.getMessage());
+        assertEquals(List.of("release"), made[0].calls());
+        assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBytes());
     }
 
     @Test
@@ -537,6 +572,81 @@ class AllocatorTest {
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
         lease.close();
         assertEquals(List.of(), broker.listing.heaps());
+    }
+
+    @Test
+    void a_heap_that_takes_another_name_inside_its_allocate_has_the_buffer_under_the_name_that_is_listed() {
+        Heap[] heap = new Heap[1];
+        heap[0] = broker.heap("camera", new FakeHeap(request -> {
+            broker.table.changed(heap[0].service(), Map.of(HeapProperties.NAME, "front"));
+            return new FakeMemory(request.size());
+        }));
+        Lease lease = broker.allocate(REQUEST.from("camera"));
+        assertEquals("camera", lease.heapName());
+        assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
+        assertEquals(0, broker.info("front", HeapState.SERVING).liveBuffers());
+        Lease next = broker.allocate(REQUEST.from("front"));
+        assertEquals(1, broker.info("front", HeapState.SERVING).liveBuffers());
+        next.close();
+        lease.close();
+        assertEquals(1, broker.listing.heaps().size());
+    }
+
+    /** Whatever name a heap has when a request reaches it, its buffer is listed under the name that it gives. */
+    @Test
+    void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_heaps_name() {
+        Heap heap = broker.heap("name0", new FakeHeap());
+        String[] allocated = new String[1];
+        Lease[] lease = new Lease[1];
+        new Race()
+                .before(round -> lease[0] = null)
+                .with(round -> broker.table.changed(
+                        heap.service(), Map.of(HeapProperties.NAME, "name" + (round + 1))))
+                .with(round -> {
+                    lease[0] = broker.allocate(AllocationRequest.of(64));
+                    allocated[0] = lease[0].heapName();
+                })
+                .after(round -> {
+                    assertEquals(
+                            List.of(allocated[0]),
+                            broker.listing.heaps().stream()
+                                    .filter(info -> info.liveBuffers() == 1)
+                                    .map(HeapInfo::name)
+                                    .toList());
+                    lease[0].close();
+                    assertEquals(1, broker.listing.heaps().size());
+                })
+                .run(4000);
+    }
+
+    /** Notes of the heaps that were passed over are cheap: no sentence is built for a request that is served. */
+    @Test
+    void heaps_that_are_passed_over_cost_next_to_nothing() {
+        for (int i = 0; i < 20; i++) {
+            serving("unfit" + i, id(i, 1));
+        }
+        serving("fit", Map.of(HeapProperties.CONTIGUOUS, true));
+        AllocationRequest request = AllocationRequest.of(64).requiring("(heap.contiguous=true)");
+        AllocationRequest direct = AllocationRequest.of(64).from("fit");
+        for (int i = 0; i < 20_000; i++) { // until it is compiled
+            broker.allocate(request).close();
+            broker.allocate(direct).close();
+        }
+        long more = allocated(request) - allocated(direct);
+        // 20 notes of 16 bytes and the list of them; one sentence alone is 100 bytes and its builder as much.
+        assertTrue(more < 20 * 60, more + " bytes more than by name");
+    }
+
+    /** Bytes that one allocation takes from the Java heap: the least of several, since others may be counted in. */
+    private long allocated(AllocationRequest request) {
+        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long least = Long.MAX_VALUE;
+        for (int i = 0; i < 100; i++) {
+            long before = threads.getCurrentThreadAllocatedBytes();
+            broker.allocate(request).close();
+            least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+        }
+        return least;
     }
 
     /** While heaps come, change and go, every request gets a buffer from the one that stays or from a whole other. */

@@ -237,6 +237,55 @@ class BrokerComponentTest {
     }
 
     @Test
+    void a_change_of_properties_that_moves_no_heap_is_not_told() {
+        RecordedLog.clear();
+        String bundle = framework.getSymbolicName();
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        change(heap, Map.of(HeapProperties.NAME, "system", HeapProperties.PRIORITY, 7, "vendor.mood", "good"));
+        assertEquals(List.of("INFO heap 'system' of bundle " + bundle + " serves"), RecordedLog.lines());
+        RecordedLog.clear();
+        change(heap, Map.of(HeapProperties.NAME, "other"));
+        assertEquals(List.of("INFO heap 'other' of bundle " + bundle + " serves"), RecordedLog.lines());
+        RecordedLog.clear();
+        change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L));
+        change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L, "vendor.mood", "bad"));
+        assertEquals(
+                List.of("WARN heap 'other' of bundle " + bundle
+                        + " does not serve: heap.alignment is 3, which is no power of two"),
+                RecordedLog.lines());
+    }
+
+    @Test
+    void a_heap_that_comes_out_of_the_shadow_is_told_before_the_first_has_drained() {
+        String bundle = framework.getSymbolicName();
+        ServiceRegistration<HeapExporter> first = heap("system", new FakeHeap());
+        RecordedLog.clear();
+        ServiceRegistration<HeapExporter> second = heap("system", new FakeHeap());
+        assertEquals(
+                List.of("WARN heap 'system' of bundle " + bundle + " does not serve: its name is taken by the heap of"
+                        + " bundle " + bundle + "; it serves when that one goes"),
+                RecordedLog.lines());
+        RecordedLog.clear();
+        remove(first);
+        assertEquals(
+                List.of(
+                        "INFO heap 'system' of bundle " + bundle + " serves",
+                        "INFO heap 'system' has left, 0 buffers of it live on"),
+                RecordedLog.lines());
+        RecordedLog.clear();
+        remove(second);
+        assertEquals(List.of("INFO heap 'system' has left, 0 buffers of it live on"), RecordedLog.lines());
+        RecordedLog.clear();
+        heap("system", new FakeHeap());
+        assertEquals(List.of("INFO heap 'system' of bundle " + bundle + " serves"), RecordedLog.lines());
+    }
+
+    private void change(ServiceRegistration<HeapExporter> heap, Map<String, ?> properties) {
+        heap.setProperties(FrameworkUtil.asDictionary(properties));
+        component.changeHeap(heap.getReference());
+    }
+
+    @Test
     void a_change_of_a_heap_that_is_gone_is_nothing() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         ServiceReference<HeapExporter> reference = heap.getReference();
@@ -451,6 +500,21 @@ class BrokerComponentTest {
     }
 
     @Test
+    void a_publication_that_is_taken_back_counts_once() throws Exception {
+        heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(display).allocate(REQUEST);
+        brokerOf(display).publish(buffer, "front");
+        buffer.close();
+        RecordedLog.clear();
+        display.stop();
+        assertEquals(
+                List.of("WARN bundle org.example.display has stopped: took back 1 references, CPU accesses, descriptors"
+                        + " and publications of bundle org.example.display"),
+                RecordedLog.lines());
+        assertEquals(0, live());
+    }
+
+    @Test
     void a_publication_holds_the_memory_and_is_not_charged_again() {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
@@ -647,7 +711,13 @@ class BrokerComponentTest {
             }
         });
         assertDoesNotThrow(() -> held.duplicate().close());
-        assertDoesNotThrow(own::heaps);
+        assertEquals(
+                List.of(HeapState.DRAINING, HeapState.DRAINING, HeapState.DRAINING),
+                own.heaps().stream().map(HeapInfo::state).toList());
+        assertEquals(
+                "no heap for a buffer of 4 KiB: none serves. one: it is leaving and takes no more requests; two: it is"
+                        + " leaving and takes no more requests; three: it is leaving and takes no more requests",
+                assertThrows(HeapException.class, () -> own.allocate(REQUEST)).getMessage());
         go.countDown();
         stopping.get();
         assertEquals(2, finished.get());

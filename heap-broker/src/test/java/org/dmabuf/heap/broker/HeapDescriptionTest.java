@@ -11,7 +11,10 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.ref.WeakReference;
+import java.util.AbstractCollection;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -238,7 +241,8 @@ class HeapDescriptionTest {
     private static final class RoutesMatch {
         static boolean matches(HeapDescription description, String filter) throws Exception {
             Heap heap = new Heap(1, new FakeHeap(), new Gate(), description, "", new Account());
-            return Routes.of(List.of(heap), List.of()).meets(heap, filter, false);
+            Routes routes = Routes.of(List.of(heap), List.of());
+            return routes.met(routes.meeting(filter), heap);
         }
     }
 
@@ -267,6 +271,35 @@ class HeapDescriptionTest {
     void a_value_that_could_hold_a_vendors_class_is_dropped(Object value) throws Exception {
         Object kept = describe(Map.of("vendor.thing", value)).properties().get("vendor.thing");
         assertTrue(kept == null || kept.equals(List.of()), () -> "kept " + kept.getClass());
+    }
+
+    /** A list of a vendor's own making can do anything when it is read. */
+    @Test
+    void a_list_that_cannot_be_read_is_told_or_dropped() throws Exception {
+        for (Throwable thrown : List.of(new IllegalStateException("torn"), new NoClassDefFoundError("org/example/X"))) {
+            Collection<String> torn = new AbstractCollection<>() {
+                @Override
+                public Iterator<String> iterator() {
+                    if (thrown instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) thrown;
+                }
+
+                @Override
+                public int size() {
+                    return 1;
+                }
+            };
+            HeapDescription.Refused refused = assertThrows(
+                    HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, torn)));
+            assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());
+            RecordedLog.clear();
+            assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
+            assertEquals(
+                    List.of("WARN a property of a heap cannot be read; report that to its vendor <" + thrown + ">"),
+                    RecordedLog.lines());
+        }
     }
 
     @Test
@@ -330,9 +363,8 @@ class HeapDescriptionTest {
     @Test
     void an_accepted_emulation_reads_as_the_real_thing() throws Exception {
         HeapDescription heap = describe(Map.of(HeapProperties.EMULATES, "contiguous", "heap.contiguous", false));
-        assertEquals(true, heap.required(true).get("heap.contiguous"));
-        assertEquals(false, heap.required(false).get("heap.contiguous"));
+        assertEquals(true, heap.required().get("heap.contiguous"));
         assertEquals(false, heap.properties().get("heap.contiguous"));
-        assertEquals("camera", heap.required(true).get(HeapProperties.NAME));
+        assertEquals("camera", heap.required().get(HeapProperties.NAME));
     }
 }

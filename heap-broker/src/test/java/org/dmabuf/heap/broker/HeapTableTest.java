@@ -9,11 +9,13 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.ref.WeakReference;
+import java.util.AbstractList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -326,6 +328,51 @@ class HeapTableTest {
         public String toString() {
             throw new AssertionError("a vendor's code ran");
         }
+    }
+
+    @Test
+    void a_list_that_a_heap_announced_is_read_outside_the_lock() {
+        int[] read = new int[1];
+        List<String> own = new AbstractList<>() {
+            @Override
+            public String get(int index) {
+                assertFalse(Thread.holdsLock(table), "a vendor's code ran under the lock");
+                read[0]++;
+                return "contiguous";
+            }
+
+            @Override
+            public int size() {
+                return 1;
+            }
+        };
+        table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own), BUNDLE);
+        int before = read[0];
+        assertTrue(before > 0);
+        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own));
+        assertTrue(read[0] > before);
+        assertEquals(Set.of("contiguous"), after.description().emulates());
+        assertEquals(BUNDLE, after.description().bundle());
+    }
+
+    @Test
+    void a_closed_table_lists_every_heap_as_draining_until_it_is_gone() {
+        Heap leaving = arrived(1, "leaving");
+        arrived(2, "camera");
+        Heap shadowed = arrived(3, "camera");
+        table.leaving(1);
+        assertEquals(3, table.close().size());
+        assertEquals(
+                List.of(HeapState.DRAINING, HeapState.DRAINING, HeapState.DRAINING),
+                table.routes().listed().stream().map(Routes.Listed::state).toList());
+        assertEquals(0, table.routes().size());
+        table.gone(leaving);
+        assertSame(shadowed, table.leaving(3));
+        table.gone(shadowed);
+        assertNull(table.leaving(3));
+        leaves(2);
+        assertEquals(List.of(), table.routes().listed());
+        assertEquals(List.of(), table.present());
     }
 
     @Test

@@ -21,6 +21,7 @@ import org.dmabuf.heap.HeapState;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
+import org.osgi.framework.InvalidSyntaxException;
 
 class RoutesTest {
     private long services;
@@ -74,6 +75,10 @@ class RoutesTest {
 
     private static List<Heap> inOrder(Routes routes) {
         return IntStream.range(0, routes.size()).mapToObj(routes::inOrder).toList();
+    }
+
+    private static boolean meets(Routes routes, Heap heap, String filter) throws InvalidSyntaxException {
+        return routes.met(routes.meeting(filter), heap);
     }
 
     private static Routes.Listed listed(Routes routes, Heap heap) {
@@ -209,6 +214,23 @@ class RoutesTest {
     }
 
     @Test
+    void a_heap_is_found_by_its_gate_whatever_it_is_called_now() throws Exception {
+        Heap camera = heap("camera");
+        Heap renamed = new Heap(
+                camera.service(),
+                camera.exporter(),
+                camera.gate(),
+                HeapDescription.of(Map.of(HeapProperties.NAME, "front"), "a bundle"),
+                "",
+                new Account());
+        Heap leaving = heap("leaving");
+        Routes routes = Routes.of(List.of(heap("other"), renamed), List.of(leaving));
+        assertSame(renamed, routes.at(camera.gate()).heap());
+        assertEquals(HeapState.DRAINING, routes.at(leaving.gate()).state());
+        assertNull(routes.at(new Gate()));
+    }
+
+    @Test
     void a_heap_in_the_shadow_casts_none() {
         Heap first = heap("camera", 1, 0);
         Heap shadowed = heap("camera", 2, 0);
@@ -272,25 +294,24 @@ class RoutesTest {
         Heap contiguous = heap("contiguous", Map.of("heap.contiguous", true, "heap.contiguous.max", 1L << 21));
         Routes routes = routes(scattered, contiguous);
         for (int again = 0; again < 2; again++) { // evaluated, then remembered
-            assertFalse(routes.meets(scattered, "(heap.contiguous=true)", false));
-            assertTrue(routes.meets(contiguous, "(heap.contiguous=true)", false));
-            assertTrue(routes.meets(scattered, "(!(heap.contiguous=true))", false));
-            assertFalse(routes.meets(scattered, "(&(heap.name=*)(heap.contiguous.max>=2097152))", false));
-            assertTrue(routes.meets(contiguous, "(&(heap.name=*)(heap.contiguous.max>=2097152))", false));
+            assertFalse(meets(routes, scattered, "(heap.contiguous=true)"));
+            assertTrue(meets(routes, contiguous, "(heap.contiguous=true)"));
+            assertTrue(meets(routes, scattered, "(!(heap.contiguous=true))"));
+            assertFalse(meets(routes, scattered, "(&(heap.name=*)(heap.contiguous.max>=2097152))"));
+            assertTrue(meets(routes, contiguous, "(&(heap.name=*)(heap.contiguous.max>=2097152))"));
         }
     }
 
     @Test
-    void an_emulation_counts_as_real_only_where_it_was_accepted() throws Exception {
+    void what_a_heap_emulates_counts_as_real() throws Exception {
         Heap emulating = heap("emulating", Map.of("heap.emulates", new String[] {"contiguous", "protected"}));
         Heap real = heap("real", Map.of("heap.contiguous", true));
         Routes routes = routes(emulating, real);
         for (int again = 0; again < 2; again++) {
-            assertFalse(routes.meets(emulating, "(heap.contiguous=true)", false));
-            assertTrue(routes.meets(emulating, "(heap.contiguous=true)", true));
-            assertTrue(routes.meets(emulating, "(&(heap.contiguous=true)(heap.protected=true))", true));
-            assertTrue(routes.meets(real, "(heap.contiguous=true)", true));
-            assertFalse(routes.meets(real, "(heap.protected=true)", true));
+            assertTrue(meets(routes, emulating, "(heap.contiguous=true)"));
+            assertTrue(meets(routes, emulating, "(&(heap.contiguous=true)(heap.protected=true))"));
+            assertTrue(meets(routes, real, "(heap.contiguous=true)"));
+            assertFalse(meets(routes, real, "(heap.protected=true)"));
         }
     }
 
@@ -309,11 +330,10 @@ class RoutesTest {
                 "(heap.alignment=4096)",
                 "(heap.contiguous.max<=4096)",
                 "(!(heap.id=*))")) {
-            assertTrue(routes.meets(plain, met, false), met);
-            assertTrue(routes.meets(plain, met, true), met);
+            assertTrue(meets(routes, plain, met), met);
         }
         Heap uncached = heap("uncached", Map.of("heap.cached", false));
-        assertFalse(routes(uncached).meets(uncached, "(heap.cached=true)", false));
+        assertFalse(meets(routes(uncached), uncached, "(heap.cached=true)"));
     }
 
     @Test
@@ -321,10 +341,10 @@ class RoutesTest {
         Heap camera = heap("camera", Map.of("vendor.speed", 300));
         Routes routes = routes(camera);
         for (int speed = 0; speed < 600; speed++) {
-            assertEquals(speed <= 300, routes.meets(camera, "(vendor.speed>=" + speed + ")", false));
+            assertEquals(speed <= 300, meets(routes, camera, "(vendor.speed>=" + speed + ")"));
         }
-        assertTrue(routes.meets(camera, "(vendor.speed>=299)", false));
-        assertFalse(routes.meets(camera, "(vendor.speed>=599)", false));
+        assertTrue(meets(routes, camera, "(vendor.speed>=299)"));
+        assertFalse(meets(routes, camera, "(vendor.speed>=599)"));
     }
 
     @Test
@@ -332,7 +352,8 @@ class RoutesTest {
         Heap camera = heap("camera");
         Routes routes = routes(camera);
         for (int again = 0; again < 2; again++) {
-            assertThrows(Exception.class, () -> routes.meets(camera, "(heap.contiguous=true", false));
+            assertThrows(InvalidSyntaxException.class, () -> meets(routes, camera, "(heap.contiguous=true"));
         }
+        assertThrows(InvalidSyntaxException.class, () -> Routes.NONE.meeting("(heap.contiguous=true"));
     }
 }
