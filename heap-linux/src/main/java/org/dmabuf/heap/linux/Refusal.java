@@ -97,6 +97,10 @@ final class Refusal {
                 case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
                 default -> "";
             };
+            case EAGAIN ->
+                call.equals("mmap")
+                        ? "; raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas"
+                        : "";
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
             case ENOSYS -> "; this kernel is too old";
             case EINVAL ->
