@@ -30,6 +30,8 @@ package org.dmabuf.heap;
  *     {@code dma-heap}, …
  * <tr><td>{@code heap.emulates}<td>String+<td>none<td>what the heap imitates without having it: {@code contiguous},
  *     {@code protected}
+ * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>the user ids whose processes may be sent a descriptor, checked where
+ *     it is sent; an empty list lets nobody have one, none is no such rule
  * </table>
  */
 public final class HeapProperties {
@@ -63,6 +65,8 @@ public final class HeapProperties {
     public static final String BACKEND = "heap.backend";
     /** What the heap imitates without having it: String, array or collection of String. */
     public static final String EMULATES = "heap.emulates";
+    /** User ids whose processes may be sent a descriptor: Integer, array or collection of Integer; no rule when absent. */
+    public static final String PEERS = "heap.peers";
 
     /** Service property of a published buffer: its name, String. */
     public static final String BUFFER_NAME = "dmabuf.name";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
+import java.util.Map;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -26,6 +27,16 @@ public interface OwnedFd extends AutoCloseable {
      * @throws IllegalStateException when closed or detached
      */
     int detach();
+
+    /**
+     * Tells of which heap the memory behind it is, so that whoever sends the descriptor on can keep to the heap's rules,
+     * such as {@link HeapProperties#PEERS}.
+     *
+     * @return the heap's service properties as they were at allocation, empty for a descriptor from elsewhere
+     */
+    default Map<String, Object> heapProperties() {
+        return Map.of();
+    }
 
     /** Closes the descriptor. Closing twice does nothing. */
     @Override

@@ -99,7 +99,7 @@ class Lease extends Holding implements DmaBuf {
     public OwnedFd exportFd() {
         hold();
         try {
-            return client.keep(new ExportedFd(client, buffer.exportFd()));
+            return client.keep(new ExportedFd(client, buffer.exportFd(), buffer.heapProperties()));
         } finally {
             buffer.drop();
         }

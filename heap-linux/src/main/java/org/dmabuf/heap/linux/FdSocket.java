@@ -169,12 +169,14 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's.
+     * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's. Where the heap that the
+     * memory is from names the users who may have it ({@link org.dmabuf.heap.HeapProperties#PEERS}), the kernel is asked
+     * whose process the other side is before anything goes.
      *
      * @param descriptor stays the caller's; no other thread closes it during the call
      * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
-     * @throws HeapException {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when the other side has gone, {@link Errno#ETIMEDOUT} when it does not
-     *     read
+     * @throws HeapException {@link Errno#EACCES} when the other side is of a user whom the heap does not name,
+     *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not read
      */
     public void send(OwnedFd descriptor, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
@@ -182,6 +184,7 @@ public final class FdSocket implements AutoCloseable {
             throw new HeapException(
                     Errno.EINVAL, "", "a message has 1 to " + TEXT_BYTES + " bytes of text, not " + bytes.length);
         }
+        PeerRule.of(descriptor).ifPresent(rule -> rule.require(peer()));
         MemorySegment.copy(MemorySegment.ofArray(bytes), 0, block, TEXT, bytes.length);
         block.set(JAVA_LONG, IOVEC + IOV_LEN, bytes.length);
         block.set(JAVA_LONG, MSG_CONTROLLEN, CMSG_DATA + 8); // CMSG_SPACE of one descriptor

@@ -21,6 +21,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -28,6 +29,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -358,6 +360,97 @@ class FdSocketTest {
                 assertEquals("still in order", message.text());
             }
         }
+    }
+
+    @Test
+    void a_descriptor_goes_to_a_user_whom_its_heap_names() throws Exception {
+        int self = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            for (Object users : List.of(self, List.of(self), List.of(4711, self))) {
+                pair.server.send(of(Map.of("heap.name", "secure", "heap.peers", users), sent), "named");
+                pair.client.receive().close();
+            }
+            pair.server.send(of(Map.of("heap.name", "system"), sent), "no rule");
+            pair.client.receive().close();
+        }
+    }
+
+    @Test
+    void a_descriptor_goes_to_no_user_whom_its_heap_does_not_name() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            FdSocket sender = new FdSocket(
+                    syscalls, connectedTo(4711), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            for (Object users : List.of(List.of(), List.of(4710, 4712), 4712, "4711", List.of("4711", 4711L))) {
+                OwnedFd secret = of(Map.of("heap.name", "secure", "heap.peers", users), sent);
+                HeapException e = assertThrows(HeapException.class, () -> sender.send(secret, "x"));
+                assertEquals(Errno.EACCES, e.errno());
+                assertEquals("secure", e.heap());
+                assertEquals(
+                        "heap 'secure': process 42 of user 4711 may not have a descriptor of its memory; add 4711 to"
+                                + " heap.peers in the heap's configuration",
+                        e.getMessage());
+            }
+            sender.close();
+            HeapException end = assertThrows(HeapException.class, pair.server::receive);
+            assertEquals("the other side has gone without sending a descriptor", end.getMessage());
+        }
+    }
+
+    @Test
+    void a_peer_of_whom_the_kernel_does_not_tell_gets_no_descriptor_that_is_not_everybodys() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            FdSocket sender = new FdSocket(
+                    syscalls,
+                    failing("peer", Errno.EIO),
+                    new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            OwnedFd secret = of(Map.of("heap.name", "secure", "heap.peers", List.of(0)), sent);
+            assertThrows(HeapException.class, () -> sender.send(secret, "x"));
+            sender.close();
+            HeapException end = assertThrows(HeapException.class, pair.server::receive);
+            assertEquals("the other side has gone without sending a descriptor", end.getMessage());
+        }
+    }
+
+    /** A descriptor as a broker exports it. */
+    private static OwnedFd of(Map<String, Object> heap, Fd descriptor) {
+        return new OwnedFd() {
+            @Override
+            public int fd() {
+                return descriptor.fd();
+            }
+
+            @Override
+            public int detach() {
+                return descriptor.detach();
+            }
+
+            @Override
+            public Map<String, Object> heapProperties() {
+                return heap;
+            }
+
+            @Override
+            public void close() {
+                descriptor.close();
+            }
+        };
+    }
+
+    /** A kernel that sees every peer as process 42 of that user. */
+    private static SocketCalls connectedTo(int user) {
+        return (SocketCalls) Proxy.newProxyInstance(
+                SocketCalls.class.getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("peer")) {
+                        MemorySegment ucred = (MemorySegment) arguments[1];
+                        ucred.set(JAVA_INT, 0, 42);
+                        ucred.set(JAVA_INT, 4, user);
+                        return 0;
+                    }
+                    return method.invoke(SocketCalls.linux(), arguments);
+                });
     }
 
     @Test

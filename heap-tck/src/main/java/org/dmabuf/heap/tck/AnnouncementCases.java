@@ -28,7 +28,12 @@ final class AnnouncementCases {
             Map.entry(HeapProperties.ALIGNMENT, v -> v instanceof Long bytes && Long.bitCount(bytes) == 1 && bytes > 0),
             Map.entry(HeapProperties.DMA_BITS, v -> v instanceof Integer bits && bits > 0 && bits <= 64),
             Map.entry(HeapProperties.BACKEND, TEXT),
-            Map.entry(HeapProperties.EMULATES, v -> !emulations(v).isEmpty()));
+            Map.entry(HeapProperties.EMULATES, v -> !emulations(v).isEmpty()),
+            Map.entry(
+                    HeapProperties.PEERS,
+                    v -> v instanceof Integer
+                            || v instanceof Integer[]
+                            || v instanceof Collection<?> users && users.stream().allMatch(Integer.class::isInstance)));
 
     private AnnouncementCases() {}
 
