@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.SecretSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.osgi.annotation.bundle.Capability;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import org.osgi.service.metatype.annotations.Option;
+
+/**
+ * The heap for what the gateway passes on and must not see: keys, decrypted audio. Nobody may allocate from it who is
+ * not let by the broker's policy, and no process gets a descriptor whose user is not in {@link Config#heap_peers}.
+ *
+ * <p>The service is registered here and not by Declarative Services, which would offer it before the kernel was asked
+ * whether it gives memory this way: no memory, no service.
+ */
+@Component(immediate = true, service = {}, configurationPid = SecureHeap.PID)
+@Designate(ocd = SecureHeap.Config.class)
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'")
+public final class SecureHeap {
+    static final String PID = "org.dmabuf.heap.secure";
+
+    /** Tells the broker that only those may allocate whom its policy lets. */
+    private static final String RESTRICTED = "heap.restricted";
+
+    private static final Path PASSWD = Path.of("/etc/passwd");
+
+    /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
+    @ObjectClassDefinition(
+            name = "DMA-BUF protected heap",
+            description = "Memory that only its receivers see, for handing secrets on")
+    public @interface Config {
+        /** {@return {@code heap.name}, unique among heaps} */
+        @AttributeDefinition(
+                name = "Name",
+                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'")
+        String heap_name() default "secure";
+
+        /** {@return {@code heap.id}, unique among heaps} */
+        @AttributeDefinition(
+                name = "Id",
+                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63",
+                min = "0",
+                max = "63")
+        int heap_id() default 3;
+
+        /** {@return {@code heap.priority}: below the others, since who names no heap wants no secret memory} */
+        @AttributeDefinition(
+                name = "Priority",
+                description = "A heap of higher priority is asked first by requests that name none")
+        int heap_priority() default -100;
+
+        /** {@return whether the gateway may map buffers; it hands them on unseen if not} */
+        @AttributeDefinition(
+                name = "Mappable",
+                description = "Whether bundles of the gateway may map buffers of this heap themselves")
+        boolean heap_mappable() default false;
+
+        /** {@return users whose processes may be sent a descriptor; nobody's when empty} */
+        @AttributeDefinition(
+                name = "Peers",
+                description = "Users whose processes may be sent a descriptor, by number or name; nobody's when empty")
+        String[] heap_peers() default {};
+
+        /** {@return what makes the memory} */
+        @AttributeDefinition(
+                name = "Back end",
+                description = "What makes the memory; auto takes the first of the others that the machine permits",
+                options = {
+                    @Option(value = AUTO, label = "The best that there is"),
+                    @Option(value = MEMFD_SECRET, label = "memfd_secret, which emulates protected memory")
+                })
+        String backend() default AUTO;
+    }
+
+    private static final String AUTO = "auto";
+    private static final String MEMFD_SECRET = "memfd_secret";
+
+    private final ServiceRegistration<HeapExporter> registration;
+
+    /**
+     * Tries the kernel, then announces the heap.
+     *
+     * @param context registers the service
+     * @param config name, id, priority, who may have descriptors, and whether the gateway may look
+     * @throws HeapException when this kernel gives no memory this way; nothing is registered then
+     */
+    @Activate
+    public SecureHeap(BundleContext context, Config config) {
+        this(context, config, Syscalls.linux());
+    }
+
+    SecureHeap(BundleContext context, Config config, Syscalls syscalls) {
+        String name = config.heap_name();
+        if (!config.backend().equals(AUTO) && !config.backend().equals(MEMFD_SECRET)) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    name,
+                    "heap '" + name + "': backend = " + config.backend() + " in " + PID + " is none; set it to " + AUTO
+                            + " or " + MEMFD_SECRET);
+        }
+        List<Integer> peers = new Users(name, PASSWD).ids(config.heap_peers());
+        SecretSource source = SecretSource.open(name, syscalls, Headroom.machine(), config.heap_mappable());
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.NAME, name);
+        properties.put(HeapProperties.ID, config.heap_id());
+        properties.put(HeapProperties.TYPE, "secure");
+        properties.put(HeapProperties.PRIORITY, config.heap_priority());
+        properties.put(HeapProperties.PEERS, peers);
+        properties.put(RESTRICTED, true);
+        registration =
+                context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+    }
+
+    /** Takes the heap away. Its buffers live on. */
+    @Deactivate
+    void withdraw() {
+        registration.unregister();
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+
+/** Users as a configuration names them, by number or by name. */
+final class Users {
+    private final String heap;
+    private final Path passwd;
+
+    /**
+     * @param heap named in a refusal
+     * @param passwd where names are looked up: {@code /etc/passwd}, which is where the users of services are
+     */
+    Users(String heap, Path passwd) {
+        this.heap = heap;
+        this.passwd = passwd;
+    }
+
+    /**
+     * Reads a list.
+     *
+     * @param configured numbers and names, each value one or several with commas or blanks between
+     * @return user ids, in the order of the list
+     * @throws HeapException {@link Errno#EINVAL} for a name that nobody has: a list that is understood in part would let
+     *     others in, or keep out whom it should let in
+     */
+    List<Integer> ids(String... configured) {
+        return Arrays.stream(configured)
+                .flatMap(value -> Stream.of(value.split("[,\\s]+")))
+                .filter(word -> !word.isEmpty())
+                .map(this::id)
+                .toList();
+    }
+
+    private Integer id(String word) {
+        if (word.chars().allMatch(c -> c >= '0' && c <= '9')) {
+            try {
+                return Integer.parseUnsignedInt(word); // as a Peer has it
+            } catch (NumberFormatException e) {
+                throw nobody(word);
+            }
+        }
+        try (Stream<String> lines = Files.lines(passwd)) {
+            return lines.map(line -> line.split(":"))
+                    .filter(fields -> fields.length > 2 && fields[0].equals(word))
+                    .map(fields -> Integer.parseUnsignedInt(fields[2]))
+                    .findFirst()
+                    .orElseThrow(() -> nobody(word));
+        } catch (IOException e) {
+            throw nobody(word);
+        }
+    }
+
+    private HeapException nobody(String word) {
+        return new HeapException(
+                Errno.EINVAL,
+                heap,
+                "heap '" + heap + "': '" + word + "' in " + HeapProperties.PEERS + " of " + SecureHeap.PID
+                        + " is no user of " + passwd + "; give the number of one");
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.FdListener;
+import org.dmabuf.heap.linux.FdSocket;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ContractRequest;
+
+/**
+ * The process in the middle, as a program: makes a buffer, gives its descriptor to one process and then to another, and
+ * stays until it is killed. Nothing of the content passes through its Java heap.
+ */
+final class Handing {
+    private static final Duration LONG = Duration.ofSeconds(30);
+
+    private Handing() {}
+
+    /** What the process in the middle does with the memory that goes through it. */
+    enum Kind {
+        /** Secret memory as it is by default: the process refuses to map it. */
+        UNSEEN,
+        /** Secret memory of a heap that is configured to be mapped, and is, for reading. */
+        SEEN,
+        /** A memfd, mapped for reading: what a search must find. */
+        ORDINARY;
+
+        private Announced.Heap heap(int user) {
+            if (this == ORDINARY) {
+                MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+                return new Announced.Heap(source, source.properties());
+            }
+            return SecretMemory.heap(Map.of(
+                    "heap_mappable", this == SEEN, "heap_peers", new String[] {Integer.toUnsignedString(user)}));
+        }
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        Kind kind = Kind.valueOf(arguments[0]);
+        Path socket = Path.of(arguments[1]);
+        int user = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        Announced.Heap heap = kind.heap(user);
+        HeapExporter exporter = heap.exporter();
+        HeapBuffer buffer = exporter.allocate(ContractRequest.of(Long.parseLong(arguments[2])));
+        try (FdListener listener = FdListener.bind(socket)) {
+            System.out.println("listening");
+            give(listener, buffer, heap.properties());
+            look(kind, buffer);
+            give(listener, buffer, heap.properties());
+        }
+        System.out.println("handed on");
+        System.in.read(); // until it is killed, with the buffer open
+    }
+
+    /** Gives a descriptor to the next who comes, and waits until that one has gone. */
+    private static void give(FdListener listener, HeapBuffer buffer, Map<String, Object> properties) {
+        try (FdSocket peer = listener.accept(LONG, who -> true);
+                OwnedFd descriptor = exported(buffer, properties)) {
+            peer.send(descriptor, "secret");
+            peer.receive().close();
+        } catch (HeapException e) {
+            if (!e.getMessage().contains("has gone without sending")) {
+                throw e;
+            }
+        }
+    }
+
+    /** As a broker exports: with the rules of the heap. */
+    private static OwnedFd exported(HeapBuffer buffer, Map<String, Object> properties) {
+        OwnedFd descriptor = new Descriptors(Syscalls.linux()).duplicate("", buffer.descriptor());
+        return new OwnedFd() {
+            @Override
+            public int fd() {
+                return descriptor.fd();
+            }
+
+            @Override
+            public int detach() {
+                return descriptor.detach();
+            }
+
+            @Override
+            public Map<String, Object> heapProperties() {
+                return properties;
+            }
+
+            @Override
+            public void close() {
+                descriptor.close();
+            }
+        };
+    }
+
+    /** Where it may, the process reads every byte, and keeps none. */
+    private static void look(Kind kind, HeapBuffer buffer) {
+        try {
+            MemorySegment mapping = buffer.map(Access.READ);
+            byte sum = 0;
+            for (long at = 0; at < mapping.byteSize(); at++) {
+                sum ^= mapping.get(ValueLayout.JAVA_BYTE, at);
+            }
+            System.out.println("mapped " + kind + " " + (sum & 0)); // the sum is used, and not told
+        } catch (HeapException e) {
+            System.out.println("refused " + e.errno());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.util.Map;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.SecretSource;
+import org.dmabuf.heap.linux.Syscalls;
+
+/** Whether the running kernel has what these tests are about. */
+final class SecretMemory {
+    private SecretMemory() {}
+
+    /** Skips the test where the kernel does not give secret memory, for a reason that is the kernel's. */
+    static void assumeThatTheKernelHasIt() {
+        try {
+            SecretSource.open("probe", Syscalls.linux(), Headroom.machine(), false);
+        } catch (HeapException e) {
+            switch (e.errno()) {
+                case ENOSYS, EPERM, EACCES -> abort("skipped: " + e.getMessage());
+                default -> throw e;
+            }
+        }
+    }
+
+    /** Skips a test that needs a program, but not where it is known to be installed. */
+    static void skip(String why) {
+        assertNotEquals("true", System.getenv("CI"), why);
+        System.out.println("skipped: " + why);
+        abort("skipped: " + why);
+    }
+
+    static Announced.Heap heap(Map<String, ?> set) {
+        assumeThatTheKernelHasIt();
+        Announced announced = new Announced();
+        new SecureHeap(announced.context(), Announced.config(set));
+        return announced.heaps.getFirst();
+    }
+}

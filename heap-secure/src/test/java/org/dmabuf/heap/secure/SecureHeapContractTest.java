@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Map;
+import java.util.Properties;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.dmabuf.heap.tck.HeapContract;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * On the service and with the properties that a broker gets. What the announcement rules out does not run: of a heap that
+ * the gateway does not map, the cases that look into buffers; of both, those of exports for reading.
+ */
+class SecureHeapContractTest {
+    @TestFactory
+    Stream<DynamicTest> the_heap_that_only_receivers_see_keeps_the_contract() throws IOException {
+        return contract(Map.of());
+    }
+
+    @TestFactory
+    Stream<DynamicTest> the_heap_that_the_gateway_maps_keeps_the_contract() throws IOException {
+        return contract(Map.of("heap_mappable", true));
+    }
+
+    private static Stream<DynamicTest> contract(Map<String, ?> set) throws IOException {
+        Announced.Heap heap = SecretMemory.heap(set);
+        return HeapContract.of(heap.exporter(), heap.properties()).skipping(skips()).cases().stream()
+                .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
+                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    c.run();
+                }));
+    }
+
+    private static Map<String, String> skips() throws IOException {
+        Properties skips = new Properties();
+        try (InputStream in = SecureHeapContractTest.class.getResourceAsStream("/contract-skips.properties")) {
+            skips.load(in);
+        }
+        return skips.stringPropertyNames().stream()
+                .collect(Collectors.toMap(name -> name, skips::getProperty));
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SecureHeapTest {
+    private final Announced announced = new Announced();
+
+    @BeforeEach
+    void on_a_kernel_with_secret_memory() {
+        SecretMemory.assumeThatTheKernelHasIt();
+    }
+
+    private Announced.Heap announced(Map<String, ?> set) {
+        new SecureHeap(announced.context(), Announced.config(set));
+        return announced.heaps.getLast();
+    }
+
+    @Test
+    void by_default_nobody_allocates_nobody_looks_and_nobody_gets_a_descriptor() {
+        assertEquals(
+                Map.ofEntries(
+                        Map.entry("heap.name", "secure"),
+                        Map.entry("heap.id", 3),
+                        Map.entry("heap.type", "secure"),
+                        Map.entry("heap.priority", -100),
+                        Map.entry("heap.backend", "memfd_secret"),
+                        Map.entry("heap.dmabuf", false),
+                        Map.entry("heap.protected", false),
+                        Map.entry("heap.emulates", List.of("protected")),
+                        Map.entry("heap.mappable", false),
+                        Map.entry("heap.export.readonly", false),
+                        Map.entry("heap.contiguous.max", Bytes.PAGE),
+                        Map.entry("heap.alignment", Bytes.PAGE),
+                        Map.entry("heap.restricted", true),
+                        Map.entry("heap.peers", List.of())),
+                announced(Map.of()).properties());
+    }
+
+    @Test
+    void what_is_configured_is_announced() {
+        Map<String, Object> properties = announced(Map.of(
+                        "heap_name", "keys",
+                        "heap_id", 63,
+                        "heap_priority", 5,
+                        "heap_mappable", true,
+                        "heap_peers", new String[] {"root, 1000"},
+                        "backend", "memfd_secret"))
+                .properties();
+        assertEquals("keys", properties.get("heap.name"));
+        assertEquals(63, properties.get("heap.id"));
+        assertEquals(5, properties.get("heap.priority"));
+        assertEquals(true, properties.get("heap.mappable"));
+        assertEquals(List.of(0, 1000), properties.get("heap.peers"));
+    }
+
+    @Test
+    void a_configuration_that_cannot_be_is_refused_and_announces_nothing() {
+        for (Map<String, ?> wrong : List.of(
+                Map.of("backend", "memfd"), Map.of("heap_peers", new String[] {"nobody-of-that-name"}))) {
+            HeapException refusal = assertThrows(HeapException.class, () -> announced(wrong));
+            assertEquals(Errno.EINVAL, refusal.errno());
+            assertTrue(refusal.getMessage().contains("org.dmabuf.heap.secure"), refusal.getMessage());
+        }
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", "open, EMFILE, EMFILE, LimitNOFILE="})
+    void without_memory_there_is_no_service(String call, Errno kernels, Errno expected, String remedy) {
+        ProcessState before = ProcessState.now();
+        FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+        kernel.fail(call, kernels);
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> new SecureHeap(announced.context(), Announced.config(), kernel));
+        assertEquals(expected, refusal.errno());
+        assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+        before.assertNothingLeft();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"mmap, EAGAIN", "mmap, ENOMEM", "open, EMFILE", "close, EINTR"})
+    void a_fault_at_an_allocation_costs_nothing_and_the_heap_serves_again(String call, Errno errno) {
+        FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+        new SecureHeap(announced.context(), Announced.config(), kernel);
+        HeapExporter heap = announced.heaps.getFirst().exporter();
+        ProcessState before = ProcessState.now();
+        kernel.failNext(call, 1, errno);
+        if (call.equals("close")) { // a descriptor is gone whatever close answers
+            heap.allocate(ContractRequest.of(1)).release();
+        } else {
+            assertThrows(HeapException.class, () -> heap.allocate(ContractRequest.of(1)));
+        }
+        before.assertNothingLeft();
+        heap.allocate(ContractRequest.of(1)).release();
+        before.assertNothingLeft();
+    }
+
+    @Test
+    void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
+        SecureHeap heap = new SecureHeap(announced.context(), Announced.config(Map.of("heap_mappable", true)));
+        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        heap.withdraw();
+        assertEquals(List.of(), announced.heaps);
+        buffer.unmap(buffer.map(Access.READ_WRITE));
+        buffer.release();
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class UsersTest {
+    @TempDir
+    Path folder;
+
+    private Users users;
+
+    @BeforeEach
+    void a_machine_with_three_users() throws IOException {
+        users = new Users(
+                "secure",
+                Files.writeString(
+                        folder.resolve("passwd"),
+                        """
+                        root:x:0:0:root:/root:/bin/sh
+                        audio-player:x:977:977::/:/usr/sbin/nologin
+                        far:x:4294967294:1::/:/usr/sbin/nologin
+                        """));
+    }
+
+    @Test
+    void users_are_named_by_number_or_name_in_one_value_or_several() {
+        assertEquals(List.of(), users.ids());
+        assertEquals(List.of(), users.ids("", "  "));
+        assertEquals(List.of(1000), users.ids("1000"));
+        assertEquals(List.of(977, 1000, 0), users.ids("audio-player, 1000", "root"));
+        assertEquals(List.of(1, 2, 3), users.ids("1 2,3"));
+    }
+
+    @Test
+    void a_number_beyond_two_to_the_31_is_as_the_kernel_gives_it_to_a_peer() {
+        assertEquals(List.of(-2, -2), users.ids("far", "4294967294"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"nobody-of-that-name", "4294967296", "-1", "roo", "root:x"})
+    void a_user_who_is_none_is_refused_by_name(String word) {
+        HeapException refusal = assertThrows(HeapException.class, () -> users.ids("root," + word));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'secure': '" + word + "' in heap.peers of org.dmabuf.heap.secure is no user of "
+                        + folder.resolve("passwd") + "; give the number of one",
+                refusal.getMessage());
+    }
+
+    @Test
+    void without_a_list_of_users_numbers_still_do() {
+        Users numbers = new Users("secure", folder.resolve("none"));
+        assertEquals(List.of(7), numbers.ids("7"));
+        assertThrows(HeapException.class, () -> numbers.ids("root"));
+    }
+}

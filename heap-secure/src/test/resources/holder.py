@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One of the two processes between which a secret goes: 'make' writes one into what it receives, 'take' reads it."""
+
+import mmap
+import os
+import socket
+import sys
+
+action, path, length = sys.argv[1], sys.argv[2], int(sys.argv[3])
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+    peer.settimeout(30)
+    peer.connect(path)
+    _, (fd,), _, _ = socket.recv_fds(peer, 256, 1)
+    memory = mmap.mmap(fd, os.fstat(fd).st_size)  # such memory has no file position, and so no end to seek to
+    if action == "make":
+        secret = os.urandom(length)
+        memory[:length] = secret
+    else:
+        secret = memory[:length]
+    print(secret.hex())
