@@ -11,6 +11,7 @@ import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
@@ -18,11 +19,14 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** Hand-overs a second: one thread sends a descriptor over a connected pair, receives it and closes what it received. */
+/**
+ * A hand-over: one thread sends a descriptor over a connected pair, receives it and closes what it received, beside the
+ * same from C.
+ */
 @State(Scope.Benchmark)
-@BenchmarkMode(Mode.Throughput)
-@OutputTimeUnit(TimeUnit.SECONDS)
-@Fork(value = 2, jvmArgs = {"--enable-native-access=ALL-UNNAMED"})
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+@Fork(value = 3, jvmArgsAppend = {"--enable-native-access=ALL-UNNAMED"})
 @Warmup(iterations = 4, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 public class HandOverBenchmark {
@@ -53,8 +57,17 @@ public class HandOverBenchmark {
     }
 
     @Benchmark
-    public void handOver() {
-        sender.send(memfd, "dmaheap 1 4096 frame");
-        receiver.receive().close();
+    @OperationsPerInvocation(Twin.TIMES)
+    public void inC() {
+        Twin.handOver(memfd.fd());
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(Twin.TIMES)
+    public void inJava() {
+        for (int i = 0; i < Twin.TIMES; i++) {
+            sender.send(memfd, "dmaheap 1 4096 frame");
+            receiver.receive().close();
+        }
     }
 }
