@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+/**
+ * The events that the broker posts to Event Admin, in a gateway that has one. Delivery is Event Admin's: asynchronous,
+ * in order. Values are Strings and Longs; keys are those of {@link HeapProperties} where one fits.
+ *
+ * <table>
+ * <caption>Topics and what their events carry</caption>
+ * <tr><th>topic<th>when<th>properties
+ * <tr><td>{@link #ARRIVED}<td>a heap serves<td>{@code heap.name}, {@link #BUNDLE}, {@link #BUFFERS}
+ * <tr><td>{@link #DRAINING}<td>a heap takes no more requests<td>the same
+ * <tr><td>{@link #DEPARTED}<td>a heap is gone; buffers of it live on<td>the same
+ * <tr><td>{@link #LOW_MEMORY}<td>a request failed for want of memory, at most once a second for each heap
+ *     <td>{@code heap.name}, {@link #SIZE}, {@link #REASON}
+ * <tr><td>{@link #LEAK}<td>a buffer was lost unclosed, and released by the broker
+ *     <td>{@code heap.name}, {@link #BUNDLE}, {@code dmabuf.name}, {@code dmabuf.size}, {@link #SITE}
+ * </table>
+ */
+public final class HeapEvents {
+    /** A heap serves. */
+    public static final String ARRIVED = "org/dmabuf/heap/ARRIVED";
+    /** A heap takes no more requests. */
+    public static final String DRAINING = "org/dmabuf/heap/DRAINING";
+    /** A heap is gone; buffers of it live on. */
+    public static final String DEPARTED = "org/dmabuf/heap/DEPARTED";
+    /** A request failed for want of memory. */
+    public static final String LOW_MEMORY = "org/dmabuf/heap/LOW_MEMORY";
+    /** A buffer became unreachable and had not been closed. */
+    public static final String LEAK = "org/dmabuf/heap/LEAK";
+
+    /** Symbolic name of the heap's bundle, or of the bundle that lost a buffer: String. */
+    public static final String BUNDLE = "bundle.symbolicName";
+    /** Buffers of the heap that are referenced or mapped: Long. */
+    public static final String BUFFERS = "buffers";
+    /** Bytes that were asked for: Long. */
+    public static final String SIZE = "size";
+    /** What the request was told: String. */
+    public static final String REASON = "reason";
+    /** Where the buffer was allocated, empty when that is not kept: String. */
+    public static final String SITE = "site";
+
+    private HeapEvents() {}
+}
