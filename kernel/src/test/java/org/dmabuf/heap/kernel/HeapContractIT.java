@@ -1,37 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.linux.UdmabufSource;
+import org.dmabuf.heap.tck.ContractCase;
 import org.dmabuf.heap.tck.HeapContract;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** The heap contract on every source of memory that this kernel has. */
+/** The heap contract on every source of memory that this kernel has. Memfds are what runs elsewhere: the embedded run. */
 class HeapContractIT {
     private static final String HEAP = "system";
 
+    private static MemorySource memfd;
+    private static MemorySource dmaHeap;
+    private static MemorySource udmabuf;
+
+    @BeforeAll
+    static void open() {
+        memfd = MemfdSource.open(HEAP, Syscalls.linux(), Headroom.machine());
+        dmaHeap = DmaHeapSource.open(HEAP, "system", Syscalls.linux(), Headroom.machine());
+        udmabuf = UdmabufSource.open(HEAP, Syscalls.linux(), Headroom.machine());
+    }
+
+    @AfterAll
+    static void close() {
+        Stream.of(memfd, dmaHeap, udmabuf).forEach(MemorySource::close);
+    }
+
     @TestFactory
-    Stream<DynamicTest> a_memfd_keeps_the_contract() {
-        return tests(memfd());
+    Stream<DynamicTest> memfds_keep_the_contract() {
+        return tests(contract(memfd));
     }
 
-    private static HeapContract memfd() {
-        MemfdSource source = MemfdSource.open(HEAP, Syscalls.linux(), Headroom.machine());
-        return contract(source, source.properties());
+    @TestFactory
+    Stream<DynamicTest> the_system_heap_of_the_kernel_keeps_the_contract() throws IOException {
+        return tests(contract(dmaHeap).skipping(skips("dma-heap")));
     }
 
-    private static HeapContract contract(HeapExporter source, Map<String, Object> properties) {
-        Map<String, Object> announced = new HashMap<>(properties);
+    @TestFactory
+    Stream<DynamicTest> udmabuf_keeps_the_contract() throws IOException {
+        return tests(contract(udmabuf).skipping(skips("udmabuf")));
+    }
+
+    @Test
+    void the_run_on_the_system_heap_is_the_embedded_run_less_the_listed_skips() throws IOException {
+        assertRunsLess(skips("dma-heap"), dmaHeap);
+    }
+
+    @Test
+    void the_run_on_udmabuf_is_the_embedded_run_less_the_listed_skips() throws IOException {
+        assertRunsLess(skips("udmabuf"), udmabuf);
+    }
+
+    /** Also what an announcement rules out has to be in the list: nothing is skipped that nobody wrote down. */
+    private static void assertRunsLess(Map<String, String> skips, MemorySource device) {
+        assertEquals(names(contract(memfd)), names(contract(device)));
+        Set<String> missing = run(contract(memfd));
+        missing.removeAll(run(contract(device).skipping(skips)));
+        assertEquals(new TreeSet<>(skips.keySet()), missing);
+    }
+
+    private static Set<String> names(HeapContract contract) {
+        return contract.cases().stream().map(ContractCase::name).collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private static Set<String> run(HeapContract contract) {
+        return contract.cases().stream()
+                .filter(c -> c.skipReason().isEmpty())
+                .map(ContractCase::name)
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private static HeapContract contract(MemorySource source) {
+        Map<String, Object> announced = new HashMap<>(source.properties());
         announced.put(HeapProperties.NAME, HEAP);
         return HeapContract.of(source, announced);
+    }
+
+    /** {@return reasons by the name of the case, from the list of that name beside this class's package} */
+    private static Map<String, String> skips(String list) throws IOException {
+        Properties read = new Properties();
+        try (Reader text = new InputStreamReader(
+                HeapContractIT.class.getResourceAsStream("/" + list + ".properties"), StandardCharsets.UTF_8)) {
+            read.load(text);
+        }
+        Map<String, String> reasons = new TreeMap<>();
+        read.stringPropertyNames().forEach(name -> reasons.put(name, read.getProperty(name)));
+        return reasons;
     }
 
     private static Stream<DynamicTest> tests(HeapContract contract) {
