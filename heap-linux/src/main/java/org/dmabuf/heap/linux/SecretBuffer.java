@@ -45,12 +45,7 @@ final class SecretBuffer implements HeapBuffer {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw new HeapException(
-                    Errno.ENOTSUP,
-                    heap,
-                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
-                            + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
-                            + " exportable(true)");
+            throw Refusal.notExportable(heap, size);
         }
         return fd;
     }

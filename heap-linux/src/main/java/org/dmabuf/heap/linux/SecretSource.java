@@ -3,13 +3,11 @@ package org.dmabuf.heap.linux;
 
 import java.util.List;
 import java.util.Map;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
@@ -21,10 +19,8 @@ import org.dmabuf.heap.spi.HeapRequest;
  * <p>The size cannot be changed once it is set, not even by its maker, and there is no way to punch a hole; so no peer
  * takes memory away under another's mapping, although there are no seals. A descriptor cannot be reopened through
  * {@code /proc}, and therefore there is none for reading only: whoever has one writes.
- *
- * <p>A complete exporter, as {@link MemfdSource} is.
  */
-public final class SecretSource implements HeapExporter {
+public final class SecretSource implements MemorySource {
     private static final int O_CLOEXEC = 0x80000;
     private static final String ZEROS = "/dev/zero";
 
@@ -34,6 +30,7 @@ public final class SecretSource implements HeapExporter {
     private final Headroom headroom;
     private final LockedMemory locked;
     private final Mmap mmap;
+    private final RequestCheck check;
     private final boolean mappable;
 
     private SecretSource(
@@ -49,6 +46,7 @@ public final class SecretSource implements HeapExporter {
         this.headroom = headroom;
         this.locked = locked;
         this.mmap = new Mmap(syscalls);
+        this.check = new RequestCheck(heap, "whoever has a descriptor of secret memory can write to it");
         this.mappable = mappable;
     }
 
@@ -78,7 +76,7 @@ public final class SecretSource implements HeapExporter {
         return source;
     }
 
-    /** {@return the service properties of {@link HeapProperties} that are true of this memory} */
+    @Override
     public Map<String, Object> properties() {
         return Map.of(
                 HeapProperties.BACKEND, "memfd_secret",
@@ -88,12 +86,12 @@ public final class SecretSource implements HeapExporter {
                 HeapProperties.MAPPABLE, mappable,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, false);
+                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check(request);
+        long size = check.wholePages(request);
         headroom.reserve(heap, size);
         try {
             return make(size, request.exportable());
@@ -110,32 +108,9 @@ public final class SecretSource implements HeapExporter {
                 : HeapUsage.unknown().withFree(free);
     }
 
-    private long check(HeapRequest request) {
-        if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
-            throw invalid(request, "no buffer has that size; ask for 1 or more");
-        }
-        if (request.alignment() > Bytes.PAGE) {
-            throw invalid(request, "memory is aligned to " + Bytes.PAGE + " bytes and not to " + request.alignment()
-                    + "; use a heap whose heap.alignment reaches that far");
-        }
-        if (request.heapFlags() != 0) {
-            throw invalid(
-                    request,
-                    "heap flags 0x" + Long.toHexString(request.heapFlags()) + " are unknown; none are defined");
-        }
-        if (request.exports() != Access.READ_WRITE) {
-            throw invalid(
-                    request,
-                    "whoever has a descriptor of secret memory reads and writes it; use exports(READ_WRITE), or a heap"
-                            + " with heap.export.readonly");
-        }
-        return Bytes.wholePages(request.size());
-    }
-
-    private HeapException invalid(HeapRequest request, String why) {
-        return new HeapException(
-                Errno.EINVAL, heap, "heap '" + heap + "' refused " + request.size() + " bytes: " + why);
-    }
+    /** Holds nothing between allocations. */
+    @Override
+    public void close() {}
 
     private SecretBuffer make(long size, boolean exportable) {
         if (!locked.take(size)) {

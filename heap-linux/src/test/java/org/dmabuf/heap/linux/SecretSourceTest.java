@@ -192,7 +192,7 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(
                 HeapException.class, () -> source.allocate(new Request(SIZE, 1, 0, true, Access.READ)));
         assertEquals(Errno.EINVAL, refusal.errno());
-        assertTrue(refusal.getMessage().contains("use exports(READ_WRITE)"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("can write to it; use READ_WRITE"), refusal.getMessage());
     }
 
     @Test

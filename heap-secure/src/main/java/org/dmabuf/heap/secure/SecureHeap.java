@@ -2,14 +2,15 @@
 package org.dmabuf.heap.secure;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.dmabuf.heap.Errno;
+import java.util.stream.Stream;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.SecretSource;
+import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
@@ -23,6 +24,8 @@ import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 import org.osgi.service.metatype.annotations.Option;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The heap for what the gateway passes on and must not see: keys, decrypted audio. Nobody may allocate from it who is
@@ -84,15 +87,22 @@ public final class SecureHeap {
                 name = "Back end",
                 description = "What makes the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = AUTO, label = "The best that there is"),
-                    @Option(value = MEMFD_SECRET, label = "memfd_secret, which emulates protected memory")
+                    @Option(value = Backend.AUTO, label = "The best that there is"),
+                    @Option(value = Backend.DMA_HEAP, label = "A protected heap of the kernel"),
+                    @Option(value = Backend.MEMFD_SECRET, label = "memfd_secret, which emulates protected memory")
                 })
-        String backend() default AUTO;
+        String backend() default Backend.AUTO;
+
+        /** {@return the kernel's names of protected heaps, the first that serves is taken} */
+        @AttributeDefinition(
+                name = "Nodes",
+                description = "Names of protected heaps below /dev/dma_heap, with blanks between; the first that serves")
+        String[] nodes() default {
+            "protected,secure-video", "protected,trusted-ui", "protected,secure-video-record"
+        };
     }
 
-    private static final String AUTO = "auto";
-    private static final String MEMFD_SECRET = "memfd_secret";
-
+    private final MemorySource source;
     private final ServiceRegistration<HeapExporter> registration;
 
     /**
@@ -104,34 +114,49 @@ public final class SecureHeap {
      */
     @Activate
     public SecureHeap(BundleContext context, Config config) {
-        this(context, config, Syscalls.linux());
+        this(context, config, Syscalls.linux(), LoggerFactory.getLogger(SecureHeap.class));
     }
 
-    SecureHeap(BundleContext context, Config config, Syscalls syscalls) {
+    SecureHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
         String name = config.heap_name();
-        if (!config.backend().equals(AUTO) && !config.backend().equals(MEMFD_SECRET)) {
-            throw new HeapException(
-                    Errno.EINVAL,
-                    name,
-                    "heap '" + name + "': backend = " + config.backend() + " in " + PID + " is none; set it to " + AUTO
-                            + " or " + MEMFD_SECRET);
-        }
         List<Integer> peers = new Users(name, PASSWD).ids(config.heap_peers());
-        SecretSource source = SecretSource.open(name, syscalls, Headroom.machine(), config.heap_mappable());
-        Map<String, Object> properties = new HashMap<>(source.properties());
+        Backend.Choice choice = new Backend(name, syscalls, Headroom.machine())
+                .choose(config.backend(), words(config.nodes()), config.heap_mappable());
+        if (!choice.passedOver().isEmpty()) {
+            log.info("heap '{}' only emulates protected memory, since {}", name, choice.passedOver());
+        }
+        source = choice.source();
+        Map<String, Object> properties = new HashMap<>(choice.properties());
         properties.put(HeapProperties.NAME, name);
         properties.put(HeapProperties.ID, config.heap_id());
         properties.put(HeapProperties.TYPE, "secure");
         properties.put(HeapProperties.PRIORITY, config.heap_priority());
         properties.put(HeapProperties.PEERS, peers);
         properties.put(RESTRICTED, true);
-        registration =
-                context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+        registration = register(context, properties);
+    }
+
+    /** Names of nodes have commas. */
+    private static List<String> words(String... values) {
+        return Arrays.stream(values)
+                .flatMap(value -> Stream.of(value.split("\\s+")))
+                .filter(word -> !word.isEmpty())
+                .toList();
+    }
+
+    private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {
+        try {
+            return context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
     }
 
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        registration.unregister();
+        registration.unregister(); // waits for the allocations under way, within limits
+        source.close();
     }
 }

@@ -40,11 +40,6 @@ final class Announced {
         });
     }
 
-    /** The configuration of a file that is all comments. */
-    static SecureHeap.Config config() {
-        return config(Map.of());
-    }
-
     /** @param set values by the method's name; the rest are the defaults */
     static SecureHeap.Config config(Map<String, ?> set) {
         return (SecureHeap.Config) Proxy.newProxyInstance(

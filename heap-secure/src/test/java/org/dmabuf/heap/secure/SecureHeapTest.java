@@ -21,8 +21,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.slf4j.Logger;
+import org.slf4j.helpers.NOPLogger;
 
 class SecureHeapTest {
+    private static final Logger LOG = NOPLogger.NOP_LOGGER;
+
     private final Announced announced = new Announced();
 
     @BeforeEach
@@ -31,7 +35,7 @@ class SecureHeapTest {
     }
 
     private Announced.Heap announced(Map<String, ?> set) {
-        new SecureHeap(announced.context(), Announced.config(set));
+        new SecureHeap(announced.context(), Announced.config(set), Syscalls.linux(), LOG);
         return announced.heaps.getLast();
     }
 
@@ -91,7 +95,7 @@ class SecureHeapTest {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
         kernel.fail(call, kernels);
         HeapException refusal = assertThrows(
-                HeapException.class, () -> new SecureHeap(announced.context(), Announced.config(), kernel));
+                HeapException.class, () -> new SecureHeap(announced.context(), Announced.config(Map.of("backend", "memfd_secret")), kernel, LOG));
         assertEquals(expected, refusal.errno());
         assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
@@ -102,7 +106,7 @@ class SecureHeapTest {
     @CsvSource({"mmap, EAGAIN", "mmap, ENOMEM", "open, EMFILE", "close, EINTR"})
     void a_fault_at_an_allocation_costs_nothing_and_the_heap_serves_again(String call, Errno errno) {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        new SecureHeap(announced.context(), Announced.config(), kernel);
+        new SecureHeap(announced.context(), Announced.config(Map.of("backend", "memfd_secret")), kernel, LOG);
         HeapExporter heap = announced.heaps.getFirst().exporter();
         ProcessState before = ProcessState.now();
         kernel.failNext(call, 1, errno);
@@ -118,7 +122,7 @@ class SecureHeapTest {
 
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
-        SecureHeap heap = new SecureHeap(announced.context(), Announced.config(Map.of("heap_mappable", true)));
+        SecureHeap heap = new SecureHeap(announced.context(), Announced.config(Map.of("heap_mappable", true)), Syscalls.linux(), LOG);
         HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
         heap.withdraw();
         assertEquals(List.of(), announced.heaps);

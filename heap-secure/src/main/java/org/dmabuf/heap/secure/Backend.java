@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.SecretSource;
+import org.dmabuf.heap.linux.Syscalls;
+
+/** Chooses what makes the heap's memory: the kernel's protected heap where there is one, else secret memory. */
+final class Backend {
+    /** Takes the first that the machine permits. */
+    static final String AUTO = "auto";
+    /** Memory that the hardware keeps the CPU out of. */
+    static final String DMA_HEAP = "dma-heap";
+    /** Memory that only those see who map it. */
+    static final String MEMFD_SECRET = "memfd_secret";
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+
+    /**
+     * @param heap named in refusals
+     * @param syscalls the kernel
+     * @param headroom what the machine has left
+     */
+    Backend(String heap, Syscalls syscalls, Headroom headroom) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+    }
+
+    /**
+     * What was chosen, open.
+     *
+     * @param source to be closed
+     * @param properties what is true of its memory
+     * @param passedOver why there is no protected heap, with the remedies; empty when none was wanted
+     */
+    record Choice(MemorySource source, Map<String, Object> properties, String passedOver) {}
+
+    /**
+     * Opens the configured back end.
+     *
+     * @param word its name, or {@link #AUTO}
+     * @param nodes names of protected heaps of the kernel, the first that serves is taken
+     * @param mappable whether the gateway may map secret memory; protected memory nobody maps
+     * @return the choice
+     * @throws HeapException when the word is none, or what it names is not there
+     */
+    Choice choose(String word, List<String> nodes, boolean mappable) {
+        return switch (word) {
+            case MEMFD_SECRET -> secret(mappable, "");
+            case DMA_HEAP, AUTO -> {
+                List<HeapException> refusals = new ArrayList<>();
+                Optional<Choice> device = device(nodes, refusals);
+                if (device.isPresent()) {
+                    yield device.get();
+                }
+                String why = reasons(nodes, refusals);
+                if (word.equals(DMA_HEAP)) {
+                    Errno errno = refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno();
+                    throw new HeapException(errno, heap, "heap '" + heap + "': " + why);
+                }
+                yield secret(mappable, why);
+            }
+            default ->
+                throw new HeapException(
+                        Errno.EINVAL,
+                        heap,
+                        "heap '" + heap + "': backend = " + word + " in " + SecureHeap.PID + " is none; set it to "
+                                + AUTO + ", " + DMA_HEAP + " or " + MEMFD_SECRET);
+        };
+    }
+
+    private Choice secret(boolean mappable, String passedOver) {
+        SecretSource source = SecretSource.open(heap, syscalls, headroom, mappable);
+        return new Choice(source, source.properties(), passedOver);
+    }
+
+    private Optional<Choice> device(List<String> nodes, List<HeapException> refusals) {
+        for (String node : nodes) {
+            try {
+                return Optional.of(open(node));
+            } catch (HeapException e) {
+                if (isOfTheMoment(e.errno())) {
+                    throw e;
+                }
+                refusals.add(e);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private Choice open(String node) {
+        DmaHeapSource source = DmaHeapSource.open(heap, node, syscalls, headroom);
+        if (!Boolean.FALSE.equals(source.properties().get(HeapProperties.MAPPABLE))) {
+            source.close();
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap,
+                    "heap '" + heap + "': the CPU maps memory of " + DmaHeapSource.FOLDER + node
+                            + ", which therefore protects nothing; name a protected heap in nodes of "
+                            + SecureHeap.PID);
+        }
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.PROTECTED, true);
+        return new Choice(source, properties, "");
+    }
+
+    /** A shortage says nothing of what the machine permits, and the choice is for long. */
+    private static boolean isOfTheMoment(Errno errno) {
+        return switch (errno) {
+            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE -> true;
+            default -> false;
+        };
+    }
+
+    /** Most kernels have none of the nodes: that is said once, and of the others each has its own reason. */
+    private String reasons(List<String> nodes, List<HeapException> refusals) {
+        String prefix = "heap '" + heap + "': ";
+        String others = refusals.stream()
+                .filter(refusal -> refusal.errno() != Errno.ENOENT)
+                .map(HeapException::getMessage)
+                .map(message -> message.startsWith(prefix) ? message.substring(prefix.length()) : message)
+                .collect(Collectors.joining("; and "));
+        return others.isEmpty()
+                ? DmaHeapSource.FOLDER + " has no protected heap (" + String.join(" ", nodes)
+                        + "); take a kernel with a TEE that has one, or name it in nodes of " + SecureHeap.PID
+                : others;
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.secure;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.HeapContract;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.slf4j.Logger;
+
+/** Which back end a configured word takes on which machine, and who is told. */
+class BackendTest {
+    private static final String FOLDER = "/dev/dma_heap/";
+
+    private final ProcessState before = ProcessState.now();
+    private final Announced announced = new Announced();
+    private final List<String> logged = new ArrayList<>();
+    private final Logger log = (Logger) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Logger.class}, (proxy, method, arguments) -> {
+                logged.add(method.getName() + " " + Arrays.deepToString(arguments));
+                return null;
+            });
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        before.assertNothingLeft();
+    }
+
+    private SecureHeap start(Syscalls kernel, Map<String, ?> set) {
+        return new SecureHeap(announced.context(), Announced.config(set), kernel, log);
+    }
+
+    private Map<String, Object> properties() {
+        return announced.heaps.getFirst().properties();
+    }
+
+    @Test
+    void the_kernels_protected_heap_is_taken_and_is_the_real_thing() {
+        SecureHeap heap = start(kernel(true, Errno.ENOENT, "protected,trusted-ui"), Map.of("heap_mappable", true));
+        Map<String, Object> properties = properties();
+        assertEquals("dma-heap", properties.get("heap.backend"));
+        assertEquals(true, properties.get("heap.dmabuf"));
+        assertEquals(true, properties.get("heap.protected"));
+        assertEquals(false, properties.get("heap.mappable"), "nobody maps it, whatever is configured");
+        assertEquals(true, properties.get("heap.restricted"));
+        assertEquals(List.of(), properties.get("heap.peers"));
+        assertEquals(null, properties.get("heap.emulates"));
+        assertEquals(List.of(), logged);
+        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        assertEquals(
+                Errno.EINVAL,
+                assertThrows(HeapException.class, () -> buffer.map(Access.READ)).errno());
+        buffer.release();
+        heap.withdraw();
+    }
+
+    /** Around its calls; what the kernel's own does is for the suite on a real one. */
+    @TestFactory
+    Stream<DynamicTest> the_form_with_the_device_keeps_the_contract() {
+        Announced made = new Announced();
+        SecureHeap heap = new SecureHeap(
+                made.context(),
+                Announced.config(Map.of()),
+                kernel(true, Errno.ENOENT, "protected,secure-video"),
+                log);
+        Announced.Heap service = made.heaps.getFirst();
+        Map<String, Object> asMemfds = new HashMap<>(service.properties());
+        asMemfds.put("heap.dmabuf", false); // a memfd of the running kernel stands for a dma-buf
+        return Stream.concat(
+                HeapContract.of(service.exporter(), asMemfds).cases().stream()
+                        .filter(c -> !c.name().startsWith("1024_"))
+                        .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
+                            Assumptions.assumeTrue(
+                                    c.skipReason().isEmpty(), () -> c.skipReason().get());
+                            c.run();
+                        })),
+                Stream.of(DynamicTest.dynamicTest("and closes its node", heap::withdraw)));
+    }
+
+    @Test
+    void without_a_protected_heap_it_is_emulated_and_the_log_says_so() {
+        SecretMemory.assumeThatTheKernelHasIt();
+        start(kernel(true, Errno.ENOENT), Map.of()).withdraw();
+        assertEquals(
+                List.of("info [heap '{}' only emulates protected memory, since {}, secure, /dev/dma_heap/ has no"
+                        + " protected heap (protected,secure-video protected,trusted-ui protected,secure-video-record);"
+                        + " take a kernel with a TEE that has one, or name it in nodes of org.dmabuf.heap.secure]"),
+                logged);
+    }
+
+    @Test
+    void a_protected_heap_that_this_user_may_not_open_is_told_with_the_remedy() {
+        SecretMemory.assumeThatTheKernelHasIt();
+        start(kernel(true, Errno.EACCES), Map.of("nodes", new String[] {"protected,secure-video"})).withdraw();
+        assertEquals(
+                List.of("info [heap '{}' only emulates protected memory, since {}, secure,"
+                        + " open(/dev/dma_heap/protected,secure-video) failed: permission denied; give the node to a"
+                        + " group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it to"
+                        + " dmaheap]"),
+                logged);
+    }
+
+    @Test
+    void a_heap_that_the_cpu_maps_protects_nothing_and_is_not_taken() {
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> start(
+                        kernel(false, Errno.ENOENT, "system"),
+                        Map.of("backend", "dma-heap", "nodes", new String[] {"none  system"})));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'secure': the CPU maps memory of /dev/dma_heap/system, which therefore protects nothing; name a"
+                        + " protected heap in nodes of org.dmabuf.heap.secure",
+                refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @Test
+    void what_is_configured_is_taken_or_refused_and_nothing_else_is() {
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> start(kernel(true, Errno.ENOENT), Map.of("backend", "dma-heap")));
+        assertEquals(Errno.ENOENT, refusal.errno());
+        assertEquals(List.of(), announced.heaps);
+
+        SecretMemory.assumeThatTheKernelHasIt();
+        start(kernel(true, Errno.ENOENT, "protected,secure-video"), Map.of("backend", "memfd_secret")).withdraw();
+        assertEquals(List.of(), logged);
+    }
+
+    @Test
+    void a_shortage_of_the_moment_decides_nothing() {
+        assertThrows(HeapException.class, () -> start(kernel(true, Errno.EMFILE), Map.of()));
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    /**
+     * A kernel that seems to have heaps: what it calls a dma-buf is a memfd of the running kernel.
+     *
+     * @param keepsTheCpuOut whether it refuses to map them
+     * @param otherwise how it refuses to open any other node
+     * @param nodes what is in the folder
+     */
+    private static Syscalls kernel(boolean keepsTheCpuOut, Errno otherwise, String... nodes) {
+        Syscalls linux = Syscalls.linux();
+        List<Integer> dmaBufs = new ArrayList<>();
+        return (Syscalls) Proxy.newProxyInstance(
+                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
+                    switch (method.getName()) {
+                        case "open" -> {
+                            if (a[0].toString().startsWith(FOLDER)) {
+                                String node = a[0].toString().substring(FOLDER.length());
+                                return List.of(nodes).contains(node)
+                                        ? linux.open("/dev/null", (int) a[1])
+                                        : -otherwise.number();
+                            }
+                        }
+                        case "dmaHeapAllocate" -> {
+                            int fd = linux.memfdCreate("dma-buf", 0x3); // MFD_CLOEXEC | MFD_ALLOW_SEALING
+                            linux.fallocate(fd, 0, 0, Bytes.wholePages((long) a[1]));
+                            linux.fcntl(fd, 1033, 0x7); // F_ADD_SEALS: SEAL | SHRINK | GROW
+                            synchronized (dmaBufs) {
+                                dmaBufs.add(fd);
+                            }
+                            return fd;
+                        }
+                        case "close" -> {
+                            synchronized (dmaBufs) {
+                                dmaBufs.remove(a[0]);
+                            }
+                        }
+                        case "mmap" -> {
+                            synchronized (dmaBufs) {
+                                if (keepsTheCpuOut && dmaBufs.contains(a[3])) {
+                                    return (long) -Errno.EINVAL.number();
+                                }
+                            }
+                        }
+                        case "dmaBufSync", "dmaBufSetName" -> {
+                            return 0;
+                        }
+                        default -> {}
+                    }
+                    try {
+                        return method.invoke(linux, a);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+}
