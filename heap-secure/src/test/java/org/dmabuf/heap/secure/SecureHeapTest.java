@@ -95,7 +95,9 @@ class SecureHeapTest {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
         kernel.fail(call, kernels);
         HeapException refusal = assertThrows(
-                HeapException.class, () -> new SecureHeap(announced.context(), Announced.config(Map.of("backend", "memfd_secret")), kernel, LOG));
+                HeapException.class,
+                () -> new SecureHeap(
+                        announced.context(), Announced.config(Map.of("backend", "memfd_secret")), kernel, LOG));
         assertEquals(expected, refusal.errno());
         assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
@@ -122,7 +124,8 @@ class SecureHeapTest {
 
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
-        SecureHeap heap = new SecureHeap(announced.context(), Announced.config(Map.of("heap_mappable", true)), Syscalls.linux(), LOG);
+        SecureHeap heap = new SecureHeap(
+                announced.context(), Announced.config(Map.of("heap_mappable", true)), Syscalls.linux(), LOG);
         HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
         heap.withdraw();
         assertEquals(List.of(), announced.heaps);
