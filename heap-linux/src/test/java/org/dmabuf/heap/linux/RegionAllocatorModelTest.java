@@ -36,6 +36,7 @@ class RegionAllocatorModelTest {
     private RegionAllocator region;
     private long regionSize;
     private long granule;
+    private long cap;
     private int refused;
 
     @ParameterizedTest(name = "seed {0}: {1} granules of {2} pages, sizes up to {3}, alignments up to 2^{4} granules")
@@ -51,6 +52,7 @@ class RegionAllocatorModelTest {
         System.out.println("seed " + seed);
         random = new SplittableRandom(seed);
         granule = pages * Bytes.PAGE;
+        cap = granule << orders;
         regionSize = granules * granule;
         region = new RegionAllocator("model", regionSize, granule);
 
@@ -61,7 +63,7 @@ class RegionAllocatorModelTest {
             } else if (!offsets.isEmpty()) {
                 advance(random.nextInt(offsets.size()));
             }
-            if (step % 100 == 0) {
+            if (step % 250 == 0) {
                 compare();
             }
         }
@@ -77,12 +79,12 @@ class RegionAllocatorModelTest {
 
     private void allocate(long size, long alignment) {
         long offset = region.allocate(size, alignment);
-        long whole = (size + granule - 1) / granule * granule;
+        long whole = alignUp(size, granule);
         if (offset < 0) {
             refused++;
             for (Block gap : gaps()) {
-                long place = (gap.offset + alignment - 1) / alignment * alignment;
-                assertTrue(place + whole > gap.end(), () -> whole + " aligned to " + alignment + " fit in " + gap);
+                long end = alignUp(gap.offset, alignment) + whole;
+                assertTrue(end > gap.end(), () -> whole + " aligned to " + alignment + " fit in " + gap);
             }
             return;
         }
@@ -173,13 +175,27 @@ class RegionAllocatorModelTest {
         gaps.forEach(gap -> assertNull(expected.put(gap.offset, gap)));
         assertEquals(List.copyOf(expected.values()), blocks());
 
-        Figures figures = region.figures(granule);
+        Figures figures = region.figures(cap);
         assertEquals(gaps.stream().mapToLong(Block::size).sum(), figures.free());
-        assertEquals(gaps.stream().mapToLong(Block::size).max().orElse(0), figures.largestFree());
+        assertEquals(gaps.stream().mapToLong(this::largest).max().orElse(0), figures.largestFree());
         assertEquals(bytes(State.DIRTY) + bytes(State.ZEROING), figures.dirty());
         assertEquals(bytes(State.QUARANTINED), figures.quarantined());
         assertEquals(expected.size(), figures.blocks());
         assertEquals(refused, figures.refused());
+    }
+
+    /** The largest size that has a place in a gap: one that is not above an alignment needs no more than that. */
+    private long largest(Block gap) {
+        long largest = 0;
+        for (long alignment = granule; alignment <= cap; alignment *= 2) {
+            long run = gap.end() - alignUp(gap.offset, alignment);
+            largest = Math.max(largest, alignment < cap ? Math.min(run, alignment) : run);
+        }
+        return largest;
+    }
+
+    private static long alignUp(long offset, long alignment) {
+        return (offset + alignment - 1) / alignment * alignment;
     }
 
     private long bytes(State state) {

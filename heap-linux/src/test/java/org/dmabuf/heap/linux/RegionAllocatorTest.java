@@ -64,13 +64,13 @@ class RegionAllocatorTest {
 
     @Test
     void a_buffer_takes_the_smallest_gap_of_its_class_and_not_the_first() {
-        long large = allocate(70);
+        long small = allocate(260);
         allocate(1);
-        long small = allocate(69);
+        long large = allocate(262); // in one class with 256 to 263
         allocate(1);
         region.free(small);
         region.free(large);
-        assertEquals(small, allocate(69));
+        assertEquals(small, allocate(258));
     }
 
     @Test
@@ -203,14 +203,17 @@ class RegionAllocatorTest {
 
     @Test
     void the_largest_run_is_what_a_request_with_its_alignment_gets() {
-        allocate(1);
-        assertEquals(1023 * G, region.figures(1).largestFree());
-        assertEquals(1008 * G, region.figures(16 * G).largestFree());
-        // Aligned to 1024 only the start would do, to 512 the second half.
-        assertEquals(512 * G, region.figures(1024 * G).largestFree());
-        allocate(1023);
-        region.free(0);
-        assertEquals(G, region.figures(1024 * G).largestFree());
+        assertEquals(1024 * G, region.figures(1024 * G).largestFree());
+        allocate(400);
+        long gap = allocate(120);
+        allocate(504);
+        assertEquals(0, region.figures(512 * G).largestFree());
+        region.free(gap);
+        assertEquals(120 * G, region.figures(1).largestFree());
+        // From 400 to 520: 8 granules from 512 on, and 64 from 448 on, where 65 may not start.
+        assertEquals(64 * G, region.figures(512 * G).largestFree());
+        assertEquals(-1, region.allocate(65 * G, 128 * G));
+        assertEquals(448 * G, region.allocate(64 * G, 64 * G));
     }
 
     @Test
@@ -290,7 +293,8 @@ class RegionAllocatorTest {
         assertEquals(
                 "heap 'camera': a region of 256 TiB has too many granules of 1 MiB; raise the granule to 2 MiB",
                 refused(most + granule, granule).getMessage());
-        assertTrue(refused(2 * most + granule, granule).getMessage().endsWith(" raise the granule to 4 MiB"));
+        assertTrue(refused(2 * most, granule).getMessage().endsWith(" to 2 MiB"));
+        assertTrue(refused(2 * most + granule, granule).getMessage().endsWith(" to 4 MiB"));
         assertTrue(refused(Long.MAX_VALUE - granule + 1, granule).getMessage().endsWith("to 32 GiB"));
     }
 
@@ -379,12 +383,11 @@ class RegionAllocatorTest {
             int self = i + 1;
             threads[i] = new Thread(() -> {
                 SplittableRandom random = new SplittableRandom(self);
-                for (int turn = 0; turn < 20_000; turn++) {
-                    int granules = random.nextInt(1, 400);
+                for (int turn = 0; turn < 50_000; turn++) {
+                    int granules = random.nextInt(1, 9);
                     long block = allocate(granules);
                     if (block >= 0) {
                         mark(owner, clashes, block, granules, 0, self);
-                        Thread.yield();
                         mark(owner, clashes, block, granules, self, 0);
                         region.discard(block);
                         long dirty = region.takeDirty(); // this one or another thread's
@@ -404,7 +407,7 @@ class RegionAllocatorTest {
         assertAll(
                 () -> assertEquals(0, clashes.get()),
                 () -> assertEquals(List.of("0+1024 FREE"), map()),
-                () -> assertEquals(4 * 20_000, figures().requests()));
+                () -> assertEquals(4 * 50_000, figures().requests()));
     }
 
     private static void mark(
