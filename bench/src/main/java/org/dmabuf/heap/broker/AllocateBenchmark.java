@@ -65,9 +65,10 @@ public class AllocateBenchmark {
         public void release() {}
     }
 
-    private final HeapTable table = new HeapTable();
+    private final Ledger ledger = new Ledger();
+    private final HeapTable table = new HeapTable(ledger);
     private final Reaper reaper = new Reaper();
-    private final Client client = new Client("bench");
+    private final Client client = new Client(ledger.enter("bench"), "bench");
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
     private final AllocationRequest byName = AllocationRequest.of(SIZE).from("heap-20");
@@ -80,7 +81,7 @@ public class AllocateBenchmark {
 
     @Setup
     public void arrive() {
-        allocator = new Allocator(table, reaper, new Descriptors(Syscalls.linux()), new Peers());
+        allocator = new Allocator(table, ledger, reaper, new Descriptors(Syscalls.linux()), new Peers());
         for (int id = 0; id < HEAPS - 1; id++) {
             table.arrived(
                     id,

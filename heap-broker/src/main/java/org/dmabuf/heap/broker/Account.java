@@ -1,66 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.dmabuf.heap.Errno;
 
 /**
- * What one heap, known by its name, has out. It outlives the heap, for as long as its memory is used by anybody. Each
- * buffer is charged once: live while this process uses it, then lingering while only peers do.
+ * What one heap, known by its name, has out: the sums, and every buffer with its {@link Charge}. It outlives the heap,
+ * for as long as its memory is used by anybody. Each buffer is charged once: live while this process uses it, then
+ * lingering while only peers do.
+ *
+ * <p>Its lock guards its own sums, those of the clients' {@link Share}s in it and the list of charges. Nothing else
+ * happens under it.
  */
 final class Account {
+    private final String heap;
+    private final Tally tally = new Tally();
+    private final Failures failures = new Failures();
+    /** Closes the ring of charges. */
+    private final Charge charges = Charge.ring();
+
     /**
-     * What is charged at one moment.
+     * An account that nothing is charged to.
      *
-     * @param liveBuffers referenced or mapped here
-     * @param liveBytes in them
-     * @param lingeringBuffers that peers alone hold
-     * @param lingeringBytes in them
+     * @param heap name, for messages
      */
-    record Figures(long liveBuffers, long liveBytes, long lingeringBuffers, long lingeringBytes) {
-        static final Figures NONE = new Figures(0, 0, 0, 0);
+    Account(String heap) {
+        this.heap = heap;
     }
 
-    // Live and lingering together, so that a buffer that begins to linger changes nothing here.
-    private final AtomicLong buffers = new AtomicLong();
-    private final AtomicLong bytes = new AtomicLong();
-
-    // Guarded by this, which no buffer takes that never left the process.
-    private long lingeringBuffers;
-    private long lingeringBytes;
-
-    void charge(long size) {
-        buffers.incrementAndGet();
-        bytes.addAndGet(size);
+    String heap() {
+        return heap;
     }
 
-    void uncharge(long size) {
-        bytes.addAndGet(-size);
-        buffers.decrementAndGet();
+    boolean limited() {
+        return tally.limited();
     }
 
-    synchronized void linger(long size) {
-        lingeringBuffers++;
-        lingeringBytes += size;
+    Failures failures() {
+        return failures;
     }
 
-    synchronized void unchargeLingering(long size) {
-        lingeringBuffers--;
-        lingeringBytes -= size;
-        uncharge(size);
+    /**
+     * Sets aside what a call will charge.
+     *
+     * @return what it does not fit, with nothing set aside, or empty when it fits
+     */
+    synchronized Optional<Over> reserve(Share share, long size) {
+        Optional<Over> over = over(share, size);
+        if (over.isEmpty()) {
+            tally.reserve(size);
+            share.tally.reserve(size);
+        }
+        return over;
+    }
+
+    synchronized void unreserve(Share share, long size) {
+        tally.unreserve(size);
+        share.tally.unreserve(size);
+    }
+
+    /**
+     * Charges a buffer.
+     *
+     * @param reserved bytes of it that were set aside, and are so no more when it fits
+     * @return what it does not fit, or empty
+     */
+    synchronized Optional<Over> charge(Charge charge, long size, long reserved) {
+        Share share = charge.share();
+        Optional<Over> over = over(share, size - reserved);
+        if (over.isEmpty()) {
+            tally.unreserve(reserved);
+            share.tally.unreserve(reserved);
+            tally.charge(size);
+            share.tally.charge(size);
+            charge.link(charges);
+        }
+        return over;
+    }
+
+    synchronized void linger(Charge charge, long size) {
+        tally.linger(size);
+        charge.share().tally.linger(size);
+        charge.letGo();
+    }
+
+    synchronized void uncharge(Charge charge, long size, boolean lingering) {
+        tally.uncharge(size, lingering);
+        charge.share().tally.uncharge(size, lingering);
+        charge.unlink();
+    }
+
+    private Optional<Over> over(Share share, long size) {
+        if (!tally.fits(size)) {
+            return Optional.of(Over.heap(tally.used(), tally.limit));
+        }
+        if (!share.tally.fits(size)) {
+            return Optional.of(Over.share(share.tally.used(), share.tally.limit));
+        }
+        return Optional.empty();
+    }
+
+    synchronized void limit(long bytes) {
+        tally.limit = bytes;
     }
 
     /** {@return buffers that are charged, live or lingering} */
-    long buffers() {
-        return buffers.get();
+    synchronized long buffers() {
+        return tally.buffers();
     }
 
     /** {@return bytes in them} */
-    long bytes() {
-        return bytes.get();
+    synchronized long bytes() {
+        return tally.bytes();
     }
 
     synchronized Figures figures() {
-        return new Figures(
-                buffers.get() - lingeringBuffers, bytes.get() - lingeringBytes, lingeringBuffers, lingeringBytes);
+        return tally.figures();
+    }
+
+    synchronized Figures figures(Share share) {
+        return share.tally.figures();
+    }
+
+    synchronized void resetPeak(Share share) {
+        share.tally.resetPeak();
+    }
+
+    synchronized void resetPeak() {
+        tally.resetPeak();
+    }
+
+    /** {@return what every buffer is charged, in no order} */
+    synchronized List<Charge> charges() {
+        List<Charge> all = new ArrayList<>();
+        for (Charge charge = charges.next(); charge != charges; charge = charge.next()) {
+            all.add(charge);
+        }
+        return all;
+    }
+
+    /** Counts a request that this heap did not serve. */
+    void failed(Errno cause) {
+        failures.count(cause);
     }
 }

@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.AdoptedMemory;
@@ -27,13 +28,16 @@ final class Adoption {
     /** What made a dma-buf of another process is not known. */
     private final HeapDescription dmaBuf = description(Map.of(HeapProperties.NAME, NAME, HeapProperties.DMABUF, true));
 
-    private final Account account = new Account();
+    private final Account account;
+    private final Ledger ledger;
     private final Reaper reaper;
     private final Descriptors descriptors;
     private final Syscalls syscalls;
     private final Headroom headroom;
 
-    Adoption(Reaper reaper, Descriptors descriptors, Syscalls syscalls, Headroom headroom) {
+    Adoption(Ledger ledger, Reaper reaper, Descriptors descriptors, Syscalls syscalls, Headroom headroom) {
+        this.ledger = ledger;
+        account = ledger.open(NAME);
         this.reaper = reaper;
         this.descriptors = descriptors;
         this.syscalls = syscalls;
@@ -50,20 +54,53 @@ final class Adoption {
      */
     DmaBuf adopt(Client client, OwnedFd descriptor, String name) {
         client.requireActive();
-        CheckedRequest.checkName(name);
-        AdoptedMemory memory = AdoptedMemory.adopt(syscalls, headroom, descriptor);
-        HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-        Buffer buffer = new Buffer(
-                memory,
-                memory.size(),
-                description,
-                new Charge(account, memory.size()),
-                true,
-                name,
-                reaper,
-                descriptors,
-                Optional.empty());
-        return client.keep(new Lease(client, buffer));
+        try {
+            CheckedRequest.checkName(name);
+            return client.keep(new Lease(client, taken(client, descriptor, name)));
+        } catch (HeapException e) {
+            account.failed(e.errno());
+            client.account().failures().count(e.errno());
+            throw e;
+        }
+    }
+
+    private Buffer taken(Client client, OwnedFd descriptor, String name) {
+        ledger.rules().requireAllowed(NAME, false, client);
+        Charge charge = new Charge(client.account().in(account));
+        long expected = Math.max(0, syscalls.size(descriptor.fd())); // what is no memory is refused below
+        require(charge.reserve(expected), charge, expected);
+        Buffer buffer = null;
+        try {
+            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, headroom, descriptor);
+            buffer = charged(memory, charge, name);
+        } finally {
+            if (buffer == null) {
+                charge.cancel();
+            }
+        }
+        return buffer;
+    }
+
+    private Buffer charged(AdoptedMemory memory, Charge charge, String name) {
+        boolean charged = false;
+        try {
+            HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
+            Buffer buffer = new Buffer(
+                    memory, memory.size(), description, charge, true, name, reaper, descriptors, Optional.empty());
+            require(charge.begin(buffer), charge, memory.size()); // its sender may have made it larger meanwhile
+            charged = true;
+            return buffer;
+        } finally {
+            if (!charged) {
+                memory.release();
+            }
+        }
+    }
+
+    private static void require(Optional<Over> over, Charge charge, long size) {
+        if (over.isPresent()) {
+            throw over.get().refusal(charge.share(), size);
+        }
     }
 
     /** {@return what a listing shows for all of them} */
@@ -73,7 +110,7 @@ final class Adoption {
 
     private static HeapDescription description(Map<String, Object> properties) {
         return new HeapDescription(
-                NAME, OptionalInt.empty(), 0, Bytes.PAGE, false, Set.of(), properties, BrokerComponent.PID);
+                NAME, OptionalInt.empty(), 0, Bytes.PAGE, false, false, Set.of(), properties, BrokerComponent.PID);
     }
 
     Account account() {

@@ -19,12 +19,14 @@ final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
 
     private final HeapTable table;
+    private final Ledger ledger;
     private final Reaper reaper;
     private final Descriptors descriptors;
     private final Optional<Peers> peers;
 
-    Allocator(HeapTable table, Reaper reaper, Descriptors descriptors, Peers peers) {
+    Allocator(HeapTable table, Ledger ledger, Reaper reaper, Descriptors descriptors, Peers peers) {
         this.table = table;
+        this.ledger = ledger;
         this.reaper = reaper;
         this.descriptors = descriptors;
         this.peers = Optional.of(peers);
@@ -40,6 +42,15 @@ final class Allocator {
      */
     DmaBuf allocate(Client client, AllocationRequest request) {
         client.requireActive();
+        try {
+            return serve(client, request);
+        } catch (HeapException e) {
+            client.account().failures().count(e.errno());
+            throw e;
+        }
+    }
+
+    private Lease serve(Client client, AllocationRequest request) {
         Walk walk = new Walk(client, new CheckedRequest(request), table.routes());
         Lease lease;
         if (request.mask().isPresent()) {
@@ -62,6 +73,8 @@ final class Allocator {
         private final Routes routes;
         private final Demands demands;
         private final Refusals refusals;
+        /** The client's own quota is full: another heap would be refused to it as well. */
+        private boolean endsAnywhere;
 
         Walk(Client client, CheckedRequest wanted, Routes routes) {
             this.client = client;
@@ -117,24 +130,28 @@ final class Allocator {
                 refusals.absent(asked, Routes.LEAVING);
                 return null;
             }
+            Heap heap = asked;
             Buffer buffer;
             try {
-                Heap heap = current(asked);
+                heap = current(asked);
                 if (heap == null) {
                     return null;
                 }
-                buffer = accepted(heap, heap.exporter().allocate(wanted));
+                ledger.rules().requireAllowed(heap.name(), heap.description().restricted(), client);
+                buffer = charged(heap);
             } catch (HeapException e) {
-                refusals.told(asked, e);
-                if (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV) {
+                refusals.told(heap, e);
+                heap.account().failed(e.errno());
+                if (!endsAnywhere && (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV)) {
                     return null;
                 }
                 throw refusals.end();
             } catch (OutOfMemoryError e) { // of the client as much as of the heap
                 throw e;
             } catch (Throwable e) {
-                LOG.error("{} failed in allocate; report that to its vendor", asked, e);
-                refusals.broken(asked, e);
+                LOG.error("{} failed in allocate; report that to its vendor", heap, e);
+                refusals.broken(heap, e);
+                heap.account().failed(Errno.EIO);
                 throw refusals.end();
             } finally {
                 asked.gate().leave(ticket);
@@ -160,32 +177,56 @@ final class Allocator {
             return listed.heap();
         }
 
-        private Buffer accepted(Heap heap, HeapBuffer memory) {
+        /** A buffer of the heap with its charge, or nothing that is held or charged. */
+        private Buffer charged(Heap heap) {
+            Charge charge = new Charge(client.account().in(heap.account()));
+            require(charge.reserve(wanted.size()), charge, wanted.size());
+            Buffer buffer = null;
+            try {
+                buffer = accepted(heap, heap.exporter().allocate(wanted), charge);
+            } finally {
+                if (buffer == null) {
+                    charge.cancel();
+                }
+            }
+            return buffer;
+        }
+
+        private void require(Optional<Over> over, Charge charge, long size) {
+            if (over.isPresent()) {
+                endsAnywhere = over.get().everywhere();
+                throw over.get().refusal(charge.share(), size);
+            }
+        }
+
+        private Buffer accepted(Heap heap, HeapBuffer memory, Charge charge) {
             if (memory == null) {
                 throw broken(heap, "returned no buffer");
             }
-            Buffer buffer = null;
+            boolean accepted = false;
             try {
                 long size = memory.size();
                 if (size < wanted.size() || size > CheckedRequest.LARGEST) {
                     throw broken(heap, "returned a buffer of " + size + " bytes for one of " + wanted.size());
                 }
-                buffer = new Buffer(
+                Buffer buffer = new Buffer(
                         memory,
                         size,
                         heap.description(),
-                        new Charge(heap.account(), size),
+                        charge,
                         wanted.exportable(),
                         wanted.name(),
                         reaper,
                         descriptors,
                         peers);
+                require(charge.begin(buffer), charge, size); // it may be larger than what was reserved
+                accepted = true;
+                return buffer;
             } finally {
-                if (buffer == null) {
+                if (!accepted) {
                     giveBack(heap, memory);
                 }
             }
-            return buffer;
         }
 
         private void giveBack(Heap heap, HeapBuffer memory) {

@@ -56,10 +56,36 @@ public final class BrokerComponent {
                 min = "0",
                 max = "4000")
         int drain_ms() default 2000;
+
+        /** {@return entries {@code HEAP=SIZE}: bytes of each heap that all bundles together may have out} */
+        @AttributeDefinition(
+                name = "Quota of a heap",
+                description = "Entries HEAP=SIZE between blanks; a SIZE is bytes, or has K, M, G or T behind it")
+        String[] quota_heap() default {};
+
+        /** {@return entries {@code BUNDLE=SIZE}: bytes that the bundles of a symbolic name may have out} */
+        @AttributeDefinition(
+                name = "Quota of a bundle",
+                description = "Entries BUNDLE=SIZE between blanks; * stands for anything, the first that matches counts")
+        String[] quota_client() default {};
+
+        /** {@return entries {@code BUNDLE/HEAP=SIZE}: bytes that such bundles may have out of one heap} */
+        @AttributeDefinition(
+                name = "Quota of a bundle on one heap",
+                description = "Entries BUNDLE/HEAP=SIZE between blanks; * stands for anything in BUNDLE")
+        String[] quota_client_on_heap() default {};
+
+        /** {@return entries {@code HEAP=WHO}: the only bundles that may use a heap that is named} */
+        @AttributeDefinition(
+                name = "Who may use a heap",
+                description = "Entries HEAP=WHO between blanks: a symbolic name, a location, which has a colon, or"
+                        + " NAME@LOCATION; * stands for anything. Who is not named may not use a heap that is")
+        String[] allow() default {};
     }
 
     private final BundleContext context;
-    private final HeapTable table = new HeapTable();
+    private final Ledger ledger = new Ledger();
+    private final HeapTable table = new HeapTable(ledger);
     private final HeapNews news = new HeapNews(table);
     private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
@@ -77,9 +103,12 @@ public final class BrokerComponent {
     public BrokerComponent(BundleContext context, Config config) {
         this.context = context;
         Descriptors descriptors = new Descriptors(Syscalls.linux());
-        Adoption adoption = new Adoption(reaper, descriptors, Syscalls.linux(), Headroom.machine());
+        Adoption adoption = new Adoption(ledger, reaper, descriptors, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
-                new Allocator(table, reaper, descriptors, peers), adoption, new HeapListing(table, adoption));
+                ledger,
+                new Allocator(table, ledger, reaper, descriptors, peers),
+                adoption,
+                new HeapListing(table, adoption));
         modified(config);
     }
 
@@ -102,6 +131,16 @@ public final class BrokerComponent {
     @Modified
     void modified(Config config) {
         drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
+        try {
+            ledger.apply(Rules.of(
+                    config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow()));
+        } catch (Rules.Wrong e) {
+            LOG.error(
+                    "configuration {}: {}; none of its quotas and permissions was taken over, those before stay in"
+                            + " force",
+                    PID,
+                    e.getMessage());
+        }
     }
 
     @Deactivate

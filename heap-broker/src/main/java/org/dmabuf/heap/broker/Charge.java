@@ -1,39 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.Optional;
+
 /**
- * What one buffer is charged: from when it is made until nobody uses its memory. It is live first, may linger then, and
- * ends once. Whoever has the charge calls its methods one after the other.
+ * What one buffer is charged, to its heap and to the client that made it: reserved before the heap is called where a
+ * quota applies, charged from when the buffer is there until nobody uses its memory. It is live first, may linger then,
+ * and ends once. Whoever has the charge calls its methods one after the other.
  */
 final class Charge {
-    private final Account account;
-    private final long size;
+    private final Share share;
+    private long reserved;
+    private long size;
     private boolean lingering;
 
+    // The rest is guarded by the account: who dumps it reads.
+
+    /** Null before it is charged, and from when it lingers: the heap's classes must be free to go then. */
+    private Buffer buffer;
+
+    private String name = "";
+    private long since;
+    private Charge previous;
+    private Charge next;
+
     /**
-     * Charges.
+     * A charge of nothing so far.
      *
-     * @param account of the heap
-     * @param size bytes of the buffer
+     * @param share of the client in the heap's account
      */
-    Charge(Account account, long size) {
-        this.account = account;
-        this.size = size;
-        account.charge(size);
+    Charge(Share share) {
+        this.share = share;
+    }
+
+    /** {@return what closes a ring of charges} */
+    static Charge ring() {
+        Charge head = new Charge(null);
+        head.previous = head;
+        head.next = head;
+        return head;
+    }
+
+    Share share() {
+        return share;
+    }
+
+    /**
+     * Sets aside what the heap will be asked for, where there is a quota.
+     *
+     * @param wanted bytes
+     * @return the quota that they do not fit, or empty
+     */
+    Optional<Over> reserve(long wanted) {
+        if (!share.limited()) {
+            return Optional.empty();
+        }
+        Optional<Over> over = share.client().add(wanted);
+        if (over.isEmpty()) {
+            over = share.account().reserve(share, wanted);
+            if (over.isEmpty()) {
+                reserved = wanted;
+            } else {
+                share.client().subtract(wanted);
+            }
+        }
+        return over;
+    }
+
+    /** Gives back what was set aside and is not charged: the heap gave no buffer. */
+    void cancel() {
+        if (reserved > 0) {
+            share.account().unreserve(share, reserved);
+            share.client().subtract(reserved);
+            reserved = 0;
+        }
+    }
+
+    /**
+     * Charges a buffer that is there.
+     *
+     * @param made the buffer; it may be larger than was asked for
+     * @return the quota that it does not fit; what was set aside is so still
+     */
+    Optional<Over> begin(Buffer made) {
+        long more = made.size() - reserved;
+        Optional<Over> over = share.client().add(more);
+        if (over.isEmpty()) {
+            size = made.size();
+            buffer = made;
+            since = System.nanoTime();
+            over = share.account().charge(this, size, reserved);
+            if (over.isEmpty()) {
+                reserved = 0;
+            } else {
+                share.client().subtract(more);
+            }
+        }
+        return over;
     }
 
     /** Nothing here uses the memory any more, and peers may. */
     void linger() {
         lingering = true;
-        account.linger(size);
+        share.account().linger(this, size);
     }
 
     /** Nobody uses the memory any more. */
     void end() {
-        if (lingering) {
-            account.unchargeLingering(size);
-        } else {
-            account.uncharge(size);
-        }
+        share.account().uncharge(this, size, lingering);
+        share.client().subtract(size);
+    }
+
+    // Under the lock of the account.
+
+    void link(Charge head) {
+        next = head;
+        previous = head.previous;
+        previous.next = this;
+        head.previous = this;
+    }
+
+    void unlink() {
+        previous.next = next;
+        next.previous = previous;
+        buffer = null;
+    }
+
+    void letGo() {
+        name = buffer.name();
+        buffer = null;
+    }
+
+    Charge next() {
+        return next;
     }
 }

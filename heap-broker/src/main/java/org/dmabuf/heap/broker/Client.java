@@ -3,7 +3,8 @@ package org.dmabuf.heap.broker;
 
 /** One using bundle: what it has open, until it stops. */
 final class Client {
-    private final String bundle;
+    private final ClientAccount account;
+    private final String location;
     private final Holdings holdings = new Holdings();
     /** Why, once it has; null until then. */
     private volatile String stopped;
@@ -11,14 +12,25 @@ final class Client {
     /**
      * A client that holds nothing.
      *
-     * @param bundle symbolic name, for messages
+     * @param account of all bundles of its symbolic name
+     * @param location where it was installed from
      */
-    Client(String bundle) {
-        this.bundle = bundle;
+    Client(ClientAccount account, String location) {
+        this.account = account;
+        this.location = location;
     }
 
+    /** {@return symbolic name} */
     String bundle() {
-        return bundle;
+        return account.bundle();
+    }
+
+    String location() {
+        return location;
+    }
+
+    ClientAccount account() {
+        return account;
     }
 
     /** Throws {@link IllegalStateException} when the bundle, or the broker, has stopped. */

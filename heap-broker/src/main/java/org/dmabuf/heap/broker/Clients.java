@@ -21,13 +21,15 @@ import org.slf4j.LoggerFactory;
 final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleListener {
     private static final Logger LOG = LoggerFactory.getLogger(Clients.class);
 
+    private final Ledger ledger;
     private final Allocator allocator;
     private final Adoption adoption;
     private final HeapListing listing;
     private final Map<Bundle, ClientBroker> brokers = new ConcurrentHashMap<>();
     private volatile boolean stopped;
 
-    Clients(Allocator allocator, Adoption adoption, HeapListing listing) {
+    Clients(Ledger ledger, Allocator allocator, Adoption adoption, HeapListing listing) {
+        this.ledger = ledger;
         this.allocator = allocator;
         this.adoption = adoption;
         this.listing = listing;
@@ -96,11 +98,19 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
         if (context == null) {
             throw new IllegalStateException("bundle " + bundle.getSymbolicName() + " has stopped");
         }
-        return new ClientBroker(new Client(bundle.getSymbolicName()), context, this, allocator, adoption, listing);
+        Client client = new Client(ledger.enter(name(bundle)), bundle.getLocation());
+        return new ClientBroker(client, context, this, allocator, adoption, listing);
     }
 
-    private static void stop(Client client, String why) {
+    /** A bundle of the first manifest version has none. */
+    private static String name(Bundle bundle) {
+        String name = bundle.getSymbolicName();
+        return name == null ? "" : name;
+    }
+
+    private void stop(Client client, String why) {
         int left = client.stop(why);
+        ledger.leave(client.account());
         if (left > 0) {
             LOG.warn("{}: took back {} references, CPU accesses, descriptors and publications of bundle {}", why, left,
                     client.bundle());

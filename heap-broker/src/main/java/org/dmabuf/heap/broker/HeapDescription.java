@@ -26,6 +26,7 @@ import org.slf4j.LoggerFactory;
  * @param priority higher is asked first
  * @param alignment bytes, the largest that a request may ask for
  * @param readOnlyExport whether a descriptor can be exported through which nobody can write
+ * @param restricted whether nobody may use it who is not named in the broker's configuration
  * @param emulates what the heap imitates
  * @param properties every service property of a plain type
  * @param bundle symbolic name of the bundle that announced it
@@ -36,6 +37,7 @@ record HeapDescription(
         int priority,
         long alignment,
         boolean readOnlyExport,
+        boolean restricted,
         Set<String> emulates,
         Map<String, Object> properties,
         String bundle) {
@@ -56,6 +58,7 @@ record HeapDescription(
             HeapProperties.PROTECTED, false,
             HeapProperties.MAPPABLE, true,
             HeapProperties.EXPORT_READONLY, false,
+            HeapProperties.RESTRICTED, false,
             HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
 
     /** Types that hold nothing of a heap's bundle. */
@@ -113,6 +116,7 @@ record HeapDescription(
                 (int) number(properties, HeapProperties.PRIORITY, 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 alignment,
                 flag(properties, HeapProperties.EXPORT_READONLY),
+                flag(properties, HeapProperties.RESTRICTED),
                 emulations(properties),
                 plain(properties),
                 bundle);
@@ -126,6 +130,7 @@ record HeapDescription(
                 OptionalInt.empty(),
                 0,
                 USUAL_ALIGNMENT,
+                false,
                 false,
                 Set.of(),
                 plain(properties),

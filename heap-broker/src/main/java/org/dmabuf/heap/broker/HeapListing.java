@@ -59,10 +59,10 @@ final class HeapListing {
                     listed.state(),
                     listed.reason(),
                     usage,
-                    told.add(heap.account()) ? heap.account().figures() : Account.Figures.NONE));
+                    told.add(heap.account()) ? heap.account().figures() : Figures.NONE));
         }
         for (HeapTable.Departed left : departed) {
-            Account.Figures charged = left.account().figures();
+            Figures charged = left.account().figures();
             infos.add(info(
                     left.description(),
                     HeapState.DEPARTED,
@@ -84,7 +84,7 @@ final class HeapListing {
     }
 
     private static Info info(
-            HeapDescription heap, HeapState state, String reason, HeapUsage usage, Account.Figures charged) {
+            HeapDescription heap, HeapState state, String reason, HeapUsage usage, Figures charged) {
         return new Info(
                 heap.name(),
                 state,

@@ -19,6 +19,7 @@ final class HeapTable {
         }
     }
 
+    private final Ledger ledger;
     private final List<Heap> arrivals = new ArrayList<>();
     private final List<Heap> draining = new ArrayList<>();
     /** By name: an account goes on when a heap of the same name comes back, as after an update. */
@@ -27,6 +28,10 @@ final class HeapTable {
     private final List<Departed> departed = new ArrayList<>();
     private boolean closed;
     private volatile Routes routes = Routes.NONE;
+
+    HeapTable(Ledger ledger) {
+        this.ledger = ledger;
+    }
 
     Routes routes() {
         return routes;
@@ -169,8 +174,8 @@ final class HeapTable {
         HeapDescription description = announced.description();
         String refusal = exporter == null ? "its service object is null" : announced.refusal();
         Account account = refusal.isEmpty()
-                ? accounts.computeIfAbsent(description.name(), name -> new Account())
-                : new Account();
+                ? accounts.computeIfAbsent(description.name(), ledger::open)
+                : new Account(description.name());
         return new Heap(service, exporter, gate, description, refusal, account);
     }
 
@@ -186,7 +191,13 @@ final class HeapTable {
     private void prune() {
         departed.removeIf(
                 left -> left.over() || present().stream().anyMatch(heap -> heap.account() == left.account()));
-        accounts.values().removeIf(account -> present().stream().noneMatch(heap -> heap.account() == account)
-                && departed.stream().noneMatch(left -> left.account() == account));
+        accounts.values().removeIf(account -> {
+            boolean over = present().stream().noneMatch(heap -> heap.account() == account)
+                    && departed.stream().noneMatch(left -> left.account() == account);
+            if (over) {
+                ledger.close(account);
+            }
+            return over;
+        });
     }
 }

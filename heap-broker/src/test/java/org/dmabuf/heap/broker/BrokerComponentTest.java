@@ -15,7 +15,6 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.annotation.Annotation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
@@ -103,17 +102,16 @@ class BrokerComponentTest {
     }
 
     private static BrokerComponent.Config drain(int millis) {
-        return new BrokerComponent.Config() {
-            @Override
-            public int drain_ms() {
-                return millis;
-            }
+        return config(Map.of("drain_ms", millis));
+    }
 
-            @Override
-            public Class<? extends Annotation> annotationType() {
-                return BrokerComponent.Config.class;
-            }
-        };
+    /** A configuration as Declarative Services makes it: what is not set has its default. */
+    private static BrokerComponent.Config config(Map<String, ?> set) {
+        return FakeBundle.proxy(
+                BrokerComponent.Config.class,
+                (self, method, arguments) -> set.containsKey(method.getName())
+                        ? set.get(method.getName())
+                        : method.getDefaultValue());
     }
 
     /** An empty bundle, with an activator of this test or without. */

@@ -16,7 +16,8 @@ import org.dmabuf.heap.spi.HeapExporter;
 
 /** The broker's parts, put together as the component does, without a framework. */
 final class BrokerParts implements AutoCloseable {
-    final HeapTable table = new HeapTable();
+    final Ledger ledger = new Ledger();
+    final HeapTable table = new HeapTable(ledger);
     final Reaper reaper = new Reaper();
     final Peers peers = new Peers();
     final Allocator allocator;
@@ -24,7 +25,7 @@ final class BrokerParts implements AutoCloseable {
     final HeapListing listing;
     final Clients clients;
     /** The client of a test that needs only one. */
-    final Client client = new Client("org.example.camera");
+    final Client client = new Client(ledger.enter("org.example.camera"), "test:camera");
 
     private final Syscalls syscalls;
     private long services;
@@ -36,10 +37,10 @@ final class BrokerParts implements AutoCloseable {
     BrokerParts(Syscalls syscalls) {
         this.syscalls = syscalls;
         Descriptors descriptors = new Descriptors(syscalls);
-        allocator = new Allocator(table, reaper, descriptors, peers);
-        adoption = new Adoption(reaper, descriptors, syscalls, Headroom.machine());
+        allocator = new Allocator(table, ledger, reaper, descriptors, peers);
+        adoption = new Adoption(ledger, reaper, descriptors, syscalls, Headroom.machine());
         listing = new HeapListing(table, adoption);
-        clients = new Clients(allocator, adoption, listing);
+        clients = new Clients(ledger, allocator, adoption, listing);
         reaper.start();
     }
 

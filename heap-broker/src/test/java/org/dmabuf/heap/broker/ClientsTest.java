@@ -391,12 +391,14 @@ class ClientsTest {
     @Test
     void a_broker_got_while_everything_stops_has_stopped_too() {
         class Round {
-            final HeapTable table = new HeapTable();
+            final Ledger ledger = new Ledger();
+            final HeapTable table = new HeapTable(ledger);
             final Account account = table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
                     .account();
             final Clients clients =
                     new Clients(
-                            new Allocator(table, broker.reaper, null, broker.peers),
+                            ledger,
+                            new Allocator(table, ledger, broker.reaper, null, broker.peers),
                             broker.adoption,
                             new HeapListing(table, broker.adoption));
             final AtomicInteger asked = new AtomicInteger();
@@ -431,7 +433,7 @@ class ClientsTest {
 
     @Test
     void a_client_that_has_stopped_keeps_nothing() {
-        Client client = new Client("org.example.camera");
+        Client client = Tallies.client("org.example.camera");
         client.stop("bundle org.example.camera has stopped");
         Counted late = new Counted();
         assertThrows(IllegalStateException.class, () -> client.keep(late));
@@ -441,7 +443,7 @@ class ClientsTest {
 
     @Test
     void what_a_client_has_closed_itself_is_not_kept() {
-        Client client = new Client("org.example.camera");
+        Client client = Tallies.client("org.example.camera");
         Counted forgotten = new Counted();
         assertSame(forgotten, client.keep(forgotten));
         client.forget(forgotten);
@@ -452,7 +454,7 @@ class ClientsTest {
 
     @Test
     void what_is_forgotten_twice_takes_nothing_else_along() {
-        Client client = new Client("org.example.camera");
+        Client client = Tallies.client("org.example.camera");
         List<Counted> all = Stream.generate(Counted::new).limit(5).toList();
         all.forEach(client::keep);
         for (int again = 0; again < 2; again++) {
@@ -467,7 +469,7 @@ class ClientsTest {
 
     @Test
     void what_another_thread_opened_is_taken_back_and_may_be_closed_by_any() throws InterruptedException {
-        Client client = new Client("org.example.camera");
+        Client client = Tallies.client("org.example.camera");
         List<Counted> all = new CopyOnWriteArrayList<>();
         for (int i = 0; i < 20; i++) { // more threads than rings
             Thread.ofPlatform().start(() -> all.add(client.keep(new Counted()))).join();

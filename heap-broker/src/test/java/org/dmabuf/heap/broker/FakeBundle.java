@@ -17,6 +17,7 @@ final class FakeBundle {
     FakeBundle(String symbolicName) {
         bundle = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
             case "getSymbolicName", "toString" -> symbolicName;
+            case "getLocation" -> "test:" + symbolicName;
             case "getBundleContext" -> context;
             case "getState" -> context == null ? Bundle.RESOLVED : Bundle.ACTIVE;
             case "hashCode" -> System.identityHashCode(self);

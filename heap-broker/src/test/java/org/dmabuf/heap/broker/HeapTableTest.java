@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 class HeapTableTest {
     private static final String BUNDLE = "org.example.camera";
 
-    private final HeapTable table = new HeapTable();
+    private final HeapTable table = new HeapTable(new Ledger());
 
     private Heap arrived(long service, String name) {
         return table.arrived(service, new FakeHeap(), Map.of(HeapProperties.NAME, name), BUNDLE);
@@ -118,27 +118,27 @@ class HeapTableTest {
     @Test
     void buffers_of_a_heap_that_took_another_name_stay_listed_under_the_old_one() {
         Heap before = arrived(1, "camera");
-        before.account().charge(4096);
+        Tallies.charge(before.account(), 4096);
         Heap after = table.changed(1, Map.of(HeapProperties.NAME, "front"));
         assertEquals(0, after.account().buffers());
         assertEquals(List.of("camera"), departed());
         Heap back = table.changed(1, Map.of(HeapProperties.NAME, "camera"));
         assertSame(before.account(), back.account());
         assertEquals(List.of(), departed());
-        back.account().uncharge(4096);
+        Tallies.uncharge(back.account(), 4096);
     }
 
     @Test
     void a_heap_that_changes_to_nonsense_is_refused_and_its_buffers_stay_listed() {
         Heap before = arrived(1, "camera");
-        before.account().charge(4096);
+        Tallies.charge(before.account(), 4096);
         Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
         assertEquals(HeapState.REFUSED, state(after));
         assertNull(table.routes().named("camera"));
         assertEquals(List.of("camera"), departed());
         leaves(1);
         assertEquals(List.of("camera"), departed());
-        before.account().uncharge(4096);
+        Tallies.uncharge(before.account(), 4096);
         assertEquals(List.of(), departed());
     }
 
@@ -149,7 +149,7 @@ class HeapTableTest {
         assertFalse(mended.refused());
         assertSame(refused.exporter(), mended.exporter());
         assertSame(mended, table.routes().named("camera"));
-        mended.account().charge(1);
+        Tallies.charge(mended.account(), 1);
         assertSame(mended.account(), table.changed(1, Map.of(HeapProperties.NAME, "camera")).account());
     }
 
@@ -198,28 +198,28 @@ class HeapTableTest {
     @Test
     void a_heap_that_has_left_is_listed_for_as_long_as_buffers_of_it_live() {
         Heap heap = arrived(1, "camera");
-        heap.account().charge(4096);
-        heap.account().charge(8192);
+        Tallies.charge(heap.account(), 4096);
+        Tallies.charge(heap.account(), 8192);
         leaves(1);
         assertEquals(List.of("camera"), departed());
         assertSame(heap.account(), table.departed().getFirst().account());
-        heap.account().uncharge(4096);
+        Tallies.uncharge(heap.account(), 4096);
         assertEquals(List.of("camera"), departed());
-        heap.account().uncharge(8192);
+        Tallies.uncharge(heap.account(), 8192);
         assertEquals(List.of(), departed());
     }
 
     @Test
     void an_account_goes_on_when_a_heap_of_the_same_name_returns() {
         Heap before = arrived(1, "camera");
-        before.account().charge(4096);
+        Tallies.charge(before.account(), 4096);
         leaves(1);
         Heap after = arrived(2, "camera");
         assertSame(before.account(), after.account());
         assertEquals(List.of(), departed());
         leaves(2);
         assertEquals(List.of("camera"), departed());
-        before.account().uncharge(4096);
+        Tallies.uncharge(before.account(), 4096);
         assertEquals(List.of(), departed());
         assertNotSame(before.account(), arrived(3, "camera").account());
     }
@@ -229,7 +229,7 @@ class HeapTableTest {
         Heap first = arrived(1, "camera");
         Heap second = arrived(2, "camera");
         assertSame(first.account(), second.account());
-        first.account().charge(1);
+        Tallies.charge(first.account(), 1);
         leaves(1);
         assertEquals(List.of(), departed());
         leaves(2);
@@ -242,7 +242,7 @@ class HeapTableTest {
         Heap refused =
                 table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 99), BUNDLE);
         assertNotSame(camera.account(), refused.account());
-        camera.account().charge(1);
+        Tallies.charge(camera.account(), 1);
         leaves(2);
         assertEquals(List.of(), departed());
     }
@@ -256,11 +256,11 @@ class HeapTableTest {
         assertEquals(0, heap.gate().close(0));
         table.gone(heap);
         assertEquals(List.of(), departed()); // no buffer yet
-        heap.account().charge(4096);
+        Tallies.charge(heap.account(), 4096);
         heap.gate().leave(ticket);
         assertEquals(List.of("camera"), departed());
         assertSame(heap.account(), arrived(2, "camera").account());
-        heap.account().uncharge(4096);
+        Tallies.uncharge(heap.account(), 4096);
         leaves(2);
         assertEquals(List.of(), departed());
     }
@@ -270,10 +270,10 @@ class HeapTableTest {
         Heap stays = arrived(0, "stays");
         for (int i = 1; i <= 10_000; i++) {
             Heap heap = arrived(i, "heap" + i % 100, i % 64);
-            heap.account().charge(4096);
+            Tallies.charge(heap.account(), 4096);
             table.changed(i, Map.of(HeapProperties.NAME, "renamed" + i));
             leaves(i);
-            heap.account().uncharge(4096);
+            Tallies.uncharge(heap.account(), 4096);
             if (i % 100 == 0) {
                 assertTrue(size("accounts") <= 3, () -> "after heap " + heap.service());
             }
@@ -299,7 +299,7 @@ class HeapTableTest {
     void a_heap_that_has_left_is_not_kept_by_its_buffers() {
         Heap[] heap = {arrived(1, "camera")};
         Account account = heap[0].account();
-        account.charge(4096);
+        Tallies.charge(account, 4096);
         leaves(1);
         WeakReference<HeapExporter> exporter = new WeakReference<>(heap[0].exporter());
         heap[0] = null;

@@ -470,16 +470,19 @@ class LeaseTest {
     }
 
     private static Buffer bufferOf(FakeMemory memory, Reaper reaper) {
-        return new Buffer(
+        Charge charge = new Charge(Tallies.share(new Account("camera")));
+        Buffer buffer = new Buffer(
                 memory,
                 SIZE,
                 HeapDescription.refused("camera", Map.of(), "org.example.camera"),
-                new Charge(new Account(), SIZE),
+                charge,
                 true,
                 "frame",
                 reaper,
                 null,
                 Optional.empty());
+        assertEquals(Optional.empty(), charge.begin(buffer));
+        return buffer;
     }
 
     @Test
@@ -538,7 +541,7 @@ class LeaseTest {
         int many = 50; // one after the other: who closes the same ones meets again and again
         class Round {
             final FakeMemory memory = new FakeMemory(64);
-            final Client client = new Client("org.example.camera");
+            final Client client = Tallies.client("org.example.camera");
             final Lease kept = client.keep(new Lease(client, bufferOf(memory, broker.reaper)));
             final List<DmaBuf> leases =
                     Stream.generate(kept::duplicate).limit(many).toList();

@@ -36,7 +36,7 @@ class RoutesTest {
                     new Gate(),
                     HeapDescription.of(all, "bundle of " + name),
                     "",
-                    new Account());
+                    new Account("system"));
         } catch (HeapDescription.Refused e) {
             throw new AssertionError(e);
         }
@@ -57,7 +57,7 @@ class RoutesTest {
                 new Gate(),
                 HeapDescription.refused("service", Map.of(HeapProperties.NAME, name), "a bundle"),
                 "it says nonsense",
-                new Account());
+                new Account("system"));
     }
 
     private static Routes routes(Heap... arrivals) {
@@ -222,7 +222,7 @@ class RoutesTest {
                 camera.gate(),
                 HeapDescription.of(Map.of(HeapProperties.NAME, "front"), "a bundle"),
                 "",
-                new Account());
+                new Account("system"));
         Heap leaving = heap("leaving");
         Routes routes = Routes.of(List.of(heap("other"), renamed), List.of(leaving));
         assertSame(renamed, routes.at(camera.gate()).heap());

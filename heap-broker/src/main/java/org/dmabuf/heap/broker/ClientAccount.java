@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.Collection;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.ToLongFunction;
+
+/**
+ * What the bundles of one symbolic name have out, of all heaps. It goes on when a bundle stops and starts again, for as
+ * long as anything is charged to it.
+ */
+final class ClientAccount {
+    private final String bundle;
+    private final Failures failures = new Failures();
+    private final Map<Account, Share> shares = new ConcurrentHashMap<>();
+    /** Bytes charged and reserved. */
+    private final AtomicLong used = new AtomicLong();
+
+    private final AtomicLong peak = new AtomicLong();
+    private volatile long limit = Tally.UNLIMITED;
+    private volatile Rules rules = Rules.NONE;
+
+    /**
+     * An account that nothing is charged to.
+     *
+     * @param bundle symbolic name
+     */
+    ClientAccount(String bundle) {
+        this.bundle = bundle;
+    }
+
+    String bundle() {
+        return bundle;
+    }
+
+    Failures failures() {
+        return failures;
+    }
+
+    boolean limited() {
+        return limit != Tally.UNLIMITED;
+    }
+
+    /** {@return this client's part of a heap's account} */
+    Share in(Account account) {
+        Share share = shares.get(account);
+        return share != null ? share : open(account);
+    }
+
+    private Share open(Account account) {
+        Share share = shares.computeIfAbsent(account, heap -> new Share(this, heap));
+        share.tally.limit = rules.limit(bundle, account.heap()); // when it can be visited, see apply
+        return share;
+    }
+
+    Collection<Share> shares() {
+        return shares.values();
+    }
+
+    /** The heap's account is closed: nothing is charged to it any more. */
+    void forget(Account account) {
+        shares.remove(account);
+    }
+
+    void apply(Rules now) {
+        rules = now; // before the shares are visited: one that is opened meanwhile reads it, or is visited
+        limit = now.limit(bundle);
+        shares.forEach((account, share) -> share.tally.limit = now.limit(bundle, account.heap()));
+    }
+
+    /**
+     * Counts bytes against the limit.
+     *
+     * @return the quota that they do not fit, with nothing counted, or empty
+     */
+    Optional<Over> add(long size) {
+        long before;
+        long most;
+        do {
+            before = used.get();
+            most = limit;
+            if (size > most - before) {
+                return Optional.of(Over.client(before, most));
+            }
+        } while (!used.compareAndSet(before, before + size));
+        if (before + size > peak.get()) {
+            peak.accumulateAndGet(before + size, Math::max);
+        }
+        return Optional.empty();
+    }
+
+    void subtract(long size) {
+        used.addAndGet(-size);
+    }
+
+    void resetPeak() {
+        peak.set(used.get());
+        shares.forEach((account, share) -> account.resetPeak(share));
+    }
+
+    /** {@return whether nothing is charged nor reserved} */
+    boolean settled() {
+        return used.get() == 0;
+    }
+
+    /** {@return the sums over all heaps; the peak counts what was reserved for calls, too} */
+    Figures figures() {
+        Collection<Figures> all = shares.values().stream().map(Share::figures).toList();
+        return new Figures(
+                sum(all, Figures::liveBuffers),
+                sum(all, Figures::liveBytes),
+                sum(all, Figures::lingeringBuffers),
+                sum(all, Figures::lingeringBytes),
+                peak.get(),
+                limit);
+    }
+
+    private static long sum(Collection<Figures> all, ToLongFunction<Figures> of) {
+        return all.stream().mapToLong(of).sum();
+    }
+}

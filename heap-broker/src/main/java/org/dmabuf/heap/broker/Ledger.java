@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The accounts of all heaps and clients, under the rules that are in force. A change of the rules changes limits and
+ * keeps the sums: what is out beyond a limit that was lowered stays out, and nothing is added to it.
+ */
+final class Ledger {
+    private final List<Account> heaps = new ArrayList<>();
+    private final Map<String, Entry> clients = new HashMap<>();
+    private volatile Rules rules = Rules.NONE;
+
+    /** A client's account with how many running bundles use it. */
+    private static final class Entry {
+        final ClientAccount account;
+        int bundles;
+
+        Entry(ClientAccount account) {
+            this.account = account;
+        }
+    }
+
+    Rules rules() {
+        return rules;
+    }
+
+    synchronized void apply(Rules now) {
+        rules = now;
+        heaps.forEach(account -> account.limit(now.heapLimit(account.heap())));
+        clients.values().forEach(entry -> entry.account.apply(now));
+    }
+
+    /** {@return an account for a heap of this name, until {@link #close}} */
+    synchronized Account open(String heap) {
+        Account account = new Account(heap);
+        account.limit(rules.heapLimit(heap));
+        heaps.add(account);
+        return account;
+    }
+
+    /** Forgets an account that nothing is charged to, nor will be. */
+    synchronized void close(Account account) {
+        heaps.remove(account);
+        clients.values().forEach(entry -> entry.account.forget(account));
+        prune();
+    }
+
+    /** {@return the account of the bundles of a symbolic name, which is used until {@link #leave}} */
+    synchronized ClientAccount enter(String bundle) {
+        prune();
+        Entry entry = clients.computeIfAbsent(bundle, name -> {
+            ClientAccount account = new ClientAccount(name);
+            account.apply(rules);
+            return new Entry(account);
+        });
+        entry.bundles++;
+        return entry.account;
+    }
+
+    synchronized void leave(ClientAccount account) {
+        clients.get(account.bundle()).bundles--;
+        prune();
+    }
+
+    /** {@return the accounts of heaps that are present or of which memory is out} */
+    synchronized List<Account> heaps() {
+        return List.copyOf(heaps);
+    }
+
+    /** {@return the accounts of bundles that run or have memory out, by symbolic name} */
+    synchronized List<ClientAccount> clients() {
+        prune();
+        return clients.values().stream()
+                .map(entry -> entry.account)
+                .sorted((one, other) -> one.bundle().compareTo(other.bundle()))
+                .toList();
+    }
+
+    /** Who restarts finds what it left lingering; who has nothing left is forgotten. */
+    private void prune() {
+        clients.values().removeIf(entry -> entry.bundles == 0 && entry.account.settled());
+    }
+}

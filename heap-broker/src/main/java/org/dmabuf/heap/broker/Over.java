@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+
+/**
+ * A quota that a buffer does not fit.
+ *
+ * @param whose quota it is: in words, for a person
+ * @param setting that would have to be raised
+ * @param used bytes that count against it
+ * @param limit bytes at most
+ * @param everywhere whether it is as full for every other heap
+ */
+record Over(String whose, String setting, long used, long limit, boolean everywhere) {
+    static Over heap(long used, long limit) {
+        return new Over("the heap's quota", Rules.QUOTA_HEAP, used, limit, false);
+    }
+
+    static Over share(long used, long limit) {
+        return new Over("that bundle's quota on this heap", Rules.QUOTA_CLIENT_ON_HEAP, used, limit, false);
+    }
+
+    static Over client(long used, long limit) {
+        return new Over("that bundle's quota on all heaps", Rules.QUOTA_CLIENT, used, limit, true);
+    }
+
+    /** {@return the refusal of a buffer of this size} */
+    HeapException refusal(Share share, long size) {
+        String heap = share.account().heap();
+        return new HeapException(
+                Errno.ENOMEM,
+                heap,
+                "heap '" + heap + "': " + Bytes.text(size) + " for bundle " + share.client().bundle() + " do not fit "
+                        + whose + ": " + Bytes.text(used) + " of " + Bytes.text(limit) + " are used; close buffers, or"
+                        + " raise " + setting + " in " + BrokerComponent.PID);
+    }
+}
