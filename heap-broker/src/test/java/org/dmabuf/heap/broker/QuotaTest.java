@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Syscalls;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.osgi.framework.BundleEvent;
+
+/** What clients may have out, and that every account is as it was when all is given back. */
+class QuotaTest {
+    private static final String NAME = "org.example.camera";
+    private static final AllocationRequest PAGE = AllocationRequest.of(4096);
+
+    private final BrokerParts broker = new BrokerParts();
+    private final FakeBundle camera = new FakeBundle(NAME);
+    private final FakeBundle display = new FakeBundle("org.example.display");
+
+    @AfterEach
+    void every_account_is_settled() {
+        broker.clients.stopAll();
+        broker.close();
+        for (Account account : broker.ledger.heaps()) {
+            assertEquals(0, account.bytes(), account.heap());
+            assertEquals(0, account.buffers(), account.heap());
+            assertEquals(List.of(), account.charges(), account.heap());
+        }
+        for (ClientAccount client : broker.ledger.clients()) {
+            assertTrue(client.settled(), client.bundle());
+        }
+    }
+
+    private HeapBroker brokerOf(FakeBundle bundle) {
+        return broker.clients.getService(bundle.bundle(), null);
+    }
+
+    private ClientAccount accountOf(FakeBundle bundle) {
+        return broker.clients.of(bundle.bundle()).account();
+    }
+
+    private void rules(String heap, String client, String clientOnHeap) {
+        rules(heap, client, clientOnHeap, "");
+    }
+
+    private void rules(String heap, String client, String clientOnHeap, String allow) {
+        try {
+            broker.ledger.apply(Rules.of(
+                    new String[] {heap}, new String[] {client}, new String[] {clientOnHeap}, new String[] {allow}));
+        } catch (Rules.Wrong e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static HeapException refusal(HeapBroker by, AllocationRequest request) {
+        return assertThrows(HeapException.class, () -> by.allocate(request));
+    }
+
+    @Test
+    void a_heap_gives_as_much_as_its_quota_and_then_the_next_is_asked() {
+        FakeHeap small = new FakeHeap();
+        broker.heap("small", small, Map.of(HeapProperties.PRIORITY, 1));
+        broker.heap("large", new FakeHeap());
+        rules("small=8K", "", "");
+        HeapBroker own = brokerOf(camera);
+        DmaBuf one = own.allocate(PAGE);
+        DmaBuf two = own.allocate(PAGE);
+        assertEquals("small", two.heapName());
+        assertEquals("large", own.allocate(PAGE).heapName());
+        assertEquals(2, small.asked().size(), "a heap that is over its quota is not called");
+        HeapException refusal = refusal(own, PAGE.from("small"));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals("small", refusal.heap());
+        assertEquals(
+                "heap 'small': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 8 KiB are used; close"
+                        + " buffers, or raise quota.heap in org.dmabuf.heap.broker",
+                refusal.getMessage());
+        one.close();
+        assertEquals("small", own.allocate(PAGE).heapName());
+    }
+
+    @Test
+    void a_bundles_quota_on_one_heap_leaves_it_the_others_and_the_heap_to_others() {
+        broker.heap("one", new FakeHeap(), Map.of(HeapProperties.PRIORITY, 1));
+        broker.heap("two", new FakeHeap());
+        rules("", "", NAME + "/one=4K");
+        HeapBroker own = brokerOf(camera);
+        assertEquals("one", own.allocate(PAGE).heapName());
+        assertEquals("two", own.allocate(PAGE).heapName());
+        assertEquals("one", brokerOf(display).allocate(PAGE).heapName());
+        assertEquals(
+                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that bundle's quota on this heap: 4 KiB of 4 KiB"
+                        + " are used; close buffers, or raise quota.client.on.heap in org.dmabuf.heap.broker",
+                refusal(own, PAGE.from("one")).getMessage());
+    }
+
+    @Test
+    void a_bundles_quota_on_all_heaps_ends_the_request() {
+        broker.heap("one", new FakeHeap());
+        FakeHeap two = new FakeHeap();
+        broker.heap("two", two);
+        rules("", "org.example.camera=6K", "");
+        HeapBroker own = brokerOf(camera);
+        own.allocate(PAGE.from("one"));
+        HeapException refusal = refusal(own, PAGE.from("one", "two"));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(1, refusal.attempts().size());
+        assertEquals(
+                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that bundle's quota on all heaps: 4 KiB of 6 KiB"
+                        + " are used; close buffers, or raise quota.client in org.dmabuf.heap.broker",
+                refusal.getMessage());
+        assertEquals(List.of(), two.asked());
+        assertEquals("two", own.allocate(AllocationRequest.of(2048).from("two")).heapName());
+        brokerOf(display).allocate(PAGE);
+    }
+
+    @Test
+    void a_size_beyond_every_sum_is_refused_and_overflows_nothing() {
+        FakeHeap heap = new FakeHeap();
+        broker.heap("system", heap);
+        rules("system=8K", "*=9223372036854775807", "");
+        HeapBroker own = brokerOf(camera);
+        own.allocate(PAGE);
+        assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(CheckedRequest.LARGEST)).errno());
+        assertEquals(1, heap.asked().size());
+        own.allocate(PAGE);
+    }
+
+    @Test
+    void without_a_quota_the_sums_do_not_overflow_either() {
+        broker.heap("boasts", new FakeHeap(request -> new FakeMemory(16) {
+            @Override
+            public long size() {
+                return CheckedRequest.LARGEST;
+            }
+        }));
+        HeapBroker own = brokerOf(camera);
+        DmaBuf all = own.allocate(PAGE);
+        HeapException refusal = refusal(own, PAGE);
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertTrue(refusal.getMessage().contains(" of 8 EiB are used"), refusal.getMessage());
+        all.close();
+        own.allocate(PAGE).close();
+    }
+
+    @Test
+    void what_a_heap_gives_beyond_the_request_is_charged_or_given_back() {
+        FakeMemory[] last = new FakeMemory[1];
+        broker.heap("rounds", new FakeHeap(request -> last[0] = new FakeMemory(4096)));
+        rules("rounds=8K", "", "");
+        HeapBroker own = brokerOf(camera);
+        DmaBuf one = own.allocate(AllocationRequest.of(1));
+        DmaBuf two = own.allocate(AllocationRequest.of(4096));
+        rules("rounds=10K", "", "");
+        assertEquals(
+                "heap 'rounds': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 10 KiB are used;"
+                        + " close buffers, or raise quota.heap in org.dmabuf.heap.broker",
+                refusal(own, AllocationRequest.of(1)).getMessage().replace("8.0 KiB", "8 KiB"));
+        assertEquals(List.of("release"), last[0].calls());
+        one.close();
+        two.close();
+        own.allocate(AllocationRequest.of(1));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"refuses", "throws", "null", "small", "no memory"})
+    void whatever_a_heap_does_what_was_reserved_is_given_back(String how) {
+        broker.heap("vendor", new FakeHeap(request -> switch (how) {
+            case "refuses" -> throw new HeapException(Errno.EINVAL, "vendor", "no");
+            case "throws" -> throw new StackOverflowError();
+            case "null" -> null;
+            case "small" -> new FakeMemory(1);
+            default -> throw new OutOfMemoryError("made up");
+        }));
+        rules("vendor=4K", "*=4K", "*/vendor=4K");
+        HeapBroker own = brokerOf(camera);
+        for (int again = 0; again < 3; again++) { // a reservation that stayed would turn this into ENOMEM
+            Throwable thrown = assertThrows(Throwable.class, () -> own.allocate(PAGE));
+            assertTrue(
+                    !(thrown instanceof HeapException refusal) || refusal.errno() != Errno.ENOMEM, thrown.toString());
+        }
+        assertTrue(accountOf(camera).settled());
+    }
+
+    @Test
+    void a_limit_that_is_lowered_keeps_what_is_out_and_one_that_is_lifted_lets_in_again() {
+        broker.heap("system", new FakeHeap());
+        HeapBroker own = brokerOf(camera);
+        DmaBuf one = own.allocate(PAGE);
+        own.allocate(PAGE);
+        rules("", "", NAME + "/system=4K");
+        assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(1)).errno());
+        one.close();
+        assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(1)).errno());
+        assertEquals(4096, accountOf(camera).figures().liveBytes());
+        rules("", "", "");
+        own.allocate(PAGE);
+        assertEquals(8192, accountOf(camera).figures().liveBytes());
+    }
+
+    @Test
+    void rules_hold_for_heaps_and_bundles_that_come_later() {
+        rules("system=4K", NAME + "=4K", "org.example.display/system=0");
+        broker.heap("system", new FakeHeap());
+        assertEquals(Errno.ENOMEM, refusal(brokerOf(display), AllocationRequest.of(1)).errno());
+        brokerOf(camera).allocate(PAGE);
+        broker.heap("other", new FakeHeap());
+        assertEquals(Errno.ENOMEM, refusal(brokerOf(camera), PAGE.from("other")).errno());
+        brokerOf(display).allocate(PAGE.from("other"));
+    }
+
+    @Test
+    void neither_to_export_and_close_nor_to_restart_frees_a_quota() {
+        broker.memfd("system");
+        rules("", NAME + "=4K", "");
+        HeapBroker own = brokerOf(camera);
+        int kept;
+        try (DmaBuf buffer = own.allocate(PAGE)) {
+            kept = buffer.exportFd().detach(); // as a peer would hold it
+        }
+        OwnedFd peer = new HeldFd(kept);
+        assertEquals(4096, accountOf(camera).figures().lingeringBytes());
+        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
+        ClientAccount before = accountOf(camera);
+        camera.stop();
+        broker.clients.bundleChanged(camera.event(BundleEvent.STOPPED));
+        camera.start();
+        assertSame(before, accountOf(camera));
+        assertEquals(Errno.ENOMEM, refusal(brokerOf(camera), PAGE).errno());
+        peer.close();
+        Await.until("the peer has let go", () -> accountOf(camera).settled());
+        brokerOf(camera).allocate(PAGE);
+    }
+
+    /** A descriptor that belongs to nobody here. */
+    private record HeldFd(int fd) implements OwnedFd {
+        @Override
+        public int detach() {
+            return fd;
+        }
+
+        @Override
+        public void close() {
+            Syscalls.linux().close(fd);
+        }
+    }
+
+    @Test
+    void a_bundle_that_stopped_with_nothing_out_is_forgotten() {
+        broker.heap("system", new FakeHeap());
+        brokerOf(display).allocate(PAGE);
+        ClientAccount before = accountOf(display);
+        display.stop();
+        broker.clients.bundleChanged(display.event(BundleEvent.STOPPED));
+        assertTrue(broker.ledger.clients().stream().noneMatch(account -> account == before));
+        display.start();
+        assertNotSame(before, accountOf(display));
+    }
+
+    @Test
+    void duplicates_mappings_and_publications_are_not_charged_again() {
+        broker.heap("system", new FakeHeap());
+        rules("", "*=4K", "");
+        DmaBuf buffer = brokerOf(camera).allocate(PAGE);
+        DmaBuf duplicate = buffer.duplicate();
+        try (Arena arena = Arena.ofConfined()) {
+            duplicate.map(Access.READ, arena);
+            buffer.close();
+            duplicate.close();
+            assertEquals(4096, accountOf(camera).figures().liveBytes(), "a mapping holds the memory");
+        }
+        Await.until("it is uncharged", () -> accountOf(camera).settled());
+    }
+
+    @Test
+    void who_adopts_is_charged_and_a_descriptor_that_does_not_fit_stays_the_callers() {
+        broker.memfd("system");
+        rules("", "org.example.display=6K", "");
+        try (DmaBuf buffer = brokerOf(camera).allocate(PAGE)) {
+            DmaBuf adopted = brokerOf(display).adopt(buffer.exportFd(), "frame");
+            assertEquals(4096, accountOf(display).figures().liveBytes());
+            assertEquals(4096, accountOf(camera).figures().liveBytes());
+            OwnedFd second = buffer.exportFd();
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> brokerOf(display).adopt(second, "frame"));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertEquals("adopted", refusal.heap());
+            assertTrue(second.fd() >= 0);
+            adopted.close();
+            brokerOf(display).adopt(second, "frame").close();
+        }
+    }
+
+    @Test
+    void a_refused_policy_ends_the_request_and_names_the_setting() {
+        broker.heap("secure", new FakeHeap(), Map.of(HeapProperties.RESTRICTED, true, HeapProperties.PRIORITY, 1));
+        FakeHeap system = new FakeHeap();
+        broker.heap("system", system);
+        HeapException refusal = refusal(brokerOf(camera), PAGE.from("secure", "system"));
+        assertEquals(Errno.EACCES, refusal.errno());
+        assertEquals("secure", refusal.heap());
+        assertEquals(
+                "heap 'secure': bundle " + NAME + " at test:" + NAME + " may not use it; add secure=" + NAME
+                        + " to allow of org.dmabuf.heap.broker if it shall",
+                refusal.getMessage());
+        assertEquals(List.of(), system.asked());
+        rules("", "", "", "secure=" + NAME);
+        assertEquals("secure", brokerOf(camera).allocate(PAGE).heapName());
+        assertEquals(Errno.EACCES, refusal(brokerOf(display), PAGE).errno());
+    }
+
+    @Test
+    void failures_are_counted_by_cause_for_heap_and_bundle() {
+        Heap full = broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
+        Heap torn = broker.heap("torn", new FakeHeap(request -> {
+            throw new IllegalStateException("torn");
+        }));
+        broker.heap("system", new FakeHeap());
+        HeapBroker own = brokerOf(camera);
+        own.allocate(PAGE.from("full", "system"));
+        assertEquals(Map.of(), accountOf(camera).failures().byCause(), "the request was served");
+        refusal(own, PAGE.from("full"));
+        refusal(own, PAGE.from("full", "torn"));
+        refusal(own, PAGE.from("none"));
+        refusal(own, PAGE.alignment(3));
+        assertEquals(Map.of(Errno.ENOMEM, 3L), full.account().failures().byCause());
+        assertEquals(Map.of(Errno.EIO, 1L), torn.account().failures().byCause());
+        assertEquals(
+                Map.of(Errno.ENOMEM, 1L, Errno.EIO, 1L, Errno.ENODEV, 1L, Errno.EINVAL, 1L),
+                accountOf(camera).failures().byCause());
+    }
+
+    @Test
+    void a_peak_stays_until_it_is_reset() {
+        Heap heap = broker.heap("system", new FakeHeap());
+        HeapBroker own = brokerOf(camera);
+        DmaBuf one = own.allocate(PAGE);
+        own.allocate(PAGE).close();
+        assertEquals(8192, heap.account().figures().peakBytes());
+        assertEquals(8192, accountOf(camera).figures().peakBytes());
+        assertEquals(8192, accountOf(camera).in(heap.account()).figures().peakBytes());
+        heap.account().resetPeak();
+        accountOf(camera).resetPeak();
+        assertEquals(4096, heap.account().figures().peakBytes());
+        assertEquals(4096, accountOf(camera).figures().peakBytes());
+        assertEquals(4096, accountOf(camera).in(heap.account()).figures().peakBytes());
+        one.close();
+    }
+
+    @Test
+    void the_account_of_a_heap_that_is_gone_is_in_nobodys_books() {
+        Heap heap = broker.heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(camera).allocate(PAGE);
+        broker.remove(heap);
+        assertEquals(1, accountOf(camera).shares().size());
+        buffer.close();
+        broker.heap("other", new FakeHeap()); // any change of the table drops what is over
+        assertEquals(0, accountOf(camera).shares().size());
+        assertEquals(
+                List.of("adopted", "other"),
+                broker.ledger.heaps().stream().map(Account::heap).sorted().toList());
+    }
+
+    /** However requests and changes of the limit meet, no more is out than the limit, and nothing is left over. */
+    @Test
+    void no_more_is_out_than_the_quota_at_any_time() {
+        AtomicLong out = new AtomicLong();
+        AtomicLong most = new AtomicLong();
+        Heap heap = broker.heap("system", new FakeHeap(request -> {
+            most.accumulateAndGet(out.addAndGet(request.size()), Math::max);
+            return new FakeMemory(request.size()) {
+                @Override
+                public void release() {
+                    out.addAndGet(-size());
+                }
+            };
+        }));
+        rules("system=300", "*=250", "*/system=200");
+        Race.Part uses = round -> {
+            List<DmaBuf> open = new ArrayList<>();
+            HeapBroker own = brokerOf((round & 1) == 0 ? camera : display);
+            for (int i = 0; i < 6; i++) {
+                try {
+                    open.add(own.allocate(AllocationRequest.of(64)));
+                } catch (HeapException e) {
+                    assertEquals(Errno.ENOMEM, e.errno());
+                }
+            }
+            open.forEach(DmaBuf::close);
+        };
+        new Race()
+                .with(uses)
+                .with(uses)
+                .with(uses)
+                .after(round -> {
+                    assertEquals(0, heap.account().bytes());
+                    assertTrue(most.get() <= 192, () -> most.get() + " bytes were out");
+                    assertTrue(accountOf(camera).settled() && accountOf(display).settled());
+                })
+                .run(3000);
+    }
+}
