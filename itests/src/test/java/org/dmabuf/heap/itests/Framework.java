@@ -5,23 +5,17 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertNotNull;
 import static org.junit.Assert.fail;
 
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.jar.Attributes;
-import java.util.jar.JarOutputStream;
-import java.util.jar.Manifest;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
-import org.osgi.framework.Constants;
 import org.osgi.framework.ServiceReference;
 
 /** The framework that a test runs in, as an operator handles it. */
@@ -46,17 +40,16 @@ final class Framework {
         return context.installBundle(jar.toUri().toString());
     }
 
-    /** Installs and starts a bundle with nothing in it: somebody who uses services. */
-    Bundle startEmptyBundle(String symbolicName) throws BundleException, IOException {
-        Manifest manifest = new Manifest();
-        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
-        manifest.getMainAttributes().putValue(Constants.BUNDLE_MANIFESTVERSION, "2");
-        manifest.getMainAttributes().putValue(Constants.BUNDLE_SYMBOLICNAME, symbolicName);
-        ByteArrayOutputStream jar = new ByteArrayOutputStream();
-        new JarOutputStream(jar, manifest).close();
-        Bundle bundle = context.installBundle(symbolicName, new ByteArrayInputStream(jar.toByteArray()));
+    /** Installs and starts a bundle that the test made. */
+    Bundle start(TestBundle content) throws BundleException {
+        Bundle bundle = context.installBundle(content.symbolicName(), content.jar());
         bundle.start();
         return bundle;
+    }
+
+    /** Installs and starts a bundle with nothing in it: somebody who uses services. */
+    Bundle startEmptyBundle(String symbolicName) throws BundleException, IOException {
+        return start(TestBundle.empty(symbolicName));
     }
 
     /** The broker as the test's own bundle sees it, now. */
@@ -85,6 +78,14 @@ final class Framework {
                 .toList();
         assertEquals("heaps '" + name + "' " + state + " in " + broker().heaps(), 1, found.size());
         return found.getFirst();
+    }
+
+    /** {@return buffers charged to the heaps of one name, whether one serves, drains or has left} */
+    long charged(String name) {
+        return broker().heaps().stream()
+                .filter(heap -> heap.name().equals(name))
+                .mapToLong(HeapInfo::liveBuffers)
+                .sum();
     }
 
     /** Waits for what another thread brings about; fails with the last value after ten seconds. */

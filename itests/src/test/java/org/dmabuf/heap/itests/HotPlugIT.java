@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.itests;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assert.assertTrue;
 
 import java.io.ByteArrayInputStream;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import javax.inject.Inject;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -24,7 +20,6 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.junit.After;
@@ -81,11 +76,13 @@ public class HotPlugIT {
         vendor.stop();
         assertEquals(List.of("system"), framework.names(HeapState.SERVING));
         assertEquals(12_288, framework.heap("acme", HeapState.DEPARTED).liveBytes());
-        write(buffer, (byte) 1);
+        FirstByte.write(buffer, 1);
 
         vendor.uninstall();
-        write(buffer, (byte) 2);
-        assertEquals(2, readThroughDescriptor(buffer));
+        FirstByte.write(buffer, 2);
+        try (OwnedFd descriptor = buffer.exportFd()) {
+            assertEquals(2, FirstByte.read(descriptor, buffer.size()));
+        }
 
         buffer.close();
         Framework.await(List.of(), () -> framework.names(HeapState.DEPARTED));
@@ -105,7 +102,7 @@ public class HotPlugIT {
 
         DmaBuf after = framework.broker().allocate(AllocationRequest.of(4096).from("acme"));
         assertEquals("the account goes on", 2, framework.heap("acme", HeapState.SERVING).liveBuffers());
-        write(before, (byte) 3);
+        FirstByte.write(before, 3);
         before.close();
         after.close();
         vendor.uninstall();
@@ -179,7 +176,7 @@ public class HotPlugIT {
                 },
                 FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "leaver"))));
         try (DmaBuf last = framework.broker().allocate(AllocationRequest.of(1).from("leaver"))) {
-            write(last, (byte) 4);
+            FirstByte.write(last, 4);
             assertEquals(List.of("system"), framework.names(HeapState.SERVING));
         }
     }
@@ -189,22 +186,5 @@ public class HotPlugIT {
                 HeapExporter.class,
                 MemfdSource.open(name, Syscalls.linux(), Headroom.machine()),
                 FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, name)));
-    }
-
-    private static void write(DmaBuf buffer, byte value) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment segment = buffer.map(Access.READ_WRITE, arena);
-            segment.set(JAVA_BYTE, 0, value);
-            assertEquals(value, segment.get(JAVA_BYTE, 0));
-        }
-    }
-
-    private static byte readThroughDescriptor(DmaBuf buffer) {
-        try (OwnedFd fd = buffer.exportFd();
-                Arena arena = Arena.ofConfined()) {
-            return new Mmap(Syscalls.linux())
-                    .map(fd, buffer.size(), Access.READ, arena)
-                    .get(JAVA_BYTE, 0);
-        }
     }
 }

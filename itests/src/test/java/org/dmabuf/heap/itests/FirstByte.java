@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.Arena;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.Syscalls;
+
+/** The first byte of a buffer: enough to tell that it is there, and which one it is. */
+final class FirstByte {
+    private FirstByte() {}
+
+    static void write(DmaBuf buffer, int value) {
+        try (Arena arena = Arena.ofConfined()) {
+            buffer.map(Access.READ_WRITE, arena).set(JAVA_BYTE, 0, (byte) value);
+        }
+    }
+
+    static int read(DmaBuf buffer) {
+        try (Arena arena = Arena.ofConfined()) {
+            return buffer.map(Access.READ, arena).get(JAVA_BYTE, 0);
+        }
+    }
+
+    /** Reads as a peer does, which has the descriptor and nothing else of ours. */
+    static int read(OwnedFd descriptor, long size) {
+        try (Arena arena = Arena.ofConfined()) {
+            return new Mmap(Syscalls.linux())
+                    .map(descriptor, size, Access.READ, arena)
+                    .get(JAVA_BYTE, 0);
+        }
+    }
+}

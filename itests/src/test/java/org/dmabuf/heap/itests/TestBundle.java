@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.List;
+import java.util.jar.Attributes;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import org.dmabuf.heap.itests.client.LastWords;
+import org.dmabuf.heap.itests.unruly.UnrulyHeap;
+import org.osgi.framework.Constants;
+
+/** A small bundle that a test makes out of its own classes; they are loaded once more, by the bundle's own loader. */
+final class TestBundle {
+    private static final String IMPORTS =
+            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux";
+
+    private final String symbolicName;
+    private final byte[] jar;
+
+    private TestBundle(String symbolicName, byte[] jar) {
+        this.symbolicName = symbolicName;
+        this.jar = jar;
+    }
+
+    /** {@return a bundle with nothing in it: somebody who uses services} */
+    static TestBundle empty(String symbolicName) throws IOException {
+        return new TestBundle(symbolicName, write(manifest(symbolicName), List.of()));
+    }
+
+    /** {@return a client that can be told what to do while it stops} */
+    static TestBundle client(String symbolicName) throws IOException {
+        return of(symbolicName, LastWords.class, List.of("LastWords"));
+    }
+
+    /** {@return the heap that can be told to misbehave} */
+    static TestBundle unrulyHeap() throws IOException {
+        return of("org.example.unruly", UnrulyHeap.class, List.of("UnrulyHeap", "UnrulyBuffer", "Plain"));
+    }
+
+    private static TestBundle of(String symbolicName, Class<?> activator, List<String> classes) throws IOException {
+        Manifest manifest = manifest(symbolicName);
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, activator.getName());
+        manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, IMPORTS);
+        String folder = activator.getPackageName().replace('.', '/') + "/";
+        return new TestBundle(
+                symbolicName,
+                write(manifest, classes.stream().map(name -> folder + name + ".class").toList()));
+    }
+
+    private static Manifest manifest(String symbolicName) {
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_MANIFESTVERSION, "2");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_SYMBOLICNAME, symbolicName);
+        return manifest;
+    }
+
+    private static byte[] write(Manifest manifest, List<String> entries) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
+            for (String entry : entries) {
+                jar.putNextEntry(new JarEntry(entry));
+                try (InputStream in = TestBundle.class.getResourceAsStream("/" + entry)) {
+                    in.transferTo(jar);
+                }
+            }
+        }
+        return bytes.toByteArray();
+    }
+
+    String symbolicName() {
+        return symbolicName;
+    }
+
+    InputStream jar() {
+        return new ByteArrayInputStream(jar);
+    }
+}

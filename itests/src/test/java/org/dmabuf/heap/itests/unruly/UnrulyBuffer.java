@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests.unruly;
+
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/** A good buffer with one fault. The fault comes after the work, so that a test can look for what is left behind. */
+final class UnrulyBuffer implements HeapBuffer {
+    private final HeapBuffer good;
+    private final long flags;
+    private final AtomicLong unreleased;
+    private MemorySegment whole;
+
+    UnrulyBuffer(HeapBuffer good, long flags, AtomicLong unreleased) {
+        this.good = good;
+        this.flags = flags;
+        this.unreleased = unreleased;
+    }
+
+    @Override
+    public long size() {
+        failIf(UnrulyHeap.FAIL_IN_SIZE);
+        return good.size();
+    }
+
+    @Override
+    public int descriptor() {
+        return good.descriptor();
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        MemorySegment mapping = good.map(access);
+        if (flags == UnrulyHeap.MAP_TOO_LITTLE) {
+            whole = mapping;
+            return mapping.asSlice(0, mapping.byteSize() - 4096);
+        }
+        return mapping;
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        good.unmap(flags == UnrulyHeap.MAP_TOO_LITTLE ? whole : mapping);
+        failIf(UnrulyHeap.FAIL_IN_UNMAP);
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        failIf(UnrulyHeap.FAIL_IN_END);
+    }
+
+    @Override
+    public void release() {
+        good.release();
+        unreleased.decrementAndGet();
+        failIf(UnrulyHeap.FAIL_IN_RELEASE);
+    }
+
+    private void failIf(long fault) {
+        if (flags == fault) {
+            throw new IllegalStateException("the vendor's own trouble");
+        }
+    }
+}

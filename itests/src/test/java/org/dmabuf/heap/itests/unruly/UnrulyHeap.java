@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests.unruly;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.osgi.framework.BundleActivator;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+
+/**
+ * A vendor's heap that can be told to misbehave: the heap flags of a request say how. It runs as a bundle of its own,
+ * with a class loader of its own, so a test reaches it through services of types that both have from Java; each has a
+ * property {@link #ROLE}. Without flags it is a good heap, whose buffers are those of heap-linux.
+ */
+public final class UnrulyHeap implements BundleActivator, HeapExporter {
+    /** What it is called. */
+    public static final String NAME = "unruly";
+
+    /** Property that tells the services for the test apart. */
+    public static final String ROLE = "unruly.role";
+    /** A {@link Semaphore} that gets a permit from each call that begins to wait. */
+    public static final String INSIDE = "inside";
+    /** A {@link Semaphore} that lets one waiting call go on for each permit. */
+    public static final String GO_ON = "go on";
+    /** An {@link AtomicLong}: calls of allocate so far. */
+    public static final String ENTERED = "entered";
+    /** An {@link AtomicLong}: calls that were inside after a drain, or came later; they should not have been. */
+    public static final String LATE = "late";
+    /** An {@link AtomicLong}: buffers of its own making that were not released. */
+    public static final String UNRELEASED = "unreleased";
+
+    /** Waits inside allocate until told to go on. */
+    public static final long WAIT = 1;
+    /** Takes a moment inside allocate. */
+    public static final long LINGER = 2;
+    /** Stops its own bundle inside allocate. */
+    public static final long STOP_ITSELF = 3;
+    /** Uninstalls its own bundle inside allocate. */
+    public static final long UNINSTALL_ITSELF = 4;
+    /** Throws an exception that is no HeapException. */
+    public static final long THROW = 5;
+    /** Throws an error, as after an uninstall when a class is still to be loaded. */
+    public static final long LACK_A_CLASS = 6;
+    /** Returns null. */
+    public static final long NOTHING = 7;
+    /** Returns a page less than wanted. */
+    public static final long TOO_LITTLE = 8;
+    /** Returns a buffer that fails when asked for its size. */
+    public static final long FAIL_IN_SIZE = 9;
+    /** Returns a buffer whose release fails, after it has released. */
+    public static final long FAIL_IN_RELEASE = 10;
+    /** Returns a buffer that maps a page less than it has. */
+    public static final long MAP_TOO_LITTLE = 11;
+    /** Returns a buffer whose unmap fails, after it has unmapped. */
+    public static final long FAIL_IN_UNMAP = 12;
+    /** Returns a buffer whose brackets fail at the end. */
+    public static final long FAIL_IN_END = 13;
+
+    private static final long PATIENCE_SECONDS = 60;
+    private static final long MOMENT_NANOS = 200_000;
+
+    private final Semaphore inside = new Semaphore(0);
+    private final Semaphore goOn = new Semaphore(0);
+    private final AtomicLong entered = new AtomicLong();
+    private final AtomicLong late = new AtomicLong();
+    private final AtomicLong unreleased = new AtomicLong();
+    private final AtomicLong present = new AtomicLong();
+    private volatile boolean drained;
+    private MemfdSource source;
+    private BundleContext context;
+    private ServiceRegistration<HeapExporter> registration;
+
+    @Override
+    public void start(BundleContext bundleContext) {
+        context = bundleContext;
+        source = MemfdSource.open(NAME, Syscalls.linux(), Headroom.machine());
+        offer(Semaphore.class, inside, INSIDE);
+        offer(Semaphore.class, goOn, GO_ON);
+        offer(AtomicLong.class, entered, ENTERED);
+        offer(AtomicLong.class, late, LATE);
+        offer(AtomicLong.class, unreleased, UNRELEASED);
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.NAME, NAME);
+        properties.put(HeapProperties.TYPE, NAME);
+        registration = context.registerService(HeapExporter.class, this, FrameworkUtil.asDictionary(properties));
+    }
+
+    @Override
+    public void stop(BundleContext bundleContext) {
+        registration.unregister(); // returns when the broker has drained
+        drained = true;
+        late.addAndGet(present.get());
+    }
+
+    private <T> void offer(Class<T> type, T service, String role) {
+        context.registerService(type, service, FrameworkUtil.asDictionary(Map.of(ROLE, role)));
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        present.incrementAndGet();
+        try {
+            if (drained) {
+                late.incrementAndGet();
+            }
+            entered.incrementAndGet();
+            return obey(request);
+        } catch (BundleException e) {
+            throw new IllegalStateException("cannot leave", e);
+        } finally {
+            present.decrementAndGet();
+        }
+    }
+
+    private HeapBuffer obey(HeapRequest request) throws BundleException {
+        long flags = request.heapFlags();
+        if (flags == WAIT) {
+            waitForTest();
+        } else if (flags == LINGER) {
+            LockSupport.parkNanos(MOMENT_NANOS);
+        } else if (flags == STOP_ITSELF || flags == UNINSTALL_ITSELF) {
+            // What is needed afterwards: an uninstalled bundle cannot load a class that it has not used before.
+            HeapBuffer last = source.allocate(new Plain(request, request.size()));
+            present.decrementAndGet(); // its own call may be inside
+            if (flags == STOP_ITSELF) {
+                context.getBundle().stop();
+            } else {
+                context.getBundle().uninstall();
+            }
+            present.incrementAndGet();
+            return last;
+        } else if (flags == THROW) {
+            throw new IllegalArgumentException("the vendor's own trouble");
+        } else if (flags == LACK_A_CLASS) {
+            throw new NoClassDefFoundError("com/vendor/Missing");
+        } else if (flags == NOTHING) {
+            return null;
+        } else if (flags == TOO_LITTLE) {
+            return unruly(new Plain(request, request.size() - 4096), flags);
+        } else if (flags >= FAIL_IN_SIZE) {
+            return unruly(new Plain(request, request.size()), flags);
+        }
+        return source.allocate(new Plain(request, request.size()));
+    }
+
+    private void waitForTest() {
+        inside.release();
+        try {
+            if (!goOn.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                throw new IllegalStateException("the test said nothing for " + PATIENCE_SECONDS + " s");
+            }
+        } catch (InterruptedException e) {
+            throw new IllegalStateException("interrupted", e);
+        }
+    }
+
+    private HeapBuffer unruly(HeapRequest request, long flags) {
+        HeapBuffer buffer = new UnrulyBuffer(source.allocate(request), flags, unreleased);
+        unreleased.incrementAndGet();
+        return buffer;
+    }
+}
