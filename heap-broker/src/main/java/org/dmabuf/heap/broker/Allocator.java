@@ -149,6 +149,12 @@ final class Allocator {
             } catch (OutOfMemoryError e) { // of the client as much as of the heap
                 throw e;
             } catch (Throwable e) {
+                if (asked.gate().closed()) { // its classes may be gone
+                    LOG.warn("{} left while it was asked, and failed for that in allocate", heap, e);
+                    refusals.told(heap, left(heap, e));
+                    heap.account().failed(Errno.ENODEV);
+                    return null;
+                }
                 LOG.error("{} failed in allocate; report that to its vendor", heap, e);
                 refusals.broken(heap, e);
                 heap.account().failed(Errno.EIO);
@@ -227,6 +233,11 @@ final class Allocator {
                     giveBack(heap, memory);
                 }
             }
+        }
+
+        private static HeapException left(Heap heap, Throwable failure) {
+            return new HeapException(
+                    Errno.ENODEV, heap.name(), "it left while it was asked, and failed with " + failure, failure);
         }
 
         private void giveBack(Heap heap, HeapBuffer memory) {

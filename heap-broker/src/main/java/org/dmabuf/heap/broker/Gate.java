@@ -88,6 +88,11 @@ final class Gate {
         return inside;
     }
 
+    /** {@return whether the heap behind it leaves, or has left} */
+    boolean closed() {
+        return closed;
+    }
+
     /** {@return whether nobody is inside, the calling thread included} */
     boolean empty() {
         for (int i = 0; i < SLOTS; i++) {

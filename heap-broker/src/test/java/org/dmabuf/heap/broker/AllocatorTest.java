@@ -647,6 +647,35 @@ class AllocatorTest {
             least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
         }
         return least;
+
+    /** As one does whose bundle was uninstalled under it and that has a class to load. */
+    @ParameterizedTest
+    @MethodSource("failures")
+    void a_heap_that_fails_because_it_left_makes_way_for_the_next(Throwable thrown) {
+        Heap[] heap = new Heap[1];
+        FakeHeap leaver = new FakeHeap(request -> {
+            broker.remove(heap[0]);
+            if (thrown instanceof Error error) {
+                throw error;
+            }
+            throw (RuntimeException) thrown;
+        });
+        heap[0] = broker.heap("vendor", leaver);
+        RecordedLog.clear();
+        HeapException refusal = refusal(REQUEST.from("vendor"));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals("vendor", refusal.heap());
+        assertEquals(
+                "heap 'vendor' gives no buffer of 12 MiB: it left while it was asked, and failed with " + thrown,
+                refusal.getMessage());
+        assertSame(thrown, refusal.getCause().getCause());
+        assertEquals(
+                List.of("WARN heap 'vendor' left while it was asked, and failed for that in allocate <" + thrown + ">"),
+                RecordedLog.lines());
+
+        heap[0] = broker.heap("vendor", leaver);
+        serving("next", Map.of());
+        assertEquals("next", broker.allocate(REQUEST.from("vendor", "next")).heapName());
     }
 
     /** While heaps come, change and go, every request gets a buffer from the one that stays or from a whole other. */

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -237,6 +238,27 @@ public class UnrulyHeapIT {
         }
         bundle.start();
         heap = new Unruly(context);
+    }
+
+    @Test
+    public void a_call_that_fails_because_the_bundle_was_uninstalled_under_it_makes_way_for_the_next_heap()
+            throws Exception {
+        try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            Future<DmaBuf> call = thread.submit(() -> broker.allocate(AllocationRequest.of(8192)
+                    .from(HEAP, "system")
+                    .heapFlags(UnrulyHeap.WAIT_THEN_LOAD)));
+            heap.awaitCallInside();
+            bundle.uninstall();
+            assertEquals(1, heap.takeLate());
+            heap.letGoOn();
+            ExecutionException told = assertThrows(ExecutionException.class, () -> call.get(10, TimeUnit.SECONDS));
+            HeapException refusal = (HeapException) told.getCause();
+            assertEquals(2, refusal.attempts().size());
+            assertEquals(Errno.ENODEV, refusal.attempts().getFirst().errno());
+            String reason = refusal.attempts().getFirst().reason();
+            assertTrue(reason, reason.contains("it left while it was asked, and failed with java.lang.NoClassDef"));
+            assertEquals(1, log.lines("heap 'unruly' left while it was asked").size());
+        }
     }
 
     /** To notice, the broker would have to read all memory of each buffer. The contract that a vendor runs does. */

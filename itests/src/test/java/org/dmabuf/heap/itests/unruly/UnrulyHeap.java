@@ -54,6 +54,8 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
     public static final long THROW = 5;
     /** Throws an error, as after an uninstall when a class is still to be loaded. */
     public static final long LACK_A_CLASS = 6;
+    /** Waits inside allocate until told to go on, then needs a class that it has not used before. */
+    public static final long WAIT_THEN_LOAD = 14;
     /** Returns null. */
     public static final long NOTHING = 7;
     /** Returns a page less than wanted. */
@@ -129,6 +131,9 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
         long flags = request.heapFlags();
         if (flags == WAIT) {
             waitForTest();
+        } else if (flags == WAIT_THEN_LOAD) {
+            waitForTest();
+            return unruly(new Plain(request, request.size()), flags);
         } else if (flags == LINGER) {
             LockSupport.parkNanos(MOMENT_NANOS);
         } else if (flags == STOP_ITSELF || flags == UNINSTALL_ITSELF) {
