@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -219,6 +221,119 @@ class ReaperTest {
                 })
                 .after(round -> assertEquals(now[0].submitted.get(), now[0].done.get()))
                 .run(1000);
+    }
+
+    private static void hang(CountDownLatch goOn) {
+        try {
+            goOn.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Work with a name. */
+    private record Named(String name, Runnable work) implements Runnable {
+        @Override
+        public void run() {
+            work.run();
+        }
+
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    @Test
+    void work_that_throws_is_logged_and_ends_no_thread() {
+        reaper.start();
+        Thread thread = threadOf(reaper);
+        RecordedLog.clear();
+        reaper.submit(new Named("the work", () -> {
+            throw new NoClassDefFoundError("org/example/Gone");
+        }));
+        reaper.submit(done::incrementAndGet);
+        Await.until("the next work is done", () -> done.get() == 1);
+        assertSame(thread, threadOf(reaper));
+        assertEquals(
+                List.of("ERROR the work failed <java.lang.NoClassDefFoundError: org/example/Gone>"),
+                RecordedLog.lines());
+        reaper.stop();
+        reaper.submit(() -> {
+            throw new IllegalStateException("after the stop, too");
+        });
+    }
+
+    @Test
+    void work_that_hangs_does_not_hold_the_stop_and_what_is_behind_it_is_done() {
+        Reaper impatient = new Reaper(Duration.ofMillis(100));
+        impatient.start();
+        Thread hanging = threadOf(impatient);
+        CountDownLatch goOn = new CountDownLatch(1);
+        RecordedLog.clear();
+        impatient.submit(new Named("the work", () -> hang(goOn)));
+        impatient.submit(done::incrementAndGet);
+        impatient.stop();
+        assertTrue(RecordedLog.lines().toString().contains("WARN the work hangs for 100 ms"));
+        Await.until("the rest is done", () -> done.get() == 1);
+        assertTrue(hanging.isAlive());
+        impatient.submit(done::incrementAndGet);
+        assertEquals(2, done.get());
+        goOn.countDown();
+        Await.until("the thread ends", () -> !hanging.isAlive());
+    }
+
+    @Test
+    void when_all_that_is_left_hangs_the_stop_says_so_and_returns() {
+        Reaper impatient = new Reaper(Duration.ofMillis(50));
+        impatient.start();
+        CountDownLatch goOn = new CountDownLatch(1);
+        RecordedLog.clear();
+        for (int i = 0; i < 10; i++) {
+            impatient.submit(() -> {
+                hang(goOn);
+                done.incrementAndGet();
+            });
+        }
+        impatient.stop();
+        assertTrue(RecordedLog.lines().getLast().matches("WARN stopped with [4-9] ends of mappings and buffers .*"),
+                () -> RecordedLog.lines().toString());
+        goOn.countDown();
+        Await.until("all comes to its end", () -> done.get() == 10);
+    }
+
+    @Test
+    void who_waits_for_work_waits_until_it_is_done() {
+        reaper.start();
+        Thread thread = threadOf(reaper);
+        AtomicReference<Thread> by = new AtomicReference<>();
+        reaper.await(() -> by.set(Thread.currentThread()));
+        assertSame(thread, by.get());
+        reaper.await(() -> reaper.await(() -> by.set(null))); // its own thread does not wait for itself
+        assertNull(by.get());
+        Thread.currentThread().interrupt();
+        reaper.await(done::incrementAndGet);
+        assertTrue(Thread.interrupted());
+        assertEquals(1, done.get());
+        reaper.stop();
+        reaper.await(done::incrementAndGet);
+        assertEquals(2, done.get());
+    }
+
+    @Test
+    void nobody_waits_for_work_behind_work_that_hangs() {
+        Reaper impatient = new Reaper(Duration.ofMillis(50));
+        impatient.start();
+        CountDownLatch goOn = new CountDownLatch(1);
+        RecordedLog.clear();
+        impatient.await(new Named("the work", () -> hang(goOn)));
+        impatient.await(done::incrementAndGet);
+        impatient.await(done::incrementAndGet);
+        assertEquals(0, done.get());
+        assertEquals(1, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
+        goOn.countDown();
+        Await.until("it is done all the same", () -> done.get() == 2);
+        impatient.stop();
     }
 
     @Test

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What is charged after a buffer whose descriptor left the process is closed. The peers are in this process, too. */
+class LingeringTest {
+    private static final long SIZE = 8192;
+
+    private final ProcessState before = ProcessState.now();
+    private final FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+    private final BrokerParts broker = new BrokerParts(kernel);
+    private final Heap heap = broker.memfd("camera");
+
+    @AfterEach
+    void nothing_is_left() {
+        broker.close();
+        before.assertNothingLeft();
+    }
+
+    private void assertCharged(long live, long lingering) {
+        assertEquals(
+                new Account.Figures(live, live * SIZE, lingering, lingering * SIZE),
+                heap.account().figures());
+        assertEquals(live + lingering, heap.account().buffers(), "nothing is counted twice");
+        assertEquals((live + lingering) * SIZE, heap.account().bytes());
+    }
+
+    @Test
+    void a_descriptor_that_is_still_open_keeps_the_charge_and_its_end_ends_it() {
+        Lease lease = broker.allocate(SIZE);
+        OwnedFd fd = lease.exportFd();
+        assertCharged(1, 0);
+        lease.close();
+        assertCharged(0, 1);
+        fd.close();
+        Await.until("uncharged", () -> heap.account().buffers() == 0);
+        assertCharged(0, 0);
+    }
+
+    @Test
+    void a_descriptor_that_was_closed_unused_leaves_no_charge() {
+        Lease lease = broker.allocate(SIZE);
+        lease.exportFd().close();
+        lease.close();
+        assertCharged(0, 0);
+    }
+
+    @Test
+    void a_descriptor_given_away_keeps_the_charge_by_its_mapping_alone() {
+        Lease lease = broker.allocate(SIZE);
+        try (Arena peer = Arena.ofConfined()) {
+            OwnedFd fd = lease.exportFd();
+            new Mmap(Syscalls.linux()).map(fd, SIZE, Access.READ, peer);
+            Syscalls.linux().close(fd.detach());
+            lease.close();
+            assertCharged(0, 1);
+        }
+        Await.until("uncharged", () -> heap.account().buffers() == 0);
+    }
+
+    @Test
+    void a_mapping_of_ones_own_is_live_and_only_then_what_peers_have_lingers() {
+        Lease lease = broker.allocate(SIZE);
+        OwnedFd fd = lease.exportFd();
+        try (Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ, arena);
+            lease.close();
+            assertCharged(1, 0);
+        }
+        Await.until("lingering", () -> heap.account().figures().lingeringBuffers() == 1);
+        assertCharged(0, 1);
+        fd.close();
+        Await.until("uncharged", () -> heap.account().buffers() == 0);
+    }
+
+    @Test
+    void a_buffer_exported_for_reading_lingers_as_well() {
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
+        OwnedFd fd = lease.exportFd();
+        lease.close();
+        assertCharged(0, 1);
+        fd.close();
+        Await.until("uncharged", () -> heap.account().buffers() == 0);
+    }
+
+    @Test
+    void a_buffer_that_never_left_is_uncharged_at_once_and_costs_no_call() {
+        for (boolean exportable : new boolean[] {true, false}) {
+            Lease lease = broker.allocate(AllocationRequest.of(SIZE).exportable(exportable));
+            if (exportable) {
+                assertTrue(lease.inode().isPresent());
+            }
+            lease.close();
+            assertCharged(0, 0);
+        }
+        assertFalse(before.leftIn(ProcessState.now()).toString().contains("inotify"));
+    }
+
+    @Test
+    void when_nobody_could_follow_it_no_descriptor_leaves() {
+        Lease lease = broker.allocate(SIZE);
+        ProcessState held = ProcessState.now();
+        kernel.fail("fcntl", Errno.EMFILE);
+        assertEquals(Errno.EMFILE, assertThrows(HeapException.class, lease::exportFd).errno());
+        kernel.answer("fcntl", 0);
+        assertEquals(1, held.leftIn(ProcessState.now()).stream().filter(line -> line.contains("inotify")).count());
+        lease.close();
+        assertCharged(0, 0);
+    }
+
+    @Test
+    void memory_of_no_known_kind_is_not_exported() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public int descriptor() {
+                return 0; // the standard input is no memory
+            }
+        };
+        broker.heap("vendor", new FakeHeap(request -> memory));
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor"));
+        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, lease::exportFd).errno());
+        lease.close();
+        assertTrue(memory.released());
+    }
+
+    @Test
+    void a_heap_that_left_is_listed_while_peers_hold_memory_of_it() {
+        Lease lease = broker.allocate(SIZE);
+        OwnedFd fd = lease.exportFd();
+        broker.remove(heap);
+        lease.close();
+        HeapInfo left = broker.info("camera", HeapState.DEPARTED);
+        assertEquals("it has left; peers still hold memory of it", left.reason());
+        assertEquals(0, left.liveBuffers());
+        assertEquals(0, left.liveBytes());
+        assertEquals(1, left.lingeringBuffers());
+        assertEquals(SIZE, left.lingeringBytes());
+        fd.close();
+        Await.until("forgotten", () -> broker.listing.heaps().isEmpty());
+    }
+
+    @Test
+    void a_heap_that_comes_back_goes_on_with_what_lingers() {
+        Lease lease = broker.allocate(SIZE);
+        OwnedFd fd = lease.exportFd();
+        lease.close();
+        broker.remove(heap);
+        broker.memfd("camera");
+        assertEquals(1, broker.info("camera", HeapState.SERVING).lingeringBuffers());
+        fd.close();
+        Await.until("uncharged", () -> broker.info("camera", HeapState.SERVING).lingeringBuffers() == 0);
+    }
+
+    @Test
+    void adopted_memory_is_its_makers_and_does_not_linger() {
+        Lease lease = broker.allocate(SIZE);
+        DmaBuf adopted = broker.adoption.adopt(broker.client, lease.exportFd(), "");
+        OwnedFd again = adopted.exportFd();
+        adopted.close();
+        assertEquals(0, broker.adoption.account().buffers());
+        lease.close();
+        assertCharged(0, 1);
+        again.close();
+        Await.until("uncharged", () -> heap.account().buffers() == 0);
+    }
+
+    @Test
+    void a_broker_that_stops_waits_for_no_peer() {
+        Lease lease = broker.allocate(SIZE);
+        OwnedFd fd = lease.exportFd();
+        lease.close();
+        try (Arena arena = Arena.ofConfined()) {
+            Lease mapped = broker.allocate(SIZE);
+            mapped.exportFd().close();
+            mapped.map(Access.READ, arena);
+            mapped.close();
+            broker.close();
+        }
+        fd.close();
+        assertFalse(Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals("dmaheap-peers")));
+    }
+
+    @Test
+    void many_threads_export_and_close_and_nothing_is_left_over() {
+        Lease[] leases = new Lease[1];
+        OwnedFd[] exported = new OwnedFd[2];
+        new Race()
+                .before(round -> leases[0] = broker.allocate(SIZE))
+                .with(round -> exported[0] = exportUnlessClosed(leases[0]))
+                .with(round -> exported[1] = exportUnlessClosed(leases[0]))
+                .with(round -> leases[0].close())
+                .after(round -> {
+                    for (OwnedFd fd : exported) {
+                        if (fd != null) {
+                            fd.close();
+                        }
+                    }
+                    Await.until("uncharged", () -> heap.account().buffers() == 0);
+                    assertCharged(0, 0);
+                })
+                .run(2000);
+    }
+
+    private static OwnedFd exportUnlessClosed(Lease lease) {
+        try {
+            return lease.exportFd();
+        } catch (IllegalStateException e) {
+            return null; // the race was lost
+        }
+    }
+
+    /** A client that stops waits for a heap that hangs, but not for ever; it is said whose buffer that was. */
+    @Test
+    void a_release_that_hangs_does_not_hold_the_stop_of_a_bundle() throws InterruptedException {
+        CountDownLatch goOn = new CountDownLatch(1);
+        AtomicBoolean released = new AtomicBoolean();
+        FakeMemory hangs = new FakeMemory(SIZE) {
+            @Override
+            public void release() {
+                try {
+                    goOn.await();
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+                released.set(true);
+            }
+        };
+        broker.heap("vendor", new FakeHeap(request -> hangs));
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        RecordedLog.clear();
+        broker.client.stop("its bundle has stopped");
+        assertTrue(RecordedLog.lines().toString().contains(
+                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' hangs for 2000 ms in its heap's code;"
+                        + " nobody waits for it any more"));
+        assertThrows(IllegalStateException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        goOn.countDown();
+        Await.until("released after all", released::get);
+        assertTrue(goOn.await(1, TimeUnit.SECONDS));
+    }
+}

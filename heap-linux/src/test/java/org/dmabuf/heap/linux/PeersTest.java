@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Memfds are the kernel's; a dma-buf here is a memfd whose holders a test counts. */
+class PeersTest {
+    private static final long SIZE = 8192;
+    private static final long DMA_BUF_MAGIC = 0x444d4142;
+    private static final int IN_Q_OVERFLOW = 0x4000;
+
+    /** The kernel, less what a test puts in its place. */
+    private static final class Kernel implements PeerCalls {
+        private final PeerCalls linux = PeerCalls.linux();
+        final AtomicInteger inotify = new AtomicInteger();
+        final AtomicInteger eventfd = new AtomicInteger();
+        final AtomicInteger addWatch = new AtomicInteger();
+        final AtomicInteger await = new AtomicInteger();
+        /** How often the next reads of inotify answer with what a test says: an error, or 0 for an overflow. */
+        final AtomicInteger faults = new AtomicInteger();
+        volatile int fault;
+        volatile int instance = -1;
+        volatile boolean fdinfoFails;
+        volatile boolean fdinfoIsCut;
+        /** What fdinfo counts; null asks the kernel. */
+        volatile String count;
+        final AtomicInteger asked = new AtomicInteger();
+
+        @Override
+        public int inotify() {
+            return inotify.get() != 0 ? inotify.get() : (instance = linux.inotify());
+        }
+
+        @Override
+        public int addWatch(int inotify, String path, int mask) {
+            return addWatch.get() != 0 ? addWatch.get() : linux.addWatch(inotify, path, mask);
+        }
+
+        @Override
+        public int removeWatch(int inotify, int watch) {
+            return linux.removeWatch(inotify, watch);
+        }
+
+        @Override
+        public int eventfd() {
+            return eventfd.get() != 0 ? eventfd.get() : linux.eventfd();
+        }
+
+        @Override
+        public int signal(int eventfd) {
+            return linux.signal(eventfd);
+        }
+
+        @Override
+        public long read(int fd, MemorySegment into) {
+            if (fd != instance || faults.getAndUpdate(left -> Math.max(0, left - 1)) == 0) {
+                return linux.read(fd, into);
+            }
+            if (fault != 0) {
+                return fault;
+            }
+            while (linux.read(fd, into) > 0) {
+                // lost
+            }
+            into.asSlice(0, 16).fill((byte) 0).set(JAVA_INT, 0, -1);
+            into.set(JAVA_INT, 4, IN_Q_OVERFLOW);
+            return 16;
+        }
+
+        @Override
+        public int await(int one, int other, int millis) {
+            int answer = await.getAndSet(0);
+            return answer != 0 ? answer : linux.await(one, other, millis);
+        }
+
+        @Override
+        public String fdinfo(int fd) throws IOException {
+            asked.incrementAndGet();
+            if (fdinfoFails) {
+                throw new IOException("Too many open files");
+            }
+            String text = count == null || fd == instance ? linux.fdinfo(fd) : "size:\t8192\n" + count;
+            return fdinfoIsCut ? text.substring(0, text.indexOf("inotify wd:") + 5) : text;
+        }
+    }
+
+    private final Syscalls syscalls = Syscalls.linux();
+    private final Kernel kernel = new Kernel();
+    private final Peers peers = new Peers(new PeerTable(syscalls, kernel));
+    private final AtomicInteger gone = new AtomicInteger();
+
+    @TempDir
+    Path folder;
+
+    private List<String> before;
+
+    @BeforeAll
+    static void load_what_the_first_use_loads() throws IOException {
+        Syscalls syscalls = Syscalls.linux();
+        try (Peers warm = new Peers();
+                OwnedFd fd = memfd(syscalls)) {
+            PeerWatch watch = warm.watch("warm", SIZE, fd.fd());
+            watch.whenGone(() -> fail("it is held"));
+        }
+        descriptors();
+    }
+
+    @BeforeEach
+    void count() throws IOException {
+        before = descriptors();
+    }
+
+    @AfterEach
+    void nothing_is_left() throws IOException {
+        peers.close();
+        assertEquals(before, descriptors());
+        assertEquals(List.of(), threads());
+    }
+
+    @Test
+    void memory_that_nobody_got_is_gone_when_its_owner_lets_go_and_no_thread_is_needed() {
+        OwnedFd fd = memfd(syscalls);
+        PeerWatch watch = watch(fd);
+        fd.close();
+        watch.whenGone(gone::incrementAndGet);
+        assertEquals(1, gone.get());
+        assertEquals(List.of(), threads());
+    }
+
+    @Test
+    void a_mapping_alone_holds_and_is_no_descriptor() {
+        try (Arena arena = Arena.ofConfined()) {
+            OwnedFd fd = memfd(syscalls);
+            new Mmap(syscalls).map(fd, SIZE, Access.READ, arena);
+            PeerWatch watch = watch(fd);
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            letEventsPass(peers);
+            assertEquals(0, gone.get());
+        }
+        await("gone", () -> gone.get() == 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "descriptor, exit", "mapping, exit", "message, exit", "descriptor, kill", "mapping, kill", "message, kill"
+    })
+    void another_process_holds_until_it_ends(String how, String end) throws IOException {
+        OwnedFd fd = memfd(syscalls);
+        PeerWatch watch = watch(fd);
+        try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            letEventsPass(peers);
+            assertEquals(0, gone.get());
+            if (end.equals("exit")) {
+                holder.exit();
+            } else {
+                holder.kill();
+            }
+            await("gone", () -> gone.get() == 1);
+        }
+    }
+
+    @Test
+    void a_thousand_come_and_go_and_each_is_told_once() throws IOException {
+        List<OwnedFd> held = new ArrayList<>();
+        AtomicInteger[] told = new AtomicInteger[1000];
+        for (int i = 0; i < told.length; i++) {
+            AtomicInteger mine = told[i] = new AtomicInteger();
+            OwnedFd fd = memfd(syscalls);
+            held.add(new Fd(syscalls, syscalls.fcntl(fd.fd(), 1030, 0)));
+            PeerWatch watch = watch(fd);
+            fd.close();
+            watch.whenGone(mine::incrementAndGet);
+            if (i % 3 == 0) {
+                held.removeFirst().close();
+            }
+        }
+        for (AtomicInteger one : told) {
+            assertTrue(one.get() <= 1);
+        }
+        held.forEach(OwnedFd::close);
+        for (AtomicInteger one : told) {
+            await("told", () -> one.get() == 1);
+        }
+        assertFalse(kernel.fdinfo(kernel.instance).contains("inotify wd:"), "watches are left");
+    }
+
+    /** More events than the kernel queues, none of which is read before all are there. */
+    @Test
+    void what_an_overflow_of_the_kernels_queue_hides_is_found() throws IOException {
+        int queue = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/inotify/max_queued_events")).strip());
+        assertTrue(queue <= 65_536, "a queue of " + queue + " events takes too much memory to fill; lower"
+                + " fs.inotify.max_queued_events to 16384 for the test");
+        OwnedFd held = memfd(syscalls);
+        PeerWatch holds = watch(held);
+        List<PeerWatch> watches = new ArrayList<>();
+        for (int i = 0; i < queue / 2 + 100; i++) { // two events each
+            try (OwnedFd fd = memfd(syscalls)) {
+                watches.add(watch(fd));
+            }
+        }
+        AtomicInteger others = new AtomicInteger();
+        holds.whenGone(others::incrementAndGet);
+        watches.forEach(watch -> watch.whenGone(gone::incrementAndGet));
+        assertEquals(watches.size(), gone.get());
+        assertEquals(0, others.get());
+        held.close();
+        await("the last", () -> others.get() == 1);
+    }
+
+    @Test
+    void after_lost_events_the_kernels_own_list_decides() {
+        OwnedFd lost = memfd(syscalls);
+        OwnedFd held = memfd(syscalls);
+        PeerWatch lostWatch = watch(lost);
+        AtomicInteger others = new AtomicInteger();
+        watch(held).whenGone(others::incrementAndGet);
+        kernel.faults.set(1);
+        lost.close();
+        lostWatch.whenGone(gone::incrementAndGet);
+        await("gone", () -> gone.get() == 1);
+        letEventsPass(peers);
+        assertEquals(0, others.get());
+        held.close();
+        await("the other", () -> others.get() == 1);
+        assertEquals(1, gone.get());
+    }
+
+    @Test
+    void while_the_list_cannot_be_read_all_is_held_and_it_is_asked_for_again() {
+        for (boolean cut : new boolean[] {false, true}) {
+            gone.set(0);
+            OwnedFd lost = memfd(syscalls);
+            OwnedFd held = memfd(syscalls);
+            PeerWatch watch = watch(lost);
+            PeerWatch other = watch(held);
+            kernel.fdinfoFails = !cut;
+            kernel.fdinfoIsCut = cut;
+            kernel.faults.set(1);
+            lost.close();
+            watch.whenGone(gone::incrementAndGet);
+            int before = kernel.asked.get();
+            await("asked again", () -> kernel.asked.get() > before + 1);
+            assertEquals(0, gone.get());
+            kernel.fdinfoFails = false;
+            kernel.fdinfoIsCut = false;
+            await("gone", () -> gone.get() == 1);
+            other.close();
+            held.close();
+        }
+    }
+
+    @Test
+    void a_signal_delays_nothing_and_half_an_event_loses_nothing() {
+        for (int fault : new int[] {-Errno.EINTR.number(), 8, -Errno.EIO.number()}) {
+            gone.set(0);
+            OwnedFd fd = memfd(syscalls);
+            PeerWatch watch = watch(fd);
+            kernel.fault = fault;
+            kernel.faults.set(1);
+            kernel.await.set(-Errno.EINTR.number());
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            await("gone in spite of " + fault, () -> gone.get() == 1);
+        }
+    }
+
+    @Test
+    void a_wait_that_the_kernel_refuses_is_tried_again() {
+        OwnedFd fd = memfd(syscalls);
+        kernel.await.set(-Errno.ENOMEM.number());
+        watch(fd).whenGone(gone::incrementAndGet);
+        await("the refusal", () -> kernel.await.get() == 0);
+        fd.close();
+        await("gone", () -> gone.get() == 1);
+    }
+
+    @Test
+    void a_limit_of_the_system_is_told_with_its_remedy_and_costs_nothing() {
+        OwnedFd fd = memfd(syscalls);
+        refused(kernel.eventfd, Errno.EMFILE, "ulimit -n", fd);
+        refused(kernel.inotify, Errno.EMFILE, "fs.inotify.max_user_instances", fd);
+        refused(kernel.addWatch, Errno.ENOSPC, "fs.inotify.max_user_watches", fd);
+        refused(kernel.addWatch, Errno.ENOMEM, "close buffers", fd);
+        PeerWatch watch = watch(fd);
+        fd.close();
+        watch.whenGone(gone::incrementAndGet);
+        assertEquals(1, gone.get());
+    }
+
+    private void refused(AtomicInteger call, Errno errno, String remedy, OwnedFd fd) {
+        call.set(-errno.number());
+        HeapException refusal = assertThrows(HeapException.class, () -> watch(fd));
+        call.set(0);
+        assertEquals(errno, refusal.errno());
+        assertTrue(refusal.getMessage().startsWith("heap 'camera': "), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("8 KiB"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
+    }
+
+    @Test
+    void what_is_neither_memfd_nor_dma_buf_cannot_be_followed() {
+        try (OwnedFd device = new Fd(syscalls, syscalls.open("/dev/null", 0))) {
+            HeapException refusal = assertThrows(HeapException.class, () -> watch(device));
+            assertEquals(Errno.ENOTSUP, refusal.errno());
+            assertTrue(refusal.getMessage().contains("neither memfd nor dma-buf"), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void a_dma_buf_is_held_until_the_count_is_ours_alone() {
+        try (Peers counted = counted()) {
+            OwnedFd fd = memfd(syscalls);
+            kernel.count = "count:\t2\n";
+            PeerWatch watch = counted.watch("camera", SIZE, fd.fd());
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            int asked = kernel.asked.get();
+            await("asked again", () -> kernel.asked.get() > asked + 1);
+            assertEquals(0, gone.get());
+            kernel.fdinfoFails = true;
+            int failed = kernel.asked.get();
+            await("asked in vain", () -> kernel.asked.get() > failed + 1);
+            assertEquals(0, gone.get(), "what is not known is held");
+            kernel.fdinfoFails = false;
+            kernel.count = "count:\t1\nexp_name:\tsystem\n";
+            await("gone", () -> gone.get() == 1);
+        }
+    }
+
+    @Test
+    void all_who_follow_one_dma_buf_do_so_through_one_descriptor() throws IOException {
+        PeerTable table = countedTable();
+        try (Peers broker = new Peers(table);
+                Peers carveout = new Peers(table);
+                OwnedFd fd = memfd(syscalls)) {
+            kernel.count = "count:\t2\n";
+            int descriptors = descriptors().size();
+            PeerWatch one = broker.watch("camera", SIZE, fd.fd());
+            assertEquals(descriptors + 2, descriptors().size(), "the memory's and the event counter");
+            PeerWatch other = carveout.watch("camera", SIZE, fd.fd());
+            assertEquals(descriptors + 2, descriptors().size());
+            one.whenGone(gone::incrementAndGet);
+            kernel.count = "count:\t1\n";
+            other.whenGone(gone::incrementAndGet);
+            assertEquals(2, gone.get());
+            assertEquals(descriptors + 1, descriptors().size());
+        }
+    }
+
+    @Test
+    void one_who_stops_waiting_takes_nothing_from_another() {
+        PeerTable table = new PeerTable(syscalls, kernel);
+        try (Peers stays = new Peers(table)) {
+            OwnedFd fd = memfd(syscalls);
+            PeerWatch watch = stays.watch("camera", SIZE, fd.fd());
+            Peers leaves = new Peers(table);
+            leaves.watch("camera", SIZE, fd.fd()).whenGone(() -> fail("closed"));
+            leaves.watch("camera", SIZE, fd.fd()).close();
+            leaves.close();
+            leaves.close();
+            assertThrows(IllegalStateException.class, () -> leaves.watch("camera", SIZE, fd.fd()));
+            watch.whenGone(gone::incrementAndGet);
+            assertEquals(0, gone.get());
+            fd.close();
+            await("gone", () -> gone.get() == 1);
+        }
+    }
+
+    @Test
+    void a_kernel_that_does_not_count_is_found_out_before_the_descriptor_leaves() throws IOException {
+        try (Peers counted = counted();
+                OwnedFd fd = memfd(syscalls)) {
+            kernel.count = "";
+            for (boolean fails : new boolean[] {false, true}) {
+                kernel.fdinfoFails = fails;
+                HeapException refusal =
+                        assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd()));
+                assertEquals(Errno.ENOTSUP, refusal.errno());
+                assertTrue(refusal.getMessage().contains("/proc"), refusal.getMessage());
+            }
+        }
+    }
+
+    @Test
+    void a_closed_wait_is_never_told() {
+        OwnedFd fd = memfd(syscalls);
+        PeerWatch before = watch(fd);
+        PeerWatch after = watch(fd);
+        before.close();
+        before.whenGone(() -> fail("closed before"));
+        after.whenGone(() -> fail("closed after"));
+        after.close();
+        after.close();
+        peers.close();
+        PeerWatch[] late = new PeerWatch[1];
+        assertThrows(IllegalStateException.class, () -> late[0] = watch(fd));
+        fd.close();
+    }
+
+    @Test
+    void the_end_of_ones_own_uses_is_told_once() {
+        try (OwnedFd fd = memfd(syscalls)) {
+            PeerWatch watch = watch(fd);
+            watch.whenGone(() -> {});
+            assertThrows(IllegalStateException.class, () -> watch.whenGone(() -> {}));
+        }
+    }
+
+    @Test
+    void a_callback_that_throws_harms_nobody() {
+        try (Arena arena = Arena.ofConfined()) {
+            for (int i = 0; i < 3; i++) {
+                OwnedFd fd = memfd(syscalls);
+                new Mmap(syscalls).map(fd, SIZE, Access.READ, arena);
+                PeerWatch watch = watch(fd);
+                fd.close();
+                watch.whenGone(() -> {
+                    gone.incrementAndGet();
+                    throw new IllegalStateException("as the test wants it");
+                });
+            }
+        }
+        await("all three", () -> gone.get() == 3);
+        assertEquals(1, threads().size());
+    }
+
+    @Test
+    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_made_it() {
+        InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
+        inherited.set(new Object());
+        ClassLoader vendors = new ClassLoader() {};
+        ClassLoader before = Thread.currentThread().getContextClassLoader();
+        Thread.currentThread().setContextClassLoader(vendors);
+        AtomicReference<Thread> thread = new AtomicReference<>();
+        AtomicReference<Object> value = new AtomicReference<>("not asked");
+        OwnedFd fd = memfd(syscalls);
+        try {
+            watch(fd).whenGone(() -> {
+                value.set(inherited.get());
+                thread.set(Thread.currentThread());
+            });
+        } finally {
+            Thread.currentThread().setContextClassLoader(before);
+            inherited.remove();
+        }
+        fd.close();
+        await("told", () -> thread.get() != null);
+        assertNull(value.get());
+        assertFalse(vendors == thread.get().getContextClassLoader());
+        assertTrue(thread.get().isDaemon());
+    }
+
+    private PeerWatch watch(OwnedFd fd) {
+        return peers.watch("camera", SIZE, fd.fd());
+    }
+
+    private Peers counted() {
+        return new Peers(countedTable());
+    }
+
+    private PeerTable countedTable() {
+        return new PeerTable(new CountedSyscalls().answer("fileSystem", DMA_BUF_MAGIC).calling(), kernel);
+    }
+
+    /** Waits until an end that comes later was told, so what came before it would have been. */
+    private void letEventsPass(Peers through) {
+        AtomicInteger passed = new AtomicInteger();
+        OwnedFd later = memfd(syscalls);
+        through.watch("later", SIZE, later.fd()).whenGone(passed::incrementAndGet);
+        later.close();
+        await("later events", () -> passed.get() == 1);
+    }
+
+    private static OwnedFd memfd(Syscalls syscalls) {
+        int fd = syscalls.memfdCreate("peers-test", 1);
+        assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
+        return new Fd(syscalls, fd);
+    }
+
+    private static List<String> threads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(Thread::isAlive)
+                .map(Thread::getName)
+                .filter("dmaheap-peers"::equals)
+                .toList();
+    }
+
+    private static List<String> descriptors() {
+        Path folder = Path.of("/proc/self/fd");
+        try (Stream<Path> open = Files.list(folder)) {
+            return open.map(fd -> {
+                        try {
+                            return fd.getFileName() + " " + Files.readSymbolicLink(fd);
+                        } catch (IOException e) {
+                            return ""; // closed since, as the list's own
+                        }
+                    })
+                    .filter(line -> line.contains("anon_inode") || line.contains("peers-test"))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void await(String what, BooleanSupplier condition) {
+        long start = System.nanoTime();
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() - start < 30_000_000_000L, () -> "waited in vain: " + what);
+            Thread.onSpinWait();
+        }
+    }
+}

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that gets a descriptor and keeps its memory in one way only, until a line comes or it is killed.
+
+holder.py SOCKET descriptor   keeps the descriptor
+holder.py SOCKET mapping      maps the memory and closes the descriptor
+holder.py SOCKET message      sends the descriptor to itself, closes it, and does not receive it
+
+The text that comes with the descriptor is the memory's size. Says "held" when it holds it.
+"""
+import array
+import ctypes
+import os
+import socket
+import sys
+
+path, how = sys.argv[1:3]
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+    peer.connect(path)
+    text, data, _, _ = peer.recvmsg(256, socket.CMSG_SPACE(4))
+fd = array.array("i", data[0][2])[0]
+
+if how == "mapping":
+    libc = ctypes.CDLL(None, use_errno=True)  # the module mmap would keep a descriptor
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    if libc.mmap(None, int(text), 1, 1, fd, 0) == ctypes.c_void_p(-1).value:  # PROT_READ, MAP_SHARED
+        sys.exit(os.strerror(ctypes.get_errno()))
+elif how == "message":
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
+    ends[0].sendmsg([b"x"], [rights])
+if how != "descriptor":
+    os.close(fd)
+print("held", flush=True)
+sys.stdin.readline()
