@@ -102,7 +102,7 @@ public final class MemfdSource implements MemorySource {
     private HeapBuffer readOnlyExport(String name, long size) {
         int writable = memfd.create(heap, name, size, 0);
         try {
-            MemorySegment kept = keepMapped(writable, size);
+            MemorySegment kept = mmap.mapToKeep(heap, writable, size);
             int readOnly = -1;
             try {
                 readOnly = syscalls.open("/proc/self/fd/" + writable, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
@@ -124,15 +124,6 @@ public final class MemfdSource implements MemorySource {
             }
         } finally {
             syscalls.close(writable);
-        }
-    }
-
-    private MemorySegment keepMapped(int fd, long size) {
-        try {
-            return mmap.map(heap, fd, size, Access.READ_WRITE);
-        } catch (HeapException e) {
-            // The process has no room for a mapping. Another heap would not help, so this is not ENOMEM.
-            throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
         }
     }
 }

@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -54,20 +55,52 @@ public final class Mmap {
     }
 
     /** Maps for a heap's buffer; the caller unmaps. */
-    @SuppressWarnings("restricted") // gives a mapping of this process its size
     MemorySegment map(String heap, int fd, long size, Access access) {
+        MemorySegment mapping = mapUnpopulated(heap, fd, size, access);
+        populate(heap, mapping, access);
+        return mapping;
+    }
+
+    /**
+     * Maps a memfd of a heap's own for reading and writing, for the life of its buffer, with every page touched. What
+     * fallocate(2) made holds old contents until then. The file hides that, and a dma-buf of its pages does not.
+     *
+     * @throws HeapException {@link Errno#EAGAIN} where the process has no room for a mapping: another heap would not
+     *     help
+     */
+    MemorySegment mapToKeep(String heap, int fd, long size) {
+        try {
+            MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE);
+            if (!populate(heap, mapping, Access.READ_WRITE)) {
+                for (long offset = 0; offset < size; offset += Bytes.PAGE) {
+                    mapping.set(ValueLayout.JAVA_BYTE, offset, (byte) 0);
+                }
+            }
+            return mapping;
+        } catch (HeapException e) {
+            throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
+        }
+    }
+
+    @SuppressWarnings("restricted") // gives a mapping of this process its size
+    private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access) {
         int protection = access.writes() ? PROT_READ | PROT_WRITE : PROT_READ;
         long address = syscalls.mmap(size, protection, MAP_SHARED, fd, 0);
         if (address < 0) {
             throw Refusal.of(heap, size, "mmap", (int) address);
         }
-        int result = populate(address, size, access);
-        // EINVAL: the kernel is too old to fill page tables ahead, or the memory is no file's; the accesses will.
-        if (result < 0 && result != -Errno.EINVAL.number()) {
-            syscalls.munmap(address, size);
-            throw Refusal.of(heap, size, "madvise(MADV_POPULATE)", result);
-        }
         return MemorySegment.ofAddress(address).reinterpret(size);
+    }
+
+    /** {@return whether page tables were filled; false where accesses will do it one by one}. Unmaps when it throws. */
+    private boolean populate(String heap, MemorySegment mapping, Access access) {
+        int result = populate(mapping.address(), mapping.byteSize(), access);
+        // EINVAL: the kernel is too old to fill page tables ahead, or the memory is no file's.
+        if (result < 0 && result != -Errno.EINVAL.number()) {
+            unmap(mapping);
+            throw Refusal.of(heap, mapping.byteSize(), "madvise(MADV_POPULATE)", result);
+        }
+        return result >= 0;
     }
 
     private int populate(long address, long size, Access access) {

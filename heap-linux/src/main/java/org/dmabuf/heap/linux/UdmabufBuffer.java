@@ -6,32 +6,28 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A memfd for the CPU and a dma-buf of the same pages for everybody else. The memfd never leaves: it is mapped here,
- * because its page tables can be filled at once and the kernel can read and write its memory in system calls, neither
- * of which holds for a mapping of the dma-buf.
+ * A memfd for the CPU and a dma-buf of the same pages for everybody else. The memfd was mapped before the dma-buf was
+ * made, to clear its pages, and that mapping is handed out: its page tables are filled, and the kernel can read and
+ * write its memory in system calls, neither of which holds for a mapping of the dma-buf.
  */
 final class UdmabufBuffer implements HeapBuffer {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final Brackets brackets;
-    private final String heap;
-    private final int memfd;
+    private final MemorySegment kept;
     private final int dmaBuf;
-    private final long size;
 
-    UdmabufBuffer(Syscalls syscalls, Mmap mmap, String heap, int memfd, int dmaBuf, long size) {
+    UdmabufBuffer(Syscalls syscalls, Mmap mmap, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
-        this.brackets = new Brackets(syscalls, heap, size, false);
-        this.heap = heap;
-        this.memfd = memfd;
+        this.brackets = new Brackets(syscalls, heap, kept.byteSize(), false);
+        this.kept = kept;
         this.dmaBuf = dmaBuf;
-        this.size = size;
     }
 
     @Override
     public long size() {
-        return size;
+        return kept.byteSize();
     }
 
     /** After the first bracket: a peer that has the descriptor could else make it at the same time as we. */
@@ -43,12 +39,12 @@ final class UdmabufBuffer implements HeapBuffer {
 
     @Override
     public MemorySegment map(Access access) {
-        return mmap.map(heap, memfd, size, access);
+        return kept;
     }
 
     @Override
     public void unmap(MemorySegment mapping) {
-        mmap.unmap(mapping);
+        // Kept until release.
     }
 
     @Override
@@ -63,7 +59,7 @@ final class UdmabufBuffer implements HeapBuffer {
 
     @Override
     public void release() {
+        mmap.unmap(kept);
         syscalls.close(dmaBuf);
-        syscalls.close(memfd);
     }
 }

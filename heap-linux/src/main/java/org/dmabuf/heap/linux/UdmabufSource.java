@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -133,16 +134,26 @@ public final class UdmabufSource implements MemorySource {
         requireWithinLimit(size);
         // Sealed against shrinking and against nothing else: udmabuf takes no memfd that is sealed against writing.
         int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
-        int dmaBuf = -1;
         try {
-            dmaBuf = create(fd, size);
-            DmaBufName.set(syscalls, heap, dmaBuf, size, name);
-            return new UdmabufBuffer(syscalls, mmap, heap, fd, dmaBuf, size);
-        } catch (RuntimeException | Error e) {
-            if (dmaBuf >= 0) {
-                syscalls.close(dmaBuf);
+            MemorySegment kept = mmap.mapToKeep(heap, fd, size);
+            try {
+                return makeDmaBuf(name, fd, kept);
+            } catch (RuntimeException | Error e) {
+                mmap.unmap(kept);
+                throw e;
             }
-            syscalls.close(fd);
+        } finally {
+            syscalls.close(fd); // the mapping and the dma-buf keep its pages
+        }
+    }
+
+    private HeapBuffer makeDmaBuf(String name, int memfd, MemorySegment kept) {
+        int dmaBuf = create(memfd, kept.byteSize());
+        try {
+            DmaBufName.set(syscalls, heap, dmaBuf, kept.byteSize(), name);
+            return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf);
+        } catch (RuntimeException | Error e) {
+            syscalls.close(dmaBuf);
             throw e;
         }
     }

@@ -172,4 +172,30 @@ class MmapTest {
             assertFalse(segment.isReadOnly());
         }
     }
+
+    /** Else the pages of a dma-buf made of it would show what they held before. */
+    @Test
+    void what_is_mapped_to_keep_has_every_page_touched_also_where_the_kernel_cannot_do_it_ahead() throws IOException {
+        syscalls.answer("madvise", -Errno.EINVAL.number());
+        MemorySegment untouched = mmap.map("camera", fd.fd(), SIZE, Access.READ_WRITE);
+        assertEquals(0, resident());
+        mmap.unmap(untouched);
+
+        MemorySegment kept = mmap.mapToKeep("camera", fd.fd(), SIZE);
+        assertEquals(SIZE, resident());
+        mmap.unmap(kept);
+    }
+
+    /** Bytes of the one mapping that the page tables have. */
+    private static long resident() throws IOException {
+        List<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"));
+        boolean here = false;
+        for (String line : lines) {
+            here |= line.contains("/memfd:" + NAME);
+            if (here && line.startsWith("Rss:")) {
+                return Long.parseLong(line.substring("Rss:".length()).replace("kB", "").strip()) * 1024;
+            }
+        }
+        throw new AssertionError("nothing is mapped");
+    }
 }

@@ -150,6 +150,8 @@ class DmaBufBackendsTest {
         "UDMABUF, memfdCreate, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
         "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
+        "UDMABUF, madvise, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
         "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
         "UDMABUF, udmabufCreate, ENOMEM, ENOMEM, ioctl(UDMABUF_CREATE), close buffers",
         "UDMABUF, udmabufCreate, EMFILE, EMFILE, ioctl(UDMABUF_CREATE), LimitNOFILE=",
@@ -183,6 +185,7 @@ class DmaBufBackendsTest {
         "UDMABUF, memfdCreate, EMFILE",
         "UDMABUF, fallocate, ENOSPC",
         "UDMABUF, fcntl, EPERM",
+        "UDMABUF, mmap, ENOMEM",
         "UDMABUF, udmabufCreate, EINVAL",
         "UDMABUF, dmaBufSetName, EFAULT",
         "UDMABUF, dmaBufSync, EINVAL"
@@ -372,10 +375,11 @@ class DmaBufBackendsTest {
     void what_a_buffer_costs_in_system_calls() {
         String[] calls = {
             "open", "dmaHeapAllocate", "memfdCreate", "fallocate", "fcntl", "udmabufCreate", "dmaBufSetName", "seekEnd",
-            "dmaBufSync", "close"
+            "dmaBufSync", "close", "mmap", "madvise", "munmap"
         };
-        assertCosts(Kind.DMA_HEAP, calls, 0, 1, 0, 0, 0, 0, 1, 1, 2, 1);
-        assertCosts(Kind.UDMABUF, calls, 0, 0, 1, 1, 1, 1, 1, 0, 4, 2); // two of them for the table
+        assertCosts(Kind.DMA_HEAP, calls, 0, 1, 0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1);
+        // Two syncs of it for the table; the one mapping is from the start, to clear the pages.
+        assertCosts(Kind.UDMABUF, calls, 0, 0, 1, 1, 1, 1, 1, 0, 4, 2, 1, 1, 1);
     }
 
     private void assertCosts(Kind kind, String[] calls, long... expected) {
@@ -384,6 +388,7 @@ class DmaBufBackendsTest {
         HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
         buffer.descriptor();
         buffer.beginCpuAccess(Access.READ);
+        buffer.unmap(buffer.map(Access.READ_WRITE));
         buffer.endCpuAccess(Access.READ);
         buffer.release();
         long[] made = counts(calls);
