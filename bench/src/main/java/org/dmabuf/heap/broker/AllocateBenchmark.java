@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
@@ -68,7 +69,7 @@ public class AllocateBenchmark {
     private final Ledger ledger = new Ledger();
     private final HeapTable table = new HeapTable(ledger);
     private final Reaper reaper = new Reaper();
-    private final Client client = new Client(ledger.enter("bench"), "bench");
+    private final Client client = new Client(ledger.enter("bench"), "bench", new Leaks());
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
     private final AllocationRequest byName = AllocationRequest.of(SIZE).from("heap-20");
@@ -81,7 +82,10 @@ public class AllocateBenchmark {
 
     @Setup
     public void arrive() {
-        allocator = new Allocator(table, ledger, reaper, new Descriptors(Syscalls.linux()), new Peers());
+        allocator = new Allocator(
+                table,
+                ledger,
+                new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(new Peers()), journals()));
         for (int id = 0; id < HEAPS - 1; id++) {
             table.arrived(
                     id,
@@ -95,6 +99,13 @@ public class AllocateBenchmark {
         }
         table.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
         reaper.start();
+    }
+
+    /** As in a gateway where nobody records. */
+    private static Journals journals() {
+        Journals journals = new Journals();
+        journals.add(new FlightJournal());
+        return journals;
     }
 
     @TearDown

@@ -11,7 +11,6 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.AdoptedMemory;
 import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Syscalls;
 
@@ -30,16 +29,14 @@ final class Adoption {
 
     private final Account account;
     private final Ledger ledger;
-    private final Reaper reaper;
-    private final Descriptors descriptors;
+    private final Upkeep upkeep;
     private final Syscalls syscalls;
     private final Headroom headroom;
 
-    Adoption(Ledger ledger, Reaper reaper, Descriptors descriptors, Syscalls syscalls, Headroom headroom) {
+    Adoption(Ledger ledger, Upkeep upkeep, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
         account = ledger.open(NAME);
-        this.reaper = reaper;
-        this.descriptors = descriptors;
+        this.upkeep = upkeep.withoutPeers(); // its maker is charged for what lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
     }
@@ -85,8 +82,7 @@ final class Adoption {
         boolean charged = false;
         try {
             HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-            Buffer buffer = new Buffer(
-                    memory, memory.size(), description, charge, true, name, reaper, descriptors, Optional.empty());
+            Buffer buffer = new Buffer(memory, memory.size(), description, charge, true, name, upkeep);
             require(charge.begin(buffer), charge, memory.size()); // its sender may have made it larger meanwhile
             charged = true;
             return buffer;

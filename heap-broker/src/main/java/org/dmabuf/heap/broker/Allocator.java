@@ -8,8 +8,6 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,16 +18,12 @@ final class Allocator {
 
     private final HeapTable table;
     private final Ledger ledger;
-    private final Reaper reaper;
-    private final Descriptors descriptors;
-    private final Optional<Peers> peers;
+    private final Upkeep upkeep;
 
-    Allocator(HeapTable table, Ledger ledger, Reaper reaper, Descriptors descriptors, Peers peers) {
+    Allocator(HeapTable table, Ledger ledger, Upkeep upkeep) {
         this.table = table;
         this.ledger = ledger;
-        this.reaper = reaper;
-        this.descriptors = descriptors;
-        this.peers = Optional.of(peers);
+        this.upkeep = upkeep;
     }
 
     /**
@@ -42,28 +36,26 @@ final class Allocator {
      */
     DmaBuf allocate(Client client, AllocationRequest request) {
         client.requireActive();
+        Journal.Allocation record = upkeep.journal().allocating();
         try {
-            return serve(client, request);
+            Walk walk = new Walk(client, new CheckedRequest(request), table.routes());
+            Lease lease = walk.go();
+            record.end(client.bundle(), lease.heapName(), request.name(), request.size(), walk.refusals.count(), "");
+            return lease;
         } catch (HeapException e) {
             client.account().failures().count(e.errno());
+            record.end(
+                    client.bundle(),
+                    e.heap(),
+                    request.name(),
+                    request.size(),
+                    e.attempts().size(),
+                    e.errno().name());
+            if (e.errno() == Errno.ENOMEM) {
+                upkeep.journal().lowMemory(e.heap(), request.size(), e.getMessage());
+            }
             throw e;
         }
-    }
-
-    private Lease serve(Client client, AllocationRequest request) {
-        Walk walk = new Walk(client, new CheckedRequest(request), table.routes());
-        Lease lease;
-        if (request.mask().isPresent()) {
-            lease = walk.byMask(request.mask().getAsLong());
-        } else if (!request.heaps().isEmpty()) {
-            lease = walk.byName(request.heaps());
-        } else {
-            lease = walk.inOrder();
-        }
-        if (lease == null) {
-            throw walk.refusals.all();
-        }
-        return lease;
     }
 
     /** One request on its way, over the routes of one moment. */
@@ -84,7 +76,23 @@ final class Allocator {
             refusals = new Refusals(wanted.request(), routes, demands);
         }
 
-        Lease byMask(long mask) {
+        Lease go() {
+            AllocationRequest request = wanted.request();
+            Lease lease;
+            if (request.mask().isPresent()) {
+                lease = byMask(request.mask().getAsLong());
+            } else if (!request.heaps().isEmpty()) {
+                lease = byName(request.heaps());
+            } else {
+                lease = inOrder();
+            }
+            if (lease == null) {
+                throw refusals.all();
+            }
+            return lease;
+        }
+
+        private Lease byMask(long mask) {
             for (long places = routes.places(mask); places != 0; places &= places - 1) {
                 Lease lease = ask(routes.first(places));
                 if (lease != null) {
@@ -94,7 +102,7 @@ final class Allocator {
             return null;
         }
 
-        Lease byName(List<String> names) {
+        private Lease byName(List<String> names) {
             for (int i = 0; i < names.size(); i++) {
                 Heap heap = routes.named(names.get(i));
                 if (heap == null) {
@@ -109,7 +117,7 @@ final class Allocator {
             return null;
         }
 
-        Lease inOrder() {
+        private Lease inOrder() {
             for (int turn = 0; turn < routes.size(); turn++) {
                 Lease lease = ask(routes.inOrder(turn));
                 if (lease != null) {
@@ -222,9 +230,7 @@ final class Allocator {
                         charge,
                         wanted.exportable(),
                         wanted.name(),
-                        reaper,
-                        descriptors,
-                        peers);
+                        upkeep);
                 require(charge.begin(buffer), charge, size); // it may be larger than what was reserved
                 accepted = true;
                 return buffer;

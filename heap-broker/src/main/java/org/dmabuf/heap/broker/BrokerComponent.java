@@ -3,8 +3,10 @@ package org.dmabuf.heap.broker;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Peers;
@@ -81,12 +83,22 @@ public final class BrokerComponent {
                 description = "Entries HEAP=WHO between blanks: a symbolic name, a location, which has a colon, or"
                         + " NAME@LOCATION; * stands for anything. Who is not named may not use a heap that is")
         String[] allow() default {};
+
+        /** {@return whether each allocation keeps its stack, for the report of a buffer that is lost} */
+        @AttributeDefinition(
+                name = "Leak detection",
+                description = "Keep the stack of each allocation, to tell where a buffer that was lost was allocated;"
+                        + " costs microseconds an allocation")
+        boolean leak_detection() default false;
     }
 
     private final BundleContext context;
+    private final Journal flight = flightJournal();
+    private final Journals journals = new Journals();
+    private final Leaks leaks = new Leaks();
     private final Ledger ledger = new Ledger();
     private final HeapTable table = new HeapTable(ledger);
-    private final HeapNews news = new HeapNews(table);
+    private final HeapNews news = new HeapNews(table, journals);
     private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
     private final Clients clients;
@@ -102,27 +114,31 @@ public final class BrokerComponent {
     @Activate
     public BrokerComponent(BundleContext context, Config config) {
         this.context = context;
-        Descriptors descriptors = new Descriptors(Syscalls.linux());
-        Adoption adoption = new Adoption(ledger, reaper, descriptors, Syscalls.linux(), Headroom.machine());
+        journals.add(flight);
+        Upkeep upkeep = new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(peers), journals);
+        Adoption adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
-                ledger,
-                new Allocator(table, ledger, reaper, descriptors, peers),
-                adoption,
-                new HeapListing(table, adoption));
+                ledger, new Allocator(table, ledger, upkeep), adoption, new HeapListing(table, adoption), leaks);
         modified(config);
+    }
+
+    /** A Java that was made for a small machine may be without Flight Recorder. */
+    private static Journal flightJournal() {
+        return ModuleLayer.boot().findModule("jdk.jfr").isPresent() ? new FlightJournal() : new Journal() {};
     }
 
     @Activate
     @SuppressWarnings("unchecked") // the framework knows a factory by no other type
     void activate() {
         reaper.start();
+        leaks.start();
         try {
             context.addBundleListener(clients);
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
                     HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
             if (registration == null) { // then nobody will call deactivate
-                reaper.stop();
+                end();
                 context.removeBundleListener(clients);
             }
         }
@@ -130,6 +146,7 @@ public final class BrokerComponent {
 
     @Modified
     void modified(Config config) {
+        leaks.detect(config.leak_detection());
         drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
         try {
             ledger.apply(Rules.of(
@@ -149,8 +166,23 @@ public final class BrokerComponent {
         drainAll();
         context.removeBundleListener(clients);
         clients.stopAll();
+        end();
+    }
+
+    private void end() {
+        leaks.stop();
         reaper.stop();
         peers.close();
+        flight.close();
+    }
+
+    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)
+    void addJournal(Journal journal) {
+        journals.add(journal);
+    }
+
+    void removeJournal(Journal journal) {
+        journals.remove(journal);
     }
 
     @Reference(
@@ -180,6 +212,7 @@ public final class BrokerComponent {
             return;
         }
         news.tell(); // another may have come out of its shadow
+        tell(heap, HeapState.DRAINING);
         int inside = heap.gate().close(drainNanos);
         if (inside > 0) {
             LOG.warn(
@@ -190,6 +223,11 @@ public final class BrokerComponent {
         table.gone(heap);
         context.ungetService(service);
         LOG.info("heap '{}' has left, {} buffers of it live on", heap.name(), heap.account().buffers());
+        tell(heap, HeapState.DEPARTED);
+    }
+
+    private void tell(Heap heap, HeapState state) {
+        journals.changed(heap.name(), heap.description().bundle(), state, heap.account().buffers());
     }
 
     /** Closes all gates first, so that the heaps drain at the same time. */

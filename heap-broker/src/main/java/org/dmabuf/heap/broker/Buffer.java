@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.dmabuf.heap.Access;
@@ -14,9 +15,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.PeerWatch;
-import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -41,9 +40,7 @@ final class Buffer {
     private final HeapBuffer memory;
     private final HeapDescription heap;
     private final Charge charge;
-    private final Reaper reaper;
-    private final Descriptors descriptors;
-    private final Optional<Peers> peers;
+    private final Upkeep upkeep;
     private final String name;
     private final long size;
     private final boolean exportable;
@@ -62,9 +59,7 @@ final class Buffer {
      * @param charge ended when nobody uses the memory any more
      * @param exportable whether a descriptor may be asked for
      * @param name for people, empty for none
-     * @param reaper unmaps
-     * @param descriptors duplicates
-     * @param peers tells when others have let go; empty for memory that others are charged for
+     * @param upkeep what it needs for its life
      */
     Buffer(
             HeapBuffer memory,
@@ -73,18 +68,14 @@ final class Buffer {
             Charge charge,
             boolean exportable,
             String name,
-            Reaper reaper,
-            Descriptors descriptors,
-            Optional<Peers> peers) {
+            Upkeep upkeep) {
         this.memory = memory;
         this.size = size;
         this.heap = heap;
         this.charge = charge;
         this.exportable = exportable;
         this.name = name;
-        this.reaper = reaper;
-        this.descriptors = descriptors;
-        this.peers = peers;
+        this.upkeep = upkeep;
     }
 
     long size() {
@@ -128,8 +119,36 @@ final class Buffer {
      */
     void dropTakenBack() {
         if ((int) HOLDS.getAndAdd(this, -1) == 1) {
-            reaper.await(new Release());
+            upkeep.reaper().await(new Release());
         }
+    }
+
+    /** Gives up a hold. The last one releases the memory, on the reaper's thread. */
+    void dropLater() {
+        if ((int) HOLDS.getAndAdd(this, -1) == 1) {
+            upkeep.reaper().submit(new Release());
+        }
+    }
+
+    /** Tells that a client lost its reference to this. */
+    void reportLeak(String client, Throwable site) {
+        if (site == null) {
+            LOG.warn(
+                    "bundle {} lost a {} without closing it; it is released now. Where it was allocated is known with"
+                            + " leak.detection=true in {}",
+                    client,
+                    this,
+                    BrokerComponent.PID);
+        } else {
+            LOG.warn("bundle {} lost a {} without closing it; it is released now", client, this, site);
+        }
+        upkeep.journal().leaked(heap.name(), client, name, size, site == null ? "" : text(site));
+    }
+
+    private static String text(Throwable site) {
+        StringWriter text = new StringWriter();
+        site.printStackTrace(new PrintWriter(text));
+        return text.toString();
     }
 
     private void release() {
@@ -138,6 +157,7 @@ final class Buffer {
         } catch (Throwable e) {
             LOG.error("{}: release failed, its memory may be lost", this, e);
         } finally {
+            upkeep.journal().released(heap.name(), name, size, exported != null);
             if (exported == null) {
                 charge.end();
             } else {
@@ -148,7 +168,7 @@ final class Buffer {
     }
 
     OptionalLong inode() {
-        return exportable ? OptionalLong.of(descriptors.inode(heap.name(), memory.descriptor())) : OptionalLong.empty();
+        return exportable ? OptionalLong.of(upkeep.descriptors().inode(heap.name(), memory.descriptor())) : OptionalLong.empty();
     }
 
     OwnedFd exportFd() {
@@ -161,11 +181,11 @@ final class Buffer {
         }
         int descriptor = memory.descriptor();
         synchronized (this) {
-            if (exported == null && peers.isPresent()) { // before the first descriptor leaves
-                exported = peers.get().watch(heap.name(), size, descriptor);
+            if (exported == null && upkeep.peers().isPresent()) { // before the first descriptor leaves
+                exported = upkeep.peers().get().watch(heap.name(), size, descriptor);
             }
         }
-        return descriptors.duplicate(heap.name(), descriptor);
+        return upkeep.descriptors().duplicate(heap.name(), descriptor);
     }
 
     void beginCpuAccess(Access access) {
@@ -190,7 +210,7 @@ final class Buffer {
                     this + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
                             + " automatic arena");
         }
-        reaper.help();
+        upkeep.reaper().help();
         if (!hold()) {
             return null;
         }
@@ -224,7 +244,7 @@ final class Buffer {
             if (e.errno() != Errno.ENOMEM) {
                 throw e;
             }
-            reaper.drain(); // mappings whose arenas have ended count against the same limit
+            upkeep.reaper().drain(); // mappings whose arenas have ended count against the same limit
             return memory.map(access);
         }
     }
@@ -255,7 +275,7 @@ final class Buffer {
 
         @Override
         public void accept(MemorySegment ended) {
-            reaper.submit(this);
+            upkeep.reaper().submit(this);
         }
 
         @Override

@@ -5,6 +5,7 @@ package org.dmabuf.heap.broker;
 final class Client {
     private final ClientAccount account;
     private final String location;
+    private final Leaks leaks;
     private final Holdings holdings = new Holdings();
     /** Why, once it has; null until then. */
     private volatile String stopped;
@@ -14,10 +15,12 @@ final class Client {
      *
      * @param account of all bundles of its symbolic name
      * @param location where it was installed from
+     * @param leaks finds what it loses
      */
-    Client(ClientAccount account, String location) {
+    Client(ClientAccount account, String location, Leaks leaks) {
         this.account = account;
         this.location = location;
+        this.leaks = leaks;
     }
 
     /** {@return symbolic name} */
@@ -31,6 +34,10 @@ final class Client {
 
     ClientAccount account() {
         return account;
+    }
+
+    Leaks leaks() {
+        return leaks;
     }
 
     /** Throws {@link IllegalStateException} when the bundle, or the broker, has stopped. */
@@ -55,6 +62,12 @@ final class Client {
         }
         holding.reclaim();
         throw over();
+    }
+
+    /** As {@link #keep(Holding)}, for a reference. */
+    <L extends Lease> L keep(L lease) {
+        keep(lease.claim());
+        return lease;
     }
 
     void forget(Holding holding) {

@@ -25,14 +25,16 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     private final Allocator allocator;
     private final Adoption adoption;
     private final HeapListing listing;
+    private final Leaks leaks;
     private final Map<Bundle, ClientBroker> brokers = new ConcurrentHashMap<>();
     private volatile boolean stopped;
 
-    Clients(Ledger ledger, Allocator allocator, Adoption adoption, HeapListing listing) {
+    Clients(Ledger ledger, Allocator allocator, Adoption adoption, HeapListing listing, Leaks leaks) {
         this.ledger = ledger;
         this.allocator = allocator;
         this.adoption = adoption;
         this.listing = listing;
+        this.leaks = leaks;
     }
 
     /** {@return the client that a bundle is} */
@@ -98,7 +100,7 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
         if (context == null) {
             throw new IllegalStateException("bundle " + bundle.getSymbolicName() + " has stopped");
         }
-        Client client = new Client(ledger.enter(name(bundle)), bundle.getLocation());
+        Client client = new Client(ledger.enter(name(bundle)), bundle.getLocation(), leaks);
         return new ClientBroker(client, context, this, allocator, adoption, listing);
     }
 

@@ -17,8 +17,8 @@ import org.osgi.service.event.EventAdmin;
  * Posts {@link HeapEvents}. A component of its own, so that the broker does without Event Admin and its package: this
  * class is loaded when the service is there.
  */
-@Component(service = BrokerListener.class)
-public final class EventAdminBridge implements BrokerListener {
+@Component(service = Journal.class)
+public final class EventAdminBridge implements Journal {
     private static final long SECOND = 1_000_000_000L;
 
     private final EventAdmin events;
@@ -42,7 +42,7 @@ public final class EventAdminBridge implements BrokerListener {
     }
 
     @Override
-    public void heapChanged(String heap, String bundle, HeapState state, long buffers) {
+    public void changed(String heap, String bundle, HeapState state, long buffers) {
         String topic = switch (state) {
             case SERVING -> HeapEvents.ARRIVED;
             case DRAINING -> HeapEvents.DRAINING;

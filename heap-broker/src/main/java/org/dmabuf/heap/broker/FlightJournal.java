@@ -9,6 +9,7 @@ import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
 import jdk.jfr.EventFactory;
+import jdk.jfr.EventType;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -19,12 +20,23 @@ import org.dmabuf.heap.HeapState;
  * The journal as events of Java Flight Recorder, {@code org.dmabuf.heap.*}. They come from factories: a class of events
  * in a bundle is woven to call the recorder, whose package the bundle does not see.
  */
-final class FlightJournal implements Journal, AutoCloseable {
+final class FlightJournal implements Journal {
     private static final boolean WITH_STACK = true;
 
-    private final List<EventFactory> factories = new ArrayList<>();
+    /** A factory with its type, which can be asked also when it is unregistered. */
+    private record Kind(EventFactory factory, EventType type) {
+        boolean enabled() {
+            return type.isEnabled();
+        }
 
-    private final EventFactory allocate = factory(
+        Event event() {
+            return factory.newEvent();
+        }
+    }
+
+    private final List<Kind> kinds = new ArrayList<>();
+
+    private final Kind allocate = kind(
             "Allocate",
             "Buffer Allocation",
             "A request for a buffer, from the call of the broker until a heap gave one or all refused",
@@ -36,7 +48,7 @@ final class FlightJournal implements Journal, AutoCloseable {
             new ValueDescriptor(int.class, "tried", List.of(label("Heaps tried before"))),
             text("error", "Error, empty for success"));
 
-    private final EventFactory release = factory(
+    private final Kind release = kind(
             "Release",
             "Buffer Release",
             "The last reference and mapping of a buffer is gone",
@@ -46,7 +58,7 @@ final class FlightJournal implements Journal, AutoCloseable {
             bytes("size", "Size"),
             new ValueDescriptor(boolean.class, "lingers", List.of(label("Others may still hold it"))));
 
-    private final EventFactory leak = factory(
+    private final Kind leak = kind(
             "Leak",
             "Buffer Leak",
             "A buffer became unreachable and had not been closed",
@@ -57,7 +69,7 @@ final class FlightJournal implements Journal, AutoCloseable {
             bytes("size", "Size"),
             text("site", "Where it was allocated, when leak detection is on"));
 
-    private final EventFactory heap = factory(
+    private final Kind heap = kind(
             "Heap",
             "Heap Change",
             "A heap arrived, drains or has departed",
@@ -67,7 +79,7 @@ final class FlightJournal implements Journal, AutoCloseable {
             text("state", "State"),
             new ValueDescriptor(long.class, "buffers", List.of(label("Live buffers"))));
 
-    private EventFactory factory(
+    private Kind kind(
             String name, String label, String description, boolean withStack, ValueDescriptor... fields) {
         EventFactory factory = EventFactory.create(
                 List.of(
@@ -77,8 +89,9 @@ final class FlightJournal implements Journal, AutoCloseable {
                         new AnnotationElement(Category.class, new String[] {"DMA-BUF heaps"}),
                         new AnnotationElement(StackTrace.class, withStack)),
                 List.of(fields));
-        factories.add(factory);
-        return factory;
+        Kind kind = new Kind(factory, factory.getEventType());
+        kinds.add(kind);
+        return kind;
     }
 
     private static AnnotationElement label(String label) {
@@ -96,32 +109,32 @@ final class FlightJournal implements Journal, AutoCloseable {
 
     @Override
     public Allocation allocating() {
-        if (!allocate.getEventType().isEnabled()) {
+        if (!allocate.enabled()) {
             return Allocation.UNRECORDED;
         }
-        Event event = allocate.newEvent();
+        Event event = allocate.event();
         event.begin();
         return (client, from, name, size, tried, error) -> commit(event, client, from, name, size, tried, error);
     }
 
     @Override
     public void released(String from, String name, long size, boolean lingers) {
-        if (release.getEventType().isEnabled()) {
-            commit(release.newEvent(), from, name, size, lingers);
+        if (release.enabled()) {
+            commit(release.event(), from, name, size, lingers);
         }
     }
 
     @Override
     public void leaked(String from, String client, String name, long size, String site) {
-        if (leak.getEventType().isEnabled()) {
-            commit(leak.newEvent(), from, client, name, size, site);
+        if (leak.enabled()) {
+            commit(leak.event(), from, client, name, size, site);
         }
     }
 
     @Override
     public void changed(String changed, String bundle, HeapState state, long buffers) {
-        if (heap.getEventType().isEnabled()) {
-            commit(heap.newEvent(), changed, bundle, state.toString(), buffers);
+        if (heap.enabled()) {
+            commit(heap.event(), changed, bundle, state.toString(), buffers);
         }
     }
 
@@ -139,6 +152,6 @@ final class FlightJournal implements Journal, AutoCloseable {
     /** Without this the recorder would keep the types, of a bundle that is gone. */
     @Override
     public void close() {
-        factories.forEach(EventFactory::unregister);
+        kinds.forEach(kind -> kind.factory().unregister());
     }
 }

@@ -26,11 +26,13 @@ final class HeapNews {
     }
 
     private final HeapTable table;
+    private final Journal journal;
     /** What was told last, by {@code service.id}. */
     private Map<Long, Standing> told = Map.of();
 
-    HeapNews(HeapTable table) {
+    HeapNews(HeapTable table, Journal journal) {
         this.table = table;
+        this.journal = journal;
     }
 
     /** Tells what has changed since it was told last; to be called after each change of the table. */
@@ -39,6 +41,11 @@ final class HeapNews {
             Heap heap = standing.heap();
             if (standing.state() == HeapState.SERVING) {
                 LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
+                journal.changed(
+                        heap.name(),
+                        heap.description().bundle(),
+                        HeapState.SERVING,
+                        heap.account().buffers());
             } else {
                 LOG.warn("{} of bundle {} does not serve: {}", heap, heap.description().bundle(), standing.reason());
             }

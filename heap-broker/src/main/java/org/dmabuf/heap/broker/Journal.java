@@ -4,13 +4,10 @@ package org.dmabuf.heap.broker;
 import org.dmabuf.heap.HeapState;
 
 /**
- * What happens in the broker, for a recording. Any thread calls any method; none throws, blocks, or costs more than a
- * look at a field while nobody records.
+ * Is told what happens in the broker. Called on the thread that it happens on: no method throws, blocks, or costs more
+ * than a look at a field while nobody wants to know.
  */
 interface Journal {
-    /** For a Java without Flight Recorder. */
-    Journal NONE = new Journal() {};
-
     /** One allocation under way. */
     interface Allocation {
         /** While nobody records. */
@@ -60,8 +57,20 @@ interface Journal {
      *
      * @param heap its name
      * @param bundle symbolic name of its bundle
-     * @param state what it is from now on
+     * @param state SERVING, DRAINING or DEPARTED from now on
      * @param buffers that live of it
      */
     default void changed(String heap, String bundle, HeapState state, long buffers) {}
+
+    /**
+     * A request failed for want of memory.
+     *
+     * @param heap that had none
+     * @param size bytes that were asked for
+     * @param reason the sentence that the client got
+     */
+    default void lowMemory(String heap, long size, String reason) {}
+
+    /** Is told nothing more. */
+    default void close() {}
 }

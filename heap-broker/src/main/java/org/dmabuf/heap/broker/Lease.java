@@ -3,8 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
+import java.lang.ref.Reference;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.function.BiFunction;
@@ -13,21 +12,14 @@ import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.OwnedFd;
 
-/** A client's reference to a buffer. */
-class Lease extends Holding implements DmaBuf {
-    private static final VarHandle CLOSED;
-
-    static {
-        try {
-            CLOSED = MethodHandles.lookup().findVarHandle(Lease.class, "closed", boolean.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
+/**
+ * A client's reference to a buffer. Each method keeps it reachable to its end: a reference that is used for the last
+ * time is not lost yet.
+ */
+class Lease implements DmaBuf {
     private final Client client;
     private final Buffer buffer;
-    private volatile boolean closed;
+    private final Claim claim;
 
     /**
      * Takes over one hold of the buffer.
@@ -38,6 +30,11 @@ class Lease extends Holding implements DmaBuf {
     Lease(Client client, Buffer buffer) {
         this.client = client;
         this.buffer = buffer;
+        this.claim = new Claim(this, client, buffer);
+    }
+
+    Claim claim() {
+        return claim;
     }
 
     @Override
@@ -72,12 +69,16 @@ class Lease extends Holding implements DmaBuf {
 
     @Override
     public MemorySegment map(Access access, Arena arena) {
-        requireOpen();
-        MemorySegment segment = buffer.map(access, arena);
-        if (segment == null) {
-            throw closed();
+        try {
+            requireOpen();
+            MemorySegment segment = buffer.map(access, arena);
+            if (segment == null) {
+                throw closed();
+            }
+            return segment;
+        } finally {
+            Reference.reachabilityFence(this);
         }
-        return segment;
     }
 
     @Override
@@ -129,24 +130,12 @@ class Lease extends Holding implements DmaBuf {
 
     @Override
     public void close() {
-        if (end()) {
-            buffer.drop();
-        }
+        claim.close();
+        Reference.reachabilityFence(this);
     }
 
-    @Override
     final void reclaim() {
-        if (end()) {
-            buffer.dropTakenBack();
-        }
-    }
-
-    private boolean end() {
-        boolean first = !(boolean) CLOSED.getAndSet(this, true);
-        if (first) {
-            client.forget(this);
-        }
-        return first;
+        claim.reclaim();
     }
 
     /** Holds the memory for the time of a call: another thread may close this lease meanwhile. */
@@ -155,10 +144,11 @@ class Lease extends Holding implements DmaBuf {
         if (!buffer.hold()) {
             throw closed();
         }
+        Reference.reachabilityFence(this);
     }
 
     private void requireOpen() {
-        if (closed) {
+        if (claim.ended()) {
             throw closed();
         }
     }
@@ -169,6 +159,6 @@ class Lease extends Holding implements DmaBuf {
 
     @Override
     public String toString() {
-        return (closed ? "closed reference to a " : "") + buffer;
+        return (claim.ended() ? "closed reference to a " : "") + buffer;
     }
 }

@@ -69,6 +69,10 @@ final class Refusals {
         note(new Broken(heap, last));
     }
 
+    int count() {
+        return all.size();
+    }
+
     private void note(Refusal refusal) {
         if (all.isEmpty()) {
             all = new ArrayList<>();

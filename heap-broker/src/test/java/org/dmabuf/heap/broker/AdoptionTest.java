@@ -15,6 +15,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
@@ -140,8 +141,11 @@ class AdoptionTest {
         kernel.answer("fileSystem", DMA_BUF_MAGIC);
         kernel.answer("size", 0);
         kernel.answer("dmaBufSync", 0);
-        Adoption adoption =
-                new Adoption(broker.reaper, new Descriptors(kernel), kernel, Headroom.machine());
+        Adoption adoption = new Adoption(
+                broker.ledger,
+                new Upkeep(broker.reaper, new Descriptors(kernel), Optional.empty(), broker.journal),
+                kernel,
+                Headroom.machine());
         try (OwnedFd made = memfd(0);
                 DmaBuf buffer = adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(SIZE, buffer.size());

@@ -647,6 +647,7 @@ class AllocatorTest {
             least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
         }
         return least;
+    }
 
     /** As one does whose bundle was uninstalled under it and that has a class to load. */
     @ParameterizedTest
@@ -703,5 +704,32 @@ class AllocatorTest {
                 .run(4000);
         assertEquals(1, broker.listing.heaps().size());
         assertEquals(List.of(), broker.table.departed());
+    }
+
+    @Test
+    void the_journal_tells_who_got_what_from_where_after_how_many_heaps() {
+        broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
+        broker.heap("roomy", new FakeHeap());
+
+        broker.allocate(AllocationRequest.of(64).from("full", "roomy").name("frame")).close();
+
+        assertEquals(
+                List.of(new RecordedJournal.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
+                broker.journal.allocations);
+        assertEquals(List.of(new RecordedJournal.Released("roomy", "frame", 64, false)), broker.journal.releases);
+        assertEquals(List.of(), broker.journal.shortages);
+    }
+
+    @Test
+    void the_journal_tells_of_a_request_that_failed_and_of_want_of_memory() {
+        broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "nothing is left"));
+
+        HeapException e =
+                assertThrows(HeapException.class, () -> broker.allocate(AllocationRequest.of(64).from("full", "gone")));
+
+        assertEquals(
+                List.of(new RecordedJournal.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),
+                broker.journal.allocations);
+        assertEquals(List.of(new RecordedJournal.Short("full", 64, e.getMessage())), broker.journal.shortages);
     }
 }

@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
@@ -20,12 +21,15 @@ final class BrokerParts implements AutoCloseable {
     final HeapTable table = new HeapTable(ledger);
     final Reaper reaper = new Reaper();
     final Peers peers = new Peers();
+    final RecordedJournal journal = new RecordedJournal();
+    final Leaks leaks = new Leaks();
+    final Upkeep upkeep;
     final Allocator allocator;
     final Adoption adoption;
     final HeapListing listing;
     final Clients clients;
     /** The client of a test that needs only one. */
-    final Client client = new Client(ledger.enter("org.example.camera"), "test:camera");
+    final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
 
     private final Syscalls syscalls;
     private long services;
@@ -36,12 +40,13 @@ final class BrokerParts implements AutoCloseable {
 
     BrokerParts(Syscalls syscalls) {
         this.syscalls = syscalls;
-        Descriptors descriptors = new Descriptors(syscalls);
-        allocator = new Allocator(table, ledger, reaper, descriptors, peers);
-        adoption = new Adoption(ledger, reaper, descriptors, syscalls, Headroom.machine());
+        upkeep = new Upkeep(reaper, new Descriptors(syscalls), Optional.of(peers), journal);
+        allocator = new Allocator(table, ledger, upkeep);
+        adoption = new Adoption(ledger, upkeep, syscalls, Headroom.machine());
         listing = new HeapListing(table, adoption);
-        clients = new Clients(ledger, allocator, adoption, listing);
+        clients = new Clients(ledger, allocator, adoption, listing, leaks);
         reaper.start();
+        leaks.start();
     }
 
     Heap heap(String name, HeapExporter exporter) {
@@ -84,6 +89,7 @@ final class BrokerParts implements AutoCloseable {
     @Override
     public void close() {
         client.stop("the test is over");
+        leaks.stop();
         reaper.stop();
         peers.close();
     }

@@ -30,9 +30,9 @@ class EventAdminBridgeTest {
 
     @Test
     void a_heap_arrives_drains_and_departs() {
-        bridge.heapChanged("acme", "org.example.acme", HeapState.SERVING, 0);
-        bridge.heapChanged("acme", "org.example.acme", HeapState.DRAINING, 2);
-        bridge.heapChanged("acme", "org.example.acme", HeapState.DEPARTED, 1);
+        bridge.changed("acme", "org.example.acme", HeapState.SERVING, 0);
+        bridge.changed("acme", "org.example.acme", HeapState.DRAINING, 2);
+        bridge.changed("acme", "org.example.acme", HeapState.DEPARTED, 1);
 
         assertEquals(
                 List.of("org/dmabuf/heap/ARRIVED", "org/dmabuf/heap/DRAINING", "org/dmabuf/heap/DEPARTED"), topics());

@@ -176,15 +176,16 @@ class HeapListingTest {
     void a_buffer_is_listed_once_when_a_heap_in_the_shadow_leaves() {
         broker.heap("camera", new FakeHeap());
         Heap shadowed = broker.heap("camera", new FakeHeap());
-        broker.allocate(4096);
+        Lease lease = broker.allocate(4096);
         broker.table.leaving(shadowed.service());
         assertEquals(1, buffersListed());
+        lease.close();
     }
 
     @Test
     void a_buffer_is_listed_once_at_every_moment_while_its_heap_leaves_and_returns() {
         Heap[] heap = {broker.heap("camera", new FakeHeap())};
-        broker.allocate(4096);
+        Lease lease = broker.allocate(4096);
         new Race()
                 .with(round -> {
                     broker.remove(heap[0]);
@@ -196,6 +197,7 @@ class HeapListingTest {
                     }
                 })
                 .run(5000);
+        lease.close();
     }
 
     @Test
@@ -207,5 +209,6 @@ class HeapListingTest {
         broker.table.changed(first.service(), Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
         assertEquals(1, broker.info("camera", HeapState.SHADOWED).liveBuffers());
         assertEquals(1, buffersListed());
+        lease.close();
     }
 }

@@ -478,9 +478,7 @@ class LeaseTest {
                 charge,
                 true,
                 "frame",
-                reaper,
-                null,
-                Optional.empty());
+                new Upkeep(reaper, null, Optional.empty(), new RecordedJournal()));
         assertEquals(Optional.empty(), charge.begin(buffer));
         return buffer;
     }

@@ -41,9 +41,11 @@ class LingeringTest {
     }
 
     private void assertCharged(long live, long lingering) {
-        assertEquals(
-                new Account.Figures(live, live * SIZE, lingering, lingering * SIZE),
-                heap.account().figures());
+        Figures figures = heap.account().figures();
+        assertEquals(live, figures.liveBuffers());
+        assertEquals(live * SIZE, figures.liveBytes());
+        assertEquals(lingering, figures.lingeringBuffers());
+        assertEquals(lingering * SIZE, figures.lingeringBytes());
         assertEquals(live + lingering, heap.account().buffers(), "nothing is counted twice");
         assertEquals((live + lingering) * SIZE, heap.account().bytes());
     }

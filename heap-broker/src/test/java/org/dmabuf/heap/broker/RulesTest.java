@@ -32,7 +32,7 @@ class RulesTest {
     }
 
     private static Client client(String bundle, String location) {
-        return new Client(new ClientAccount(bundle), location);
+        return new Client(new ClientAccount(bundle), location, new Leaks());
     }
 
     @Test

@@ -7,7 +7,7 @@ final class Tallies {
 
     /** A client whose bundle has this symbolic name. */
     static Client client(String bundle) {
-        return new Client(new ClientAccount(bundle), "test:" + bundle);
+        return new Client(new ClientAccount(bundle), "test:" + bundle, new Leaks());
     }
 
     /** A share of a client that has no other. */

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class LeaksTest {
+    private static final long SIZE = 4096;
+
+    private final BrokerParts broker = new BrokerParts();
+    private final Heap heap = broker.memfd("system");
+
+    @BeforeEach
+    void clear() {
+        RecordedLog.clear();
+    }
+
+    @AfterEach
+    void close() {
+        broker.close();
+    }
+
+    /** In a method of its own, so that no frame keeps it. */
+    private void lose(String name) {
+        broker.allocate(AllocationRequest.of(SIZE).name(name));
+    }
+
+    @Test
+    void a_buffer_that_is_lost_is_released_and_told_of() {
+        lose("frame 7");
+
+        Await.untilCollected("the release", () -> heap.account().buffers() == 0);
+
+        assertEquals(0, heap.account().bytes());
+        assertEquals(
+                List.of(new RecordedJournal.Leaked("system", "org.example.camera", "frame 7", SIZE, "")),
+                broker.journal.leaks);
+        String line = RecordedLog.lines().stream()
+                .filter(logged -> logged.contains("frame 7"))
+                .findFirst()
+                .orElseThrow();
+        assertTrue(line.contains("org.example.camera") && line.contains("leak.detection"), line);
+    }
+
+    @Test
+    void with_detection_on_a_leak_says_where_the_buffer_was_allocated() {
+        broker.leaks.detect(true);
+        lose("frame 8");
+        broker.leaks.detect(false);
+        lose("frame 9");
+
+        Await.untilCollected("two releases", () -> heap.account().buffers() == 0);
+
+        assertTrue(site("frame 8").contains(getClass().getName() + ".lose"), site("frame 8"));
+        assertEquals("", site("frame 9"));
+    }
+
+    private String site(String name) {
+        return broker.journal.leaks.stream()
+                .filter(leak -> leak.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .site();
+    }
+
+    @Test
+    void what_was_closed_or_taken_back_is_no_leak() {
+        broker.allocate(SIZE).close();
+        broker.allocate(SIZE);
+        broker.client.stop("its bundle has stopped");
+        Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).name("lost after them"));
+
+        Await.untilCollected("the one that is lost", () -> !broker.journal.leaks.isEmpty());
+
+        assertEquals(1, broker.journal.leaks.size());
+        assertEquals("lost after them", broker.journal.leaks.getFirst().name());
+    }
+
+    @Test
+    void a_lost_reference_takes_nothing_from_its_duplicate() {
+        DmaBuf duplicate = duplicateOfLost();
+
+        Await.untilCollected("the leak", () -> broker.journal.leaks.size() == 1);
+
+        assertEquals(1, heap.account().buffers());
+        assertEquals(SIZE, duplicate.size());
+        duplicate.close();
+        assertEquals(0, heap.account().buffers());
+    }
+
+    private DmaBuf duplicateOfLost() {
+        return broker.allocate(SIZE).duplicate();
+    }
+
+    @Test
+    void a_lost_reference_takes_nothing_from_its_mapping() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment pixels = mappingOfLost(arena);
+
+            Await.untilCollected("the leak", () -> broker.journal.leaks.size() == 1);
+
+            pixels.set(ValueLayout.JAVA_BYTE, SIZE - 1, (byte) 0x5a);
+            assertEquals(0x5a, pixels.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+            assertEquals(1, heap.account().buffers());
+        }
+        Await.until("the unmapping", () -> heap.account().buffers() == 0);
+    }
+
+    private MemorySegment mappingOfLost(Arena arena) {
+        return broker.allocate(SIZE).map(Access.READ_WRITE, arena);
+    }
+}

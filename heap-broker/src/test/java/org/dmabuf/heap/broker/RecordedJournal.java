@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.dmabuf.heap.HeapState;
+
+/** Keeps what it is told. */
+final class RecordedJournal implements Journal {
+    record Ended(String client, String heap, String name, long size, int tried, String outcome) {}
+
+    record Released(String heap, String name, long size, boolean lingers) {}
+
+    record Leaked(String heap, String client, String name, long size, String site) {}
+
+    record Changed(String heap, String bundle, HeapState state, long buffers) {}
+
+    record Short(String heap, long size, String reason) {}
+
+    final List<Ended> allocations = new CopyOnWriteArrayList<>();
+    final List<Released> releases = new CopyOnWriteArrayList<>();
+    final List<Leaked> leaks = new CopyOnWriteArrayList<>();
+    final List<Changed> changes = new CopyOnWriteArrayList<>();
+    final List<Short> shortages = new CopyOnWriteArrayList<>();
+
+    @Override
+    public Allocation allocating() {
+        return (client, heap, name, size, tried, outcome) ->
+                allocations.add(new Ended(client, heap, name, size, tried, outcome));
+    }
+
+    @Override
+    public void released(String heap, String name, long size, boolean lingers) {
+        releases.add(new Released(heap, name, size, lingers));
+    }
+
+    @Override
+    public void leaked(String heap, String client, String name, long size, String site) {
+        leaks.add(new Leaked(heap, client, name, size, site));
+    }
+
+    @Override
+    public void changed(String heap, String bundle, HeapState state, long buffers) {
+        changes.add(new Changed(heap, bundle, state, buffers));
+    }
+
+    @Override
+    public void lowMemory(String heap, long size, String reason) {
+        shortages.add(new Short(heap, size, reason));
+    }
+}
