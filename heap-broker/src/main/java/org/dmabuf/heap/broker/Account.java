@@ -132,11 +132,11 @@ final class Account {
         tally.resetPeak();
     }
 
-    /** {@return what every buffer is charged, in no order} */
-    synchronized List<Charge> charges() {
-        List<Charge> all = new ArrayList<>();
+    /** {@return what every buffer is charged, from the oldest charge} */
+    synchronized List<Charge.Entry> entries() {
+        List<Charge.Entry> all = new ArrayList<>();
         for (Charge charge = charges.next(); charge != charges; charge = charge.next()) {
-            all.add(charge);
+            all.add(charge.entry());
         }
         return all;
     }

@@ -63,7 +63,7 @@ final class Adoption {
 
     private Buffer taken(Client client, OwnedFd descriptor, String name) {
         ledger.rules().requireAllowed(NAME, false, client);
-        Charge charge = new Charge(client.account().in(account));
+        Charge charge = ledger.charge(client, account);
         long expected = Math.max(0, syscalls.size(descriptor.fd())); // what is no memory is refused below
         require(charge.reserve(expected), charge, expected);
         Buffer buffer = null;
@@ -82,7 +82,7 @@ final class Adoption {
         boolean charged = false;
         try {
             HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-            Buffer buffer = new Buffer(memory, memory.size(), description, charge, true, name, upkeep);
+            Buffer buffer = new Buffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
             require(charge.begin(buffer), charge, memory.size()); // its sender may have made it larger meanwhile
             charged = true;
             return buffer;

@@ -193,7 +193,7 @@ final class Allocator {
 
         /** A buffer of the heap with its charge, or nothing that is held or charged. */
         private Buffer charged(Heap heap) {
-            Charge charge = new Charge(client.account().in(heap.account()));
+            Charge charge = ledger.charge(client, heap.account());
             require(charge.reserve(wanted.size()), charge, wanted.size());
             Buffer buffer = null;
             try {
@@ -226,6 +226,7 @@ final class Allocator {
                 Buffer buffer = new Buffer(
                         memory,
                         size,
+                        wanted.alignment(),
                         heap.description(),
                         charge,
                         wanted.exportable(),

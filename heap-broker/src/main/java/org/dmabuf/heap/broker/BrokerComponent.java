@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
@@ -41,6 +42,7 @@ import org.slf4j.LoggerFactory;
 @Component(immediate = true, service = {}, configurationPid = BrokerComponent.PID)
 @Designate(ocd = BrokerComponent.Config.class)
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapBroker'")
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapMonitor'")
 public final class BrokerComponent {
     static final String PID = "org.dmabuf.heap.broker";
 
@@ -84,12 +86,12 @@ public final class BrokerComponent {
                         + " NAME@LOCATION; * stands for anything. Who is not named may not use a heap that is")
         String[] allow() default {};
 
-        /** {@return whether each allocation keeps its stack, for the report of a buffer that is lost} */
+        /** {@return whether each buffer keeps where it was allocated, for the dump and for the report of a leak} */
         @AttributeDefinition(
-                name = "Leak detection",
-                description = "Keep the stack of each allocation, to tell where a buffer that was lost was allocated;"
+                name = "Allocation sites",
+                description = "Keep where each buffer was allocated, to tell it in the dump and when a buffer is lost;"
                         + " costs microseconds an allocation")
-        boolean leak_detection() default false;
+        boolean allocation_sites() default false;
     }
 
     private final BundleContext context;
@@ -104,6 +106,7 @@ public final class BrokerComponent {
     private final Clients clients;
     private volatile long drainNanos;
     private ServiceRegistration<HeapBroker> registration;
+    private ServiceRegistration<HeapMonitor> monitor;
 
     /**
      * Created before any heap is bound.
@@ -134,20 +137,24 @@ public final class BrokerComponent {
         leaks.start();
         try {
             context.addBundleListener(clients);
+            monitor = context.registerService(HeapMonitor.class, new Monitor(ledger), null);
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
                     HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
             if (registration == null) { // then nobody will call deactivate
                 end();
                 context.removeBundleListener(clients);
+                if (monitor != null) {
+                    monitor.unregister();
+                }
             }
         }
     }
 
     @Modified
     void modified(Config config) {
-        leaks.detect(config.leak_detection());
         drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
+        ledger.keepSites(config.allocation_sites());
         try {
             ledger.apply(Rules.of(
                     config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow()));
@@ -162,6 +169,7 @@ public final class BrokerComponent {
 
     @Deactivate
     void deactivate() {
+        monitor.unregister();
         registration.unregister();
         drainAll();
         context.removeBundleListener(clients);

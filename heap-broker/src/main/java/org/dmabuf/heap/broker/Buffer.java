@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
@@ -10,6 +8,7 @@ import java.lang.invoke.VarHandle;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -28,13 +27,30 @@ import org.slf4j.LoggerFactory;
 final class Buffer {
     private static final Logger LOG = LoggerFactory.getLogger(Buffer.class);
     private static final VarHandle HOLDS;
+    private static final VarHandle MAPPINGS;
+    private static final VarHandle BRACKETS;
 
     static {
         try {
             HOLDS = MethodHandles.lookup().findVarHandle(Buffer.class, "holds", int.class);
+            MAPPINGS = MethodHandles.lookup().findVarHandle(Buffer.class, "mappings", int.class);
+            BRACKETS = MethodHandles.lookup().findVarHandle(Buffer.class, "brackets", int.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
+    }
+
+    /**
+     * Who uses a buffer at one moment.
+     *
+     * @param references leases of clients and publications
+     * @param mappings not ended
+     * @param brackets not ended
+     * @param exported whether a descriptor has left
+     * @param inode of the descriptor, when one has left
+     */
+    record Uses(int references, int mappings, int brackets, boolean exported, OptionalLong inode) {
+        static final Uses NONE = new Uses(0, 0, 0, false, OptionalLong.empty());
     }
 
     private final HeapBuffer memory;
@@ -43,9 +59,15 @@ final class Buffer {
     private final Upkeep upkeep;
     private final String name;
     private final long size;
+    private final long alignment;
     private final boolean exportable;
 
     private volatile int holds = 1;
+    // How many of the holds are of these kinds.
+    private volatile int mappings;
+    private volatile int brackets;
+
+    private volatile boolean descriptorLeft;
 
     /** Knows when peers have let go, from the first export on; null until then. Written under the lock of this. */
     private PeerWatch exported;
@@ -55,6 +77,7 @@ final class Buffer {
      *
      * @param memory released once, with the last hold
      * @param size bytes, as the memory says
+     * @param alignment bytes, as it was asked for
      * @param heap where it came from
      * @param charge ended when nobody uses the memory any more
      * @param exportable whether a descriptor may be asked for
@@ -64,6 +87,7 @@ final class Buffer {
     Buffer(
             HeapBuffer memory,
             long size,
+            long alignment,
             HeapDescription heap,
             Charge charge,
             boolean exportable,
@@ -71,6 +95,7 @@ final class Buffer {
             Upkeep upkeep) {
         this.memory = memory;
         this.size = size;
+        this.alignment = alignment;
         this.heap = heap;
         this.charge = charge;
         this.exportable = exportable;
@@ -131,24 +156,18 @@ final class Buffer {
     }
 
     /** Tells that a client lost its reference to this. */
-    void reportLeak(String client, Throwable site) {
-        if (site == null) {
-            LOG.warn(
-                    "bundle {} lost a {} without closing it; it is released now. Where it was allocated is known with"
-                            + " leak.detection=true in {}",
-                    client,
-                    this,
-                    BrokerComponent.PID);
-        } else {
-            LOG.warn("bundle {} lost a {} without closing it; it is released now", client, this, site);
-        }
-        upkeep.journal().leaked(heap.name(), client, name, size, site == null ? "" : text(site));
-    }
-
-    private static String text(Throwable site) {
-        StringWriter text = new StringWriter();
-        site.printStackTrace(new PrintWriter(text));
-        return text.toString();
+    void reportLeak(String client) {
+        String site = charge.site().stream()
+                .map(StackTraceElement::toString)
+                .collect(Collectors.joining(System.lineSeparator() + "\tat "));
+        LOG.warn(
+                "bundle {} lost a {} without closing it; it is released now. {}",
+                client,
+                this,
+                site.isEmpty()
+                        ? "Where it was allocated is known with allocation.sites=true in " + BrokerComponent.PID
+                        : "It was allocated" + System.lineSeparator() + "\tat " + site);
+        upkeep.journal().leaked(heap.name(), client, name, size, site);
     }
 
     private void release() {
@@ -168,7 +187,7 @@ final class Buffer {
     }
 
     OptionalLong inode() {
-        return exportable ? OptionalLong.of(upkeep.descriptors().inode(heap.name(), memory.descriptor())) : OptionalLong.empty();
+        return exportable ? OptionalLong.of(upkeep.descriptors().inode(heap.name(), descriptor())) : OptionalLong.empty();
     }
 
     OwnedFd exportFd() {
@@ -179,21 +198,75 @@ final class Buffer {
                     this + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
                             + " exportable(true)");
         }
-        int descriptor = memory.descriptor();
+        int descriptor = descriptor();
         synchronized (this) {
             if (exported == null && upkeep.peers().isPresent()) { // before the first descriptor leaves
                 exported = upkeep.peers().get().watch(heap.name(), size, descriptor);
             }
         }
-        return upkeep.descriptors().duplicate(heap.name(), descriptor);
+        OwnedFd left = upkeep.descriptors().duplicate(heap.name(), descriptor);
+        descriptorLeft = true;
+        return left;
     }
 
     void beginCpuAccess(Access access) {
-        memory.beginCpuAccess(access);
+        try {
+            memory.beginCpuAccess(access);
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw failed("beginCpuAccess", e);
+        }
+        BRACKETS.getAndAdd(this, 1);
     }
 
     void endCpuAccess(Access access) {
-        memory.endCpuAccess(access);
+        BRACKETS.getAndAdd(this, -1);
+        try {
+            memory.endCpuAccess(access);
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw failed("endCpuAccess", e);
+        }
+    }
+
+    private int descriptor() {
+        try {
+            return memory.descriptor();
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw failed("descriptor", e);
+        }
+    }
+
+    /** What a heap's code must not throw; the buffer is as it was before the call. */
+    private HeapException failed(String call, Throwable thrown) {
+        LOG.error("{}: the heap failed in {}; report that to its vendor", this, call, thrown);
+        return new HeapException(
+                Errno.EIO,
+                heap.name(),
+                this + ": the heap's code failed in " + call + " with " + thrown + "; report that to its vendor",
+                thrown);
+    }
+
+    /** {@return who uses it now; a use that begins or ends meanwhile may be told as a reference} */
+    Uses uses() {
+        int mapped = Math.max(0, mappings); // one may have ended before it was counted
+        int begun = brackets;
+        int references = Math.max(0, holds - mapped - begun);
+        if (!descriptorLeft || !hold()) {
+            return new Uses(references, mapped, begun, descriptorLeft, OptionalLong.empty());
+        }
+        try {
+            return new Uses(references, mapped, begun, true, inode());
+        } catch (HeapException e) {
+            LOG.warn("{}: its inode cannot be told", this, e);
+            return new Uses(references, mapped, begun, true, OptionalLong.empty());
+        } finally {
+            drop();
+        }
     }
 
     /**
@@ -218,13 +291,7 @@ final class Buffer {
         MemorySegment segment = null;
         try {
             mapping = mapMemory(access);
-            long mapped = mapping == null ? 0 : mapping.byteSize();
-            if (mapped != size) {
-                throw new HeapException(
-                        Errno.EIO,
-                        heap.name(),
-                        this + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
-            }
+            requireWhole(mapping);
             segment = mapping.reinterpret(arena, new Mapping(mapping));
         } finally {
             if (segment == null) {
@@ -234,18 +301,47 @@ final class Buffer {
                 drop();
             }
         }
+        MAPPINGS.getAndAdd(this, 1);
         return access.writes() ? segment : segment.asReadOnly();
+    }
+
+    /** An address shows the alignment of the memory up to a page; beyond that only a device sees it. */
+    private void requireWhole(MemorySegment mapping) {
+        long mapped = mapping == null || !mapping.isNative() ? 0 : mapping.byteSize();
+        if (mapped != size) {
+            throw new HeapException(
+                    Errno.EIO,
+                    heap.name(),
+                    this + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
+        }
+        if ((mapping.address() & (Math.min(alignment, Bytes.PAGE) - 1)) != 0) {
+            throw new HeapException(
+                    Errno.EIO,
+                    heap.name(),
+                    this + ": the heap mapped it at address 0x" + Long.toHexString(mapping.address())
+                            + ", which is not aligned to " + Bytes.text(alignment) + "; report that to its vendor");
+        }
     }
 
     private MemorySegment mapMemory(Access access) {
         try {
-            return memory.map(access);
+            return mapOnce(access);
         } catch (HeapException e) {
             if (e.errno() != Errno.ENOMEM) {
                 throw e;
             }
             upkeep.reaper().drain(); // mappings whose arenas have ended count against the same limit
+            return mapOnce(access);
+        }
+    }
+
+    private MemorySegment mapOnce(Access access) {
+        try {
             return memory.map(access);
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw failed("map", e);
         }
     }
 
@@ -281,6 +377,7 @@ final class Buffer {
         @Override
         public void run() {
             unmap(mapping);
+            MAPPINGS.getAndAdd(Buffer.this, -1);
             drop();
         }
 

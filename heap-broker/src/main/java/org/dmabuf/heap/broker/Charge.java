@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -9,7 +10,28 @@ import java.util.Optional;
  * and ends once. Whoever has the charge calls its methods one after the other.
  */
 final class Charge {
+    /**
+     * What a dump tells of one buffer that is charged.
+     *
+     * @param client symbolic name of who is charged
+     * @param name for people
+     * @param size bytes
+     * @param since when it was charged, by {@link System#nanoTime}
+     * @param site where it was allocated, empty when that was not asked for
+     * @param buffer as long as it is live
+     * @param lingering whether peers alone hold it
+     */
+    record Entry(
+            String client,
+            String name,
+            long size,
+            long since,
+            List<StackTraceElement> site,
+            Optional<Buffer> buffer,
+            boolean lingering) {}
+
     private final Share share;
+    private final List<StackTraceElement> site;
     private long reserved;
     private long size;
     private boolean lingering;
@@ -28,14 +50,16 @@ final class Charge {
      * A charge of nothing so far.
      *
      * @param share of the client in the heap's account
+     * @param site where the buffer is allocated, empty when nobody wants to know
      */
-    Charge(Share share) {
+    Charge(Share share, List<StackTraceElement> site) {
         this.share = share;
+        this.site = site;
     }
 
     /** {@return what closes a ring of charges} */
     static Charge ring() {
-        Charge head = new Charge(null);
+        Charge head = new Charge(null, List.of());
         head.previous = head;
         head.next = head;
         return head;
@@ -43,6 +67,11 @@ final class Charge {
 
     Share share() {
         return share;
+    }
+
+    /** {@return where the buffer was allocated, innermost call first; empty when that is not kept} */
+    List<StackTraceElement> site() {
+        return site;
     }
 
     /**
@@ -133,5 +162,16 @@ final class Charge {
 
     Charge next() {
         return next;
+    }
+
+    Entry entry() {
+        return new Entry(
+                share.client().bundle(),
+                buffer == null ? name : buffer.name(),
+                size,
+                since,
+                site,
+                Optional.ofNullable(buffer),
+                buffer == null);
     }
 }

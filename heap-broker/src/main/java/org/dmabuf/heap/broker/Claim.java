@@ -21,9 +21,6 @@ final class Claim extends Holding {
 
     final Client client;
     final Buffer buffer;
-    /** Where the lease was made, null when that is not kept. */
-    private final Throwable site;
-
     private volatile boolean ended;
 
     /**
@@ -37,7 +34,6 @@ final class Claim extends Holding {
         super(lease, client.leaks().lost());
         this.client = client;
         this.buffer = buffer;
-        this.site = client.leaks().site();
     }
 
     boolean ended() {
@@ -61,7 +57,7 @@ final class Claim extends Holding {
     /** Nobody has the lease any more. */
     void lost() {
         if (end()) {
-            buffer.reportLeak(client.bundle(), site);
+            buffer.reportLeak(client.bundle());
             buffer.dropLater();
         }
     }

@@ -67,7 +67,7 @@ final class FlightJournal implements Journal {
             text("client", "Bundle that lost it"),
             text("name", "Buffer"),
             bytes("size", "Size"),
-            text("site", "Where it was allocated, when leak detection is on"));
+            text("site", "Where it was allocated, when that is kept"));
 
     private final Kind heap = kind(
             "Heap",

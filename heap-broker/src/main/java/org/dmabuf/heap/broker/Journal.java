@@ -48,7 +48,7 @@ interface Journal {
      * @param client symbolic name of the bundle that lost it
      * @param name of the buffer
      * @param size bytes
-     * @param site where it was allocated, a stack trace; empty when that is not kept
+     * @param site where it was allocated, a line for each call; empty when that is not kept
      */
     default void leaked(String heap, String client, String name, long size, String site) {}
 

@@ -4,10 +4,7 @@ package org.dmabuf.heap.broker;
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
 
-/**
- * Finds buffers that their clients have lost, which is when the garbage collector does, and has them released. Which
- * code it was is known when detection is on: then each allocation keeps its stack, which costs microseconds.
- */
+/** Finds buffers that their clients have lost, which is when the garbage collector does, and has them released. */
 final class Leaks {
     private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
     /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
@@ -16,8 +13,6 @@ final class Leaks {
             .daemon()
             .inheritInheritableThreadLocals(false)
             .unstarted(this::run);
-
-    private volatile boolean detect;
 
     /** Nothing is found before. */
     void start() {
@@ -29,19 +24,9 @@ final class Leaks {
         thread.interrupt();
     }
 
-    /** Switches detection, for allocations from now on. */
-    void detect(boolean on) {
-        detect = on;
-    }
-
     /** {@return where to make known what is lost} */
     ReferenceQueue<Object> lost() {
         return lost;
-    }
-
-    /** {@return the caller's stack, or null when detection is off} */
-    Throwable site() {
-        return detect ? new Throwable("allocated here") : null;
     }
 
     private void run() {

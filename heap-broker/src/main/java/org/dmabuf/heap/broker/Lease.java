@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.function.BiFunction;
 import org.dmabuf.heap.Access;
@@ -69,6 +70,7 @@ class Lease implements DmaBuf {
 
     @Override
     public MemorySegment map(Access access, Arena arena) {
+        Objects.requireNonNull(access);
         try {
             requireOpen();
             MemorySegment segment = buffer.map(access, arena);
@@ -83,6 +85,7 @@ class Lease implements DmaBuf {
 
     @Override
     public CpuAccess beginCpuAccess(Access access) {
+        Objects.requireNonNull(access);
         hold();
         boolean begun = false;
         try {

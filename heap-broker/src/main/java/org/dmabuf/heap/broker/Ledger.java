@@ -11,9 +11,13 @@ import java.util.Map;
  * keeps the sums: what is out beyond a limit that was lowered stays out, and nothing is added to it.
  */
 final class Ledger {
+    private static final String OWN = Ledger.class.getPackageName() + ".";
+    private static final int SITE_DEPTH = 32;
+
     private final List<Account> heaps = new ArrayList<>();
     private final Map<String, Entry> clients = new HashMap<>();
     private volatile Rules rules = Rules.NONE;
+    private volatile boolean sites;
 
     /** A client's account with how many running bundles use it. */
     private static final class Entry {
@@ -23,6 +27,25 @@ final class Ledger {
         Entry(ClientAccount account) {
             this.account = account;
         }
+    }
+
+    /** Whether the place of each allocation is kept from now on. */
+    void keepSites(boolean kept) {
+        sites = kept;
+    }
+
+    /** {@return a charge of nothing so far, by who calls now} */
+    Charge charge(Client client, Account account) {
+        return new Charge(client.account().in(account), sites ? site() : List.of());
+    }
+
+    /** Calls on the way here, from the first that is not the broker's own. */
+    private static List<StackTraceElement> site() {
+        return StackWalker.getInstance()
+                .walk(frames -> frames.dropWhile(frame -> frame.getClassName().startsWith(OWN))
+                        .limit(SITE_DEPTH)
+                        .map(StackWalker.StackFrame::toStackTraceElement)
+                        .toList());
     }
 
     Rules rules() {

@@ -470,10 +470,11 @@ class LeaseTest {
     }
 
     private static Buffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge = new Charge(Tallies.share(new Account("camera")));
+        Charge charge = new Charge(Tallies.share(new Account("camera")), List.of());
         Buffer buffer = new Buffer(
                 memory,
                 SIZE,
+                1,
                 HeapDescription.refused("camera", Map.of(), "org.example.camera"),
                 charge,
                 true,
@@ -517,8 +518,8 @@ class LeaseTest {
     void a_descriptor_that_the_heap_cannot_make_leaves_the_buffer_as_it_was() {
         FakeMemory memory = new FakeMemory(SIZE);
         Lease lease = leaseOf(memory);
-        assertThrows(UnsupportedOperationException.class, lease::exportFd);
-        assertThrows(UnsupportedOperationException.class, lease::inode);
+        assertThrows(HeapException.class, lease::exportFd);
+        assertThrows(HeapException.class, lease::inode);
         lease.close();
         assertEquals(List.of("descriptor", "descriptor", "release"), memory.calls());
         assertEquals(0, account(lease).buffers());

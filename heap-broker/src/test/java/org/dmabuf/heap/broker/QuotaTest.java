@@ -43,7 +43,7 @@ class QuotaTest {
         for (Account account : broker.ledger.heaps()) {
             assertEquals(0, account.bytes(), account.heap());
             assertEquals(0, account.buffers(), account.heap());
-            assertEquals(List.of(), account.charges(), account.heap());
+            assertEquals(List.of(), account.entries(), account.heap());
         }
         for (ClientAccount client : broker.ledger.clients()) {
             assertTrue(client.settled(), client.bundle());

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+
 /** Sums without buffers, for tests of those who read them. */
 final class Tallies {
+    private static final Map<Account, Queue<Charge>> CHARGED = new HashMap<>();
+
     private Tallies() {}
 
     /** A client whose bundle has this symbolic name. */
@@ -16,11 +24,13 @@ final class Tallies {
     }
 
     static void charge(Account account, long size) {
-        account.charge(new Charge(share(account)), size, 0);
+        Charge charge = new Charge(share(account), List.of());
+        account.charge(charge, size, 0);
+        CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
     }
 
     /** Ends one that was charged so. */
     static void uncharge(Account account, long size) {
-        account.uncharge(account.charges().getFirst(), size, false);
+        account.uncharge(CHARGED.get(account).remove(), size, false);
     }
 }

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A heap's buffer whose code fails: the client reads whose fault it is, and can still use and close what it has. */
+class VendorFaultsTest {
+    private final BrokerParts broker = new BrokerParts();
+    private Throwable failure;
+
+    /** Memory that fails as long as there is a failure. */
+    private final class Failing extends FakeMemory {
+        Failing(long size) {
+            super(size);
+        }
+
+        private void fail() {
+            switch (failure) {
+                case null -> {}
+                case Error error -> throw error;
+                default -> throw (RuntimeException) failure;
+            }
+        }
+
+        @Override
+        public MemorySegment map(Access access) {
+            fail();
+            return super.map(access);
+        }
+
+        @Override
+        public void beginCpuAccess(Access access) {
+            fail();
+            super.beginCpuAccess(access);
+        }
+
+        @Override
+        public void endCpuAccess(Access access) {
+            super.endCpuAccess(access);
+            fail();
+        }
+
+        @Override
+        public int descriptor() {
+            fail();
+            return super.descriptor();
+        }
+    }
+
+    @AfterEach
+    void nothing_is_left() {
+        Account account = broker.table.routes().named("vendor").account();
+        broker.close();
+        assertEquals(0, account.buffers());
+    }
+
+    private Lease lease(FakeMemory memory) {
+        broker.heap("vendor", new FakeHeap(request -> memory));
+        return broker.allocate(AllocationRequest.of(4096).name("frame"));
+    }
+
+    static Stream<Throwable> failures() {
+        return Stream.of(
+                new NoClassDefFoundError("org/example/Gone"),
+                new StackOverflowError(),
+                new InternalError("a fault in a page"),
+                new AssertionError("never"),
+                new IllegalStateException("torn"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("failures")
+    void a_call_that_fails_names_the_heap_and_leaves_the_buffer_usable(Throwable thrown) {
+        FakeMemory memory = new Failing(4096);
+        Lease lease = lease(memory);
+        var bracket = lease.beginCpuAccess(Access.WRITE);
+        failure = thrown;
+        RecordedLog.clear();
+        try (Arena arena = Arena.ofConfined()) {
+            told("map", thrown, () -> lease.map(Access.READ, arena));
+        }
+        told("beginCpuAccess", thrown, () -> lease.beginCpuAccess(Access.READ));
+        told("descriptor", thrown, lease::exportFd);
+        told("descriptor", thrown, lease::inode);
+        told("endCpuAccess", thrown, bracket::close);
+        assertEquals(5, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
+        failure = null;
+        bracket.close(); // ended all the same
+        assertEquals(1, memory.count("end WRITE"));
+        lease.beginCpuAccess(Access.READ).close();
+        try (Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+        }
+        lease.close();
+        Await.until("it is released", memory::released);
+    }
+
+    private static void told(String call, Throwable thrown, Executable what) {
+        HeapException refusal = assertThrows(HeapException.class, what);
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals("vendor", refusal.heap());
+        assertSame(thrown, refusal.getCause());
+        assertEquals(
+                "buffer 'frame' of 4 KiB from heap 'vendor': the heap's code failed in " + call + " with " + thrown
+                        + "; report that to its vendor",
+                refusal.getMessage());
+    }
+
+    @Test
+    void an_out_of_memory_error_passes_as_it_is() {
+        Lease lease = lease(new Failing(4096));
+        failure = new OutOfMemoryError("made up");
+        assertSame(failure, assertThrows(OutOfMemoryError.class, () -> lease.beginCpuAccess(Access.READ)));
+        assertSame(failure, assertThrows(OutOfMemoryError.class, lease::exportFd));
+        try (Arena arena = Arena.ofConfined()) {
+            assertSame(failure, assertThrows(OutOfMemoryError.class, () -> lease.map(Access.READ, arena)));
+        }
+    }
+
+    @Test
+    void a_mapping_that_is_not_aligned_as_asked_is_unmapped_and_reported() {
+        FakeMemory memory = new FakeMemory(4096) {
+            private final MemorySegment odd = Arena.ofAuto().allocate(8192, 4096).asSlice(64, 4096);
+
+            @Override
+            public MemorySegment map(Access access) {
+                super.map(access);
+                return odd;
+            }
+        };
+        broker.heap("vendor", new FakeHeap(request -> memory));
+        Lease lease = broker.allocate(AllocationRequest.of(4096).alignment(4096));
+        try (Arena arena = Arena.ofConfined()) {
+            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
+            assertEquals(Errno.EIO, refusal.errno());
+            assertTrue(
+                    refusal.getMessage().endsWith("040, which is not aligned to 4 KiB; report that to its vendor"),
+                    refusal.getMessage());
+        }
+        assertEquals(List.of("map READ", "unmap"), memory.calls());
+        Lease careless = broker.allocate(AllocationRequest.of(4096).alignment(64));
+        try (Arena arena = Arena.ofConfined()) {
+            assertEquals(4096, careless.map(Access.READ, arena).byteSize());
+        }
+    }
+
+    @Test
+    void a_mapping_of_the_java_heap_is_none() {
+        Lease lease = lease(new FakeMemory(4096) {
+            @Override
+            public MemorySegment map(Access access) {
+                return MemorySegment.ofArray(new byte[4096]);
+            }
+        });
+        try (Arena arena = Arena.ofConfined()) {
+            assertEquals(
+                    Errno.EIO,
+                    assertThrows(HeapException.class, () -> lease.map(Access.READ, arena)).errno());
+        }
+    }
+
+    @Test
+    void an_access_that_is_null_reaches_no_heap() {
+        FakeMemory memory = new FakeMemory(4096);
+        Lease lease = lease(memory);
+        try (Arena arena = Arena.ofConfined()) {
+            assertThrows(NullPointerException.class, () -> lease.map(null, arena));
+        }
+        assertThrows(NullPointerException.class, () -> lease.beginCpuAccess(null));
+        assertThrows(NullPointerException.class, () -> AllocationRequest.of(1).exports(null));
+        assertEquals(List.of(), memory.calls());
+    }
+}
