@@ -117,14 +117,15 @@ public class HotPlugLoadIT {
         HeapBroker broker = Framework.broker(client.getBundleContext());
         AtomicLong fromVendor = new AtomicLong();
         AtomicLong fromSystem = new AtomicLong();
-        Load.Call call = turn -> {
+        AllocationRequest request = AllocationRequest.of(8192).from("acme", UnrulyHeap.NAME, "system");
+        Load.Call call = _ -> {
             try (Arena arena = Arena.ofConfined();
-                    DmaBuf buffer = broker.allocate(AllocationRequest.of(8192).from("acme", "system"))) {
+                    DmaBuf buffer = broker.allocate(request)) {
                 buffer.map(Access.READ_WRITE, arena);
                 try (OwnedFd descriptor = buffer.exportFd()) {
                     assertTrue(descriptor.fd() >= 0);
                 }
-                (buffer.heapName().equals("acme") ? fromVendor : fromSystem).incrementAndGet();
+                (buffer.heapName().equals("system") ? fromSystem : fromVendor).incrementAndGet();
             }
         };
         try (Load warmUp = new Load(4, call)) { // what is made once for all
@@ -197,17 +198,26 @@ public class HotPlugLoadIT {
         });
     }
 
-    /** Each time the vendor's heap is installed, gives a buffer to somebody and is removed. */
+    /**
+     * Each time a heap is installed, gives a buffer to somebody and is removed: by turns the vendor's, a component with
+     * a service of heap-linux's class, and one with a service of its own class.
+     */
     private void rounds(int rounds, AtomicLong buffers, List<WeakReference<ClassLoader>> loaders) throws Exception {
+        TestBundle own = TestBundle.unrulyHeap();
         for (int round = 0; round < rounds; round++) {
             long given = buffers.get();
-            Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
-            vendor.start();
+            Bundle vendor;
+            if (round % 2 == 0) {
+                vendor = framework.install(Gateway.dropIn("vendor-heap"));
+                vendor.start();
+            } else {
+                vendor = framework.start(own);
+            }
             loaders.add(new WeakReference<>(vendor.adapt(BundleWiring.class).getClassLoader()));
             while (buffers.get() == given) {
                 Thread.sleep(0, 50_000);
             }
-            if (round % 2 == 0) {
+            if (round % 3 == 0) {
                 vendor.stop();
             }
             vendor.uninstall();
