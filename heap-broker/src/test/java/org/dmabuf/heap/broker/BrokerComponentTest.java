@@ -32,11 +32,13 @@ import java.util.jar.Manifest;
 import java.util.zip.ZipEntry;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Charges;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
@@ -825,6 +827,58 @@ class BrokerComponentTest {
         component.activate();
         active = true;
         brokerOf(camera).allocate(REQUEST).close();
+    }
+
+    @Test
+    void quotas_and_permissions_change_at_run_time_and_what_is_wrong_changes_none_of_them() {
+        heap("system", new FakeHeap());
+        DmaBuf held = brokerOf(camera).allocate(REQUEST);
+        component.modified(config(Map.of(
+                "quota_client", new String[] {"org.example.camera=6K"}, "allow", new String[] {"system=*.camera"})));
+        for (int again = 0; again < 2; again++) {
+            HeapException over = assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST));
+            assertEquals(Errno.ENOMEM, over.errno());
+            HeapException refused = assertThrows(HeapException.class, () -> brokerOf(display).allocate(REQUEST));
+            assertEquals(Errno.EACCES, refused.errno());
+            assertTrue(
+                    refused.getMessage().contains("bundle org.example.display at test:org.example.display"),
+                    refused.getMessage());
+            RecordedLog.clear();
+            component.modified(config(Map.of(
+                    "quota_client", new String[] {"*=1G org.example.camera=lots"}, "allow", new String[0])));
+            assertEquals(
+                    List.of("ERROR configuration org.dmabuf.heap.broker: quota.client: 'org.example.camera=lots' is none;"
+                            + " write a size in bytes, or with K, M, G or T behind the number; none of its quotas and"
+                            + " permissions was taken over, those before stay in force"),
+                    RecordedLog.lines());
+        }
+        component.modified(drain(2000));
+        assertEquals(1, live(), "what was out stayed");
+        brokerOf(display).allocate(REQUEST).close();
+        brokerOf(camera).allocate(REQUEST).close();
+        held.close();
+    }
+
+    @Test
+    void what_is_charged_is_told_by_a_service_for_as_long_as_the_broker_runs() {
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        BundleContext context = camera.getBundleContext();
+        HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));
+        component.modified(config(Map.of("allocation_sites", true)));
+        brokerOf(camera).allocate(REQUEST);
+        assertEquals("org.example.camera", monitor.buffers().getFirst().client());
+        assertTrue(
+                monitor.buffers().getFirst().site().stream()
+                        .anyMatch(frame -> !frame.getClassName().startsWith("org.dmabuf.heap.broker.")),
+                () -> monitor.buffers().getFirst().site().toString());
+        remove(heap);
+        assertEquals(
+                List.of("adopted", "system"),
+                monitor.heaps().stream().map(Charges::heap).toList(),
+                "memory of it is out");
+        deactivate();
+        assertNull(context.getServiceReference(HeapMonitor.class));
+        assertEquals(List.of(), monitor.buffers());
     }
 
     @Test

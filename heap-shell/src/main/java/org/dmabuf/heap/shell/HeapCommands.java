@@ -14,10 +14,13 @@ import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ChargedBuffer;
+import org.dmabuf.heap.Charges;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.linux.Peer;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -44,13 +47,17 @@ import org.osgi.service.component.annotations.Reference;
             "osgi.command.function=free",
             "osgi.command.function=sum",
             "osgi.command.function=share",
-            "osgi.command.function=receive"
+            "osgi.command.function=receive",
+            "osgi.command.function=usage",
+            "osgi.command.function=clients",
+            "osgi.command.function=dump"
         })
 public final class HeapCommands {
     /** The kernel's limit for the name of a dma-buf, without its NUL. */
     private static final int NAME_BYTES = 31;
 
     private final HeapBroker broker;
+    private final HeapMonitor monitor;
     private final FileLoader loader;
     private final HandOver handOver;
     private final NamedBuffers buffers = new NamedBuffers();
@@ -59,10 +66,12 @@ public final class HeapCommands {
      * Commands over a broker.
      *
      * @param broker the shell's view of it
+     * @param monitor tells of all bundles
      */
     @Activate
-    public HeapCommands(@Reference HeapBroker broker) {
+    public HeapCommands(@Reference HeapBroker broker, @Reference HeapMonitor monitor) {
         this.broker = broker;
+        this.monitor = monitor;
         this.loader = new FileLoader(broker);
         this.handOver = new HandOver(broker);
     }
@@ -327,6 +336,68 @@ public final class HeapCommands {
             HeldBuffer held = received.buffer();
             return new HandedOver(
                     buffers.keep(own, held.buffer(), held.content()), held.content(), received.from(), false);
+        });
+    }
+
+    /**
+     * Tells what is charged to each heap.
+     *
+     * @param reset whether the peaks begin anew afterwards
+     * @param arguments none
+     * @return one for each heap
+     */
+    @Descriptor("what is charged to each heap, with peaks, quotas and failures by cause")
+    public List<Charges> usage(
+            @Descriptor("begin all peaks anew afterwards")
+                    @Parameter(
+                            names = {"-r", "--reset"},
+                            presentValue = "true",
+                            absentValue = "false")
+                    boolean reset,
+            @Descriptor("nothing") String... arguments) {
+        return plainly(() -> {
+            expect(0, arguments, "usage");
+            List<Charges> heaps = scriptable(monitor.heaps());
+            if (reset) {
+                monitor.resetPeaks();
+            }
+            return heaps;
+        });
+    }
+
+    /**
+     * Tells what is charged to each bundle.
+     *
+     * @param byHeap whether each heap is told apart
+     * @param arguments none
+     * @return one for each bundle, or for each on each heap
+     */
+    @Descriptor("what is charged to each bundle, with peaks, quotas and failures by cause")
+    public List<Charges> clients(
+            @Descriptor("tell each heap apart")
+                    @Parameter(
+                            names = {"-b", "--by-heap"},
+                            presentValue = "true",
+                            absentValue = "false")
+                    boolean byHeap,
+            @Descriptor("nothing") String... arguments) {
+        return plainly(() -> {
+            expect(0, arguments, "clients");
+            return scriptable(byHeap ? monitor.clientsOnHeaps() : monitor.clients());
+        });
+    }
+
+    /**
+     * Lists every buffer that is charged to any bundle.
+     *
+     * @param arguments none
+     * @return the buffers
+     */
+    @Descriptor("every buffer of every bundle, live or lingering, with who holds it")
+    public List<ChargedBuffer> dump(@Descriptor("nothing") String... arguments) {
+        return plainly(() -> {
+            expect(0, arguments, "dump");
+            return scriptable(monitor.buffers());
         });
     }
 

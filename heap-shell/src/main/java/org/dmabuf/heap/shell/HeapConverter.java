@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.felix.service.command.Converter;
+import org.dmabuf.heap.ChargedBuffer;
+import org.dmabuf.heap.Charges;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
@@ -19,6 +23,8 @@ import org.osgi.service.component.annotations.Component;
 @Component(
         property = {
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.HeapInfo",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.Charges",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.ChargedBuffer",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.BufferInfo",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.LoadedFile",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.Checksum",
@@ -39,6 +45,11 @@ public final class HeapConverter implements Converter {
                 heaps.stream().map(HeapConverter::details).collect(Collectors.joining("\n\n"));
             case Collection<?> some when all(HeapInfo.class, some) -> heaps(some);
             case Collection<?> some when all(BufferInfo.class, some) -> buffers(some);
+            case Collection<?> some when all(Charges.class, some) -> charges(some);
+            case Collection<?> some when all(ChargedBuffer.class, some) -> charged(some);
+            case Charges charges -> whose(charges) + ": " + Bytes.text(charges.liveBytes() + charges.lingeringBytes());
+            case ChargedBuffer buffer when level == INSPECT -> charged(List.of(buffer));
+            case ChargedBuffer buffer -> buffer.name();
             case HeapInfo heap when level == INSPECT -> details(heap);
             case HeapInfo heap -> heap.name();
             case BufferInfo buffer when level == INSPECT -> details(buffer);
@@ -93,6 +104,70 @@ public final class HeapConverter implements Converter {
                     buffer.inode().isPresent() ? Long.toString(buffer.inode().getAsLong()) : UNKNOWN);
         }
         return table.toString();
+    }
+
+    private static String charges(Collection<?> charges) {
+        Table table = new Table(
+                "HEAP", "BUNDLE", "BUFFERS ", "LIVE ", "LINGERING ", "PEAK ", "QUOTA ", "FAILURES");
+        for (Object one : charges) {
+            Charges sums = (Charges) one;
+            table.row(
+                    orUnknown(sums.heap()),
+                    orUnknown(sums.client()),
+                    Long.toString(sums.liveBuffers() + sums.lingeringBuffers()),
+                    Bytes.text(sums.liveBytes()),
+                    Bytes.text(sums.lingeringBytes()),
+                    Bytes.text(sums.peakBytes()),
+                    bytes(sums.limit()),
+                    sums.failures().isEmpty()
+                            ? UNKNOWN
+                            : new TreeMap<>(sums.failures())
+                                    .entrySet().stream()
+                                            .map(failed -> failed.getValue() + " " + failed.getKey())
+                                            .collect(Collectors.joining(", ")));
+        }
+        return table.toString();
+    }
+
+    private static String whose(Charges charges) {
+        return charges.heap().isEmpty()
+                ? charges.client()
+                : charges.heap() + (charges.client().isEmpty() ? "" : " of " + charges.client());
+    }
+
+    /** Buffers of all bundles, with the innermost call where each was allocated, when that was kept. */
+    private static String charged(Collection<?> buffers) {
+        Table table = new Table(
+                "HEAP", "BUNDLE", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "BRACKETS ", "STATE", "AGE ",
+                "ALLOCATED AT");
+        for (Object one : buffers) {
+            ChargedBuffer buffer = (ChargedBuffer) one;
+            table.row(
+                    buffer.heap(),
+                    buffer.client(),
+                    orUnknown(buffer.name()),
+                    Bytes.text(buffer.size()),
+                    buffer.inode().isPresent() ? Long.toString(buffer.inode().getAsLong()) : UNKNOWN,
+                    Integer.toString(buffer.references()),
+                    Integer.toString(buffer.mappings()),
+                    Integer.toString(buffer.brackets()),
+                    buffer.lingering() ? "lingering" : buffer.exported() ? "exported" : "live",
+                    age(buffer.age()),
+                    buffer.site().isEmpty() ? UNKNOWN : buffer.site().getFirst().toString());
+        }
+        return table.toString();
+    }
+
+    private static String age(Duration age) {
+        return age.toDays() > 0
+                ? age.toDays() + " d"
+                : age.toHours() > 0
+                        ? age.toHours() + " h"
+                        : age.toMinutes() > 0 ? age.toMinutes() + " min" : age.toSeconds() + " s";
+    }
+
+    private static String orUnknown(String text) {
+        return text.isEmpty() ? UNKNOWN : text;
     }
 
     private static String details(HeapInfo heap) {
