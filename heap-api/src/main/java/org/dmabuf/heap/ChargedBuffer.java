@@ -39,7 +39,7 @@ public interface ChargedBuffer {
     /** {@return whether this process has closed it while peers hold its memory} */
     boolean lingering();
 
-    /** {@return time since it was allocated or adopted} */
+    /** {@return time since it was allocated or adopted, to within a few seconds} */
     Duration age();
 
     /** {@return where it was allocated, innermost call first; empty unless allocation sites were on then} */

@@ -38,8 +38,8 @@ public interface Charges {
     OptionalLong limit();
 
     /**
-     * How often an allocation or adoption failed: for a heap each time that it, or the broker on its behalf, refused; for
-     * a client each request that got no buffer.
+     * How often an allocation or adoption failed: for a heap each time that it, or the broker on its behalf, refused;
+     * for a client each request that got no buffer.
      *
      * @return count by cause, without those that did not occur
      */

@@ -99,6 +99,7 @@ public class AllocateBenchmark {
         }
         table.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
         reaper.start();
+        ledger.start();
     }
 
     /** As in a gateway where nobody records. */
@@ -111,6 +112,7 @@ public class AllocateBenchmark {
     @TearDown
     public void leave() {
         reaper.stop();
+        ledger.stop();
     }
 
     @Benchmark

@@ -12,6 +12,12 @@ import org.osgi.annotation.versioning.ConsumerType;
  * <p>Every method is called by any thread, concurrently, and never under a lock of the broker. When the service goes,
  * the broker waits for the calls inside {@link #allocate}, 2 seconds by default. Buffers outlive the service and, when
  * the bundle is uninstalled, its bundle too.
+ *
+ * <p>A heap that breaks this contract is named in the log and to the client, whose request ends with
+ * {@link org.dmabuf.heap.Errno#EIO}: one that throws anything but a HeapException or an OutOfMemoryError, returns null,
+ * a buffer that is smaller than asked for or of a size that cannot be, or a mapping that is not whole or not aligned
+ * within its page. What it returned is released. Whether memory is zeroed, and aligned beyond a page, the broker does
+ * not check, because that would cost each client what only a wrong heap needs: the contract's test kit does.
  */
 @ConsumerType
 public interface HeapExporter {

@@ -70,7 +70,7 @@ public final class BrokerComponent {
         /** {@return entries {@code BUNDLE=SIZE}: bytes that the bundles of a symbolic name may have out} */
         @AttributeDefinition(
                 name = "Quota of a bundle",
-                description = "Entries BUNDLE=SIZE between blanks; * stands for anything, the first that matches counts")
+                description = "Entries BUNDLE=SIZE between blanks; * stands for anything, the first match counts")
         String[] quota_client() default {};
 
         /** {@return entries {@code BUNDLE/HEAP=SIZE}: bytes that such bundles may have out of one heap} */
@@ -135,6 +135,7 @@ public final class BrokerComponent {
     void activate() {
         reaper.start();
         leaks.start();
+        ledger.start();
         try {
             context.addBundleListener(clients);
             monitor = context.registerService(HeapMonitor.class, new Monitor(ledger), null);
@@ -180,6 +181,7 @@ public final class BrokerComponent {
     private void end() {
         leaks.stop();
         reaper.stop();
+        ledger.stop();
         peers.close();
         flight.close();
     }

@@ -16,7 +16,7 @@ final class Charge {
      * @param client symbolic name of who is charged
      * @param name for people
      * @param size bytes
-     * @param since when it was charged, by {@link System#nanoTime}
+     * @param since when it was charged, by {@link CoarseClock}
      * @param site where it was allocated, empty when that was not asked for
      * @param buffer as long as it is live
      * @param lingering whether peers alone hold it
@@ -31,6 +31,7 @@ final class Charge {
             boolean lingering) {}
 
     private final Share share;
+    private final long since;
     private final List<StackTraceElement> site;
     private long reserved;
     private long size;
@@ -42,7 +43,6 @@ final class Charge {
     private Buffer buffer;
 
     private String name = "";
-    private long since;
     private Charge previous;
     private Charge next;
 
@@ -50,16 +50,18 @@ final class Charge {
      * A charge of nothing so far.
      *
      * @param share of the client in the heap's account
+     * @param since now, as {@link CoarseClock} tells it
      * @param site where the buffer is allocated, empty when nobody wants to know
      */
-    Charge(Share share, List<StackTraceElement> site) {
+    Charge(Share share, long since, List<StackTraceElement> site) {
         this.share = share;
+        this.since = since;
         this.site = site;
     }
 
     /** {@return what closes a ring of charges} */
     static Charge ring() {
-        Charge head = new Charge(null, List.of());
+        Charge head = new Charge(null, 0, List.of());
         head.previous = head;
         head.next = head;
         return head;
@@ -117,7 +119,6 @@ final class Charge {
         if (over.isEmpty()) {
             size = made.size();
             buffer = made;
-            since = System.nanoTime();
             over = share.account().charge(this, size, reserved);
             if (over.isEmpty()) {
                 reserved = 0;

@@ -17,6 +17,7 @@ final class Ledger {
     private final List<Account> heaps = new ArrayList<>();
     private final Map<String, Entry> clients = new HashMap<>();
     private volatile Rules rules = Rules.NONE;
+    private final CoarseClock clock = new CoarseClock();
     private volatile boolean sites;
 
     /** A client's account with how many running bundles use it. */
@@ -29,6 +30,15 @@ final class Ledger {
         }
     }
 
+    /** Has a thread that tells the time, until {@link #stop}. */
+    void start() {
+        clock.start();
+    }
+
+    void stop() {
+        clock.stop();
+    }
+
     /** Whether the place of each allocation is kept from now on. */
     void keepSites(boolean kept) {
         sites = kept;
@@ -36,7 +46,7 @@ final class Ledger {
 
     /** {@return a charge of nothing so far, by who calls now} */
     Charge charge(Client client, Account account) {
-        return new Charge(client.account().in(account), sites ? site() : List.of());
+        return new Charge(client.account().in(account), clock.now(), sites ? site() : List.of());
     }
 
     /** Calls on the way here, from the first that is not the broker's own. */

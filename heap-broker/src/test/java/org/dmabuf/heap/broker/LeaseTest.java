@@ -470,7 +470,7 @@ class LeaseTest {
     }
 
     private static Buffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge = new Charge(Tallies.share(new Account("camera")), List.of());
+        Charge charge = new Charge(Tallies.share(new Account("camera")), 0, List.of());
         Buffer buffer = new Buffer(
                 memory,
                 SIZE,

@@ -91,8 +91,8 @@ class QuotaTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals("small", refusal.heap());
         assertEquals(
-                "heap 'small': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 8 KiB are used; close"
-                        + " buffers, or raise quota.heap in org.dmabuf.heap.broker",
+                "heap 'small': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 8 KiB are used;"
+                        + " close buffers, or raise quota.heap in org.dmabuf.heap.broker",
                 refusal.getMessage());
         one.close();
         assertEquals("small", own.allocate(PAGE).heapName());

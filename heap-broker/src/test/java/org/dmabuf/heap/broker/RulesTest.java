@@ -75,7 +75,8 @@ class RulesTest {
     @Test
     void entries_stand_between_blanks_of_any_kind_or_in_a_list() throws Exception {
         for (Rules rules : new Rules[] {
-            heaps(" linux,cma=1K \n\t reserved@1f000000=2K a=b=3K "), heaps("linux,cma=1K", "reserved@1f000000=2K a=b=3K")
+            heaps(" linux,cma=1K \n\t reserved@1f000000=2K a=b=3K "),
+            heaps("linux,cma=1K", "reserved@1f000000=2K a=b=3K")
         }) {
             assertEquals(1024, rules.heapLimit("linux,cma"));
             assertEquals(2048, rules.heapLimit("reserved@1f000000"));
@@ -144,8 +145,8 @@ class RulesTest {
             assertEquals(Errno.EACCES, refusal.errno());
             assertEquals("camera", refusal.heap());
             assertEquals(
-                    "heap 'camera': bundle " + other.bundle() + " at " + other.location() + " may not use it; add camera="
-                            + other.bundle() + " to allow of org.dmabuf.heap.broker if it shall",
+                    "heap 'camera': bundle " + other.bundle() + " at " + other.location() + " may not use it; add"
+                            + " camera=" + other.bundle() + " to allow of org.dmabuf.heap.broker if it shall",
                     refusal.getMessage());
             assertDoesNotThrow(() -> rules.requireAllowed("system", false, other), "a heap that is not named");
         }

@@ -24,7 +24,7 @@ final class Tallies {
     }
 
     static void charge(Account account, long size) {
-        Charge charge = new Charge(share(account), List.of());
+        Charge charge = new Charge(share(account), 0, List.of());
         account.charge(charge, size, 0);
         CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
     }

@@ -58,7 +58,12 @@ public class DistributionIT {
 
     @Test
     public void it_serves_as_it_stands() {
-        assertEquals(List.of("system"), new Framework(context).names(HeapState.SERVING));
+        assertEquals(
+                List.of("system SERVING", "secure SERVING"),
+                new Framework(context)
+                        .broker().heaps().stream()
+                                .map(heap -> heap.name() + " " + heap.state().name())
+                                .toList());
     }
 
     private static byte[] bytes(JarFile jar, JarEntry entry) throws Exception {

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
@@ -22,6 +23,8 @@ import org.osgi.framework.ServiceReference;
 final class Framework {
     static final String BROKER = "org.dmabuf.heap.broker";
     static final String SYSTEM = "org.dmabuf.heap.system";
+
+    private static final Set<String> ASIDE = Set.of("secure");
 
     private final BundleContext context;
 
@@ -64,9 +67,16 @@ final class Framework {
         return user.getService(service);
     }
 
-    /** Names of the heaps in one state, in the broker's order. */
-    List<String> names(HeapState state) {
+    /** The heaps that tests have to do with, in the broker's order: not those that the gateway has besides system. */
+    List<HeapInfo> heaps() {
         return broker().heaps().stream()
+                .filter(heap -> !ASIDE.contains(heap.name()))
+                .toList();
+    }
+
+    /** Their names, of those in one state. */
+    List<String> names(HeapState state) {
+        return heaps().stream()
                 .filter(heap -> heap.state() == state)
                 .map(HeapInfo::name)
                 .toList();

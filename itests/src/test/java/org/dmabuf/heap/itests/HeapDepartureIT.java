@@ -98,7 +98,7 @@ public class HeapDepartureIT {
         if (bundle.getState() != Bundle.UNINSTALLED) {
             bundle.uninstall();
         }
-        Framework.await(List.of("system"), () -> broker.heaps().stream().map(h -> h.name()).toList());
+        Framework.await(List.of("system"), () -> framework.heaps().stream().map(h -> h.name()).toList());
         before.assertNothingLeft();
     }
 

@@ -59,7 +59,7 @@ public class HotPlugIT {
     @After
     public void nothing_is_left() throws Exception {
         Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(h -> h.liveBuffers()).sum());
-        assertEquals(1, framework.broker().heaps().size());
+        assertEquals(1, framework.heaps().size());
     }
 
     @Test
@@ -155,11 +155,11 @@ public class HotPlugIT {
     @Test
     public void a_heap_without_a_name_is_listed_with_the_reason_and_serves_once_it_has_one() {
         ServiceRegistration<HeapExporter> heap = context.registerService(
-                HeapExporter.class, request -> null, FrameworkUtil.asDictionary(Map.of(HeapProperties.ID, 3)));
+                HeapExporter.class, request -> null, FrameworkUtil.asDictionary(Map.of(HeapProperties.ID, 13)));
         String label = framework.names(HeapState.REFUSED).getFirst();
         assertTrue(framework.heap(label, HeapState.REFUSED).reason().startsWith("heap.name is missing"));
 
-        heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "late", HeapProperties.ID, 3)));
+        heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "late", HeapProperties.ID, 13)));
         assertEquals(List.of("late", "system"), framework.names(HeapState.SERVING));
         heap.unregister();
     }

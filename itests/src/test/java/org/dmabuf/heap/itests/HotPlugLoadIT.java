@@ -225,7 +225,7 @@ public class HotPlugLoadIT {
     }
 
     private void awaitOnlySystem() throws Exception {
-        Framework.await(List.of("system: 0 buffers, 0 bytes"), () -> framework.broker().heaps().stream()
+        Framework.await(List.of("system: 0 buffers, 0 bytes"), () -> framework.heaps().stream()
                 .map(HotPlugLoadIT::figures)
                 .toList());
     }

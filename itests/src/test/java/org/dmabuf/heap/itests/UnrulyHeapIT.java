@@ -95,7 +95,7 @@ public class UnrulyHeapIT {
         if (bundle.getState() != Bundle.UNINSTALLED) {
             bundle.uninstall();
         }
-        Framework.await(List.of("system"), () -> broker.heaps().stream().map(h -> h.name()).toList());
+        Framework.await(List.of("system"), () -> framework.heaps().stream().map(h -> h.name()).toList());
         assertEquals(0, heap.unreleased());
         assertEquals(0, heap.late());
         before.assertNothingLeft();
