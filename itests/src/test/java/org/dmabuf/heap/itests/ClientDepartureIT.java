@@ -96,7 +96,7 @@ public class ClientDepartureIT {
     @Before
     public void start_a_heap_and_a_client() throws Exception {
         framework = new Framework(context);
-        framework.broker().allocate(AllocationRequest.of(1)).close(); // what is made once for all
+        framework.openWhatIsOpenedOnce();
         before = ProcessState.now();
         unruly = framework.start(TestBundle.unrulyHeap());
         heap = new Unruly(context);

@@ -11,6 +11,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
@@ -96,6 +98,13 @@ final class Framework {
                 .filter(heap -> heap.name().equals(name))
                 .mapToLong(HeapInfo::liveBuffers)
                 .sum();
+    }
+
+    /** So that what is left behind is seen: with its first export a process opens what it keeps, to follow peers. */
+    void openWhatIsOpenedOnce() {
+        try (DmaBuf buffer = broker().allocate(AllocationRequest.of(1))) {
+            buffer.exportFd().close();
+        }
     }
 
     /** Waits for what another thread brings about; fails with the last value after ten seconds. */

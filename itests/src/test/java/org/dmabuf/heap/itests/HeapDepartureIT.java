@@ -86,7 +86,7 @@ public class HeapDepartureIT {
     public void start_the_heap() throws Exception {
         framework = new Framework(context);
         broker = framework.broker();
-        broker.allocate(AllocationRequest.of(1)).close(); // what is made once for all
+        framework.openWhatIsOpenedOnce();
         before = ProcessState.now();
         content = TestBundle.unrulyHeap();
         bundle = framework.start(content);

@@ -79,6 +79,7 @@ public class HotPlugLoadIT {
     public void a_heap_leaves_while_eight_threads_allocate() throws Exception {
         HeapBroker broker = Framework.broker(client.getBundleContext());
         Bundle bundle = framework.start(TestBundle.unrulyHeap());
+        framework.openWhatIsOpenedOnce();
         ProcessState before = ProcessState.now();
         AtomicLong refused = new AtomicLong();
         try (Load load = new Load(8, turn -> {

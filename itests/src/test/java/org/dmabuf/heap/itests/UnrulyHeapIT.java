@@ -78,7 +78,7 @@ public class UnrulyHeapIT {
     public void start_the_heap() throws Exception {
         framework = new Framework(context);
         broker = framework.broker();
-        broker.allocate(AllocationRequest.of(1)).close(); // what is made once for all
+        framework.openWhatIsOpenedOnce();
         before = ProcessState.now();
         bundle = framework.start(TestBundle.unrulyHeap());
         heap = new Unruly(context);
