@@ -29,16 +29,22 @@ abstract sealed class FollowedFile {
         }
     }
 
+    /** Of which the kernel shows, when asked, a lock for as long as it is open anywhere. */
+    static final class Secret extends FollowedFile {
+        /** Device and inode, as the kernel's list of locks has them. */
+        final String number;
+
+        Secret(String number) {
+            this.number = number;
+        }
+    }
+
     /** Of which the kernel says, when asked, how often it is held. */
     static final class DmaBuf extends FollowedFile {
-        private static final long FIRST_NANOS = 50_000_000;
-        private static final long LONGEST_NANOS = 2_000_000_000;
-
         final long inode;
+        final Pace pace = new Pace();
         private final PeerCalls calls;
         private final Fd ours;
-        private long interval = FIRST_NANOS;
-        private long due;
 
         /**
          * Takes over a descriptor.
@@ -65,22 +71,6 @@ abstract sealed class FollowedFile {
                 // What is not known is held: it is asked again.
             }
             return -1;
-        }
-
-        void waitFrom(long now) {
-            interval = FIRST_NANOS;
-            due = now + interval;
-        }
-
-        /** {@return nanoseconds until it is to be asked, 0 or less when it is time} */
-        long dueIn(long now) {
-            return due - now;
-        }
-
-        /** A peer that has held it for long is asked less often: it is seen to go within the time that it held on. */
-        void waitLonger(long now) {
-            interval = Math.min(2 * interval, LONGEST_NANOS);
-            due = now + interval;
         }
 
         void close() {

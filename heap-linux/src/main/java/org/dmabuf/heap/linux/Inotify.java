@@ -26,6 +26,8 @@ final class Inotify {
     private static final int IN_IGNORED = 0x8000;
 
     private static final int EVENT = 16; // struct inotify_event: int wd, u32 mask, u32 cookie, u32 len; then a name
+    /** As many reads as empty a queue of the default length, so that nobody reads for ever while others close. */
+    private static final int MOST_READS = 64;
     private static final int CLOSED = -1;
 
     private final Syscalls syscalls;
@@ -78,14 +80,14 @@ final class Inotify {
             return List.of();
         }
         List<FollowedFile.Memfd> gone = new ArrayList<>();
-        long read;
-        do {
+        long read = 1;
+        for (int reads = 0; reads < MOST_READS && (read > 0 || read == -Errno.EINTR.number()); reads++) {
             read = calls.read(fd, events);
             if (read > 0) {
                 take(read, gone);
             }
-        } while (read > 0 || read == -Errno.EINTR.number());
-        if (read != -Errno.EAGAIN.number()) {
+        }
+        if (read == 0 || read < 0 && read != -Errno.EAGAIN.number() && read != -Errno.EINTR.number()) {
             doubtful = true;
         }
         if (doubtful) {
@@ -115,8 +117,8 @@ final class Inotify {
     }
 
     /**
-     * Compares with the kernel's list of watches. One that ends after it was made leaves an event, for which the queue
-     * has room again: it was read empty before.
+     * Compares with the kernel's list of watches. One that ends after it was made leaves an event, or another word of
+     * an overflow: the kernel always has room for that, and if it stands in the queue already it is still to be read.
      */
     private void reconcile(List<FollowedFile.Memfd> gone) {
         Set<Integer> listed = new HashSet<>();

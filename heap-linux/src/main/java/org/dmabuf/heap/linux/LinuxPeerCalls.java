@@ -22,6 +22,8 @@ final class LinuxPeerCalls implements PeerCalls {
     private static final int IN_CLOEXEC = 0x80000;
     private static final int EFD_NONBLOCK = 0x800;
     private static final int EFD_CLOEXEC = 0x80000;
+    private static final int LOCK_SH = 0x1;
+    private static final int LOCK_NB = 0x4;
     private static final short POLLIN = 0x1;
     private static final long POLLFD = 8; // int fd, short events, short revents
 
@@ -39,6 +41,8 @@ final class LinuxPeerCalls implements PeerCalls {
             Libc.link("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle POLL =
             Libc.link("poll", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle FLOCK =
+            Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
 
     private LinuxPeerCalls() {}
 
@@ -131,5 +135,20 @@ final class LinuxPeerCalls implements PeerCalls {
     @Override
     public String fdinfo(int fd) throws IOException {
         return Files.readString(Path.of("/proc/self/fdinfo/" + fd));
+    }
+
+    @Override
+    public int lock(int fd) {
+        MemorySegment block = Libc.block();
+        try {
+            return Libc.result(block, (int) FLOCK.invokeExact(block, fd, LOCK_SH | LOCK_NB));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public String locks() throws IOException {
+        return Files.readString(Path.of("/proc/locks"));
     }
 }

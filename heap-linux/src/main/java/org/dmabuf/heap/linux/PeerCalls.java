@@ -53,4 +53,14 @@ interface PeerCalls {
      * @throws IOException when it cannot be read
      */
     String fdinfo(int fd) throws IOException;
+
+    /** Takes a shared lock of flock(2) for the open file, without waiting for others. */
+    int lock(int fd);
+
+    /**
+     * {@return what {@code /proc/locks} has}
+     *
+     * @throws IOException when it cannot be read
+     */
+    String locks() throws IOException;
 }

@@ -26,6 +26,8 @@ final class PeerTable {
     private static final System.Logger LOG = System.getLogger(PeerTable.class.getName());
 
     private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int F_GET_SEALS = 1034;
+    private static final long SECRET_MAGIC = 0x5345434d;
     private static final int NONE = -1;
     /** How often that is tried again which the system refused. */
     private static final int RETRY_MILLIS = 50;
@@ -41,6 +43,7 @@ final class PeerTable {
     // All guarded by this.
     private final Map<Peers, Set<PeerWatch>> members = new IdentityHashMap<>();
     private final Inotify inotify;
+    private final SecretLocks secrets;
     private final Map<Long, FollowedFile.DmaBuf> dmaBufs = new HashMap<>();
     private final MemorySegment counter = Arena.ofAuto().allocate(8, 8);
     private int awaitedMemfds;
@@ -52,6 +55,7 @@ final class PeerTable {
         this.syscalls = syscalls;
         this.calls = calls;
         this.inotify = new Inotify(syscalls, calls);
+        this.secrets = new SecretLocks(calls);
     }
 
     /** {@return the table of this process, with one member more} */
@@ -102,7 +106,9 @@ final class PeerTable {
         FollowedFile file;
         if (kind == AdoptedMemory.DMA_BUF_MAGIC) {
             file = dmaBuf(heap, size, fd);
-        } else if (kind == AdoptedMemory.TMPFS_MAGIC || kind == AdoptedMemory.HUGETLBFS_MAGIC) {
+        } else if (kind == SECRET_MAGIC) {
+            file = secrets.add(heap, size, fd);
+        } else if (isMemfd(kind, fd)) {
             file = inotify.add(heap, size, fd);
         } else {
             throw new HeapException(
@@ -115,6 +121,12 @@ final class PeerTable {
         file.watches.add(watch);
         watches.add(watch);
         return watch;
+    }
+
+    /** A device's node is on a file system of the same kind, and is there for ever; but only memory has seals. */
+    private boolean isMemfd(long kind, int fd) {
+        return (kind == AdoptedMemory.TMPFS_MAGIC || kind == AdoptedMemory.HUGETLBFS_MAGIC)
+                && syscalls.fcntl(fd, F_GET_SEALS, 0) >= 0;
     }
 
     /** One descriptor for all who follow the same dma-buf, so that 1 holder is always us. */
@@ -165,8 +177,12 @@ final class PeerTable {
                         lookAtMemfds(ready);
                     }
                     case FollowedFile.DmaBuf file -> {
-                        file.waitFrom(System.nanoTime());
+                        file.pace.from(System.nanoTime());
                         lookAt(file, ready);
+                    }
+                    case FollowedFile.Secret _ -> {
+                        secrets.pace.from(System.nanoTime());
+                        lookAtSecrets(ready);
                     }
                 }
                 if (!watch.gone) {
@@ -202,6 +218,11 @@ final class PeerTable {
                     forget(dmaBuf);
                 }
             }
+            case FollowedFile.Secret secret -> {
+                if (file.watches.isEmpty()) {
+                    secrets.remove(secret);
+                }
+            }
         }
     }
 
@@ -212,6 +233,12 @@ final class PeerTable {
                     awaitedMemfds--;
                 }
             }
+            tell(file, ready);
+        }
+    }
+
+    private void lookAtSecrets(List<PeerWatch> ready) {
+        for (FollowedFile.Secret file : secrets.gone()) {
             tell(file, ready);
         }
     }
@@ -313,9 +340,11 @@ final class PeerTable {
             long now = System.nanoTime();
             for (FollowedFile.DmaBuf file : dmaBufs.values()) {
                 if (file.awaited()) {
-                    long due = Math.max(0, TimeUnit.NANOSECONDS.toMillis(file.dueIn(now)) + 1);
-                    millis = millis == NONE ? due : Math.min(millis, due);
+                    millis = sooner(millis, file.pace.dueIn(now));
                 }
+            }
+            if (secrets.awaited()) {
+                millis = sooner(millis, secrets.pace.dueIn(now));
             }
         }
         int result = calls.await(asked, events, (int) millis);
@@ -325,16 +354,25 @@ final class PeerTable {
         return true;
     }
 
+    private static long sooner(long millis, long dueInNanos) {
+        long due = Math.max(0, TimeUnit.NANOSECONDS.toMillis(dueInNanos) + 1);
+        return millis == NONE ? due : Math.min(millis, due);
+    }
+
     private void lookAround(List<PeerWatch> ready) {
         if (awaitedMemfds > 0) {
             lookAtMemfds(ready);
         }
         long now = System.nanoTime();
         for (FollowedFile.DmaBuf file : List.copyOf(dmaBufs.values())) {
-            if (file.awaited() && file.dueIn(now) <= 0) {
-                file.waitLonger(now);
+            if (file.awaited() && file.pace.dueIn(now) <= 0) {
+                file.pace.slower(now);
                 lookAt(file, ready);
             }
+        }
+        if (secrets.awaited() && secrets.pace.dueIn(now) <= 0) {
+            secrets.pace.slower(now);
+            lookAtSecrets(ready);
         }
     }
 

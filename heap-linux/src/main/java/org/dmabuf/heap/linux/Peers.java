@@ -5,16 +5,17 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
 /**
- * Tells when the last peer has let go of memory whose descriptor left the process: a peer is whoever holds a descriptor,
- * a mapping, a message that nobody has received yet, or an import into a device, in this process or another. Until then
- * the memory must be charged, and must not be used again.
+ * Tells when the last peer has let go of memory whose descriptor left the process: a peer is whoever holds a
+ * descriptor, a mapping, a message that nobody has received yet, or an import into a device, in this process or
+ * another. Until then the memory must be charged, and must not be used again.
  *
  * <p>How the kernel tells depends on what the memory is. A memfd is watched by inotify, which says by itself when the
  * last use has ended. A dma-buf is held by one descriptor more, and its holders are counted in {@code fdinfo}, at
- * intervals that grow from 50 ms to 2 s with the time that a peer holds on. Nothing else can be followed. A process has
- * one inotify instance for this, one descriptor for each dma-buf and one daemon thread {@code dmaheap-peers}, however
- * many objects of this class there are: each would otherwise take the others' descriptors for peers. The thread starts
- * when somebody first waits, and ends with the last object that is closed.
+ * intervals that grow from 50 ms to 2 s with the time that a peer holds on. Secret memory is locked by flock(2), and
+ * {@code /proc/locks} is looked at as often: that is exact unless a peer unlocks what it got. Nothing else can be
+ * followed. A process has one inotify instance for this, one descriptor for each dma-buf and one daemon thread
+ * {@code dmaheap-peers}, however many objects of this class there are: each would otherwise take the others'
+ * descriptors for peers. The thread starts when somebody first waits, and ends with the last object that is closed.
  *
  * <p>Any thread may call any method. It holds no class of a heap but the callbacks that wait.
  */
@@ -41,7 +42,7 @@ public final class Peers implements AutoCloseable {
      * @return waits for the end when told to
      * @throws HeapException when it cannot be followed, and so must not leave: {@link Errno#ENOSPC},
      *     {@link Errno#EMFILE} or {@link Errno#ENOMEM} when a limit is in the way, which the message names;
-     *     {@link Errno#ENOTSUP} for what is neither memfd nor dma-buf
+     *     {@link Errno#ENOTSUP} for what is neither memfd nor dma-buf, or where {@code /proc} does not tell
      * @throws IllegalStateException when closed
      */
     public PeerWatch watch(String heap, long size, int fd) {
@@ -59,8 +60,8 @@ public final class Peers implements AutoCloseable {
     }
 
     /**
-     * Ends every wait of this object, as {@link PeerWatch#close()} does. The last object that is closed ends the thread.
-     * Closing twice does nothing.
+     * Ends every wait of this object, as {@link PeerWatch#close()} does. The last object that is closed ends the
+     * thread. Closing twice does nothing.
      */
     @Override
     public void close() {

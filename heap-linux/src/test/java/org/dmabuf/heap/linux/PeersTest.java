@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -52,6 +53,12 @@ class PeersTest {
         volatile int instance = -1;
         volatile boolean fdinfoFails;
         volatile boolean fdinfoIsCut;
+        volatile boolean locksFail;
+        volatile boolean locksAreCut;
+        volatile boolean locksAreOff;
+        /** Each read of inotify finds one more that has gone; how often that was. */
+        volatile boolean floods;
+        final AtomicInteger flooded = new AtomicInteger();
         /** What fdinfo counts; null asks the kernel. */
         volatile String count;
         final AtomicInteger asked = new AtomicInteger();
@@ -83,6 +90,11 @@ class PeersTest {
 
         @Override
         public long read(int fd, MemorySegment into) {
+            if (floods && fd == instance) {
+                flooded.incrementAndGet();
+                into.asSlice(0, 16).fill((byte) 0).set(JAVA_INT, 0, Integer.MAX_VALUE);
+                return 16;
+            }
             if (fd != instance || faults.getAndUpdate(left -> Math.max(0, left - 1)) == 0) {
                 return linux.read(fd, into);
             }
@@ -111,6 +123,21 @@ class PeersTest {
             }
             String text = count == null || fd == instance ? linux.fdinfo(fd) : "size:\t8192\n" + count;
             return fdinfoIsCut ? text.substring(0, text.indexOf("inotify wd:") + 5) : text;
+        }
+
+        @Override
+        public int lock(int fd) {
+            return linux.lock(fd);
+        }
+
+        @Override
+        public String locks() throws IOException {
+            asked.incrementAndGet();
+            if (locksFail) {
+                throw new IOException("Too many open files");
+            }
+            String all = linux.locks();
+            return locksAreCut ? all.substring(0, all.length() - 1) : locksAreOff ? "" : all;
         }
     }
 
@@ -340,6 +367,87 @@ class PeersTest {
     }
 
     @Test
+    void nobody_reads_for_ever_while_others_close() {
+        OwnedFd fd = memfd(syscalls);
+        PeerWatch watch = watch(fd);
+        kernel.floods = true;
+        watch.whenGone(gone::incrementAndGet); // would not return
+        await("the thread reads", () -> kernel.flooded.get() > 100);
+        kernel.floods = false;
+        fd.close();
+        await("gone", () -> gone.get() == 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "descriptor, exit", "mapping, exit", "message, exit", "descriptor, kill", "mapping, kill", "message, kill"
+    })
+    void another_process_holds_secret_memory_until_it_ends(String how, String end) throws IOException {
+        OwnedFd fd = secret();
+        PeerWatch watch = watch(fd);
+        try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            int asked = kernel.asked.get();
+            await("asked again", () -> kernel.asked.get() > asked + 1);
+            assertEquals(0, gone.get());
+            if (end.equals("exit")) {
+                holder.exit();
+            } else {
+                holder.kill();
+            }
+            await("gone", () -> gone.get() == 1);
+        }
+    }
+
+    @Test
+    void secret_memory_that_nobody_got_is_gone_at_once_for_all_who_follow_it() {
+        OwnedFd fd = secret();
+        PeerWatch one = watch(fd);
+        PeerWatch other = watch(fd);
+        PeerWatch dropped = watch(fd);
+        dropped.close();
+        dropped.whenGone(() -> fail("closed"));
+        fd.close();
+        one.whenGone(gone::incrementAndGet);
+        other.whenGone(gone::incrementAndGet);
+        assertEquals(2, gone.get());
+        assertEquals(List.of(), threads());
+    }
+
+    @Test
+    void secret_memory_is_held_while_the_list_of_locks_cannot_be_read() {
+        OwnedFd fd = secret();
+        PeerWatch watch = watch(fd);
+        OwnedFd held = secret(); // so that there is a list to be cut
+        PeerWatch other = watch(held);
+        kernel.locksAreCut = true;
+        fd.close();
+        watch.whenGone(gone::incrementAndGet);
+        kernel.locksFail = true;
+        int asked = kernel.asked.get();
+        await("asked again", () -> kernel.asked.get() > asked + 1);
+        assertEquals(0, gone.get());
+        kernel.locksFail = false;
+        kernel.locksAreCut = false;
+        await("gone", () -> gone.get() == 1);
+        other.whenGone(gone::incrementAndGet);
+        assertEquals(1, gone.get());
+        held.close();
+        await("the other", () -> gone.get() == 2);
+    }
+
+    @Test
+    void secret_memory_does_not_leave_where_its_lock_is_not_listed() {
+        try (OwnedFd fd = secret()) {
+            kernel.locksAreOff = true;
+            HeapException refusal = assertThrows(HeapException.class, () -> watch(fd));
+            assertEquals(Errno.ENOTSUP, refusal.errno());
+            assertTrue(refusal.getMessage().contains("/proc/locks"), refusal.getMessage());
+        }
+    }
+
+    @Test
     void a_dma_buf_is_held_until_the_count_is_ours_alone() {
         try (Peers counted = counted()) {
             OwnedFd fd = memfd(syscalls);
@@ -507,6 +615,14 @@ class PeersTest {
     private static OwnedFd memfd(Syscalls syscalls) {
         int fd = syscalls.memfdCreate("peers-test", 1);
         assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
+        return new Fd(syscalls, fd);
+    }
+
+    /** Skips the test where the kernel has none. */
+    private OwnedFd secret() {
+        int fd = SecretCalls.linux().memfdSecret(0x80000);
+        assumeTrue(fd >= 0, "skipped: this kernel gives no memfd_secret");
+        assertEquals(0, SecretCalls.linux().ftruncate(fd, SIZE));
         return new Fd(syscalls, fd);
     }
 
