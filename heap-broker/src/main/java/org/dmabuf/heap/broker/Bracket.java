@@ -4,16 +4,12 @@ package org.dmabuf.heap.broker;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * An open bracket. As a token with a hold of its own it cannot be ended twice, nor after the memory is gone, so begin
  * and end always pair.
  */
 final class Bracket extends Holding implements CpuAccess {
-    private static final Logger LOG = LoggerFactory.getLogger(Bracket.class);
-
     private final Client client;
     private final Buffer buffer;
     private final Access access;
@@ -46,10 +42,9 @@ final class Bracket extends Holding implements CpuAccess {
 
     @Override
     void reclaim() {
-        try {
-            close();
-        } catch (Throwable e) { // of a heap whose bundle is gone, too: what else was left open must still be ended
-            LOG.warn("{}: ending a CPU access that was left open failed", buffer, e);
+        if (closed.compareAndSet(false, true)) {
+            client.forget(this);
+            buffer.endTakenBack(access);
         }
     }
 

@@ -270,6 +270,14 @@ final class Buffer {
     }
 
     /**
+     * Ends a bracket that is taken back and not closed, and gives up its hold, on the reaper's thread. Waits for that no
+     * longer than the reaper has patience.
+     */
+    void endTakenBack(Access access) {
+        reaper.await(new BracketEnd(access));
+    }
+
+    /**
      * Maps into an arena. The mapping has a hold of its own, from before the heap is asked until after the unmap.
      *
      * @return the segment, or null when the memory is released
@@ -384,6 +392,31 @@ final class Buffer {
         @Override
         public String toString() {
             return "the end of a mapping of a " + Buffer.this;
+        }
+    }
+
+    /** What is left to do for a bracket that nobody will close. */
+    private final class BracketEnd implements Runnable {
+        private final Access access;
+
+        BracketEnd(Access access) {
+            this.access = access;
+        }
+
+        @Override
+        public void run() {
+            try {
+                endCpuAccess(access);
+            } catch (Throwable e) { // of a heap whose bundle is gone, too: what it held must still be given up
+                LOG.warn("{}: ending a CPU access that was left open failed", Buffer.this, e);
+            } finally {
+                drop();
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "the end of a CPU access to a " + Buffer.this;
         }
     }
 

@@ -17,7 +17,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Work that piles up is shared: who is about to map helps first, so a client that maps and unmaps faster than this
  * thread can follow does not run the process out of mappings. After {@link #stop()} work is done where it arises. Work
- * that throws is logged and ends nothing; work that hangs holds nobody who waits for longer than a patience.
+ * that throws is logged and ends nothing; work that hangs holds nobody who waits for longer than a patience. What is
+ * behind it is done by another thread, which the next who maps, unmaps or waits sees to: no thread is kept to look.
  */
 final class Reaper {
     private static final Logger LOG = LoggerFactory.getLogger(Reaper.class);
@@ -26,6 +27,8 @@ final class Reaper {
     private static final int BACKLOG = 256;
     /** Twice this is within the 5 s that Declarative Services waits for a component. */
     private static final Duration PATIENCE = Duration.ofSeconds(2);
+    /** How many threads may hang at one time; then a broken heap has taken enough of them. */
+    private static final int MOST_HANGING = 8;
     /** How often who waits looks whether the work still goes on. */
     private static final long LOOK_MILLIS = 50;
 
@@ -34,7 +37,8 @@ final class Reaper {
     private final long patience;
 
     private volatile Worker worker = new Worker();
-    private volatile boolean parked;
+    /** Workers that were replaced and have not come back. */
+    private final AtomicInteger hanging = new AtomicInteger();
     private volatile boolean stopped;
 
     Reaper() {
@@ -67,8 +71,13 @@ final class Reaper {
                 waiting.decrementAndGet();
                 perform(work);
             }
-        } else if (parked) {
-            LockSupport.unpark(worker.thread);
+            return;
+        }
+        Worker does = worker;
+        if (does.parked) {
+            LockSupport.unpark(does.thread);
+        } else {
+            relieve(does);
         }
     }
 
@@ -78,8 +87,8 @@ final class Reaper {
      * @param work tells by toString() what it is, should it throw or hang
      */
     void await(Runnable work) {
-        Worker does = worker;
-        if (!does.thread.isAlive() || does.thread == Thread.currentThread()) {
+        Worker first = worker;
+        if (!first.thread.isAlive() || first.thread == Thread.currentThread()) {
             perform(work);
             return;
         }
@@ -102,8 +111,12 @@ final class Reaper {
         boolean interrupted = false;
         boolean over = false;
         while (!over) {
+            Worker does = worker;
+            relieve(does);
+            // While anything hangs, a look is all the patience: who stops a bundle may have much to give back to it.
+            boolean last = hanging.get() > 0 || does.hangs();
             try {
-                over = done.await(LOOK_MILLIS, TimeUnit.MILLISECONDS) || does.hangs();
+                over = done.await(LOOK_MILLIS, TimeUnit.MILLISECONDS) || last;
             } catch (InterruptedException e) {
                 interrupted = true;
             }
@@ -115,6 +128,9 @@ final class Reaper {
 
     /** Does some of the work on the calling thread when there is much of it. */
     void help() {
+        if (waiting.get() > 0) {
+            relieve(worker);
+        }
         for (int i = 0; i < 2 && waiting.get() > BACKLOG; i++) {
             Runnable work = next();
             if (work != null) {
@@ -147,13 +163,40 @@ final class Reaper {
         }
         long deadline = System.nanoTime() + 2 * patience;
         while (!last.ended(deadline) && !queue.isEmpty() && System.nanoTime() - deadline < 0) {
-            last = new Worker();
-            worker = last;
-            last.thread.start();
+            if (!replace(last)) {
+                break;
+            }
+            last = worker;
         }
         if (last.thread.isAlive() && !queue.isEmpty()) {
             LOG.warn("stopped with {} ends of mappings and buffers still to come", waiting.get());
         }
+    }
+
+    /** Has another worker do what is behind work that hangs. */
+    private void relieve(Worker does) {
+        if (!stopped && waiting.get() > 0 && does.hangs() && hanging.get() < MOST_HANGING) {
+            replace(does);
+        }
+    }
+
+    /** {@return whether somebody does the work in this worker's place} */
+    private synchronized boolean replace(Worker does) {
+        if (worker != does) {
+            return true;
+        }
+        Worker next = new Worker();
+        worker = next;
+        try {
+            next.thread.start();
+        } catch (OutOfMemoryError e) { // of threads; it is tried again
+            worker = does;
+            LOG.error("no thread to unmap and release in the place of one that hangs", e);
+            return false;
+        }
+        hanging.incrementAndGet();
+        LockSupport.unpark(does.thread); // should it have come back meanwhile, and sleep
+        return true;
     }
 
     private Runnable next() {
@@ -181,27 +224,31 @@ final class Reaper {
                 .inheritInheritableThreadLocals(false)
                 .unstarted(this::run);
 
+        volatile boolean parked;
         private volatile Runnable current;
         private volatile long since;
         private volatile Runnable reported;
 
+        /** Until there is nothing to do any more, or it was taken to hang and another does the rest. */
         private void run() {
-            do {
-                for (Runnable work = next(); work != null; work = next()) {
+            while (worker == this) {
+                Runnable work = next();
+                if (work != null) {
                     since = System.nanoTime();
                     current = work;
                     perform(work);
                     current = null;
-                    if (worker != this) {
-                        return; // it was taken to hang, and another does the rest
+                } else if (!stopped) {
+                    parked = true;
+                    if (queue.isEmpty() && !stopped && worker == this) {
+                        LockSupport.park(this);
                     }
+                    parked = false;
+                } else if (queue.isEmpty()) {
+                    return;
                 }
-                parked = true;
-                if (queue.isEmpty() && !stopped) {
-                    LockSupport.park(this);
-                }
-                parked = false;
-            } while (!stopped || !queue.isEmpty());
+            }
+            hanging.decrementAndGet();
         }
 
         /** Whether it is at the same piece of work for longer than the patience; the first who asks then says so. */

@@ -181,6 +181,8 @@ class LingeringTest {
         Lease lease = broker.allocate(SIZE);
         DmaBuf adopted = broker.adoption.adopt(broker.client, lease.exportFd(), "");
         OwnedFd again = adopted.exportFd();
+        assertEquals(1, broker.adoption.account().buffers(), "it is counted for the heap and as adopted");
+        assertCharged(1, 0);
         adopted.close();
         assertEquals(0, broker.adoption.account().buffers());
         lease.close();
@@ -262,5 +264,30 @@ class LingeringTest {
         goOn.countDown();
         Await.until("released after all", released::get);
         assertTrue(goOn.await(1, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void an_end_of_cpu_access_that_hangs_does_not_hold_the_stop_of_a_bundle() throws InterruptedException {
+        CountDownLatch goOn = new CountDownLatch(1);
+        FakeMemory hangs = new FakeMemory(SIZE) {
+            @Override
+            public void endCpuAccess(Access access) {
+                try {
+                    goOn.await();
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        };
+        broker.heap("vendor", new FakeHeap(request -> hangs));
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        lease.beginCpuAccess(Access.WRITE);
+        RecordedLog.clear();
+        broker.client.stop("its bundle has stopped");
+        assertTrue(RecordedLog.lines().toString().contains(
+                "WARN the end of a CPU access to a buffer 'frame' of 8 KiB from heap 'vendor' hangs for 2000 ms"));
+        assertFalse(hangs.released());
+        goOn.countDown();
+        Await.until("released after all", hangs::released);
     }
 }

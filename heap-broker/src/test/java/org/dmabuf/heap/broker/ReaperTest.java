@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
 class ReaperTest {
@@ -321,19 +322,101 @@ class ReaperTest {
     }
 
     @Test
-    void nobody_waits_for_work_behind_work_that_hangs() {
+    void work_behind_work_that_hangs_is_done_by_another_thread() {
         Reaper impatient = new Reaper(Duration.ofMillis(50));
         impatient.start();
+        Thread hangs = threadOf(impatient);
         CountDownLatch goOn = new CountDownLatch(1);
         RecordedLog.clear();
         impatient.await(new Named("the work", () -> hang(goOn)));
         impatient.await(done::incrementAndGet);
-        impatient.await(done::incrementAndGet);
-        assertEquals(0, done.get());
+        Await.until("the work behind it is done", () -> done.get() == 1);
+        assertNotEquals(hangs, threadOf(impatient));
         assertEquals(1, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         goOn.countDown();
-        Await.until("it is done all the same", () -> done.get() == 2);
+        Await.until("who hung ends", () -> !hangs.isAlive());
+        impatient.await(done::incrementAndGet);
+        assertEquals(2, done.get());
         impatient.stop();
+    }
+
+    @Test
+    void who_hands_over_or_maps_sees_to_what_is_behind_work_that_hangs() {
+        for (boolean maps : new boolean[] {false, true}) {
+            Reaper impatient = new Reaper(Duration.ofMillis(50));
+            impatient.start();
+            done.set(0);
+            CountDownLatch goOn = new CountDownLatch(1);
+            CountDownLatch begun = new CountDownLatch(1);
+            impatient.submit(() -> {
+                begun.countDown();
+                hang(goOn);
+            });
+            Await.until("it hangs", () -> begun.getCount() == 0);
+            impatient.submit(done::incrementAndGet);
+            Await.until("another does it", () -> {
+                if (maps) {
+                    impatient.help();
+                } else {
+                    impatient.submit(() -> {});
+                }
+                return done.get() == 1;
+            });
+            goOn.countDown();
+            impatient.stop();
+        }
+    }
+
+    @Test
+    void who_comes_back_after_it_was_taken_to_hang_leaves_the_work_to_the_other() {
+        Reaper impatient = new Reaper(Duration.ofMillis(1));
+        impatient.start();
+        for (int i = 1; i <= 300; i++) {
+            int wanted = i;
+            long micros = 500 + 5 * i;
+            impatient.submit(() -> LockSupport.parkNanos(micros * 1000)); // about as long as the patience
+            impatient.submit(done::incrementAndGet);
+            Await.until("the work is done", () -> {
+                impatient.help();
+                return done.get() == wanted;
+            });
+        }
+        Await.until("one thread is left", () -> reapers() == 1);
+        impatient.stop();
+        Await.until("none is left", () -> reapers() == 0);
+    }
+
+    private static long reapers() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
+                .count();
+    }
+
+    /** A heap of which everything hangs takes some threads, and holds who stops a bundle for one patience. */
+    @Test
+    void a_heap_of_which_everything_hangs_takes_no_more_than_some_threads() {
+        Reaper impatient = new Reaper(Duration.ofMillis(20));
+        impatient.start();
+        CountDownLatch goOn = new CountDownLatch(1);
+        for (int i = 0; i < 30; i++) {
+            impatient.await(() -> {
+                hang(goOn);
+                done.incrementAndGet();
+            });
+        }
+        Await.until("8 hang, and one that hangs as well but is not replaced", () -> {
+            impatient.help();
+            assertTrue(reapers() <= 9);
+            return reapers() == 9;
+        });
+        for (int i = 0; i < 20; i++) {
+            impatient.await(done::incrementAndGet); // behind all that
+            assertEquals(9, reapers());
+        }
+        goOn.countDown();
+        Await.until("all comes to its end", () -> done.get() == 50);
+        impatient.stop();
+        Await.until("none is left", () -> reapers() == 0);
     }
 
     @Test
