@@ -110,6 +110,10 @@ record HeapDescription(
         number(properties, HeapProperties.DMA_BITS, 1, 1, ADDRESS_BITS);
         text(properties, HeapProperties.TYPE);
         text(properties, HeapProperties.BACKEND);
+        Map<String, Object> plain = plain(properties);
+        if (properties.containsKey(HeapProperties.PEERS) && !plain.containsKey(HeapProperties.PEERS)) {
+            throw new Refused(HeapProperties.PEERS + " cannot be read"); // without it anybody might be a peer
+        }
         return new HeapDescription(
                 name(properties),
                 id,
@@ -118,7 +122,7 @@ record HeapDescription(
                 flag(properties, HeapProperties.EXPORT_READONLY),
                 flag(properties, HeapProperties.RESTRICTED),
                 emulations(properties),
-                plain(properties),
+                plain,
                 bundle);
     }
 

@@ -294,6 +294,9 @@ class HeapDescriptionTest {
             HeapDescription.Refused refused = assertThrows(
                     HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, torn)));
             assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());
+            refused = assertThrows(
+                    HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, torn)));
+            assertEquals("heap.peers cannot be read", refused.getMessage());
             RecordedLog.clear();
             assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
             assertEquals(

@@ -40,9 +40,6 @@ import org.slf4j.LoggerFactory;
 public final class SecureHeap {
     static final String PID = "org.dmabuf.heap.secure";
 
-    /** Tells the broker that only those may allocate whom its policy lets. */
-    private static final String RESTRICTED = "heap.restricted";
-
     private static final Path PASSWD = Path.of("/etc/passwd");
 
     /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
@@ -132,7 +129,7 @@ public final class SecureHeap {
         properties.put(HeapProperties.TYPE, "secure");
         properties.put(HeapProperties.PRIORITY, config.heap_priority());
         properties.put(HeapProperties.PEERS, peers);
-        properties.put(RESTRICTED, true);
+        properties.put(HeapProperties.RESTRICTED, true);
         registration = register(context, properties);
     }
 

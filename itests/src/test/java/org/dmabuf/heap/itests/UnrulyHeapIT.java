@@ -183,8 +183,10 @@ public class UnrulyHeapIT {
         CpuAccess bracket = buffer.beginCpuAccess(Access.READ);
         buffer.close();
         assertEquals(1, framework.charged(HEAP));
-        IllegalStateException told = assertThrows(IllegalStateException.class, bracket::close);
-        assertEquals("the vendor's own trouble", told.getMessage());
+        HeapException told = assertThrows(HeapException.class, bracket::close);
+        assertEquals(Errno.EIO, told.errno());
+        assertEquals(HEAP, told.heap());
+        assertTrue(told.getMessage(), told.getMessage().contains("the vendor's own trouble"));
         bracket.close();
         assertEquals(0, framework.charged(HEAP));
     }
