@@ -274,7 +274,7 @@ final class Buffer {
      * longer than the reaper has patience.
      */
     void endTakenBack(Access access) {
-        reaper.await(new BracketEnd(access));
+        upkeep.reaper().await(new BracketEnd(access));
     }
 
     /**
