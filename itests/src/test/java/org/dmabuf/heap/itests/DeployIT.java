@@ -58,11 +58,11 @@ public class DeployIT {
 
         copyWithVersion("0.2.0", gateway.dropped("acme.jar"));
         gateway.await("felix:lb -s", ".*Active.*org\\.example\\.acme\\.heap \\(0\\.2\\.0\\).*");
-        gateway.await("dmaheap:list", "acme" + SERVING + " 1 +64 KiB");
+        gateway.await("dmaheap:list", "acme" + SERVING + " 1 +64 KiB +0 bytes");
         gateway.await("dmaheap:buffers", HELD);
 
         Files.delete(gateway.dropped("acme.jar"));
-        gateway.await("dmaheap:list", "acme .* departed .* 1 +64 KiB");
+        gateway.await("dmaheap:list", "acme .* departed .* 1 +64 KiB +0 bytes");
         gateway.await("dmaheap:buffers", HELD);
         gateway.awaitLog("acme.jar is removed"); // felix:lb fails on a bundle that goes while it lists
         assertFalse(gateway.run("felix:lb -s"), gateway.run("felix:lb -s").contains("org.example.acme"));
@@ -83,7 +83,7 @@ public class DeployIT {
         Files.write(gateway.dropped("acme.jar"), Arrays.copyOf(whole, whole.length / 2));
         gateway.awaitLog("acme.jar does not replace the one that runs: it is cut off or damaged (zip END header not"
                 + " found); copy it once more");
-        gateway.await("dmaheap:list", "acme" + SERVING + " 1 +64 KiB");
+        gateway.await("dmaheap:list", "acme" + SERVING + " 1 +64 KiB +0 bytes");
         assertEquals(1, gateway.log().lines().filter(line -> line.contains("heap 'acme' of bundle")).count());
 
         copyWithVersion("0.3.0", gateway.dropped("acme.jar"));
@@ -155,7 +155,7 @@ public class DeployIT {
         String text = "heap.name = renamed\nheap.id = 7\nheap.priority = 5\n";
         Files.writeString(file, text);
         gateway.await("dmaheap:list", "renamed +7 +system +memfd .* serving .*");
-        gateway.await("dmaheap:list", "system .* departed .* 1 +64 KiB");
+        gateway.await("dmaheap:list", "system .* departed .* 1 +64 KiB +0 bytes");
         gateway.await("dmaheap:buffers", HELD);
         assertTrue(gateway.run("dmaheap:info renamed").lines().anyMatch(line -> line.matches("heap\\.priority +5")));
         assertEquals("the file is not written back", text, Files.readString(file));
