@@ -4,13 +4,17 @@
 holder.py SOCKET descriptor   keeps the descriptor
 holder.py SOCKET mapping      maps the memory and closes the descriptor
 holder.py SOCKET message      sends the descriptor to itself, closes it, and does not receive it
+holder.py SOCKET import       imports the dma-buf into the device of vgem and closes the descriptor
 
 The text that comes with the descriptor is the memory's size. Says "held" when it holds it.
 """
 import array
 import ctypes
+import fcntl
+import glob
 import os
 import socket
+import struct
 import sys
 
 path, how = sys.argv[1:3]
@@ -29,6 +33,11 @@ elif how == "message":
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
     ends[0].sendmsg([b"x"], [rights])
+elif how == "import":
+    cards = glob.glob("/sys/class/drm/card*")
+    card = next(card for card in cards if os.path.basename(os.path.realpath(card + "/device")) == "vgem")
+    device = os.open("/dev/dri/" + os.path.basename(card), os.O_RDWR)
+    fcntl.ioctl(device, 0xC00C642E, struct.pack("=IIi", 0, 0, fd))  # DRM_IOCTL_PRIME_FD_TO_HANDLE
 if how != "descriptor":
     os.close(fd)
 print("held", flush=True)

@@ -17,8 +17,8 @@ import org.dmabuf.heap.linux.Syscalls;
 /**
  * Makes buffers of memory that other processes handed over. They are counted as if one heap had made them, for as long
  * as they are used here: afterwards the memory is its maker's alone, who is charged for it, so it does not linger.
- * Memory that this broker's own heaps made and that comes back by a descriptor is counted for both: as the heap's, live or
- * lingering, and as adopted.
+ * Memory that this broker's own heaps made and that comes back by a descriptor is counted for both: as the heap's,
+ * live or lingering, and as adopted.
  */
 final class Adoption {
     private static final String NAME = "adopted";

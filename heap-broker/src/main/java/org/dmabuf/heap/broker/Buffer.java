@@ -270,8 +270,8 @@ final class Buffer {
     }
 
     /**
-     * Ends a bracket that is taken back and not closed, and gives up its hold, on the reaper's thread. Waits for that no
-     * longer than the reaper has patience.
+     * Ends a bracket that is taken back and not closed, and gives up its hold, on the reaper's thread. Waits for that
+     * no longer than the reaper has patience.
      */
     void endTakenBack(Access access) {
         upkeep.reaper().await(new BracketEnd(access));

@@ -151,8 +151,11 @@ final class Reaper {
      * rest; after twice the patience all are left to themselves.
      */
     void stop() {
-        stopped = true;
-        Worker last = worker;
+        Worker last;
+        synchronized (this) { // from here on nobody else replaces it
+            stopped = true;
+            last = worker;
+        }
         LockSupport.unpark(last.thread);
         if (last.thread == Thread.currentThread()) {
             return; // it goes on until nothing is left
@@ -176,7 +179,11 @@ final class Reaper {
     /** Has another worker do what is behind work that hangs. */
     private void relieve(Worker does) {
         if (!stopped && waiting.get() > 0 && does.hangs() && hanging.get() < MOST_HANGING) {
-            replace(does);
+            synchronized (this) {
+                if (!stopped) {
+                    replace(does);
+                }
+            }
         }
     }
 

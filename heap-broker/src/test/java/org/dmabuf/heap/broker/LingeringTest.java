@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import java.lang.foreign.Arena;
 import java.util.concurrent.CountDownLatch;
@@ -18,7 +19,9 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.SecretSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
@@ -146,6 +149,24 @@ class LingeringTest {
         assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, lease::exportFd).errno());
         lease.close();
         assertTrue(memory.released());
+    }
+
+    @Test
+    void secret_memory_lingers_as_well() {
+        SecretSource source = null;
+        try {
+            source = SecretSource.open("secure", Syscalls.linux(), Headroom.machine(), false);
+        } catch (HeapException e) {
+            abort("skipped: " + e.getMessage());
+        }
+        Heap secure = broker.heap("secure", source, source.properties());
+        Lease lease = broker.allocate(
+                AllocationRequest.of(SIZE).from("secure").allowEmulated("protected"));
+        OwnedFd fd = lease.exportFd();
+        lease.close();
+        assertEquals(new Account.Figures(0, 0, 1, SIZE), secure.account().figures());
+        fd.close();
+        Await.until("uncharged", () -> secure.account().buffers() == 0);
     }
 
     @Test

@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +17,12 @@ import org.dmabuf.heap.HeapException;
  * maker's charge early and harms nothing else. Guarded by its {@link PeerTable}.
  */
 final class SecretLocks {
+    /**
+     * As many lists in a row have to lack a lock. The kernel gives a long list in parts, and one that is unlocked
+     * between two of them makes the next lack another.
+     */
+    private static final int LISTS = 3;
+
     private final PeerCalls calls;
     private final Map<String, FollowedFile.Secret> files = new HashMap<>();
     final Pace pace = new Pace();
@@ -29,15 +36,19 @@ final class SecretLocks {
         if (locked < 0) {
             throw Refusal.of(heap, size, "flock", locked);
         }
-        String number = "";
-        boolean listed = false;
+        FollowedFile.Secret file = null;
         try {
-            number = numberOfLock(calls.fdinfo(fd));
-            listed = !number.isEmpty() && isListed(number, calls.locks());
+            String number = numberOfLock(calls.fdinfo(fd));
+            if (!number.isEmpty()) {
+                file = new FollowedFile.Secret(number);
+            }
+            if (file != null && !unlisted(List.of(file)).isEmpty()) {
+                file = null;
+            }
         } catch (IOException e) {
-            // As if it were not there.
+            file = null; // it would not be told either
         }
-        if (!listed) {
+        if (file == null) {
             throw new HeapException(
                     Errno.ENOTSUP,
                     heap,
@@ -45,7 +56,8 @@ final class SecretLocks {
                             + Bytes.text(size) + " have let go of it: its lock is not in /proc/locks; is all of /proc"
                             + " mounted?");
         }
-        return files.computeIfAbsent(number, FollowedFile.Secret::new);
+        FollowedFile.Secret known = files.putIfAbsent(file.number, file);
+        return known == null ? file : known;
     }
 
     void remove(FollowedFile.Secret file) {
@@ -64,21 +76,26 @@ final class SecretLocks {
 
     /** {@return the files that are gone since the last call; does not wait} */
     List<FollowedFile.Secret> gone() {
-        List<FollowedFile.Secret> gone = new ArrayList<>();
-        String locks;
+        List<FollowedFile.Secret> gone;
         try {
-            locks = calls.locks();
+            gone = unlisted(files.values());
         } catch (IOException e) {
-            return gone; // what is not known is held: it is asked again
+            return List.of(); // what is not known is held: it is asked again
         }
-        if (locks.isEmpty() || locks.endsWith("\n")) { // half of it would make the rest look gone
-            files.values().removeIf(file -> !isListed(file.number, locks) && gone.add(file));
-        }
+        gone.forEach(this::remove);
         return gone;
     }
 
-    private static boolean isListed(String number, String locks) {
-        return locks.contains(" " + number + " ");
+    private List<FollowedFile.Secret> unlisted(Collection<FollowedFile.Secret> among) throws IOException {
+        List<FollowedFile.Secret> unlisted = new ArrayList<>(among);
+        for (int list = 0; list < LISTS && !unlisted.isEmpty(); list++) {
+            String locks = calls.locks();
+            if (!locks.isEmpty() && !locks.endsWith("\n")) {
+                throw new IOException("the end of /proc/locks is missing");
+            }
+            unlisted.removeIf(file -> locks.contains(" " + file.number + " "));
+        }
+        return unlisted;
     }
 
     /** From a line as {@code lock: 1: FLOCK ADVISORY READ 815 00:0e:4711 0 EOF}; empty when there is none. */

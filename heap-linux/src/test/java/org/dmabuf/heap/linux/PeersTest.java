@@ -56,6 +56,8 @@ class PeersTest {
         volatile boolean locksFail;
         volatile boolean locksAreCut;
         volatile boolean locksAreOff;
+        /** How many of the next lists of locks lack what is in them. */
+        final AtomicInteger locksLack = new AtomicInteger();
         /** Each read of inotify finds one more that has gone; how often that was. */
         volatile boolean floods;
         final AtomicInteger flooded = new AtomicInteger();
@@ -135,6 +137,9 @@ class PeersTest {
             asked.incrementAndGet();
             if (locksFail) {
                 throw new IOException("Too many open files");
+            }
+            if (locksLack.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                return "";
             }
             String all = linux.locks();
             return locksAreCut ? all.substring(0, all.length() - 1) : locksAreOff ? "" : all;
@@ -435,6 +440,20 @@ class PeersTest {
         assertEquals(1, gone.get());
         held.close();
         await("the other", () -> gone.get() == 2);
+    }
+
+    @Test
+    void secret_memory_is_held_when_one_list_of_locks_lacks_it_that_was_read_while_others_unlock() {
+        OwnedFd fd = secret();
+        kernel.locksLack.set(2);
+        PeerWatch watch = watch(fd);
+        assertEquals(0, kernel.locksLack.get());
+        kernel.locksLack.set(2);
+        watch.whenGone(gone::incrementAndGet);
+        assertEquals(0, kernel.locksLack.get());
+        assertEquals(0, gone.get());
+        fd.close();
+        await("gone", () -> gone.get() == 1);
     }
 
     @Test
