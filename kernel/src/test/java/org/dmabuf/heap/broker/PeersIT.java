@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
@@ -49,12 +50,16 @@ class PeersIT {
     private static final Path LIST = Path.of("/sys/kernel/debug/dma_buf/bufinfo");
     private static final int MOST_TRIES = 30_000;
 
-    private final HeapTable table = new HeapTable();
+    private final Ledger ledger = new Ledger();
+    private final HeapTable table = new HeapTable(ledger);
     private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
-    private final Client client = new Client("org.example.camera");
-    private final Allocator allocator =
-            new Allocator(table, reaper, new Descriptors(Syscalls.linux()), peers);
+    private final Leaks leaks = new Leaks();
+    private final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
+    private final Allocator allocator = new Allocator(
+            table,
+            ledger,
+            new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}));
     private final List<MemorySource> sources = new ArrayList<>();
     private final List<Heap> heaps = new ArrayList<>();
 
@@ -67,6 +72,7 @@ class PeersIT {
         announce("system", DmaHeapSource.open("system", "system", Syscalls.linux(), Headroom.machine()));
         announce("udmabuf", UdmabufSource.open("udmabuf", Syscalls.linux(), Headroom.machine()));
         reaper.start();
+        leaks.start();
     }
 
     private void announce(String name, MemorySource source) {
@@ -79,6 +85,7 @@ class PeersIT {
     @AfterEach
     void close() throws IOException {
         client.stop("the test is over");
+        leaks.stop();
         reaper.stop();
         peers.close();
         sources.forEach(MemorySource::close);
@@ -158,27 +165,31 @@ class PeersIT {
         try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
             fd.close();
             assertBytes(SIZE);
-            assertEquals(1, figures(heap).liveBuffers());
+            assertCharged(heap, 1, 0);
             buffer.close();
-            assertEquals(new Account.Figures(0, 0, 1, SIZE), figures(heap));
+            assertCharged(heap, 0, 1);
             assertBytes(SIZE);
             letOneGo("system");
             letOneGo("udmabuf");
-            assertEquals(new Account.Figures(0, 0, 1, SIZE), figures(heap));
+            assertCharged(heap, 0, 1);
             assertBytes(SIZE);
             holder.end(end);
             awaitBytes(0);
         }
-        assertEquals(Account.Figures.NONE, figures(heap));
+        assertCharged(heap, 0, 0);
     }
 
-    private Account.Figures figures(String heap) {
-        return heaps.stream()
+    private void assertCharged(String heap, long live, long lingering) {
+        Figures figures = heaps.stream()
                 .filter(one -> one.name().equals(heap))
                 .findFirst()
                 .orElseThrow()
                 .account()
                 .figures();
+        assertEquals(live, figures.liveBuffers());
+        assertEquals(live * SIZE, figures.liveBytes());
+        assertEquals(lingering, figures.lingeringBuffers());
+        assertEquals(lingering * SIZE, figures.lingeringBytes());
     }
 
     @ParameterizedTest
@@ -189,7 +200,7 @@ class PeersIT {
         try (Arena arena = Arena.ofConfined()) {
             buffer.map(Access.READ, arena);
             buffer.close();
-            assertEquals(new Account.Figures(1, SIZE, 0, 0), figures(heap));
+            assertCharged(heap, 1, 0);
             assertBytes(SIZE);
         }
         awaitBytes(0);
