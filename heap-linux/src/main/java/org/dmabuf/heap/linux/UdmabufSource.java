@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.dmabuf.heap.Access;
@@ -26,30 +24,24 @@ public final class UdmabufSource implements MemorySource {
     static final String CREATE = "ioctl(UDMABUF_CREATE)";
     static final String SIZE_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb";
 
-    private static final long DEFAULT_LIMIT = 64L << 20; // since 4.20, where it could not be changed
-    private static final int UDMABUF_FLAGS_CLOEXEC = 0x1;
-    private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
+    static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
 
     private final String heap;
     private final Syscalls syscalls;
     private final Headroom headroom;
-    private final Device device;
+    private final Udmabuf udmabuf;
     private final Memfd memfd;
     private final Mmap mmap;
     private final RequestCheck check;
-    private final Path limitFile;
-    private volatile long limit;
 
-    private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Device device, Path limitFile) {
+    private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.headroom = headroom;
-        this.device = device;
+        this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.check = new RequestCheck(heap, WHY_NOT_READ_ONLY);
-        this.limitFile = limitFile;
-        this.limit = readLimit(limitFile);
     }
 
     /**
@@ -67,13 +59,13 @@ public final class UdmabufSource implements MemorySource {
     }
 
     static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom, Path limitFile) {
-        Device device = Device.open(syscalls, heap, DEVICE);
+        Udmabuf udmabuf = Udmabuf.open(heap, syscalls, limitFile);
         try {
-            UdmabufSource source = new UdmabufSource(heap, syscalls, headroom, device, limitFile);
+            UdmabufSource source = new UdmabufSource(heap, syscalls, headroom, udmabuf);
             source.probe();
             return source;
         } catch (RuntimeException | Error e) {
-            device.close();
+            udmabuf.close();
             throw e;
         }
     }
@@ -107,13 +99,13 @@ public final class UdmabufSource implements MemorySource {
     @Override
     public HeapUsage usage() {
         long free = headroom.available();
-        return HeapUsage.unknown().withFree(free).withLargestFree(Math.min(free, limit));
+        return HeapUsage.unknown().withFree(free).withLargestFree(Math.min(free, udmabuf.limit()));
     }
 
     /** Closes the device. */
     @Override
     public void close() {
-        device.close();
+        udmabuf.close();
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
@@ -131,7 +123,7 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private HeapBuffer makeDmaBuf(String name, long size) {
-        requireWithinLimit(size);
+        udmabuf.requireWithinLimit(size);
         // Sealed against shrinking and against nothing else: udmabuf takes no memfd that is sealed against writing.
         int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
         try {
@@ -148,50 +140,7 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private HeapBuffer makeDmaBuf(String name, int memfd, MemorySegment kept) {
-        int dmaBuf = create(memfd, kept.byteSize());
-        try {
-            DmaBufName.set(syscalls, heap, dmaBuf, kept.byteSize(), name);
-            return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf);
-        } catch (RuntimeException | Error e) {
-            syscalls.close(dmaBuf);
-            throw e;
-        }
-    }
-
-    private int create(int fd, long size) {
-        int dmaBuf;
-        int node = device.enter();
-        try {
-            dmaBuf = syscalls.udmabufCreate(node, fd, UDMABUF_FLAGS_CLOEXEC, 0, size);
-        } finally {
-            device.leave();
-        }
-        if (dmaBuf < 0) {
-            throw Refusal.of(heap, size, CREATE, dmaBuf);
-        }
-        return dmaBuf;
-    }
-
-    /** Before memory is taken for what the kernel would refuse with a bare EINVAL. */
-    private void requireWithinLimit(long size) {
-        if (size > limit) {
-            limit = readLimit(limitFile); // it may have been raised
-            if (size > limit) {
-                throw new HeapException(
-                        Errno.ENOMEM, // another heap can have room for it
-                        heap,
-                        "heap '" + heap + "': " + Bytes.text(size) + " are more than udmabuf takes in one buffer, "
-                                + Bytes.text(limit) + "; write more into " + SIZE_LIMIT
-                                + " (udmabuf.size_limit_mb= at boot), or ask for less");
-            }
-        }
-    }
-
-    private static long readLimit(Path file) {
-        try {
-            return Math.max(0, Integer.parseInt(Files.readString(file).strip())) * (1L << 20);
-        } catch (IOException | NumberFormatException e) {
-            return DEFAULT_LIMIT;
-        }
+        int dmaBuf = udmabuf.create(memfd, 0, kept.byteSize(), name);
+        return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf);
     }
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/** {@value UdmabufSource#DEVICE}, opened: makes dma-bufs of ranges of memfds, up to a size that the machine sets. */
+final class Udmabuf implements AutoCloseable {
+    private static final long DEFAULT_LIMIT = 64L << 20; // since 4.20, where it could not be changed
+    private static final int UDMABUF_FLAGS_CLOEXEC = 0x1;
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Device device;
+    private final Path limitFile;
+    private volatile long limit;
+
+    private Udmabuf(String heap, Syscalls syscalls, Device device, Path limitFile) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.device = device;
+        this.limitFile = limitFile;
+        this.limit = readLimit(limitFile);
+    }
+
+    /**
+     * Opens the device.
+     *
+     * @param heap named in refusals
+     * @param syscalls the kernel
+     * @param limitFile says how many MiB one dma-buf may have
+     * @return to be closed
+     * @throws HeapException the kernel's refusal, with the remedy
+     */
+    static Udmabuf open(String heap, Syscalls syscalls, Path limitFile) {
+        return new Udmabuf(heap, syscalls, Device.open(syscalls, heap, UdmabufSource.DEVICE), limitFile);
+    }
+
+    /** {@return the most bytes that one dma-buf may have, as far as it was last read} */
+    long limit() {
+        return limit;
+    }
+
+    /**
+     * Refuses what the kernel would refuse with a bare EINVAL, before memory is taken for it.
+     *
+     * @param size bytes
+     * @throws HeapException {@link Errno#ENOMEM}: another heap can have room for it
+     */
+    void requireWithinLimit(long size) {
+        if (size > limit) {
+            limit = readLimit(limitFile); // it may have been raised
+            if (size > limit) {
+                throw new HeapException(
+                        Errno.ENOMEM,
+                        heap,
+                        "heap '" + heap + "': " + Bytes.text(size) + " are more than udmabuf takes in one buffer, "
+                                + Bytes.text(limit) + "; write more into " + UdmabufSource.SIZE_LIMIT
+                                + " (udmabuf.size_limit_mb= at boot), or ask for less");
+            }
+        }
+    }
+
+    /**
+     * Makes a dma-buf of a range.
+     *
+     * @param memfd sealed against shrinking and against nothing that concerns writing, every page of it touched
+     * @param offset bytes, whole pages
+     * @param size bytes, whole pages
+     * @param name as the kernel shows it
+     * @return its descriptor, which the caller owns; it holds the range's pages whatever becomes of the memfd
+     * @throws HeapException the kernel's refusal; nothing is held
+     */
+    int create(int memfd, long offset, long size, String name) {
+        int dmaBuf;
+        int node = device.enter();
+        try {
+            dmaBuf = syscalls.udmabufCreate(node, memfd, UDMABUF_FLAGS_CLOEXEC, offset, size);
+        } finally {
+            device.leave();
+        }
+        if (dmaBuf < 0) {
+            throw Refusal.of(heap, size, UdmabufSource.CREATE, dmaBuf);
+        }
+        try {
+            DmaBufName.set(syscalls, heap, dmaBuf, size, name);
+        } catch (RuntimeException | Error e) {
+            syscalls.close(dmaBuf);
+            throw e;
+        }
+        return dmaBuf;
+    }
+
+    @Override
+    public void close() {
+        device.close();
+    }
+
+    private static long readLimit(Path file) {
+        try {
+            return Math.max(0, Integer.parseInt(Files.readString(file).strip())) * (1L << 20);
+        } catch (IOException | NumberFormatException e) {
+            return DEFAULT_LIMIT;
+        }
+    }
+}
