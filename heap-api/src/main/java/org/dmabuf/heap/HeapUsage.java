@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
@@ -9,16 +10,20 @@ import java.util.OptionalLong;
  */
 public final class HeapUsage {
     private static final long UNKNOWN = -1;
-    private static final HeapUsage NOTHING_KNOWN = new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN);
+    private static final HeapUsage NOTHING_KNOWN = new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN);
 
     private final long capacity;
     private final long free;
     private final long largestFree;
+    private final long quarantined;
+    private final double fragmentation;
 
-    private HeapUsage(long capacity, long free, long largestFree) {
+    private HeapUsage(long capacity, long free, long largestFree, long quarantined, double fragmentation) {
         this.capacity = capacity;
         this.free = free;
         this.largestFree = largestFree;
+        this.quarantined = quarantined;
+        this.fragmentation = fragmentation;
     }
 
     /** {@return a usage that tells nothing} */
@@ -33,7 +38,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withCapacity(long bytes) {
-        return new HeapUsage(known(bytes), free, largestFree);
+        return new HeapUsage(known(bytes), free, largestFree, quarantined, fragmentation);
     }
 
     /**
@@ -43,7 +48,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withFree(long bytes) {
-        return new HeapUsage(capacity, known(bytes), largestFree);
+        return new HeapUsage(capacity, known(bytes), largestFree, quarantined, fragmentation);
     }
 
     /**
@@ -53,7 +58,30 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withLargestFree(long bytes) {
-        return new HeapUsage(capacity, free, known(bytes));
+        return new HeapUsage(capacity, free, known(bytes), quarantined, fragmentation);
+    }
+
+    /**
+     * Tells how much was released and cannot be used again yet, because a peer may still see it.
+     *
+     * @param bytes at least 0
+     * @return a usage
+     */
+    public HeapUsage withQuarantined(long bytes) {
+        return new HeapUsage(capacity, free, largestFree, known(bytes), fragmentation);
+    }
+
+    /**
+     * Tells how scattered the free memory is.
+     *
+     * @param share of the free bytes that the largest single buffer would not get, 0 to 1
+     * @return a usage
+     */
+    public HeapUsage withFragmentation(double share) {
+        if (!(share >= 0 && share <= 1)) {
+            throw new IllegalArgumentException("a fragmentation of " + share);
+        }
+        return new HeapUsage(capacity, free, largestFree, quarantined, share);
     }
 
     /** {@return bytes that the heap can hold in all} */
@@ -71,9 +99,20 @@ public final class HeapUsage {
         return optional(largestFree);
     }
 
+    /** {@return bytes that were released and wait for peers that may still see them} */
+    public OptionalLong quarantined() {
+        return optional(quarantined);
+    }
+
+    /** {@return the share of the free bytes that the largest single buffer would not get, 0 to 1} */
+    public OptionalDouble fragmentation() {
+        return fragmentation == UNKNOWN ? OptionalDouble.empty() : OptionalDouble.of(fragmentation);
+    }
+
     @Override
     public String toString() {
-        return "capacity " + text(capacity) + ", free " + text(free) + ", largest free " + text(largestFree);
+        return "capacity " + text(capacity) + ", free " + text(free) + ", largest free " + text(largestFree)
+                + ", quarantined " + text(quarantined);
     }
 
     private static String text(long bytes) {
