@@ -2,12 +2,15 @@
 package org.dmabuf.heap.linux;
 
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Sizes as the machine and as people count them. */
 public final class Bytes {
     /** Bytes in a page of this machine: 4096, or 16384 or 65536 on some arm64 kernels. */
     public static final long PAGE = LinuxSyscalls.pageSize();
 
+    private static final Pattern SIZE = Pattern.compile("([0-9]+)\\s*([KMGT]?)(?:i?B)?");
     private static final String[] UNITS = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
     private Bytes() {}
@@ -24,6 +27,26 @@ public final class Bytes {
             throw new ArithmeticException(bytes + " bytes");
         }
         return Math.addExact(bytes, PAGE - 1) & -PAGE;
+    }
+
+    /**
+     * Reads a size that a person wrote.
+     *
+     * @param text a number of bytes, or one with K, M, G or T for KiB, MiB, GiB or TiB: {@code 256M}
+     * @return bytes
+     * @throws IllegalArgumentException with a sentence, for anything else and for more than a long holds
+     */
+    public static long parse(String text) {
+        Matcher size = SIZE.matcher(text.strip());
+        if (size.matches()) {
+            int shift = size.group(2).isEmpty() ? 0 : 10 * ("KMGT".indexOf(size.group(2)) + 1);
+            try {
+                return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
+            } catch (ArithmeticException | NumberFormatException e) {
+                // said below
+            }
+        }
+        throw new IllegalArgumentException("'" + text + "' is no size; write bytes, or a number with K, M, G or T: 256M");
     }
 
     /**

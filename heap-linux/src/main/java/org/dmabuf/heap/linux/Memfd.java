@@ -11,6 +11,7 @@ import org.dmabuf.heap.HeapException;
 final class Memfd {
     static final int MFD_CLOEXEC = 0x1;
     static final int MFD_ALLOW_SEALING = 0x2;
+    static final int MFD_HUGETLB = 0x4; // with the binary logarithm of the page's size from bit 26 on
     static final int MFD_NOEXEC_SEAL = 0x8; // since 6.3, EINVAL before
 
     static final int F_ADD_SEALS = 1033;
@@ -47,7 +48,16 @@ final class Memfd {
      * @throws HeapException {@link Errno#ENOMEM} when there is no memory; nothing is held
      */
     int create(String heap, String name, long size, int seals) {
-        int fd = create(name);
+        return create(heap, name, size, seals, 0);
+    }
+
+    /**
+     * Makes a memfd of a fixed size on pages of a size.
+     *
+     * @param pages 0, or {@link #MFD_HUGETLB} with the size: such a memfd must not leave the process
+     */
+    int create(String heap, String name, long size, int seals, int pages) {
+        int fd = create(name, pages);
         if (fd < 0) {
             throw Refusal.of(heap, size, "memfd_create", fd);
         }
@@ -65,14 +75,14 @@ final class Memfd {
         return fd;
     }
 
-    private int create(String name) {
+    private int create(String name, int pages) {
         if (noexec) {
-            int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+            int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | pages);
             if (fd != -Errno.EINVAL.number()) {
                 return fd;
             }
         }
-        int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | pages);
         if (fd >= 0) {
             noexec = false; // it was the flag, and not for instance a name that is too long
         }

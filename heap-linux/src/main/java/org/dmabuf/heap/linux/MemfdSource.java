@@ -47,7 +47,7 @@ public final class MemfdSource implements MemorySource {
      */
     public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
         MemfdSource plain = new MemfdSource(heap, syscalls, headroom, false);
-        plain.writableExport(heap, Bytes.PAGE, true).release();
+        plain.probe().release();
         try {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
             return new MemfdSource(heap, syscalls, headroom, true);
@@ -71,7 +71,11 @@ public final class MemfdSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        return allocate(request, check.wholePages(request));
+    }
+
+    /** A request that was checked, with the size that the buffer is to have: whole pages. */
+    HeapBuffer allocate(HeapRequest request, long size) {
         String name = request.name().isEmpty() ? heap : request.name();
         headroom.reserve(heap, size);
         try {
@@ -91,6 +95,11 @@ public final class MemfdSource implements MemorySource {
     /** Holds nothing between allocations. */
     @Override
     public void close() {}
+
+    /** {@return a buffer of one page} */
+    HeapBuffer probe() {
+        return writableExport(heap, Bytes.PAGE, true);
+    }
 
     private HeapBuffer writableExport(String name, long size, boolean exportable) {
         // SEAL at once: a receiver that could add a seal could keep us from mapping for writing.

@@ -72,13 +72,31 @@ public final class Mmap {
         try {
             MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE);
             if (!populate(heap, mapping, Access.READ_WRITE)) {
-                for (long offset = 0; offset < size; offset += Bytes.PAGE) {
-                    mapping.set(ValueLayout.JAVA_BYTE, offset, (byte) 0);
-                }
+                touch(mapping);
             }
             return mapping;
         } catch (HeapException e) {
             throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
+        }
+    }
+
+    /**
+     * Puts pages behind a part of a mapping of a heap's own that has none.
+     *
+     * @return false when there is no memory for them
+     */
+    boolean fill(MemorySegment part) {
+        int result = populate(part.address(), part.byteSize(), Access.READ_WRITE);
+        if (result == -Errno.EINVAL.number()) {
+            touch(part);
+            return true;
+        }
+        return result >= 0;
+    }
+
+    private static void touch(MemorySegment zeroed) {
+        for (long offset = 0; offset < zeroed.byteSize(); offset += Bytes.PAGE) {
+            zeroed.set(ValueLayout.JAVA_BYTE, offset, (byte) 0);
         }
     }
 

@@ -10,6 +10,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 final class RequestCheck {
     private final String heap;
     private final String noReadOnlyExport;
+    private final long alignment;
 
     /**
      * The checks of one heap, which has memory in pages and no flags.
@@ -18,8 +19,20 @@ final class RequestCheck {
      * @param noReadOnlyExport why there is no export for reading only, empty where there is
      */
     RequestCheck(String heap, String noReadOnlyExport) {
+        this(heap, noReadOnlyExport, Bytes.PAGE);
+    }
+
+    /**
+     * The checks of one heap, which has memory in pages and no flags.
+     *
+     * @param heap named in a refusal
+     * @param noReadOnlyExport why there is no export for reading only, empty where there is
+     * @param alignment bytes, the largest that may be asked for
+     */
+    RequestCheck(String heap, String noReadOnlyExport, long alignment) {
         this.heap = heap;
         this.noReadOnlyExport = noReadOnlyExport;
+        this.alignment = alignment;
     }
 
     boolean grantsReadOnlyExport() {
@@ -37,8 +50,8 @@ final class RequestCheck {
         if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
             throw invalid(request, "no buffer has that size; ask for 1 or more");
         }
-        if (request.alignment() > Bytes.PAGE) {
-            throw invalid(request, "memory is aligned to " + Bytes.PAGE + " bytes and not to " + request.alignment()
+        if (request.alignment() > alignment) {
+            throw invalid(request, "memory is aligned to " + alignment + " bytes and not to " + request.alignment()
                     + "; use a heap whose heap.alignment reaches that far");
         }
         if (request.heapFlags() != 0) {

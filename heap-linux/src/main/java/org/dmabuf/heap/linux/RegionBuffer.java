@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/**
+ * A buffer that has a range of a region. Who let its descriptor out keeps the range from use after the release until
+ * the last peer has gone. Its monitor guards the descriptor's making against the release.
+ */
+abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn {
+    final Region region;
+    final long offset;
+    private final long size;
+    private PeerWatch watch;
+    private boolean released;
+
+    RegionBuffer(Region region, long offset, long size) {
+        this.region = region;
+        this.offset = offset;
+        this.size = size;
+    }
+
+    @Override
+    public final long size() {
+        return size;
+    }
+
+    /** Follows the descriptor that is about to leave for the first time. */
+    final void follow(int fd) {
+        if (watch == null) {
+            watch = region.watch(size, fd);
+        }
+    }
+
+    /** Lets go of this process's own descriptors and mappings. */
+    abstract void drop();
+
+    /** Ends the tenancy, when no peer is left. */
+    abstract void end();
+
+    @Override
+    public final synchronized void release() {
+        if (released) {
+            return; // a second one would free another tenant's memory
+        }
+        released = true;
+        drop();
+        if (watch == null) {
+            end();
+        } else {
+            region.quarantine(offset, watch, this::end);
+        }
+    }
+}

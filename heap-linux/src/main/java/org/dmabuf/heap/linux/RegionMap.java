@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import org.osgi.annotation.versioning.ProviderType;
+
+/**
+ * Shows which bytes of a heap's region are in use, to whoever draws it. A heap registers it as a service with its
+ * {@code heap.name}, beside its exporter.
+ */
+@ProviderType
+public interface RegionMap {
+    /** What a stretch of a region is. More may come. */
+    enum State {
+        /** To be handed out. */
+        FREE,
+        /** A buffer. */
+        USED,
+        /** Released, to be zeroed before it is free. */
+        DIRTY,
+        /** Released, and a peer may still see it. */
+        QUARANTINED
+    }
+
+    /** Sees stretches in the order of their offsets. */
+    interface Visitor {
+        /**
+         * One stretch; the next one begins where it ends.
+         *
+         * @param offset bytes from the region's start
+         * @param size bytes
+         * @param state at the moment of the call that iterates
+         */
+        void stretch(long offset, long size, State state);
+    }
+
+    /** {@return bytes of the region} */
+    long size();
+
+    /**
+     * Shows the whole region as it is at the moment of the call.
+     *
+     * @param visitor called by this thread, under no lock
+     */
+    void forEachStretch(Visitor visitor);
+}

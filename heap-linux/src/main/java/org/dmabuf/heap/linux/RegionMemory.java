@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+
+/**
+ * The memory of one region: one memfd, sealed, mapped once for life, with every page of it there. Its descriptor never
+ * leaves the process, since it shows every tenant.
+ */
+final class RegionMemory {
+    private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+
+    /** Bytes of regions that left and still have tenants, by the heap's name. */
+    private static final Map<String, Long> DEPARTED = new ConcurrentHashMap<>();
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+    private final Mmap mmap;
+    private final RegionLayout layout;
+    private final int fd;
+    private final MemorySegment mapping;
+
+    /** Offsets of blocks whose pages were given back to the machine. */
+    private final Set<Long> hollow = ConcurrentHashMap.newKeySet();
+
+    private RegionMemory(
+            String heap,
+            Syscalls syscalls,
+            Headroom headroom,
+            RegionLayout layout,
+            int fd,
+            MemorySegment mapping) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+        this.mmap = new Mmap(syscalls);
+        this.layout = layout;
+        this.fd = fd;
+        this.mapping = mapping;
+    }
+
+    /**
+     * Takes the memory, zeroed.
+     *
+     * @param heap named in refusals
+     * @param layout its size and pages
+     * @param syscalls the kernel
+     * @param headroom what the machine has left; huge pages are none of it
+     * @param hugePages what the machine has of these
+     * @return memory, to be closed
+     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a size in no whole pages or pages that there
+     *     are none of, {@link Errno#ENOMEM} with what is missing
+     */
+    static RegionMemory reserve(
+            String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
+        long size = layout.size();
+        long pageSize = layout.pageSize();
+        if (pageSize < Bytes.PAGE || Long.bitCount(pageSize) != 1 || size <= 0 || size % pageSize != 0) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap,
+                    "heap '" + heap + "': " + size + " bytes are no region on pages of " + pageSize
+                            + " bytes; a page's size is a power of two of at least " + Bytes.PAGE
+                            + ", and the region a positive multiple of it: change " + layout.setting());
+        }
+        if (layout.isOnHugePages()) {
+            hugePages.require(heap, size, pageSize);
+            return take(heap, layout, syscalls, headroom, hugePages);
+        }
+        try {
+            headroom.reserve(heap, size);
+        } catch (HeapException e) {
+            throw new HeapException(e.errno(), heap, e.getMessage() + heldByDeparted(heap), e);
+        }
+        try {
+            return take(heap, layout, syscalls, headroom, hugePages);
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    private static RegionMemory take(
+            String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
+        long size = layout.size();
+        int fd;
+        try {
+            // No seal against writing: udmabuf takes no memfd that has one.
+            fd = new Memfd(syscalls)
+                    .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()));
+        } catch (HeapException e) {
+            if (e.errno() != Errno.ENOMEM || !layout.isOnHugePages()) {
+                throw e;
+            }
+            hugePages.require(heap, size, layout.pageSize());
+            throw new HeapException(
+                    Errno.ENOMEM, heap, e.getMessage() + hugePages.otherLimit(layout.pageSize()), e);
+        }
+        try {
+            MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);
+            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping);
+        } catch (RuntimeException | Error e) {
+            syscalls.close(fd);
+            throw e;
+        }
+    }
+
+    /** {@return the memfd, which must not leave the process} */
+    int fd() {
+        return fd;
+    }
+
+    /** {@return a view of some of it, valid until {@link #close}} */
+    MemorySegment slice(long offset, long size) {
+        return mapping.asSlice(offset, size);
+    }
+
+    /**
+     * Makes a block zero that has no tenant, and puts pages behind it where there are none.
+     *
+     * @return false when the machine has no pages now; the block is as it was
+     */
+    boolean clear(long offset, long size) {
+        if (!hollow.contains(offset)) {
+            Zeroes.write(mapping.address() + offset, size);
+            return true;
+        }
+        if (fill(offset, size)) {
+            hollow.remove(offset);
+            return true;
+        }
+        return false;
+    }
+
+    private boolean fill(long offset, long size) {
+        try {
+            headroom.reserve(heap, size);
+        } catch (HeapException e) {
+            return false;
+        }
+        try {
+            return mmap.fill(mapping.asSlice(offset, size));
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    /**
+     * Gives the pages of a block back to the machine, as long as the block's tenant has memory of its own. Nothing on
+     * huge pages, which go back to their pool and not to the machine.
+     *
+     * @param offset of a block that is zero
+     */
+    void hollow(long offset, long size) {
+        if (layout.isOnHugePages()) {
+            return;
+        }
+        hollow.add(offset); // before it is: what is not there must not be touched
+        int result;
+        do {
+            result = syscalls.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, size);
+        } while (result == -Errno.EINTR.number()); // any other refusal leaves zeroes, which do no harm
+    }
+
+    boolean isHollow(long offset) {
+        return hollow.contains(offset);
+    }
+
+    /** Says that the heap has left and its region stays. */
+    void departed() {
+        DEPARTED.merge(heap, layout.size(), Long::sum);
+    }
+
+    /** Takes back {@link #departed}. */
+    void gone() {
+        DEPARTED.computeIfPresent(heap, (_, bytes) -> bytes == layout.size() ? null : bytes - layout.size());
+    }
+
+    /** {@return a part of a sentence, empty when no region of a heap of that name has left and stayed} */
+    static String heldByDeparted(String heap) {
+        Long bytes = DEPARTED.get(heap);
+        return bytes == null
+                ? ""
+                : " (" + Bytes.text(bytes) + " stay with buffers of an earlier heap of this name until they are released)";
+    }
+
+    void close() {
+        mmap.unmap(mapping);
+        syscalls.close(fd);
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+
+/**
+ * A range of a region as a buffer: no system call to make it, to map it or to release it. A descriptor is made when it
+ * is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
+ */
+final class Slice extends RegionBuffer {
+    private static final int NONE = -1;
+
+    private final boolean exportable;
+    private final String name;
+    private volatile Brackets brackets;
+    private volatile int dmaBuf = NONE;
+
+    Slice(Region region, long offset, long size, boolean exportable, String name) {
+        super(region, offset, size);
+        this.exportable = exportable;
+        this.name = name;
+    }
+
+    @Override
+    public int descriptor() {
+        if (!exportable) {
+            throw Refusal.notExportable(region.heap, size());
+        }
+        return dmaBuf == NONE ? export() : dmaBuf;
+    }
+
+    private synchronized int export() {
+        if (dmaBuf == NONE) {
+            int made = region.udmabuf().create(region.memory.fd(), offset, size(), name);
+            boolean followed = false;
+            try {
+                Brackets first = new Brackets(region.syscalls, region.heap, size(), false);
+                first.prepare(made); // a peer that has the descriptor could else make the first at the same time
+                follow(made);
+                followed = true;
+                brackets = first;
+                dmaBuf = made;
+            } finally {
+                if (!followed) {
+                    region.syscalls.close(made);
+                }
+            }
+        }
+        return dmaBuf;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return region.memory.slice(offset, size());
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        // The region's own mapping stays.
+    }
+
+    /** Nothing to agree on before a device can have the range. */
+    @Override
+    public void beginCpuAccess(Access access) {
+        if (dmaBuf != NONE) {
+            brackets.begin(dmaBuf, access);
+        }
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        if (dmaBuf != NONE) {
+            brackets.end(dmaBuf, access);
+        }
+    }
+
+    @Override
+    void drop() {
+        if (dmaBuf != NONE) {
+            region.syscalls.close(dmaBuf);
+        }
+    }
+
+    @Override
+    void end() {
+        region.discard(offset);
+    }
+}

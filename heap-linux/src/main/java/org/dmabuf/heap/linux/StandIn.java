@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/**
+ * A buffer with memory of its own, for which a range of a region stays empty: what stands for the range where no dma-buf
+ * can be made of it. Other processes map it; the range's physical place is not the buffer's.
+ */
+final class StandIn extends RegionBuffer {
+    private final HeapBuffer own;
+
+    StandIn(Region region, long offset, HeapBuffer own) {
+        super(region, offset, own.size());
+        this.own = own;
+    }
+
+    @Override
+    public synchronized int descriptor() {
+        int fd = own.descriptor();
+        follow(fd);
+        return fd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return own.map(access);
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        own.unmap(mapping);
+    }
+
+    @Override
+    void drop() {
+        own.release();
+    }
+
+    @Override
+    void end() {
+        region.leaveUntouched(offset);
+    }
+}
