@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.carveout;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.linux.RegionSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.osgi.annotation.bundle.Capability;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.Constants;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ConfigurationPolicy;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+import org.osgi.service.metatype.annotations.Option;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Heaps whose memory is set aside when they start: a camera's frames are there when the camera is, and nobody else has
+ * them. One heap for each configuration {@code org.dmabuf.heap.carveout~NAME}; without one there is none.
+ *
+ * <p>The service is registered here and not by Declarative Services, which would offer it before the region was taken:
+ * no memory, no service.
+ */
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = CarveoutHeap.PID,
+        configurationPolicy = ConfigurationPolicy.REQUIRE)
+@Designate(ocd = CarveoutHeap.Config.class, factory = true)
+@Capability(
+        namespace = "osgi.service",
+        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.linux.RegionMap'")
+public final class CarveoutHeap {
+    static final String PID = "org.dmabuf.heap.carveout";
+
+    private static final int NO_ID = -1;
+
+    /**
+     * What can be configured. A change takes the heap away and brings another: buffers of the old one live on, and its
+     * region stays with them until the last is released. Sizes are bytes, or have K, M, G or T behind them.
+     */
+    @ObjectClassDefinition(
+            name = "DMA-BUF carveout heap",
+            description = "A region of memory that is set aside, for allocations that must succeed at once")
+    public @interface Config {
+        /** {@return {@code heap.name}, unique among heaps; what is behind ~ in the configuration's name when empty} */
+        @AttributeDefinition(
+                name = "Name",
+                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'. Empty: what stands"
+                        + " behind ~ in the name of the configuration")
+        String heap_name() default "";
+
+        /** {@return {@code heap.id}, unique among heaps; -1 for none} */
+        @AttributeDefinition(
+                name = "Id",
+                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63, or -1 for none",
+                min = "-1",
+                max = "63")
+        int heap_id() default NO_ID;
+
+        /** {@return {@code heap.priority}: below the system heap's, since who names no heap is not whom it is for} */
+        @AttributeDefinition(
+                name = "Priority",
+                description = "A heap of higher priority is asked first by requests that name none")
+        int heap_priority() default -50;
+
+        /** {@return bytes of the region, whole pages of {@link #page_size}} */
+        @AttributeDefinition(name = "Size", description = "Of the region, in whole pages, such as 256M")
+        String size();
+
+        /** {@return bytes of the region's pages} */
+        @AttributeDefinition(
+                name = "Page size",
+                description = "Of the region's pages: 4K, or of huge pages that the machine has reserved, 2M or 1G")
+        String page_size() default "";
+
+        /** {@return bytes that sizes are rounded up to, as ION's chunk heap does; empty for pages} */
+        @AttributeDefinition(
+                name = "Chunk size",
+                description = "Sizes are rounded up to it, as by ION's chunk heap: a power of two. Empty: pages of 4K")
+        String chunk_size() default "";
+
+        /** {@return bytes that the books count in} */
+        @AttributeDefinition(
+                name = "Granule",
+                description = "What the books count in, a power of two; each granule takes 16 bytes of Java's heap."
+                        + " Empty: pages of 4K")
+        String granule() default "";
+
+        /** {@return what an exported buffer is} */
+        @AttributeDefinition(
+                name = "Exports",
+                description = "What an exported buffer is; auto takes the first of the others that the machine permits",
+                options = {
+                    @Option(value = "auto", label = "The best that there is"),
+                    @Option(value = "udmabuf", label = "A dma-buf of its range: /dev/udmabuf"),
+                    @Option(value = "memfd", label = "A memfd of its own, which no device imports")
+                })
+        String exports() default "auto";
+
+        /** {@return whether a region that is not contiguous is announced as an emulation of one that is} */
+        @AttributeDefinition(
+                name = "Emulate contiguous",
+                description = "Whether requests that take emulated contiguous memory may be served from this region"
+                        + " though it is not one physical run")
+        boolean emulate_contiguous() default false;
+    }
+
+    private final RegionSource source;
+    private final ServiceRegistration<?> registration;
+
+    /**
+     * Takes the region, then announces the heap.
+     *
+     * @param context registers the service
+     * @param config name, size and pages
+     * @param properties the configuration's own, for its name
+     * @throws HeapException when the memory is not there; nothing is registered then
+     */
+    @Activate
+    public CarveoutHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(CarveoutHeap.class));
+    }
+
+    CarveoutHeap(
+            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+        String pid = properties.get(Constants.SERVICE_PID) instanceof String own ? own : PID;
+        String name = name(config, pid);
+        source = RegionSource.open(name, layout(config, pid, name), syscalls, Headroom.machine());
+        if (!source.passedOver().isEmpty()) {
+            log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
+        }
+        Map<String, Object> announced = new HashMap<>(source.properties());
+        announced.put(HeapProperties.NAME, name);
+        if (config.heap_id() != NO_ID) {
+            announced.put(HeapProperties.ID, config.heap_id());
+        }
+        announced.put(HeapProperties.TYPE, "carveout");
+        announced.put(HeapProperties.PRIORITY, config.heap_priority());
+        registration = register(context, announced);
+        log.info(
+                "heap '{}' has {} on pages of {}, and exports {}",
+                name,
+                Bytes.text(source.size()),
+                Bytes.text(pageSize(config, pid, name)),
+                announced.get(HeapProperties.BACKEND));
+    }
+
+    private static String name(Config config, String pid) {
+        int tilde = pid.indexOf('~');
+        return !config.heap_name().isEmpty() ? config.heap_name() : tilde < 0 ? "carveout" : pid.substring(tilde + 1);
+    }
+
+    private static RegionLayout layout(Config config, String pid, String name) {
+        if (config.size() == null) {
+            throw invalid(name, "there is no size in " + pid + "; write one, such as size = 256M", null);
+        }
+        RegionLayout layout = RegionLayout.of(bytes(config.size(), "size", pid, name), "size in " + pid)
+                .withPageSize(pageSize(config, pid, name))
+                .withChunk(pages(config.chunk_size(), "chunk.size", pid, name))
+                .withGranule(pages(config.granule(), "granule", pid, name))
+                .withExports(exports(config.exports(), pid, name));
+        return config.emulate_contiguous() ? layout.withContiguousEmulated() : layout;
+    }
+
+    private static long pageSize(Config config, String pid, String name) {
+        return pages(config.page_size(), "page.size", pid, name);
+    }
+
+    private static RegionLayout.Exports exports(String word, String pid, String name) {
+        return Arrays.stream(RegionLayout.Exports.values())
+                .filter(kind -> kind.name().equalsIgnoreCase(word))
+                .findFirst()
+                .orElseThrow(() -> invalid(
+                        name, "exports = " + word + " in " + pid + " is none; set it to auto, udmabuf or memfd", null));
+    }
+
+    private static long pages(String value, String setting, String pid, String name) {
+        return value.isBlank() ? Bytes.PAGE : bytes(value, setting, pid, name);
+    }
+
+    private static long bytes(String value, String setting, String pid, String name) {
+        try {
+            return Bytes.parse(value);
+        } catch (IllegalArgumentException e) {
+            throw invalid(name, setting + " in " + pid + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static HeapException invalid(String name, String what, Exception cause) {
+        return new HeapException(Errno.EINVAL, name, "heap '" + name + "': " + what, cause);
+    }
+
+    private ServiceRegistration<?> register(BundleContext context, Map<String, Object> announced) {
+        try {
+            return context.registerService(
+                    new String[] {HeapExporter.class.getName(), RegionMap.class.getName()},
+                    source,
+                    FrameworkUtil.asDictionary(announced));
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    /** Takes the heap away. Its buffers live on, and the region with them. */
+    @Deactivate
+    void withdraw() {
+        registration.unregister(); // waits for the allocations under way, within limits
+        source.close();
+    }
+}
