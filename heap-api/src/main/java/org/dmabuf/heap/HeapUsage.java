@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
@@ -10,20 +12,24 @@ import java.util.OptionalLong;
  */
 public final class HeapUsage {
     private static final long UNKNOWN = -1;
-    private static final HeapUsage NOTHING_KNOWN = new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN);
+    private static final HeapUsage NOTHING_KNOWN =
+            new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, List.of());
 
     private final long capacity;
     private final long free;
     private final long largestFree;
     private final long quarantined;
     private final double fragmentation;
+    private final List<PoolUsage> pools;
 
-    private HeapUsage(long capacity, long free, long largestFree, long quarantined, double fragmentation) {
+    private HeapUsage(
+            long capacity, long free, long largestFree, long quarantined, double fragmentation, List<PoolUsage> pools) {
         this.capacity = capacity;
         this.free = free;
         this.largestFree = largestFree;
         this.quarantined = quarantined;
         this.fragmentation = fragmentation;
+        this.pools = pools;
     }
 
     /** {@return a usage that tells nothing} */
@@ -38,7 +44,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withCapacity(long bytes) {
-        return new HeapUsage(known(bytes), free, largestFree, quarantined, fragmentation);
+        return new HeapUsage(known(bytes), free, largestFree, quarantined, fragmentation, pools);
     }
 
     /**
@@ -48,7 +54,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withFree(long bytes) {
-        return new HeapUsage(capacity, known(bytes), largestFree, quarantined, fragmentation);
+        return new HeapUsage(capacity, known(bytes), largestFree, quarantined, fragmentation, pools);
     }
 
     /**
@@ -58,7 +64,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withLargestFree(long bytes) {
-        return new HeapUsage(capacity, free, known(bytes), quarantined, fragmentation);
+        return new HeapUsage(capacity, free, known(bytes), quarantined, fragmentation, pools);
     }
 
     /**
@@ -68,7 +74,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withQuarantined(long bytes) {
-        return new HeapUsage(capacity, free, largestFree, known(bytes), fragmentation);
+        return new HeapUsage(capacity, free, largestFree, known(bytes), fragmentation, pools);
     }
 
     /**
@@ -81,7 +87,19 @@ public final class HeapUsage {
         if (!(share >= 0 && share <= 1)) {
             throw new IllegalArgumentException("a fragmentation of " + share);
         }
-        return new HeapUsage(capacity, free, largestFree, quarantined, share);
+        return new HeapUsage(capacity, free, largestFree, quarantined, share, pools);
+    }
+
+    /**
+     * Tells of one more pool. What it keeps is part of {@link #free()}.
+     *
+     * @param pool how full it is and how often it served
+     * @return a usage
+     */
+    public HeapUsage withPool(PoolUsage pool) {
+        List<PoolUsage> all = new ArrayList<>(pools);
+        all.add(pool);
+        return new HeapUsage(capacity, free, largestFree, quarantined, fragmentation, List.copyOf(all));
     }
 
     /** {@return bytes that the heap can hold in all} */
@@ -109,10 +127,17 @@ public final class HeapUsage {
         return fragmentation == UNKNOWN ? OptionalDouble.empty() : OptionalDouble.of(fragmentation);
     }
 
+    /** {@return what the heap keeps ready for speed; empty for a heap without pools} */
+    public List<PoolUsage> pools() {
+        return pools;
+    }
+
     @Override
     public String toString() {
-        return "capacity " + text(capacity) + ", free " + text(free) + ", largest free " + text(largestFree)
-                + ", quarantined " + text(quarantined);
+        StringBuilder text = new StringBuilder("capacity " + text(capacity) + ", free " + text(free)
+                + ", largest free " + text(largestFree) + ", quarantined " + text(quarantined));
+        pools.forEach(pool -> text.append(", ").append(pool));
+        return text.toString();
     }
 
     private static String text(long bytes) {

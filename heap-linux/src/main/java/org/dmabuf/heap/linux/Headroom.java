@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
@@ -26,6 +28,20 @@ public final class Headroom {
     /** Bytes available at one moment, and the limit that they are under. */
     record Reading(long available, String limit) {}
 
+    /** Memory that is kept for speed and given back before anybody is refused. */
+    interface Spare {
+        /** {@return bytes that are kept now} */
+        long held();
+
+        /**
+         * Gives memory back to the machine. Called without a lock, by whoever needs the memory.
+         *
+         * @param bytes how much is wanted
+         * @return how much was given back
+         */
+        long giveBack(long bytes);
+    }
+
     private static final class Machine {
         static final Headroom HEADROOM =
                 new Headroom(new MachineMemory()::read, Long.getLong(RESERVE_PROPERTY, DEFAULT_RESERVE), System::nanoTime);
@@ -42,6 +58,7 @@ public final class Headroom {
     /** How far {@link #granted} may go before the next reading. */
     private volatile long ceiling;
 
+    private final List<Spare> spares = new CopyOnWriteArrayList<>();
     private final ReentrantLock reading = new ReentrantLock();
     private volatile String limit = "";
     private volatile long readAt;
@@ -72,11 +89,11 @@ public final class Headroom {
         }
         if (!take(bytes)) {
             refresh(true);
-            if (!take(bytes)) {
+            if (!take(bytes) && !takeFromSpares(bytes)) {
                 throw new HeapException(
                         Errno.ENOMEM,
                         heap,
-                        "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: " + Bytes.text(available())
+                        "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: " + Bytes.text(left())
                                 + " left of " + limit + " less a reserve of " + Bytes.text(reserve)
                                 + "; ask for less, close buffers, or lower " + RESERVE_PROPERTY);
             }
@@ -92,8 +109,40 @@ public final class Headroom {
         settled.addAndGet(bytes);
     }
 
-    /** {@return bytes that could be allocated now, as far as the last reading tells} */
+    /** {@return bytes that could be allocated now, as far as the last reading tells; what pools keep is part of it} */
     public long available() {
+        long all = left();
+        for (Spare spare : spares) {
+            all += spare.held();
+        }
+        return all;
+    }
+
+    void add(Spare spare) {
+        spares.add(spare);
+    }
+
+    void remove(Spare spare) {
+        spares.remove(spare);
+    }
+
+    /** The machine has less than is asked for; with what is kept for speed it may have enough. */
+    private boolean takeFromSpares(long bytes) {
+        if (bytes > available()) {
+            return false; // nobody's memory is given up for what fails all the same
+        }
+        long missing = bytes - left();
+        for (Spare spare : spares) {
+            if (missing > 0) {
+                missing -= spare.giveBack(missing);
+            }
+        }
+        refresh(true);
+        return take(bytes);
+    }
+
+    /** {@return bytes that could be allocated now without what pools keep} */
+    long left() {
         if (old() && reading.tryLock()) {
             try {
                 refresh(false);

@@ -49,7 +49,7 @@ public final class ContractCase {
             ProcessState before = ProcessState.now();
             body.run();
             heap.trim();
-            before.assertNothingLeft(heap.patience());
+            before.assertNothingLeft(heap.patience(), heap::trim);
         } catch (Exception e) {
             throw new AssertionError("heap '" + heap.name() + "', " + name + ": " + e, e);
         }

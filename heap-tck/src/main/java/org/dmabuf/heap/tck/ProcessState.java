@@ -78,6 +78,11 @@ public final class ProcessState {
     }
 
     void assertNothingLeft(Duration patience) {
+        assertNothingLeft(patience, () -> {});
+    }
+
+    /** @param trim gives back what is kept for speed, which is nothing left behind */
+    void assertNothingLeft(Duration patience, Runnable trim) {
         long start = System.nanoTime();
         List<String> left = leftIn(now());
         while (!left.isEmpty() && System.nanoTime() - start < patience.toNanos()) {
@@ -87,6 +92,7 @@ public final class ProcessState {
                 Thread.currentThread().interrupt();
                 break;
             }
+            trim.run();
             left = leftIn(now());
         }
         if (!left.isEmpty()) {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import java.util.Objects;
+
+/**
+ * What a heap keeps ready for speed, and how often that served. Immutable; counts are since the heap came.
+ */
+public final class PoolUsage {
+    private final String name;
+    private final long bytes;
+    private final long hits;
+    private final long misses;
+
+    /**
+     * One pool at one moment.
+     *
+     * @param name of the pool, for people
+     * @param bytes kept ready now; they count as free
+     * @param hits requests that the pool served
+     * @param misses requests of its kind that it could not serve
+     */
+    public PoolUsage(String name, long bytes, long hits, long misses) {
+        if (bytes < 0 || hits < 0 || misses < 0) {
+            throw new IllegalArgumentException(
+                    "a pool of " + bytes + " bytes with " + hits + " hits and " + misses + " misses");
+        }
+        this.name = Objects.requireNonNull(name);
+        this.bytes = bytes;
+        this.hits = hits;
+        this.misses = misses;
+    }
+
+    /** {@return the pool's name} */
+    public String name() {
+        return name;
+    }
+
+    /** {@return bytes kept ready now} */
+    public long bytes() {
+        return bytes;
+    }
+
+    /** {@return requests that the pool served} */
+    public long hits() {
+        return hits;
+    }
+
+    /** {@return requests of its kind that it could not serve} */
+    public long misses() {
+        return misses;
+    }
+
+    @Override
+    public String toString() {
+        return name + " pool " + bytes + " bytes, " + hits + " hits of " + (hits + misses);
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/** A buffer of a source with the one mapping that it keeps for life: every page is there and no access faults. */
+final class PooledMemory {
+    /** Whole pages that were asked for; the source may have rounded up further. */
+    final long asked;
+
+    final HeapBuffer buffer;
+    final MemorySegment mapping;
+
+    /** When it was put into a pool, by {@link System#nanoTime}; guarded by the pool. */
+    long since;
+    // Neighbours in the recycle pool, the older and the younger of all and of those of its size; guarded by the pool.
+    PooledMemory older;
+    PooledMemory younger;
+    PooledMemory olderOfSize;
+    PooledMemory youngerOfSize;
+
+    private PooledMemory(long asked, HeapBuffer buffer, MemorySegment mapping) {
+        this.asked = asked;
+        this.buffer = buffer;
+        this.mapping = mapping;
+    }
+
+    /**
+     * Makes memory and maps it.
+     *
+     * @param source makes it
+     * @param heap named in a refusal
+     * @param request of whole pages
+     * @throws HeapException the source's refusal, {@link Errno#EIO} for less than was asked for, {@link Errno#EAGAIN}
+     *     where the process has no room for a mapping; nothing is held
+     */
+    static PooledMemory make(MemorySource source, String heap, HeapRequest request) {
+        HeapBuffer buffer = source.allocate(request);
+        try {
+            if (buffer.size() < request.size()) {
+                throw new HeapException(
+                        Errno.EIO,
+                        heap,
+                        "heap '" + heap + "' made " + buffer.size() + " bytes of the " + request.size()
+                                + " that were asked for; report that to its vendor");
+            }
+            return new PooledMemory(request.size(), buffer, map(heap, buffer));
+        } catch (RuntimeException | Error e) {
+            buffer.release();
+            throw e;
+        }
+    }
+
+    private static MemorySegment map(String heap, HeapBuffer buffer) {
+        try {
+            return buffer.map(Access.READ_WRITE);
+        } catch (HeapException e) {
+            // Of mappings the process has no more; another heap would not help, so this is not ENOMEM.
+            throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
+        }
+    }
+
+    /** {@return bytes that it takes of the machine} */
+    long bytes() {
+        return buffer.size();
+    }
+
+    /** Gives it back to the machine. */
+    void release() {
+        buffer.unmap(mapping);
+        buffer.release();
+    }
+}
