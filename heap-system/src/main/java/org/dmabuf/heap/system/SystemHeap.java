@@ -7,6 +7,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.PoolBudget;
+import org.dmabuf.heap.linux.PooledSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
@@ -73,6 +75,26 @@ public final class SystemHeap {
                     @Option(value = "memfd", label = "memfds, which no device imports")
                 })
         String backend() default Backend.AUTO;
+
+        /** {@return sizes and counts of buffers that are made ahead of demand: {@code SIZE=COUNT}} */
+        @AttributeDefinition(
+                name = "Prewarmed buffers",
+                description = "SIZE=COUNT, for instance 1M=8: buffers made ahead of demand, used once; none by default")
+        String[] pool_prewarm() default {};
+
+        /** {@return bytes kept of buffers that were never to be exported, 0 for none} */
+        @AttributeDefinition(
+                name = "Recycled memory",
+                description = "How much memory of buffers that cannot be exported is kept for the next: bytes, or with"
+                        + " K, M or G")
+        String pool_recycle() default "0";
+
+        /** {@return seconds after which memory is given back that nobody asks for} */
+        @AttributeDefinition(
+                name = "Idle time of pools",
+                description = "Seconds after which kept memory is given back that nobody asks for",
+                min = "1")
+        int pool_idle_s() default 60;
     }
 
     private final MemorySource source;
@@ -82,7 +104,7 @@ public final class SystemHeap {
      * Tries the kernel, then announces the heap.
      *
      * @param context registers the service
-     * @param config name, id, priority and back end
+     * @param config name, id, priority, back end and pools
      * @throws HeapException when this kernel gives no memory this way; nothing is registered then
      */
     @Activate
@@ -91,18 +113,29 @@ public final class SystemHeap {
     }
 
     SystemHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
-        Backend.Choice choice =
-                Backend.choose(config.backend(), PID, config.heap_name(), syscalls, Headroom.machine());
+        Headroom headroom = Headroom.machine();
+        PoolBudget budget = Pools.budget(config);
+        Backend.Choice choice = Backend.choose(config.backend(), PID, config.heap_name(), syscalls, headroom);
         if (!choice.passedOver().isEmpty()) {
             log.info("heap '{}' has its memory from {}", config.heap_name(), choice.told());
         }
-        source = choice.source();
+        source = pooled(choice.source(), config.heap_name(), syscalls, headroom, budget);
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.NAME, config.heap_name());
         properties.put(HeapProperties.ID, config.heap_id());
         properties.put(HeapProperties.TYPE, "system");
         properties.put(HeapProperties.PRIORITY, config.heap_priority());
         registration = register(context, properties);
+    }
+
+    private static MemorySource pooled(
+            MemorySource source, String heap, Syscalls syscalls, Headroom headroom, PoolBudget budget) {
+        try {
+            return PooledSource.over(source, heap, syscalls, headroom, budget);
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
     }
 
     private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {

@@ -58,6 +58,11 @@ final class Announced {
     }
 
     static SystemHeap.Config config(String name, int id, int priority, String backend) {
+        return config(name, id, priority, backend, "", "0");
+    }
+
+    static SystemHeap.Config config(
+            String name, int id, int priority, String backend, String prewarm, String recycle) {
         return new SystemHeap.Config() {
             @Override
             public String heap_name() {
@@ -77,6 +82,21 @@ final class Announced {
             @Override
             public String backend() {
                 return backend;
+            }
+
+            @Override
+            public String[] pool_prewarm() {
+                return new String[] {prewarm};
+            }
+
+            @Override
+            public String pool_recycle() {
+                return recycle;
+            }
+
+            @Override
+            public int pool_idle_s() {
+                return 60;
             }
 
             @Override

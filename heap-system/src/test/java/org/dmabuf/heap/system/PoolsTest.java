@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.system;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The pools as they are configured. */
+class PoolsTest {
+    private final Announced announced = new Announced();
+
+    private static SystemHeap.Config config(String prewarm, String recycle) {
+        return Announced.config("system", 0, 0, "memfd", prewarm, recycle);
+    }
+
+    private static boolean keeps() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals("dmaheap-pool-system"));
+    }
+
+    @Test
+    void pools_are_off_by_default_and_then_there_is_neither_a_pool_nor_a_thread() throws NoSuchMethodException {
+        assertEquals(
+                0, ((String[]) SystemHeap.Config.class.getMethod("pool_prewarm").getDefaultValue()).length);
+        assertEquals("0", SystemHeap.Config.class.getMethod("pool_recycle").getDefaultValue());
+        assertEquals(60, SystemHeap.Config.class.getMethod("pool_idle_s").getDefaultValue());
+        SystemHeap heap = new SystemHeap(announced.context(), config("", "0"));
+        assertEquals(List.of(), announced.heaps.getFirst().exporter().usage().pools());
+        assertFalse(keeps());
+        heap.withdraw();
+    }
+
+    @Test
+    void a_heap_with_pools_that_is_withdrawn_leaves_nothing_but_the_buffers_that_are_out() {
+        ProcessState before = ProcessState.now();
+        SystemHeap heap = new SystemHeap(announced.context(), config("64K=4 1M=2", "1M"));
+        HeapExporter exporter = announced.heaps.getFirst().exporter();
+        HeapBuffer exported = exporter.allocate(ContractRequest.of(64 << 10));
+        HeapBuffer recycled = exporter.allocate(ContractRequest.of(64 << 10).exportable(false));
+        exporter.allocate(ContractRequest.of(64 << 10).exportable(false)).release();
+        assertTrue(keeps());
+        heap.withdraw();
+        assertFalse(keeps());
+        exported.release();
+        recycled.release();
+        before.assertNothingLeft();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "64K      | 0  | pool.prewarm = 64K in org.dmabuf.heap.system is none; set it to SIZE=COUNT",
+                "64K=many | 0  | pool.prewarm = 64K=many in",
+                "64K=-1   | 0  | pool.prewarm = 64K=-1 in",
+                "0=1      | 0  | pool.prewarm = 0=1 in",
+                "9999999999G=9 | 0 | pool.prewarm = 9999999999G=9 in",
+                "8388607G=2000000000 | 0 | pool.prewarm = 8388607G=2000000000 in",
+                "4K=1     | all | pool.recycle = all in org.dmabuf.heap.system is none; set it to a size in bytes",
+                "4K=1     | -1 | pool.recycle = -1 in",
+            })
+    void a_setting_that_is_none_is_told_and_nothing_is_registered(String prewarm, String recycle, String sentence) {
+        ProcessState before = ProcessState.now();
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> new SystemHeap(announced.context(), config(prewarm, recycle)));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+        before.assertNothingLeft();
+    }
+}
