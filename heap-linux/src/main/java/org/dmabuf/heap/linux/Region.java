@@ -73,10 +73,11 @@ final class Region {
      *
      * @param size bytes, whole pages
      * @param alignment bytes, a power of two
+     * @param asked bytes that the client asked for, named in a refusal
      * @return its offset
      * @throws HeapException {@link Errno#ENOMEM} when there is no place, {@link Errno#ENODEV} when the heap has gone
      */
-    long take(long size, long alignment) {
+    long take(long size, long alignment, long asked) {
         if (closed.get() || !tryHold()) {
             throw new HeapException(
                     Errno.ENODEV, heap, "heap '" + heap + "' has gone; use a heap that is announced");
@@ -89,7 +90,7 @@ final class Region {
                 offset = find(size, alignment);
             }
             if (offset < 0) {
-                throw full(size);
+                throw full(asked);
             }
             return offset;
         } finally {
@@ -115,12 +116,12 @@ final class Region {
         return offset;
     }
 
-    private HeapException full(long size) {
+    private HeapException full(long asked) {
         RegionAllocator.Figures now = blocks.figures(run);
         return new HeapException(
                 Errno.ENOMEM,
                 heap,
-                "carveout '" + heap + "': " + size + " bytes do not fit: " + Bytes.text(now.free())
+                "carveout '" + heap + "': " + asked + " bytes do not fit: " + Bytes.text(now.free())
                         + " free, largest run " + Bytes.text(now.largestFree())
                         + (now.quarantined() == 0
                                 ? ""

@@ -182,18 +182,18 @@ public final class RegionSource implements MemorySource, RegionMap {
         long size = Math.min(check.wholePages(request), Long.MAX_VALUE / 2); // more than any region has, as it was
         size = size + region.layout.chunk() - 1 & -region.layout.chunk();
         if (!request.exportable()) {
-            return new Slice(region, region.take(size, request.alignment()), size, false, "");
+            return new Slice(region, region.take(size, request.alignment(), request.size()), size, false, "");
         }
         if (own != null) {
             return standIn(request, size);
         }
         region.udmabuf().requireWithinLimit(size);
         String name = request.name().isEmpty() ? region.heap : request.name();
-        return new Slice(region, region.take(size, request.alignment()), size, true, name);
+        return new Slice(region, region.take(size, request.alignment(), request.size()), size, true, name);
     }
 
     private HeapBuffer standIn(HeapRequest request, long size) {
-        long offset = region.take(size, request.alignment());
+        long offset = region.take(size, request.alignment(), request.size());
         HeapBuffer made = null;
         try {
             region.memory.hollow(offset, region.blocks().size(offset)); // first, else there may be no room for both

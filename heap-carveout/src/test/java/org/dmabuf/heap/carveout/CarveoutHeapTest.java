@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.carveout;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.slf4j.helpers.NOPLogger;
+
+class CarveoutHeapTest {
+    private static final String PID = "org.dmabuf.heap.carveout~camera";
+
+    private final ProcessState before = ProcessState.now();
+    private final Announced announced = new Announced();
+    private final FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
+    private final List<CarveoutHeap> heaps = new ArrayList<>();
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        heaps.forEach(CarveoutHeap::withdraw);
+        assertEquals(List.of(), announced.heaps);
+        before.assertNothingLeft();
+    }
+
+    private Announced.Heap announced(Map<String, ?> set) {
+        heaps.add(new CarveoutHeap(
+                announced.context(),
+                Announced.config(set),
+                Map.of("service.pid", PID),
+                kernel,
+                NOPLogger.NOP_LOGGER));
+        return announced.heaps.getLast();
+    }
+
+    @Test
+    void a_configuration_with_a_size_is_a_heap_of_its_name_without_an_id() {
+        assertEquals(
+                Map.of(
+                        "heap.name", "camera",
+                        "heap.type", "carveout",
+                        "heap.priority", -50,
+                        "heap.backend", "memfd",
+                        "heap.dmabuf", false,
+                        "heap.contiguous.max", Bytes.PAGE,
+                        "heap.alignment", Bytes.PAGE,
+                        "heap.export.readonly", true),
+                announced(Map.of("size", "1M", "exports", "memfd")).properties());
+    }
+
+    @Test
+    void what_is_configured_is_announced() {
+        Map<String, Object> properties = announced(Map.of(
+                        "heap_name", "frames",
+                        "heap_id", 63,
+                        "heap_priority", 5,
+                        "size", "1M",
+                        "exports", "memfd",
+                        "emulate_contiguous", true))
+                .properties();
+        assertEquals("frames", properties.get("heap.name"));
+        assertEquals(63, properties.get("heap.id"));
+        assertEquals(5, properties.get("heap.priority"));
+        assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "size, none, size in org.dmabuf.heap.carveout~camera: 'none' is no size",
+        "size, 0, a region of 0 bytes is not a positive multiple of its granule",
+        "size, 1025K, a region of 1049600 bytes is not a positive multiple of its granule",
+        "size, 99999999999999G, is no size",
+        "page_size, 5000, no region on pages of 5000 bytes",
+        "page_size, 512K, this machine has no pages of 512 KiB; it has 4 KiB",
+        "chunk_size, 5000, a chunk of 5000 bytes is not a power of two",
+        "granule, 5000, a granule of 5000 bytes is not a power of two",
+        "exports, dmabuf, set it to auto"
+    })
+    void a_configuration_that_cannot_be_is_refused_with_a_sentence_and_announces_nothing(
+            String setting, String value, String sentence) {
+        Map<String, Object> wrong = new HashMap<>(Map.of("size", "1M", "exports", "memfd"));
+        wrong.put(setting, value);
+        HeapException refusal = assertThrows(HeapException.class, () -> announced(wrong));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
+    }
+
+    @Test
+    void a_configuration_without_a_size_says_what_to_write() {
+        HeapException refusal = assertThrows(HeapException.class, () -> announced(Map.of()));
+        assertEquals(
+                "heap 'camera': there is no size in org.dmabuf.heap.carveout~camera; write one, such as size = 256M",
+                refusal.getMessage());
+    }
+
+    @Test
+    void a_region_that_the_machine_has_not_got_is_refused_before_any_system_call() {
+        HeapException refusal = assertThrows(HeapException.class, () -> announced(Map.of("size", "64T", "granule", "1G")));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertTrue(refusal.getMessage().contains("64 TiB do not fit"), refusal.getMessage());
+        assertEquals(0, kernel.count("memfdCreate"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"memfdCreate, EMFILE", "fallocate, ENOSPC", "mmap, ENOMEM", "madvise, ENOMEM", "fcntl, EPERM"})
+    void without_memory_there_is_no_service(String call, Errno errno) {
+        kernel.fail(call, errno);
+        assertThrows(HeapException.class, () -> announced(Map.of("size", "1M", "exports", "memfd")));
+    }
+
+    @Test
+    void a_heap_that_left_and_one_that_came_have_each_their_own_memory() {
+        HeapBuffer old = announced(Map.of("size", "1M", "exports", "memfd"))
+                .exporter()
+                .allocate(ContractRequest.of(1).exportable(false));
+        heaps.removeFirst().withdraw();
+        HeapBuffer fresh = announced(Map.of("size", "2M", "exports", "memfd"))
+                .exporter()
+                .allocate(ContractRequest.of(1).exportable(false));
+        old.map(Access.READ_WRITE).fill((byte) 1);
+        assertEquals(0, fresh.map(Access.READ).get(ValueLayout.JAVA_BYTE, 0));
+        old.release();
+        fresh.release();
+    }
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.carveout;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.BooleanSupplier;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.linux.RegionSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.ProcessState;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is in a region, who has it, and what becomes of what was released. */
+class RegionTest {
+    private static final long MIB = 1 << 20;
+    private static final long SIZE = 16 * MIB;
+    private static final int FRAME = 12_441_600; // 3840 x 2160, NV12
+
+    private final ProcessState before = ProcessState.now();
+    private final UdmabufKernel device = new UdmabufKernel();
+    private final FaultySyscalls kernel = new FaultySyscalls(device.syscalls);
+    private final List<RegionSource> open = new ArrayList<>();
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        open.forEach(RegionSource::close);
+        before.assertNothingLeft();
+        await("no thread zeroes", () -> Thread.getAllStackTraces().keySet().stream()
+                .noneMatch(thread -> thread.getName().equals("dmaheap-zero-camera")));
+    }
+
+    private static RegionLayout layout(RegionLayout.Exports exports) {
+        return RegionLayout.of(SIZE, "size in org.dmabuf.heap.carveout~camera").withExports(exports);
+    }
+
+    private RegionSource open(RegionLayout layout) {
+        RegionSource source = RegionSource.open("camera", layout, kernel, Headroom.machine());
+        open.add(source);
+        return source;
+    }
+
+    private RegionSource udmabufs() {
+        return open(layout(RegionLayout.Exports.UDMABUF));
+    }
+
+    private RegionSource memfds() {
+        return open(layout(RegionLayout.Exports.MEMFD));
+    }
+
+    private static ContractRequest slice(long size) {
+        return ContractRequest.of(size).exportable(false);
+    }
+
+    private static OwnedFd peer(HeapBuffer buffer) {
+        return new Descriptors(Syscalls.linux()).duplicate("camera", buffer.descriptor());
+    }
+
+    private static long quarantined(RegionSource source) {
+        return source.usage().quarantined().orElseThrow();
+    }
+
+    private static long free(RegionSource source) {
+        return source.usage().free().orElseThrow();
+    }
+
+    private static void fill(HeapBuffer buffer, int value) {
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        mapping.fill((byte) value);
+        buffer.unmap(mapping);
+    }
+
+    private static void assertFilled(int value, HeapBuffer buffer) {
+        MemorySegment mapping = buffer.map(Access.READ);
+        long eight = (value & 0xffL) * 0x0101010101010101L;
+        for (long offset = 0; offset < mapping.byteSize(); offset += Long.BYTES) {
+            if (mapping.get(ValueLayout.JAVA_LONG, offset) != eight) {
+                throw new AssertionError("not " + value + " at " + offset);
+            }
+        }
+        buffer.unmap(mapping);
+    }
+
+    private static void await(String what, BooleanSupplier condition) {
+        long end = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, what + " takes longer than half a minute");
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void buffers_that_nobody_exports_are_made_mapped_and_released_without_a_system_call() {
+        RegionSource source = udmabufs();
+        long calls = device.calls.get();
+        for (int i = 0; i < 100; i++) {
+            for (ContractRequest request : List.of(slice(3 * MIB), ContractRequest.of(MIB))) {
+                HeapBuffer buffer = source.allocate(request);
+                buffer.beginCpuAccess(Access.READ_WRITE);
+                fill(buffer, 1);
+                buffer.endCpuAccess(Access.READ_WRITE);
+                buffer.release();
+            }
+        }
+        await("all is zeroed", () -> free(source) == SIZE);
+        assertEquals(calls, device.calls.get());
+    }
+
+    @Test
+    void what_does_not_fit_is_refused_with_what_is_left_and_what_to_do() {
+        RegionSource source = udmabufs();
+        HeapBuffer first = source.allocate(slice(FRAME));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(
+                "carveout 'camera': 12441600 bytes do not fit: 4.1 MiB free, largest run 4.1 MiB; raise size in"
+                        + " org.dmabuf.heap.carveout~camera or free a buffer",
+                refusal.getMessage());
+        first.release();
+        source.allocate(slice(FRAME)).release();
+    }
+
+    @Test
+    void what_was_released_is_zeroed_before_enomem_and_before_anybody_sees_it() {
+        RegionSource source = udmabufs();
+        for (int i = 0; i < 20; i++) {
+            HeapBuffer all = source.allocate(slice(SIZE));
+            assertFilled(0, all);
+            fill(all, 0xff);
+            all.release();
+        }
+    }
+
+    @Test
+    void what_a_peer_still_has_is_quarantined_and_zero_when_it_is_used_again() throws IOException {
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(4 * MIB));
+        fill(buffer, 0xff);
+        OwnedFd peer = peer(buffer);
+        buffer.release();
+        assertEquals(4 * MIB, quarantined(source));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)));
+        assertTrue(
+                refusal.getMessage().contains("12 MiB free, largest run 12 MiB, 4 MiB closed and still held by peers;"),
+                refusal.getMessage());
+        peer.close();
+        await("the quarantine ends", () -> quarantined(source) == 0);
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    @Test
+    void a_second_release_is_not_another_tenants() {
+        RegionSource source = udmabufs();
+        HeapBuffer first = source.allocate(slice(SIZE));
+        first.release();
+        HeapBuffer second = source.allocate(slice(SIZE));
+        first.release();
+        assertEquals(0, free(source));
+        second.release();
+    }
+
+    @Test
+    void a_region_lives_on_with_its_last_buffer_and_last_peer() {
+        RegionSource source = udmabufs();
+        HeapBuffer slice = source.allocate(slice(MIB));
+        HeapBuffer exported = source.allocate(ContractRequest.of(MIB));
+        fill(slice, 1);
+        source.close();
+        fill(exported, 2);
+        OwnedFd peer = peer(exported); // whose descriptor is made when the heap has gone
+        assertFilled(1, slice);
+        slice.release();
+        exported.release();
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(1)));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertFalse(before.leftIn(ProcessState.now()).isEmpty());
+        peer.close();
+    }
+
+    @Test
+    void memfds_of_their_own_count_against_the_region_and_their_ranges_give_back_their_memory() throws IOException {
+        RegionSource source = memfds();
+        assertEquals(SIZE, memoryBehind("camera"));
+        HeapBuffer frame = source.allocate(ContractRequest.of(FRAME).name("frame"));
+        long pages = Bytes.wholePages(FRAME);
+        assertEquals(SIZE - pages, free(source));
+        assertEquals(SIZE - pages, memoryBehind("camera"));
+        assertEquals(pages, memoryBehind("frame"));
+        assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(FRAME)));
+        fill(frame, 0xff);
+        frame.release();
+        await("the memory is back", () -> free(source) == SIZE);
+        assertEquals(SIZE, memoryBehind("camera"));
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    /** Of the one memfd of that name that this process has. */
+    private static long memoryBehind(String memfd) throws IOException {
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                if (Files.isSymbolicLink(descriptor)
+                        && Files.readSymbolicLink(descriptor).toString().startsWith("/memfd:" + memfd + " ")) {
+                    return Syscalls.linux()
+                            .allocated(Integer.parseInt(descriptor.getFileName().toString()));
+                }
+            }
+        }
+        throw new AssertionError("no memfd '" + memfd + "'");
+    }
+
+    @Test
+    void what_a_peer_has_of_a_memfd_counts_until_it_has_gone() {
+        RegionSource source = memfds();
+        HeapBuffer frame = source.allocate(ContractRequest.of(FRAME));
+        OwnedFd peer = peer(frame);
+        frame.release();
+        assertEquals(Bytes.wholePages(FRAME), quarantined(source));
+        peer.close();
+        await("the memory is back", () -> free(source) == SIZE);
+    }
+
+    @Test
+    void a_range_that_the_machine_has_no_pages_for_is_nobodys_until_it_has() {
+        RegionSource source = memfds();
+        HeapBuffer frame = source.allocate(ContractRequest.of(FRAME));
+        kernel.fail("madvise", Errno.ENOMEM);
+        frame.release();
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
+        assertTrue(refusal.getMessage().contains("11.9 MiB waiting to be zeroed"), refusal.getMessage());
+        kernel.heal();
+        HeapBuffer again = source.allocate(slice(FRAME));
+        assertFilled(0, again);
+        again.release();
+    }
+
+    @Test
+    void a_memfd_that_cannot_be_made_gives_its_range_back() {
+        RegionSource source = memfds();
+        kernel.failNext("memfdCreate", 1, Errno.EMFILE);
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(FRAME)));
+        assertEquals(Errno.EMFILE, refusal.errno());
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "memfdCreate, EMFILE", "fallocate, ENOSPC", "fcntl, EPERM", "mmap, ENOMEM", "madvise, ENOMEM",
+        "open, EACCES", "udmabufCreate, EINVAL", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"
+    })
+    void a_fault_at_the_start_leaves_nothing(String call, Errno errno) {
+        kernel.fail(call, errno);
+        assertThrows(HeapException.class, this::udmabufs);
+        before.assertNothingLeft();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"open, EACCES", "open, ENOENT", "udmabufCreate, EINVAL", "udmabufCreate, ENOTTY"})
+    void without_udmabuf_the_reason_is_told_and_memfds_are_exported(String call, Errno errno) {
+        kernel.failNext(call, 1, errno);
+        RegionSource source = open(layout(RegionLayout.Exports.AUTO));
+        assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
+        assertEquals(false, source.properties().get(HeapProperties.DMABUF));
+        assertTrue(source.passedOver().contains(errno.meaning()), source.passedOver());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"udmabufCreate, EMFILE", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"})
+    void a_fault_at_an_export_costs_nothing_and_the_next_one_works(String call, Errno errno) {
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        ProcessState allocated = ProcessState.now();
+        kernel.failNext(call, 1, errno);
+        assertEquals(errno, assertThrows(HeapException.class, buffer::descriptor).errno());
+        allocated.assertNothingLeft();
+        assertTrue(buffer.descriptor() >= 0);
+        buffer.release();
+        await("all is free", () -> free(source) == SIZE);
+    }
+
+    @Test
+    void sizes_are_rounded_up_to_chunks_and_chunks_do_not_fragment() {
+        RegionSource source = open(layout(RegionLayout.Exports.UDMABUF).withChunk(MIB));
+        List<HeapBuffer> chunks = new ArrayList<>();
+        for (int i = 0; i < SIZE / MIB; i++) {
+            chunks.add(source.allocate(slice(1 + i)));
+            assertEquals(MIB, chunks.getLast().size());
+        }
+        assertThrows(HeapException.class, () -> source.allocate(slice(1)));
+        chunks.get(3).release();
+        source.allocate(slice(MIB)).release();
+        chunks.remove(3);
+        chunks.forEach(HeapBuffer::release);
+        HeapException tooLarge = assertThrows(HeapException.class, () -> source.allocate(slice(Long.MAX_VALUE / 2)));
+        assertEquals(Errno.ENOMEM, tooLarge.errno());
+    }
+
+    @Test
+    void the_map_shows_every_byte_and_what_it_is() {
+        RegionSource source = udmabufs();
+        HeapBuffer slice = source.allocate(slice(MIB));
+        HeapBuffer exported = source.allocate(ContractRequest.of(2 * MIB));
+        OwnedFd peer = peer(exported);
+        exported.release();
+        List<String> stretches = new ArrayList<>();
+        source.forEachStretch((offset, size, state) -> stretches.add(offset / MIB + " " + size / MIB + " " + state));
+        assertEquals(List.of("0 1 USED", "1 2 QUARANTINED", "3 13 FREE"), stretches);
+        assertEquals(SIZE, source.size());
+        assertEquals(0.0, source.usage().fragmentation().orElseThrow());
+        peer.close();
+        slice.release();
+    }
+
+    @Test
+    void many_threads_never_see_each_others_bytes_and_all_is_free_in_the_end() throws Exception {
+        RegionSource source = udmabufs();
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Future<?>> work = new ArrayList<>();
+            for (int thread = 1; thread <= 8; thread++) {
+                int value = thread;
+                work.add(threads.submit(() -> tenant(source, value)));
+            }
+            for (Future<?> one : work) {
+                one.get();
+            }
+        }
+        await("all is free", () -> free(source) == SIZE);
+        int[] free = {0};
+        source.forEachStretch((offset, size, state) -> {
+            assertEquals(RegionMap.State.FREE, state);
+            free[0]++;
+        });
+        assertEquals(1, free[0]);
+    }
+
+    private static void tenant(RegionSource source, int value) {
+        Random random = new Random(value);
+        for (int i = 0; i < 300; i++) {
+            HeapBuffer buffer;
+            try {
+                buffer = source.allocate(slice(1 + random.nextLong(3 * MIB)));
+            } catch (HeapException full) {
+                assertEquals(Errno.ENOMEM, full.errno());
+                continue;
+            }
+            assertFilled(0, buffer);
+            fill(buffer, value);
+            assertFilled(value, buffer);
+            buffer.release();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.carveout;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.linux.Syscalls;
+
+/**
+ * A kernel that seems to have udmabuf, for what a region does around it: what it calls a dma-buf is a memfd of its own,
+ * and shows nothing of the region. What a real one shows is for the suite on a real kernel.
+ */
+final class UdmabufKernel {
+    private static final int F_ADD_SEALS = 1033;
+    private static final int F_SEAL_SHRINK_GROW_SEAL = 0x7;
+    private static final int MFD_CLOEXEC_ALLOW_SEALING = 0x3;
+
+    /** All calls of any kind. */
+    final AtomicLong calls = new AtomicLong();
+
+    private final Syscalls linux = Syscalls.linux();
+
+    final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
+            UdmabufKernel.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
+                calls.incrementAndGet();
+                return switch (method.getName()) {
+                    case "open" ->
+                        linux.open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
+                    case "udmabufCreate" -> create((long) a[4]);
+                    case "dmaBufSync", "dmaBufSetName" -> 0;
+                    default -> {
+                        try {
+                            yield method.invoke(linux, a);
+                        } catch (InvocationTargetException e) {
+                            throw e.getCause();
+                        }
+                    }
+                };
+            });
+
+    private int create(long size) {
+        int fd = linux.memfdCreate("dma-buf", MFD_CLOEXEC_ALLOW_SEALING);
+        if (fd >= 0) {
+            linux.fallocate(fd, 0, 0, size);
+            linux.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK_GROW_SEAL);
+        }
+        return fd;
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class HugePagesTest {
+    private static final long MIB = 1 << 20;
+    private static final long PAGE = 2 * MIB;
+
+    @TempDir
+    private Path pools;
+
+    @BeforeEach
+    void a_machine_with_20_pages_of_2_mib_of_which_10_can_be_had() throws IOException {
+        pool("hugepages-2048kB", 20, 12, 2);
+        pool("hugepages-1048576kB", 0, 0, 0);
+    }
+
+    private void pool(String name, int all, int free, int promised) throws IOException {
+        Path pool = Files.createDirectory(pools.resolve(name));
+        Files.writeString(pool.resolve("nr_hugepages"), all + "\n");
+        Files.writeString(pool.resolve("free_hugepages"), free + "\n");
+        Files.writeString(pool.resolve("resv_hugepages"), promised + "\n");
+    }
+
+    private HeapException refusal(long size, long pageSize) {
+        return assertThrows(HeapException.class, () -> new HugePages(pools).require("camera", size, pageSize));
+    }
+
+    @Test
+    void what_the_pool_has_is_granted() {
+        new HugePages(pools).require("camera", 10 * PAGE, PAGE);
+    }
+
+    @Test
+    void missing_pages_are_counted_and_the_remedy_is_told() {
+        HeapException refusal = refusal(16 * PAGE, PAGE);
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(
+                "heap 'camera': a region of 33554432 bytes takes 16 huge pages of 2 MiB, and 10 of 20 are free: 6 are"
+                        + " missing; write 26 into " + pools + "/hugepages-2048kB/nr_hugepages (vm.nr_hugepages), or"
+                        + " reserve them at boot (hugepagesz=2M hugepages=26)",
+                refusal.getMessage());
+        assertEquals(
+                "heap 'camera': a region of 1073741824 bytes takes 1 huge pages of 1 GiB, and 0 of 0 are free: 1 are"
+                        + " missing; write 1 into " + pools + "/hugepages-1048576kB/nr_hugepages, or reserve them at"
+                        + " boot (hugepagesz=1G hugepages=1)",
+                refusal(1L << 30, 1L << 30).getMessage());
+    }
+
+    @Test
+    void pages_that_the_machine_knows_nothing_of_are_refused_with_those_that_it_has() {
+        HeapException refusal = refusal(16 * MIB, MIB);
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'camera': this machine has no pages of 1 MiB; it has 4 KiB, 2 MiB, 1 GiB", refusal.getMessage());
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertThrows;
+import static org.junit.Assert.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import javax.inject.Inject;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.ops4j.pax.exam.Configuration;
+import org.ops4j.pax.exam.Option;
+import org.ops4j.pax.exam.junit.PaxExam;
+import org.ops4j.pax.exam.spi.reactors.ExamReactorStrategy;
+import org.ops4j.pax.exam.spi.reactors.PerClass;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.service.cm.ConfigurationAdmin;
+
+/** A camera takes its frames from a carveout, at once, and from the system heap when the carveout is full. */
+@RunWith(PaxExam.class)
+@ExamReactorStrategy(PerClass.class)
+public class CarveoutIT {
+    private static final long FRAME = 3840 * 2160 * 3 / 2; // NV12
+    private static final int FRAMES = 12;
+    private static final int SET_ASIDE = 8;
+
+    @Inject
+    private BundleContext context;
+
+    @Inject
+    private ConfigurationAdmin configurations;
+
+    private Framework framework;
+    private org.osgi.service.cm.Configuration camera;
+
+    @Configuration
+    public Option[] container() {
+        return new Option[] {Gateway.options()};
+    }
+
+    @Before
+    public void a_carveout_for_some_of_the_frames() throws Exception {
+        framework = new Framework(context);
+        camera = configurations.getFactoryConfiguration("org.dmabuf.heap.carveout", "camera", "?");
+        configure("96M");
+        Framework.await(List.of("system", "camera"), () -> framework.names(HeapState.SERVING));
+    }
+
+    private void configure(String size) throws Exception {
+        camera.update(FrameworkUtil.asDictionary(
+                Map.of("size", size, "exports", "memfd", "emulate.contiguous", true)));
+    }
+
+    @After
+    public void nothing_is_left() throws Exception {
+        camera.delete();
+        Framework.await(List.of("system"), () -> framework.names(HeapState.SERVING));
+        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(HeapInfo::liveBuffers).sum());
+    }
+
+    private static AllocationRequest frame() {
+        return AllocationRequest.of(FRAME).from("camera", "system").name("frame");
+    }
+
+    @Test
+    public void twelve_frames_come_from_the_carveout_and_then_from_the_system_heap_in_one_request_each() {
+        for (boolean exportable : new boolean[] {false, true}) {
+            List<DmaBuf> frames = new ArrayList<>();
+            try {
+                for (int i = 0; i < FRAMES; i++) {
+                    frames.add(framework.broker()
+                            .allocate(frame().exportable(exportable).requiring("(heap.export.readonly=true)")));
+                }
+                List<String> heaps = frames.stream().map(DmaBuf::heapName).toList();
+                assertEquals(Collections.nCopies(SET_ASIDE, "camera"), heaps.subList(0, SET_ASIDE));
+                assertEquals(Collections.nCopies(FRAMES - SET_ASIDE, "system"), heaps.subList(SET_ASIDE, FRAMES));
+                frames.forEach(frame -> FirstByte.write(frame, 1));
+            } finally {
+                frames.forEach(DmaBuf::close);
+            }
+        }
+    }
+
+    @Test
+    public void what_the_system_heap_cannot_be_is_refused_when_the_carveout_is_full_with_each_heaps_reason() {
+        List<DmaBuf> frames = new ArrayList<>();
+        try {
+            AllocationRequest request = frame().exportable(false).requiring("(heap.type=carveout)");
+            for (int i = 0; i < SET_ASIDE; i++) {
+                frames.add(framework.broker().allocate(request));
+            }
+            HeapException full = assertThrows(HeapException.class, () -> framework.broker().allocate(request));
+            assertEquals(Errno.ENOMEM, full.errno());
+            assertEquals(
+                    List.of("camera", "system"),
+                    full.attempts().stream().map(Attempt::heap).toList());
+            assertTrue(
+                    full.getMessage(),
+                    full.getMessage().contains("raise size in org.dmabuf.heap.carveout~camera or free a buffer"));
+        } finally {
+            frames.forEach(DmaBuf::close);
+        }
+    }
+
+    @Test
+    public void a_changed_size_is_another_region_while_the_old_one_lives_with_its_buffers() throws Exception {
+        DmaBuf old = framework.broker().allocate(frame().exportable(false));
+        FirstByte.write(old, 1);
+        configure("32M");
+        Framework.await(32L << 20, () -> framework.broker().heaps().stream()
+                .filter(heap -> heap.name().equals("camera") && heap.state() == HeapState.SERVING)
+                .mapToLong(heap -> heap.usage().capacity().orElse(0))
+                .sum());
+        try (DmaBuf fresh = framework.broker().allocate(frame().exportable(false))) {
+            assertEquals("camera", fresh.heapName());
+            FirstByte.write(old, 2);
+        }
+        old.close();
+    }
+
+    @Test
+    public void the_time_to_the_first_frame_is_printed() {
+        for (boolean exportable : new boolean[] {false, true}) {
+            System.out.println("time to the first mapped frame of " + FRAME + " bytes"
+                    + (exportable ? ", exportable" : "") + ": camera " + micros("camera", exportable) + " us, system "
+                    + micros("system", exportable) + " us");
+        }
+    }
+
+    /** {@return the median of some} */
+    private long micros(String heap, boolean exportable) {
+        long[] nanos = new long[21];
+        for (int i = 0; i < nanos.length; i++) {
+            long start = System.nanoTime();
+            try (DmaBuf frame = framework.broker()
+                    .allocate(AllocationRequest.of(FRAME).from(heap).exportable(exportable))) {
+                FirstByte.write(frame, 1);
+                nanos[i] = System.nanoTime() - start;
+            }
+        }
+        Arrays.sort(nanos);
+        return nanos[nanos.length / 2] / 1000;
+    }
+}
