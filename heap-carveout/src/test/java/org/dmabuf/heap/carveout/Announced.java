@@ -29,7 +29,8 @@ final class Announced {
                         (HeapExporter) arguments[1],
                         Map.copyOf(FrameworkUtil.asMap((Dictionary<String, Object>) arguments[2])));
                 assertArrayEquals(
-                        new String[] {HeapExporter.class.getName(), RegionMap.class.getName()}, (String[]) arguments[0]);
+                        new String[] {HeapExporter.class.getName(), RegionMap.class.getName()},
+                        (String[]) arguments[0]);
                 heaps.add(heap);
                 yield proxy(ServiceRegistration.class, (name, none) -> {
                     if (!name.equals("unregister") || !heaps.remove(heap)) {

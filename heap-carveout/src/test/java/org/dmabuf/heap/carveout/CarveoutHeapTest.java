@@ -112,7 +112,8 @@ class CarveoutHeapTest {
 
     @Test
     void a_region_that_the_machine_has_not_got_is_refused_before_any_system_call() {
-        HeapException refusal = assertThrows(HeapException.class, () -> announced(Map.of("size", "64T", "granule", "1G")));
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> announced(Map.of("size", "64T", "granule", "1G")));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertTrue(refusal.getMessage().contains("64 TiB do not fit"), refusal.getMessage());
         assertEquals(0, kernel.count("memfdCreate"));

@@ -46,7 +46,8 @@ public final class Bytes {
                 // said below
             }
         }
-        throw new IllegalArgumentException("'" + text + "' is no size; write bytes, or a number with K, M, G or T: 256M");
+        throw new IllegalArgumentException(
+                "'" + text + "' is no size; write bytes, or a number with K, M, G or T: 256M");
     }
 
     /**

@@ -67,8 +67,10 @@ final class HugePages {
                             + Bytes.text(pageSize) + ", and " + free + " of " + all + " are free: "
                             + (wanted - free) + " are missing" + RegionMemory.heldByDeparted(heap) + "; write "
                             + (all + wanted - free) + " into " + pool.resolve("nr_hugepages")
-                            + (isDefault(pageSize) ? " (vm.nr_hugepages)" : "") + ", or reserve them at boot (hugepagesz="
-                            + Bytes.text(pageSize).replaceAll("[ iB]", "") + " hugepages=" + (all + wanted - free) + ")");
+                            + (isDefault(pageSize) ? " (vm.nr_hugepages)" : "")
+                            + ", or reserve them at boot (hugepagesz="
+                            + Bytes.text(pageSize).replaceAll("[ iB]", "") + " hugepages="
+                            + (all + wanted - free) + ")");
         }
     }
 

@@ -5,7 +5,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
  * A buffer that has a range of a region. Who let its descriptor out keeps the range from use after the release until
- * the last peer has gone. Its monitor guards the descriptor's making against the release.
+ * the last peer has gone. Descriptors are
+ * made under its monitor.
  */
 abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn {
     final Region region;
@@ -39,16 +40,18 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
     abstract void end();
 
     @Override
-    public final synchronized void release() {
-        if (released) {
-            return; // a second one would free another tenant's memory
+    public final void release() {
+        synchronized (this) {
+            if (released) {
+                return; // a second one would free another tenant's memory
+            }
+            released = true;
         }
-        released = true;
         drop();
         if (watch == null) {
             end();
         } else {
-            region.quarantine(offset, watch, this::end);
+            region.quarantine(offset, watch, this::end); // which may run what others wait for
         }
     }
 }

@@ -186,7 +186,8 @@ final class RegionMemory {
         Long bytes = DEPARTED.get(heap);
         return bytes == null
                 ? ""
-                : " (" + Bytes.text(bytes) + " stay with buffers of an earlier heap of this name until they are released)";
+                : " (" + Bytes.text(bytes)
+                        + " stay with buffers of an earlier heap of this name until they are released)";
     }
 
     void close() {

@@ -156,7 +156,7 @@ public final class RegionSource implements MemorySource, RegionMap {
         };
     }
 
-    /** {@return why exported buffers are no dma-bufs though they might have been, empty when they are or must not be} */
+    /** {@return why exported buffers are no dma-bufs though that was wanted, empty when they are, or it was not} */
     public String passedOver() {
         return passedOver;
     }
@@ -179,7 +179,7 @@ public final class RegionSource implements MemorySource, RegionMap {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = Math.min(check.wholePages(request), Long.MAX_VALUE / 2); // more than any region has, as it was
+        long size = Math.min(check.wholePages(request), Long.MAX_VALUE / 2); // still more than any region has
         size = size + region.layout.chunk() - 1 & -region.layout.chunk();
         if (!request.exportable()) {
             return new Slice(region, region.take(size, request.alignment(), request.size()), size, false, "");

@@ -6,8 +6,8 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A buffer with memory of its own, for which a range of a region stays empty: what stands for the range where no dma-buf
- * can be made of it. Other processes map it; the range's physical place is not the buffer's.
+ * A buffer with memory of its own, for which a range of a region stays empty: what stands for the range where no
+ * dma-buf can be made of it. Other processes map it; the range's physical place is not the buffer's.
  */
 final class StandIn extends RegionBuffer {
     private final HeapBuffer own;

@@ -153,8 +153,9 @@ final class Zeroer {
             told = true;
             LOG.log(
                     Level.WARNING,
-                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an exported"
-                            + " buffer had other memory; tried again each second, and when an allocation needs them",
+                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an"
+                            + " exported buffer had other memory; tried again each second, and when an allocation"
+                            + " needs them",
                     heap,
                     Bytes.text(size));
         }

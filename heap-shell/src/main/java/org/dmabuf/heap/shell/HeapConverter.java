@@ -181,7 +181,9 @@ public final class HeapConverter implements Converter {
             heap.usage().capacity().ifPresent(bytes -> details.add("capacity", size(bytes)));
             heap.usage().free().ifPresent(bytes -> details.add("free", size(bytes)));
             heap.usage().largestFree().ifPresent(bytes -> details.add("largest free", size(bytes)));
-            heap.usage().fragmentation().ifPresent(share -> details.add("fragmentation", Math.round(100 * share) + " %"));
+            heap.usage()
+                    .fragmentation()
+                    .ifPresent(share -> details.add("fragmentation", Math.round(100 * share) + " %"));
             heap.usage().quarantined().ifPresent(bytes -> details.add("quarantined", size(bytes)));
         }
         details.add("live", heap.liveBuffers() + " buffers, " + size(heap.liveBytes()));

@@ -7,8 +7,8 @@ import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.RegionMap;
 
 /**
- * A region as it was at one moment, for a terminal: each character is an equal share of it and shows the state that most
- * of the share is in, but a share that is in use at all is never shown as free.
+ * A region as it was at one moment, for a terminal: each character is an equal share of it and shows the state that
+ * most of the share is in, but a share that is in use at all is never shown as free.
  */
 final class RegionDrawing {
     private static final int ROWS = 8;
