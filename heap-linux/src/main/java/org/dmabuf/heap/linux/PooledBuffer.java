@@ -2,7 +2,6 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicReference;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
@@ -11,13 +10,15 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * goes back to the machine. Each tenant has an object of its own: who releases twice cannot reach the next tenant.
  */
 final class PooledBuffer implements HeapBuffer {
-    private final AtomicReference<PooledMemory> memory;
+    /** Null once released. Released once, says the contract: this keeps a mistake from the next tenant, not a race. */
+    private PooledMemory memory;
+
     private final HeapBuffer buffer;
     private final MemorySegment kept;
     private final RecyclePool pool;
 
     private PooledBuffer(PooledMemory memory, RecyclePool pool) {
-        this.memory = new AtomicReference<>(memory);
+        this.memory = memory;
         this.buffer = memory.buffer;
         this.kept = memory.mapping;
         this.pool = pool;
@@ -70,7 +71,8 @@ final class PooledBuffer implements HeapBuffer {
 
     @Override
     public void release() {
-        PooledMemory mine = memory.getAndSet(null);
+        PooledMemory mine = memory;
+        memory = null;
         if (mine == null) {
             return;
         }

@@ -16,7 +16,7 @@ final class PooledMemory {
     final HeapBuffer buffer;
     final MemorySegment mapping;
 
-    /** When it was put into a pool, by {@link System#nanoTime}; guarded by the pool. */
+    /** When it was put into the recycle pool, to a quarter of the idle time; guarded by the pool. */
     long since;
     // Neighbours in the recycle pool, the older and the younger of all and of those of its size; guarded by the pool.
     PooledMemory older;

@@ -99,7 +99,7 @@ public final class PooledSource implements MemorySource {
         this.pressure = pressure;
         this.nanoTime = nanoTime;
         this.prewarmed = new PrewarmedPool(budget.prewarmed(), nanoTime, pressure::wake);
-        this.recycled = new RecyclePool(budget.recycled(), nanoTime);
+        this.recycled = new RecyclePool(budget.recycled(), nanoTime.getAsLong());
         this.recycles = budget.recycled() > 0;
         this.named = Boolean.TRUE.equals(source.properties().get(HeapProperties.DMABUF));
         this.idleNanos = budget.idle().toNanos();
@@ -260,6 +260,7 @@ public final class PooledSource implements MemorySource {
                 long now = nanoTime.getAsLong();
                 prewarmed.expire(now - idleNanos);
                 recycled.expire(now - idleNanos);
+                recycled.tick(now);
                 boolean more = refill(now);
                 if (pressure.await(wait(nanoTime.getAsLong(), more))) {
                     giveBack(Long.MAX_VALUE);
@@ -319,6 +320,9 @@ public final class PooledSource implements MemorySource {
 
     private long wait(long now, boolean more) {
         long until = idleNanos + Math.min(0, prewarmed.oldestAsked(recycled.oldestSince(now)) - now);
+        if (recycles) {
+            until = Math.min(until, idleNanos / 4); // so often the recycle pool is told the time
+        }
         if (more) {
             until = Math.min(until, notBefore - now);
         }

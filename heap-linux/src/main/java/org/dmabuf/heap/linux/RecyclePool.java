@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.LongSupplier;
 import org.dmabuf.heap.PoolUsage;
 
 /**
@@ -17,11 +16,15 @@ import org.dmabuf.heap.PoolUsage;
 final class RecyclePool {
     /** Of one size, the youngest: what was used last is the likeliest to be in a cache. */
     private static final class Size {
+        final long bytes;
         PooledMemory youngest;
+
+        Size(long bytes) {
+            this.bytes = bytes;
+        }
     }
 
     private final long budget;
-    private final LongSupplier nanoTime;
 
     // All guarded by this.
     private final Map<Long, Size> sizes = new HashMap<>();
@@ -31,23 +34,27 @@ final class RecyclePool {
     private long hits;
     private long misses;
     private boolean closed;
+    /** The clock when it was last looked at, which for each buffer would cost as much as all else. */
+    private long now;
+    /** Of the size that was asked for last. */
+    private Size last;
 
     /**
      * An empty pool.
      *
      * @param budget bytes at most, 0 for none
-     * @param nanoTime the clock
+     * @param now the clock's reading
      */
-    RecyclePool(long budget, LongSupplier nanoTime) {
+    RecyclePool(long budget, long now) {
         this.budget = budget;
-        this.nanoTime = nanoTime;
+        this.now = now;
     }
 
     /** {@return memory for which as many bytes were asked, cleared; null when there is none} */
     PooledMemory take(long bytes) {
         PooledMemory memory;
         synchronized (this) {
-            Size size = sizes.get(bytes);
+            Size size = size(bytes);
             memory = size == null ? null : size.youngest;
             if (memory == null) {
                 misses++;
@@ -68,7 +75,7 @@ final class RecyclePool {
                 gone = List.of(memory);
                 forgetEmpty(memory.asked);
             } else {
-                memory.since = nanoTime.getAsLong();
+                memory.since = now;
                 link(memory);
                 if (held > budget) {
                     gone = oldest(held - budget, Long.MAX_VALUE);
@@ -81,6 +88,15 @@ final class RecyclePool {
     /** {@return how much was given back to the machine, at least as much as was wanted where there was as much} */
     long giveBack(long bytes) {
         return release(bytes, Long.MAX_VALUE);
+    }
+
+    /**
+     * Looks at the clock: from here on, what is put here counts as put now.
+     *
+     * @param reading of the clock
+     */
+    synchronized void tick(long reading) {
+        now = reading;
     }
 
     /** Gives back what was put here before a moment. */
@@ -146,9 +162,9 @@ final class RecyclePool {
             youngest.younger = memory;
         }
         youngest = memory;
-        Size size = sizes.get(memory.asked);
+        Size size = size(memory.asked);
         if (size == null) {
-            size = new Size();
+            size = new Size(memory.asked);
             sizes.put(memory.asked, size);
         }
         memory.olderOfSize = size.youngest;
@@ -174,7 +190,7 @@ final class RecyclePool {
             memory.olderOfSize.youngerOfSize = memory.youngerOfSize;
         }
         if (memory.youngerOfSize == null) {
-            sizes.get(memory.asked).youngest = memory.olderOfSize;
+            size(memory.asked).youngest = memory.olderOfSize;
         } else {
             memory.youngerOfSize.olderOfSize = memory.olderOfSize;
         }
@@ -190,6 +206,16 @@ final class RecyclePool {
         Size size = sizes.get(asked);
         if (size != null && size.youngest == null) {
             sizes.remove(asked);
+            last = null;
         }
+    }
+
+    private Size size(long bytes) {
+        Size found = last;
+        if (found == null || found.bytes != bytes) {
+            found = sizes.get(bytes);
+            last = found;
+        }
+        return found;
     }
 }

@@ -15,17 +15,31 @@ import java.lang.invoke.MethodHandle;
  */
 @SuppressWarnings("restricted") // linking native functions is what this class is for
 final class Zeroing {
-    private static final MethodHandle MEMSET = Linker.nativeLinker()
-            .downcallHandle(
-                    Linker.nativeLinker().defaultLookup().findOrThrow("memset"),
-                    FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG));
+    /** How much a critical call clears: some microseconds, for which the collector may have to wait. */
+    private static final long BRIEF = 256 << 10;
+
+    private static final MethodHandle MEMSET = link();
+    private static final MethodHandle BRIEF_MEMSET = link(Linker.Option.critical(false));
 
     private Zeroing() {}
 
-    /** Clears a mapping, on the thread of the caller. Not a critical call: a large one would hold up the collector. */
+    private static MethodHandle link(Linker.Option... options) {
+        return Linker.nativeLinker()
+                .downcallHandle(
+                        Linker.nativeLinker().defaultLookup().findOrThrow("memset"),
+                        FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG),
+                        options);
+    }
+
+    /** Clears a mapping, on the thread of the caller. */
     static void clear(MemorySegment mapping) {
         try {
-            long _ = (long) MEMSET.invokeExact(mapping.address(), 0, mapping.byteSize());
+            long size = mapping.byteSize();
+            if (size <= BRIEF) {
+                long _ = (long) BRIEF_MEMSET.invokeExact(mapping.address(), 0, size);
+            } else {
+                long _ = (long) MEMSET.invokeExact(mapping.address(), 0, size);
+            }
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

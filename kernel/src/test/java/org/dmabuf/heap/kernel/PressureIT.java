@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.PoolBudget;
+import org.dmabuf.heap.linux.PooledSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.UdmabufSource;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.junit.jupiter.api.Test;
+
+/** Limits that only a machine of one's own may be driven to. */
+class PressureIT {
+    private static final Path OVERCOMMIT = Path.of("/proc/sys/vm/overcommit_memory");
+    private static final Path COMMIT_LIMIT = Path.of("/proc/sys/vm/overcommit_kbytes");
+    private static final Path SIZE_LIMIT = Path.of("/sys/module/udmabuf/parameters/size_limit_mb");
+
+    @Test
+    void at_the_strictest_overcommit_a_greedy_client_is_refused_and_the_process_lives() throws Exception {
+        String before = Files.readString(OVERCOMMIT);
+        String limit = Files.readString(COMMIT_LIMIT);
+        String output;
+        int status;
+        try {
+            Process process = new ProcessBuilder(
+                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            "--enable-native-access=ALL-UNNAMED",
+                            "-XX:+UseSerialGC",
+                            "-XX:TieredStopAtLevel=1",
+                            "-Xms32m",
+                            "-Xmx32m",
+                            "-cp",
+                            System.getProperty("java.class.path"),
+                            Greedy.class.getName())
+                    .redirectErrorStream(true)
+                    .start();
+            output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            status = process.waitFor();
+        } finally {
+            Files.writeString(OVERCOMMIT, before);
+            Files.writeString(COMMIT_LIMIT, limit);
+        }
+        assertEquals(0, status, output);
+        List<String> told =
+                output.lines().filter(line -> line.startsWith("greedy: ")).toList();
+        assertEquals(3, told.size(), output);
+        for (String round : told.subList(0, 2)) {
+            assertTrue(
+                    round.matches("greedy: [1-9]\\d* buffers, then ENOMEM heap 'system': fallocate refused a buffer of"
+                            + " 256 KiB: .*; ask for less, or close buffers"),
+                    output);
+        }
+        assertEquals("greedy: alive", told.getLast());
+    }
+
+    /** What that process does. */
+    static final class Greedy {
+        private static final long SIZE = 256 << 10;
+        private static final long ROOM = 48 << 20;
+
+        public static void main(String[] arguments) throws IOException {
+            Headroom headroom = Headroom.machine();
+            MemorySource source = PooledSource.over(
+                    MemfdSource.open("system", Syscalls.linux(), headroom),
+                    "system",
+                    Syscalls.linux(),
+                    headroom,
+                    PoolBudget.none().recycled(4 * SIZE));
+            List<HeapBuffer> held = new ArrayList<>();
+            takeAll(source, held, 4); // loads what is needed: at the limit there may be no memory for it
+            try {
+                source.allocate(ContractRequest.of(SIZE).name("too long ".repeat(100)));
+            } catch (HeapException e) {
+                told(0, e);
+            }
+            Files.writeString(COMMIT_LIMIT, Long.toString((committed() + ROOM) >> 10));
+            Files.writeString(OVERCOMMIT, "2");
+            String first = takeAll(source, held, 10_000);
+            String second = takeAll(source, held, 10_000);
+            Files.writeString(OVERCOMMIT, "0");
+            System.out.println("greedy: " + first);
+            System.out.println("greedy: " + second);
+            source.close();
+            System.out.println("greedy: alive");
+        }
+
+        private static String takeAll(MemorySource source, List<HeapBuffer> held, int most) {
+            try {
+                while (held.size() < most) {
+                    HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE).exportable(held.size() % 2 == 0));
+                    held.add(buffer);
+                    MemorySegment mapping = buffer.map(Access.READ_WRITE);
+                    mapping.fill((byte) 0x5a);
+                    buffer.unmap(mapping);
+                }
+                return held.size() + " buffers and no end";
+            } catch (HeapException e) {
+                return told(held.size(), e);
+            } finally {
+                held.forEach(HeapBuffer::release);
+                held.clear();
+            }
+        }
+
+        private static String told(int buffers, HeapException refusal) {
+            return buffers + " buffers, then " + refusal.errno() + " " + refusal.getMessage();
+        }
+
+        private static long committed() throws IOException {
+            for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
+                if (line.startsWith("Committed_AS:")) {
+                    return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+                }
+            }
+            throw new IOException("no Committed_AS in /proc/meminfo");
+        }
+    }
+
+    @Test
+    void what_udmabuf_takes_of_one_buffer_is_told_with_the_file_that_says_so() throws IOException {
+        String before = Files.readString(SIZE_LIMIT);
+        Files.writeString(SIZE_LIMIT, "1");
+        try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
+            source.allocate(ContractRequest.of(1 << 20)).release();
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of((1 << 20) + 1)));
+            assertEquals(Errno.ENOMEM, refusal.errno()); // another heap can have room for it
+            assertTrue(refusal.getMessage().contains("write more into " + SIZE_LIMIT), refusal.getMessage());
+            Files.writeString(SIZE_LIMIT, "2");
+            source.allocate(ContractRequest.of((1 << 20) + 1)).release();
+        } finally {
+            Files.writeString(SIZE_LIMIT, before);
+        }
+    }
+
+    @Test
+    void a_limit_that_is_lowered_behind_our_back_is_the_kernels_to_tell_and_the_remedy_is_the_same()
+            throws IOException {
+        String before = Files.readString(SIZE_LIMIT);
+        try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
+            Files.writeString(SIZE_LIMIT, "1");
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(2 << 20)));
+            assertEquals(Errno.EINVAL, refusal.errno());
+            assertTrue(refusal.getMessage().contains("is limited by " + SIZE_LIMIT), refusal.getMessage());
+        } finally {
+            Files.writeString(SIZE_LIMIT, before);
+        }
+    }
+}
