@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.stress.client;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.FdListener;
+import org.dmabuf.heap.linux.FdMessage;
+import org.dmabuf.heap.linux.FdSocket;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.stress.Tally;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.InvalidSyntaxException;
+import org.osgi.framework.ServiceObjects;
+import org.osgi.framework.ServiceReference;
+
+/** One thread of a client. What it gets is an answer that the interfaces promise, or the soak fails. */
+final class Worker implements Runnable {
+    private static final int MOST_HELD = 24;
+    private static final int MOST_MAPPINGS = 12;
+    private static final int MOST_OTHERS = 8;
+    private static final int LARGEST_BITS = 23;
+    private static final long FORGETTABLE = 64 << 10;
+    private static final Duration HAND_OVER = Duration.ofSeconds(20);
+    /** What a heap of the soak answers, and what any heap may. */
+    private static final Set<Errno> REFUSALS = EnumSet.of(Errno.ENOMEM, Errno.ENODEV, Errno.EIO);
+
+    /** A mapping that outlives its reference, in an arena of its own; null for an automatic one. */
+    private record Mapping(Arena arena, MemorySegment memory, Pattern pattern) {}
+
+    private interface Operation {
+        void run() throws IOException, InvalidSyntaxException;
+    }
+
+    private record Weighted(int weight, String name, Operation operation) {}
+
+    private final BundleContext context;
+    private final String bundle;
+    private final Tally tally;
+    private final Random random;
+    private final AtomicReferenceArray<Held> common;
+    private final BooleanSupplier ended;
+    private final Path socket;
+
+    private final List<Held> held = new ArrayList<>();
+    private final List<Mapping> mappings = new ArrayList<>();
+    private final List<Runnable> others = new ArrayList<>();
+    private final List<Weighted> operations = List.of(
+            new Weighted(20, "allocate", this::allocate),
+            new Weighted(14, "close", this::close),
+            new Weighted(12, "map", this::map),
+            new Weighted(8, "end a mapping", this::endMapping),
+            new Weighted(8, "CPU access", this::access),
+            new Weighted(8, "export", this::export),
+            new Weighted(6, "duplicate", this::duplicate),
+            new Weighted(4, "hand over", this::handOver),
+            new Weighted(4, "publish", this::publish),
+            new Weighted(6, "look up", this::lookUp),
+            new Weighted(5, "end another thing", this::endOther),
+            new Weighted(2, "forget", this::forget),
+            new Weighted(6, "share in the bundle", this::share),
+            new Weighted(8, "use what is shared", this::useShared),
+            new Weighted(1, "list", this::list));
+    private final int weights =
+            operations.stream().mapToInt(Weighted::weight).sum();
+
+    private volatile String doing = "nothing yet";
+    /** Of the broker, as this operation began. */
+    private int life;
+
+    Worker(BundleContext context, Tally tally, AtomicReferenceArray<Held> common, int number, BooleanSupplier ended) {
+        this.context = context;
+        this.bundle = context.getBundle().getSymbolicName();
+        this.tally = tally;
+        this.random = tally.random();
+        this.common = common;
+        this.ended = ended;
+        this.socket = Path.of(System.getProperty("java.io.tmpdir"))
+                .resolve("soak-" + ProcessHandle.current().pid() + "-" + bundle + "-" + number);
+    }
+
+    String doing() {
+        return doing;
+    }
+
+    @Override
+    public void run() {
+        while (!ended.getAsBoolean()) {
+            attempt(pick());
+        }
+        if (tally.over()) {
+            while (!held.isEmpty()) {
+                attempt(new Weighted(0, "close", this::close));
+            }
+            while (!others.isEmpty()) {
+                attempt(new Weighted(0, "end another thing", this::endOther));
+            }
+            for (int i = 0; i < common.length(); i++) {
+                Held last = common.getAndSet(i, null);
+                if (last != null) {
+                    last.buffer().close();
+                }
+            }
+        }
+    }
+
+    /** Ends what only this bundle can end: arenas. By then the reaper may have to do it for a bundle that has stopped. */
+    void endMappings() {
+        while (!mappings.isEmpty()) {
+            attempt(new Weighted(0, "end a mapping", this::endMapping));
+        }
+    }
+
+    private Weighted pick() {
+        int at = random.nextInt(weights);
+        for (Weighted each : operations) {
+            at -= each.weight();
+            if (at < 0) {
+                return each;
+            }
+        }
+        throw new AssertionError();
+    }
+
+    private void attempt(Weighted what) {
+        doing = what.name();
+        life = tally.brokerLife();
+        try {
+            what.operation().run();
+            tally.did(what.name());
+        } catch (HeapException e) {
+            tally.refused(what.name(), e.errno().toString());
+            if (!REFUSALS.contains(e.errno())) {
+                fail(what, e);
+            }
+        } catch (IllegalStateException e) {
+            tally.refused(what.name(), "closed");
+            if (!brokerChanged()) {
+                fail(what, e);
+            }
+        } catch (IOException | InvalidSyntaxException | RuntimeException | Error e) {
+            fail(what, e);
+        }
+        held.removeIf(one -> one.brokerLife() != tally.brokerLife()); // taken back by the broker that made it
+    }
+
+    private void fail(Weighted what, Throwable e) {
+        tally.fail(bundle + ", " + what.name(), e);
+    }
+
+    private boolean brokerChanged() {
+        return (life & 1) == 1 || life != tally.brokerLife();
+    }
+
+    private HeapBroker broker() {
+        ServiceReference<HeapBroker> service = context.getServiceReference(HeapBroker.class);
+        HeapBroker broker = service == null ? null : context.getService(service);
+        if (broker == null) {
+            LockSupport.parkNanos(1_000_000); // it is being restarted
+            throw new IllegalStateException("there is no broker");
+        }
+        return broker;
+    }
+
+    private void allocate() {
+        if (held.size() >= MOST_HELD) {
+            close();
+            return;
+        }
+        long size = 1L + (random.nextLong() & (1L << random.nextInt(LARGEST_BITS + 1)) - 1);
+        AllocationRequest request = AllocationRequest.of(size);
+        switch (random.nextInt(5)) {
+            case 0 -> request = request.from("system");
+            case 1 -> request = request.from("faulty-" + random.nextInt(3), "acme", "system");
+            case 2 -> request = request.fromMask(random.nextLong());
+            case 3 -> request = request.requiring(random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
+            default -> { } // whoever is first
+        }
+        boolean exportable = random.nextInt(8) > 0;
+        boolean writable = !exportable || random.nextInt(8) > 0;
+        request = exportable
+                ? request.exports(writable ? Access.READ_WRITE : Access.READ)
+                : request.exportable(false);
+        DmaBuf buffer = broker().allocate(request.name(bundle.substring(bundle.length() - 1) + held.size()));
+        Pattern pattern = Pattern.ZEROES;
+        try (Arena arena = Arena.ofConfined()) {
+            require(buffer.size() >= size, buffer + " for one of " + size + " bytes");
+            MemorySegment memory = buffer.map(Access.READ_WRITE, arena);
+            pattern.check(memory, "a new buffer");
+            Pattern written = new Pattern(random.nextLong() | 1);
+            written.fill(memory);
+            pattern = written;
+        } finally {
+            held.add(new Held(buffer, pattern, true, exportable, life));
+        }
+    }
+
+    private void close() {
+        Held one = take();
+        if (one != null) {
+            if (random.nextInt(4) == 0) {
+                checkMapped(one);
+            }
+            one.buffer().close();
+            if (random.nextInt(8) == 0) {
+                one.buffer().close();
+            }
+        }
+    }
+
+    private void map() {
+        Held one = any();
+        if (one == null) {
+            return;
+        }
+        if (mappings.size() >= MOST_MAPPINGS) {
+            endMapping();
+        }
+        Access access = one.writable() && random.nextBoolean() ? Access.READ_WRITE : Access.READ;
+        Arena arena = switch (random.nextInt(4)) {
+            case 0, 1 -> null;
+            default -> Arena.ofShared();
+        };
+        boolean kept = false;
+        try {
+            Arena used = arena == null ? Arena.ofAuto() : arena;
+            MemorySegment memory = one.buffer().map(access, used);
+            require(memory.byteSize() == one.buffer().size(), "mapped " + memory);
+            one.pattern().check(memory, "a mapping");
+            require(memory.isReadOnly() == (access == Access.READ), "mapped for " + access + ": " + memory);
+            mappings.add(new Mapping(arena, memory, one.pattern()));
+            kept = true;
+        } finally {
+            if (!kept && arena != null) {
+                arena.close();
+            }
+        }
+    }
+
+    private void endMapping() {
+        if (!mappings.isEmpty()) {
+            Mapping mapping = mappings.remove(random.nextInt(mappings.size()));
+            try {
+                mapping.pattern().check(mapping.memory(), "a mapping");
+            } finally {
+                if (mapping.arena() != null) {
+                    mapping.arena().close();
+                }
+            }
+        }
+    }
+
+    private void access() {
+        Held one = any();
+        if (one == null) {
+            return;
+        }
+        Access access = Access.values()[random.nextInt(3)];
+        CpuAccess bracket = one.buffer().beginCpuAccess(access);
+        if (random.nextInt(3) == 0) {
+            keep(bracket::close);
+            return;
+        }
+        try (bracket; Arena arena = Arena.ofConfined()) {
+            if (access.writes() && one.writable()) {
+                one.pattern().fill(one.buffer().map(Access.READ_WRITE, arena));
+            } else {
+                one.pattern().check(one.buffer().map(Access.READ, arena), "a mapping within a CPU access");
+            }
+        }
+    }
+
+    private void export() throws IOException {
+        Held one = any();
+        if (one == null) {
+            return;
+        }
+        OwnedFd fd;
+        try {
+            fd = one.buffer().exportFd();
+        } catch (HeapException e) {
+            if (!one.exportable() && e.errno() == Errno.ENOTSUP) {
+                return;
+            }
+            throw e;
+        }
+        require(one.exportable(), "a descriptor of " + one.buffer());
+        if (random.nextInt(3) == 0) {
+            keep(fd::close);
+        } else if (random.nextInt(3) == 0) {
+            try (Fd mine = new Fd(Syscalls.linux(), fd.detach())) {
+                one.pattern().check(mine.fd(), one.buffer().size());
+            }
+        } else {
+            try (fd) {
+                one.pattern().check(fd.fd(), one.buffer().size());
+            }
+        }
+    }
+
+    private void duplicate() {
+        Held one = any();
+        if (one != null && held.size() < MOST_HELD) {
+            held.add(one.duplicate());
+        }
+    }
+
+    private void handOver() {
+        Held one = any();
+        if (one == null || !one.exportable() || held.size() >= MOST_HELD) {
+            return;
+        }
+        try (FdListener listener = FdListener.bind(socket);
+                FdSocket sender = FdSocket.connect(socket, HAND_OVER);
+                FdSocket receiver = listener.accept(HAND_OVER, peer -> true)) {
+            try (OwnedFd fd = one.buffer().exportFd()) {
+                sender.send(fd, "soak");
+            }
+            try (FdMessage message = receiver.receive()) {
+                OwnedFd fd = new Fd(Syscalls.linux(), message.descriptor().detach());
+                DmaBuf adopted;
+                try {
+                    adopted = broker().adopt(fd, "adopted");
+                } catch (HeapException | IllegalStateException e) {
+                    fd.close();
+                    throw e;
+                }
+                Held got = new Held(adopted, one.pattern(), false, true, life);
+                held.add(got);
+                checkMapped(got);
+            }
+        }
+    }
+
+    private void publish() {
+        Held one = any();
+        if (one != null) {
+            Publication publication = broker().publish(
+                    one.buffer(), "soak-" + Long.toHexString(one.pattern().key()));
+            keep(publication::close);
+        }
+    }
+
+    /** Of any bundle, which may end the publication meanwhile. */
+    private void lookUp() throws InvalidSyntaxException {
+        List<ServiceReference<DmaBuf>> found = published();
+        if (found.isEmpty()) {
+            return;
+        }
+        ServiceReference<DmaBuf> service = found.get(random.nextInt(found.size()));
+        Object name = service.getProperty("dmabuf.name");
+        try {
+            ServiceObjects<DmaBuf> factory = context.getServiceObjects(service);
+            DmaBuf buffer = factory == null ? null : factory.getService();
+            if (buffer == null) {
+                tally.refused("look up", "gone");
+                return;
+            }
+            try (Arena arena = Arena.ofConfined()) {
+                Pattern pattern = new Pattern(Long.parseUnsignedLong(
+                        name.toString().substring("soak-".length()), 16));
+                buffer.close(); // does nothing to what is only borrowed
+                pattern.check(buffer.map(Access.READ, arena), "a published buffer");
+            } finally {
+                factory.ungetService(buffer);
+            }
+        } catch (IllegalStateException e) {
+            tally.refused("look up", "closed");
+        } catch (IllegalArgumentException e) {
+            tally.refused("look up", "unregistered before it was given back"); // Felix has forgotten whose it was
+        }
+    }
+
+    private List<ServiceReference<DmaBuf>> published() throws InvalidSyntaxException {
+        Collection<ServiceReference<DmaBuf>> found =
+                context.getServiceReferences(DmaBuf.class, "(dmabuf.name=soak-*)");
+        return new ArrayList<>(found);
+    }
+
+    private void keep(Runnable close) {
+        others.add(close);
+        if (others.size() > MOST_OTHERS) {
+            endOther();
+        }
+    }
+
+    private void endOther() {
+        if (!others.isEmpty()) {
+            others.remove(random.nextInt(others.size())).run();
+        }
+    }
+
+    private void forget() {
+        Held one = any();
+        if (one != null && one.buffer().size() <= FORGETTABLE && random.nextInt(4) == 0) {
+            held.remove(one);
+            tally.forgot(bundle, one.brokerLife());
+        }
+    }
+
+    private void share() {
+        Held one = take();
+        if (one != null) {
+            Held before = common.getAndSet(random.nextInt(common.length()), one);
+            if (before != null) {
+                before.buffer().close();
+            }
+        }
+    }
+
+    /** Another thread may close it at any moment: then, and only then, it is closed. */
+    private void useShared() throws IOException {
+        int slot = random.nextInt(common.length());
+        Held one = common.get(slot);
+        if (one == null) {
+            return;
+        }
+        try {
+            switch (random.nextInt(4)) {
+                case 0 -> checkMapped(one);
+                case 1 -> one.buffer().duplicate().close();
+                case 2 -> one.buffer().beginCpuAccess(Access.READ).close();
+                default -> {
+                    if (one.exportable()) {
+                        try (OwnedFd fd = one.buffer().exportFd()) {
+                            one.pattern().check(fd.fd(), one.buffer().size());
+                        }
+                    }
+                }
+            }
+        } catch (IllegalStateException e) {
+            if (common.get(slot) == one && one.brokerLife() == tally.brokerLife()) {
+                throw e;
+            }
+            tally.refused("use what is shared", "closed by another thread");
+        }
+    }
+
+    private void list() {
+        for (HeapInfo heap : broker().heaps()) {
+            require(
+                    heap.liveBuffers() >= 0 && heap.liveBytes() >= 0,
+                    heap.name() + " has " + heap.liveBuffers() + " buffers, " + heap.liveBytes() + " bytes");
+        }
+    }
+
+    private void checkMapped(Held one) {
+        try (Arena arena = random.nextBoolean() ? Arena.ofConfined() : Arena.ofShared()) {
+            one.pattern().check(one.buffer().map(Access.READ, arena), "a mapping");
+        }
+    }
+
+    private Held any() {
+        return held.isEmpty() ? null : held.get(random.nextInt(held.size()));
+    }
+
+    private Held take() {
+        return held.isEmpty() ? null : held.remove(random.nextInt(held.size()));
+    }
+
+    private static void require(boolean holds, String otherwise) {
+        if (!holds) {
+            throw new AssertionError(otherwise);
+        }
+    }
+}
