@@ -163,7 +163,16 @@ final class Worker implements Runnable {
         } catch (IOException | InvalidSyntaxException | RuntimeException | Error e) {
             fail(what, e);
         }
-        held.removeIf(one -> one.brokerLife() != tally.brokerLife()); // taken back by the broker that made it
+        held.removeIf(this::endedWithItsBroker);
+    }
+
+    /** Closes it too: it may be of the broker that had come when it was made, and not of the one before. */
+    private boolean endedWithItsBroker(Held one) {
+        if (one.brokerLife() == tally.brokerLife()) {
+            return false;
+        }
+        one.buffer().close();
+        return true;
     }
 
     private void fail(Weighted what, Throwable e) {
