@@ -160,7 +160,7 @@ public final class Soak {
             return now;
         });
         empty("class loaders of heaps", heaps::loaders);
-        // One stays, in every run and however long it is; who holds it is not known yet. A second one fails.
+        // One was left in each of the few short runs so far; who holds it is not known yet. A second one fails.
         empty("class loaders of clients but one", () -> {
             List<String> all = clients.loaders();
             return all.size() > 1 ? all : List.of();

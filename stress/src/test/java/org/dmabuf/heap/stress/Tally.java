@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What the soak did, what was refused, and what must not have been. It is a service of the framework: the bundles of the
- * soak write into it.
+ * What the soak did, what was refused, and what must not have been. It is a service of the framework: the bundles of
+ * the soak write into it.
  */
 public final class Tally {
     private static final int FAILURES_KEPT = 20;

@@ -19,7 +19,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
-/** A heap of real memory that fails now and then in each way in which a vendor's code can, and notices what it may not see. */
+/** A heap of real memory that fails now and then, as a vendor's code can, and notices what it may not see. */
 public final class FaultyHeap implements BundleActivator, HeapExporter {
     private Tally tally;
     private Random random;
