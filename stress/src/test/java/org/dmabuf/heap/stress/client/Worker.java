@@ -90,7 +90,12 @@ final class Worker implements Runnable {
     /** Of the broker, as this operation began. */
     private int life;
 
-    Worker(BundleContext context, Tally tally, AtomicReferenceArray<Held> common, int number, BooleanSupplier ended) {
+    Worker(
+            BundleContext context,
+            Tally tally,
+            AtomicReferenceArray<Held> common,
+            int number,
+            BooleanSupplier ended) {
         this.context = context;
         this.bundle = context.getBundle().getSymbolicName();
         this.tally = tally;
