@@ -234,10 +234,13 @@ final class Worker implements Runnable {
     private void close() {
         Held one = take();
         if (one != null) {
-            if (random.nextInt(4) == 0) {
-                checkMapped(one);
+            try {
+                if (random.nextInt(4) == 0) {
+                    checkMapped(one);
+                }
+            } finally {
+                one.buffer().close();
             }
-            one.buffer().close();
             if (random.nextInt(8) == 0) {
                 one.buffer().close();
             }
