@@ -21,7 +21,8 @@ final class ClientAccount {
 
     private final AtomicLong peak = new AtomicLong();
     private volatile long limit = Tally.UNLIMITED;
-    private volatile Rules rules = Rules.NONE;
+    /** Guarded by this. */
+    private Rules rules = Rules.NONE;
 
     /**
      * An account that nothing is charged to.
@@ -50,10 +51,13 @@ final class ClientAccount {
         return share != null ? share : open(account);
     }
 
-    private Share open(Account account) {
-        Share share = shares.computeIfAbsent(account, heap -> new Share(this, heap));
-        share.tally.limit = rules.limit(bundle, account.heap()); // when it can be visited, see apply
-        return share;
+    /** Not while rules are applied: either has the limit from them, or is visited. */
+    private synchronized Share open(Account account) {
+        return shares.computeIfAbsent(account, heap -> {
+            Share share = new Share(this, heap);
+            share.tally.limit = rules.limit(bundle, heap.heap());
+            return share;
+        });
     }
 
     Collection<Share> shares() {
@@ -65,8 +69,8 @@ final class ClientAccount {
         shares.remove(account);
     }
 
-    void apply(Rules now) {
-        rules = now; // before the shares are visited: one that is opened meanwhile reads it, or is visited
+    synchronized void apply(Rules now) {
+        rules = now;
         limit = now.limit(bundle);
         shares.forEach((account, share) -> share.tally.limit = now.limit(bundle, account.heap()));
     }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
@@ -417,5 +418,18 @@ class QuotaTest {
                     assertTrue(accountOf(camera).settled() && accountOf(display).settled());
                 })
                 .run(3000);
+    }
+
+    @Test
+    void rules_that_come_into_force_as_a_bundle_first_uses_a_heap_apply_to_it() throws Exception {
+        Rules limited = Rules.of(new String[0], new String[0], new String[] {"*/system=200"}, new String[0]);
+        AtomicReference<ClientAccount> client = new AtomicReference<>();
+        Account account = new Account("system");
+        new Race()
+                .before(round -> client.set(new ClientAccount("org.example.camera")))
+                .with(round -> client.get().in(account))
+                .with(round -> client.get().apply(limited))
+                .after(round -> assertEquals(200, client.get().in(account).figures().limit()))
+                .run(50_000);
     }
 }
