@@ -20,7 +20,7 @@ public class HeapDeparts {
     @State
     public static class Departing {
         final Parts parts = new Parts();
-        final HeapTable table = new HeapTable();
+        final HeapTable table = new HeapTable(parts.ledger);
         /** Written on the way through the heap's code, plainly. */
         int entered;
 

@@ -4,8 +4,10 @@ package org.dmabuf.heap.broker;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Syscalls;
@@ -21,7 +23,15 @@ import org.osgi.framework.ServiceRegistration;
 final class Parts {
     private static final Descriptors DESCRIPTORS = new Descriptors(Syscalls.linux());
     private static final HeapDescription DESCRIPTION = new HeapDescription(
-            "stress", OptionalInt.empty(), 0, 4096, false, Set.of(), Map.of(HeapProperties.NAME, "stress"), "stress");
+            "stress",
+            OptionalInt.empty(),
+            0,
+            4096,
+            false,
+            false,
+            Set.of(),
+            Map.of(HeapProperties.NAME, "stress"),
+            "stress");
     private static final ServiceRegistration<?> REGISTRATION =
             proxy(ServiceRegistration.class, (self, method, arguments) -> null);
     private static final BundleContext CONTEXT = proxy(
@@ -32,20 +42,54 @@ final class Parts {
     static final Bundle BUNDLE = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
         case "getSymbolicName", "toString" -> "org.example.stress";
         case "getBundleContext" -> CONTEXT;
+        case "getLocation" -> "test:stress";
         case "hashCode" -> System.identityHashCode(self);
         case "equals" -> self == arguments[0];
         default -> throw new UnsupportedOperationException(method.toString());
     });
 
     final Memory memory = new Memory();
-    final Client client = new Client("org.example.stress");
+    final Ledger ledger = new Ledger();
+    final Account account = ledger.open("stress");
+    final Client client;
 
-    private final Account account = new Account();
+    /** Times that a buffer was reported as lost. */
+    final AtomicInteger leaks = new AtomicInteger();
+
     private final Reaper reaper = new Reaper();
+    private final Upkeep upkeep = new Upkeep(reaper, DESCRIPTORS, Optional.empty(), new Journal() {
+        @Override
+        public void leaked(String heap, String who, String name, long size, String site) {
+            leaks.incrementAndGet();
+        }
+    });
+
+    Parts() {
+        this(Rules.NONE);
+    }
+
+    /** Under quotas. */
+    Parts(Rules rules) {
+        ledger.apply(rules);
+        client = new Client(ledger.enter("org.example.stress"), "test:stress", new Leaks());
+    }
+
+    /** {@return a charge of nothing so far} */
+    Charge charge() {
+        return ledger.charge(client, account);
+    }
+
+    /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
+    Buffer buffer(Charge charge) {
+        return new Buffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", upkeep);
+    }
 
     /** {@return the buffer of {@link #memory}, charged, with one hold} */
     Buffer buffer() {
-        return new Buffer(memory, Memory.SIZE, DESCRIPTION, account, true, "", reaper, DESCRIPTORS);
+        Charge charge = charge();
+        Buffer buffer = buffer(charge);
+        charge.begin(buffer);
+        return buffer;
     }
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
@@ -54,12 +98,12 @@ final class Parts {
     }
 
     Clients clients() {
-        return new Clients(new Allocator(new HeapTable(), reaper, DESCRIPTORS), null, null);
+        return new Clients(ledger, allocator(new HeapTable(ledger)), null, null, new Leaks());
     }
 
     /** {@return an allocator over a table} */
     Allocator allocator(HeapTable table) {
-        return new Allocator(table, reaper, DESCRIPTORS);
+        return new Allocator(table, ledger, upkeep);
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
@@ -87,7 +131,12 @@ final class Parts {
 
     /** {@return buffers that are still charged} */
     int charged() {
-        return (int) account.buffers() + (int) (account.bytes() / Memory.SIZE);
+        long used = client.account().settled() ? 0 : 1;
+        return (int) (account.buffers() + account.bytes() + used + Math.abs(account.figures(share()).liveBytes()));
+    }
+
+    private Share share() {
+        return client.account().in(account);
     }
 
     private static <T> T proxy(Class<T> type, InvocationHandler handler) {
