@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.stress;
 
-import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/**
- * The broker's counters from outside its bundle. Its classes are the bundle's own, so everything is asked by name; what
- * each client holds it tells nobody, and is read from its fields.
- */
+/** The broker's services from outside of its class space: their interfaces are the bundle's, so all is asked by name. */
 final class BrokerInside {
+    private static final String BROKER = "org.dmabuf.heap.HeapBroker";
+    private static final String INFO = "org.dmabuf.heap.HeapInfo";
+    private static final String MONITOR = "org.dmabuf.heap.HeapMonitor";
+    private static final String CHARGES = "org.dmabuf.heap.Charges";
+    private static final String BUFFER = "org.dmabuf.heap.ChargedBuffer";
+
     private final BundleContext context;
 
     BrokerInside(BundleContext context) {
@@ -26,47 +26,92 @@ final class BrokerInside {
     /** {@return a line for each heap that has something out, or that has left and is still known} */
     List<String> leftOver() {
         List<String> left = new ArrayList<>();
-        for (Object heap : (Collection<?>) call(broker(), "org.dmabuf.heap.HeapBroker", "heaps")) {
-            String type = "org.dmabuf.heap.HeapInfo";
-            long buffers = (Long) call(heap, type, "liveBuffers");
-            long bytes = (Long) call(heap, type, "liveBytes");
-            String state = call(heap, type, "state").toString();
-            if (buffers != 0 || bytes != 0 || !List.of("SERVING", "ADOPTED").contains(state)) {
-                left.add("heap '" + call(heap, type, "name") + "', " + state + ": " + buffers + " buffers, " + bytes
-                        + " bytes");
+        for (Object heap : list(BROKER, "heaps")) {
+            String state = call(heap, INFO, "state").toString();
+            if (!List.of("SERVING", "ADOPTED").contains(state)) {
+                left.add("heap '" + call(heap, INFO, "name") + "', " + state);
             }
         }
+        for (String sums : List.of("heaps", "clients", "clientsOnHeaps")) {
+            for (Object charges : list(MONITOR, sums)) {
+                if (out(charges) != 0) {
+                    left.add(sums + ": " + charges);
+                }
+            }
+        }
+        left.addAll(buffersOf(""));
         return left;
     }
 
-    /** {@return how many things each client has open, by symbolic name} */
-    Map<String, Integer> holdings() {
-        Map<String, Integer> holdings = new TreeMap<>();
-        for (Object broker : ((Map<?, ?>) field(field(broker(), "clients"), "brokers")).values()) {
-            Object client = field(broker, "client");
-            holdings.put(
-                    field(client, "bundle").toString(), ((Collection<?>) field(client, "holdings")).size());
+    /** {@return a line for each buffer that is charged to clients whose symbolic name begins so} */
+    List<String> buffersOf(String prefix) {
+        List<String> lines = new ArrayList<>();
+        for (Object buffer : list(MONITOR, "buffers")) {
+            if (call(buffer, BUFFER, "client").toString().startsWith(prefix)) {
+                lines.add(buffer.toString());
+            }
         }
-        return holdings;
+        return lines;
     }
 
-    /** {@return whether the service is registered} */
+    /** {@return what cannot be in a dump of all there is, taken now} */
+    List<String> impossible() {
+        List<String> wrong = new ArrayList<>();
+        for (String sums : List.of("heaps", "clients", "clientsOnHeaps")) {
+            for (Object charges : list(MONITOR, sums)) {
+                for (String sum : List.of("liveBuffers", "liveBytes", "lingeringBuffers", "lingeringBytes")) {
+                    if ((Long) call(charges, CHARGES, sum) < 0) {
+                        wrong.add(sums + ": " + charges);
+                    }
+                }
+            }
+        }
+        for (Object buffer : list(MONITOR, "buffers")) {
+            boolean lingers = (Boolean) call(buffer, BUFFER, "lingering");
+            if ((Long) call(buffer, BUFFER, "size") <= 0
+                    || (Integer) call(buffer, BUFFER, "references") < 0
+                    || lingers && (Integer) call(buffer, BUFFER, "mappings") > 0
+                    || lingers && !(Boolean) call(buffer, BUFFER, "exported")) {
+                wrong.add(buffer.toString());
+            }
+        }
+        return wrong;
+    }
+
+    void resetPeaks() {
+        call(service(MONITOR), MONITOR, "resetPeaks");
+    }
+
+    /** {@return whether both services are registered} */
     boolean isThere() {
-        return service() != null;
+        return reference(BROKER) != null && reference(MONITOR) != null;
     }
 
-    private Object broker() {
-        ServiceReference<?> service = service();
-        if (service == null) {
-            throw new AssertionError("no HeapBroker is registered");
+    private static long out(Object charges) {
+        long out = 0;
+        for (String sum : List.of("liveBuffers", "liveBytes", "lingeringBuffers", "lingeringBytes")) {
+            out |= (Long) call(charges, CHARGES, sum);
         }
-        return context.getService(service);
+        return out;
+    }
+
+    private Collection<?> list(String type, String method) {
+        return (Collection<?>) call(service(type), type, method);
+    }
+
+    private Object service(String type) {
+        ServiceReference<?> reference = reference(type);
+        Object service = reference == null ? null : context.getService(reference);
+        if (service == null) {
+            throw new IllegalStateException("no " + type + " is registered");
+        }
+        return service;
     }
 
     /** Of whatever class loader the interface is: this class path has one of the same name. */
-    private ServiceReference<?> service() {
+    private ServiceReference<?> reference(String type) {
         try {
-            ServiceReference<?>[] found = context.getAllServiceReferences("org.dmabuf.heap.HeapBroker", null);
+            ServiceReference<?>[] found = context.getAllServiceReferences(type, null);
             return found == null ? null : found[0];
         } catch (InvalidSyntaxException e) {
             throw new AssertionError(e);
@@ -79,16 +124,6 @@ final class BrokerInside {
             return found.invoke(target);
         } catch (ReflectiveOperationException e) {
             throw new AssertionError(type + "." + method, e);
-        }
-    }
-
-    private static Object field(Object target, String name) {
-        try {
-            Field field = target.getClass().getDeclaredField(name);
-            field.setAccessible(true);
-            return field.get(target);
-        } catch (ReflectiveOperationException e) {
-            throw new AssertionError("the broker has changed; tell the soak where it keeps '" + name + "' now", e);
         }
     }
 }

@@ -30,6 +30,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.Constants;
 import org.osgi.framework.wiring.FrameworkWiring;
+import org.osgi.service.event.Event;
 
 /** The gateway in this process: its framework, its bundles, its settings, and a copy of its configuration to change. */
 final class GatewayInside implements AutoCloseable {
@@ -39,6 +40,7 @@ final class GatewayInside implements AutoCloseable {
     private final Path work = Files.createTempDirectory("soak-");
     private final Path etc = Files.createDirectory(work.resolve("etc"));
     private final Felix framework;
+    private final Bundle eventAdmin;
 
     GatewayInside(Path home, Tally tally) throws IOException, BundleException {
         Properties settings = new Properties();
@@ -61,6 +63,11 @@ final class GatewayInside implements AutoCloseable {
                 bundles.add(context().installBundle("reference:" + jar.toUri()));
             }
         }
+        // Which the distribution has not: it is on the class path of these tests. Resolved before the broker, which gets
+        // the package of events from it.
+        eventAdmin = context()
+                .installBundle("reference:" + Event.class.getProtectionDomain().getCodeSource().getLocation());
+        framework.adapt(FrameworkWiring.class).resolveBundles(List.of(eventAdmin));
         for (Bundle bundle : bundles) {
             bundle.start();
         }
@@ -75,6 +82,11 @@ final class GatewayInside implements AutoCloseable {
                 .filter(bundle -> symbolicName.equals(bundle.getSymbolicName()))
                 .findFirst()
                 .orElseThrow(() -> new AssertionError("no bundle " + symbolicName));
+    }
+
+    /** {@return Event Admin, installed and not started} */
+    Bundle eventAdmin() {
+        return eventAdmin;
     }
 
     /** Writes one component's configuration, as an operator with an editor. */

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 class SoakIT {
     private static final List<String> MUST_HAVE_HAPPENED = List.of(
             "allocate", "map", "CPU access", "export", "duplicate", "hand over", "publish", "look up", "forget",
-            "use what is shared", "install and start a heap", "stop a heap", "update a heap", "refresh a heap",
+            "use what is shared", "leave to a peer", "dump",
+            "configure the broker", "be told org/dmabuf/heap/ARRIVED", "record org.dmabuf.heap.Allocate", "install and start a heap", "stop a heap", "update a heap", "refresh a heap",
             "stop a client", "update a client", "refresh a client", "configure the system heap", "restart the broker");
 
     @Test
@@ -22,7 +23,8 @@ class SoakIT {
         Soak soak = new Soak(
                 Path.of(System.getProperty("gateway")).toRealPath(),
                 Duration.ofSeconds(Long.getLong("soak.seconds")),
-                seed.isEmpty() ? System.nanoTime() : Long.parseLong(seed));
+                seed.isEmpty() ? System.nanoTime() : Long.parseLong(seed),
+                Path.of(System.getProperty("org.slf4j.simpleLogger.logFile")));
         soak.run();
         assertEquals("", String.join("\n", soak.tally().failures()));
         assertTrue(soak.tally().did(MUST_HAVE_HAPPENED), () -> "not all was done:\n" + soak.tally().table());

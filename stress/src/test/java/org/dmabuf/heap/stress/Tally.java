@@ -25,7 +25,7 @@ public final class Tally {
     private final ConcurrentLinkedQueue<String> failures = new ConcurrentLinkedQueue<>();
     private final AtomicLong randoms = new AtomicLong();
     private final AtomicLong heapBuffers = new AtomicLong();
-    private final Map<String, LongAdder> forgotten = new ConcurrentHashMap<>();
+    private final LongAdder forgotten = new LongAdder();
     private final AtomicInteger brokerLife = new AtomicInteger();
     private volatile boolean over;
 
@@ -76,14 +76,9 @@ public final class Tally {
         return brokerLife.get();
     }
 
-    /** A client has lost sight of something without closing it; its broker has it till the bundle stops. */
-    public void forgot(String bundle, int inBrokerLife) {
-        count(forgotten, bundle + " " + inBrokerLife);
-    }
-
-    /** A bundle has started anew, and has forgotten nothing. */
-    public void startedAnew(String bundle) {
-        forgotten.keySet().removeIf(key -> key.startsWith(bundle + " "));
+    /** A client is about to lose sight of a buffer that it has not closed: the broker finds that, or its stop does. */
+    public void forgets() {
+        forgotten.increment();
     }
 
     /** A heap of the soak has made a buffer. */
@@ -100,9 +95,8 @@ public final class Tally {
         return heapBuffers.get();
     }
 
-    long forgotten(String bundle) {
-        LongAdder count = forgotten.get(bundle + " " + brokerLife());
-        return count == null ? 0 : count.sum();
+    long forgotten() {
+        return forgotten.sum();
     }
 
     void brokerGoesOrComes() {

@@ -29,7 +29,6 @@ public final class Client implements BundleActivator {
     @Override
     public void start(BundleContext context) {
         tally = context.getService(context.getServiceReference(Tally.class));
-        tally.startedAnew(context.getBundle().getSymbolicName());
         for (int i = 0; i < THREADS; i++) {
             Worker worker = new Worker(context, tally, common, i, () -> stopping || tally.over());
             workers.add(worker);
@@ -53,6 +52,6 @@ public final class Client implements BundleActivator {
                 tally.fail(Map.of("thread", threads.get(i).getName()).toString(), where);
             }
         }
-        workers.forEach(Worker::endMappings);
+        workers.forEach(Worker::endWhatIsNotTheBrokers);
     }
 }

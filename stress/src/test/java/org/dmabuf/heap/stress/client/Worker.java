@@ -41,14 +41,18 @@ final class Worker implements Runnable {
     private static final int MOST_HELD = 24;
     private static final int MOST_MAPPINGS = 12;
     private static final int MOST_OTHERS = 8;
+    private static final int MOST_PEERS = 6;
     private static final int LARGEST_BITS = 23;
     private static final long FORGETTABLE = 64 << 10;
     private static final Duration HAND_OVER = Duration.ofSeconds(20);
     /** What a heap of the soak answers, and what any heap may. */
-    private static final Set<Errno> REFUSALS = EnumSet.of(Errno.ENOMEM, Errno.ENODEV, Errno.EIO);
+    private static final Set<Errno> REFUSALS = EnumSet.of(Errno.ENOMEM, Errno.ENODEV, Errno.EIO, Errno.EACCES);
 
     /** A mapping that outlives its reference, in an arena of its own; null for an automatic one. */
     private record Mapping(Arena arena, MemorySegment memory, Pattern pattern) {}
+
+    /** A descriptor that another process might have, with what the memory holds. */
+    private record Peer(Fd fd, Pattern pattern, long size) {}
 
     private interface Operation {
         void run() throws IOException, InvalidSyntaxException;
@@ -66,6 +70,7 @@ final class Worker implements Runnable {
 
     private final List<Held> held = new ArrayList<>();
     private final List<Mapping> mappings = new ArrayList<>();
+    private final List<Peer> peers = new ArrayList<>();
     private final List<Runnable> others = new ArrayList<>();
     private final List<Weighted> operations = List.of(
             new Weighted(20, "allocate", this::allocate),
@@ -76,6 +81,8 @@ final class Worker implements Runnable {
             new Weighted(8, "export", this::export),
             new Weighted(6, "duplicate", this::duplicate),
             new Weighted(4, "hand over", this::handOver),
+            new Weighted(4, "leave to a peer", this::leaveToPeer),
+            new Weighted(3, "end a peer", this::endPeer),
             new Weighted(4, "publish", this::publish),
             new Weighted(6, "look up", this::lookUp),
             new Weighted(5, "end another thing", this::endOther),
@@ -128,11 +135,18 @@ final class Worker implements Runnable {
                     last.buffer().close();
                 }
             }
+            endWhatIsNotTheBrokers();
         }
     }
 
-    /** Ends what only this bundle can end: arenas. By then the reaper may have to do it for a bundle that has stopped. */
-    void endMappings() {
+    /**
+     * Ends what only this bundle can end: arenas and what peers have. By then the reaper may have to do it for a bundle
+     * that has stopped.
+     */
+    void endWhatIsNotTheBrokers() {
+        while (!peers.isEmpty()) {
+            attempt(new Weighted(0, "end a peer", this::endPeer));
+        }
         while (!mappings.isEmpty()) {
             attempt(new Weighted(0, "end a mapping", this::endMapping));
         }
@@ -371,6 +385,31 @@ final class Worker implements Runnable {
         }
     }
 
+    /** Closes a reference, and a peer has the memory on: it lingers when that was the last. */
+    private void leaveToPeer() throws IOException {
+        Held one = any();
+        if (one == null || !one.exportable()) {
+            return;
+        }
+        if (peers.size() >= MOST_PEERS) {
+            endPeer();
+        }
+        try (OwnedFd fd = one.buffer().exportFd()) {
+            peers.add(new Peer(new Fd(Syscalls.linux(), fd.detach()), one.pattern(), one.buffer().size()));
+        }
+        drop(one);
+        one.buffer().close();
+    }
+
+    private void endPeer() throws IOException {
+        if (!peers.isEmpty()) {
+            Peer peer = peers.remove(random.nextInt(peers.size()));
+            try (Fd fd = peer.fd()) {
+                peer.pattern().check(fd.fd(), peer.size());
+            }
+        }
+    }
+
     private void publish() {
         Held one = any();
         if (one != null) {
@@ -432,8 +471,8 @@ final class Worker implements Runnable {
     private void forget() {
         Held one = any();
         if (one != null && one.buffer().size() <= FORGETTABLE && random.nextInt(4) == 0) {
-            held.remove(one);
-            tally.forgot(bundle, one.brokerLife());
+            tally.forgets();
+            drop(one);
         }
     }
 
@@ -495,6 +534,14 @@ final class Worker implements Runnable {
 
     private Held take() {
         return held.isEmpty() ? null : held.remove(random.nextInt(held.size()));
+    }
+
+    /**
+     * By identity: the machine remembers, softly and until memory is short, the last record of whose components it
+     * compared any, and with it this bundle's class loader.
+     */
+    private void drop(Held one) {
+        held.removeIf(each -> each == one);
     }
 
     private static void require(boolean holds, String otherwise) {
