@@ -52,11 +52,17 @@ public class ClientStops {
         }
     }
 
+    /** Somebody else has the memory too: were the reference ended twice, it would be released under that. */
     @JCStressTest
     @Outcome(id = "0, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "closed once, by either")
     @State
     public static class CloseAgainstStop extends Stopping {
-        private final Lease lease = parts.lease();
+        private final Buffer buffer = parts.buffer();
+        private final Lease lease = parts.client.keep(new Lease(parts.client, buffer));
+
+        public CloseAgainstStop() {
+            buffer.hold();
+        }
 
         @Actor
         public void close() {
@@ -70,6 +76,9 @@ public class ClientStops {
 
         @Arbiter
         public void settled(IIII_Result result) {
+            parts.settle();
+            result.r1 = parts.memory.released();
+            buffer.drop();
             check(result);
         }
     }
