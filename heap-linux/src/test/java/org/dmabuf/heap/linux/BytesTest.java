@@ -39,4 +39,17 @@ class BytesTest {
     void a_size_without_whole_pages_around_it_is_an_error_and_never_a_small_size(long bytes) {
         assertThrows(ArithmeticException.class, () -> Bytes.wholePages(bytes));
     }
+
+    @Test
+    void a_size_is_read_as_people_write_it() {
+        assertEquals(0, Bytes.parse("0"));
+        assertEquals(4096, Bytes.parse("4096"));
+        assertEquals(64 << 10, Bytes.parse(" 64K "));
+        assertEquals(256 << 20, Bytes.parse("256 MiB"));
+        assertEquals(3L << 30, Bytes.parse("3GB"));
+        assertEquals(1L << 40, Bytes.parse("1T"));
+        for (String wrong : new String[] {"", "M", "-1", "1.5M", "1X", "9223372036854775808", "8388608T"}) {
+            assertThrows(IllegalArgumentException.class, () -> Bytes.parse(wrong), wrong);
+        }
+    }
 }
