@@ -114,11 +114,11 @@ public final class CarveoutHeap {
                 })
         String exports() default "auto";
 
-        /** {@return whether a region that is not contiguous is announced as an emulation of one that is} */
+        /** {@return whether a region that is not contiguous serves, as an emulation, those who take one and no others} */
         @AttributeDefinition(
                 name = "Emulate contiguous",
-                description = "Whether requests that take emulated contiguous memory may be served from this region"
-                        + " though it is not one physical run")
+                description = "Whether a region that is not one physical run is announced as an emulation of one: it"
+                        + " then serves the requests that take emulated contiguous memory and no others")
         boolean emulate_contiguous() default false;
     }
 

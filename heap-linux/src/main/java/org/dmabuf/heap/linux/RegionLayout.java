@@ -95,7 +95,8 @@ public final class RegionLayout {
     }
 
     /**
-     * Announces the region as an emulation of contiguous memory where it is none.
+     * Announces the region as an emulation of contiguous memory where it is none: a broker then gives it to those
+     * requests only that take emulated memory.
      *
      * @return a layout
      */

@@ -63,7 +63,7 @@ public class CarveoutIT {
 
     private void configure(String size) throws Exception {
         camera.update(FrameworkUtil.asDictionary(
-                Map.of("size", size, "exports", "memfd", "emulate.contiguous", true)));
+                Map.of("size", size, "exports", "memfd")));
     }
 
     @After
