@@ -114,7 +114,7 @@ public final class CarveoutHeap {
                 })
         String exports() default "auto";
 
-        /** {@return whether a region that is not contiguous serves, as an emulation, those who take one and no others} */
+        /** {@return whether a region that is not contiguous serves, as an emulation, only those who take one} */
         @AttributeDefinition(
                 name = "Emulate contiguous",
                 description = "Whether a region that is not one physical run is announced as an emulation of one: it"
