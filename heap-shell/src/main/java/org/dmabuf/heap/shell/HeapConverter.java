@@ -16,6 +16,7 @@ import org.dmabuf.heap.Charges;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.linux.Bytes;
 import org.osgi.service.component.annotations.Component;
 
@@ -181,6 +182,10 @@ public final class HeapConverter implements Converter {
             heap.usage().capacity().ifPresent(bytes -> details.add("capacity", size(bytes)));
             heap.usage().free().ifPresent(bytes -> details.add("free", size(bytes)));
             heap.usage().largestFree().ifPresent(bytes -> details.add("largest free", size(bytes)));
+            for (PoolUsage pool : heap.usage().pools()) {
+                details.add(pool.name(), size(pool.bytes()) + " kept ready, as part of what is free; served "
+                        + pool.hits() + " of " + (pool.hits() + pool.misses()) + " requests");
+            }
             heap.usage()
                     .fragmentation()
                     .ifPresent(share -> details.add("fragmentation", Math.round(100 * share) + " %"));

@@ -13,6 +13,7 @@ import org.apache.felix.service.command.Converter;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.PoolUsage;
 import org.junit.jupiter.api.Test;
 
 class HeapConverterTest {
@@ -37,7 +38,7 @@ class HeapConverterTest {
             "",
             Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"),
             "org.dmabuf.heap.system",
-            HeapUsage.unknown().withFree(23L << 30),
+            HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)),
             2,
             8192,
             1,
@@ -76,6 +77,10 @@ class HeapConverterTest {
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
         assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
         assertTrue(text.contains("heap.backend          memfd"), text);
+        assertTrue(
+                text.contains("recycled              8192 bytes (8 KiB) kept ready, as part of what is free; served 3 of"
+                        + " 4 requests"),
+                text);
     }
 
     @Test
