@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 /** Limits that only a machine of one's own may be driven to. */
 class PressureIT {
     private static final Path OVERCOMMIT = Path.of("/proc/sys/vm/overcommit_memory");
+    private static final Path RATIO = Path.of("/proc/sys/vm/overcommit_ratio"); // 0 once the limit is in bytes
     private static final Path COMMIT_LIMIT = Path.of("/proc/sys/vm/overcommit_kbytes");
     private static final Path KEPT_BACK = Path.of("/proc/sys/vm/user_reserve_kbytes");
     private static final Path SIZE_LIMIT = Path.of("/sys/module/udmabuf/parameters/size_limit_mb");
@@ -36,7 +37,7 @@ class PressureIT {
     @Test
     void at_the_strictest_overcommit_a_greedy_client_is_refused_and_the_process_lives() throws Exception {
         String before = Files.readString(OVERCOMMIT);
-        String limit = Files.readString(COMMIT_LIMIT);
+        String ratio = Files.readString(RATIO);
         String output;
         int status;
         try {
@@ -56,7 +57,7 @@ class PressureIT {
             status = process.waitFor();
         } finally {
             Files.writeString(OVERCOMMIT, before);
-            Files.writeString(COMMIT_LIMIT, limit);
+            Files.writeString(RATIO, ratio);
         }
         assertEquals(0, status, output);
         List<String> told =
@@ -65,7 +66,7 @@ class PressureIT {
         for (String round : told.subList(0, 2)) {
             assertTrue(
                     round.matches("greedy: [1-9]\\d* buffers, then ENOMEM heap 'system': fallocate refused a buffer of"
-                            + " 256 KiB: .*; ask for less, or close buffers"),
+                            + " 1 MiB: .*; ask for less, or close buffers"),
                     output);
         }
         assertEquals("greedy: alive", told.getLast());
@@ -73,8 +74,8 @@ class PressureIT {
 
     /** What that process does. */
     static final class Greedy {
-        private static final long SIZE = 256 << 10;
-        private static final long ROOM = 48 << 20;
+        private static final long SIZE = 1 << 20;
+        private static final long ROOM = 512 << 20;
 
         public static void main(String[] arguments) throws IOException {
             Headroom headroom = Headroom.machine();
