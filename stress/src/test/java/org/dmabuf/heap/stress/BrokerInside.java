@@ -9,7 +9,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** The broker's services from outside of its class space: their interfaces are the bundle's, so all is asked by name. */
+/** The broker's services from outside of its class space: the interfaces are the bundle's, so all goes by name. */
 final class BrokerInside {
     private static final String BROKER = "org.dmabuf.heap.HeapBroker";
     private static final String INFO = "org.dmabuf.heap.HeapInfo";

@@ -63,8 +63,8 @@ final class GatewayInside implements AutoCloseable {
                 bundles.add(context().installBundle("reference:" + jar.toUri()));
             }
         }
-        // Which the distribution has not: it is on the class path of these tests. Resolved before the broker, which gets
-        // the package of events from it.
+        // Which the distribution has not: it is on the class path of these tests. Resolved before the broker, which
+        // gets the package of events from it.
         eventAdmin = context()
                 .installBundle("reference:" + Event.class.getProtectionDomain().getCodeSource().getLocation());
         framework.adapt(FrameworkWiring.class).resolveBundles(List.of(eventAdmin));

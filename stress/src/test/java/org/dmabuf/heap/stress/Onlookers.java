@@ -31,10 +31,12 @@ final class Onlookers {
         this.tally = tally;
         this.eventAdmin = eventAdmin;
         Class<?> handler = load("org.osgi.service.event.EventHandler");
-        Object counter = Proxy.newProxyInstance(handler.getClassLoader(), new Class<?>[] {handler}, (self, method, all) ->
+        Class<?> event = load("org.osgi.service.event.Event");
+        Class<?>[] types = {handler};
+        Object counter = Proxy.newProxyInstance(handler.getClassLoader(), types, (self, method, all) ->
                 switch (method.getName()) {
                     case "handleEvent" -> {
-                        tally.did("be told " + load("org.osgi.service.event.Event").getMethod("getTopic").invoke(all[0]));
+                        tally.did("be told " + event.getMethod("getTopic").invoke(all[0]));
                         yield null;
                     }
                     case "hashCode" -> System.identityHashCode(self);

@@ -52,6 +52,11 @@ public final class Client implements BundleActivator {
                 tally.fail(Map.of("thread", threads.get(i).getName()).toString(), where);
             }
         }
+        for (int i = 0; i < common.length(); i++) {
+            if (common.get(i) != null) {
+                tally.forgets();
+            }
+        }
         workers.forEach(Worker::endWhatIsNotTheBrokers);
     }
 }

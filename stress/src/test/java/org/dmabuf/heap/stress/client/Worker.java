@@ -136,6 +136,8 @@ final class Worker implements Runnable {
                 }
             }
             endWhatIsNotTheBrokers();
+        } else {
+            held.forEach(left -> tally.forgets()); // the collector may find it before the broker takes it back
         }
     }
 
