@@ -4,6 +4,7 @@ package org.dmabuf.heap.tck;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
@@ -12,6 +13,7 @@ import org.dmabuf.heap.HeapException;
 /** Mappings of one buffer, and of its descriptor, show one memory. */
 final class MappingCases {
     private static final long SIZE = 64 << 10;
+    private static final int BUFFERS = 16;
 
     private MappingCases() {}
 
@@ -37,6 +39,10 @@ final class MappingCases {
                         "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
                         () -> ownerSeesThePeer(heap),
                         heap.unlessMappable()),
+                heap.expect(
+                        "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
+                        () -> peerMapsFirst(heap),
+                        heap.unlessMappable().or(() -> heap.unlessHolds(BUFFERS * SIZE))),
                 heap.expect(
                         "two_buffers_share_no_byte",
                         () -> buffersAreApart(heap),
@@ -111,6 +117,37 @@ final class MappingCases {
             MemorySegment view = buffer.mapAsPeer(Access.READ_WRITE, peer);
             view.fill((byte) 7);
             buffer.assertFilledWith(7);
+        }
+    }
+
+    /**
+     * Memory that is cleared when its owner first touches it is cleared too late: a peer has read what was there
+     * before, and what it wrote is lost. Other buffers are used and released first, so that there is something to see.
+     */
+    private static void peerMapsFirst(HeapUnderTest heap) {
+        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+            List<HeldBuffer> buffers = new ArrayList<>();
+            try (Arena peer = Arena.ofConfined()) {
+                for (int i = 0; i < BUFFERS; i++) {
+                    buffers.add(heap.allocate(request));
+                    buffers.getLast().fill(0xff);
+                }
+                buffers.forEach(HeldBuffer::close);
+                buffers.clear();
+                for (int i = 0; i < BUFFERS; i++) {
+                    buffers.add(heap.allocate(request));
+                }
+                for (HeldBuffer buffer : buffers) {
+                    MemorySegment view = buffer.mapAsPeer(request.exports(), peer);
+                    Content.assertFilledWith(0, view, "a peer's mapping, made first, of " + request);
+                    if (request.exports().writes()) {
+                        view.fill((byte) 7);
+                        buffer.assertFilledWith(7);
+                    }
+                }
+            } finally {
+                buffers.forEach(HeldBuffer::close);
+            }
         }
     }
 

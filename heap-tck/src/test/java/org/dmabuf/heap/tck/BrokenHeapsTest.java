@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Access;
@@ -129,6 +130,36 @@ class BrokenHeapsTest {
     }
 
     @Test
+    void memory_that_is_cleared_when_its_owner_first_maps_it_is_noticed() {
+        assertFailing(
+                request -> {
+                    HeapBuffer buffer = good.allocate(request);
+                    if (!request.exportable() || request.exports() == Access.READ) {
+                        return buffer;
+                    }
+                    // What the memory held before.
+                    MemorySegment mapping = buffer.map(Access.READ_WRITE);
+                    mapping.set(ValueLayout.JAVA_BYTE, buffer.size() - 1, (byte) 1);
+                    buffer.unmap(mapping);
+                    return new ForwardingBuffer(buffer) {
+                        private final AtomicBoolean cleared = new AtomicBoolean();
+
+                        @Override
+                        public MemorySegment map(Access access) {
+                            if (!cleared.getAndSet(true)) {
+                                MemorySegment whole = super.map(Access.READ_WRITE);
+                                whole.set(ValueLayout.JAVA_BYTE, size() - 1, (byte) 0);
+                                super.unmap(whole);
+                            }
+                            return super.map(access);
+                        }
+                    };
+                },
+                "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
+                "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays");
+    }
+
+    @Test
     void a_descriptor_that_a_refusal_leaves_is_noticed() {
         assertFailing(
                 request -> {
@@ -201,6 +232,7 @@ class BrokenHeapsTest {
                 "those_who_have_the_descriptor_cannot_change_its_size",
                 "a_write_shows_in_a_mapping_of_the_descriptor",
                 "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
+                "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "brackets_work_while_a_peer_has_the_descriptor",
                 "memory_lives_on_with_a_peer_after_release",
                 "memory_that_a_peer_still_has_goes_to_nobody_else",
@@ -232,6 +264,7 @@ class BrokenHeapsTest {
                 "the_descriptor_is_one_buffers_and_no_others",
                 "a_write_shows_in_a_mapping_of_the_descriptor",
                 "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
+                "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "memory_lives_on_with_a_peer_after_release",
                 "memory_that_a_peer_still_has_goes_to_nobody_else");
         region.release();
@@ -471,6 +504,7 @@ class BrokenHeapsTest {
                 },
                 "what_32_buffers_of_4096_bytes_held_never_shows_in_new_ones",
                 "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "buffers_are_released_in_any_order");
         lost.forEach(HeapBuffer::release);
     }
