@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.example.node;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.metatype.annotations.Designate;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+
+/**
+ * A vendor's heap whose memory a driver gives, through a node below {@value DmaHeapSource#FOLDER}. Its buffers are
+ * dma-bufs, which devices import.
+ *
+ * <p>Configured by {@code etc/org.example.node.cfg}, or by a file {@code etc/org.example.node-NAME.cfg} for each of
+ * several nodes. Without a node there is no service, and the log says what is missing.
+ */
+@Component(immediate = true, service = {}, configurationPid = NodeHeap.PID)
+@Designate(ocd = NodeHeap.Config.class)
+public final class NodeHeap {
+    static final String PID = "org.example.node";
+
+    /** What an integrator sets. */
+    @ObjectClassDefinition(name = "Heap over a device node")
+    public @interface Config {
+        /** {@return the kernel's name of the heap, as in /dev/dma_heap; required} */
+        String node() default "";
+
+        /** {@return the heap's unique name; that of the node when empty} */
+        String heap_name() default "";
+
+        /** {@return the heap's bit in a mask, 0 to 63} */
+        int heap_id() default 41;
+    }
+
+    private final DmaHeapSource source;
+    private final ServiceRegistration<HeapExporter> registration;
+
+    /**
+     * Opens the node, tries it, and announces the heap.
+     *
+     * @param context registers the service
+     * @param config node, name and id
+     * @throws HeapException when there is no such node or it may not be opened; nothing is registered then
+     */
+    @Activate
+    public NodeHeap(BundleContext context, Config config) {
+        if (config.node().isBlank()) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    config.heap_name(),
+                    "no node is configured; set node in etc/" + PID + ".cfg to a name below " + DmaHeapSource.FOLDER);
+        }
+        String name = config.heap_name().isEmpty() ? config.node() : config.heap_name();
+        source = DmaHeapSource.open(name, config.node(), Syscalls.linux(), Headroom.machine());
+        Map<String, Object> properties = new HashMap<>(source.properties()); // backend, alignment, …
+        properties.put(HeapProperties.NAME, name);
+        properties.put(HeapProperties.ID, config.heap_id());
+        properties.put(HeapProperties.TYPE, "node");
+        registration = register(context, properties);
+    }
+
+    private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {
+        try {
+            return context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    /** Takes the heap away. Its buffers live on. */
+    @Deactivate
+    void withdraw() {
+        registration.unregister(); // waits for the allocations under way, within limits
+        source.close();
+    }
+}
