@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.UdmabufSource;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the kernel's heaps take and refuse, as the field's tests check it, and what the kernel shows of a buffer. */
+class DmaHeapIT {
+    private static final int O_RDWR = 0x2;
+    private static final int O_ACCMODE = 0x3;
+    private static final int O_CLOEXEC = 0x80000;
+    private static final int PAGE = 4096;
+
+    private final Syscalls syscalls = Syscalls.linux();
+    private final OwnedFd node = new Fd(syscalls, syscalls.open(Devices.SYSTEM_HEAP.toString(), O_CLOEXEC));
+
+    @AfterEach
+    void close() {
+        node.close();
+    }
+
+    private int allocate(long length, int fdFlags, long heapFlags) {
+        return syscalls.dmaHeapAllocate(node.fd(), length, fdFlags, heapFlags);
+    }
+
+    private static long openFiles() throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+            return open.count();
+        }
+    }
+
+    @Test
+    void a_buffer_is_allocated_by_the_name_of_its_heap_mapped_filled_and_closed() throws IOException {
+        long before = openFiles();
+        try (OwnedFd buffer = new Fd(syscalls, allocate(16 << 10, O_RDWR | O_CLOEXEC, 0));
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment mapping = new Mmap(syscalls).map(buffer, 16 << 10, Access.READ_WRITE, arena);
+            mapping.fill((byte) 0xff);
+            assertEquals((byte) 0xff, mapping.get(ValueLayout.JAVA_BYTE, (16 << 10) - 1));
+            assertEquals(16 << 10, syscalls.seekEnd(buffer.fd()));
+        }
+        assertEquals(before, openFiles());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0x1, 0x111111, 1L << 63, -1})
+    void heap_flags_are_unknown_to_the_kernel(long flags) throws IOException {
+        long before = openFiles();
+        assertEquals(-Errno.EINVAL.number(), allocate(PAGE, O_RDWR | O_CLOEXEC, flags));
+        assertEquals(before, openFiles());
+    }
+
+    @Test
+    void a_descriptor_has_an_access_mode_and_is_closed_on_exec_and_nothing_else_can_be_asked_for() throws IOException {
+        long before = openFiles();
+        assertEquals(-Errno.EINVAL.number(), allocate(PAGE, ~(O_RDWR | O_CLOEXEC), 0));
+        for (int bit = 0; bit < Integer.SIZE; bit++) {
+            int flag = 1 << bit;
+            if ((flag & (O_ACCMODE | O_CLOEXEC)) == 0) {
+                assertEquals(
+                        -Errno.EINVAL.number(), allocate(PAGE, O_RDWR | flag, 0), "0x" + Integer.toHexString(flag));
+            }
+        }
+        assertEquals(before, openFiles());
+    }
+
+    /** The second is all ones: rounded up to whole pages, nothing is left of it. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, -1, 1L - PAGE})
+    void a_length_of_no_pages_is_refused(long length) {
+        assertEquals(-Errno.EINVAL.number(), allocate(length, O_RDWR | O_CLOEXEC, 0));
+    }
+
+    @Test
+    void what_is_no_heap_allocates_nothing() {
+        assertEquals(-Errno.EBADF.number(), syscalls.dmaHeapAllocate(-1, PAGE, O_RDWR | O_CLOEXEC, 0));
+        for (String file : new String[] {"/dev/null", "/etc/passwd", Devices.UDMABUF.toString()}) {
+            try (OwnedFd none = new Fd(syscalls, syscalls.open(file, O_CLOEXEC))) {
+                assertEquals(
+                        -Errno.ENOTTY.number(),
+                        syscalls.dmaHeapAllocate(none.fd(), PAGE, O_RDWR | O_CLOEXEC, 0),
+                        file);
+            }
+        }
+    }
+
+    private MemorySource source(String kind) {
+        return switch (kind) {
+            case "dma-heap" -> DmaHeapSource.open("camera", "system", syscalls, Headroom.machine());
+            case "udmabuf" -> UdmabufSource.open("camera", syscalls, Headroom.machine());
+            default -> throw new IllegalArgumentException(kind);
+        };
+    }
+
+    /** Cut between characters: the umlaut is two bytes, and the 31st byte would be half of one. */
+    @ParameterizedTest
+    @CsvSource({
+        "dma-heap, , camera",
+        "dma-heap, these 31 bytes of name all show, these 31 bytes of name all show",
+        "dma-heap, the 32nd byte of a name is lost!, the 32nd byte of a name is lost",
+        "dma-heap, ääääääääääääääää, äääääääääääääää",
+        "udmabuf, , camera",
+        "udmabuf, the 32nd byte of a name is lost!, the 32nd byte of a name is lost",
+        "udmabuf, ääääääääääääääää, äääääääääääääää"
+    })
+    void the_kernel_shows_as_much_of_a_name_as_it_keeps_and_the_size_in_whole_pages(
+            String kind, String name, String shown) throws IOException {
+        try (MemorySource source = source(kind)) {
+            HeapBuffer buffer = source.allocate(ContractRequest.of(PAGE + 1).name(name == null ? "" : name));
+            try {
+                Map<String, String> info = Files.readAllLines(Path.of("/proc/self/fdinfo/" + buffer.descriptor()))
+                        .stream()
+                        .map(line -> line.split(":\\s*", 2))
+                        .collect(Collectors.toMap(part -> part[0], part -> part[1]));
+                assertEquals(shown, info.get("name"));
+                assertEquals(Integer.toString(2 * PAGE), info.get("size"));
+                assertEquals(2 * PAGE, buffer.size());
+            } finally {
+                buffer.release();
+            }
+        }
+    }
+}
