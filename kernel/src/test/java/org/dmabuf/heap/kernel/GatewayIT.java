@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The distribution's gateway: where its memory comes from on a machine with devices, without, and without rights. */
+class GatewayIT {
+    private static final Path BUFFERS = Path.of("/sys/kernel/debug/dma_buf/bufinfo");
+    private static final String NOBODY = "65534";
+    private static final String GIVE_THE_NODE = "; give the node to a group that this process is in: the gateway's udev"
+            + " rule 60-dmaheap\\.rules gives it to dmaheap";
+
+    @TempDir
+    Path folder;
+
+    private GatewayProcess gateway;
+
+    @BeforeEach
+    void unpack() throws Exception {
+        gateway = GatewayProcess.in(folder);
+    }
+
+    @AfterEach
+    void close() {
+        gateway.close();
+    }
+
+    private void configureNode(String file, String text) throws IOException {
+        Files.writeString(gateway.home().resolve("etc").resolve(file), text);
+    }
+
+    private Path dropped() {
+        return gateway.home().resolve("deploy/node-heap.jar");
+    }
+
+    private void drop() throws IOException {
+        Files.copy(gateway.home().resolve("examples/node-heap.jar"), dropped());
+    }
+
+    /** {@return sizes of the kernel's buffers of a name, whoever holds them} */
+    private static List<String> kernelsBuffers(String name) throws IOException {
+        return Files.readAllLines(BUFFERS).stream()
+                .map(line -> line.split("\t"))
+                .filter(columns -> columns.length == 7 && columns[6].equals(name))
+                .map(columns -> columns[0].strip())
+                .toList();
+    }
+
+    /** Why the heap has its memory from no better place: told once. */
+    private void assertTold(String expected) throws IOException {
+        List<String> told = gateway.log().lines()
+                .filter(line -> line.contains("has its memory from"))
+                .toList();
+        assertEquals(1, told.size(), gateway.log());
+        assertTrue(told.getFirst().matches(expected), told.getFirst());
+    }
+
+    @Test
+    void the_gateway_takes_the_kernels_heap_and_serves_a_vendors_that_is_dropped_in() throws Exception {
+        byte[] picture = Files.readAllBytes(Path.of("/proc/self/exe"));
+        Path file = Files.write(folder.resolve("frame.yuv"), Arrays.copyOf(picture, 10_000));
+        gateway.start();
+        gateway.await("dmaheap:list", "system +0 +system +dma-heap +yes .* serving .*");
+        assertFalse(gateway.log().contains("has its memory from"), gateway.log()); // nothing is better
+        String loaded = gateway.run("dmaheap:load -n picture " + file);
+        assertTrue(loaded.contains("  (through an exported descriptor)"), loaded);
+        assertEquals(List.of("00012288"), kernelsBuffers("picture"));
+
+        configureNode("org.example.node-camera.cfg", "node = system\nheap.name = camera\nheap.id = 7\n");
+        configureNode("org.example.node-lost.cfg", "node = lost\nheap.id = 8\n");
+        drop();
+        gateway.await("dmaheap:list", "camera +7 +node +dma-heap +yes .* serving .*");
+        gateway.awaitLog(".*heap 'lost': open\\(/dev/dma_heap/lost\\) failed: .*; take a kernel that has this heap.*");
+        assertFalse(gateway.run("dmaheap:list").contains("lost"));
+        gateway.run("dmaheap:alloc -h camera -r '(heap.dmabuf=true)' -n frame 64K");
+        gateway.await("dmaheap:buffers", "frame +64 KiB +camera +dma-heap +yes .*");
+        assertEquals(List.of("00065536"), kernelsBuffers("frame"));
+
+        Files.delete(dropped());
+        gateway.await("dmaheap:list", "camera .* departed .* 1 +64 KiB +0 bytes");
+        assertEquals(List.of("00065536"), kernelsBuffers("frame"));
+        gateway.run("dmaheap:free frame");
+        assertEquals(List.of(), kernelsBuffers("frame"));
+        gateway.end();
+        assertEquals(List.of(), kernelsBuffers("picture"));
+    }
+
+    @Test
+    void a_user_who_may_open_no_device_has_memfds_and_is_told_what_to_do() throws Exception {
+        GatewayProcess.run("chown", "-R", NOBODY + ":" + NOBODY, folder.toString());
+        gateway.start("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups");
+        gateway.await("dmaheap:list", "system +0 +system +memfd +no .* serving .*");
+        assertTold(".*heap 'system' has its memory from memfd, since open\\(/dev/dma_heap/system\\) failed: .*"
+                + GIVE_THE_NODE + "; and open\\(/dev/udmabuf\\) failed: .*" + GIVE_THE_NODE);
+        gateway.end();
+    }
+
+    @Test
+    void without_the_kernels_heaps_the_gateway_takes_udmabuf_and_a_vendors_heap_says_what_it_lacks()
+            throws Exception {
+        configureNode("org.example.node.cfg", "node = system\nheap.name = camera\n");
+        drop();
+        gateway.start("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/dma_heap && exec \"$@\"", "sh");
+        gateway.await("dmaheap:list", "system +0 +system +udmabuf +yes .* serving .*");
+        assertTold(".*heap 'system' has its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
+                + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
+        gateway.awaitLog(".*heap 'camera': open\\(/dev/dma_heap/system\\) failed: .*; take a kernel that has .*");
+        assertFalse(gateway.run("dmaheap:list").contains("camera"));
+        gateway.end();
+    }
+}
