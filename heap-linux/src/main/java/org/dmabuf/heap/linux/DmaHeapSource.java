@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux;
 
 import java.util.Map;
+import java.util.Objects;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -25,6 +26,7 @@ public final class DmaHeapSource implements MemorySource {
 
     private final String heap;
     private final Syscalls syscalls;
+    /** Null for a heap whose memory is none of the machine's. */
     private final Headroom headroom;
     private final Device device;
     private final Mmap mmap;
@@ -42,7 +44,7 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     /**
-     * Opens a heap of the kernel, and tries on one page what it can do.
+     * Opens a heap of the kernel that takes its memory from the machine's, and tries on one page what it can do.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code system}
@@ -54,6 +56,25 @@ public final class DmaHeapSource implements MemorySource {
      *     none; any other as the kernel has it
      */
     public static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom) {
+        return openNode(heap, node, syscalls, Objects.requireNonNull(headroom));
+    }
+
+    /**
+     * Opens a heap of the kernel that has memory of its own, contiguous or protected, and tries on one page what it can
+     * do. What the machine has left says nothing about it: the kernel alone knows when it is full, and answers with
+     * {@link Errno#ENOMEM}.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
+     * @param syscalls the kernel
+     * @return a source, to be closed
+     * @throws HeapException as {@link #open}
+     */
+    public static DmaHeapSource openWithOwnMemory(String heap, String node, Syscalls syscalls) {
+        return openNode(heap, node, syscalls, null);
+    }
+
+    private static DmaHeapSource openNode(String heap, String node, Syscalls syscalls, Headroom headroom) {
         if (node.isBlank() || node.contains("/") || node.contains("..")) {
             throw new HeapException(
                     Errno.EINVAL,
@@ -114,7 +135,7 @@ public final class DmaHeapSource implements MemorySource {
 
     @Override
     public HeapUsage usage() {
-        return HeapUsage.unknown().withFree(headroom.available());
+        return headroom == null ? HeapUsage.unknown() : HeapUsage.unknown().withFree(headroom.available());
     }
 
     /** Closes the node. */
@@ -124,6 +145,9 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
+        if (headroom == null) {
+            return make(name, size, exportable);
+        }
         headroom.reserve(heap, size);
         try {
             return make(name, size, exportable);

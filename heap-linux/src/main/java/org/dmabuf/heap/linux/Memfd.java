@@ -21,6 +21,8 @@ final class Memfd {
     static final int F_SEAL_GROW = 0x4;
     static final int F_SEAL_FUTURE_WRITE = 0x10; // no new writable map and no write(2), for root too
 
+    private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+
     static final int O_RDONLY = 0x0;
     static final int O_CLOEXEC = 0x80000;
 
@@ -73,6 +75,54 @@ final class Memfd {
             throw Refusal.of(heap, size, "fcntl(F_ADD_SEALS)", result);
         }
         return fd;
+    }
+
+    /**
+     * Makes a memfd of a fixed size without memory, which must not leave the process: whoever touches it may find that
+     * there is none.
+     *
+     * @param heap named in a refusal, and seen in /proc
+     * @param size bytes, whole pages
+     * @return a descriptor that the caller owns
+     * @throws HeapException the kernel's refusal; nothing is held
+     */
+    int createEmpty(String heap, long size) {
+        int fd = create(heap, 0);
+        if (fd < 0) {
+            throw Refusal.of(heap, size, "memfd_create", fd);
+        }
+        String call = "fallocate";
+        int result = fallocate(fd, 0, size - Bytes.PAGE, Bytes.PAGE); // the last page makes the file as long as that
+        if (result == 0) {
+            result = punch(fd, 0, size);
+        }
+        if (result == 0) {
+            call = "fcntl(F_ADD_SEALS)";
+            result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+        }
+        if (result < 0) {
+            syscalls.close(fd);
+            Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
+            throw Refusal.of(errno, heap, size, call, result);
+        }
+        return fd;
+    }
+
+    /**
+     * Gives the memory of a range back to the machine. The range reads as zeroes, and takes memory when it is touched.
+     *
+     * @return 0 or a negative error number
+     */
+    int punch(int fd, long offset, long length) {
+        return fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, length);
+    }
+
+    private int fallocate(int fd, int mode, long offset, long length) {
+        int result;
+        do {
+            result = syscalls.fallocate(fd, mode, offset, length);
+        } while (result == -Errno.EINTR.number());
+        return result;
     }
 
     private int create(String name, int pages) {

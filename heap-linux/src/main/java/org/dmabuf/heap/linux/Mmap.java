@@ -81,6 +81,16 @@ public final class Mmap {
     }
 
     /**
+     * Maps a memfd of a heap's own for reading and writing that has no memory, for {@link #fill} to put some where it is
+     * needed.
+     *
+     * @throws HeapException the kernel's refusal
+     */
+    MemorySegment mapEmpty(String heap, int fd, long size) {
+        return mapUnpopulated(heap, fd, size, Access.READ_WRITE);
+    }
+
+    /**
      * Puts pages behind a part of a mapping of a heap's own that has none.
      *
      * @return false when there is no memory for them

@@ -103,7 +103,7 @@ final class Backend {
     }
 
     private Choice open(String node) {
-        DmaHeapSource source = DmaHeapSource.open(heap, node, syscalls, headroom);
+        DmaHeapSource source = DmaHeapSource.openWithOwnMemory(heap, node, syscalls);
         if (!Boolean.FALSE.equals(source.properties().get(HeapProperties.MAPPABLE))) {
             source.close();
             throw new HeapException(
