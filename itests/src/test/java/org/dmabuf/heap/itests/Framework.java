@@ -26,7 +26,7 @@ final class Framework {
     static final String BROKER = "org.dmabuf.heap.broker";
     static final String SYSTEM = "org.dmabuf.heap.system";
 
-    private static final Set<String> ASIDE = Set.of("secure");
+    private static final Set<String> ASIDE = Set.of("secure", "cma");
 
     private final BundleContext context;
 

@@ -32,6 +32,7 @@ public class HouseRulesIT {
             "heap-linux.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi"),
             "heap-broker.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
             "heap-system.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
+            "heap-cma.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
             "heap-carveout.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
             "heap-secure.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
             "heap-shell.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.linux"));

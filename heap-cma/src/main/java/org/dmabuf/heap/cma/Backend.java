@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.cma;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.LazyRegionLayout;
+import org.dmabuf.heap.linux.LazyRegionSource;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.Syscalls;
+
+/** Chooses what makes the heap's memory: a contiguous heap of the kernel where there is one, else a region like it. */
+final class Backend {
+    /** Takes the first that the machine permits. */
+    static final String AUTO = "auto";
+    /** Contiguous memory. */
+    static final String DMA_HEAP = "dma-heap";
+    /** Memory with the rules of contiguous memory. */
+    static final String REGION = "region";
+
+    private final String heap;
+    private final String pid;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+
+    /**
+     * @param heap named in refusals
+     * @param pid the configuration that refusals name
+     * @param syscalls the kernel
+     * @param headroom what the machine has left, of which contiguous memory is no part
+     */
+    Backend(String heap, String pid, Syscalls syscalls, Headroom headroom) {
+        this.heap = heap;
+        this.pid = pid;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+    }
+
+    /**
+     * What was chosen, open.
+     *
+     * @param source to be closed
+     * @param properties what is true of its memory
+     * @param told what the log is to say of the choice
+     */
+    record Choice(MemorySource source, Map<String, Object> properties, String told) {}
+
+    /**
+     * Opens the configured back end.
+     *
+     * @param word its name, or {@link #AUTO}
+     * @param nodes names of contiguous heaps of the kernel, the first that serves is taken
+     * @param layout what the region is to be where that is chosen
+     * @return the choice
+     * @throws HeapException when the word is none, or what it names is not there
+     */
+    Choice choose(String word, List<String> nodes, LazyRegionLayout layout) {
+        return switch (word) {
+            case REGION -> region(layout, REGION + " is configured");
+            case DMA_HEAP, AUTO -> {
+                List<HeapException> refusals = new ArrayList<>();
+                Optional<Choice> device = device(nodes, refusals);
+                if (device.isPresent()) {
+                    yield device.get();
+                }
+                String why = reasons(nodes, refusals);
+                if (word.equals(DMA_HEAP)) {
+                    Errno errno = refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno();
+                    throw new HeapException(errno, heap, "heap '" + heap + "': " + why);
+                }
+                yield region(layout, why);
+            }
+            default ->
+                throw new HeapException(
+                        Errno.EINVAL,
+                        heap,
+                        "heap '" + heap + "': backend = " + word + " in " + pid + " is none; set it to " + AUTO + ", "
+                                + DMA_HEAP + " or " + REGION);
+        };
+    }
+
+    private Choice region(LazyRegionLayout layout, String why) {
+        LazyRegionSource source = LazyRegionSource.open(heap, layout, syscalls, headroom);
+        return new Choice(
+                source,
+                source.properties(),
+                "only emulates contiguous memory, since " + why
+                        + (source.passedOver().isEmpty()
+                                ? ""
+                                : "; it exports memfds, which no device imports, since " + source.passedOver()));
+    }
+
+    private Optional<Choice> device(List<String> nodes, List<HeapException> refusals) {
+        for (String node : nodes) {
+            try {
+                DmaHeapSource source = DmaHeapSource.openWithOwnMemory(heap, node, syscalls);
+                Map<String, Object> properties = new HashMap<>(source.properties());
+                properties.put(HeapProperties.CONTIGUOUS, true);
+                properties.put(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE); // whatever fits is one run
+                return Optional.of(new Choice(source, properties, "has the memory of " + DmaHeapSource.FOLDER + node));
+            } catch (HeapException e) {
+                if (isOfTheMoment(e.errno())) {
+                    throw e;
+                }
+                refusals.add(e);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** A shortage says nothing of what the machine permits, and the choice is for long. */
+    private static boolean isOfTheMoment(Errno errno) {
+        return switch (errno) {
+            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE -> true;
+            default -> false;
+        };
+    }
+
+    /** The nodes are names of one thing, of which a kernel has one or none: that is said once. */
+    private String reasons(List<String> nodes, List<HeapException> refusals) {
+        String prefix = "heap '" + heap + "': ";
+        String others = refusals.stream()
+                .filter(refusal -> refusal.errno() != Errno.ENOENT)
+                .map(HeapException::getMessage)
+                .map(message -> message.startsWith(prefix) ? message.substring(prefix.length()) : message)
+                .collect(Collectors.joining("; and "));
+        return others.isEmpty()
+                ? DmaHeapSource.FOLDER + " has no contiguous heap (" + String.join(" ", nodes)
+                        + "); take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name"
+                        + " its node in nodes of " + pid
+                : others;
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.cma;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Dictionary;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+
+/** A framework that remembers which heaps are announced. Any other call of it is an error. */
+final class Announced {
+    /** One service, as it was registered. */
+    record Heap(HeapExporter exporter, Map<String, Object> properties) {}
+
+    final List<Heap> heaps = new ArrayList<>();
+
+    @SuppressWarnings("unchecked") // what registerService of this type is called with
+    BundleContext context() {
+        return proxy(BundleContext.class, (method, arguments) -> switch (method) {
+            case "registerService" -> {
+                Heap heap = new Heap(
+                        (HeapExporter) arguments[1],
+                        Map.copyOf(FrameworkUtil.asMap((Dictionary<String, Object>) arguments[2])));
+                assertEquals(
+                        heap.exporter() instanceof RegionMap
+                                ? List.of(HeapExporter.class.getName(), RegionMap.class.getName())
+                                : List.of(HeapExporter.class.getName()),
+                        List.of((String[]) arguments[0]));
+                heaps.add(heap);
+                yield proxy(ServiceRegistration.class, (name, none) -> {
+                    if (!name.equals("unregister") || !heaps.remove(heap)) {
+                        throw new IllegalStateException(name);
+                    }
+                    return null;
+                });
+            }
+            default -> throw new UnsupportedOperationException(method);
+        });
+    }
+
+    /** @param set values by the method's name; the rest are the defaults */
+    static CmaHeap.Config config(Map<String, ?> set) {
+        return (CmaHeap.Config) Proxy.newProxyInstance(
+                Announced.class.getClassLoader(), new Class<?>[] {CmaHeap.Config.class}, (proxy, method, none) ->
+                        set.containsKey(method.getName()) ? set.get(method.getName()) : method.getDefaultValue());
+    }
+
+    private interface Calls {
+        Object call(String method, Object[] arguments);
+    }
+
+    private static <T> T proxy(Class<T> type, Calls calls) {
+        return type.cast(Proxy.newProxyInstance(
+                Announced.class.getClassLoader(),
+                new Class<?>[] {type},
+                (proxy, method, arguments) -> calls.call(method.getName(), arguments)));
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.cma;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.osgi.framework.Constants;
+import org.slf4j.helpers.NOPLogger;
+
+/** What is announced, by the kernel's nodes and by the configuration. */
+class CmaHeapTest {
+    private static final String FOLDER = "/dev/dma_heap/";
+
+    private final Announced announced = new Announced();
+
+    private CmaHeap start(Syscalls syscalls, Map<String, ?> set, String pid) {
+        return new CmaHeap(
+                announced.context(),
+                Announced.config(set),
+                Map.of(Constants.SERVICE_PID, pid),
+                syscalls,
+                NOPLogger.NOP_LOGGER);
+    }
+
+    private CmaHeap start(Syscalls syscalls, Map<String, ?> set) {
+        return start(syscalls, set, CmaHeap.PID);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"default_cma_region", "linux,cma", "reserved", "default-pool"})
+    void each_name_that_kernels_have_for_it_is_found(String node) {
+        CmaHeap heap = start(kernel(Errno.ENOENT, node), Map.of());
+        Map<String, Object> properties = announced.heaps.getFirst().properties();
+        assertEquals("cma", properties.get("heap.name"));
+        assertEquals("cma", properties.get("heap.type"));
+        assertEquals("dma-heap", properties.get("heap.backend"));
+        assertEquals(true, properties.get("heap.contiguous"));
+        assertEquals(true, properties.get("heap.dmabuf"));
+        assertEquals(null, properties.get("heap.emulates"));
+        heap.withdraw();
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @Test
+    void only_the_node_that_is_configured_is_taken() {
+        Map<String, ?> set = Map.of("nodes", new String[] {"memory@42000000-contiguous"});
+        start(kernel(Errno.ENOENT, "memory@42000000-contiguous"), set).withdraw();
+
+        CmaHeap other = start(kernel(Errno.ENOENT, "reserved"), set);
+        assertEquals(List.of("contiguous"), announced.heaps.getFirst().properties().get("heap.emulates"));
+        other.withdraw();
+    }
+
+    @Test
+    void without_a_node_the_region_says_what_it_is_not() {
+        CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("exports", "memfd"));
+        Map<String, Object> properties = announced.heaps.getFirst().properties();
+        assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
+        assertEquals(false, properties.get("heap.contiguous"));
+        assertEquals(4096L, properties.get("heap.contiguous.max"));
+        assertEquals(false, properties.get("heap.dmabuf"));
+        HeapExporter exporter = announced.heaps.getFirst().exporter();
+        assertEquals(64L << 20, exporter.usage().capacity().orElseThrow());
+        assertEquals(64L << 20, assertInstanceOf(RegionMap.class, exporter).size());
+        heap.withdraw();
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @Test
+    void each_configuration_with_a_name_is_a_region_of_its_own() {
+        CmaHeap camera = start(kernel(Errno.ENOENT), Map.of("size", "1M"), "org.dmabuf.heap.cma~camera");
+        CmaHeap video = start(kernel(Errno.ENOENT), Map.of("size", "2M"), "org.dmabuf.heap.cma~video");
+        assertEquals(
+                List.of("camera", "video"),
+                announced.heaps.stream().map(h -> h.properties().get("heap.name")).toList());
+        assertEquals(
+                List.of(1L << 20, 2L << 20),
+                announced.heaps.stream()
+                        .map(h -> h.exporter().usage().capacity().orElseThrow())
+                        .toList());
+        camera.withdraw();
+        video.withdraw();
+    }
+
+    @Test
+    void a_node_that_is_required_and_missing_is_named() {
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap")));
+        assertEquals(Errno.ENOENT, refusal.errno());
+        assertEquals(
+                "heap 'cma': /dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved"
+                        + " default-pool); take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at"
+                        + " boot), or name its node in nodes of org.dmabuf.heap.cma",
+                refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @Test
+    void a_node_that_may_not_be_opened_is_told() {
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> start(kernel(Errno.EACCES), Map.of("backend", "dma-heap")));
+        assertEquals(Errno.EACCES, refusal.errno());
+        assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/reserved) failed"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("60-dmaheap.rules"), refusal.getMessage());
+    }
+
+    @Test
+    void a_shortage_of_the_moment_decides_nothing() {
+        assertThrows(HeapException.class, () -> start(kernel(Errno.EMFILE), Map.of()));
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "backend, best", "exports, everything", "size, much", "size, 5000", "size, 0", "alignment_cap, 3M",
+        "alignment_cap, 1K"
+    })
+    void what_cannot_be_is_refused_and_nothing_is_announced(String setting, String value) {
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> start(kernel(Errno.ENOENT), Map.of(setting, value)));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(refusal.getMessage().startsWith("heap 'cma': "), refusal.getMessage());
+        assertEquals(List.of(), announced.heaps);
+    }
+
+    /**
+     * A kernel that seems to have heaps: what it calls a dma-buf is a memfd of the running kernel.
+     *
+     * @param otherwise how it refuses to open any other node
+     * @param nodes what is in the folder
+     */
+    private static Syscalls kernel(Errno otherwise, String... nodes) {
+        Syscalls linux = Syscalls.linux();
+        List<String> there = new ArrayList<>(List.of(nodes));
+        return (Syscalls) Proxy.newProxyInstance(
+                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
+                    switch (method.getName()) {
+                        case "open" -> {
+                            String path = a[0].toString();
+                            if (path.startsWith(FOLDER)) {
+                                return there.contains(path.substring(FOLDER.length()))
+                                        ? linux.open("/dev/null", (int) a[1])
+                                        : -otherwise.number();
+                            }
+                        }
+                        case "dmaHeapAllocate" -> {
+                            int fd = linux.memfdCreate("dma-buf", 0x3); // MFD_CLOEXEC | MFD_ALLOW_SEALING
+                            linux.fallocate(fd, 0, 0, Bytes.wholePages((long) a[1]));
+                            return fd;
+                        }
+                        case "dmaBufSync", "dmaBufSetName" -> {
+                            return 0;
+                        }
+                        default -> {}
+                    }
+                    try {
+                        return method.invoke(linux, a);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+}
