@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.LazyRegionLayout;
+import org.dmabuf.heap.linux.LazyRegionSource;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The region that stands for contiguous memory, with dma-bufs of its ranges. */
+class LazyRegionIT {
+    private static final long MIB = 1 << 20;
+    private static final long BUFFER = 64 << 10;
+    private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final Path HUGE = Path.of("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+
+    private final Syscalls syscalls = Syscalls.linux();
+
+    private static LazyRegionSource open(long size) {
+        return LazyRegionSource.open(
+                "cma",
+                new LazyRegionLayout(size, MIB, RegionLayout.Exports.UDMABUF, "its size"),
+                Syscalls.linux(),
+                Headroom.machine());
+    }
+
+    private record Request(long size, boolean exportable) implements HeapRequest {
+        @Override
+        public long alignment() {
+            return 1;
+        }
+
+        @Override
+        public long heapFlags() {
+            return 0;
+        }
+
+        @Override
+        public Access exports() {
+            return Access.READ_WRITE;
+        }
+
+        @Override
+        public String name() {
+            return "";
+        }
+    }
+
+    /** Whether the machine gives huge pages to such files unasked or not: of these a hole takes back no part. */
+    @ParameterizedTest
+    @ValueSource(strings = {"never", "always"})
+    void a_peer_that_outlives_its_buffer_neither_sees_nor_changes_what_comes_to_its_place(String huge)
+            throws IOException {
+        Files.writeString(HUGE, huge);
+        try (LazyRegionSource region = open(4 * MIB)) {
+            HeapBuffer before = region.allocate(new Request(BUFFER, false));
+            before.map(Access.READ_WRITE).fill((byte) 1);
+            HeapBuffer buffer = region.allocate(new Request(BUFFER, true));
+            buffer.map(Access.READ_WRITE).fill((byte) 2);
+            HeapBuffer behind = region.allocate(new Request(4 * MIB - 2 * BUFFER - MIB, false));
+            behind.map(Access.READ_WRITE).fill((byte) 3);
+            List<HeapBuffer> rest = takeRest(region);
+            try (OwnedFd peer = new Fd(syscalls, syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0));
+                    Arena arena = Arena.ofConfined()) {
+                MemorySegment old = new Mmap(syscalls).map(peer, BUFFER, Access.READ_WRITE, arena);
+                buffer.release();
+                HeapBuffer next = region.allocate(new Request(BUFFER, true));
+                MemorySegment fresh = next.map(Access.READ_WRITE);
+                assertAll(0, fresh);
+                fresh.fill((byte) 4);
+                assertAll(2, old);
+                old.fill((byte) 5);
+                assertAll(4, fresh);
+                assertAll(1, before.map(Access.READ));
+                assertAll(3, behind.map(Access.READ));
+                next.release();
+            }
+            Stream.of(before, behind).forEach(HeapBuffer::release);
+            rest.forEach(HeapBuffer::release);
+            assertEquals(4 * MIB, region.usage().free().orElseThrow());
+        } finally {
+            Files.writeString(HUGE, "never");
+        }
+    }
+
+    /** So that there is one place only for the next buffer, that of the last. */
+    private static List<HeapBuffer> takeRest(LazyRegionSource region) {
+        List<HeapBuffer> rest = new ArrayList<>();
+        while (region.usage().free().orElseThrow() > 0) {
+            rest.add(region.allocate(new Request(region.usage().largestFree().orElseThrow(), false)));
+        }
+        return rest;
+    }
+
+    private static void assertAll(int value, MemorySegment segment) {
+        for (long offset = 0; offset < segment.byteSize(); offset += 512) {
+            assertEquals(value, segment.get(ValueLayout.JAVA_BYTE, offset), "at " + offset);
+        }
+    }
+}
