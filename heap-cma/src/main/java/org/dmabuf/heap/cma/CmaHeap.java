@@ -52,8 +52,8 @@ public final class CmaHeap {
     private static final int NO_ID = -1;
 
     /**
-     * What can be configured. A change takes the heap away and brings another; buffers of the old one live on. Sizes are
-     * bytes, or have K, M, G or T behind them.
+     * What can be configured. A change takes the heap away and brings another; buffers of the old one live on. Sizes
+     * are bytes, or have K, M, G or T behind them.
      */
     @ObjectClassDefinition(
             name = "DMA-BUF contiguous heap",
@@ -74,7 +74,7 @@ public final class CmaHeap {
                 max = "63")
         int heap_id() default NO_ID;
 
-        /** {@return {@code heap.priority}: below the others but the secure heap's, since contiguous memory is scarce} */
+        /** {@return {@code heap.priority}: below the others but the secure heap's: contiguous memory is scarce} */
         @AttributeDefinition(
                 name = "Priority",
                 description = "A heap of higher priority is asked first by requests that name none")
@@ -94,7 +94,8 @@ public final class CmaHeap {
         /** {@return the kernel's names of contiguous heaps, the first that serves is taken} */
         @AttributeDefinition(
                 name = "Nodes",
-                description = "Names of contiguous heaps below /dev/dma_heap, with blanks between; the first that serves")
+                description = "Names of contiguous heaps below /dev/dma_heap, with blanks between; the first that"
+                        + " serves")
         String[] nodes() default {"default_cma_region", "linux,cma", "reserved", "default-pool"};
 
         /** {@return bytes of the region that stands for the kernel's heap, in whole pages} */
@@ -107,8 +108,8 @@ public final class CmaHeap {
         /** {@return the most that buffers of the region are aligned to} */
         @AttributeDefinition(
                 name = "Alignment cap",
-                description = "Buffers of the region are aligned to the power of two that is not below their size, and to"
-                        + " no more than this;"
+                description = "Buffers of the region are aligned to the power of two that is not below their size, and"
+                        + " to no more than this;"
                         + " 1M is the kernel's own, unless CONFIG_CMA_ALIGNMENT says otherwise")
         String alignment_cap() default "1M";
 

@@ -63,8 +63,8 @@ final class LazyRegion {
     /**
      * Makes a region without memory.
      *
-     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the kernel
-     *     has it
+     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the
+     *     kernel has it
      */
     static LazyRegion open(String heap, LazyRegionLayout layout, Syscalls syscalls, Headroom headroom) {
         if (layout.alignmentCap() < Bytes.PAGE || Long.bitCount(layout.alignmentCap()) != 1) {
@@ -163,7 +163,9 @@ final class LazyRegion {
                 "heap '" + heap + "': " + Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
                         + ", do not fit: " + Bytes.text(now.free()) + " free, largest run "
                         + Bytes.text(now.largestFree())
-                        + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty()) + " that the kernel did not take back")
+                        + (now.dirty() == 0
+                                ? ""
+                                : ", " + Bytes.text(now.dirty()) + " that the kernel did not take back")
                         + "; raise " + layout.setting() + " or close a buffer");
     }
 

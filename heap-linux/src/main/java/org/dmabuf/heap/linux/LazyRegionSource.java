@@ -12,14 +12,14 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Stands for the kernel's contiguous heaps where there are none: a region of a size of its own, in which each buffer has
- * one piece, aligned as the kernel aligns it. It refuses what a contiguous heap would refuse: a request for which no
- * single piece is left, although bytes are free. Its memory is not contiguous, and it is announced as an emulation.
+ * Stands for the kernel's contiguous heaps where there are none: a region of a size of its own, in which each buffer
+ * has one piece, aligned as the kernel aligns it. It refuses what a contiguous heap would refuse: a request for which
+ * no single piece is left, although bytes are free. Its memory is not contiguous, and it is announced as an emulation.
  *
  * <p>The region takes memory when a buffer needs it, after a look at what the machine has left, and gives it back with
  * the release. An exported buffer is a dma-buf of its range where this process may use {@value UdmabufSource#DEVICE},
- * elsewhere a memfd of its own for which the range stays empty. A peer that outlives its buffer keeps the memory and not
- * the place: the kernel's heaps keep both.
+ * elsewhere a memfd of its own for which the range stays empty. A peer that outlives its buffer keeps the memory and
+ * not the place: the kernel's heaps keep both.
  *
  * <p>The region lives until it was closed and the last buffer was released.
  */
@@ -56,8 +56,8 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
      * @param syscalls the kernel
      * @param headroom what the machine has left
      * @return a source, to be closed
-     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the kernel
-     *     has it
+     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the
+     *     kernel has it
      */
     public static LazyRegionSource open(
             String heap, LazyRegionLayout layout, Syscalls syscalls, Headroom headroom) {
@@ -97,7 +97,7 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
         };
     }
 
-    /** {@return why exported buffers are no dma-bufs though they might have been, empty when they are or must not be} */
+    /** {@return why exported buffers are no dma-bufs though they might be, empty when they are or must not be} */
     public String passedOver() {
         return passedOver;
     }

@@ -6,8 +6,8 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A range of a {@link LazyRegion} that has memory until the release. A descriptor is made when it is first asked for, as
- * a dma-buf of the range; it shows nothing of the neighbours, nor of who has the range later.
+ * A range of a {@link LazyRegion} that has memory until the release. A descriptor is made when it is first asked for,
+ * as a dma-buf of the range; it shows nothing of the neighbours, nor of who has the range later.
  */
 final class LazySlice implements HeapBuffer {
     private static final int NONE = -1;

@@ -220,7 +220,8 @@ class LazyRegionSourceTest {
     @Test
     void memory_that_the_kernel_does_not_give_after_all_leaves_nothing_behind() {
         AtomicInteger left = new AtomicInteger(1);
-        syscalls.answerEach("madvise", () -> left.getAndDecrement() > 0 ? -Errno.EINTR.number() : -Errno.EFAULT.number());
+        syscalls.answerEach(
+                "madvise", () -> left.getAndDecrement() > 0 ? -Errno.EINTR.number() : -Errno.EFAULT.number());
         HeapException refusal = assertThrows(HeapException.class, () -> range(2 * MIB));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(SIZE, free());
