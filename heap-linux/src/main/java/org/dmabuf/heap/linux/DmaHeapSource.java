@@ -24,6 +24,10 @@ public final class DmaHeapSource implements MemorySource {
     private static final int O_RDWR = 0x2;
     private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
 
+    private static final class Machine {
+        static final long MEMORY = new MachineMemory().total();
+    }
+
     private final String heap;
     private final Syscalls syscalls;
     /** Null for a heap whose memory is none of the machine's. */
@@ -146,6 +150,7 @@ public final class DmaHeapSource implements MemorySource {
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
         if (headroom == null) {
+            requireLessThanAllMemory(size);
             return make(name, size, exportable);
         }
         headroom.reserve(heap, size);
@@ -153,6 +158,18 @@ public final class DmaHeapSource implements MemorySource {
             return make(name, size, exportable);
         } finally {
             headroom.settle(size);
+        }
+    }
+
+    /** The kernel knows best what its heap has, but is not asked for what no machine like this can have. */
+    private void requireLessThanAllMemory(long size) {
+        long all = Machine.MEMORY;
+        if (size > all) {
+            throw new HeapException(
+                    Errno.ENOMEM,
+                    heap,
+                    "heap '" + heap + "': " + Bytes.text(size) + " are more than this machine's memory, "
+                            + Bytes.text(all) + "; ask for less");
         }
     }
 

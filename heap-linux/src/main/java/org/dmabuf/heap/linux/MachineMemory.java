@@ -55,6 +55,11 @@ final class MachineMemory {
         return new Headroom.Reading(available, limit);
     }
 
+    /** {@return bytes of memory that the machine has in all; 0 when that cannot be read} */
+    long total() {
+        return field(proc.resolve("meminfo"), "MemTotal:", 1024).orElse(0);
+    }
+
     /** The cgroup of this process and those above it. In a container the path may be the host's: then only the top is there. */
     private static List<Cgroup> limited(Path proc, Path mount) {
         List<Cgroup> found = new ArrayList<>();
