@@ -5,12 +5,16 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assert.assertTrue;
 
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import javax.inject.Inject;
+import org.apache.felix.service.command.CommandProcessor;
+import org.apache.felix.service.command.CommandSession;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.DmaBuf;
@@ -27,6 +31,7 @@ import org.ops4j.pax.exam.Option;
 import org.ops4j.pax.exam.junit.PaxExam;
 import org.ops4j.pax.exam.spi.reactors.ExamReactorStrategy;
 import org.ops4j.pax.exam.spi.reactors.PerClass;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.service.cm.ConfigurationAdmin;
@@ -134,7 +139,38 @@ public class CarveoutIT {
     }
 
     @Test
-    public void the_time_to_the_first_frame_is_printed() {
+    public void the_example_says_how_many_of_its_frames_came_from_where_and_gives_all_back() throws Exception {
+        Bundle example = framework.install(Gateway.dropIn("camera"));
+        try {
+            example.start();
+            String given = " of 12 frames of 12441600 bytes, the first mapped after \\d+ us";
+            String both = "from camera, system: camera 8, system 4" + given + "\nfrom system: system 12" + given;
+            for (String command : List.of("example:camera", "example:camera -r '(heap.export.readonly=true)'")) {
+                String said = gogo(command);
+                System.out.println(said);
+                assertTrue(said, said.matches(both));
+                Framework.await(0L, () -> framework.charged("camera") + framework.charged("system"));
+            }
+            // The system heap falls short, so the fallback is refused and not taken; what was had until then is freed.
+            String refused = assertThrows(Exception.class, () -> gogo("example:camera -r '(heap.type=carveout)'"))
+                    .toString();
+            assertTrue(refused, refused.contains("raise size in org.dmabuf.heap.carveout~camera or free a buffer"));
+            Framework.await(0L, () -> framework.charged("camera") + framework.charged("system"));
+        } finally {
+            example.uninstall();
+        }
+    }
+
+    private String gogo(String command) throws Exception {
+        var processor = context.getService(context.getServiceReference(CommandProcessor.class));
+        try (CommandSession session = processor.createSession(
+                InputStream.nullInputStream(), OutputStream.nullOutputStream(), OutputStream.nullOutputStream())) {
+            return (String) session.execute(command);
+        }
+    }
+
+    @Test
+    public void the_time_to_the_first_frame_is_printed() throws Exception {
         for (boolean exportable : new boolean[] {false, true}) {
             System.out.println("time to the first mapped frame of " + FRAME + " bytes"
                     + (exportable ? ", exportable" : "") + ": camera " + micros("camera", exportable) + " us, system "
@@ -143,7 +179,7 @@ public class CarveoutIT {
     }
 
     /** {@return the median of some} */
-    private long micros(String heap, boolean exportable) {
+    private long micros(String heap, boolean exportable) throws Exception {
         long[] nanos = new long[21];
         for (int i = 0; i < nanos.length; i++) {
             long start = System.nanoTime();
@@ -152,6 +188,8 @@ public class CarveoutIT {
                 FirstByte.write(frame, 1);
                 nanos[i] = System.nanoTime() - start;
             }
+            // The broker's thread unmaps; on a busy machine frames that it has not come to would fill the carveout.
+            Framework.await(0L, () -> framework.charged(heap));
         }
         Arrays.sort(nanos);
         return nanos[nanos.length / 2] / 1000;
