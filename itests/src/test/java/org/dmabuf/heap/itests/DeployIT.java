@@ -42,7 +42,7 @@ public class DeployIT {
         gateway = UnpackedGateway.in(folder.newFolder("a folder with a blank").toPath())
                 .startScript();
         assertEquals(
-                "heaps of a fresh gateway, under a heading", 3, gateway.run("dmaheap:list").lines().count());
+                "heaps of a fresh gateway, under a heading", 4, gateway.run("dmaheap:list").lines().count());
     }
 
     @After
