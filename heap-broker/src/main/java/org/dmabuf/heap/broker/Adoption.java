@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -63,7 +64,20 @@ final class Adoption {
         }
     }
 
+    /** As an allocation: what the client has closed counts against it until its mappings are gone. */
     private Buffer taken(Client client, OwnedFd descriptor, String name) {
+        long done = upkeep.reaper().done();
+        try {
+            return takenAtOnce(client, descriptor, name);
+        } catch (HeapException e) {
+            if (e.errno() != Errno.ENOMEM || upkeep.reaper().settle() == done) {
+                throw e;
+            }
+            return takenAtOnce(client, descriptor, name);
+        }
+    }
+
+    private Buffer takenAtOnce(Client client, OwnedFd descriptor, String name) {
         ledger.rules().requireAllowed(NAME, false, client);
         Charge charge = ledger.charge(client, account);
         long expected = Math.max(0, syscalls.size(descriptor.fd())); // what is no memory is refused below

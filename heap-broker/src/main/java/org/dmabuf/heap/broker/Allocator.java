@@ -191,8 +191,27 @@ final class Allocator {
             return listed.heap();
         }
 
-        /** A buffer of the heap with its charge, or nothing that is held or charged. */
+        /**
+         * A buffer of the heap with its charge. Memory that its client has closed, and whose mappings have ended, may be
+         * on its way back still: nobody is told that there is none before it has come.
+         */
         private Buffer charged(Heap heap) {
+            long done = upkeep.reaper().done();
+            try {
+                return chargedAtOnce(heap);
+            } catch (HeapException e) {
+                if (e.errno() != Errno.ENOMEM
+                        || upkeep.reaper().settle() == done
+                        || heap.gate().closed()) { // whoever waited for those inside may have gone on
+                    throw e;
+                }
+                endsAnywhere = false;
+                return chargedAtOnce(heap);
+            }
+        }
+
+        /** As {@link #charged}, or nothing that is held or charged. */
+        private Buffer chargedAtOnce(Heap heap) {
             Charge charge = ledger.charge(client, heap.account());
             require(charge.reserve(wanted.size()), charge, wanted.size());
             Buffer buffer = null;

@@ -7,6 +7,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,7 +34,8 @@ final class Reaper {
     private static final long LOOK_MILLIS = 50;
 
     private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger waiting = new AtomicInteger();
+    private final AtomicLong submitted = new AtomicLong();
+    private final AtomicLong done = new AtomicLong();
     private final long patience;
 
     private volatile Worker worker = new Worker();
@@ -64,11 +66,10 @@ final class Reaper {
      * @param work tells by toString() what it is, should it throw or hang
      */
     void submit(Runnable work) {
-        waiting.incrementAndGet();
+        submitted.incrementAndGet();
         queue.add(work);
         if (stopped) {
             if (queue.remove(work)) { // and no other: that may hang, and is not the caller's
-                waiting.decrementAndGet();
                 perform(work);
             }
             return;
@@ -89,6 +90,7 @@ final class Reaper {
     void await(Runnable work) {
         Worker first = worker;
         if (!first.thread.isAlive() || first.thread == Thread.currentThread()) {
+            submitted.incrementAndGet();
             perform(work);
             return;
         }
@@ -128,11 +130,9 @@ final class Reaper {
 
     /** Does some of the work on the calling thread when there is much of it. */
     void help() {
-        if (waiting.get() > 0) {
-            relieve(worker);
-        }
-        for (int i = 0; i < 2 && waiting.get() > BACKLOG; i++) {
-            Runnable work = next();
+        relieve(worker);
+        for (int i = 0; i < 2 && undone() > BACKLOG; i++) {
+            Runnable work = queue.poll();
             if (work != null) {
                 perform(work);
             }
@@ -141,9 +141,28 @@ final class Reaper {
 
     /** Does all the work that is there on the calling thread, along with the reaper. */
     void drain() {
-        for (Runnable work = next(); work != null; work = next()) {
+        for (Runnable work = queue.poll(); work != null; work = queue.poll()) {
             perform(work);
         }
+    }
+
+    /** {@return how many pieces of work were ever done} */
+    long done() {
+        return done.get();
+    }
+
+    /**
+     * Has done what was handed over before the call, on the calling thread as far as nobody is at it; what others are
+     * at it awaits, for no longer than the patience.
+     *
+     * @return how many pieces of work were ever done
+     */
+    long settle() {
+        drain();
+        if (undone() > hanging.get()) { // who hangs is not waited for again and again
+            await(() -> {}); // comes after what the reaper is at
+        }
+        return done.get();
     }
 
     /**
@@ -172,13 +191,13 @@ final class Reaper {
             last = worker;
         }
         if (last.thread.isAlive() && !queue.isEmpty()) {
-            LOG.warn("stopped with {} ends of mappings and buffers still to come", waiting.get());
+            LOG.warn("stopped with {} ends of mappings and buffers still to come", queue.size());
         }
     }
 
     /** Has another worker do what is behind work that hangs. */
     private void relieve(Worker does) {
-        if (!stopped && waiting.get() > 0 && does.hangs() && hanging.get() < MOST_HANGING) {
+        if (!stopped && !queue.isEmpty() && does.hangs() && hanging.get() < MOST_HANGING) {
             synchronized (this) {
                 if (!stopped) {
                     replace(does);
@@ -206,19 +225,18 @@ final class Reaper {
         return true;
     }
 
-    private Runnable next() {
-        Runnable work = queue.poll();
-        if (work != null) {
-            waiting.decrementAndGet();
-        }
-        return work;
+    /** {@return how many pieces of work wait or are under way} */
+    private long undone() {
+        return submitted.get() - done.get();
     }
 
-    private static void perform(Runnable work) {
+    private void perform(Runnable work) {
         try {
             work.run();
         } catch (Throwable e) { // what waits behind it is others'
             LOG.error("{} failed", work, e);
+        } finally {
+            done.incrementAndGet();
         }
     }
 
@@ -239,7 +257,7 @@ final class Reaper {
         /** Until there is nothing to do any more, or it was taken to hang and another does the rest. */
         private void run() {
             while (worker == this) {
-                Runnable work = next();
+                Runnable work = queue.poll();
                 if (work != null) {
                     since = System.nanoTime();
                     current = work;

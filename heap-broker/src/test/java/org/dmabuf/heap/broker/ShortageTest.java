@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Memory that a client has closed is not missing, though another thread is still to unmap it. */
+class ShortageTest {
+    private static final long SIZE = 4096;
+
+    private final BrokerParts broker = new BrokerParts();
+    /** Whether the heap of {@link #one} has its only buffer out. */
+    private final AtomicBoolean out = new AtomicBoolean();
+
+    private final AtomicInteger refused = new AtomicInteger();
+
+    @AfterEach
+    void nothing_is_left() {
+        broker.close();
+        for (Heap heap : broker.table.present()) {
+            assertEquals(0, heap.account().buffers(), heap::toString);
+        }
+    }
+
+    /** Memory of a heap that has one buffer. */
+    private class Only extends FakeMemory {
+        Only() {
+            super(SIZE);
+        }
+
+        @Override
+        public void release() {
+            super.release();
+            out.set(false);
+        }
+    }
+
+    /** A heap that has one buffer. */
+    private FakeHeap one(Runnable whenRefused) {
+        FakeHeap heap = new FakeHeap(_ -> {
+            if (!out.compareAndSet(false, true)) {
+                refused.incrementAndGet();
+                whenRefused.run();
+                throw new HeapException(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
+            }
+            return new Only();
+        });
+        broker.heap("one", heap);
+        return heap;
+    }
+
+    /** Has the reaper at work until a moment comes; what is handed to it waits behind. */
+    private void busyUntil(CountDownLatch moment) {
+        CountDownLatch begun = new CountDownLatch(1);
+        broker.reaper.submit(() -> {
+            begun.countDown();
+            await(moment);
+        });
+        await(begun);
+    }
+
+    private static void await(CountDownLatch moment) {
+        try {
+            assertTrue(moment.await(30, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private void useAndClose() {
+        Lease used = broker.allocate(SIZE);
+        try (Arena arena = Arena.ofConfined()) {
+            used.map(Access.READ_WRITE, arena);
+        }
+        used.close();
+    }
+
+    @Test
+    void a_heap_whose_buffer_waits_to_be_unmapped_is_asked_again_when_it_is() {
+        FakeHeap heap = one(() -> {});
+        CountDownLatch released = new CountDownLatch(1);
+        busyUntil(released);
+        useAndClose();
+        FakeMemory first = heap.memory();
+        broker.reaper.submit(released::countDown); // behind the end of the mapping
+        try (Lease again = broker.allocate(SIZE)) {
+            assertTrue(first.released());
+            assertEquals("one", again.heapName());
+        }
+        assertEquals(1, refused.get());
+        assertEquals(Map.of(), broker.client.account().failures().byCause());
+    }
+
+    @Test
+    void a_heap_whose_buffer_is_being_unmapped_is_asked_again_when_it_is() {
+        CountDownLatch moment = new CountDownLatch(1);
+        CountDownLatch begun = new CountDownLatch(1);
+        FakeHeap heap = new FakeHeap(_ -> {
+            if (!out.compareAndSet(false, true)) {
+                refused.incrementAndGet();
+                moment.countDown();
+                throw new HeapException(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
+            }
+            return new Only() {
+                @Override
+                public void unmap(MemorySegment mapping) {
+                    super.unmap(mapping);
+                    begun.countDown();
+                    ShortageTest.await(moment);
+                }
+            };
+        });
+        broker.heap("one", heap);
+        useAndClose();
+        await(begun); // by the reaper, which nobody can help any more
+        broker.allocate(SIZE).close();
+        assertEquals(1, refused.get());
+    }
+
+    @Test
+    void a_client_whose_quota_waits_to_be_given_back_is_not_refused() throws Exception {
+        broker.heap("one", new FakeHeap());
+        broker.ledger.apply(Rules.of(new String[0], new String[] {"*=4K"}, new String[0], new String[0]));
+        CountDownLatch released = new CountDownLatch(1);
+        busyUntil(released);
+        useAndClose();
+        broker.reaper.submit(released::countDown);
+        broker.allocate(SIZE).close();
+    }
+
+    @Test
+    void a_heap_that_is_full_is_asked_once_when_nothing_was_on_its_way_back() {
+        one(() -> {});
+        Lease held = broker.allocate(SIZE);
+        assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, () -> broker.allocate(SIZE)).errno());
+        assertEquals(1, refused.get());
+        held.close();
+    }
+
+    @Test
+    void a_heap_that_has_left_meanwhile_is_not_entered_again() {
+        AtomicBoolean left = new AtomicBoolean();
+        FakeHeap heap = one(() -> {
+            if (left.compareAndSet(false, true)) {
+                broker.remove(broker.table.present().getFirst());
+            }
+        });
+        CountDownLatch released = new CountDownLatch(1);
+        busyUntil(released);
+        useAndClose();
+        broker.reaper.submit(released::countDown);
+        assertThrows(HeapException.class, () -> broker.allocate(SIZE));
+        assertEquals(2, heap.asked().size()); // the one that was used, and the one that was refused
+    }
+}
