@@ -66,11 +66,11 @@ final class Adoption {
 
     /** As an allocation: what the client has closed counts against it until its mappings are gone. */
     private Buffer taken(Client client, OwnedFd descriptor, String name) {
-        long done = upkeep.reaper().done();
+        long before = upkeep.moment();
         try {
             return takenAtOnce(client, descriptor, name);
         } catch (HeapException e) {
-            if (e.errno() != Errno.ENOMEM || upkeep.reaper().settle() == done) {
+            if (e.errno() != Errno.ENOMEM || !upkeep.hasComeBack(before)) {
                 throw e;
             }
             return takenAtOnce(client, descriptor, name);

@@ -196,12 +196,12 @@ final class Allocator {
          * on its way back still: nobody is told that there is none before it has come.
          */
         private Buffer charged(Heap heap) {
-            long done = upkeep.reaper().done();
+            long before = upkeep.moment();
             try {
                 return chargedAtOnce(heap);
             } catch (HeapException e) {
                 if (e.errno() != Errno.ENOMEM
-                        || upkeep.reaper().settle() == done
+                        || !upkeep.hasComeBack(before)
                         || heap.gate().closed()) { // whoever waited for those inside may have gone on
                     throw e;
                 }

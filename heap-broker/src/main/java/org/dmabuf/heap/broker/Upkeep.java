@@ -14,6 +14,23 @@ import org.dmabuf.heap.linux.Peers;
  * @param journal is told of its end
  */
 record Upkeep(Reaper reaper, Descriptors descriptors, Optional<Peers> peers, Journal journal) {
+    /** {@return a moment, for {@link #hasComeBack}} */
+    long moment() {
+        return reaper.done();
+    }
+
+    /**
+     * Waits for what is on its way back to the heaps: the ends of mappings and buffers that were handed over, and the
+     * charges of buffers that peers do not hold any more.
+     *
+     * @param since a moment
+     * @return whether there was any since then, so that it is worth while to ask again
+     */
+    boolean hasComeBack(long since) {
+        int gone = peers.isPresent() ? peers.get().look() : 0;
+        return reaper.settle() != since || gone > 0;
+    }
+
     Upkeep withoutPeers() {
         return new Upkeep(reaper, descriptors, Optional.empty(), journal);
     }

@@ -23,8 +23,13 @@ final class Pace {
         return due - now;
     }
 
-    void slower(long now) {
+    /** {@return whether it is time to ask; if so, the next time is later than the last was} */
+    boolean isDue(long now) {
+        if (dueIn(now) > 0) {
+            return false;
+        }
         interval = Math.min(2 * interval, LONGEST_NANOS);
         due = now + interval;
+        return true;
     }
 }

@@ -33,6 +33,8 @@ final class PeerTable {
     private static final int RETRY_MILLIS = 50;
     /** How long a close waits for a callback that runs. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+    /** How long an answer serves those who are in want of memory: each asks a file for each dma-buf. */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     /** The one of all who use the running kernel; guarded by the class. */
     private static PeerTable shared;
@@ -50,6 +52,7 @@ final class PeerTable {
     private int wake = NONE;
     private Thread thread;
     private boolean closed;
+    private long lookedAt = System.nanoTime() - LOOK_NANOS;
 
     PeerTable(Syscalls syscalls, PeerCalls calls) {
         this.syscalls = syscalls;
@@ -312,7 +315,7 @@ final class PeerTable {
                         return;
                     }
                     calls.read(wake, counter);
-                    lookAround(ready);
+                    lookAround(ready, false);
                 }
                 run(ready);
             } catch (Throwable e) { // nobody else would wait
@@ -359,19 +362,32 @@ final class PeerTable {
         return millis == NONE ? due : Math.min(millis, due);
     }
 
-    private void lookAround(List<PeerWatch> ready) {
+    /** {@return how many were told that their peers have gone} */
+    int look() {
+        List<PeerWatch> ready = new ArrayList<>();
+        synchronized (this) {
+            long now = System.nanoTime();
+            if (closed || now - lookedAt < LOOK_NANOS) {
+                return 0;
+            }
+            lookedAt = now;
+            lookAround(ready, true);
+        }
+        run(ready);
+        return ready.size();
+    }
+
+    private void lookAround(List<PeerWatch> ready, boolean atAll) {
         if (awaitedMemfds > 0) {
             lookAtMemfds(ready);
         }
         long now = System.nanoTime();
         for (FollowedFile.DmaBuf file : List.copyOf(dmaBufs.values())) {
-            if (file.awaited() && file.pace.dueIn(now) <= 0) {
-                file.pace.slower(now);
+            if (file.awaited() && (file.pace.isDue(now) || atAll)) {
                 lookAt(file, ready);
             }
         }
-        if (secrets.awaited() && secrets.pace.dueIn(now) <= 0) {
-            secrets.pace.slower(now);
+        if (secrets.awaited() && (secrets.pace.isDue(now) || atAll)) {
             lookAtSecrets(ready);
         }
     }

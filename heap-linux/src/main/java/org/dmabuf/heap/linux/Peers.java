@@ -49,6 +49,21 @@ public final class Peers implements AutoCloseable {
         return table().watch(this, heap, size, fd);
     }
 
+    /**
+     * Asks the kernel now about all that is waited for, before somebody is refused for want of what a peer may hold no
+     * longer. Who is refused again and again does not ask each time: what was asked within the last 10 ms is not asked
+     * again. Callbacks run before the call returns; what is waited for through other objects is told as well.
+     *
+     * @return how many were told
+     */
+    public int look() {
+        PeerTable asked;
+        synchronized (this) {
+            asked = closed ? null : table;
+        }
+        return asked == null ? 0 : asked.look();
+    }
+
     private synchronized PeerTable table() {
         if (closed) {
             throw new IllegalStateException("nobody waits for peers any more");

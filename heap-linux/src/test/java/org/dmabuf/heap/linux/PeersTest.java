@@ -488,6 +488,31 @@ class PeersTest {
     }
 
     @Test
+    void who_is_in_want_of_memory_does_not_wait_until_a_dma_buf_is_asked_after_again() {
+        try (Peers counted = counted()) {
+            OwnedFd fd = memfd(syscalls);
+            kernel.count = "count:\t2\n";
+            PeerWatch watch = counted.watch("camera", SIZE, fd.fd());
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            int asked = kernel.asked.get();
+            await("asked after seldom", () -> kernel.asked.get() > asked + 3);
+            assertEquals(0, counted.look());
+            int looked = kernel.asked.get();
+            for (int i = 0; i < 1000; i++) {
+                counted.look();
+            }
+            assertTrue(kernel.asked.get() - looked < 500, "an answer serves for a while");
+            kernel.count = "count:\t1\n";
+            while (counted.look() == 0 && gone.get() == 0) {
+                Thread.onSpinWait();
+            }
+            assertEquals(1, gone.get());
+            assertEquals(0, counted.look());
+        }
+    }
+
+    @Test
     void all_who_follow_one_dma_buf_do_so_through_one_descriptor() throws IOException {
         PeerTable table = countedTable();
         try (Peers broker = new Peers(table);

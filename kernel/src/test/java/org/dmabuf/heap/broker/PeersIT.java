@@ -179,6 +179,23 @@ class PeersIT {
         assertCharged(heap, 0, 0);
     }
 
+    /** The thread that asks after peers does so after 50 ms and more. */
+    @ParameterizedTest
+    @ValueSource(strings = {"system", "udmabuf"})
+    void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {
+        ledger.apply(Rules.of(new String[0], new String[] {"*=1M"}, new String[0], new String[0]));
+        DmaBuf buffer = allocate(heap);
+        OwnedFd fd = buffer.exportFd();
+        buffer.close();
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> allocate(heap)).errno());
+        Thread.sleep(10); // for so long the answer to that is taken for true
+        fd.close();
+        allocate(heap).close();
+        awaitBytes(0);
+    }
+
     private void assertCharged(String heap, long live, long lingering) {
         Figures figures = heaps.stream()
                 .filter(one -> one.name().equals(heap))
