@@ -70,8 +70,8 @@ public final class HeapConverter implements Converter {
 
     private static String heaps(Collection<?> heaps) {
         Table table = new Table(
-                "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "FREE ", "LARGEST ", "BUFFERS ",
-                "LIVE ", "LINGERING ");
+                "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "CAPACITY ", "FREE ", "LARGEST ",
+                "BUFFERS ", "LIVE ", "LINGERING ");
         for (Object one : heaps) {
             HeapInfo heap = (HeapInfo) one;
             Map<String, Object> properties = heap.properties();
@@ -83,6 +83,7 @@ public final class HeapConverter implements Converter {
                     Boolean.TRUE.equals(properties.get(HeapProperties.DMABUF)) ? "yes" : "no",
                     text(properties, HeapProperties.EMULATES),
                     heap.state().toString().toLowerCase(Locale.ROOT),
+                    bytes(heap.usage().capacity()),
                     bytes(heap.usage().free()),
                     bytes(heap.usage().largestFree()),
                     Long.toString(heap.liveBuffers()),

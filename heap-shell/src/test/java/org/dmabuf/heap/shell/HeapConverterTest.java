@@ -49,7 +49,7 @@ class HeapConverterTest {
             "its name is taken",
             Map.of("heap.name", "cma", "heap.emulates", new String[] {"contiguous", "protected"}, "heap.dmabuf", true),
             "org.example.cma",
-            HeapUsage.unknown(),
+            HeapUsage.unknown().withCapacity(64 << 20),
             0,
             0,
             0,
@@ -61,12 +61,12 @@ class HeapConverterTest {
     void heaps_are_a_table_with_aligned_columns() {
         String table =
             """
-            NAME    ID  TYPE    BACKEND  DMA-BUF  EMULATES              STATE       FREE  LARGEST  BUFFERS     LIVE\
-              LINGERING
-            system   0  system  memfd    no       -                     serving   23 GiB        -        2    8 KiB\
-                  4 KiB
-            cma      -  -       -        yes      contiguous,protected  shadowed       -        -        0  0 bytes\
-                0 bytes""";
+            NAME    ID  TYPE    BACKEND  DMA-BUF  EMULATES              STATE     CAPACITY    FREE  LARGEST  BUFFERS\
+                 LIVE  LINGERING
+            system   0  system  memfd    no       -                     serving          -  23 GiB        -        2\
+                8 KiB      4 KiB
+            cma      -  -       -        yes      contiguous,protected  shadowed    64 MiB       -        -        0\
+              0 bytes    0 bytes""";
         assertEquals(table, text(List.of(SYSTEM, CMA), Converter.INSPECT));
     }
 
