@@ -124,7 +124,7 @@ public final class MemfdSource implements MemorySource {
                     throw Refusal.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
                 }
                 return new ReadOnlyExportBuffer(syscalls, mmap, kept, readOnly);
-            } catch (HeapException e) {
+            } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 if (readOnly >= 0) {
                     syscalls.close(readOnly);
