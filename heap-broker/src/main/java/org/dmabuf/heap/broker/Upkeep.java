@@ -16,7 +16,7 @@ import org.dmabuf.heap.linux.Peers;
 record Upkeep(Reaper reaper, Descriptors descriptors, Optional<Peers> peers, Journal journal) {
     /** {@return a moment, for {@link #hasComeBack}} */
     long moment() {
-        return reaper.done();
+        return reaper.done() + (peers.isPresent() ? peers.get().told() : 0);
     }
 
     /**
@@ -27,8 +27,7 @@ record Upkeep(Reaper reaper, Descriptors descriptors, Optional<Peers> peers, Jou
      * @return whether there was any since then, so that it is worth while to ask again
      */
     boolean hasComeBack(long since) {
-        int gone = peers.isPresent() ? peers.get().look() : 0;
-        return reaper.settle() != since || gone > 0;
+        return reaper.settle() + (peers.isPresent() ? peers.get().look() : 0) != since;
     }
 
     Upkeep withoutPeers() {

@@ -35,6 +35,8 @@ final class PeerTable {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
     /** How long an answer serves those who are in want of memory: each asks a file for each dma-buf. */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    /** How long these wait for callbacks that others run, which are short. */
+    private static final long TELL_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     /** The one of all who use the running kernel; guarded by the class. */
     private static PeerTable shared;
@@ -53,6 +55,11 @@ final class PeerTable {
     private Thread thread;
     private boolean closed;
     private long lookedAt = System.nanoTime() - LOOK_NANOS;
+    /** Who runs callbacks now. */
+    private int telling;
+
+    /** How many callbacks have run. Written under the lock. */
+    private volatile long told;
 
     PeerTable(Syscalls syscalls, PeerCalls calls) {
         this.syscalls = syscalls;
@@ -192,6 +199,7 @@ final class PeerTable {
                     wakeThread();
                 }
             }
+            telling++;
         }
         run(ready);
     }
@@ -269,18 +277,29 @@ final class PeerTable {
         file.watches.clear();
     }
 
+    /** Runs callbacks, outside of the lock. The caller has counted itself among those who do. */
     private void run(List<PeerWatch> ready) {
-        for (PeerWatch watch : ready) {
+        try {
+            ready.forEach(this::run);
+        } finally {
             synchronized (this) {
-                if (watch.dropped) {
-                    continue;
-                }
+                told += ready.size();
+                telling--;
+                notifyAll();
             }
-            try {
-                watch.callback.run();
-            } catch (Throwable e) { // whoever found out is not to blame, and others wait behind it
-                LOG.log(Level.ERROR, "what was to be done when the last peer has gone failed", e);
+        }
+    }
+
+    private void run(PeerWatch watch) {
+        synchronized (this) {
+            if (watch.dropped) {
+                return;
             }
+        }
+        try {
+            watch.callback.run();
+        } catch (Throwable e) { // whoever found out is not to blame, and others wait behind it
+            LOG.log(Level.ERROR, "what was to be done when the last peer has gone failed", e);
         }
     }
 
@@ -316,6 +335,7 @@ final class PeerTable {
                     }
                     calls.read(wake, counter);
                     lookAround(ready, false);
+                    telling++;
                 }
                 run(ready);
             } catch (Throwable e) { // nobody else would wait
@@ -362,19 +382,37 @@ final class PeerTable {
         return millis == NONE ? due : Math.min(millis, due);
     }
 
-    /** {@return how many were told that their peers have gone} */
-    int look() {
+    long told() {
+        return told;
+    }
+
+    /** {@return how many callbacks have run, after all that are due now} */
+    long look() {
         List<PeerWatch> ready = new ArrayList<>();
         synchronized (this) {
             long now = System.nanoTime();
-            if (closed || now - lookedAt < LOOK_NANOS) {
-                return 0;
+            if (!closed && now - lookedAt >= LOOK_NANOS) {
+                lookedAt = now;
+                lookAround(ready, true);
             }
-            lookedAt = now;
-            lookAround(ready, true);
+            telling++;
         }
         run(ready);
-        return ready.size();
+        awaitOthers();
+        return told;
+    }
+
+    /** Waits until nobody runs callbacks, or for as long as that should take. */
+    private synchronized void awaitOthers() {
+        long deadline = System.nanoTime() + TELL_NANOS;
+        try {
+            long left;
+            while (telling > 0 && (left = deadline - System.nanoTime()) > 0) {
+                wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private void lookAround(List<PeerWatch> ready, boolean atAll) {

@@ -20,7 +20,7 @@ import org.dmabuf.heap.HeapException;
  * <p>Any thread may call any method. It holds no class of a heap but the callbacks that wait.
  */
 public final class Peers implements AutoCloseable {
-    private PeerTable table;
+    private volatile PeerTable table;
     private boolean closed;
 
     /** Takes nothing of the system before the first {@link #watch}. */
@@ -52,16 +52,20 @@ public final class Peers implements AutoCloseable {
     /**
      * Asks the kernel now about all that is waited for, before somebody is refused for want of what a peer may hold no
      * longer. Who is refused again and again does not ask each time: what was asked within the last 10 ms is not asked
-     * again. Callbacks run before the call returns; what is waited for through other objects is told as well.
+     * again. Callbacks have run when the call returns, those of other objects too, and those that other threads run, unless
+     * they take longer than they may.
      *
-     * @return how many were told
+     * @return as {@link #told()}, now
      */
-    public int look() {
-        PeerTable asked;
-        synchronized (this) {
-            asked = closed ? null : table;
-        }
+    public long look() {
+        PeerTable asked = table;
         return asked == null ? 0 : asked.look();
+    }
+
+    /** {@return how many callbacks have run up to now, of all objects; it tells whether one has since another time} */
+    public long told() {
+        PeerTable asked = table;
+        return asked == null ? 0 : asked.told();
     }
 
     private synchronized PeerTable table() {

@@ -14,6 +14,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,8 @@ import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.RegionSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.linux.UdmabufSource;
 import org.junit.jupiter.api.AfterEach;
@@ -187,13 +190,63 @@ class PeersIT {
         DmaBuf buffer = allocate(heap);
         OwnedFd fd = buffer.exportFd();
         buffer.close();
-        assertEquals(
-                Errno.ENOMEM,
-                assertThrows(HeapException.class, () -> allocate(heap)).errno());
-        Thread.sleep(10); // for so long the answer to that is taken for true
+        assertRefused(heap);
+        Thread.sleep(20); // half as long the answer to that is taken for true
         fd.close();
         allocate(heap).close();
         awaitBytes(0);
+    }
+
+    /** Of a region that the buffer fills, for somebody who asks for it meanwhile and for one who does not. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void memory_of_a_region_is_used_again_when_its_peer_was_killed_and_the_time_to_that_is_printed(boolean wanted)
+            throws IOException {
+        RegionSource region = RegionSource.open(
+                "camera",
+                RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.UDMABUF),
+                Syscalls.linux(),
+                Headroom.machine());
+        announce("camera", region);
+        long[] micros = new long[5];
+        for (int i = 0; i < micros.length; i++) {
+            DmaBuf frame = allocate("camera");
+            OwnedFd fd = frame.exportFd();
+            try (HolderProcess holder = HolderProcess.start(folder, "mapping", fd, SIZE)) {
+                fd.close();
+                frame.close();
+                assertRefused("camera");
+                long start = System.nanoTime();
+                holder.end("kill");
+                int tries = 0;
+                while (wanted ? isRefused("camera") : region.usage().free().orElseThrow() < SIZE) {
+                    assertTrue(++tries < MOST_TRIES);
+                    pause();
+                }
+                micros[i] = (System.nanoTime() - start) / 1000;
+            }
+        }
+        Arrays.sort(micros);
+        System.out.println("from a peer's SIGKILL to reuse, " + (wanted ? "when asked for" : "unasked") + ": median "
+                + micros[micros.length / 2] + " us, at most " + micros[micros.length - 1] + " us");
+        awaitBytes(0);
+    }
+
+    private void assertRefused(String heap) {
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> allocate(heap)).errno());
+    }
+
+    /** {@return whether an allocation was refused, for want of memory; else it is closed} */
+    private boolean isRefused(String heap) {
+        try {
+            allocate(heap).close();
+            return false;
+        } catch (HeapException e) {
+            assertEquals(Errno.ENOMEM, e.errno());
+            return true;
+        }
     }
 
     private void assertCharged(String heap, long live, long lingering) {
