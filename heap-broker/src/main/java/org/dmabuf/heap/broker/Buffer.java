@@ -176,7 +176,14 @@ final class Buffer {
         } catch (Throwable e) {
             LOG.error("{}: release failed, its memory may be lost", this, e);
         } finally {
+            settle();
+        }
+    }
+
+    private void settle() {
+        try {
             upkeep.journal().released(heap.name(), name, size, exported != null);
+        } finally {
             if (exported == null) {
                 charge.end();
             } else {

@@ -57,8 +57,11 @@ final class Claim extends Holding {
     /** Nobody has the lease any more. */
     void lost() {
         if (end()) {
-            buffer.reportLeak(client.bundle());
-            buffer.dropLater();
+            try {
+                buffer.reportLeak(client.bundle());
+            } finally {
+                buffer.dropLater();
+            }
         }
     }
 

@@ -3,10 +3,18 @@ package org.dmabuf.heap.broker;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.dmabuf.heap.HeapState;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** All journals there are at a moment: none in a Java without Flight Recorder and a gateway without Event Admin. */
+/**
+ * All journals there are at a moment: none in a Java without Flight Recorder and a gateway without Event Admin. One
+ * that fails is logged and harms nobody: behind it are others' bundles; an Event Admin that is being stopped throws.
+ */
 final class Journals implements Journal {
+    private static final Logger LOG = LoggerFactory.getLogger(Journals.class);
+
     /** An array that nobody changes: to walk it makes no garbage. */
     private volatile Journal[] all = {};
 
@@ -26,39 +34,65 @@ final class Journals implements Journal {
     @Override
     public Allocation allocating() {
         for (Journal journal : all) {
-            Allocation allocation = journal.allocating();
-            if (allocation != Allocation.UNRECORDED) {
-                return allocation;
+            try {
+                Allocation allocation = journal.allocating();
+                if (allocation != Allocation.UNRECORDED) {
+                    return guarded(allocation);
+                }
+            } catch (Throwable e) {
+                failed(e);
             }
         }
         return Allocation.UNRECORDED;
     }
 
+    private static Allocation guarded(Allocation allocation) {
+        return (client, heap, name, size, tried, outcome) -> {
+            try {
+                allocation.end(client, heap, name, size, tried, outcome);
+            } catch (Throwable e) {
+                failed(e);
+            }
+        };
+    }
+
     @Override
     public void released(String heap, String name, long size, boolean lingers) {
-        for (Journal journal : all) {
-            journal.released(heap, name, size, lingers);
+        for (Journal journal : all) { // with each buffer: no object is made for it
+            try {
+                journal.released(heap, name, size, lingers);
+            } catch (Throwable e) {
+                failed(e);
+            }
         }
     }
 
     @Override
     public void leaked(String heap, String client, String name, long size, String site) {
-        for (Journal journal : all) {
-            journal.leaked(heap, client, name, size, site);
-        }
+        tell(journal -> journal.leaked(heap, client, name, size, site));
     }
 
     @Override
     public void changed(String heap, String bundle, HeapState state, long buffers) {
-        for (Journal journal : all) {
-            journal.changed(heap, bundle, state, buffers);
-        }
+        tell(journal -> journal.changed(heap, bundle, state, buffers));
     }
 
     @Override
     public void lowMemory(String heap, long size, String reason) {
+        tell(journal -> journal.lowMemory(heap, size, reason));
+    }
+
+    private void tell(Consumer<Journal> news) {
         for (Journal journal : all) {
-            journal.lowMemory(heap, size, reason);
+            try {
+                news.accept(journal);
+            } catch (Throwable e) {
+                failed(e);
+            }
         }
+    }
+
+    private static void failed(Throwable e) {
+        LOG.warn("an event could not be told; what it tells of goes on", e);
     }
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Finds buffers that their clients have lost, which is when the garbage collector does, and has them released. */
 final class Leaks {
+    private static final Logger LOG = LoggerFactory.getLogger(Leaks.class);
+
     private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
     /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
     private final Thread thread = Thread.ofPlatform()
@@ -14,6 +17,8 @@ final class Leaks {
             .inheritInheritableThreadLocals(false)
             .unstarted(this::run);
 
+    private volatile boolean stopped;
+
     /** Nothing is found before. */
     void start() {
         thread.start();
@@ -21,6 +26,7 @@ final class Leaks {
 
     /** What is lost from now on is found when the client's bundle stops. */
     void stop() {
+        stopped = true; // an interrupt alone may be lost in a log that waits
         thread.interrupt();
     }
 
@@ -30,14 +36,14 @@ final class Leaks {
     }
 
     private void run() {
-        while (true) {
-            Reference<?> found;
+        while (!stopped) {
             try {
-                found = lost.remove();
+                ((Claim) lost.remove()).lost();
             } catch (InterruptedException e) {
-                return;
+                // It is told to stop, or a log that was interrupted passed it on.
+            } catch (Throwable e) { // what is lost after it is others'
+                LOG.error("a buffer that was lost could not be told of", e);
             }
-            ((Claim) found).lost();
         }
     }
 }

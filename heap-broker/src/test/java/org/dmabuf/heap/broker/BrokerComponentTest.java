@@ -280,6 +280,21 @@ class BrokerComponentTest {
         assertEquals(List.of("INFO heap 'system' of bundle " + bundle + " serves"), RecordedLog.lines());
     }
 
+    @Test
+    void a_heap_leaves_also_when_nobody_can_be_told() {
+        component.addJournal(new Journal() {
+            @Override
+            public void changed(String name, String bundle, HeapState state, long buffers) {
+                throw new IllegalStateException("made up: the Event Admin is stopped");
+            }
+        });
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        brokerOf(camera).allocate(REQUEST).close();
+        component.removeHeap(heap.getReference());
+        assertEquals(List.of(), states());
+        assertNull(heap.getReference().getUsingBundles());
+    }
+
     private void change(ServiceRegistration<HeapExporter> heap, Map<String, ?> properties) {
         heap.setProperties(FrameworkUtil.asDictionary(properties));
         component.changeHeap(heap.getReference());

@@ -89,6 +89,18 @@ class LeaksTest {
     }
 
     @Test
+    void a_leak_that_cannot_be_told_is_released_all_the_same_and_so_is_the_next() {
+        broker.journal.leakFails = true;
+        lose("frame 10");
+        Await.untilCollected("the release", () -> heap.account().buffers() == 0);
+        broker.journal.leakFails = false;
+        lose("frame 11");
+        Await.untilCollected("the release", () -> heap.account().buffers() == 0);
+
+        assertEquals("frame 11", broker.journal.leaks.getFirst().name());
+    }
+
+    @Test
     void a_lost_reference_takes_nothing_from_its_duplicate() {
         DmaBuf duplicate = duplicateOfLost();
 

@@ -23,6 +23,9 @@ final class RecordedJournal implements Journal {
     final List<Changed> changes = new CopyOnWriteArrayList<>();
     final List<Short> shortages = new CopyOnWriteArrayList<>();
 
+    /** Whether {@link #leaked} throws, as an Event Admin does that is being stopped. */
+    volatile boolean leakFails;
+
     @Override
     public Allocation allocating() {
         return (client, heap, name, size, tried, outcome) ->
@@ -36,6 +39,9 @@ final class RecordedJournal implements Journal {
 
     @Override
     public void leaked(String heap, String client, String name, long size, String site) {
+        if (leakFails) {
+            throw new IllegalStateException("made up");
+        }
         leaks.add(new Leaked(heap, client, name, size, site));
     }
 
