@@ -56,7 +56,7 @@ final class Adoption {
         client.requireActive();
         try {
             CheckedRequest.checkName(name);
-            return client.keep(new Lease(client, taken(client, descriptor, name)));
+            return client.lease(taken(client, descriptor, name));
         } catch (HeapException e) {
             account.failed(e.errno());
             client.account().failures().count(e.errno());

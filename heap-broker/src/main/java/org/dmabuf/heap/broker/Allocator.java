@@ -170,7 +170,7 @@ final class Allocator {
             } finally {
                 asked.gate().leave(ticket);
             }
-            return client.keep(new Lease(client, buffer));
+            return client.lease(buffer);
         }
 
         /**

@@ -16,10 +16,10 @@ final class Bracket extends Holding implements CpuAccess {
     private final AtomicBoolean closed = new AtomicBoolean();
 
     /**
-     * Takes over one hold of the buffer, whose bracket was begun.
+     * Takes over one hold of the buffer, once its bracket is begun.
      *
-     * @param client who opened it
-     * @param buffer held once for this bracket
+     * @param client who opens it
+     * @param buffer held once for this bracket by then
      * @param access direction in which it was begun
      */
     Bracket(Client client, Buffer buffer, Access access) {

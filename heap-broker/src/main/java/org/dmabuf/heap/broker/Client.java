@@ -70,6 +70,24 @@ final class Client {
         return lease;
     }
 
+    /**
+     * Makes a reference that takes over one hold of a buffer, and keeps it. The hold is given up when that fails, be it
+     * for want of memory.
+     *
+     * @return the reference
+     */
+    Lease lease(Buffer buffer) {
+        Lease lease = null;
+        try {
+            lease = new Lease(this, buffer);
+        } finally {
+            if (lease == null) {
+                buffer.drop();
+            }
+        }
+        return keep(lease);
+    }
+
     void forget(Holding holding) {
         holdings.remove(holding);
     }

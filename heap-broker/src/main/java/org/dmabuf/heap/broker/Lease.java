@@ -86,6 +86,7 @@ class Lease implements DmaBuf {
     @Override
     public CpuAccess beginCpuAccess(Access access) {
         Objects.requireNonNull(access);
+        Bracket bracket = new Bracket(client, buffer, access); // first: what is begun must not lack what ends it
         hold();
         boolean begun = false;
         try {
@@ -96,7 +97,7 @@ class Lease implements DmaBuf {
                 buffer.drop();
             }
         }
-        return client.keep(new Bracket(client, buffer, access));
+        return client.keep(bracket);
     }
 
     @Override
@@ -128,7 +129,15 @@ class Lease implements DmaBuf {
     /** As {@link #duplicateFor}, and for the caller to end: its client does not know of it. */
     <L extends Lease> L anotherFor(Client other, BiFunction<Client, Buffer, L> lease) {
         hold();
-        return lease.apply(other, buffer);
+        L made = null;
+        try {
+            made = lease.apply(other, buffer);
+        } finally {
+            if (made == null) {
+                buffer.drop();
+            }
+        }
+        return made;
     }
 
     @Override

@@ -124,6 +124,31 @@ class LeaseTest {
         assertEquals(0, account(lease).buffers());
     }
 
+    /** As when Java has no memory left for the object. */
+    @Test
+    void a_reference_that_cannot_be_made_holds_nothing() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        Lease lease = leaseOf(memory);
+        assertThrows(
+                OutOfMemoryError.class,
+                () -> lease.duplicateFor(broker.client, (client, buffer) -> {
+                    throw new OutOfMemoryError("made up");
+                }));
+        lease.close();
+        assertTrue(memory.released());
+    }
+
+    @Test
+    void a_buffer_for_which_no_reference_can_be_made_is_released_and_not_charged() {
+        FakeHeap exporter = new FakeHeap();
+        Heap heap = broker.heap("camera", exporter);
+        Client broken = new Client(broker.ledger.enter("org.example.broken"), "test:broken", null);
+        assertThrows(
+                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE)));
+        assertTrue(exporter.memory().released());
+        assertEquals(0, heap.account().buffers());
+    }
+
     static Stream<Arguments> uses() {
         return Stream.of(
                 arguments("map", (Consumer<DmaBuf>) buffer -> buffer.map(Access.READ, Arena.ofAuto())),
