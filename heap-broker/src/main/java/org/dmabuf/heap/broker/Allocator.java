@@ -176,7 +176,7 @@ final class Allocator {
         /**
          * The heap as it is now that its gate is entered: it may have taken another name since the routes were read,
          * and its buffers count under the name by which it is listed. Its account cannot go while somebody is inside.
-         * What it announced when the request began is what the request was held against.
+         * The request is held against what it announces now, too: before it others may have been asked for long.
          */
         private Heap current(Heap asked) {
             Routes now = table.routes();
@@ -188,7 +188,13 @@ final class Allocator {
                 refusals.absent(asked, listed == null ? Routes.LEAVING : listed.reason());
                 return null;
             }
-            return listed.heap();
+            Heap heap = listed.heap();
+            Demands then = new Demands(wanted.request(), now);
+            if (!then.metBy(heap)) {
+                refusals.absent(heap, then.unmetBy(heap));
+                return null;
+            }
+            return heap;
         }
 
         /**

@@ -619,6 +619,26 @@ class AllocatorTest {
                 .run(4000);
     }
 
+    @Test
+    void a_heap_that_lost_what_is_required_while_another_was_asked_is_none() {
+        Heap[] fallback = new Heap[1];
+        broker.heap("slow", new FakeHeap(request -> {
+            broker.table.changed(
+                    fallback[0].service(), Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
+            throw new HeapException(Errno.ENOMEM, "slow", "full");
+        }), Map.of(HeapProperties.DMABUF, true));
+        FakeHeap exporter = new FakeHeap();
+        fallback[0] = broker.heap("fallback", exporter, Map.of(HeapProperties.DMABUF, true));
+        HeapException refused = assertThrows(
+                HeapException.class,
+                () -> broker.allocate(
+                        AllocationRequest.of(64).from("slow", "fallback").requiring("(heap.dmabuf=true)")));
+        assertEquals(
+                "no heap gave a buffer of 64 bytes. slow: full; fallback: it does not meet (heap.dmabuf=true)",
+                refused.getMessage());
+        assertEquals(List.of(), exporter.asked());
+    }
+
     /** Notes of the heaps that were passed over are cheap: no sentence is built for a request that is served. */
     @Test
     void heaps_that_are_passed_over_cost_next_to_nothing() {
