@@ -37,7 +37,7 @@ package org.dmabuf.heap;
  * </table>
  */
 public final class HeapProperties {
-    /** The heap's unique name: String, required. */
+    /** The heap's unique name: String, required. {@code adopted} is taken, see {@link HeapBroker#adopt}. */
     public static final String NAME = "heap.name";
     /** The heap's bit in a mask: Integer, 0 to 63, unique. */
     public static final String ID = "heap.id";

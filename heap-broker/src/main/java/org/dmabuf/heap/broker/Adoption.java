@@ -22,7 +22,8 @@ import org.dmabuf.heap.linux.Syscalls;
  * live or lingering, and as adopted.
  */
 final class Adoption {
-    private static final String NAME = "adopted";
+    /** No heap may have it. */
+    static final String NAME = "adopted";
 
     private final HeapDescription listed = description(Map.of(HeapProperties.NAME, NAME));
     private final HeapDescription memfd = description(

@@ -165,6 +165,10 @@ record HeapDescription(
             throw new Refused(HeapProperties.NAME + " '" + name.replaceAll("\\p{Cc}", "?") + "' is no name: at most "
                     + NAME_LENGTH + " characters, without blanks, '/' and '..'");
         }
+        if (name.equals(Adoption.NAME)) {
+            throw new Refused(
+                    HeapProperties.NAME + " '" + name + "' is what memory of other processes is listed under");
+        }
         return name;
     }
 

@@ -47,6 +47,13 @@ class HeapDescriptionTest {
     }
 
     @Test
+    void the_name_of_what_was_adopted_is_no_heaps() {
+        assertEquals(
+                "heap.name 'adopted' is what memory of other processes is listed under",
+                refusal(Map.of(HeapProperties.NAME, "adopted")));
+    }
+
+    @Test
     void a_heap_that_announces_its_name_alone_has_the_defaults() throws Exception {
         HeapDescription heap = describe(Map.of());
         assertEquals("camera", heap.name());
