@@ -7,7 +7,6 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapMonitor;
-import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Peers;
@@ -207,7 +206,7 @@ public final class BrokerComponent {
             return; // it left before it was bound
         }
         table.arrived(
-                id(service), exporter, FrameworkUtil.asMap(service.getProperties()), bundle.getSymbolicName());
+                id(service), exporter, FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
         news.tell();
     }
 
@@ -222,7 +221,7 @@ public final class BrokerComponent {
             return;
         }
         news.tell(); // another may have come out of its shadow
-        tell(heap, HeapState.DRAINING);
+        news.draining(heap.service());
         int inside = heap.gate().close(drainNanos);
         if (inside > 0) {
             LOG.warn(
@@ -233,11 +232,7 @@ public final class BrokerComponent {
         table.gone(heap);
         context.ungetService(service);
         LOG.info("heap '{}' has left, {} buffers of it live on", heap.name(), heap.account().buffers());
-        tell(heap, HeapState.DEPARTED);
-    }
-
-    private void tell(Heap heap, HeapState state) {
-        journals.changed(heap.name(), heap.description().bundle(), state, heap.account().buffers());
+        news.departed(heap.service());
     }
 
     /** Closes all gates first, so that the heaps drain at the same time. */

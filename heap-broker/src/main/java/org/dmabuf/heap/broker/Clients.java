@@ -105,7 +105,7 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     }
 
     /** A bundle of the first manifest version has none. */
-    private static String name(Bundle bundle) {
+    static String name(Bundle bundle) {
         String name = bundle.getSymbolicName();
         return name == null ? "" : name;
     }

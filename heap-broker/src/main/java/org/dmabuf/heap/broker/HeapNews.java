@@ -29,6 +29,8 @@ final class HeapNews {
     private final Journal journal;
     /** What was told last, by {@code service.id}. */
     private Map<Long, Standing> told = Map.of();
+    /** Those that served when they began to leave, by {@code service.id}: of others nobody was told. */
+    private final Map<Long, Heap> leaving = new HashMap<>();
 
     HeapNews(HeapTable table, Journal journal) {
         this.table = table;
@@ -39,17 +41,47 @@ final class HeapNews {
     void tell() {
         for (Standing standing : changed()) {
             Heap heap = standing.heap();
-            if (standing.state() == HeapState.SERVING) {
-                LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
-                journal.changed(
-                        heap.name(),
-                        heap.description().bundle(),
-                        HeapState.SERVING,
-                        heap.account().buffers());
-            } else {
-                LOG.warn("{} of bundle {} does not serve: {}", heap, heap.description().bundle(), standing.reason());
+            switch (standing.state()) {
+                case SERVING -> {
+                    LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
+                    tell(heap, HeapState.SERVING);
+                }
+                case DEPARTED -> tell(heap, HeapState.DEPARTED);
+                default ->
+                    LOG.warn(
+                            "{} of bundle {} does not serve: {}",
+                            heap,
+                            heap.description().bundle(),
+                            standing.reason());
             }
         }
+    }
+
+    /** Tells that a heap has begun to leave, unless it did not serve; to be called after {@link #tell()}. */
+    void draining(long service) {
+        Heap heap;
+        synchronized (this) {
+            heap = leaving.get(service);
+        }
+        if (heap != null) {
+            tell(heap, HeapState.DRAINING);
+        }
+    }
+
+    /** Tells that a heap has left, unless it did not serve. */
+    void departed(long service) {
+        Heap heap;
+        synchronized (this) {
+            heap = leaving.remove(service);
+        }
+        if (heap != null) {
+            tell(heap, HeapState.DEPARTED);
+        }
+    }
+
+    private void tell(Heap heap, HeapState state) {
+        journal.changed(
+                heap.name(), heap.description().bundle(), state, heap.account().buffers());
     }
 
     /** Reads the routes under its lock: of two threads that changed the table, the later tells the later routes. */
@@ -64,6 +96,17 @@ final class HeapNews {
             now.put(listed.heap().service(), standing);
             if (!standing.sameAs(told.get(listed.heap().service()))) {
                 changed.add(standing);
+            }
+        }
+        for (Standing before : told.values()) {
+            Standing after = now.get(before.heap().service());
+            if (before.state() != HeapState.SERVING) {
+                continue;
+            }
+            if (after == null) {
+                leaving.put(before.heap().service(), before.heap());
+            } else if (after.state() != HeapState.SERVING || !after.heap().name().equals(before.heap().name())) {
+                changed.addFirst(new Standing(before.heap(), HeapState.DEPARTED, "")); // by its properties
             }
         }
         told = now;

@@ -23,6 +23,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -36,6 +37,7 @@ import org.dmabuf.heap.Charges;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapEvents;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
@@ -63,6 +65,8 @@ import org.osgi.framework.ServiceReference;
 import org.osgi.framework.ServiceRegistration;
 import org.osgi.framework.launch.Framework;
 import org.osgi.framework.launch.FrameworkFactory;
+import org.osgi.service.event.Event;
+import org.osgi.service.event.EventAdmin;
 
 /**
  * The component in a real framework, with bundles that are empty jars: the tests act in their name. Declarative
@@ -293,6 +297,66 @@ class BrokerComponentTest {
         component.removeHeap(heap.getReference());
         assertEquals(List.of(), states());
         assertNull(heap.getReference().getUsingBundles());
+    }
+
+    @Test
+    void only_a_heap_that_arrived_departs() {
+        RecordedJournal told = new RecordedJournal();
+        component.addJournal(told);
+        ServiceRegistration<HeapExporter> first = heap("system", new FakeHeap());
+        ServiceRegistration<HeapExporter> shadowed = heap("system", new FakeHeap());
+        ServiceRegistration<HeapExporter> refused = heap(new FakeHeap(), Map.of(HeapProperties.NAME, "a b"));
+        remove(shadowed);
+        remove(refused);
+        assertEquals(List.of("system SERVING"), changes(told));
+        remove(first);
+        assertEquals(List.of("system SERVING", "system DRAINING", "system DEPARTED"), changes(told));
+    }
+
+    @Test
+    void a_heap_that_serves_no_more_by_its_properties_has_departed() {
+        RecordedJournal told = new RecordedJournal();
+        component.addJournal(told);
+        ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
+        change(heap, Map.of(HeapProperties.NAME, "other"));
+        change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L));
+        remove(heap);
+        assertEquals(
+                List.of("system SERVING", "system DEPARTED", "other SERVING", "other DEPARTED"), changes(told));
+    }
+
+    private static List<String> changes(RecordedJournal told) {
+        return told.changes.stream()
+                .map(change -> change.heap() + " " + change.state())
+                .toList();
+    }
+
+    @Test
+    void a_heap_of_a_bundle_without_a_symbolic_name_serves_and_leaves() throws Exception {
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().putValue("Manifest-Version", "1.0");
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        new JarOutputStream(bytes, manifest).close();
+        Bundle nameless = framework
+                .getBundleContext()
+                .installBundle("test:nameless", new ByteArrayInputStream(bytes.toByteArray()));
+        nameless.start();
+        assertNull(nameless.getSymbolicName());
+        List<String> posted = new CopyOnWriteArrayList<>();
+        component.addJournal(new EventAdminBridge(FakeBundle.proxy(EventAdmin.class, (self, method, arguments) -> {
+            posted.add(((Event) arguments[0]).getTopic());
+            return null;
+        })));
+        ServiceRegistration<HeapExporter> heap = nameless.getBundleContext()
+                .registerService(
+                        HeapExporter.class,
+                        new FakeHeap(),
+                        FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "old")));
+        component.addHeap(heap.getReference());
+        brokerOf(camera).allocate(REQUEST.from("old")).close();
+        assertEquals("", brokerOf(camera).heaps().getFirst().bundle());
+        remove(heap);
+        assertEquals(List.of(HeapEvents.ARRIVED, HeapEvents.DRAINING, HeapEvents.DEPARTED), posted);
     }
 
     private void change(ServiceRegistration<HeapExporter> heap, Map<String, ?> properties) {
