@@ -132,10 +132,10 @@ public final class BrokerComponent {
     @Activate
     @SuppressWarnings("unchecked") // the framework knows a factory by no other type
     void activate() {
-        reaper.start();
-        leaks.start();
-        ledger.start();
         try {
+            reaper.start();
+            leaks.start();
+            ledger.start();
             context.addBundleListener(clients);
             monitor = context.registerService(HeapMonitor.class, new Monitor(ledger), null);
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
@@ -169,12 +169,24 @@ public final class BrokerComponent {
 
     @Deactivate
     void deactivate() {
-        monitor.unregister();
-        registration.unregister();
-        drainAll();
-        context.removeBundleListener(clients);
-        clients.stopAll();
-        end();
+        try {
+            unlessGone(monitor::unregister);
+            unlessGone(registration::unregister);
+            drainAll();
+            unlessGone(() -> context.removeBundleListener(clients));
+            clients.stopAll();
+        } finally {
+            end();
+        }
+    }
+
+    /** The framework is first when the bundle has stopped before Declarative Services came to it. */
+    private static void unlessGone(Runnable withdrawal) {
+        try {
+            withdrawal.run();
+        } catch (IllegalStateException e) {
+            LOG.debug("withdrawn already", e);
+        }
     }
 
     private void end() {

@@ -884,6 +884,32 @@ class BrokerComponentTest {
     }
 
     @Test
+    void an_activation_without_a_thread_to_be_had_leaves_none() throws Exception {
+        long threads = reapers();
+        BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000));
+        Leaks started = (Leaks) field(unlucky, "leaks");
+        started.start(); // so that its second start fails, as it does when the system has no thread left
+        assertThrows(IllegalThreadStateException.class, unlucky::activate);
+        Await.until("the reaper has ended", () -> reapers() == threads);
+    }
+
+    private static Object field(BrokerComponent of, String name) throws ReflectiveOperationException {
+        var field = BrokerComponent.class.getDeclaredField(name);
+        field.setAccessible(true);
+        return field.get(of);
+    }
+
+    @Test
+    void a_broker_whose_bundle_stopped_first_gives_everything_back_all_the_same() throws Exception {
+        long threads = reapers();
+        BrokerComponent late = new BrokerComponent(display.getBundleContext(), drain(2000));
+        late.activate();
+        display.stop();
+        late.deactivate();
+        Await.until("the reaper has ended", () -> reapers() == threads);
+    }
+
+    @Test
     void the_wait_for_a_leaving_heap_is_bounded_below_that_of_declarative_services() throws Exception {
         var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
         nanos.setAccessible(true);
