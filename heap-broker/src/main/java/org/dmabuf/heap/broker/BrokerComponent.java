@@ -49,6 +49,8 @@ public final class BrokerComponent {
     /** Declarative Services waits 5 s for an unbind; a drain has to be over before. */
     private static final int LONGEST_DRAIN_MILLIS = 4000;
 
+    private static final int USUAL_DRAIN_MILLIS = 2000;
+
     /** What can be configured; a change takes effect without a restart. */
     @ObjectClassDefinition(name = "DMA-BUF heap broker")
     public @interface Config {
@@ -58,7 +60,7 @@ public final class BrokerComponent {
                 description = "How long a heap that leaves waits for the calls inside it; at most 4000",
                 min = "0",
                 max = "4000")
-        int drain_ms() default 2000;
+        int drain_ms() default USUAL_DRAIN_MILLIS;
 
         /** {@return entries {@code HEAP=SIZE}: bytes of each heap that all bundles together may have out} */
         @AttributeDefinition(
@@ -103,7 +105,7 @@ public final class BrokerComponent {
     private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
     private final Clients clients;
-    private volatile long drainNanos;
+    private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
     private ServiceRegistration<HeapBroker> registration;
     private ServiceRegistration<HeapMonitor> monitor;
 
@@ -124,9 +126,17 @@ public final class BrokerComponent {
         modified(config);
     }
 
-    /** A Java that was made for a small machine may be without Flight Recorder. */
+    /**
+     * A Java that was made for a small machine may be without Flight Recorder, and a framework that is told which
+     * packages of Java it shows may not show that one.
+     */
     private static Journal flightJournal() {
-        return ModuleLayer.boot().findModule("jdk.jfr").isPresent() ? new FlightJournal() : new Journal() {};
+        try {
+            return new FlightJournal();
+        } catch (LinkageError e) {
+            LOG.info("without events for Flight Recorder: {}", e.toString());
+            return new Journal() {};
+        }
     }
 
     @Activate
@@ -153,7 +163,15 @@ public final class BrokerComponent {
 
     @Modified
     void modified(Config config) {
-        drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
+        try {
+            drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
+        } catch (RuntimeException e) { // Declarative Services reads a number when it is asked for
+            LOG.error(
+                    "configuration {}: drain.ms is no number: {}; it stays {} ms",
+                    PID,
+                    e.getMessage(),
+                    TimeUnit.NANOSECONDS.toMillis(drainNanos));
+        }
         ledger.keepSites(config.allocation_sites());
         try {
             ledger.apply(Rules.of(

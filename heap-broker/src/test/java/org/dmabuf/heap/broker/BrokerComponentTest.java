@@ -924,6 +924,59 @@ class BrokerComponentTest {
     }
 
     @Test
+    void a_drain_that_is_no_number_is_reported_and_changes_nothing() throws Exception {
+        BrokerComponent.Config wrong = FakeBundle.proxy(BrokerComponent.Config.class, (self, method, arguments) -> {
+            if (method.getName().equals("drain_ms")) {
+                throw new NumberFormatException("For input string: \"soon\""); // as Declarative Services does
+            }
+            return method.getName().equals("allow") ? new String[] {"system=nobody"} : method.getDefaultValue();
+        });
+        component.modified(drain(1234));
+        RecordedLog.clear();
+        component.modified(wrong);
+        assertEquals(
+                List.of("ERROR configuration org.dmabuf.heap.broker: drain.ms is no number: For input string:"
+                        + " \"soon\"; it stays 1234 ms"),
+                RecordedLog.lines());
+        heap("system", new FakeHeap());
+        assertEquals(
+                Errno.EACCES,
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST)).errno());
+        new BrokerComponent(framework.getBundleContext(), wrong);
+    }
+
+    /** A framework that does not show the package, though Java has it: the list of its system packages is set. */
+    @Test
+    void without_the_package_of_flight_recorder_there_is_a_broker_all_the_same() throws Exception {
+        ClassLoader blind = new ClassLoader(getClass().getClassLoader()) {
+            @Override
+            protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+                if (name.startsWith("jdk.jfr.")) {
+                    throw new ClassNotFoundException(name);
+                }
+                if (!name.startsWith("org.dmabuf.heap.broker.")) {
+                    return super.loadClass(name, resolve);
+                }
+                Class<?> loaded = findLoadedClass(name);
+                try (InputStream code = getParent().getResourceAsStream(name.replace('.', '/') + ".class")) {
+                    byte[] bytes = code.readAllBytes();
+                    return loaded != null ? loaded : defineClass(name, bytes, 0, bytes.length);
+                } catch (IOException e) {
+                    throw new ClassNotFoundException(name, e);
+                }
+            }
+        };
+        var flight = blind.loadClass(BrokerComponent.class.getName()).getDeclaredMethod("flightJournal");
+        flight.setAccessible(true);
+        RecordedLog.clear();
+        assertNotNull(flight.invoke(null));
+        assertEquals(
+                List.of("INFO without events for Flight Recorder: java.lang.NoClassDefFoundError:"
+                        + " jdk/jfr/ValueDescriptor"),
+                RecordedLog.lines());
+    }
+
+    @Test
     void heaps_bound_before_the_activation_serve_from_its_first_moment() {
         deactivate();
         component = new BrokerComponent(framework.getBundleContext(), drain(2000));
