@@ -10,10 +10,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class ReaperTest {
@@ -267,15 +269,20 @@ class ReaperTest {
 
     @Test
     void work_that_hangs_does_not_hold_the_stop_and_what_is_behind_it_is_done() {
-        Reaper impatient = new Reaper(Duration.ofMillis(100));
+        Reaper impatient = new Reaper(Duration.ofSeconds(1)); // twice that is all the time that a stop has
         impatient.start();
         Thread hanging = threadOf(impatient);
+        CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         RecordedLog.clear();
-        impatient.submit(new Named("the work", () -> hang(goOn)));
+        impatient.submit(new Named("the work", () -> {
+            begun.countDown();
+            hang(goOn);
+        }));
         impatient.submit(done::incrementAndGet);
+        Await.until("it hangs", () -> begun.getCount() == 0);
         impatient.stop();
-        assertTrue(RecordedLog.lines().toString().contains("WARN the work hangs for 100 ms"));
+        assertTrue(RecordedLog.lines().toString().contains("WARN the work hangs for 1000 ms"));
         Await.until("the rest is done", () -> done.get() == 1);
         assertTrue(hanging.isAlive());
         impatient.submit(done::incrementAndGet);
@@ -288,14 +295,17 @@ class ReaperTest {
     void when_all_that_is_left_hangs_the_stop_says_so_and_returns() {
         Reaper impatient = new Reaper(Duration.ofMillis(50));
         impatient.start();
+        CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         RecordedLog.clear();
         for (int i = 0; i < 10; i++) {
             impatient.submit(() -> {
+                begun.countDown();
                 hang(goOn);
                 done.incrementAndGet();
             });
         }
+        Await.until("the first hangs", () -> begun.getCount() == 0);
         impatient.stop();
         assertTrue(RecordedLog.lines().getLast().matches("WARN stopped with [4-9] ends of mappings and buffers .*"),
                 () -> RecordedLog.lines().toString());
@@ -323,7 +333,7 @@ class ReaperTest {
 
     @Test
     void work_behind_work_that_hangs_is_done_by_another_thread() {
-        Reaper impatient = new Reaper(Duration.ofMillis(50));
+        Reaper impatient = new Reaper(Duration.ofSeconds(1)); // so that work for which no processor is free hangs not
         impatient.start();
         Thread hangs = threadOf(impatient);
         CountDownLatch goOn = new CountDownLatch(1);
@@ -369,6 +379,7 @@ class ReaperTest {
 
     @Test
     void who_comes_back_after_it_was_taken_to_hang_leaves_the_work_to_the_other() {
+        Set<Thread> others = reapers(Set.of());
         Reaper impatient = new Reaper(Duration.ofMillis(1));
         impatient.start();
         for (int i = 1; i <= 300; i++) {
@@ -381,20 +392,23 @@ class ReaperTest {
                 return done.get() == wanted;
             });
         }
-        Await.until("one thread is left", () -> reapers() == 1);
+        Await.until("one thread is left", () -> reapers(others).size() == 1);
         impatient.stop();
-        Await.until("none is left", () -> reapers() == 0);
+        Await.until("none is left", () -> reapers(others).isEmpty());
     }
 
-    private static long reapers() {
+    /** {@return the threads of reapers, but for those that other tests had: one may still be on its way out} */
+    private static Set<Thread> reapers(Set<Thread> others) {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
-                .count();
+                .filter(thread -> !others.contains(thread))
+                .collect(Collectors.toSet());
     }
 
     /** A heap of which everything hangs takes some threads, and holds who stops a bundle for one patience. */
     @Test
     void a_heap_of_which_everything_hangs_takes_no_more_than_some_threads() {
+        Set<Thread> others = reapers(Set.of());
         Reaper impatient = new Reaper(Duration.ofMillis(20));
         impatient.start();
         CountDownLatch goOn = new CountDownLatch(1);
@@ -406,17 +420,17 @@ class ReaperTest {
         }
         Await.until("8 hang, and one that hangs as well but is not replaced", () -> {
             impatient.help();
-            assertTrue(reapers() <= 9);
-            return reapers() == 9;
+            assertTrue(reapers(others).size() <= 9);
+            return reapers(others).size() == 9;
         });
         for (int i = 0; i < 20; i++) {
             impatient.await(done::incrementAndGet); // behind all that
-            assertEquals(9, reapers());
+            assertEquals(9, reapers(others).size());
         }
         goOn.countDown();
         Await.until("all comes to its end", () -> done.get() == 50);
         impatient.stop();
-        Await.until("none is left", () -> reapers() == 0);
+        Await.until("none is left", () -> reapers(others).isEmpty());
     }
 
     @Test

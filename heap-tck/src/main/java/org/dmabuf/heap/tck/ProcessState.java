@@ -29,7 +29,7 @@ import java.util.TreeSet;
  */
 public final class ProcessState {
     /** How long another thread (a reaper, a collector) may take to give back what it holds. */
-    static final Duration PATIENCE = Duration.ofSeconds(1);
+    static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private static final List<String> MACHINE_ENDINGS = List.of(".jar", ".jmod", ".class", ".jsa", "/lib/modules");
     private static final List<String> MACHINE_PATHS =
@@ -68,8 +68,8 @@ public final class ProcessState {
     }
 
     /**
-     * Checks that the process holds nothing now that it did not hold then. What goes within a second was another
-     * thread's to give back, and is not counted.
+     * Checks that the process holds nothing now that it did not hold then. What goes within ten seconds was
+     * another thread's to give back, and is not counted.
      *
      * @throws AssertionError with everything that is left
      */

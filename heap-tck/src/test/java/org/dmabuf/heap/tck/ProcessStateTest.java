@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.Access;
@@ -43,7 +44,7 @@ class ProcessStateTest {
             assertEquals(
                     List.of("descriptor " + fd.fd() + " of /memfd:process-state (deleted)"),
                     before.leftIn(ProcessState.now()));
-            AssertionError left = assertThrows(AssertionError.class, before::assertNothingLeft);
+            AssertionError left = assertThrows(AssertionError.class, () -> before.assertNothingLeft(Duration.ZERO));
             assertEquals(
                     "1 left behind:\n  descriptor " + fd.fd() + " of /memfd:process-state (deleted)",
                     left.getMessage());
