@@ -136,7 +136,7 @@ public class ClientDepartureIT {
             assertFalse("the departure does not wait for the vendor", call.isDone());
 
             heap.letGoOn();
-            Throwable told = assertThrows(ExecutionException.class, () -> call.get(10, TimeUnit.SECONDS))
+            Throwable told = assertThrows(ExecutionException.class, () -> call.get(60, TimeUnit.SECONDS))
                     .getCause();
             assertEquals(told.toString(), IllegalStateException.class, told.getClass());
             assertTrue(told.toString(), told.getMessage().contains("bundle " + CLIENT + " has stopped"));

@@ -3,7 +3,6 @@ package org.dmabuf.heap.itests;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.Assert.assertEquals;
-import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotNull;
 import static org.junit.Assert.assertNotSame;
 import static org.junit.Assert.assertNull;
@@ -162,7 +161,8 @@ public class ClientIT {
         framework.bundle(Framework.BROKER).stop();
         assertThrows(IllegalStateException.class, buffer::exportFd);
         assertThrows(IllegalStateException.class, broker::heaps);
-        assertFalse(Thread.getAllStackTraces().keySet().stream().anyMatch(t -> t.getName().equals("dmaheap-reaper")));
+        Framework.await(false, () -> Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals("dmaheap-reaper")));
         segment.set(JAVA_BYTE, 0, (byte) 5);
         arena.close();
 

@@ -29,7 +29,7 @@ enum Departure {
             operator.getBundle(0)
                     .adapt(FrameworkWiring.class)
                     .refreshBundles(List.of(bundle), _ -> refreshed.countDown());
-            if (!refreshed.await(30, TimeUnit.SECONDS)) {
+            if (!refreshed.await(60, TimeUnit.SECONDS)) {
                 throw new AssertionError("the refresh has not ended");
             }
         }

@@ -107,16 +107,16 @@ final class Framework {
         }
     }
 
-    /** Waits for what another thread brings about; fails with the last value after ten seconds. */
+    /** Waits for what another thread brings about; fails with the last value after a minute. */
     static <T> void await(T expected, Callable<T> actual) throws Exception {
         T last = null;
-        for (int i = 0; i < 1000; i++) {
+        for (int i = 0; i < 6000; i++) {
             last = actual.call();
             if (expected.equals(last)) {
                 return;
             }
             Thread.sleep(10);
         }
-        fail("expected " + expected + " within 10 s, but is " + last);
+        fail("expected " + expected + " within a minute, but is " + last);
     }
 }

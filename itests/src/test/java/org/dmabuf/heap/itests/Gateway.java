@@ -39,7 +39,7 @@ final class Gateway {
                 systemProperty("org.ops4j.pax.logging.DefaultServiceLog.level").value("WARN"),
                 vmOption("--enable-native-access=ALL-UNNAMED"),
                 vmOption("--sun-misc-unsafe-memory-access=allow"),
-                systemTimeout(20_000),
+                systemTimeout(120_000),
                 junitBundles());
     }
 

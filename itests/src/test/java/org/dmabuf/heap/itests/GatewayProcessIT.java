@@ -103,7 +103,7 @@ public class GatewayProcessIT {
     public void a_killed_gateway_leaves_nothing_that_the_next_one_does_not_clear_away() throws Exception {
         Process killed = start(new ArrayList<>());
         killed.getOutputStream().write('\n');
-        long bundlesStarted = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        long bundlesStarted = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
         while (caches().isEmpty() && System.nanoTime() < bundlesStarted) {
             Thread.sleep(20); // until it has made its folder
         }
@@ -132,7 +132,7 @@ public class GatewayProcessIT {
                 .redirectError(err.toFile())
                 .start();
         process.getOutputStream().close();
-        assertTrue(command + " hangs", process.waitFor(60, TimeUnit.SECONDS));
+        assertTrue(command + " hangs", process.waitFor(120, TimeUnit.SECONDS));
         return new Result(process.exitValue(), read(out), read(err));
     }
 

@@ -128,8 +128,8 @@ public class HeapDepartureIT {
             assertFalse("the heap waits for the first", gone.isDone());
 
             heap.letGoOn();
-            try (DmaBuf buffer = call.get(10, TimeUnit.SECONDS)) {
-                gone.get(10, TimeUnit.SECONDS);
+            try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
+                gone.get(60, TimeUnit.SECONDS);
                 assertEquals(1, framework.charged(HEAP));
                 works(buffer);
             }

@@ -19,7 +19,7 @@ import org.dmabuf.heap.linux.Syscalls;
 
 /** A descriptor that was sent to a peer and that nobody has received yet: the message alone holds the memory. */
 final class InFlight implements AutoCloseable {
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final Path folder;
     private final FdListener listener;

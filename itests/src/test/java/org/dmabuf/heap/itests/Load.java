@@ -48,7 +48,7 @@ final class Load implements AutoCloseable {
     void stop() throws InterruptedException {
         stopped = true;
         for (Thread thread : threads) {
-            thread.join(TimeUnit.SECONDS.toMillis(10));
+            thread.join(TimeUnit.SECONDS.toMillis(60));
             assertFalse(thread.getName() + " hangs", thread.isAlive());
         }
         if (failure != null) {

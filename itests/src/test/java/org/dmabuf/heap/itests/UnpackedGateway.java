@@ -22,7 +22,7 @@ import java.util.stream.Stream;
 final class UnpackedGateway implements AutoCloseable {
     static final Path ARCHIVE = Path.of(System.getProperty("gateway.archive")).normalize();
 
-    private static final long SECONDS = 30;
+    private static final long SECONDS = 120;
 
     private final Path home;
     private final Path log;

@@ -49,7 +49,7 @@ final class Unruly {
     }
 
     void awaitCallInside() throws InterruptedException {
-        assertTrue("no call came", inside.tryAcquire(10, TimeUnit.SECONDS));
+        assertTrue("no call came", inside.tryAcquire(60, TimeUnit.SECONDS));
     }
 
     void letGoOn() {

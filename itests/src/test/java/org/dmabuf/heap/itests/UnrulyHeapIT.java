@@ -232,7 +232,7 @@ public class UnrulyHeapIT {
             assertEquals(HEAP, told.heap());
 
             heap.letGoOn();
-            try (DmaBuf buffer = call.get(10, TimeUnit.SECONDS)) {
+            try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
                 assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).liveBuffers());
                 FirstByte.write(buffer, 2);
                 assertEquals(2, FirstByte.read(buffer));
@@ -253,7 +253,7 @@ public class UnrulyHeapIT {
             bundle.uninstall();
             assertEquals(1, heap.takeLate());
             heap.letGoOn();
-            ExecutionException told = assertThrows(ExecutionException.class, () -> call.get(10, TimeUnit.SECONDS));
+            ExecutionException told = assertThrows(ExecutionException.class, () -> call.get(60, TimeUnit.SECONDS));
             HeapException refusal = (HeapException) told.getCause();
             assertEquals(2, refusal.attempts().size());
             assertEquals(Errno.ENODEV, refusal.attempts().getFirst().errno());
