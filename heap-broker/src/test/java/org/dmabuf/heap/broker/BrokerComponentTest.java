@@ -524,11 +524,12 @@ class BrokerComponentTest {
         heap("system", exporter);
         Bundle careless = bundle("org.example.careless", FailsToStop.class);
         HeapBroker own = brokerOf(careless);
-        own.allocate(REQUEST);
+        DmaBuf open = own.allocate(REQUEST);
         assertThrows(BundleException.class, careless::stop); // and Felix fires no STOPPED
         assertEquals(Bundle.RESOLVED, careless.getState());
         assertEquals(0, live());
         assertTrue(exporter.memory().released());
+        assertThrows(IllegalStateException.class, open::duplicate);
         careless.start();
         HeapBroker fresh = brokerOf(careless);
         assertNotSame(own, fresh);
@@ -542,12 +543,13 @@ class BrokerComponentTest {
     void a_bundle_that_gave_its_broker_back_and_fails_in_stop_is_noticed_at_the_next_event() throws Exception {
         heap("system", new FakeHeap());
         Bundle careless = bundle("org.example.careless", FailsToStop.class);
-        brokerOf(careless).allocate(REQUEST);
+        DmaBuf open = brokerOf(careless).allocate(REQUEST);
         BundleContext context = careless.getBundleContext();
         context.ungetService(context.getServiceReference(HeapBroker.class));
         assertThrows(BundleException.class, careless::stop);
         careless.uninstall();
         assertEquals(0, live());
+        assertThrows(IllegalStateException.class, open::duplicate);
     }
 
     // Publications
@@ -1036,7 +1038,7 @@ class BrokerComponentTest {
         BundleContext context = camera.getBundleContext();
         HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));
         component.modified(config(Map.of("allocation_sites", true)));
-        brokerOf(camera).allocate(REQUEST);
+        DmaBuf open = brokerOf(camera).allocate(REQUEST);
         assertEquals("org.example.camera", monitor.buffers().getFirst().client());
         assertTrue(
                 monitor.buffers().getFirst().site().stream()
@@ -1047,6 +1049,7 @@ class BrokerComponentTest {
                 List.of("adopted", "system"),
                 monitor.heaps().stream().map(Charges::heap).toList(),
                 "memory of it is out");
+        assertEquals(4096, open.size());
         deactivate();
         assertNull(context.getServiceReference(HeapMonitor.class));
         assertEquals(List.of(), monitor.buffers());

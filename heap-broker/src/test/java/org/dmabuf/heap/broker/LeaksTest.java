@@ -22,7 +22,8 @@ class LeaksTest {
     private final Heap heap = broker.memfd("system");
 
     @BeforeEach
-    void clear() {
+    void start() {
+        broker.leaks.start();
         RecordedLog.clear();
     }
 
