@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -106,6 +107,9 @@ public final class BrokerComponent {
     private final Peers peers = new Peers();
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
+    /** Whether quotas and permissions were read before. */
+    private boolean configured;
+
     private ServiceRegistration<HeapBroker> registration;
     private ServiceRegistration<HeapMonitor> monitor;
 
@@ -173,16 +177,22 @@ public final class BrokerComponent {
                     TimeUnit.NANOSECONDS.toMillis(drainNanos));
         }
         ledger.keepSites(config.allocation_sites());
-        try {
-            ledger.apply(Rules.of(
-                    config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow()));
-        } catch (Rules.Wrong e) {
-            LOG.error(
-                    "configuration {}: {}; none of its quotas and permissions was taken over, those before stay in"
-                            + " force",
-                    PID,
-                    e.getMessage());
+        List<Rules.Wrong> wrong = new ArrayList<>();
+        Rules rules = Rules.asFarAsRight(
+                config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow(), wrong);
+        if (wrong.isEmpty() || !configured) { // at the start there are none before that could stay in force
+            ledger.apply(rules);
         }
+        for (Rules.Wrong one : wrong) {
+            LOG.error(
+                    "configuration {}: {}; {}",
+                    PID,
+                    one.getMessage(),
+                    configured
+                            ? "none of its quotas and permissions was taken over, those before stay in force"
+                            : "its other quotas and permissions are in force, and a heap that it means to open is closed");
+        }
+        configured = true;
     }
 
     @Deactivate

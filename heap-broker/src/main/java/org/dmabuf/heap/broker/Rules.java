@@ -81,35 +81,67 @@ final class Rules {
      */
     static Rules of(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow)
             throws Wrong {
+        List<Wrong> wrong = new ArrayList<>();
+        Rules rules = asFarAsRight(quotaHeap, quotaClient, quotaClientOnHeap, allow, wrong);
+        if (!wrong.isEmpty()) {
+            throw wrong.getFirst();
+        }
+        return rules;
+    }
+
+    /**
+     * Reads of the settings what can be understood. A heap that an entry of {@code allow} seems to name is closed,
+     * however the entry ends: a slip opens nothing.
+     *
+     * @param wrong is given what cannot
+     */
+    static Rules asFarAsRight(
+            String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow, List<Wrong> wrong) {
         Map<String, Long> heaps = new HashMap<>();
-        for (String entry : entries(quotaHeap)) {
+        each(quotaHeap, wrong, entry -> {
             String[] parts = split(QUOTA_HEAP, entry, entry.lastIndexOf('='), "HEAP=SIZE, for instance system=512M");
-            if (heaps.put(parts[0], size(QUOTA_HEAP, entry, parts[1])) != null) {
+            if (heaps.putIfAbsent(parts[0], size(QUOTA_HEAP, entry, parts[1])) != null) {
                 throw new Wrong(QUOTA_HEAP, entry, "one entry for each heap");
             }
-        }
+        });
         List<ClientLimit> clients = new ArrayList<>();
-        for (String entry : entries(quotaClient)) {
+        each(quotaClient, wrong, entry -> {
             String[] parts = split(
                     QUOTA_CLIENT, entry, entry.lastIndexOf('='), "BUNDLE=SIZE, for instance org.example.camera=64M");
             if (parts[0].indexOf('/') >= 0) {
                 throw new Wrong(QUOTA_CLIENT, entry, "a quota on one heap into " + QUOTA_CLIENT_ON_HEAP);
             }
             clients.add(new ClientLimit(glob(parts[0]), null, size(QUOTA_CLIENT, entry, parts[1])));
-        }
+        });
         List<ClientLimit> shares = new ArrayList<>();
-        for (String entry : entries(quotaClientOnHeap)) {
+        each(quotaClientOnHeap, wrong, entry -> {
             String right = "BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M";
             String[] parts = split(QUOTA_CLIENT_ON_HEAP, entry, entry.lastIndexOf('='), right);
             String[] who = split(QUOTA_CLIENT_ON_HEAP, entry, parts[0], parts[0].indexOf('/'), right);
             shares.add(new ClientLimit(glob(who[0]), who[1], size(QUOTA_CLIENT_ON_HEAP, entry, parts[1])));
-        }
+        });
         Map<String, List<Who>> allowed = new HashMap<>();
-        for (String entry : entries(allow)) {
-            String[] parts = split(ALLOW, entry, entry.indexOf('='), "HEAP=BUNDLE, for instance secure=org.example.*");
-            allowed.computeIfAbsent(parts[0], heap -> new ArrayList<>()).add(who(parts[1]));
-        }
+        each(allow, wrong, entry -> {
+            int at = entry.indexOf('=');
+            List<Who> some = allowed.computeIfAbsent(
+                    at < 0 ? entry : entry.substring(0, at), heap -> new ArrayList<>());
+            some.add(who(split(ALLOW, entry, at, "HEAP=BUNDLE, for instance secure=org.example.*")[1]));
+        });
         return new Rules(heaps, clients, shares, allowed);
+    }
+
+    private interface Reading {
+        void read(String entry) throws Wrong;
+    }
+
+    private static void each(String[] setting, List<Wrong> wrong, Reading reading) {
+        for (String entry : entries(setting)) {
+            try {
+                reading.read(entry);
+            } catch (Wrong e) {
+                wrong.add(e);
+            }
+        }
     }
 
     private static List<String> entries(String[] setting) {

@@ -1033,6 +1033,41 @@ class BrokerComponentTest {
     }
 
     @Test
+    void a_slip_in_the_first_configuration_opens_nothing_and_the_rest_is_in_force() {
+        deactivate();
+        RecordedLog.clear();
+        component = new BrokerComponent(
+                framework.getBundleContext(),
+                config(Map.of(
+                        "quota_heap", new String[] {"small=lots system=6K"},
+                        "allow", new String[] {"camera= display=*.display secret"})));
+        assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
+        assertEquals(
+                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=BUNDLE, for instance"
+                        + " secure=org.example.*; its other quotas and permissions are in force, and a heap that it"
+                        + " means to open is closed",
+                RecordedLog.lines().getLast());
+        component.activate();
+        active = true;
+        for (String name : List.of("system", "camera", "display", "secret")) {
+            heap(name, new FakeHeap());
+        }
+        for (String closed : List.of("camera", "display", "secret")) {
+            assertEquals(
+                    Errno.EACCES,
+                    assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from(closed)))
+                            .errno());
+        }
+        brokerOf(display).allocate(REQUEST.from("display")).close();
+        DmaBuf held = brokerOf(camera).allocate(REQUEST.from("system"));
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from("system")))
+                        .errno());
+        held.close();
+    }
+
+    @Test
     void what_is_charged_is_told_by_a_service_for_as_long_as_the_broker_runs() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         BundleContext context = camera.getBundleContext();
