@@ -10,14 +10,12 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.osgi.service.log.FormatterLogger;
 import org.osgi.service.log.Logger;
-import org.slf4j.Marker;
 import org.slf4j.event.Level;
-import org.slf4j.helpers.LegacyAbstractLogger;
 
 class OsgiLoggerTest {
     private final List<String> lines = new ArrayList<>();
-    private final Logger warnings = OsgiLogger.create(new Recorder(Level.WARN), Logger.class);
-    private final Logger all = OsgiLogger.create(new Recorder(Level.TRACE), Logger.class);
+    private final Logger warnings = OsgiLogger.create(new RecordingLogger(lines, Level.WARN), Logger.class);
+    private final Logger all = OsgiLogger.create(new RecordingLogger(lines, Level.TRACE), Logger.class);
 
     @Test
     void arguments_fill_the_braces_however_many_there_are() {
@@ -30,7 +28,7 @@ class OsgiLoggerTest {
 
     @Test
     void printf_style_is_there_for_who_asks_for_it() {
-        FormatterLogger printf = OsgiLogger.create(new Recorder(Level.INFO), FormatterLogger.class);
+        FormatterLogger printf = OsgiLogger.create(new RecordingLogger(lines, Level.INFO), FormatterLogger.class);
         printf.info("%d MiB {}", 12);
         assertEquals(List.of("INFO 12 MiB {}"), lines);
     }
@@ -53,55 +51,5 @@ class OsgiLoggerTest {
         warnings.info(logger -> lines.add("not called"));
         warnings.warn(logger -> lines.add("called"));
         assertEquals(List.of("called"), lines);
-    }
-
-    /** An slf4j logger that writes to {@link #lines}. */
-    private final class Recorder extends LegacyAbstractLogger {
-        private static final long serialVersionUID = 1L;
-        private final Level level;
-
-        Recorder(Level level) {
-            this.level = level;
-        }
-
-        private boolean enabled(Level other) {
-            return other.toInt() >= level.toInt();
-        }
-
-        @Override
-        public boolean isTraceEnabled() {
-            return enabled(Level.TRACE);
-        }
-
-        @Override
-        public boolean isDebugEnabled() {
-            return enabled(Level.DEBUG);
-        }
-
-        @Override
-        public boolean isInfoEnabled() {
-            return enabled(Level.INFO);
-        }
-
-        @Override
-        public boolean isWarnEnabled() {
-            return enabled(Level.WARN);
-        }
-
-        @Override
-        public boolean isErrorEnabled() {
-            return enabled(Level.ERROR);
-        }
-
-        @Override
-        protected String getFullyQualifiedCallerName() {
-            return null;
-        }
-
-        @Override
-        protected void handleNormalizedLoggingCall(
-                Level at, Marker marker, String message, Object[] arguments, Throwable thrown) {
-            lines.add(at + " " + message + (thrown == null ? "" : " and a stack trace"));
-        }
     }
 }

@@ -166,6 +166,18 @@ public class DeployIT {
         gateway.endScript();
     }
 
+    @Test
+    public void a_region_that_stays_with_its_buffers_is_told_in_the_gateways_own_log() throws Exception {
+        Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
+        Files.writeString(file, "size = 1M\n");
+        gateway.await("dmaheap:list", "camera +- +carveout .* serving .*");
+        gateway.run("dmaheap:alloc -h camera -n held 64K");
+        Files.delete(file);
+        gateway.awaitLog("heap 'camera' has left with 64 KiB in buffers that are not released"); // by System.Logger
+        gateway.run("dmaheap:free held");
+        gateway.endScript();
+    }
+
     /** A jar with a manifest and nothing else, put there in one step. */
     private void bundle(String name, Map<String, String> headers) throws IOException {
         Manifest manifest = new Manifest();

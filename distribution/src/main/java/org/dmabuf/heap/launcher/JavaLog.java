@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.lang.System.Logger.Level;
+import java.text.MessageFormat;
+import java.util.ResourceBundle;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What is logged through Java itself ({@link System.Logger}) goes where all logs go. {@code heap-linux} logs so, since
+ * it needs nothing but Java; without this its lines would come in a format, and with levels, of their own.
+ *
+ * <p>Java finds it by the name of its class, in the launcher's {@code META-INF/services}.
+ */
+public final class JavaLog extends System.LoggerFinder {
+    /** Called by Java, once. */
+    public JavaLog() {}
+
+    @Override
+    public System.Logger getLogger(String name, Module module) {
+        return new Log(LoggerFactory.getLogger(name));
+    }
+
+    /** One logger. */
+    record Log(Logger log) implements System.Logger {
+        @Override
+        public String getName() {
+            return log.getName();
+        }
+
+        @Override
+        public boolean isLoggable(Level level) {
+            return level == Level.ALL || level != Level.OFF && log.isEnabledForLevel(toSlf4j(level));
+        }
+
+        @Override
+        public void log(Level level, ResourceBundle bundle, String message, Throwable thrown) {
+            if (level != Level.OFF && isLoggable(level)) {
+                LogLine.write(log, toSlf4j(level), inWords(bundle, message), thrown);
+            }
+        }
+
+        @Override
+        public void log(Level level, ResourceBundle bundle, String format, Object... arguments) {
+            if (level != Level.OFF && isLoggable(level)) {
+                LogLine.write(log, toSlf4j(level), filled(inWords(bundle, format), arguments), null);
+            }
+        }
+
+        /** A format that is none stands as it is: nobody fails because of what they log. */
+        private static String filled(String format, Object... arguments) {
+            if (format == null || arguments == null || arguments.length == 0) {
+                return format;
+            }
+            try {
+                return MessageFormat.format(format, arguments);
+            } catch (IllegalArgumentException e) {
+                return format;
+            }
+        }
+
+        private static String inWords(ResourceBundle bundle, String key) {
+            return bundle != null && key != null && bundle.containsKey(key) ? bundle.getString(key) : key;
+        }
+
+        private static org.slf4j.event.Level toSlf4j(Level level) {
+            return switch (level) {
+                case ERROR -> org.slf4j.event.Level.ERROR;
+                case WARNING -> org.slf4j.event.Level.WARN;
+                case INFO -> org.slf4j.event.Level.INFO;
+                case DEBUG -> org.slf4j.event.Level.DEBUG;
+                case TRACE, ALL, OFF -> org.slf4j.event.Level.TRACE;
+            };
+        }
+    }
+}
