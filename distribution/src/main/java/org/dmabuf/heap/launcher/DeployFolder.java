@@ -39,10 +39,10 @@ import org.slf4j.LoggerFactory;
  * A folder whose jars run while they are in it: one that is dropped in is installed and started, one that is replaced
  * is updated, one that is removed is uninstalled.
  *
- * <p>Felix File Install does this too; by its source it says nothing of a jar that is no bundle, and uninstalls a running
- * bundle when its replacement does not read as one, as while it is being copied. Here a jar is looked at only once it is whole, and until then what runs
- * goes on. What does not run is told once, in a sentence with the file and what it lacks, and tried again whenever
- * something else in the framework has changed.
+ * <p>Felix File Install does this too; by its source it says nothing of a jar that is no bundle, and uninstalls a
+ * running bundle when its replacement does not read as one, as while it is being copied. Here a jar is looked at only
+ * once it is whole, and until then what runs goes on. What does not run is told once, in a sentence with the file and
+ * what it lacks, and tried again whenever something else in the framework has changed.
  */
 final class DeployFolder implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
@@ -299,12 +299,20 @@ final class DeployFolder implements AutoCloseable {
                 LOG.info("{} is replaced", jar.getFileName());
             }
         } catch (BundleException e) {
-            refuse(jar, dropped, Sentence.of(e));
+            refuse(jar, dropped, Sentence.of(e) + remedy(e));
             return dropped.waiting; // what was stopped for its replacement is started again
         }
         dropped.waiting = true;
         dropped.told = "";
         return true;
+    }
+
+    /** The framework names bundle and version that there are already, and not whose they are or what to do. */
+    private static String remedy(BundleException e) {
+        if (e.getType() != BundleException.DUPLICATE_BUNDLE_ERROR) {
+            return "";
+        }
+        return "; remove one of the two, or give this one another Bundle-SymbolicName or Bundle-Version";
     }
 
     private void refuse(Path jar, Dropped dropped, String reason) {

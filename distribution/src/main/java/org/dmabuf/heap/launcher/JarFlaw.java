@@ -4,6 +4,7 @@ package org.dmabuf.heap.launcher;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -44,6 +45,8 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
             }
         } catch (NoSuchFileException e) {
             throw e;
+        } catch (AccessDeniedException e) {
+            return Optional.of(new JarFlaw("the gateway's user may not read it; change its owner or its mode", true));
         } catch (IOException | IllegalArgumentException e) { // the latter of names in no known encoding
             return Optional.of(
                     new JarFlaw("it is cut off or damaged (" + Sentence.of(e) + "); copy it once more", true));

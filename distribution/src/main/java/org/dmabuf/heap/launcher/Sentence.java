@@ -2,6 +2,8 @@
 package org.dmabuf.heap.launcher;
 
 import java.lang.reflect.InvocationTargetException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.util.concurrent.ExecutionException;
 import org.osgi.framework.BundleException;
 
@@ -11,7 +13,8 @@ final class Sentence {
 
     /**
      * The message of the exception that was thrown on purpose. A message of one word (a class, a path, a number) says
-     * too little alone: then the kind of exception goes first, and it stands alone where there is no message.
+     * too little alone: then the kind of exception goes first, and it stands alone where there is no message. So it is
+     * with those of file systems, whose message is the path where the system gave no reason.
      */
     static String of(Throwable thrown) {
         Throwable root = unwrap(thrown);
@@ -19,6 +22,9 @@ final class Sentence {
         String message = root.getMessage();
         if (message == null || message.isBlank()) {
             return kind;
+        }
+        if (root instanceof FileSystemException failed && failed.getReason() == null) {
+            return (root instanceof AccessDeniedException ? "permission denied" : kind) + ": " + message;
         }
         String line = message.strip().replaceAll("\\s*\\R\\s*", " ");
         return line.contains(" ") ? line : kind + ": " + line;

@@ -5,12 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.jar.JarOutputStream;
@@ -53,6 +55,15 @@ class JarFlawTest {
     @Test
     void text_is_no_jar() throws IOException {
         assertTrue(flaw("hello".getBytes()).orElseThrow().sentence().startsWith("it is no jar at all"));
+    }
+
+    @Test
+    void file_that_may_not_be_read_is_not_told_as_damaged() throws IOException {
+        Path jar = Files.write(folder.resolve("shut.jar"), bundle());
+        Files.setPosixFilePermissions(jar, PosixFilePermissions.fromString("---------"));
+        assumeFalse(Files.isReadable(jar), "root may read any file");
+        JarFlaw flaw = JarFlaw.of(jar).orElseThrow();
+        assertEquals("the gateway's user may not read it; change its owner or its mode", flaw.sentence());
     }
 
     @Test

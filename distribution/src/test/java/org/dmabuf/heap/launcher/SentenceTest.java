@@ -4,6 +4,9 @@ package org.dmabuf.heap.launcher;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.lang.reflect.InvocationTargetException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NotLinkException;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.Test;
 
@@ -29,6 +32,13 @@ class SentenceTest {
     void too_little_is_said_with_the_kind() {
         assertEquals("NoClassDefFoundError: org/acme/Gone", Sentence.of(new NoClassDefFoundError("org/acme/Gone")));
         assertEquals("NullPointerException", Sentence.of(new NullPointerException()));
+    }
+
+    @Test
+    void path_alone_is_said_with_what_is_wrong_with_it() {
+        assertEquals("permission denied: /a path/x.jar", Sentence.of(new AccessDeniedException("/a path/x.jar")));
+        assertEquals("NotLinkException: /a path/x", Sentence.of(new NotLinkException("/a path/x")));
+        assertEquals("/a path/x: full", Sentence.of(new FileSystemException("/a path/x", null, "full")));
     }
 
     @Test

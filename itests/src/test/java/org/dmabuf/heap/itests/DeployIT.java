@@ -115,6 +115,8 @@ public class DeployIT {
         gateway.awaitLog("plain.jar is not installed: it is a jar but no bundle, its manifest names no"
                 + " Bundle-SymbolicName; drop a bundle, or remove it");
         gateway.awaitLog("damaged.jar is not installed: it is cut off or damaged ");
+        String twice = gateway.warnings("twice.jar").getFirst();
+        assertTrue(twice, twice.contains("; remove one of the two, or give this one another Bundle-SymbolicName or"));
         Files.delete(gateway.dropped("zz.jar")); // one more change: nothing is told twice
         gateway.await("dmaheap:list", "system .* serving .*");
         for (String file : List.of("cut.jar", "text.jar", "empty.jar", "plain.jar", "twice.jar", "damaged.jar")) {
