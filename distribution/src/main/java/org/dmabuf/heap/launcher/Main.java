@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.launcher;
 
+import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
@@ -15,7 +18,9 @@ import org.slf4j.LoggerFactory;
 public final class Main {
     // Taken before Gogo replaces them by streams that differ from thread to thread.
     private static final InputStream IN = System.in;
-    private static final PrintStream OUT = System.out;
+    private static final Output OUTPUT = new Output(new FileOutputStream(FileDescriptor.out));
+    private static final PrintStream OUT =
+            new PrintStream(new BufferedOutputStream(OUTPUT), true, System.out.charset());
     private static final PrintStream ERR = System.err;
 
     /** A signal ends the process. What fails from then on fails for that reason, and nobody wants to read it. */
@@ -55,6 +60,7 @@ public final class Main {
     private static void run(CommandLine line) throws Failure, InterruptedException {
         if (line.help()) {
             OUT.println(CommandLine.USAGE);
+            OUTPUT.requireWhole();
             return;
         }
         Home home = Home.ofThisJar();
@@ -102,6 +108,8 @@ public final class Main {
                 console.run(line.command().get());
             }
         }
+        OUT.flush();
+        OUTPUT.requireWhole();
     }
 
     /** Runs at the end of the process, whatever the reason; unless it is a signal, the gateway is closed already. */
