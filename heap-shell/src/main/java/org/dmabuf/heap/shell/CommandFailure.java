@@ -6,7 +6,11 @@ final class CommandFailure extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     CommandFailure(Exception cause) {
-        super(cause.getMessage(), cause);
+        this(cause.getMessage(), cause);
+    }
+
+    CommandFailure(String sentence, Exception cause) {
+        super(sentence, cause);
     }
 
     @Override

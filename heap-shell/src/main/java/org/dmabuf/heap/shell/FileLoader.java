@@ -7,9 +7,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
@@ -32,20 +34,27 @@ final class FileLoader {
 
     /** {@return bytes of a file that can be loaded} */
     static long sizeOf(Path file) throws IOException {
-        if (!Files.exists(file)) {
-            throw new NoSuchFileException("there is no file " + file);
-        }
-        if (!Files.isRegularFile(file)) {
+        BasicFileAttributes attributes = attributesOf(file);
+        if (!attributes.isRegularFile()) {
             throw new IOException(file + " is no regular file");
         }
         if (!Files.isReadable(file)) {
             throw new IOException(file + " may not be read by this user");
         }
-        long bytes = Files.size(file);
-        if (bytes == 0) {
+        if (attributes.size() == 0) {
             throw new IOException(file + " is empty, and a buffer has at least one byte");
         }
-        return bytes;
+        return attributes.size();
+    }
+
+    private static BasicFileAttributes attributesOf(Path file) throws IOException {
+        try {
+            return Files.readAttributes(file, BasicFileAttributes.class);
+        } catch (NoSuchFileException e) {
+            throw new IOException("there is no file " + file, e);
+        } catch (AccessDeniedException e) {
+            throw new IOException("this user may not look into the folder of " + file, e);
+        }
     }
 
     /**

@@ -7,10 +7,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.FdListener;
 import org.dmabuf.heap.linux.FdMessage;
@@ -27,7 +30,7 @@ final class HandOver {
     /**
      * A buffer that came.
      *
-     * @param name what its sender calls it, empty when the text was none of ours
+     * @param name what it is called here
      * @param buffer adopted, and its bytes
      * @param from who sent it
      */
@@ -51,7 +54,7 @@ final class HandOver {
      */
     Peer share(HeldBuffer buffer, String name, Path socket, Duration timeout) throws IOException {
         int user = ownUser();
-        try (FdListener listener = FdListener.bind(socket)) {
+        try (FdListener listener = listenOn(socket)) {
             waiting.add(listener);
             try (FdSocket connection = listener.accept(timeout, peer -> peer.uid() == user);
                     OwnedFd descriptor = buffer.buffer().exportFd()) {
@@ -60,6 +63,18 @@ final class HandOver {
             } finally {
                 waiting.remove(listener);
             }
+        }
+    }
+
+    /** The kernel's word for what is wrong, and what to do. */
+    private static FdListener listenOn(Path socket) {
+        try {
+            return FdListener.bind(socket);
+        } catch (HeapException e) {
+            String remedy = e.errno() == Errno.EADDRINUSE
+                    ? "; there is such a file, or a process that listens there: remove it, or give another path"
+                    : e.errno() == Errno.ENAMETOOLONG ? "; give a path of at most 107 bytes" : "";
+            throw new HeapException(e.errno(), e.heap(), e.getMessage() + remedy, e);
         }
     }
 
@@ -73,15 +88,16 @@ final class HandOver {
      *
      * @param socket on which it listens
      * @param timeout for it to send
+     * @param naming what to call it here, asked with its sender's name, which is empty when the text was none of ours
      * @return the buffer, which the caller closes
      */
-    Received receive(Path socket, Duration timeout) {
+    Received receive(Path socket, Duration timeout, UnaryOperator<String> naming) {
         try (FdSocket connection = FdSocket.connect(socket, timeout);
                 FdMessage message = connection.receive()) {
             Peer from = connection.peer();
             Matcher text = TEXT.matcher(message.text());
             boolean ours = text.matches();
-            String name = ours ? text.group(2) : "";
+            String name = naming.apply(ours ? text.group(2) : "");
             DmaBuf buffer = broker.adopt(message.descriptor(), name); // nothing that can fail comes after
             long content = ours ? Math.min(Long.parseLong(text.group(1)), buffer.size()) : buffer.size();
             return new Received(name, new HeldBuffer(buffer, content), from);

@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
@@ -55,6 +57,8 @@ import org.osgi.service.component.annotations.Reference;
 public final class HeapCommands {
     /** The kernel's limit for the name of a dma-buf, without its NUL. */
     private static final int NAME_BYTES = 31;
+
+    private static final Pattern ALLOW_EMULATED = Pattern.compile("allowEmulated\\(\"([^)]*)\"\\)");
 
     private final HeapBroker broker;
     private final HeapMonitor monitor;
@@ -181,10 +185,7 @@ public final class HeapCommands {
             if (!requirement.isEmpty()) {
                 request = request.requiring(requirement);
             }
-            if (!emulated.isEmpty()) {
-                request = request.allowEmulated(emulated.split(","));
-            }
-            DmaBuf buffer = broker.allocate(request);
+            DmaBuf buffer = broker.allocate(emulating(request, emulated));
             return buffers.keep(own, buffer, buffer.size());
         });
     }
@@ -202,6 +203,11 @@ public final class HeapCommands {
                             names = {"-h", "--heap"},
                             absentValue = "")
                     String heaps,
+            @Descriptor("emulations that will do, separated by commas, such as contiguous")
+                    @Parameter(
+                            names = {"-e", "--emulated"},
+                            absentValue = "")
+                    String emulated,
             @Descriptor("the buffer's name; the file's by default")
                     @Parameter(
                             names = {"-n", "--name"},
@@ -222,7 +228,7 @@ public final class HeapCommands {
             AllocationRequest request = routed(AllocationRequest.of(bytes), heaps, "")
                     .exports(readOnly ? Access.READ : Access.READ_WRITE)
                     .name(own);
-            DmaBuf buffer = loader.load(file, request);
+            DmaBuf buffer = loader.load(file, emulating(request, emulated));
             boolean kept = false;
             try {
                 String byMapping = FileLoader.sha256ByMapping(buffer, bytes);
@@ -293,7 +299,7 @@ public final class HeapCommands {
     @Descriptor("wait on a socket for another process and give it a buffer's descriptor")
     public HandedOver share(
             CommandSession session,
-            @Descriptor("seconds to wait for it")
+            @Descriptor("seconds to wait for it; 30 by default")
                     @Parameter(
                             names = {"-t", "--timeout"},
                             absentValue = "30")
@@ -317,7 +323,7 @@ public final class HeapCommands {
     @Descriptor("connect to the socket of another process and adopt the buffer that it sends")
     public HandedOver receive(
             CommandSession session,
-            @Descriptor("seconds to wait for it")
+            @Descriptor("seconds to wait for it; 30 by default")
                     @Parameter(
                             names = {"-t", "--timeout"},
                             absentValue = "30")
@@ -331,11 +337,13 @@ public final class HeapCommands {
         return plainly(() -> {
             Path socket = session.currentDir().resolve(expect(1, arguments, "receive [options] SOCKET")[0]);
             buffers.requireFree(name);
-            HandOver.Received received = handOver.receive(socket, timeout(seconds));
-            String own = !name.isEmpty() ? name : isTypable(received.name()) ? received.name() : buffers.freshName();
+            HandOver.Received received = handOver.receive(
+                    socket,
+                    timeout(seconds),
+                    theirs -> !name.isEmpty() ? name : isTypable(theirs) ? theirs : buffers.freshName());
             HeldBuffer held = received.buffer();
-            return new HandedOver(
-                    buffers.keep(own, held.buffer(), held.content()), held.content(), received.from(), false);
+            BufferInfo kept = buffers.keep(received.name(), held.buffer(), held.content());
+            return new HandedOver(kept, held.content(), received.from(), false);
         });
     }
 
@@ -405,7 +413,14 @@ public final class HeapCommands {
     private static boolean isTypable(String name) {
         return !name.isBlank()
                 && !name.startsWith("-")
-                && name.codePoints().noneMatch(c -> Character.isWhitespace(c) || Character.getType(c) == Character.FORMAT);
+                && name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES
+                && name.codePoints().noneMatch(HeapCommands::isUntypable);
+    }
+
+    private static boolean isUntypable(int character) {
+        return Character.isWhitespace(character)
+                || Character.isISOControl(character)
+                || Character.getType(character) == Character.FORMAT;
     }
 
     private static Duration timeout(String seconds) {
@@ -416,13 +431,22 @@ public final class HeapCommands {
     private static <T> T plainly(Callable<T> command) {
         try {
             return command.call();
-        } catch (HeapException | IllegalArgumentException | IOException e) {
+        } catch (HeapException e) {
+            throw new CommandFailure(inOptions(e.getMessage()), e);
+        } catch (IllegalArgumentException | IOException e) {
             throw new CommandFailure(e);
         } catch (RuntimeException e) {
             throw e;
         } catch (Exception e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** A broker's sentence says what to call, and whoever types has an option for it. */
+    private static String inOptions(String sentence) {
+        return ALLOW_EMULATED
+                .matcher(sentence)
+                .replaceAll(call -> Matcher.quoteReplacement("--emulated " + call.group(1).replace("\", \"", ",")));
     }
 
     /** Gogo calls methods of a result by reflection, which Java's own immutable lists do not let it. */
@@ -438,6 +462,10 @@ public final class HeapCommands {
             return request.fromMask(Numbers.mask(mask));
         }
         return heaps.isEmpty() ? request : request.from(heaps.split(","));
+    }
+
+    private static AllocationRequest emulating(AllocationRequest request, String emulated) {
+        return emulated.isEmpty() ? request : request.allowEmulated(emulated.split(","));
     }
 
     private static String nameOf(Path file) {

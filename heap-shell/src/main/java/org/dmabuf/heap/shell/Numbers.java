@@ -7,7 +7,8 @@ import java.util.regex.Pattern;
 
 /** Numbers as people type them. */
 final class Numbers {
-    private static final Pattern SIZE = Pattern.compile("(\\d+)\\s*(?:([KMGT])(?:i?B)?|B|bytes)?", Pattern.CASE_INSENSITIVE);
+    private static final Pattern SIZE =
+            Pattern.compile("(\\d+)\\s*(?:([KMGT])(?:i?B)?|B|bytes)?", Pattern.CASE_INSENSITIVE);
     private static final String UNITS = "KMGT";
 
     private Numbers() {}
@@ -23,7 +24,7 @@ final class Numbers {
         Matcher matcher = SIZE.matcher(text.strip());
         if (!matcher.matches()) {
             throw new IllegalArgumentException(
-                    "'" + text + "' is no size; give bytes, or a number with K, M or G, such as 64K or 8M");
+                    "'" + text + "' is no size; give bytes, or a number with K, M, G or T, such as 64K or 8M");
         }
         try {
             long number = Long.parseLong(matcher.group(1));

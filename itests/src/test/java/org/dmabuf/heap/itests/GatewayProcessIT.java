@@ -75,6 +75,7 @@ public class GatewayProcessIT {
             {"dmaheap:load /proc", "/proc is no regular file"},
             {"dmaheap:load", "usage: dmaheap:load [options] FILE"},
             {"dmaheap:info nosuch", "there is no heap 'nosuch'; there are: system"},
+            {"dmaheap:alloc -h cma 4K", "it only emulates contiguous; accept that with --emulated contiguous"},
             {"dmaheap:alloc x", "'x' is no size"},
             {"dmaheap:alloc 0", "a buffer of 0 bytes cannot be"},
             {"dmaheap:alloc 100T", "100 TiB do not fit"},

@@ -120,11 +120,12 @@ public class HandOverIT {
     /** A name like an option could be given to no command: the buffer could never be freed. */
     @Test
     public void a_buffer_whose_sender_gave_it_a_name_that_cannot_be_typed_gets_one_of_ours() throws Exception {
-        for (String name : List.of("-x", "a b", "\u202egnp")) {
+        for (String name : List.of("-x", "a b", "\u202egnp", "\u001b[31mred", "x".repeat(32))) {
             Process peer = peer("offer", socket.toString(), SEALED, name);
             peer.inputReader().readLine();
-            String told = output(gateway("receive " + socket, "free buf-1", "buffers"));
+            String told = output(gateway("receive " + socket, "dump", "free buf-1", "buffers"));
             assertTrue(told, told.startsWith("buffer                buf-1\n"));
+            assertTrue(told, told.lines().anyMatch(line -> line.matches("adopted +org\\.dmabuf\\.heap\\S+ +buf-1 .*")));
             Files.delete(socket);
         }
     }
@@ -147,6 +148,12 @@ public class HandOverIT {
         String error = new String(alone.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(error, error.contains("line 2: nobody came to " + socket + " within 1 s"));
         assertFalse(Files.exists(socket));
+
+        Process inTheWay = gateway("load -n frame '" + file + "'", "share frame '" + file + "'");
+        assertTrue(inTheWay.waitFor(60, TimeUnit.SECONDS));
+        error = new String(inTheWay.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("address already in use; there is such a file, or a process that listens"));
+        assertTrue("what is in the way is left alone", Files.exists(file));
 
         Process nobody = gateway("receive " + socket);
         assertTrue(nobody.waitFor(60, TimeUnit.SECONDS));
