@@ -42,6 +42,9 @@ public final class NodeHeap {
 
         /** {@return the heap's bit in a mask, 0 to 63} */
         int heap_id() default 41;
+
+        /** {@return the heap's turn when a request names none: below 0 is after the system heap} */
+        int heap_priority() default -10;
     }
 
     private final DmaHeapSource source;
@@ -67,6 +70,7 @@ public final class NodeHeap {
         Map<String, Object> properties = new HashMap<>(source.properties()); // backend, alignment, …
         properties.put(HeapProperties.NAME, name);
         properties.put(HeapProperties.ID, config.heap_id());
+        properties.put(HeapProperties.PRIORITY, config.heap_priority());
         properties.put(HeapProperties.TYPE, "node");
         registration = register(context, properties);
     }

@@ -41,6 +41,11 @@ class NodeHeapTest {
             }
 
             @Override
+            public int heap_priority() {
+                return -10;
+            }
+
+            @Override
             public Class<? extends Annotation> annotationType() {
                 return NodeHeap.Config.class;
             }

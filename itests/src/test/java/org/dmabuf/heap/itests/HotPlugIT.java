@@ -66,7 +66,7 @@ public class HotPlugIT {
     public void a_vendor_heap_is_installed_used_stopped_and_uninstalled_with_a_buffer_open() throws Exception {
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
         vendor.start();
-        assertEquals(List.of("acme", "system"), framework.names(HeapState.SERVING));
+        assertEquals("a vendor's heap is asked last", List.of("system", "acme"), framework.names(HeapState.SERVING));
         assertEquals("org.example.acme.heap", framework.heap("acme", HeapState.SERVING).bundle());
 
         DmaBuf buffer = framework.broker().allocate(AllocationRequest.of(10_000).from("acme").name("survivor"));
@@ -112,10 +112,12 @@ public class HotPlugIT {
     public void a_vendor_heap_is_reached_by_its_bit_in_a_mask_and_by_requirement() throws Exception {
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
         vendor.start();
-        try (DmaBuf byMask = framework.broker().allocate(AllocationRequest.of(1).fromMask(1L << 40 | 1L));
+        try (DmaBuf byBit = framework.broker().allocate(AllocationRequest.of(1).fromMask(1L << 40));
+                DmaBuf byMask = framework.broker().allocate(AllocationRequest.of(1).fromMask(1L << 40 | 1L));
                 DmaBuf byRequirement =
                         framework.broker().allocate(AllocationRequest.of(1).requiring("(heap.type=acme)"))) {
-            assertEquals("highest id first", "acme", byMask.heapName());
+            assertEquals("acme", byBit.heapName());
+            assertEquals("highest priority first", "system", byMask.heapName());
             assertEquals("acme", byRequirement.heapName());
         }
         vendor.uninstall();

@@ -33,6 +33,9 @@ public final class AcmeHeap {
 
         /** {@return the heap's bit in a mask, 0 to 63} */
         int heap_id() default 40;
+
+        /** {@return the heap's turn when a request names none: below 0 is after the system heap} */
+        int heap_priority() default -10;
     }
 
     private final ServiceRegistration<HeapExporter> registration;
@@ -43,6 +46,7 @@ public final class AcmeHeap {
         Map<String, Object> properties = new HashMap<>(source.properties()); // backend, alignment, …
         properties.put(HeapProperties.NAME, config.heap_name());
         properties.put(HeapProperties.ID, config.heap_id());
+        properties.put(HeapProperties.PRIORITY, config.heap_priority());
         properties.put(HeapProperties.TYPE, "acme");
         registration =
                 context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
