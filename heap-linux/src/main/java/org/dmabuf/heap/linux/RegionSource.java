@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
@@ -71,6 +72,16 @@ public final class RegionSource implements MemorySource, RegionMap {
 
     static RegionSource open(
             String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
+        return open(heap, layout, syscalls, headroom, hugePages, Peers::new);
+    }
+
+    static RegionSource open(
+            String heap,
+            RegionLayout layout,
+            Syscalls syscalls,
+            Headroom headroom,
+            HugePages hugePages,
+            Supplier<Peers> following) {
         if (layout.chunk() < Bytes.PAGE || Long.bitCount(layout.chunk()) != 1) {
             throw new HeapException(
                     Errno.EINVAL,
@@ -80,7 +91,7 @@ public final class RegionSource implements MemorySource, RegionMap {
         }
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
         RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
-        Peers peers = new Peers();
+        Peers peers = following.get();
         Udmabuf udmabuf = null;
         boolean opened = false;
         try {

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static java.util.Map.entry;
+import static org.dmabuf.heap.Errno.EAGAIN;
+import static org.dmabuf.heap.Errno.EBUSY;
+import static org.dmabuf.heap.Errno.EFAULT;
+import static org.dmabuf.heap.Errno.EINTR;
+import static org.dmabuf.heap.Errno.EINVAL;
+import static org.dmabuf.heap.Errno.EIO;
+import static org.dmabuf.heap.Errno.EMFILE;
+import static org.dmabuf.heap.Errno.ENFILE;
+import static org.dmabuf.heap.Errno.ENOMEM;
+import static org.dmabuf.heap.Errno.ENOSPC;
+import static org.dmabuf.heap.Errno.EPERM;
+
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Errno;
+
+/**
+ * The running machine, but that any call on it fails now and then, in the ways in which that call may really fail; that
+ * it has little memory left at times; and that its clock goes by leaps. What fails follows from a seed, for each thread
+ * by itself.
+ */
+final class FaultyMachine {
+    /** Bytes that it has left when it is not short. */
+    static final long ROOM = 1L << 40;
+
+    private static final long SHORT = 256 << 10;
+    /** How seldom a call fails: of those that it takes to make a buffer and to map it one does, in a third of tries. */
+    private static final int ONE_IN = 12;
+
+    private static final int F_DUPFD_CLOEXEC = 1030;
+
+    /** Not close and munmap, which give back what they are given whatever they say. */
+    private static final Map<String, List<Errno>> FAULTS = Map.ofEntries(
+            entry("memfdCreate", List.of(EMFILE, ENFILE, ENOMEM)),
+            entry("open", List.of(EMFILE, ENFILE, ENOMEM)),
+            entry("fallocate", List.of(EINTR, ENOSPC, ENOMEM)),
+            entry("mmap", List.of(ENOMEM, EAGAIN)),
+            entry("madvise", List.of(EINTR, EAGAIN, ENOMEM, EFAULT, EINVAL)),
+            entry("inode", List.of(ENOMEM)),
+            entry("fileSystem", List.of(ENOMEM)),
+            entry("dmaHeapAllocate", List.of(ENOMEM, EMFILE)),
+            entry("dmaBufSync", List.of(EINTR, EAGAIN, ENOMEM, EIO)),
+            entry("dmaBufSetName", List.of(ENOMEM)),
+            entry("udmabufCreate", List.of(ENOMEM, EINVAL, EMFILE)),
+            // of secret memory
+            entry("memfdSecret", List.of(EMFILE, ENFILE, ENOMEM)),
+            entry("ftruncate", List.of(ENOMEM)),
+            // of peers
+            entry("inotify", List.of(EMFILE, ENFILE, ENOMEM)),
+            entry("addWatch", List.of(ENOSPC, ENOMEM)),
+            entry("eventfd", List.of(EMFILE, ENFILE, ENOMEM)),
+            entry("await", List.of(EINTR)),
+            entry("lock", List.of(ENOMEM)));
+
+    private final ThreadLocal<Random> random;
+    private final AtomicLong clock = new AtomicLong();
+    private final Map<String, Integer> failed = new TreeMap<>();
+    private volatile boolean healed;
+
+    final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
+    final SecretCalls secrets = over(SecretCalls.class, SecretCalls.linux());
+    final PeerTable peers = new PeerTable(syscalls, over(PeerCalls.class, PeerCalls.linux()));
+    final Headroom headroom = new Headroom(() -> new Headroom.Reading(left(), "a machine made up"), 0, clock::get);
+
+    FaultyMachine(long seed) {
+        random = ThreadLocal.withInitial(
+                () -> new Random(seed ^ Thread.currentThread().getName().hashCode()));
+    }
+
+    /** From now on nothing fails. */
+    void heal() {
+        healed = true;
+        tick(TimeUnit.HOURS.toNanos(1));
+    }
+
+    long now() {
+        return clock.get();
+    }
+
+    void tick(long nanos) {
+        clock.addAndGet(nanos);
+    }
+
+    /** {@return how often each call failed with which number} */
+    synchronized Map<String, Integer> failed() {
+        return new TreeMap<>(failed);
+    }
+
+    /** {@return a watch by the kernel, for this machine's clock, that at times says of itself that memory is short} */
+    PressureWatch pressure(String heap) {
+        PressureStall stall = PressureStall.open(heap, syscalls);
+        return new PressureWatch() {
+            @Override
+            public boolean tells() {
+                return stall.tells();
+            }
+
+            @Override
+            public boolean await(long nanos) {
+                // Not for as long as that would be on another clock.
+                return stall.await(Math.min(nanos, TimeUnit.MILLISECONDS.toNanos(5))) || strikes(ONE_IN);
+            }
+
+            @Override
+            public void wake() {
+                stall.wake();
+            }
+
+            @Override
+            public void close() {
+                stall.close();
+            }
+        };
+    }
+
+    private long left() {
+        return strikes(6) ? random.get().nextLong(SHORT) : ROOM;
+    }
+
+    private boolean strikes(int oneIn) {
+        return !healed && random.get().nextInt(oneIn) == 0;
+    }
+
+    private <T> T over(Class<T> calls, T kernel) {
+        return calls.cast(Proxy.newProxyInstance(
+                calls.getClassLoader(), new Class<?>[] {calls}, (_, method, arguments) -> {
+                    if (strikes(ONE_IN)) {
+                        if (method.getName().equals("fdinfo") || method.getName().equals("locks")) {
+                            throw new IOException("made up");
+                        }
+                        if (method.getName().equals("read") && arguments.length == 3) { // into secret memory: a part
+                            arguments[2] = Math.ceilDiv((long) arguments[2], 2);
+                        }
+                        Errno errno = errno(method.getName(), arguments);
+                        if (errno != null) {
+                            return result(method, errno);
+                        }
+                    }
+                    try {
+                        return method.invoke(kernel, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                }));
+    }
+
+    private Errno errno(String call, Object[] arguments) {
+        List<Errno> possible = FAULTS.getOrDefault(call, List.of());
+        if (call.equals("fcntl")) {
+            possible = switch ((int) arguments[1]) {
+                case Memfd.F_ADD_SEALS -> List.of(EPERM, EBUSY);
+                case F_DUPFD_CLOEXEC -> List.of(EMFILE);
+                default -> possible;
+            };
+        }
+        return possible.isEmpty() ? null : possible.get(random.get().nextInt(possible.size()));
+    }
+
+    private Object result(Method method, Errno errno) {
+        synchronized (this) {
+            failed.merge(method.getName() + " " + errno, 1, Integer::sum);
+        }
+        long result = -errno.number();
+        return method.getReturnType() == int.class ? (Object) (int) result : (Object) result;
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.dmabuf.heap.linux.RandomUse.HEAP;
+
+import java.util.function.Function;
+
+/** The sources that need no device node, as the heaps open them. */
+enum PlainSource implements Function<FaultyMachine, MemorySource> {
+    MEMFD(1 << 20) {
+        @Override
+        public MemorySource apply(FaultyMachine machine) {
+            return MemfdSource.open(HEAP, machine.syscalls, machine.headroom);
+        }
+    },
+    POOLED(256 << 10) {
+        @Override
+        public MemorySource apply(FaultyMachine machine) {
+            return pooled(machine, MEMFD.apply(machine));
+        }
+    },
+    REGION(1 << 20) {
+        @Override
+        public MemorySource apply(FaultyMachine machine) {
+            return region(machine, RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD));
+        }
+    },
+    CHUNKED_REGION(1 << 20) {
+        @Override
+        public MemorySource apply(FaultyMachine machine) {
+            return region(
+                    machine,
+                    RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD).withChunk(256 << 10));
+        }
+    },
+    LAZY_REGION(1 << 20) {
+        @Override
+        public MemorySource apply(FaultyMachine machine) {
+            return lazyRegion(machine, RegionLayout.Exports.MEMFD);
+        }
+    },
+    SECRET(256 << 10) {
+        @Override
+        public MemorySource apply(FaultyMachine machine) {
+            return SecretSource.open(
+                    HEAP,
+                    machine.syscalls,
+                    machine.secrets,
+                    machine.headroom,
+                    new LockedMemory(1 << 20), // of eight that anybody may lock, for peers have it mapped too
+                    true);
+        }
+    };
+
+    static final long SIZE = 8 << 20;
+
+    /** Bytes of its largest buffers. */
+    final long largest;
+
+    PlainSource(long largest) {
+        this.largest = largest;
+    }
+
+    static MemorySource pooled(FaultyMachine machine, MemorySource source) {
+        PoolBudget budget = PoolBudget.none()
+                .prewarmed(Bytes.PAGE, 4)
+                .prewarmed(16 * Bytes.PAGE, 4)
+                .recycled(64 * Bytes.PAGE);
+        try {
+            return new PooledSource(
+                            source,
+                            HEAP,
+                            machine.syscalls,
+                            machine.headroom,
+                            budget,
+                            machine.pressure(HEAP),
+                            machine::now)
+                    .start();
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    static MemorySource region(FaultyMachine machine, RegionLayout layout) {
+        return RegionSource.open(
+                HEAP,
+                layout,
+                machine.syscalls,
+                machine.headroom,
+                HugePages.ofTheMachine(),
+                () -> new Peers(machine.peers));
+    }
+
+    static MemorySource lazyRegion(FaultyMachine machine, RegionLayout.Exports exports) {
+        return LazyRegionSource.open(
+                HEAP, new LazyRegionLayout(SIZE, 1 << 20, exports, "size"), machine.syscalls, machine.headroom);
+    }
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.ProcessState;
+
+/**
+ * Uses a source of memory at random, as a broker, its clients and their peers may, on a machine where anything fails.
+ * Looks at every byte that it meets, and in the end at whether all that was taken is back: descriptors, mappings, bytes
+ * and threads.
+ *
+ * <p>A run is one thread's; a source's own threads make each a little different from the last one of the same seed. The
+ * properties {@code random.seed} and {@code random.operations} choose another than the one of this moment, and another
+ * number than 10 000; {@code JAVA_TOOL_OPTIONS} takes them into the guest.
+ */
+final class RandomUse {
+    static final String HEAP = "random";
+
+    private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int BUFFERS = 24;
+    private static final int PEERS = 16;
+    private static final int MOST_TRIES = 1000;
+    private static final long PATIENCE_NANOS = TimeUnit.MINUTES.toNanos(1);
+
+    /** Whose many warnings of what fails here nobody wants to read. */
+    private static final Logger LOG = Logger.getLogger("org.dmabuf.heap.linux");
+
+    /** What says, when it stays so, that the kernel has no such memory for this process. */
+    private static final Set<Errno> NOT_HERE = Set.of(Errno.ENOSYS, Errno.EPERM, Errno.EACCES);
+
+    private static final Access[] ACCESSES = Access.values();
+
+    /** What a buffer holds in every byte of it, for its owner and for each peer that has it still. */
+    private static final class Content {
+        final long size;
+        byte value;
+        /** How many have it; read by the thread that tells that nobody does. */
+        final AtomicInteger peers = new AtomicInteger();
+
+        Content(long size) {
+            this.size = size;
+        }
+    }
+
+    private record Mapping(MemorySegment memory, boolean writes) {}
+
+    private static final class Owned {
+        final HeapBuffer buffer;
+        final ContractRequest request;
+        final Content content;
+        final List<Mapping> mappings = new ArrayList<>();
+        PeerWatch watch;
+
+        Owned(HeapBuffer buffer, ContractRequest request) {
+            this.buffer = buffer;
+            this.request = request;
+            this.content = new Content(buffer.size());
+        }
+    }
+
+    /** Somebody else, who has a descriptor or, when that is null, a mapping. */
+    private record Peer(Content content, boolean writes, Fd fd, MemorySegment mapping) {}
+
+    private final long seed = Long.getLong("random.seed", System.nanoTime());
+    private final int operations = Integer.getInteger("random.operations", 10_000);
+    private final Random random = new Random(seed);
+    private final FaultyMachine machine = new FaultyMachine(seed);
+    private final Function<FaultyMachine, MemorySource> opening;
+    private final long largest;
+
+    private final Peers watching = new Peers(machine.peers);
+    private final List<Owned> buffers = new ArrayList<>();
+    private final List<Peer> peers = new ArrayList<>();
+    private final Map<Errno, Integer> refusals = new TreeMap<>();
+    private final AtomicInteger watched = new AtomicInteger();
+    private final AtomicReference<String> early = new AtomicReference<>();
+    private MemorySource source;
+    private boolean closed;
+    private int allocated;
+    private byte last;
+
+    /**
+     * Use of a source that is still to be opened.
+     *
+     * @param largest bytes of the largest buffers, of which there may be some twenty
+     * @param opening opens it, or is refused with nothing held
+     */
+    RandomUse(long largest, Function<FaultyMachine, MemorySource> opening) {
+        this.largest = largest;
+        this.opening = opening;
+    }
+
+    /** Runs it, and prints what it came to. */
+    void run(String what) {
+        System.out.println(what + ": random.seed=" + seed);
+        ProcessState before = ProcessState.now();
+        Set<String> threads = threads();
+        Level level = LOG.getLevel();
+        LOG.setLevel(Level.OFF);
+        try {
+            source = open();
+            use(what);
+        } finally {
+            LOG.setLevel(level);
+        }
+        await("every thread has ended", () -> threads.containsAll(threads()));
+        awaitNothingLeft(before);
+        System.out.println(what + ": " + operations + " operations, " + allocated + " buffers; refused " + refusals
+                + "; failed " + machine.failed());
+        assertTrue(allocated > operations / 20, allocated + " buffers");
+        assertTrue(refusals.getOrDefault(Errno.ENOMEM, 0) > 0, "memory was never short");
+    }
+
+    private void use(String what) {
+        int done = 0;
+        try {
+            for (; done < operations; done++) {
+                machine.tick(random.nextLong(TimeUnit.MILLISECONDS.toNanos(20)));
+                operate();
+            }
+            giveBackEverything();
+        } catch (Throwable e) {
+            throw new AssertionError(
+                    what + ", random.seed=" + seed + ", operation " + done + " of " + operations + ": " + e, e);
+        }
+    }
+
+    private MemorySource open() {
+        HeapException refusal = null;
+        for (int i = 0; i < MOST_TRIES; i++) {
+            try {
+                MemorySource opened = opening.apply(machine);
+                closed = false;
+                return opened;
+            } catch (HeapException e) {
+                note(e);
+                refusal = e;
+            }
+        }
+        assumeFalse(NOT_HERE.contains(refusal.errno()), "skipped: " + refusal.getMessage());
+        throw new AssertionError("cannot be opened", refusal);
+    }
+
+    private void operate() {
+        int one = random.nextInt(1000);
+        if (one < 250) {
+            allocate();
+        } else if (one < 550) {
+            pick(buffers, this::access);
+        } else if (one < 650) {
+            pick(buffers, this::export);
+        } else if (one < 770) {
+            pick(peers, this::look);
+        } else if (one < 850) {
+            pick(peers, this::leave);
+        } else if (one < 980) {
+            pick(buffers, this::release);
+        } else if (one < 990) {
+            check(source.usage());
+        } else if (one < 996) {
+            assertTrue(source.trim(random.nextLong(largest)) >= 0);
+        } else if (one < 998) {
+            machine.tick(TimeUnit.MINUTES.toNanos(random.nextInt(3))); // nobody asked for anything for a while
+        } else {
+            source.close(); // the buffers live on
+            closed = true;
+            attempt(() -> source.allocate(ContractRequest.of(Bytes.PAGE)).release());
+            source = open();
+        }
+        if (early.get() != null) {
+            throw new AssertionError(early.get());
+        }
+    }
+
+    private interface Step<T> {
+        void take(T one);
+    }
+
+    private <T> void pick(List<T> among, Step<T> step) {
+        if (!among.isEmpty()) {
+            step.take(among.get(random.nextInt(among.size())));
+        }
+    }
+
+    /** {@return whether it was done, and not refused as it may be} */
+    private boolean attempt(Runnable step) {
+        try {
+            step.run();
+            return true;
+        } catch (HeapException e) {
+            note(e);
+            return false;
+        }
+    }
+
+    private void note(HeapException refusal) {
+        assertEquals(HEAP, refusal.heap(), refusal.toString());
+        assertTrue(refusal.getMessage().contains("'" + HEAP + "'"), refusal.getMessage());
+        assertNotEquals(Errno.EINTR, refusal.errno(), refusal.getMessage()); // what is interrupted is made again
+        assertTrue(closed || refusal.errno() != Errno.ENODEV, refusal.getMessage());
+        refusals.merge(refusal.errno(), 1, Integer::sum);
+    }
+
+    private void allocate() {
+        if (buffers.size() == BUFFERS) {
+            release(buffers.get(random.nextInt(BUFFERS)));
+        }
+        ContractRequest request = request();
+        attempt(() -> {
+            Owned made = new Owned(source.allocate(request), request);
+            buffers.add(made);
+            allocated++;
+            assertTrue(made.buffer.size() >= request.size(), () -> request + " has " + made.buffer.size());
+        });
+    }
+
+    private ContractRequest request() {
+        ContractRequest request = ContractRequest.of(size())
+                .exportable(random.nextInt(3) > 0)
+                .exports(random.nextInt(4) > 0 ? Access.READ_WRITE : ACCESSES[random.nextInt(ACCESSES.length)]);
+        request = switch (random.nextInt(20)) {
+            case 0 -> request.alignment(Bytes.PAGE);
+            case 1 -> request.alignment(2L << 20);
+            case 2 -> request.alignment(1L << 40);
+            default -> request;
+        };
+        return switch (random.nextInt(20)) {
+            case 0 -> request.name("frame");
+            case 1 -> request.name("a name that is too long ".repeat(20));
+            case 2 -> request.heapFlags(1);
+            default -> request;
+        };
+    }
+
+    private long size() {
+        return switch (random.nextInt(60)) {
+            case 0 -> -random.nextLong(2);
+            case 1 -> Long.MAX_VALUE - random.nextLong(2 * Bytes.PAGE);
+            case 2 -> 2 * FaultyMachine.ROOM;
+            default -> random.nextInt(3) == 0
+                    ? Bytes.PAGE << 4 * random.nextInt(2) // so often that pools have something to do
+                    : 1 + random.nextLong(1 + (largest - 1 >> random.nextInt(10)));
+        };
+    }
+
+    /** As a client: mapped and in a bracket. Some mappings stay, and are used again. */
+    private void access(Owned owned) {
+        Access access = ACCESSES[random.nextInt(ACCESSES.length)];
+        boolean anew = owned.mappings.isEmpty() || random.nextInt(4) == 0;
+        if (anew && !attempt(() -> owned.mappings.add(new Mapping(owned.buffer.map(access), access.writes())))) {
+            return;
+        }
+        Mapping mapping = owned.mappings.getLast();
+        assertEquals(owned.content.size, mapping.memory.byteSize());
+        if (attempt(() -> owned.buffer.beginCpuAccess(access))) {
+            assertFilled(owned.content, mapping.memory, owned.request);
+            if (access.writes() && mapping.writes) {
+                owned.content.value = next();
+                mapping.memory.fill(owned.content.value);
+            }
+            attempt(() -> owned.buffer.endCpuAccess(access));
+        }
+        if (random.nextInt(3) > 0) {
+            owned.buffer.unmap(owned.mappings.removeLast().memory);
+        }
+    }
+
+    /** As a broker, which lets out nothing that it cannot follow. */
+    private void export(Owned owned) {
+        if (!owned.request.exportable()) {
+            assertTrue(!attempt(owned.buffer::descriptor), "a descriptor that nobody was to have");
+            return;
+        }
+        attempt(() -> {
+            int fd = owned.buffer.descriptor();
+            if (owned.watch == null) {
+                owned.watch = watching.watch(HEAP, owned.content.size, fd);
+                watched.incrementAndGet();
+            }
+            if (peers.size() == PEERS) {
+                leave(peers.get(random.nextInt(PEERS)));
+            }
+            owned.content.peers.incrementAndGet();
+            peers.add(peer(owned.content, owned.request.exports(), fd));
+        });
+    }
+
+    private Peer peer(Content content, Access access, int fd) {
+        Fd own = new Fd(Syscalls.linux(), Syscalls.linux().fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        if (random.nextBoolean()) {
+            try {
+                Peer peer = new Peer(
+                        content, access.writes(), null, new Mmap(Syscalls.linux()).map("", fd, content.size, access));
+                own.close();
+                return peer;
+            } catch (HeapException e) {
+                // So much secret memory may it not lock.
+            }
+        }
+        return new Peer(content, access.writes(), own, null);
+    }
+
+    /** As a peer, whether the buffer is there still or not. Nobody else may have its memory. */
+    private void look(Peer peer) {
+        if (peer.mapping != null) {
+            assertFilled(peer.content, peer.mapping, "what a peer has");
+            if (peer.writes) {
+                peer.content.value = next();
+                peer.mapping.fill(peer.content.value);
+            }
+        }
+    }
+
+    private void leave(Peer peer) {
+        peers.remove(peer);
+        look(peer);
+        peer.content.peers.decrementAndGet(); // before: who is told has been told late enough
+        if (peer.fd != null) {
+            peer.fd.close();
+        } else {
+            new Mmap(Syscalls.linux()).unmap(peer.mapping);
+        }
+    }
+
+    private void release(Owned owned) {
+        buffers.remove(owned);
+        owned.mappings.forEach(mapping -> owned.buffer.unmap(mapping.memory));
+        owned.buffer.release();
+        if (owned.watch != null) {
+            Content content = owned.content;
+            owned.watch.whenGone(() -> {
+                if (content.peers.get() != 0) {
+                    early.set("told that nobody has a buffer of " + content.size + " any more, and "
+                            + content.peers.get() + " peers do");
+                }
+                watched.decrementAndGet();
+            });
+        }
+    }
+
+    private static void check(HeapUsage usage) {
+        long capacity = usage.capacity().orElse(Long.MAX_VALUE);
+        for (OptionalLong part : List.of(usage.free(), usage.largestFree(), usage.quarantined())) {
+            assertTrue(part.orElse(0) >= 0 && part.orElse(0) <= capacity, usage.toString());
+        }
+    }
+
+    private void giveBackEverything() {
+        machine.heal();
+        List.copyOf(buffers).forEach(this::release);
+        List.copyOf(peers).forEach(this::leave);
+        await("every watch has ended", () -> watched.get() == 0);
+        assertEquals(null, early.get());
+        OptionalLong capacity = source.usage().capacity();
+        if (capacity.isPresent()) {
+            await("nothing is held back for peers", () -> source.usage().quarantined().orElse(0) == 0);
+            takeAll(capacity.getAsLong());
+            await("all is free", () -> source.usage().free().equals(capacity));
+        }
+        if (source instanceof LazyRegionSource region) {
+            assertEquals(0, region.occupied());
+        }
+        source.close();
+        watching.close();
+        machine.tick(TimeUnit.SECONDS.toNanos(1));
+        assertEquals(FaultyMachine.ROOM, machine.headroom.available(), "what is left of the machine");
+    }
+
+    /** All that there is, as one buffer. */
+    private void takeAll(long capacity) {
+        HeapBuffer all = source.allocate(ContractRequest.of(capacity).exportable(false));
+        MemorySegment mapping = all.map(Access.READ_WRITE);
+        assertFilled(new Content(capacity), mapping, "all of it");
+        all.unmap(mapping);
+        all.release();
+    }
+
+    private byte next() {
+        last = (byte) (last == -1 ? 1 : last + 1);
+        return last;
+    }
+
+    private static void assertFilled(Content content, MemorySegment memory, Object what) {
+        byte first = memory.get(ValueLayout.JAVA_BYTE, 0);
+        // Shifted by one it is the same: then all bytes are.
+        long size = memory.byteSize();
+        long mismatch = MemorySegment.mismatch(memory, 1, size, memory, 0, size - 1);
+        if (first != content.value || mismatch >= 0) {
+            throw new AssertionError(what + ": " + first + " and not " + content.value + " in each of " + size
+                    + " bytes" + (mismatch < 0 ? "" : ", and something else from byte " + (mismatch + 1)));
+        }
+    }
+
+    private static Set<String> threads() {
+        Set<String> names = new TreeSet<>();
+        for (Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (thread.getName().startsWith("dmaheap-")) {
+                names.add(thread.getName());
+            }
+        }
+        return names;
+    }
+
+    private static void await(String what, BooleanSupplier condition) {
+        long end = System.nanoTime() + PATIENCE_NANOS;
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, what + " takes longer than a minute");
+            Thread.onSpinWait();
+        }
+    }
+
+    private static void awaitNothingLeft(ProcessState before) {
+        long end = System.nanoTime() + PATIENCE_NANOS;
+        while (System.nanoTime() < end && !before.leftIn(ProcessState.now()).isEmpty()) {
+            Thread.onSpinWait();
+        }
+        before.assertNothingLeft();
+    }
+}
