@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A memory cgroup with a limit that was made here, of version 2 or 1.
+ *
+ * @param limit name of the file that has the limit
+ * @param killed name of the file that counts who was killed for memory
+ */
+record MemoryCgroup(Path folder, String limit, String killed) implements AutoCloseable {
+    static final long LIMIT = 320L << 20;
+    static final String TOLD = "told: ";
+
+    /** {@return one below this process's own or the nearest above it that permits it} */
+    static Optional<MemoryCgroup> make() throws IOException {
+        for (String line : Files.readAllLines(Path.of("/proc/self/cgroup"))) {
+            String[] parts = line.split(":", 3);
+            Path top = Path.of(parts[1].isEmpty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory");
+            if (!parts[1].isEmpty() && !List.of(parts[1].split(",")).contains("memory")) {
+                continue;
+            }
+            Path folder = top.resolve(parts[2].substring(1)).normalize();
+            for (; folder != null && folder.startsWith(top); folder = folder.getParent()) {
+                Path mine = folder.resolve("dmaheap-test-" + ProcessHandle.current().pid());
+                Optional<MemoryCgroup> made = parts[1].isEmpty()
+                        ? make(mine, "memory.max", "memory.events")
+                        : make(mine, "memory.limit_in_bytes", "memory.oom_control");
+                if (made.isPresent()) {
+                    return made;
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static Optional<MemoryCgroup> make(Path folder, String limit, String killed) {
+        try {
+            Files.createDirectory(folder);
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+        try {
+            // Of a file that is there: else it is no cgroup.
+            Files.writeString(folder.resolve(limit), Long.toString(LIMIT), StandardOpenOption.WRITE);
+            // A parent that has processes of its own lets nobody in.
+            int entered = new ProcessBuilder("sh", "-c", "echo $$ >" + folder.resolve("cgroup.procs"))
+                    .redirectErrorStream(true)
+                    .start()
+                    .waitFor();
+            if (entered == 0) {
+                return Optional.of(new MemoryCgroup(folder, limit, killed));
+            }
+        } catch (IOException e) {
+            // The next one may permit it.
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        folder.toFile().delete();
+        return Optional.empty();
+    }
+
+    /**
+     * Runs a program in it to its end, which has to be a good one, and checks that nobody was killed.
+     *
+     * @return what it said in lines that begin with "told: ", without that
+     */
+    List<String> run(Class<?> program, String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(
+                "sh",
+                "-c",
+                "echo $$ >" + folder.resolve("cgroup.procs") + " && exec \"$@\"",
+                "sh",
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xmx32m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                program.getName()));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), output);
+        assertEquals(0, kills(), output);
+        return output.lines()
+                .filter(line -> line.startsWith(TOLD))
+                .map(line -> line.substring(TOLD.length()))
+                .toList();
+    }
+
+    long kills() throws IOException {
+        return Files.readAllLines(folder.resolve(killed)).stream()
+                .filter(line -> line.startsWith("oom_kill "))
+                .mapToLong(line -> Long.parseLong(line.substring("oom_kill ".length())))
+                .sum();
+    }
+
+    @Override
+    public void close() throws IOException {
+        Files.delete(folder);
+    }
+}
