@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dmabuf.heap.PoolUsage;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.PoolBudget;
+import org.dmabuf.heap.linux.PooledSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** The same in a cgroup of version 2, which the guest has whatever this machine has, and tells of stalls. */
+class CgroupPressureIT extends PressureTest {
+    @BeforeAll
+    static void cgroups_are_of_version_2() throws IOException {
+        try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
+            assertEquals("memory.max", cgroup.limit());
+        }
+    }
+
+    @Test
+    void what_pools_keep_is_given_back_when_the_cgroup_stalls() throws Exception {
+        try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
+            Path folder = cgroup.folder();
+            List<String> told = cgroup.run(Stalled.class, folder.toString());
+            assertEquals(
+                    List.of("watches " + folder.resolve("memory.pressure"), "keeps 48 MiB", "keeps 0 MiB"), told);
+        }
+    }
+
+    /** A process with a pool, which is slowed down as one is that has more memory than it should. */
+    static final class Stalled {
+        private static final int POOL = 48;
+        private static final long MIB = 1 << 20;
+
+        public static void main(String[] arguments) throws IOException {
+            Path cgroup = Path.of(arguments[0]);
+            MemorySource source = PooledSource.over(
+                    MemfdSource.open("system", Syscalls.linux(), Headroom.machine()),
+                    "system",
+                    Syscalls.linux(),
+                    Headroom.machine(),
+                    PoolBudget.none().recycled(POOL * MIB).idle(Duration.ofDays(1)));
+            told("watches " + watched());
+            List<HeapBuffer> buffers = new ArrayList<>();
+            for (int i = 0; i < POOL; i++) {
+                buffers.add(source.allocate(ContractRequest.of(MIB).exportable(false)));
+            }
+            buffers.forEach(HeapBuffer::release);
+            buffers.clear();
+            told("keeps " + kept(source) / MIB + " MiB");
+            long used = Long.parseLong(Files.readString(cgroup.resolve("memory.current")).strip());
+            Files.writeString(cgroup.resolve("memory.high"), Long.toString(used), StandardOpenOption.WRITE);
+            long end = System.nanoTime() + Duration.ofMinutes(2).toNanos();
+            while (kept(source) > 0 && System.nanoTime() < end) {
+                if (buffers.size() < POOL) {
+                    buffers.add(source.allocate(ContractRequest.of(MIB))); // waits, for more than is good
+                }
+            }
+            told("keeps " + kept(source) / MIB + " MiB");
+            buffers.forEach(HeapBuffer::release);
+            source.close();
+        }
+
+        private static String watched() throws IOException {
+            try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+                return descriptors
+                        .filter(Files::isSymbolicLink)
+                        .map(Stalled::target)
+                        .filter(target -> target.endsWith("/memory.pressure"))
+                        .findFirst()
+                        .orElse("nothing");
+            }
+        }
+
+        private static String target(Path descriptor) {
+            try {
+                return Files.readSymbolicLink(descriptor).toString();
+            } catch (IOException e) {
+                return ""; // that of the list itself
+            }
+        }
+
+        private static long kept(MemorySource source) {
+            return source.usage().pools().stream().mapToLong(PoolUsage::bytes).sum();
+        }
+
+        private static void told(String what) {
+            System.out.println(MemoryCgroup.TOLD + what);
+        }
+    }
+}
