@@ -6,6 +6,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /** A buffer of a source with the one mapping that it keeps for life: every page is there and no access faults. */
@@ -13,19 +14,18 @@ final class PooledMemory {
     /** Whole pages that were asked for; the source may have rounded up further. */
     final long asked;
 
+    /** What it takes of the machine. */
+    final long bytes;
+
     final HeapBuffer buffer;
     final MemorySegment mapping;
 
-    /** When it was put into the recycle pool, to a quarter of the idle time; guarded by the pool. */
+    /** When it was put into the recycle pool, to a quarter of the idle time. Written by whoever has it, to put it. */
     long since;
-    // Neighbours in the recycle pool, the older and the younger of all and of those of its size; guarded by the pool.
-    PooledMemory older;
-    PooledMemory younger;
-    PooledMemory olderOfSize;
-    PooledMemory youngerOfSize;
 
     private PooledMemory(long asked, HeapBuffer buffer, MemorySegment mapping) {
         this.asked = asked;
+        this.bytes = buffer.size();
         this.buffer = buffer;
         this.mapping = mapping;
     }
@@ -39,7 +39,7 @@ final class PooledMemory {
      * @throws HeapException the source's refusal, {@link Errno#EIO} for less than was asked for, {@link Errno#EAGAIN}
      *     where the process has no room for a mapping; nothing is held
      */
-    static PooledMemory make(MemorySource source, String heap, HeapRequest request) {
+    static PooledMemory make(HeapExporter source, String heap, HeapRequest request) {
         HeapBuffer buffer = source.allocate(request);
         try {
             if (buffer.size() < request.size()) {
@@ -63,11 +63,6 @@ final class PooledMemory {
             // Of mappings the process has no more; another heap would not help, so this is not ENOMEM.
             throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
         }
-    }
-
-    /** {@return bytes that it takes of the machine} */
-    long bytes() {
-        return buffer.size();
     }
 
     /** Gives it back to the machine. */

@@ -180,7 +180,7 @@ public final class PooledSource implements MemorySource {
     private HeapBuffer named(PooledMemory memory, String name) {
         if (named && !name.isEmpty()) {
             try {
-                DmaBufName.set(syscalls, heap, memory.buffer.descriptor(), memory.bytes(), name);
+                DmaBufName.set(syscalls, heap, memory.buffer.descriptor(), memory.bytes, name);
             } catch (RuntimeException | Error e) {
                 memory.release();
                 throw e;
@@ -312,8 +312,8 @@ public final class PooledSource implements MemorySource {
             failing = true; // once, until it is well again
             LOG.log(
                     Level.WARNING,
-                    "heap '" + heap + "' could not make a buffer ahead of demand; requests are served one by one, and it"
-                            + " is tried again",
+                    "heap '" + heap + "' could not make a buffer ahead of demand; requests are served one by one, and"
+                            + " it is tried again",
                     failure);
         }
     }

@@ -11,8 +11,8 @@ import java.util.function.LongSupplier;
 import org.dmabuf.heap.PoolUsage;
 
 /**
- * Memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of each of some
- * sizes. A size for which nobody asks for a while is given up until somebody does.
+ * Memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of each of
+ * some sizes. A size for which nobody asks for a while is given up until somebody does.
  *
  * <p>Any thread may call any method. Memory is made and released outside of the lock.
  */
@@ -51,8 +51,8 @@ final class PrewarmedPool {
      *
      * @param counts how many buffers by their whole pages
      * @param nanoTime the clock
-     * @param refill called when it is time to make more, at most once until {@link #wanted} says that nothing is; outside
-     *     of the lock
+     * @param refill called when it is time to make more, at most once until {@link #wanted} says that nothing is;
+     *     outside of the lock
      */
     PrewarmedPool(Map<Long, Integer> counts, LongSupplier nanoTime, Runnable refill) {
         this.nanoTime = nanoTime;
@@ -76,7 +76,7 @@ final class PrewarmedPool {
                 misses++;
             } else {
                 hits++;
-                held -= memory.bytes();
+                held -= memory.bytes;
             }
             // By halves, because to wake a thread costs as much as to make a small buffer.
             low = !asked && !closed && shelf.ready.size() <= shelf.count / 2;
@@ -109,7 +109,7 @@ final class PrewarmedPool {
             kept = !closed && shelf.wants();
             if (kept) {
                 shelf.ready.addLast(memory);
-                held += memory.bytes();
+                held += memory.bytes;
             }
         }
         if (!kept) {
@@ -150,9 +150,9 @@ final class PrewarmedPool {
 
     private long remove(Shelf shelf, List<PooledMemory> gone) {
         PooledMemory memory = shelf.ready.pollFirst();
-        held -= memory.bytes();
+        held -= memory.bytes;
         gone.add(memory);
-        return memory.bytes();
+        return memory.bytes;
     }
 
     /** Gives back everything, now and from now on. */

@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.dmabuf.heap.PoolUsage;
 
 /**
  * Memory that was used and never left the process. It is kept mapped, by size, within a budget of bytes; when that is
  * full the oldest goes. It keeps its last tenant's bytes: whoever takes it clears it first.
  *
- * <p>Any thread may call any method. Memory is released outside of the lock.
+ * <p>Any thread may call any method. Memory is released outside of the lock. Who releases a buffer and asks for another
+ * of the size, as for one frame after the other, takes no lock: to clear 64 KiB takes half a microsecond, and the locks
+ * would be up to 2 % of that.
  */
 final class RecyclePool {
-    /** Of one size, the youngest: what was used last is the likeliest to be in a cache. */
-    private static final class Size {
-        final long bytes;
-        PooledMemory youngest;
+    /** What was put last, until it is taken or something else is put. Only the holder of the lock displaces it. */
+    private final AtomicReference<PooledMemory> youngest = new AtomicReference<>();
 
-        Size(long bytes) {
-            this.bytes = bytes;
-        }
-    }
+    private final AtomicLong hits = new AtomicLong();
 
-    private final long budget;
-
-    // All guarded by this.
-    private final Map<Long, Size> sizes = new HashMap<>();
-    private PooledMemory oldest;
-    private PooledMemory youngest;
-    private long held;
-    private long hits;
-    private long misses;
-    private boolean closed;
     /** The clock when it was last looked at, which for each buffer would cost as much as all else. */
-    private long now;
-    /** Of the size that was asked for last. */
-    private Size last;
+    private volatile long now;
+
+    // Guarded by this; a put without the lock reads the first two.
+    /** 0 once closed. */
+    private volatile long budget;
+    /** Bytes of all but the youngest. */
+    private volatile long olderBytes;
+
+    private final LinkedHashSet<PooledMemory> older = new LinkedHashSet<>(); // the oldest first
+    private final Map<Long, Deque<PooledMemory>> olderOfSize = new HashMap<>();
+    private long misses;
 
     /**
      * An empty pool.
@@ -52,34 +52,62 @@ final class RecyclePool {
 
     /** {@return memory for which as many bytes were asked, cleared; null when there is none} */
     PooledMemory take(long bytes) {
-        PooledMemory memory;
-        synchronized (this) {
-            Size size = size(bytes);
-            memory = size == null ? null : size.youngest;
+        // Of a size, what was used last is the likeliest to be in a cache.
+        PooledMemory memory = youngest.get();
+        if (memory == null || memory.asked != bytes || !youngest.compareAndSet(memory, null)) {
+            memory = takeOlder(bytes);
             if (memory == null) {
-                misses++;
                 return null;
             }
-            hits++;
-            unlink(memory);
         }
+        hits.incrementAndGet();
         Zeroing.clear(memory.mapping);
         return memory;
     }
 
+    private synchronized PooledMemory takeOlder(long bytes) {
+        Deque<PooledMemory> ofSize = olderOfSize.get(bytes);
+        if (ofSize == null) {
+            misses++;
+            return null;
+        }
+        return remove(ofSize.getLast());
+    }
+
     /** Takes memory back, or releases it when it does not fit or the pool is closed. */
     void put(PooledMemory memory) {
-        List<PooledMemory> gone = List.of();
+        memory.since = now;
+        if (memory.bytes > budget) {
+            memory.release();
+        } else if (!youngest.compareAndSet(null, memory)) {
+            displaceYoungest(memory);
+        } else if (memory.bytes > budget - olderBytes) { // read after it is seen there: see shrink
+            shrink();
+        }
+    }
+
+    private void displaceYoungest(PooledMemory memory) {
         synchronized (this) {
-            if (closed || memory.bytes() > budget) {
-                gone = List.of(memory);
-                forgetEmpty(memory.asked);
-            } else {
-                memory.since = now;
-                link(memory);
-                if (held > budget) {
-                    gone = oldest(held - budget, Long.MAX_VALUE);
-                }
+            PooledMemory displaced = youngest.getAndSet(memory);
+            if (displaced != null) {
+                older.add(displaced);
+                olderOfSize.computeIfAbsent(displaced.asked, size -> new ArrayDeque<>()).addLast(displaced);
+                olderBytes += displaced.bytes;
+            }
+        }
+        shrink();
+    }
+
+    /**
+     * Lets the oldest go until the rest is within the budget. Called after each growth. It looks at the youngest after
+     * the others have grown, and a put without the lock looks at the others after it became the youngest: at least one
+     * of two that meet sees both.
+     */
+    private void shrink() {
+        List<PooledMemory> gone = new ArrayList<>();
+        synchronized (this) {
+            for (PooledMemory last = youngest.get(); bytes(last) > budget - olderBytes; last = youngest.get()) {
+                removeOldest(gone);
             }
         }
         gone.forEach(PooledMemory::release);
@@ -87,7 +115,15 @@ final class RecyclePool {
 
     /** {@return how much was given back to the machine, at least as much as was wanted where there was as much} */
     long giveBack(long bytes) {
-        return release(bytes, Long.MAX_VALUE);
+        List<PooledMemory> gone = new ArrayList<>();
+        long given = 0;
+        synchronized (this) {
+            for (long more = 1; more > 0 && given < bytes; given += more) {
+                more = removeOldest(gone);
+            }
+        }
+        gone.forEach(PooledMemory::release);
+        return given;
     }
 
     /**
@@ -95,127 +131,69 @@ final class RecyclePool {
      *
      * @param reading of the clock
      */
-    synchronized void tick(long reading) {
+    void tick(long reading) {
         now = reading;
     }
 
     /** Gives back what was put here before a moment. */
     void expire(long before) {
-        release(Long.MAX_VALUE, before);
+        List<PooledMemory> gone = new ArrayList<>();
+        synchronized (this) {
+            while (oldestSince(before + 1) - before <= 0 && removeOldest(gone) > 0) {
+                // the next
+            }
+        }
+        gone.forEach(PooledMemory::release);
     }
 
     /** Gives back everything, now and from now on. */
     void close() {
         synchronized (this) {
-            closed = true;
+            budget = 0;
         }
-        release(Long.MAX_VALUE, Long.MAX_VALUE);
+        shrink();
     }
 
     synchronized long held() {
-        return held;
+        return olderBytes + bytes(youngest.get());
     }
 
     /** {@return when the oldest memory came here; a later moment when there is none} */
     synchronized long oldestSince(long otherwise) {
+        PooledMemory oldest = older.isEmpty() ? youngest.get() : older.getFirst();
         return oldest == null ? otherwise : oldest.since;
     }
 
     synchronized PoolUsage usage() {
-        return new PoolUsage("recycled", held, hits, misses);
+        return new PoolUsage("recycled", held(), hits.get(), misses);
     }
 
-    private long release(long bytes, long before) {
-        List<PooledMemory> gone;
-        synchronized (this) {
-            gone = oldest(bytes, before);
-        }
-        long given = 0;
-        for (PooledMemory memory : gone) {
-            given += memory.bytes();
-            memory.release();
-        }
-        return given;
+    private static long bytes(PooledMemory memory) {
+        return memory == null ? 0 : memory.bytes;
     }
 
-    /** Takes out the oldest until there are enough bytes; those only that came before a moment, unless that is MAX. */
-    private List<PooledMemory> oldest(long bytes, long before) {
-        List<PooledMemory> gone = new ArrayList<>();
-        for (long found = 0; found < bytes && oldest != null; ) {
-            if (before != Long.MAX_VALUE && oldest.since - before > 0) {
-                break;
-            }
-            PooledMemory memory = oldest;
-            unlink(memory);
-            forgetEmpty(memory.asked);
-            gone.add(memory);
-            found += memory.bytes();
+    /** Takes the oldest out; {@return its bytes, 0 when there is none} */
+    private long removeOldest(List<PooledMemory> gone) {
+        PooledMemory oldest = older.isEmpty() ? youngest.getAndSet(null) : remove(older.getFirst());
+        if (oldest != null) {
+            gone.add(oldest);
         }
-        return gone;
+        return bytes(oldest);
     }
 
-    private void link(PooledMemory memory) {
-        memory.older = youngest;
-        if (youngest == null) {
-            oldest = memory;
+    private PooledMemory remove(PooledMemory memory) {
+        older.remove(memory);
+        Deque<PooledMemory> ofSize = olderOfSize.get(memory.asked);
+        // It is the youngest of its size, or as the oldest of all the oldest of it.
+        if (ofSize.getLast() == memory) {
+            ofSize.removeLast();
         } else {
-            youngest.younger = memory;
+            ofSize.removeFirst();
         }
-        youngest = memory;
-        Size size = size(memory.asked);
-        if (size == null) {
-            size = new Size(memory.asked);
-            sizes.put(memory.asked, size);
+        if (ofSize.isEmpty()) {
+            olderOfSize.remove(memory.asked);
         }
-        memory.olderOfSize = size.youngest;
-        if (size.youngest != null) {
-            size.youngest.youngerOfSize = memory;
-        }
-        size.youngest = memory;
-        held += memory.bytes();
-    }
-
-    private void unlink(PooledMemory memory) {
-        if (memory.older == null) {
-            oldest = memory.younger;
-        } else {
-            memory.older.younger = memory.younger;
-        }
-        if (memory.younger == null) {
-            youngest = memory.older;
-        } else {
-            memory.younger.older = memory.older;
-        }
-        if (memory.olderOfSize != null) {
-            memory.olderOfSize.youngerOfSize = memory.youngerOfSize;
-        }
-        if (memory.youngerOfSize == null) {
-            size(memory.asked).youngest = memory.olderOfSize;
-        } else {
-            memory.youngerOfSize.olderOfSize = memory.olderOfSize;
-        }
-        memory.older = null;
-        memory.younger = null;
-        memory.olderOfSize = null;
-        memory.youngerOfSize = null;
-        held -= memory.bytes();
-    }
-
-    /** A size stays while its memory is out, so that the commonest round makes no garbage. */
-    private void forgetEmpty(long asked) {
-        Size size = sizes.get(asked);
-        if (size != null && size.youngest == null) {
-            sizes.remove(asked);
-            last = null;
-        }
-    }
-
-    private Size size(long bytes) {
-        Size found = last;
-        if (found == null || found.bytes != bytes) {
-            found = sizes.get(bytes);
-            last = found;
-        }
-        return found;
+        olderBytes -= memory.bytes;
+        return memory;
     }
 }

@@ -16,11 +16,13 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
@@ -383,6 +385,52 @@ class PooledSourceTest {
     }
 
     @Test
+    void of_a_size_the_youngest_serves_whatever_came_back_in_between() {
+        open(PoolBudget.none().recycled(MIB));
+        HeapBuffer one = pooled.allocate(kept(SIZE));
+        HeapBuffer two = pooled.allocate(kept(SIZE));
+        HeapBuffer other = pooled.allocate(kept(Bytes.PAGE));
+        long first = one.map(Access.READ).address();
+        long second = two.map(Access.READ).address();
+        one.release();
+        two.release();
+        other.release();
+        assertPool("recycled", 2 * SIZE + Bytes.PAGE, 0, 3);
+        HeapBuffer youngest = pooled.allocate(kept(SIZE));
+        HeapBuffer oldest = pooled.allocate(kept(SIZE));
+        assertEquals(
+                List.of(second, first),
+                List.of(
+                        youngest.map(Access.READ).address(),
+                        oldest.map(Access.READ).address()));
+        assertPool("recycled", Bytes.PAGE, 2, 3);
+        youngest.release();
+        oldest.release();
+        assertPool("recycled", 2 * SIZE + Bytes.PAGE, 2, 3);
+        assertEquals(Bytes.PAGE, pooled.trim(1)); // which came back first
+    }
+
+    @Test
+    void what_came_back_last_goes_when_it_alone_is_too_old() {
+        open(PoolBudget.none().recycled(MIB).idle(Duration.ofSeconds(8)));
+        HeapBuffer late = pooled.allocate(kept(SIZE));
+        pooled.allocate(kept(Bytes.PAGE)).release();
+        clock.addAndGet(4 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        late.release();
+        assertPool("recycled", SIZE + Bytes.PAGE, 0, 2);
+        clock.addAndGet(4 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("recycled", SIZE, 0, 2);
+        clock.addAndGet(4 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("recycled", 0, 0, 2);
+    }
+
+    @Test
     void trim_gives_back_at_least_what_is_wanted_and_says_how_much() {
         open(PoolBudget.none().prewarmed(SIZE, 4).recycled(MIB));
         HeapBuffer one = pooled.allocate(kept(SIZE));
@@ -578,6 +626,35 @@ class PooledSourceTest {
         recycled.release();
         assertEquals(0, provider.out.get());
         assertEquals(0, headroom.available() - headroom.left());
+    }
+
+    @Test
+    void threads_that_release_while_the_pools_close_leave_nothing() throws Exception {
+        open(PoolBudget.none().recycled(3 * Bytes.PAGE)); // less than the threads have
+        CountDownLatch busy = new CountDownLatch(4);
+        AtomicBoolean over = new AtomicBoolean();
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Future<?>> running = new ArrayList<>();
+            for (int t = 0; t < 4; t++) {
+                running.add(threads.submit(() -> {
+                    ThreadLocalRandom random = ThreadLocalRandom.current();
+                    for (int round = 0; !over.get(); round++) {
+                        pooled.allocate(kept(random.nextLong(1, 4) * Bytes.PAGE)).release();
+                        if (round == 200) {
+                            busy.countDown();
+                        }
+                    }
+                }));
+            }
+            assertTrue(busy.await(60, TimeUnit.SECONDS));
+            pooled.close();
+            over.set(true);
+            for (Future<?> run : running) {
+                run.get(60, TimeUnit.SECONDS);
+            }
+        }
+        assertPool("recycled", 0, usage("recycled").hits(), usage("recycled").misses());
+        assertEquals(0, provider.out.get());
     }
 
     @Test
