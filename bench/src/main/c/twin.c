@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -77,4 +78,10 @@ int twin_zero(int times, void *memory, long size) {
         __asm__ volatile("" : : "r"(memory) : "memory"); // or only the last would be done
     }
     return 0;
+}
+
+// The CPU time of the whole process, user and system, in nanoseconds; Java's own figure has steps of 10 ms.
+long twin_cpu_time(void) {
+    struct timespec time;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 ? time.tv_sec * 1000000000L + time.tv_nsec : -1;
 }

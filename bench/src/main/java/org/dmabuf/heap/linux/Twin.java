@@ -25,6 +25,7 @@ final class Twin {
             link("twin_hand_over", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle ZERO =
             link("twin_zero", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG));
+    private static final MethodHandle CPU_TIME = link("twin_cpu_time", FunctionDescriptor.of(JAVA_LONG));
 
     private Twin() {}
 
@@ -38,6 +39,15 @@ final class Twin {
 
     static void zero(MemorySegment memory, int times) {
         require(() -> (int) ZERO.invokeExact(times, memory, memory.byteSize()));
+    }
+
+    /** {@return nanoseconds of CPU time that the whole process took, of the kernel's for it too} */
+    static long cpuTime() {
+        try {
+            return (long) CPU_TIME.invokeExact();
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
     }
 
     private interface Call {
