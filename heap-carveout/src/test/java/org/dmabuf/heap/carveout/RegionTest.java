@@ -20,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -191,6 +192,20 @@ class RegionTest {
         second.release();
     }
 
+    /** Else a heap that comes with another configuration finds less memory than there is. */
+    @Test
+    void a_region_without_buffers_is_gone_when_its_close_returns_whatever_is_being_zeroed() {
+        for (int i = 0; i < 50; i++) {
+            RegionSource source = udmabufs();
+            for (HeapBuffer buffer : List.of(source.allocate(slice(3 * MIB)), source.allocate(slice(5 * MIB)))) {
+                fill(buffer, 1);
+                buffer.release();
+            }
+            source.close();
+            assertEquals(List.of(), before.leftIn(ProcessState.now()));
+        }
+    }
+
     @Test
     void a_region_lives_on_with_its_last_buffer_and_last_peer() {
         RegionSource source = udmabufs();
@@ -226,6 +241,46 @@ class RegionTest {
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
         all.release();
+    }
+
+    @Test
+    void a_range_that_gave_back_its_memory_serves_the_next_memfd_of_its_size_as_it_is() {
+        RegionSource source = memfds();
+        HeapBuffer first = source.allocate(ContractRequest.of(FRAME));
+        assertEquals(1, device.punches.get());
+        kernel.fail("madvise", Errno.ENOMEM); // so that it cannot be filled in between, however long this takes
+        first.release();
+        for (int i = 0; i < 20; i++) {
+            source.allocate(ContractRequest.of(FRAME)).release();
+        }
+        assertEquals(1, device.punches.get());
+        kernel.heal();
+        await("the memory is back", () -> free(source) == SIZE);
+        source.allocate(ContractRequest.of(FRAME)).release();
+        assertEquals(2, device.punches.get());
+    }
+
+    @Test
+    void a_range_that_gave_back_its_memory_has_it_again_when_a_buffer_of_another_kind_or_size_needs_the_place()
+            throws IOException {
+        RegionSource source = memfds();
+        for (int i = 0; i < 20; i++) {
+            HeapBuffer frame = source.allocate(ContractRequest.of(FRAME));
+            fill(frame, 0xff);
+            frame.release();
+            if (i % 2 == 0) {
+                HeapBuffer all = source.allocate(slice(SIZE));
+                assertEquals(SIZE, memoryBehind("camera"));
+                assertFilled(0, all);
+                fill(all, 0xff);
+                all.release();
+            } else {
+                HeapBuffer more = source.allocate(ContractRequest.of(FRAME + MIB));
+                assertEquals(SIZE - more.size(), memoryBehind("camera"));
+                assertFilled(0, more);
+                more.release();
+            }
+        }
     }
 
     /** Of the one memfd of that name that this process has. */
@@ -354,7 +409,8 @@ class RegionTest {
             List<Future<?>> work = new ArrayList<>();
             for (int thread = 1; thread <= 8; thread++) {
                 int value = thread;
-                work.add(threads.submit(() -> tenant(source, value)));
+                work.add(threads.submit(
+                        () -> tenant(value, random -> source.allocate(slice(1 + random.nextLong(3 * MIB))))));
             }
             for (Future<?> one : work) {
                 one.get();
@@ -369,12 +425,32 @@ class RegionTest {
         assertEquals(1, free[0]);
     }
 
-    private static void tenant(RegionSource source, int value) {
+    @Test
+    void many_threads_with_memfds_and_slices_leave_a_region_that_is_free_and_has_all_its_memory() throws Exception {
+        RegionSource source = memfds();
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Future<?>> work = new ArrayList<>();
+            for (int thread = 1; thread <= 8; thread++) {
+                int value = thread;
+                work.add(threads.submit(() -> tenant(value, random -> random.nextBoolean()
+                        ? source.allocate(slice(1 + random.nextLong(3 * MIB)))
+                        : source.allocate(ContractRequest.of((1 + random.nextInt(3)) * MIB)))));
+            }
+            for (Future<?> one : work) {
+                one.get();
+            }
+        }
+        await("all is free", () -> free(source) == SIZE);
+        assertEquals(SIZE, source.usage().largestFree().orElseThrow());
+        assertEquals(SIZE, memoryBehind("camera"));
+    }
+
+    private static void tenant(int value, Function<Random, HeapBuffer> allocation) {
         Random random = new Random(value);
         for (int i = 0; i < 300; i++) {
             HeapBuffer buffer;
             try {
-                buffer = source.allocate(slice(1 + random.nextLong(3 * MIB)));
+                buffer = allocation.apply(random);
             } catch (HeapException full) {
                 assertEquals(Errno.ENOMEM, full.errno());
                 continue;

@@ -13,16 +13,23 @@ import org.dmabuf.heap.linux.Syscalls;
 final class UdmabufKernel {
     private static final int F_ADD_SEALS = 1033;
     private static final int F_SEAL_SHRINK_GROW_SEAL = 0x7;
+    private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
     private static final int MFD_CLOEXEC_ALLOW_SEALING = 0x3;
 
     /** All calls of any kind. */
     final AtomicLong calls = new AtomicLong();
+
+    /** Ranges that were given back to the machine. */
+    final AtomicLong punches = new AtomicLong();
 
     private final Syscalls linux = Syscalls.linux();
 
     final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
             UdmabufKernel.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
                 calls.incrementAndGet();
+                if (method.getName().equals("fallocate") && (int) a[1] == PUNCH_HOLE_KEEP_SIZE) {
+                    punches.incrementAndGet();
+                }
                 return switch (method.getName()) {
                     case "open" ->
                         linux.open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);

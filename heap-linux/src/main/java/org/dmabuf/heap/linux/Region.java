@@ -69,7 +69,7 @@ final class Region {
     }
 
     /**
-     * Takes a range, zeroed, and holds the region for it until {@link #discard} or {@link #leaveUntouched}.
+     * Takes a range, zeroed, and holds the region for it until {@link #discard}.
      *
      * @param size bytes, whole pages
      * @param alignment bytes, a power of two
@@ -78,16 +78,34 @@ final class Region {
      * @throws HeapException {@link Errno#ENOMEM} when there is no place, {@link Errno#ENODEV} when the heap has gone
      */
     long take(long size, long alignment, long asked) {
+        return take(size, alignment, asked, false);
+    }
+
+    /**
+     * Takes a range for a buffer that has memory of its own, and holds the region for it until {@link #leaveEmpty}. Its
+     * pages go to the machine, where they can: nobody may touch the range. One whose pages are gone already is as good,
+     * and costs nothing. Its offset is aligned to nothing, since it is no part of the buffer's address.
+     *
+     * @param size bytes, whole pages
+     * @param asked bytes that the client asked for, named in a refusal
+     * @return its offset
+     * @throws HeapException as {@link #take}
+     */
+    long takeEmpty(long size, long asked) {
+        return take(size, 1, asked, memory.canBeHollow());
+    }
+
+    private long take(long size, long alignment, long asked, boolean hollow) {
         if (closed.get() || !tryHold()) {
             throw new HeapException(
                     Errno.ENODEV, heap, "heap '" + heap + "' has gone; use a heap that is announced");
         }
         long offset = -1;
         try {
-            offset = find(size, alignment);
+            offset = hollow ? findHollow(size) : find(size, alignment);
             if (offset < 0) {
                 zeroer.drain();
-                offset = find(size, alignment);
+                offset = hollow ? findHollow(size) : find(size, alignment);
             }
             if (offset < 0) {
                 throw full(asked);
@@ -116,6 +134,20 @@ final class Region {
         return offset;
     }
 
+    private long findHollow(long size) {
+        long granule = layout.granule();
+        long offset = zeroer.takeHollow(size + granule - 1 & -granule);
+        if (offset >= 0) {
+            blocks.reuse(offset);
+            return offset;
+        }
+        offset = find(size, 1);
+        if (offset >= 0) {
+            memory.hollow(offset, blocks.size(offset));
+        }
+        return offset;
+    }
+
     private HeapException full(long asked) {
         RegionAllocator.Figures now = blocks.figures(run);
         return new HeapException(
@@ -137,14 +169,15 @@ final class Region {
         leave();
     }
 
-    /** Ends a tenancy that had memory of its own: the range is as zero as it was, but may have no pages. */
-    void leaveUntouched(long offset) {
-        if (memory.isHollow(offset)) {
-            discard(offset);
+    /** Ends a tenancy that had memory of its own: the range is as it was. */
+    void leaveEmpty(long offset) {
+        blocks.retire(offset);
+        if (memory.canBeHollow()) {
+            zeroer.fillLater(offset);
         } else {
             blocks.free(offset);
-            leave();
         }
+        leave();
     }
 
     /** Begins to follow a descriptor that is about to leave. */
@@ -186,7 +219,10 @@ final class Region {
         }
     }
 
-    /** Ends the thread, refuses allocations, and leaves. Closing twice does nothing. */
+    /**
+     * Refuses allocations, ends the thread, and leaves: without tenants and peers the memory is the machine's again when
+     * this returns. Closing twice does nothing.
+     */
     void close() {
         if (!closed.compareAndSet(false, true)) {
             return;

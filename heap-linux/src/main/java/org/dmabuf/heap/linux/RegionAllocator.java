@@ -16,6 +16,7 @@ import org.dmabuf.heap.HeapException;
  * <pre>
  * FREE -- allocate --&gt; ALLOCATED -- quarantine --&gt; QUARANTINED
  * ALLOCATED, QUARANTINED -- discard --&gt; DIRTY -- takeDirty --&gt; ZEROING
+ * ALLOCATED, QUARANTINED -- retire --&gt; ZEROING -- reuse --&gt; ALLOCATED
  * ALLOCATED, ZEROING -- free --&gt; FREE
  * </pre>
  *
@@ -37,7 +38,7 @@ final class RegionAllocator {
         QUARANTINED,
         /** To be zeroed. */
         DIRTY,
-        /** Being zeroed, by who took it. */
+        /** In the hands of who zeroes it, or puts memory behind it. */
         ZEROING
     }
 
@@ -94,6 +95,8 @@ final class RegionAllocator {
     private static final State[] STATES = State.values();
     private static final Set<State> TO_QUARANTINE = EnumSet.of(State.ALLOCATED);
     private static final Set<State> TO_DISCARD = EnumSet.of(State.ALLOCATED, State.QUARANTINED, State.ZEROING);
+    private static final Set<State> TO_RETIRE = EnumSet.of(State.ALLOCATED, State.QUARANTINED);
+    private static final Set<State> TO_REUSE = EnumSet.of(State.ZEROING);
     private static final Set<State> TO_FREE = EnumSet.of(State.ALLOCATED, State.ZEROING);
     private static final Set<State> NOT_FREE = EnumSet.complementOf(EnumSet.of(State.FREE));
 
@@ -221,7 +224,8 @@ final class RegionAllocator {
     /**
      * Makes a block free whose bytes may be seen by its next owner: it was zeroed, or there is nothing to hide.
      *
-     * @param offset of an allocated block, or of one that {@link #takeDirty} gave
+     * @param offset of an allocated block, or of one that {@link #takeDirty} gave or that was {@linkplain #retire
+     *     retired}
      * @throws IllegalStateException for any other, which changes nothing
      */
     synchronized void free(long offset) {
@@ -267,6 +271,27 @@ final class RegionAllocator {
         unlink(DIRTY_LIST, block);
         change(block, State.ZEROING);
         return (long) block << shift;
+    }
+
+    /**
+     * Takes a block that its buffer did not touch, closed and seen by no peer, without anybody's being asked to zero it.
+     * The caller calls {@link #free} or {@link #reuse}, any time later.
+     *
+     * @param offset of a block that is allocated or quarantined
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void retire(long offset) {
+        change(block(offset, TO_RETIRE), State.ZEROING);
+    }
+
+    /**
+     * Gives a block, as it is and in its size, to another buffer. It is no request that is counted.
+     *
+     * @param offset of a block that was {@linkplain #retire retired}
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void reuse(long offset) {
+        change(block(offset, TO_REUSE), State.ALLOCATED);
     }
 
     /**

@@ -3,7 +3,6 @@ package org.dmabuf.heap.linux;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -25,9 +24,6 @@ final class RegionMemory {
     private final RegionLayout layout;
     private final int fd;
     private final MemorySegment mapping;
-
-    /** Offsets of blocks whose pages were given back to the machine. */
-    private final Set<Long> hollow = ConcurrentHashMap.newKeySet();
 
     private RegionMemory(
             String heap,
@@ -120,24 +116,17 @@ final class RegionMemory {
         return mapping.asSlice(offset, size);
     }
 
-    /**
-     * Makes a block zero that has no tenant, and puts pages behind it where there are none.
-     *
-     * @return false when the machine has no pages now; the block is as it was
-     */
-    boolean clear(long offset, long size) {
-        if (!hollow.contains(offset)) {
-            Zeroes.write(mapping.address() + offset, size);
-            return true;
-        }
-        if (fill(offset, size)) {
-            hollow.remove(offset);
-            return true;
-        }
-        return false;
+    /** Makes a block zero that has no tenant and is not hollow. */
+    void clear(long offset, long size) {
+        Zeroes.write(mapping.address() + offset, size);
     }
 
-    private boolean fill(long offset, long size) {
+    /**
+     * Puts pages, zeroed, behind a block that has no tenant and is hollow.
+     *
+     * @return false when the machine has none now; the block is as hollow as it was, or less
+     */
+    boolean fill(long offset, long size) {
         try {
             headroom.reserve(heap, size);
         } catch (HeapException e) {
@@ -150,25 +139,22 @@ final class RegionMemory {
         }
     }
 
+    /** {@return whether blocks can be hollow: huge pages go back to their pool and not to the machine} */
+    boolean canBeHollow() {
+        return !layout.isOnHugePages();
+    }
+
     /**
-     * Gives the pages of a block back to the machine, as long as the block's tenant has memory of its own. Nothing on
-     * huge pages, which go back to their pool and not to the machine.
+     * Gives the pages of a block back to the machine, as long as the block's tenant has memory of its own. What is not
+     * there must not be touched before it is {@linkplain #fill filled}.
      *
      * @param offset of a block that is zero
      */
     void hollow(long offset, long size) {
-        if (layout.isOnHugePages()) {
-            return;
-        }
-        hollow.add(offset); // before it is: what is not there must not be touched
         int result;
         do {
             result = syscalls.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, size);
         } while (result == -Errno.EINTR.number()); // any other refusal leaves zeroes, which do no harm
-    }
-
-    boolean isHollow(long offset) {
-        return hollow.contains(offset);
     }
 
     /** Says that the heap has left and its region stays. */

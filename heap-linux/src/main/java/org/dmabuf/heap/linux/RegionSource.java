@@ -204,15 +204,14 @@ public final class RegionSource implements MemorySource, RegionMap {
     }
 
     private HeapBuffer standIn(HeapRequest request, long size) {
-        long offset = region.take(size, request.alignment(), request.size());
+        long offset = region.takeEmpty(size, request.size()); // first, else there may be no room for both
         HeapBuffer made = null;
         try {
-            region.memory.hollow(offset, region.blocks().size(offset)); // first, else there may be no room for both
             made = own.allocate(request, size);
             return new StandIn(region, offset, made);
         } finally {
             if (made == null) {
-                region.leaveUntouched(offset);
+                region.leaveEmpty(offset);
             }
         }
     }

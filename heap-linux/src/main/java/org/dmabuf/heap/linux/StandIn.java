@@ -41,6 +41,6 @@ final class StandIn extends RegionBuffer {
 
     @Override
     void end() {
-        region.leaveUntouched(offset);
+        region.leaveEmpty(offset);
     }
 }

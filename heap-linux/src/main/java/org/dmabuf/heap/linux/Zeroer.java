@@ -2,20 +2,35 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.System.Logger.Level;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Zeroes what was released of one region, in a daemon thread of its own, and in the thread of an allocation that has
- * nothing left to take. One block at a time: two at once would share one memory bus, and who waits for the lock also
- * waits for the block that somebody else has under way.
+ * Makes free again what was released of one region, in a daemon thread of its own, and in the thread of an allocation
+ * that has nothing left to take. What was used is zeroed at once. What has no pages, since its buffer had memory of its
+ * own, gets them after a while: a camera that goes on with the next frame takes such a range as it is, and filling it
+ * for nobody costs as much as the frame.
+ *
+ * <p>One block at a time: two at once would share one memory bus, and who waits for the lock also waits for the block
+ * that somebody else has under way.
  */
 final class Zeroer {
     private static final System.Logger LOG = System.getLogger(Zeroer.class.getName());
-    private static final long RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** How long a hollow block waits for a buffer, and then for the machine when it has no memory. */
+    private static final long LATER_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** How long an end waits for a block that is under way; 10 GiB take as long. */
+    private static final long PATIENCE_MILLIS = 2000;
+
+    private enum Rest {
+        NONE,
+        /** Until the oldest hollow block is due. */
+        TIMED,
+        /** Until it is woken, or about to be. */
+        UNTIMED
+    }
 
     private final String heap;
     private final Region region;
@@ -24,12 +39,11 @@ final class Zeroer {
     private final Thread thread;
 
     private final ReentrantLock lock = new ReentrantLock(true);
-    /** Blocks that the machine had no pages for. Guarded by the lock. */
-    private final Deque<Long> refused = new ArrayDeque<>();
-    /** Whether that was told. Guarded by the lock. */
+    private final HollowBlocks hollow = new HollowBlocks();
+    /** Whether it was told that the machine has no memory. Guarded by the lock. */
     private boolean told;
 
-    private volatile boolean idle;
+    private volatile Rest rest = Rest.NONE;
     private volatile boolean ended;
 
     Zeroer(String heap, Region region, RegionAllocator blocks, RegionMemory memory) {
@@ -50,24 +64,51 @@ final class Zeroer {
 
     /** Says that there is something to zero. */
     void wake() {
-        if (idle) {
+        if (rest != Rest.NONE) {
             LockSupport.unpark(thread);
         }
     }
 
-    /** Ends the thread, after the block that it has under way. */
+    /** Takes over a block that is nobody's and has no pages, to fill it later. */
+    void fillLater(long offset) {
+        hollow.add(offset, blocks.size(offset));
+        if (rest == Rest.UNTIMED) { // and not for each, when it comes to look by itself
+            LockSupport.unpark(thread);
+        }
+    }
+
+    /** {@return the offset of a block of that size without pages, which is the caller's now; -1 when there is none} */
+    long takeHollow(long size) {
+        return hollow.take(size);
+    }
+
+    /** Ends the thread, and waits for the block that it has under way: it holds the region until then. */
     void end() {
         ended = true;
         LockSupport.unpark(thread);
+        boolean interrupted = false;
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PATIENCE_MILLIS);
+        while (thread.isAlive() && System.nanoTime() < deadline) {
+            try {
+                thread.join(PATIENCE_MILLIS);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
-    /** Zeroes all that waits for it, in the caller's thread. The caller holds the region. */
+    /** Makes all free that can be, in the caller's thread. The caller holds the region. */
     void drain() {
         lock.lock();
         try {
-            retry();
-            while (next()) {
+            while (zeroNext()) {
                 // until there is none
+            }
+            for (int left = hollow.count(); left > 0; left--) { // each once: what cannot be filled comes back
+                fillNext(0);
             }
         } finally {
             lock.unlock();
@@ -76,43 +117,34 @@ final class Zeroer {
 
     private void work() {
         while (!ended) {
-            boolean more = false;
             try {
-                more = step();
-                if (!more) {
-                    idle = true;
-                    more = step(); // what was released before it could be seen that nobody works
+                rest = Rest.NONE;
+                if (step()) {
+                    continue;
                 }
+                rest = Rest.UNTIMED;
+                if (step()) { // what came before it could be seen that nobody works
+                    continue;
+                }
+                sleep(hollow.dueIn(LATER_NANOS));
             } catch (Throwable e) { // nobody else would
                 LOG.log(Level.ERROR, "heap '" + heap + "': zeroing failed; it goes on", e);
+                sleep(LATER_NANOS);
             }
-            if (!more && !ended) {
-                park();
-            }
-            idle = false;
         }
     }
 
-    private void park() {
-        boolean waits;
-        lock.lock();
-        try {
-            waits = !refused.isEmpty();
-        } finally {
-            lock.unlock();
+    private void sleep(long nanos) {
+        if (ended) {
+            return;
         }
-        if (waits) {
-            LockSupport.parkNanos(this, RETRY_NANOS);
-        } else {
+        if (nanos == Long.MAX_VALUE) {
             LockSupport.park(this);
+        } else {
+            rest = Rest.TIMED;
+            LockSupport.parkNanos(this, nanos);
         }
         Thread.interrupted(); // nobody has reason to, and it would keep the next park from waiting
-        lock.lock();
-        try {
-            retry();
-        } finally {
-            lock.unlock();
-        }
     }
 
     private boolean step() {
@@ -122,7 +154,7 @@ final class Zeroer {
         try {
             lock.lock();
             try {
-                return next();
+                return zeroNext() || fillNext(LATER_NANOS);
             } finally {
                 lock.unlock();
             }
@@ -131,40 +163,51 @@ final class Zeroer {
         }
     }
 
-    private boolean next() {
+    private boolean zeroNext() {
         long offset = blocks.takeDirty();
         if (offset < 0) {
             return false;
         }
-        long size = blocks.size(offset);
-        boolean hollow = memory.isHollow(offset);
-        boolean clear = false;
+        boolean zero = false;
         try {
-            clear = memory.clear(offset, size);
+            memory.clear(offset, blocks.size(offset));
+            zero = true;
         } finally {
-            if (clear) {
+            if (zero) {
                 blocks.free(offset);
-                told &= !hollow;
             } else {
-                refused.add(offset);
+                blocks.discard(offset);
             }
         }
-        if (!clear && !told) {
-            told = true;
+        return true;
+    }
+
+    /** {@return whether there was one of that age, filled or not} */
+    private boolean fillNext(long age) {
+        HollowBlocks.Block block = hollow.takeOldest(age);
+        if (block == null) {
+            return false;
+        }
+        boolean filled = false;
+        try {
+            filled = memory.fill(block.offset(), block.size());
+        } finally {
+            if (filled) {
+                blocks.free(block.offset());
+            } else {
+                hollow.add(block.offset(), block.size());
+            }
+        }
+        if (!filled && !told) {
             LOG.log(
                     Level.WARNING,
                     "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an"
                             + " exported buffer had other memory; tried again each second, and when an allocation"
                             + " needs them",
                     heap,
-                    Bytes.text(size));
+                    Bytes.text(block.size()));
         }
+        told = !filled;
         return true;
-    }
-
-    private void retry() {
-        for (Long offset = refused.poll(); offset != null; offset = refused.poll()) {
-            blocks.discard(offset);
-        }
     }
 }

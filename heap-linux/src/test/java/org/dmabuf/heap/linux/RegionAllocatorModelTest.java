@@ -102,26 +102,36 @@ class RegionAllocatorModelTest {
         long offset = offsets.get(index);
         switch (model.get(offset).state) {
             case ALLOCATED -> {
-                switch (random.nextInt(3)) {
+                switch (random.nextInt(4)) {
                     case 0 -> free(index);
                     case 1 -> discard(offset);
+                    case 2 -> retire(offset);
                     default -> {
                         region.quarantine(offset);
                         become(offset, State.QUARANTINED);
                     }
                 }
             }
-            case QUARANTINED -> discard(offset);
+            case QUARANTINED -> {
+                if (random.nextBoolean()) {
+                    discard(offset);
+                } else {
+                    retire(offset);
+                }
+            }
             case DIRTY -> {
                 long taken = region.takeDirty();
                 assertEquals(State.DIRTY, model.get(taken).state);
                 become(taken, State.ZEROING);
             }
             case ZEROING -> {
-                if (random.nextInt(4) == 0) {
-                    discard(offset);
-                } else {
-                    free(index);
+                switch (random.nextInt(5)) {
+                    case 0 -> discard(offset);
+                    case 1 -> {
+                        region.reuse(offset);
+                        become(offset, State.ALLOCATED);
+                    }
+                    default -> free(index);
                 }
             }
             case FREE -> throw new AssertionError("the model keeps none");
@@ -131,6 +141,11 @@ class RegionAllocatorModelTest {
     private void discard(long offset) {
         region.discard(offset);
         become(offset, State.DIRTY);
+    }
+
+    private void retire(long offset) {
+        region.retire(offset);
+        become(offset, State.ZEROING);
     }
 
     private void become(long offset, State state) {

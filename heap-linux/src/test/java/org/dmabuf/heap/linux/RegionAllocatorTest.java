@@ -171,6 +171,27 @@ class RegionAllocatorTest {
     }
 
     @Test
+    void a_block_that_its_buffer_left_untouched_is_given_to_the_next_one_or_becomes_free() {
+        long closed = allocate(512);
+        long seen = allocate(512);
+        region.quarantine(seen);
+        region.retire(closed);
+        region.retire(seen);
+        assertEquals(List.of("0+512 ZEROING", "512+512 ZEROING"), map());
+        assertEquals(-1, region.takeDirty());
+        assertEquals(-1, allocate(1));
+
+        region.reuse(closed);
+        assertEquals(512 * G, region.size(closed));
+        region.free(seen);
+        assertEquals(List.of("0+512 ALLOCATED", "512+512 FREE"), map());
+        assertEquals(0, figures().dirty());
+        region.retire(closed);
+        region.free(closed);
+        assertEquals(List.of("0+1024 FREE"), map());
+    }
+
+    @Test
     void a_step_out_of_turn_is_refused_and_changes_nothing() {
         long allocated = allocate(2);
         long quarantined = allocate(2);
@@ -183,7 +204,8 @@ class RegionAllocatorTest {
         long free = 8 * G;
         List<String> before = map();
 
-        List<LongConsumer> steps = List.of(region::free, region::discard, region::quarantine, region::size);
+        List<LongConsumer> steps = List.of(
+                region::free, region::discard, region::quarantine, region::retire, region::reuse, region::size);
         for (long nowhere : new long[] {-G, -1, 1, G, G + 1, 9 * G, 1024 * G, Long.MIN_VALUE, Long.MAX_VALUE}) {
             steps.forEach(step -> assertThrows(IllegalStateException.class, () -> step.accept(nowhere)));
         }
@@ -193,6 +215,11 @@ class RegionAllocatorTest {
         assertThrows(IllegalStateException.class, () -> region.quarantine(zeroing));
         assertThrows(IllegalStateException.class, () -> region.discard(dirty));
         assertThrows(IllegalStateException.class, () -> region.free(quarantined));
+        assertThrows(IllegalStateException.class, () -> region.retire(dirty));
+        assertThrows(IllegalStateException.class, () -> region.retire(zeroing));
+        for (long notRetired : new long[] {allocated, quarantined, dirty}) {
+            assertThrows(IllegalStateException.class, () -> region.reuse(notRetired));
+        }
         IllegalStateException refusal = assertThrows(IllegalStateException.class, () -> region.free(dirty));
         assertEquals("the block at offset " + dirty + " is DIRTY", refusal.getMessage());
         assertEquals(before, map());

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What a region does otherwise on huge pages, on any machine: its memfd is on ordinary ones, and the pool that it is
+ * taken from is made up. On real ones, the suite on a real kernel looks at it.
+ */
+class RegionOnHugePagesTest {
+    private static final long MIB = 1 << 20;
+    private static final long HUGE = 2 * MIB;
+    private static final int ALL_HUGE_FLAGS = Memfd.MFD_HUGETLB | 0x3f << 26;
+
+    private record Exported(long size) implements HeapRequest {
+        @Override
+        public long alignment() {
+            return 1;
+        }
+
+        @Override
+        public long heapFlags() {
+            return 0;
+        }
+
+        @Override
+        public boolean exportable() {
+            return true;
+        }
+
+        @Override
+        public Access exports() {
+            return Access.READ_WRITE;
+        }
+
+        @Override
+        public String name() {
+            return "";
+        }
+    }
+
+    @TempDir
+    private Path pools;
+
+    private final Syscalls kernel = (Syscalls) Proxy.newProxyInstance(
+            Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
+                if (method.getName().equals("memfdCreate")) {
+                    a[1] = (int) a[1] & ~ALL_HUGE_FLAGS;
+                }
+                return method.invoke(Syscalls.linux(), a);
+            });
+
+    @BeforeEach
+    void a_pool_of_huge_pages() throws IOException {
+        Path pool = Files.createDirectory(pools.resolve("hugepages-2048kB"));
+        for (String file : new String[] {"nr_hugepages", "free_hugepages"}) {
+            Files.writeString(pool.resolve(file), "2\n");
+        }
+        Files.writeString(pool.resolve("resv_hugepages"), "0\n");
+    }
+
+    @Test
+    void a_range_that_stood_for_a_memfd_is_free_again_when_its_last_peer_has_gone() {
+        RegionLayout layout = RegionLayout.of(2 * HUGE, "its size")
+                .withPageSize(HUGE)
+                .withExports(RegionLayout.Exports.MEMFD);
+        try (RegionSource source =
+                RegionSource.open("camera", layout, kernel, Headroom.machine(), new HugePages(pools))) {
+            HeapBuffer unseen = source.allocate(new Exported(MIB));
+            HeapBuffer seen = source.allocate(new Exported(MIB));
+            try (OwnedFd _ = new Descriptors(Syscalls.linux()).duplicate("camera", seen.descriptor())) {
+                unseen.release();
+                seen.release();
+                assertEquals(MIB, source.usage().quarantined().orElseThrow());
+                assertEquals(2 * HUGE - MIB, source.usage().free().orElseThrow());
+            }
+            await(() -> source.usage().quarantined().orElseThrow() == 0);
+            assertEquals(2 * HUGE, source.usage().largestFree().orElseThrow());
+        }
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long end = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, "it takes longer than half a minute");
+            Thread.onSpinWait();
+        }
+    }
+}
