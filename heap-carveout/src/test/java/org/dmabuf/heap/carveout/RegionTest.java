@@ -192,6 +192,21 @@ class RegionTest {
         second.release();
     }
 
+    @Test
+    void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
+        for (RegionSource source : List.of(udmabufs(), memfds())) {
+            HeapBuffer unexported = source.allocate(ContractRequest.of(MIB));
+            HeapBuffer exported = source.allocate(ContractRequest.of(MIB));
+            assertTrue(exported.descriptor() >= 0);
+            unexported.release();
+            exported.release();
+            ProcessState released = ProcessState.now();
+            assertThrows(IllegalStateException.class, unexported::descriptor);
+            assertThrows(IllegalStateException.class, exported::descriptor);
+            released.assertNothingLeft();
+        }
+    }
+
     /** Else a heap that comes with another configuration finds less memory than there is. */
     @Test
     void a_region_without_buffers_is_gone_when_its_close_returns_whatever_is_being_zeroed() {

@@ -5,8 +5,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
  * A buffer that has a range of a region. Who let its descriptor out keeps the range from use after the release until
- * the last peer has gone. Descriptors are
- * made under its monitor.
+ * the last peer has gone. Descriptors are made under its monitor.
  */
 abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn {
     final Region region;
@@ -24,6 +23,14 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
     @Override
     public final long size() {
         return size;
+    }
+
+    /** Under the monitor: a descriptor that is made now is released, and its range kept from others, with the buffer. */
+    final void requireHeld() {
+        if (released) {
+            throw new IllegalStateException("heap '" + region.heap + "': a buffer of " + Bytes.text(size)
+                    + " was released, and its memory may be another's; it has no descriptor any more");
+        }
     }
 
     /** Follows the descriptor that is about to leave for the first time. */

@@ -31,6 +31,7 @@ final class Slice extends RegionBuffer {
     }
 
     private synchronized int export() {
+        requireHeld();
         if (dmaBuf == NONE) {
             int made = region.udmabuf().create(region.memory.fd(), offset, size(), name);
             boolean followed = false;
@@ -77,8 +78,10 @@ final class Slice extends RegionBuffer {
 
     @Override
     void drop() {
-        if (dmaBuf != NONE) {
-            region.syscalls.close(dmaBuf);
+        int fd = dmaBuf;
+        if (fd != NONE) {
+            dmaBuf = NONE; // the number may soon be another's
+            region.syscalls.close(fd);
         }
     }
 

@@ -19,6 +19,7 @@ final class StandIn extends RegionBuffer {
 
     @Override
     public synchronized int descriptor() {
+        requireHeld();
         int fd = own.descriptor();
         follow(fd);
         return fd;
