@@ -15,13 +15,18 @@ final class BracketCases {
     static List<ContractCase> of(HeapUnderTest heap) {
         return List.of(
                 heap.expect(
-                        "brackets_of_every_direction_work_before_any_mapping", () -> everyDirection(heap)),
-                heap.expect("brackets_nest_and_overlap", () -> nestAndOverlap(heap)),
-                heap.expect("brackets_work_while_a_peer_has_the_descriptor", () -> withPeer(heap)),
+                        "brackets_of_every_direction_work_before_any_mapping",
+                        () -> everyDirection(heap),
+                        heap.unlessHolds(1, SIZE)),
+                heap.expect("brackets_nest_and_overlap", () -> nestAndOverlap(heap), heap.unlessHolds(1, SIZE)),
+                heap.expect(
+                        "brackets_work_while_a_peer_has_the_descriptor",
+                        () -> withPeer(heap),
+                        heap.unlessHolds(1, SIZE)),
                 heap.expect(
                         "what_one_bracket_wrote_the_next_one_reads",
                         () -> writeThenRead(heap),
-                        heap.unlessMappable()));
+                        heap.unlessMappable().or(() -> heap.unlessHolds(1, SIZE))));
     }
 
     private static void everyDirection(HeapUnderTest heap) {

@@ -19,19 +19,19 @@ final class ContentCases {
             cases.add(heap.expect(
                     "a_buffer_of_" + size + "_bytes_has_that_many_or_more_and_always_as_many",
                     () -> sizeIsEnough(heap, size),
-                    heap.unlessHolds(size)));
+                    heap.unlessHolds(1, size)));
         }
         for (long size : SIZES) {
             cases.add(heap.expect(
                     "a_new_buffer_of_" + size + "_bytes_is_all_zero",
                     () -> newIsZero(heap, size),
-                    heap.unlessMappable().or(() -> heap.unlessHolds(size))));
+                    heap.unlessMappable().or(() -> heap.unlessHolds(1, size))));
         }
         for (long size : new long[] {4096, MIB}) {
             cases.add(heap.expect(
                     "what_" + DIRTY_BUFFERS + "_buffers_of_" + size + "_bytes_held_never_shows_in_new_ones",
                     () -> dirtIsGone(heap, size),
-                    heap.unlessMappable().or(() -> heap.unlessHolds(DIRTY_BUFFERS * size))));
+                    heap.unlessMappable().or(() -> heap.unlessHolds(DIRTY_BUFFERS, size))));
         }
         return cases;
     }
@@ -66,6 +66,7 @@ final class ContentCases {
     /** All at once, so that each is memory of its own. */
     private static void withBuffers(
             HeapUnderTest heap, ContractRequest request, Consumer<HeldBuffer> use) {
+        heap.awaitRoom(DIRTY_BUFFERS, request.size());
         List<HeldBuffer> buffers = new ArrayList<>();
         try {
             for (int i = 0; i < DIRTY_BUFFERS; i++) {

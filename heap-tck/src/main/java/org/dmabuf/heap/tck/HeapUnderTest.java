@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -18,9 +19,16 @@ import org.dmabuf.heap.spi.HeapRequest;
 
 /** A heap with its announcement, as the cases use it. */
 final class HeapUnderTest {
+    /** How long what earlier cases left may take to be free again. */
+    private static final Duration ROOM = Duration.ofSeconds(10);
+
+    /** At the usage, which others of the machine may change meanwhile. */
+    private static final int LOOKS = 3;
+
     private final HeapExporter exporter;
     private final Map<String, ?> properties;
     private final Duration patience;
+    private long step;
 
     /** @param patience how long what a case left behind may still go by itself */
     HeapUnderTest(HeapExporter exporter, Map<String, ?> properties, Duration patience) {
@@ -81,12 +89,73 @@ final class HeapUnderTest {
                 : Optional.empty();
     }
 
-    /** @param bytes that the case holds at once */
-    Optional<String> unlessHolds(long bytes) {
-        long capacity = exporter.usage().capacity().orElse(Long.MAX_VALUE);
-        return capacity >= bytes
+    /**
+     * Looks at what the buffers take of the heap, which may be more than their bytes.
+     *
+     * @param count of buffers that the case holds at once
+     * @param size bytes of the largest
+     */
+    Optional<String> unlessHolds(int count, long size) {
+        OptionalLong capacity = exporter.usage().capacity();
+        long needed = capacity.isPresent() ? needed(count, size) : 0;
+        return needed <= capacity.orElse(Long.MAX_VALUE)
                 ? Optional.empty()
-                : Optional.of("needs " + Bytes.text(bytes) + " at once; the heap holds " + Bytes.text(capacity));
+                : Optional.of("needs " + Bytes.text(needed) + " at once; the heap holds "
+                        + Bytes.text(capacity.getAsLong()));
+    }
+
+    private long needed(int count, long size) {
+        if (step == 0) {
+            step = step();
+        }
+        return count * ((size + step - 1) / step * step);
+    }
+
+    /**
+     * {@return bytes that the smallest buffer takes, as those of other sizes are taken to be multiples of: a heap may
+     * give whole chunks, which the buffer's size shows, or keep its books in larger units, which its usage shows}
+     */
+    private long step() {
+        try {
+            long least = Long.MAX_VALUE;
+            for (int i = 0; i < LOOKS; i++) {
+                least = Math.min(least, takenBySmallest());
+            }
+            return Math.max(Bytes.PAGE, least);
+        } catch (RuntimeException e) {
+            return Bytes.PAGE; // the cases tell what is wrong with the heap
+        }
+    }
+
+    private long takenBySmallest() {
+        long before = exporter.usage().free().orElse(0);
+        HeapBuffer smallest = exporter.allocate(ContractRequest.of(1));
+        try {
+            return Math.max(smallest.size(), before - exporter.usage().free().orElse(before));
+        } finally {
+            smallest.release();
+        }
+    }
+
+    /**
+     * Waits until the buffers find place side by side, on a heap that tells. What was released before may still be
+     * under way back, and buffers that are placed around it can keep the last one from fitting where all would fit.
+     * When that takes too long, the case finds out.
+     */
+    void awaitRoom(int count, long size) {
+        if (exporter.usage().capacity().isEmpty()) {
+            return;
+        }
+        long needed = needed(count, size);
+        long end = System.nanoTime() + ROOM.toNanos();
+        while (exporter.usage().largestFree().orElse(needed) < needed && System.nanoTime() < end) {
+            try {
+                Thread.sleep(5); // nothing tells
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
     }
 
     // Cases

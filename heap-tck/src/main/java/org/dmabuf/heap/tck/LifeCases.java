@@ -18,10 +18,13 @@ final class LifeCases {
     private static final int IN_A_ROW = 1024;
     private static final long[] SIZES = {4 << 10, 64 << 10, 1 << 20, 2 << 20};
 
+    private static final int MIXED = 64;
+
     private static final int THREADS = 100;
     private static final int ROUNDS = 10;
     private static final int HELD = 4;
     private static final long LARGEST_HELD = 64 << 10;
+    private static final long ASKED = 1 << 20;
 
     private LifeCases() {}
 
@@ -31,13 +34,16 @@ final class LifeCases {
             cases.add(heap.expect(
                     IN_A_ROW + "_buffers_of_" + size + "_bytes_come_and_go",
                     () -> comeAndGo(heap, size),
-                    heap.unlessHolds(size)));
+                    heap.unlessHolds(1, size)));
             cases.add(heap.expect(
                     IN_A_ROW + "_buffers_of_" + size + "_bytes_come_are_written_and_go",
                     () -> comeAreWrittenAndGo(heap, size),
-                    heap.unlessMappable().or(() -> heap.unlessHolds(size))));
+                    heap.unlessMappable().or(() -> heap.unlessHolds(1, size))));
         }
-        cases.add(heap.expect("buffers_are_released_in_any_order", () -> anyOrder(heap)));
+        cases.add(heap.expect(
+                "buffers_are_released_in_any_order",
+                () -> anyOrder(heap),
+                heap.unlessHolds(MIXED + MIXED / 2, MIXED * 1000L)));
         cases.add(heap.expect(
                 "a_buffer_is_used_and_released_by_threads_that_did_not_make_it",
                 () -> otherThreads(heap),
@@ -45,16 +51,17 @@ final class LifeCases {
         cases.add(heap.expect(
                 THREADS + "_threads_allocate_map_and_release_at_once",
                 () -> manyThreads(heap),
-                heap.unlessMappable().or(() -> heap.unlessHolds(THREADS * HELD * LARGEST_HELD))));
+                heap.unlessMappable().or(() -> heap.unlessHolds(THREADS * HELD, LARGEST_HELD))));
         cases.add(heap.expect(
                 "a_name_of_31_bytes_is_taken",
                 () -> heap.allocate(ContractRequest.of(1).name("frame 7, " + "\u20ac".repeat(6) + " end"))
                         .close()));
-        cases.add(heap.expect("the_usage_makes_sense_however_often_it_is_asked", () -> usage(heap)));
+        cases.add(heap.expect(
+                "the_usage_makes_sense_however_often_it_is_asked", () -> usage(heap), heap.unlessHolds(1, ASKED)));
         cases.add(heap.expect(
                 "trimming_gives_back_no_less_than_nothing_and_no_live_memory",
                 () -> trim(heap),
-                heap.unlessMappable()));
+                heap.unlessMappable().or(() -> heap.unlessHolds(2, LARGEST_HELD))));
         return cases;
     }
 
@@ -84,13 +91,13 @@ final class LifeCases {
     private static void anyOrder(HeapUnderTest heap) {
         List<HeldBuffer> buffers = new ArrayList<>();
         try {
-            for (int i = 0; i < 64; i++) {
+            for (int i = 0; i < MIXED; i++) {
                 List<ContractRequest> kinds = heap.kinds(1 + i * 1000L);
                 buffers.add(heap.allocate(kinds.get(i % kinds.size())));
             }
             Collections.shuffle(buffers, new Random(7)); // the same order on every run
-            buffers.subList(0, 32).forEach(HeldBuffer::close);
-            for (int i = 0; i < 32; i++) {
+            buffers.subList(0, MIXED / 2).forEach(HeldBuffer::close);
+            for (int i = 0; i < MIXED / 2; i++) {
                 buffers.add(heap.allocate(ContractRequest.of(1 + i * 3000L)));
             }
             Collections.shuffle(buffers, new Random(8));
@@ -121,6 +128,7 @@ final class LifeCases {
     }
 
     private static void manyThreads(HeapUnderTest heap) throws InterruptedException {
+        heap.awaitRoom(THREADS * HELD, LARGEST_HELD);
         inThreads(THREADS, thread -> {
             for (int round = 0; round < ROUNDS; round++) {
                 List<HeldBuffer> held = new ArrayList<>();
@@ -142,7 +150,7 @@ final class LifeCases {
     }
 
     private static void usage(HeapUnderTest heap) {
-        try (HeldBuffer buffer = heap.allocate(ContractRequest.of(1 << 20))) {
+        try (HeldBuffer buffer = heap.allocate(ContractRequest.of(ASKED))) {
             for (int i = 0; i < 1000; i++) {
                 HeapUsage usage = heap.exporter().usage();
                 long capacity = usage.capacity().orElse(Long.MAX_VALUE);

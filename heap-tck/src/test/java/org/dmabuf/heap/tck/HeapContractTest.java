@@ -2,13 +2,17 @@
 package org.dmabuf.heap.tck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.MemfdSource;
@@ -87,6 +91,83 @@ class HeapContractTest {
                 "needs 16 MiB at once; the heap holds 1 MiB",
                 skipped.get("a_buffer_of_16777216_bytes_has_that_many_or_more_and_always_as_many"));
         assertTrue(!skipped.containsKey("a_buffer_of_1048576_bytes_has_that_many_or_more_and_always_as_many"));
+    }
+
+    @Test
+    void what_a_case_needs_is_counted_in_what_buffers_take() {
+        String threads = "100_threads_allocate_map_and_release_at_once";
+        Bounded pages = new Bounded(128 << 20, 4096, 4096);
+        assertFalse(skipped(HeapContract.of(pages, Heaps.announced(heap))).containsKey(threads));
+        for (Bounded coarse : List.of(
+                new Bounded(128 << 20, 1 << 20, 1 << 20), // seen in a buffer's size
+                new Bounded(128 << 20, 4096, 1 << 20))) { // seen in the usage only
+            assertEquals(
+                    "needs 400 MiB at once; the heap holds 128 MiB",
+                    skipped(HeapContract.of(coarse, Heaps.announced(heap))).get(threads));
+        }
+    }
+
+    @Test
+    void a_heap_without_a_byte_too_much_may_take_a_moment_until_what_was_released_is_free() {
+        Bounded exact = new Bounded(32 << 20, 4096, 4096);
+        HeapContract contract = HeapContract.of(exact, Heaps.announced(heap));
+        find(contract, "what_32_buffers_of_1048576_bytes_held_never_shows_in_new_ones").run();
+        find(contract, "memory_that_a_peer_still_has_goes_to_nobody_else").run();
+        find(contract, "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays").run();
+    }
+
+    /** A heap with a capacity, of which what is released is free again when the usage has been asked three times. */
+    private final class Bounded implements HeapExporter {
+        private final long capacity;
+        private final long chunk;
+        private final long unit;
+        private final List<Long> released = new ArrayList<>();
+        private long used;
+        private int asked;
+
+        /** @param chunk bytes that sizes are rounded up to; what they take is rounded up to the unit */
+        Bounded(long capacity, long chunk, long unit) {
+            this.capacity = capacity;
+            this.chunk = chunk;
+            this.unit = unit;
+        }
+
+        private static long up(long size, long unit) {
+            return (size + unit - 1) / unit * unit;
+        }
+
+        @Override
+        public HeapBuffer allocate(HeapRequest request) {
+            long taken = up(request.size(), unit);
+            if (used + taken > capacity) {
+                throw new HeapException(
+                        Errno.ENOMEM, "camera", "heap 'camera': " + request.size() + " bytes do not fit");
+            }
+            HeapBuffer buffer = heap.allocate(ContractRequest.of(up(request.size(), chunk))
+                    .exportable(request.exportable())
+                    .exports(request.exports()));
+            used += taken;
+            return new ForwardingBuffer(buffer) {
+                @Override
+                public void release() {
+                    super.release();
+                    released.add(taken);
+                    asked = 0;
+                }
+            };
+        }
+
+        @Override
+        public HeapUsage usage() {
+            if (!released.isEmpty() && ++asked == 3) {
+                used -= released.stream().mapToLong(Long::longValue).sum();
+                released.clear();
+            }
+            return HeapUsage.unknown()
+                    .withCapacity(capacity)
+                    .withFree(capacity - used)
+                    .withLargestFree(capacity - used);
+        }
     }
 
     private HeapExporter small() {
