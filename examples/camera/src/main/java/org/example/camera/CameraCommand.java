@@ -15,6 +15,9 @@ import org.osgi.service.component.annotations.Reference;
  * carveout that is set aside for it, and what does not fit in there from the system heap; then the same from the system
  * heap alone, to compare.
  *
+ * <p>Frames that another process or a device is to have need a descriptor. Frames that stay in this process need none,
+ * and cost a carveout no system call.
+ *
  * <p>Immediate, because Gogo gets and ungets the service for each command: a delayed component would be made anew each
  * time.
  */
@@ -43,12 +46,19 @@ public final class CameraCommand {
     /**
      * Takes the frames and gives them back, both ways.
      *
+     * @param isPrivate whether the frames stay in this process
      * @param requirement a filter that each heap must match, empty for none
      * @param arguments none
      * @return what was given, a line for each way
      */
     @Descriptor("take the frames of a 4K camera from heap camera, then system; and from system alone")
     public String camera(
+            @Descriptor("frames that stay in this process, as those of a camera whose pictures are only looked at here")
+                    @Parameter(
+                            names = {"-p", "--private"},
+                            presentValue = "true",
+                            absentValue = "false")
+                    boolean isPrivate,
             @Descriptor("what every heap must be able to do, also the fallback, such as '(heap.dmabuf=true)'")
                     @Parameter(
                             names = {"-r", "--requiring"},
@@ -57,31 +67,33 @@ public final class CameraCommand {
             String... arguments) {
         try {
             if (arguments.length != 0) {
-                throw new IllegalArgumentException("usage: example:camera [-r FILTER]");
+                throw new IllegalArgumentException("usage: example:camera [-p] [-r FILTER]");
             }
             // Not 'if camera is full, ask system': the order is part of the request, and the broker keeps to what else
             // the request says when it goes on to the next heap.
-            return start(requirement, "camera", "system") + "\n" + start(requirement, "system");
+            return start(isPrivate, requirement, "camera", "system") + "\n"
+                    + start(isPrivate, requirement, "system");
         } catch (HeapException | IllegalArgumentException e) {
             throw new Refused(e);
         }
     }
 
-    private String start(String requirement, String... heaps) {
+    private String start(boolean isPrivate, String requirement, String... heaps) {
         // A page for nothing: the first use of a heap in this process also loads its classes, and that is not a time to
         // blame its memory for.
         try (Frames warmUp = new Frames()) {
-            warmUp.take(broker, request(1, requirement, heaps), 1);
+            warmUp.take(broker, request(1, isPrivate, requirement, heaps), 1);
         }
         try (Frames frames = new Frames()) {
-            frames.take(broker, request(FRAME, requirement, heaps), FRAMES);
+            frames.take(broker, request(FRAME, isPrivate, requirement, heaps), FRAMES);
             return "from " + String.join(", ", heaps) + ": " + frames.perHeap() + " of " + FRAMES + " frames of "
                     + FRAME + " bytes, the first mapped after " + frames.microsToFirst() + " us";
         }
     }
 
-    private static AllocationRequest request(long size, String requirement, String... heaps) {
-        AllocationRequest request = AllocationRequest.of(size).from(heaps).name("camera frame");
+    private static AllocationRequest request(long size, boolean isPrivate, String requirement, String... heaps) {
+        AllocationRequest request =
+                AllocationRequest.of(size).from(heaps).name("camera frame").exportable(!isPrivate);
         return requirement.isEmpty() ? request : request.requiring(requirement);
     }
 

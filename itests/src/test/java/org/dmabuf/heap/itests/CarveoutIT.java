@@ -145,7 +145,11 @@ public class CarveoutIT {
             example.start();
             String given = " of 12 frames of 12441600 bytes, the first mapped after \\d+ us";
             String both = "from camera, system: camera 8, system 4" + given + "\nfrom system: system 12" + given;
-            for (String command : List.of("example:camera", "example:camera -r '(heap.export.readonly=true)'")) {
+            for (String command : List.of(
+                    "example:camera",
+                    "example:camera -r '(heap.export.readonly=true)'",
+                    "example:camera --private",
+                    "example:camera -p -r '(heap.type=*)'")) {
                 String said = gogo(command);
                 System.out.println(said);
                 assertTrue(said, said.matches(both));
