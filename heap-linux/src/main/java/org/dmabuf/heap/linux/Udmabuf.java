@@ -57,9 +57,10 @@ final class Udmabuf implements AutoCloseable {
                 throw new HeapException(
                         Errno.ENOMEM,
                         heap,
-                        "heap '" + heap + "': " + Bytes.text(size) + " are more than udmabuf takes in one buffer, "
-                                + Bytes.text(limit) + "; write more into " + UdmabufSource.SIZE_LIMIT
-                                + " (udmabuf.size_limit_mb= at boot), or ask for less");
+                        "heap '" + heap + "': " + size + " bytes are more than udmabuf takes in one buffer that can be"
+                                + " exported, " + Bytes.text(limit) + "; write " + ((size - 1 >> 20) + 1) + " or more"
+                                + " into " + UdmabufSource.SIZE_LIMIT + " (udmabuf.size_limit_mb= at boot), ask for"
+                                + " less, or with exportable(false)");
             }
         }
     }

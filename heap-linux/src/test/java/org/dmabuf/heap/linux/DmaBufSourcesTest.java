@@ -96,9 +96,9 @@ class DmaBufSourcesTest {
                 assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB + 1, true)));
         assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
         assertEquals(
-                "heap 'camera': " + Bytes.text(2 * MIB + Bytes.PAGE) + " are more than udmabuf takes in one buffer,"
-                        + " 2 MiB; write more into /sys/module/udmabuf/parameters/size_limit_mb"
-                        + " (udmabuf.size_limit_mb= at boot), or ask for less",
+                "heap 'camera': 2101248 bytes are more than udmabuf takes in one buffer that can be exported, 2 MiB;"
+                        + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
+                        + " (udmabuf.size_limit_mb= at boot), ask for less, or with exportable(false)",
                 refusal.getMessage());
         assertEquals(already, syscalls.count("memfdCreate"));
         assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());
