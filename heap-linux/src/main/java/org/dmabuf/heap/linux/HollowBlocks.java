@@ -42,7 +42,7 @@ final class HollowBlocks {
         return dueIn(age) <= 0 ? blocks.pollFirst() : null;
     }
 
-    /** {@return nanoseconds until the oldest is of an age, 0 or less when it is; the largest long when there is none} */
+    /** {@return nanoseconds until the oldest is of an age, 0 or less when it is; the largest long without one} */
     synchronized long dueIn(long age) {
         Block oldest = blocks.peekFirst();
         return oldest == null ? Long.MAX_VALUE : oldest.since + age - System.nanoTime();

@@ -220,8 +220,8 @@ final class Region {
     }
 
     /**
-     * Refuses allocations, ends the thread, and leaves: without tenants and peers the memory is the machine's again when
-     * this returns. Closing twice does nothing.
+     * Refuses allocations, ends the thread, and leaves: without tenants and peers the memory is the machine's again
+     * when this returns. Closing twice does nothing.
      */
     void close() {
         if (!closed.compareAndSet(false, true)) {

@@ -274,8 +274,8 @@ final class RegionAllocator {
     }
 
     /**
-     * Takes a block that its buffer did not touch, closed and seen by no peer, without anybody's being asked to zero it.
-     * The caller calls {@link #free} or {@link #reuse}, any time later.
+     * Takes a block that its buffer did not touch, closed and seen by no peer: nobody is asked to zero it. The caller
+     * calls {@link #free} or {@link #reuse}, any time later.
      *
      * @param offset of a block that is allocated or quarantined
      * @throws IllegalStateException for any other, which changes nothing

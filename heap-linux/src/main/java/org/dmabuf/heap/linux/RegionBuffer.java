@@ -25,7 +25,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
         return size;
     }
 
-    /** Under the monitor: a descriptor that is made now is released, and its range kept from others, with the buffer. */
+    /** Under the monitor. A descriptor of a range that is released may be of another tenant's bytes. */
     final void requireHeld() {
         if (released) {
             throw new IllegalStateException("heap '" + region.heap + "': a buffer of " + Bytes.text(size)

@@ -15,7 +15,7 @@ public interface RegionMap {
         FREE,
         /** A buffer. */
         USED,
-        /** Released, to be zeroed before it is free. */
+        /** Released, to be zeroed, or to have memory again, before it is free. */
         DIRTY,
         /** Released, and a peer may still see it. */
         QUARANTINED

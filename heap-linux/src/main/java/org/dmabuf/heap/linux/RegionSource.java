@@ -216,6 +216,12 @@ public final class RegionSource implements MemorySource, RegionMap {
         }
     }
 
+    /**
+     * {@inheritDoc}
+     *
+     * <p>The largest free run is the region's, which a buffer can have that is not to be exported. The machine's limit
+     * on one dma-buf, {@code udmabuf.size_limit_mb}, is no part of it.
+     */
     @Override
     public HeapUsage usage() {
         RegionAllocator.Figures now = region.blocks().figures(region.run());

@@ -27,7 +27,8 @@ final class Slice extends RegionBuffer {
         if (!exportable) {
             throw Refusal.notExportable(region.heap, size());
         }
-        return dmaBuf == NONE ? export() : dmaBuf;
+        int fd = dmaBuf;
+        return fd == NONE ? export() : fd;
     }
 
     private synchronized int export() {
@@ -64,15 +65,17 @@ final class Slice extends RegionBuffer {
     /** Nothing to agree on before a device can have the range. */
     @Override
     public void beginCpuAccess(Access access) {
-        if (dmaBuf != NONE) {
-            brackets.begin(dmaBuf, access);
+        int fd = dmaBuf;
+        if (fd != NONE) {
+            brackets.begin(fd, access);
         }
     }
 
     @Override
     public void endCpuAccess(Access access) {
-        if (dmaBuf != NONE) {
-            brackets.end(dmaBuf, access);
+        int fd = dmaBuf;
+        if (fd != NONE) {
+            brackets.end(fd, access);
         }
     }
 
