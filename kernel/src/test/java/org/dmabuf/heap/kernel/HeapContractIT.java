@@ -18,8 +18,11 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.LazyRegionLayout;
+import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.linux.UdmabufSource;
 import org.dmabuf.heap.tck.ContractCase;
@@ -31,24 +34,29 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** The heap contract on every source of memory that this kernel has. Memfds are what runs elsewhere: the embedded run. */
+/** The heap contract on the sources of memory of this kernel. Memfds are what runs elsewhere: the embedded run. */
 class HeapContractIT {
     private static final String HEAP = "system";
 
     private static MemorySource memfd;
     private static MemorySource dmaHeap;
     private static MemorySource udmabuf;
+    private static MemorySource emulation;
 
     @BeforeAll
     static void open() {
         memfd = MemfdSource.open(HEAP, Syscalls.linux(), Headroom.machine());
         dmaHeap = DmaHeapSource.open(HEAP, "system", Syscalls.linux(), Headroom.machine());
         udmabuf = UdmabufSource.open(HEAP, Syscalls.linux(), Headroom.machine());
+        // More than the cases hold at once, which the alignment of contiguous memory spreads.
+        LazyRegionLayout layout =
+                new LazyRegionLayout(40L << 20, 1L << 20, RegionLayout.Exports.UDMABUF, "its size");
+        emulation = LazyRegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine());
     }
 
     @AfterAll
     static void close() {
-        Stream.of(memfd, dmaHeap, udmabuf).forEach(MemorySource::close);
+        Stream.of(memfd, dmaHeap, udmabuf, emulation).forEach(MemorySource::close);
     }
 
     @TestFactory
@@ -66,6 +74,11 @@ class HeapContractIT {
         return tests(contract(udmabuf).skipping(skips("udmabuf")));
     }
 
+    @TestFactory
+    Stream<DynamicTest> the_region_that_stands_for_contiguous_memory_keeps_the_contract() throws IOException {
+        return tests(contract(emulation).skipping(skips("udmabuf")));
+    }
+
     @Test
     void the_run_on_the_system_heap_is_the_embedded_run_less_the_listed_skips() throws IOException {
         assertRunsLess(skips("dma-heap"), dmaHeap);
@@ -74,6 +87,11 @@ class HeapContractIT {
     @Test
     void the_run_on_udmabuf_is_the_embedded_run_less_the_listed_skips() throws IOException {
         assertRunsLess(skips("udmabuf"), udmabuf);
+    }
+
+    @Test
+    void the_run_on_the_region_that_stands_for_contiguous_memory_is_that_on_udmabuf() throws IOException {
+        assertRunsLess(skips("udmabuf"), emulation);
     }
 
     /** Also what an announcement rules out has to be in the list: nothing is skipped that nobody wrote down. */

@@ -11,6 +11,9 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,10 +53,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Regions whose exported ranges are dma-bufs, on pages of 4 KiB and on huge ones. */
+/** Regions whose exported ranges are dma-bufs, on pages of 4 KiB, of 2 MiB and of 1 GiB. */
 class RegionIT {
     private static final String HEAP = "camera";
     private static final long HUGE = 2L << 20;
+    /** Of which the guest reserves one when it boots, while a run of that length can still be found. */
+    private static final long GIANT = 1L << 30;
     /** More than the contract holds at once, which is placed among what is not zeroed yet. */
     private static final long SIZE = 40L << 20;
     private static final long FRAME = 3L << 20;
@@ -66,7 +71,11 @@ class RegionIT {
     }
 
     private static RegionSource open(long pageSize) {
-        RegionLayout layout = RegionLayout.of(SIZE, "size")
+        return open(SIZE, pageSize);
+    }
+
+    private static RegionSource open(long size, long pageSize) {
+        RegionLayout layout = RegionLayout.of(size, "size")
                 .withPageSize(pageSize)
                 .withExports(RegionLayout.Exports.UDMABUF);
         return RegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine());
@@ -123,19 +132,74 @@ class RegionIT {
 
     /** Every page follows the one before it, in frames of memory, but where a multiple of the run begins. */
     private static void assertPhysicalRuns(MemorySegment mapping, long run) throws IOException {
-        try (RandomAccessFile pagemap = new RandomAccessFile("/proc/self/pagemap", "r")) {
-            long before = 0;
-            for (long offset = 0; offset < mapping.byteSize(); offset += 4096) {
-                pagemap.seek((mapping.address() + offset) / 4096 * Long.BYTES);
-                long entry = Long.reverseBytes(pagemap.readLong());
-                assertTrue(entry < 0, "not present at " + offset); // bit 63
-                long frame = entry & (1L << 55) - 1;
-                assertTrue(frame != 0, "frames are hidden from this process");
-                if (offset % run != 0) {
-                    assertEquals(before + 1, frame, "at " + offset + " of " + mapping.byteSize());
-                }
-                before = frame;
+        LongBuffer entries = pagemap(mapping);
+        long before = 0;
+        for (long offset = 0; offset < mapping.byteSize(); offset += 4096) {
+            long frame = frame(entries.get());
+            if (offset % run != 0) {
+                assertEquals(before + 1, frame, "at " + offset + " of " + mapping.byteSize());
             }
+            before = frame;
+        }
+    }
+
+    private static LongBuffer pagemap(MemorySegment mapping) throws IOException {
+        byte[] entries = new byte[Math.toIntExact(mapping.byteSize() / 4096 * Long.BYTES)];
+        try (RandomAccessFile pagemap = new RandomAccessFile("/proc/self/pagemap", "r")) {
+            pagemap.seek(mapping.address() / 4096 * Long.BYTES);
+            pagemap.readFully(entries);
+        }
+        return ByteBuffer.wrap(entries).order(ByteOrder.nativeOrder()).asLongBuffer();
+    }
+
+    private static long frame(long entry) {
+        assertTrue(entry < 0, "a page is not present"); // bit 63
+        long frame = entry & (1L << 55) - 1;
+        assertTrue(frame != 0, "frames are hidden from this process");
+        return frame;
+    }
+
+    @Test
+    void a_region_on_one_page_of_1_gib_is_contiguous_memory_and_so_is_each_buffer_of_it() throws IOException {
+        try (RegionSource source = open(GIANT, GIANT)) {
+            assertEquals(true, source.properties().get(HeapProperties.DMABUF));
+            assertEquals(true, source.properties().get(HeapProperties.CONTIGUOUS));
+            assertEquals(GIANT, source.properties().get(HeapProperties.CONTIGUOUS_MAX));
+            assertEquals(GIANT, source.properties().get(HeapProperties.ALIGNMENT));
+
+            HeapBuffer left = filled(source, 1);
+            HeapBuffer buffer = filled(source, 2);
+            HeapBuffer right = filled(source, 3);
+            try (Arena peer = Arena.ofConfined()) {
+                MemorySegment view;
+                try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(HEAP, buffer.descriptor())) {
+                    view = new Mmap(Syscalls.linux()).map(fd, FRAME, Access.READ_WRITE, peer);
+                }
+                assertFilled(2, view);
+                view.fill((byte) 4);
+                assertFilled(1, left.map(Access.READ));
+                assertFilled(4, buffer.map(Access.READ));
+                assertFilled(3, right.map(Access.READ));
+                assertPhysicalRuns(buffer.map(Access.READ), GIANT);
+                buffer.release();
+                assertEquals(FRAME, source.usage().quarantined().orElseThrow());
+            }
+            await("the quarantine ends", () -> source.usage().quarantined().orElseThrow() == 0);
+            left.release();
+            right.release();
+
+            HeapException tooLarge =
+                    assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(GIANT)));
+            assertEquals(Errno.ENOMEM, tooLarge.errno());
+            assertTrue(
+                    tooLarge.getMessage().contains("write 1024 or more into /sys/module/udmabuf/parameters"),
+                    tooLarge.getMessage());
+
+            HeapBuffer all = source.allocate(ContractRequest.of(GIANT).exportable(false));
+            assertPhysicalRuns(all.map(Access.READ), GIANT);
+            assertEquals(0, frame(pagemap(all.map(Access.READ)).get()) % (GIANT / 4096));
+            source.close(); // before the release: 1 GiB takes this machine seconds to zero, and nobody will use it
+            all.release();
         }
     }
 
@@ -226,6 +290,23 @@ class RegionIT {
             }
             assertEquals("held", process.inputReader(StandardCharsets.UTF_8).readLine());
             return process;
+        }
+    }
+
+    /** The range of the region is not the buffer's memory, and is held twice. */
+    @Test
+    void memfds_beside_a_region_on_huge_pages_are_on_ordinary_ones_and_their_ranges_are_free_when_they_have_gone() {
+        RegionLayout layout = RegionLayout.of(SIZE, "size")
+                .withPageSize(HUGE)
+                .withExports(RegionLayout.Exports.MEMFD);
+        try (RegionSource source = RegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine())) {
+            assertEquals(Bytes.PAGE, source.properties().get(HeapProperties.CONTIGUOUS_MAX));
+            HeapBuffer buffer = source.allocate(ContractRequest.of(FRAME));
+            try (OwnedFd _ = new Descriptors(Syscalls.linux()).duplicate(HEAP, buffer.descriptor())) {
+                buffer.release();
+                assertEquals(FRAME, source.usage().quarantined().orElseThrow());
+            }
+            await("the range is free", () -> source.usage().free().orElseThrow() == SIZE);
         }
     }
 
