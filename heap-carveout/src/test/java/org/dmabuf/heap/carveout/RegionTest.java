@@ -298,6 +298,23 @@ class RegionTest {
         }
     }
 
+    @Test
+    void who_needs_the_place_of_one_range_without_memory_does_not_wait_for_the_others() {
+        RegionSource source = memfds();
+        List<HeapBuffer> frames = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            frames.add(source.allocate(ContractRequest.of(4 * MIB)));
+        }
+        kernel.fail("madvise", Errno.ENOMEM); // so that nothing is filled before it is needed
+        frames.forEach(HeapBuffer::release);
+        assertThrows(HeapException.class, () -> source.allocate(slice(4 * MIB)));
+        kernel.heal();
+        device.populated.clear();
+        source.allocate(slice(4 * MIB)).release();
+        long mine = device.populated.stream().filter(Thread.currentThread()::equals).count();
+        assertTrue(mine <= 1, mine + " ranges, and not one or the background's"); // which has its own time
+    }
+
     /** Of the one memfd of that name that this process has. */
     private static long memoryBehind(String memfd) throws IOException {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {

@@ -3,6 +3,8 @@ package org.dmabuf.heap.carveout;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.linux.Syscalls;
 
@@ -22,6 +24,9 @@ final class UdmabufKernel {
     /** Ranges that were given back to the machine. */
     final AtomicLong punches = new AtomicLong();
 
+    /** Who put memory behind mappings, once for each time. */
+    final Queue<Thread> populated = new ConcurrentLinkedQueue<>();
+
     private final Syscalls linux = Syscalls.linux();
 
     final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
@@ -29,6 +34,9 @@ final class UdmabufKernel {
                 calls.incrementAndGet();
                 if (method.getName().equals("fallocate") && (int) a[1] == PUNCH_HOLE_KEEP_SIZE) {
                     punches.incrementAndGet();
+                }
+                if (method.getName().equals("madvise")) {
+                    populated.add(Thread.currentThread());
                 }
                 return switch (method.getName()) {
                     case "open" ->

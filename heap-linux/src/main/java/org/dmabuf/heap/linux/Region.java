@@ -104,8 +104,7 @@ final class Region {
         try {
             offset = hollow ? findHollow(size) : find(size, alignment);
             if (offset < 0) {
-                zeroer.drain();
-                offset = hollow ? findHollow(size) : find(size, alignment);
+                offset = zeroer.drainFor(() -> hollow ? findHollow(size) : find(size, alignment));
             }
             if (offset < 0) {
                 throw full(asked);

@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
 
 /**
  * Makes free again what was released of one region, in a daemon thread of its own, and in the thread of an allocation
@@ -100,16 +101,25 @@ final class Zeroer {
         }
     }
 
-    /** Makes all free that can be, in the caller's thread. The caller holds the region. */
-    void drain() {
+    /**
+     * Makes free what can be, in the caller's thread, until a search finds a place: all that is to be zeroed, and of
+     * the hollow blocks, which cost more, no more than it takes. The caller holds the region.
+     *
+     * @param search gives an offset, or -1
+     * @return what the search found, -1 when nothing is left to make free
+     */
+    long drainFor(LongSupplier search) {
         lock.lock();
         try {
             while (zeroNext()) {
                 // until there is none
             }
-            for (int left = hollow.count(); left > 0; left--) { // each once: what cannot be filled comes back
+            long offset = search.getAsLong();
+            for (int left = hollow.count(); offset < 0 && left > 0; left--) { // once each: what is refused comes back
                 fillNext(0);
+                offset = search.getAsLong();
             }
+            return offset;
         } finally {
             lock.unlock();
         }
