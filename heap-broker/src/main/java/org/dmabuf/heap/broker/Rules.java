@@ -6,12 +6,12 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.Bytes;
 
 /**
  * Quotas and permissions, as configured. Immutable.
@@ -26,8 +26,6 @@ final class Rules {
     static final String ALLOW = "allow";
 
     static final Rules NONE = new Rules(Map.of(), List.of(), List.of(), Map.of());
-
-    private static final Pattern SIZE = Pattern.compile("(\\d{1,19})([KMGT]?)");
 
     /** A setting that cannot be understood; the message names it, its value and what is right. */
     static final class Wrong extends Exception {
@@ -163,16 +161,11 @@ final class Rules {
     }
 
     private static long size(String setting, String entry, String text) throws Wrong {
-        Matcher size = SIZE.matcher(text);
-        if (size.matches()) {
-            int shift = size.group(2).isEmpty() ? 0 : 10 * ("KMGT".indexOf(size.group(2)) + 1);
-            try {
-                return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
-            } catch (ArithmeticException | NumberFormatException e) {
-                // more than there are bytes
-            }
+        try {
+            return Bytes.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new Wrong(setting, entry, "a size in bytes, or with K, M, G or T behind the number");
         }
-        throw new Wrong(setting, entry, "a size in bytes, or with K, M, G or T behind the number");
     }
 
     private static Who who(String text) {

@@ -49,6 +49,8 @@ class RulesTest {
         "0, 0",
         "4096, 4096",
         "64K, 65536",
+        "64k, 65536",
+        "64KiB, 65536",
         "512M, 536870912",
         "3G, 3221225472",
         "2T, 2199023255552",
@@ -61,7 +63,7 @@ class RulesTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"", "-1", "1k", "1.5M", "M", "64KB", "9223372036854775808", "8388608T", "99999999999999999999"})
+            strings = {"", "-1", "1X", "1.5M", "M", "64KK", "9223372036854775808", "8388608T", "99999999999999999999"})
     void any_other_size_is_told_with_its_setting(String text) {
         String told = assertThrows(Rules.Wrong.class, () -> heaps("system=" + text)).getMessage();
         assertEquals(

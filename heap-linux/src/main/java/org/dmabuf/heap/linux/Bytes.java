@@ -10,7 +10,8 @@ public final class Bytes {
     /** Bytes in a page of this machine: 4096, or 16384 or 65536 on some arm64 kernels. */
     public static final long PAGE = LinuxSyscalls.pageSize();
 
-    private static final Pattern SIZE = Pattern.compile("([0-9]+)\\s*([KMGT]?)(?:i?B)?");
+    private static final Pattern SIZE =
+            Pattern.compile("([0-9]+)\\s*(?:([KMGT])(?:i?B)?|B|bytes)?", Pattern.CASE_INSENSITIVE);
     private static final String[] UNITS = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 
     private Bytes() {}
@@ -38,16 +39,17 @@ public final class Bytes {
      */
     public static long parse(String text) {
         Matcher size = SIZE.matcher(text.strip());
-        if (size.matches()) {
-            int shift = size.group(2).isEmpty() ? 0 : 10 * ("KMGT".indexOf(size.group(2)) + 1);
-            try {
-                return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
-            } catch (ArithmeticException | NumberFormatException e) {
-                // said below
-            }
+        if (!size.matches()) {
+            throw new IllegalArgumentException(
+                    "'" + text + "' is no size; write bytes, or a number with K, M, G or T: 256M");
         }
-        throw new IllegalArgumentException(
-                "'" + text + "' is no size; write bytes, or a number with K, M, G or T: 256M");
+        try {
+            String unit = size.group(2);
+            int shift = unit == null ? 0 : 10 * ("KMGT".indexOf(unit.toUpperCase(Locale.ROOT)) + 1);
+            return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
+        } catch (ArithmeticException | NumberFormatException e) {
+            throw new IllegalArgumentException("'" + text + "' is more bytes than there can be", e);
+        }
     }
 
     /**

@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,11 +46,24 @@ class BytesTest {
         assertEquals(0, Bytes.parse("0"));
         assertEquals(4096, Bytes.parse("4096"));
         assertEquals(64 << 10, Bytes.parse(" 64K "));
+        assertEquals(64 << 10, Bytes.parse("64k"));
         assertEquals(256 << 20, Bytes.parse("256 MiB"));
         assertEquals(3L << 30, Bytes.parse("3GB"));
         assertEquals(1L << 40, Bytes.parse("1T"));
-        for (String wrong : new String[] {"", "M", "-1", "1.5M", "1X", "9223372036854775808", "8388608T"}) {
-            assertThrows(IllegalArgumentException.class, () -> Bytes.parse(wrong), wrong);
-        }
+        assertEquals(12, Bytes.parse("12 bytes"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "M", "x", "-1", "1.5M", "1X", "0x10", "4 KiB KiB"})
+    void what_is_no_size_is_refused_with_a_sentence(String text) {
+        Exception refusal = assertThrows(IllegalArgumentException.class, () -> Bytes.parse(text));
+        assertTrue(refusal.getMessage().startsWith("'" + text + "' is no size"), refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"8388608T", "9223372036854775808", "99999999999999999999G"})
+    void a_size_beyond_64_bits_is_refused_and_does_not_wrap(String text) {
+        Exception refusal = assertThrows(IllegalArgumentException.class, () -> Bytes.parse(text));
+        assertEquals("'" + text + "' is more bytes than there can be", refusal.getMessage());
     }
 }

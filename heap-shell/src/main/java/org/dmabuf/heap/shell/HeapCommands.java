@@ -23,6 +23,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Peer;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -177,8 +178,8 @@ public final class HeapCommands {
             String size = expect(1, arguments, "alloc [options] SIZE")[0];
             String own = name.isEmpty() ? buffers.freshName() : name;
             buffers.requireFree(own);
-            AllocationRequest request = routed(AllocationRequest.of(Numbers.size(size)), heaps, mask)
-                    .alignment(Numbers.size(alignment))
+            AllocationRequest request = routed(AllocationRequest.of(Bytes.parse(size)), heaps, mask)
+                    .alignment(Bytes.parse(alignment))
                     .exportable(!noExport)
                     .exports(readOnly ? Access.READ : Access.READ_WRITE)
                     .name(own);

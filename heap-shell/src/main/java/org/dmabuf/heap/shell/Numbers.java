@@ -1,41 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-
 /** Numbers as people type them. */
 final class Numbers {
-    private static final Pattern SIZE =
-            Pattern.compile("(\\d+)\\s*(?:([KMGT])(?:i?B)?|B|bytes)?", Pattern.CASE_INSENSITIVE);
-    private static final String UNITS = "KMGT";
-
     private Numbers() {}
-
-    /**
-     * Reads a size.
-     *
-     * @param text a number of bytes, or one with K, M, G or T for KiB, MiB, GiB or TiB
-     * @return bytes
-     * @throws IllegalArgumentException with a sentence
-     */
-    static long size(String text) {
-        Matcher matcher = SIZE.matcher(text.strip());
-        if (!matcher.matches()) {
-            throw new IllegalArgumentException(
-                    "'" + text + "' is no size; give bytes, or a number with K, M, G or T, such as 64K or 8M");
-        }
-        try {
-            long number = Long.parseLong(matcher.group(1));
-            String unit = matcher.group(2);
-            return unit == null
-                    ? number
-                    : Math.multiplyExact(number, 1L << 10 * (UNITS.indexOf(unit.toUpperCase(Locale.ROOT)) + 1));
-        } catch (ArithmeticException | NumberFormatException e) {
-            throw new IllegalArgumentException("'" + text + "' is more bytes than there can be", e);
-        }
-    }
 
     /**
      * Reads a whole number.
