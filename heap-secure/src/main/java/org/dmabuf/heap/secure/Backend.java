@@ -43,11 +43,10 @@ final class Backend {
     /**
      * What was chosen, open.
      *
-     * @param source to be closed
-     * @param properties what is true of its memory
-     * @param passedOver why there is no protected heap, with the remedies; empty when none was wanted
+     * @param source to be closed; empty where this machine has neither form
+     * @param passedOver why there is nothing better, with the remedies; empty when nothing better was wanted
      */
-    record Choice(MemorySource source, Map<String, Object> properties, String passedOver) {}
+    record Choice(Optional<MemorySource> source, Map<String, Object> properties, String passedOver) {}
 
     /**
      * Opens the configured back end.
@@ -56,7 +55,7 @@ final class Backend {
      * @param nodes names of protected heaps of the kernel, the first that serves is taken
      * @param mappable whether the gateway may map secret memory; protected memory nobody maps
      * @return the choice
-     * @throws HeapException when the word is none, or what it names is not there
+     * @throws HeapException when the word is none, what it names is not there, or the machine is short of something
      */
     Choice choose(String word, List<String> nodes, boolean mappable) {
         return switch (word) {
@@ -72,7 +71,7 @@ final class Backend {
                     Errno errno = refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno();
                     throw new HeapException(errno, heap, "heap '" + heap + "': " + why);
                 }
-                yield secret(mappable, why);
+                yield secretIfThereIs(mappable, why);
             }
             default ->
                 throw new HeapException(
@@ -85,7 +84,19 @@ final class Backend {
 
     private Choice secret(boolean mappable, String passedOver) {
         SecretSource source = SecretSource.open(heap, syscalls, headroom, mappable);
-        return new Choice(source, source.properties(), passedOver);
+        return new Choice(Optional.of(source), source.properties(), passedOver);
+    }
+
+    /** Many kernels have none, which is no fault of anybody's configuration. */
+    private Choice secretIfThereIs(boolean mappable, String passedOver) {
+        try {
+            return secret(mappable, passedOver);
+        } catch (HeapException e) {
+            if (isOfTheMoment(e.errno())) {
+                throw e;
+            }
+            return new Choice(Optional.empty(), Map.of(), passedOver + "; and " + reason(e));
+        }
     }
 
     private Optional<Choice> device(List<String> nodes, List<HeapException> refusals) {
@@ -115,7 +126,7 @@ final class Backend {
         }
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.PROTECTED, true);
-        return new Choice(source, properties, "");
+        return new Choice(Optional.of(source), properties, "");
     }
 
     /** A shortage says nothing of what the machine permits, and the choice is for long. */
@@ -128,15 +139,20 @@ final class Backend {
 
     /** Most kernels have none of the nodes: that is said once, and of the others each has its own reason. */
     private String reasons(List<String> nodes, List<HeapException> refusals) {
-        String prefix = "heap '" + heap + "': ";
         String others = refusals.stream()
                 .filter(refusal -> refusal.errno() != Errno.ENOENT)
-                .map(HeapException::getMessage)
-                .map(message -> message.startsWith(prefix) ? message.substring(prefix.length()) : message)
+                .map(this::reason)
                 .collect(Collectors.joining("; and "));
         return others.isEmpty()
                 ? DmaHeapSource.FOLDER + " has no protected heap (" + String.join(" ", nodes)
                         + "); take a kernel with a TEE that has one, or name it in nodes of " + SecureHeap.PID
                 : others;
+    }
+
+    /** The sentence around it names the heap. */
+    private String reason(HeapException refusal) {
+        String prefix = "heap '" + heap + "': ";
+        String message = refusal.getMessage();
+        return message.startsWith(prefix) ? message.substring(prefix.length()) : message;
     }
 }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
@@ -99,15 +100,24 @@ public final class SecureHeap {
         };
     }
 
-    private final MemorySource source;
-    private final ServiceRegistration<HeapExporter> registration;
+    private record Announcement(MemorySource source, ServiceRegistration<HeapExporter> registration) {
+        void withdraw() {
+            registration.unregister(); // waits for the allocations under way, within limits
+            source.close();
+        }
+    }
+
+    /** Empty where this machine has no such memory. */
+    private final Optional<Announcement> announcement;
 
     /**
-     * Tries the kernel, then announces the heap.
+     * Tries the kernel, then announces the heap. A machine that has no such memory is told of once, as a warning, and
+     * has no such heap.
      *
      * @param context registers the service
      * @param config name, id, priority, who may have descriptors, and whether the gateway may look
-     * @throws HeapException when this kernel gives no memory this way; nothing is registered then
+     * @throws HeapException when the configuration cannot be, what it names is not there, or the machine is short of
+     *     something at the moment; nothing is registered then
      */
     @Activate
     public SecureHeap(BundleContext context, Config config) {
@@ -119,10 +129,11 @@ public final class SecureHeap {
         List<Integer> peers = new Users(name, PASSWD).ids(config.heap_peers());
         Backend.Choice choice = new Backend(name, syscalls, Headroom.machine())
                 .choose(config.backend(), words(config.nodes()), config.heap_mappable());
-        if (!choice.passedOver().isEmpty()) {
+        if (choice.source().isEmpty()) {
+            log.warn("heap '{}' is not announced, since {}", name, choice.passedOver());
+        } else if (!choice.passedOver().isEmpty()) {
             log.info("heap '{}' only emulates protected memory, since {}", name, choice.passedOver());
         }
-        source = choice.source();
         Map<String, Object> properties = new HashMap<>(choice.properties());
         properties.put(HeapProperties.NAME, name);
         properties.put(HeapProperties.ID, config.heap_id());
@@ -130,7 +141,7 @@ public final class SecureHeap {
         properties.put(HeapProperties.PRIORITY, config.heap_priority());
         properties.put(HeapProperties.PEERS, peers);
         properties.put(HeapProperties.RESTRICTED, true);
-        registration = register(context, properties);
+        announcement = choice.source().map(source -> announce(context, source, properties));
     }
 
     /** Names of nodes have commas. */
@@ -141,9 +152,11 @@ public final class SecureHeap {
                 .toList();
     }
 
-    private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {
+    private static Announcement announce(BundleContext context, MemorySource source, Map<String, Object> properties) {
         try {
-            return context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+            return new Announcement(
+                    source,
+                    context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties)));
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;
@@ -153,7 +166,6 @@ public final class SecureHeap {
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        registration.unregister(); // waits for the allocations under way, within limits
-        source.close();
+        announcement.ifPresent(Announcement::withdraw);
     }
 }

@@ -2,7 +2,9 @@
 package org.dmabuf.heap.secure;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -19,6 +21,7 @@ import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.HeapContract;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
@@ -118,6 +121,33 @@ class BackendTest {
                         + " group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it to"
                         + " dmaheap]"),
                 logged);
+    }
+
+    /** A filter of system calls, as far as these tests can play one; a kernel without memfd_secret passes it, too. */
+    @Test
+    void a_machine_that_has_neither_is_told_of_in_one_line_and_has_no_such_heap() {
+        FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
+        kernel.fail("mmap", Errno.EPERM);
+        start(kernel, Map.of()).withdraw();
+        assertEquals(List.of(), announced.heaps);
+        assertEquals(1, logged.size(), logged.toString());
+        String line = logged.getFirst();
+        assertTrue(
+                line.startsWith("warn [heap '{}' is not announced, since {}, secure, /dev/dma_heap/ has no protected"
+                        + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); take a"
+                        + " kernel with a TEE that has one, or name it in nodes of org.dmabuf.heap.secure; and "),
+                line);
+        assertTrue(line.contains(" refused a buffer of 4 KiB: "), line);
+        assertFalse(line.contains("heap 'secure': "), line);
+    }
+
+    @Test
+    void what_is_wanted_and_not_there_is_an_error_all_the_same() {
+        FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
+        kernel.fail("mmap", Errno.EPERM);
+        assertThrows(HeapException.class, () -> start(kernel, Map.of("backend", "memfd_secret")));
+        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), logged);
     }
 
     @Test
