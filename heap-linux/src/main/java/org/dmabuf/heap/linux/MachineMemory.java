@@ -22,7 +22,7 @@ final class MachineMemory {
             if (limit.isEmpty() || used.isEmpty()) {
                 return OptionalLong.empty(); // "max", or gone
             }
-            long droppable = field(folder.resolve("memory.stat"), inactiveKey + " ", 1).orElse(0);
+            long droppable = field(lines(folder.resolve("memory.stat")), inactiveKey + " ", 1).orElse(0);
             // memory.stat lags behind: more can be droppable than used. Version 1 writes "no limit" as nearly 2^63.
             return OptionalLong.of(Math.max(0, limit.getAsLong() - Math.max(0, used.getAsLong() - droppable)));
         }
@@ -41,10 +41,17 @@ final class MachineMemory {
     }
 
     Headroom.Reading read() {
+        List<String> meminfo = lines(proc.resolve("meminfo"));
         // Without the figure there is no way to be careful, so nothing is available.
-        long available =
-                field(proc.resolve("meminfo"), "MemAvailable:", 1024).orElse(0);
+        long available = field(meminfo, "MemAvailable:", 1024).orElse(0);
         String limit = "the machine's MemAvailable";
+        // Counted as available, but set aside for contiguous buffers: what else is there has to be movable, and memory
+        // that devices may have is not.
+        long contiguous = field(meminfo, "CmaFree:", 1024).orElse(0);
+        if (contiguous > 0) {
+            available = Math.max(0, available - contiguous);
+            limit += " less its CmaFree";
+        }
         for (Cgroup cgroup : cgroups) {
             OptionalLong here = cgroup.available();
             if (here.isPresent() && here.getAsLong() < available) {
@@ -57,7 +64,7 @@ final class MachineMemory {
 
     /** {@return bytes of memory that the machine has in all; 0 when that cannot be read} */
     long total() {
-        return field(proc.resolve("meminfo"), "MemTotal:", 1024).orElse(0);
+        return field(lines(proc.resolve("meminfo")), "MemTotal:", 1024).orElse(0);
     }
 
     /** The cgroup of this process and those above it. In a container the path may be the host's: then only the top is there. */
@@ -99,8 +106,8 @@ final class MachineMemory {
     }
 
     /** The number behind a key that begins a line. */
-    private static OptionalLong field(Path file, String key, long unit) {
-        for (String line : lines(file)) {
+    private static OptionalLong field(List<String> lines, String key, long unit) {
+        for (String line : lines) {
             if (line.startsWith(key)) {
                 return parse(line.substring(key.length()).strip().split(" ")[0], unit);
             }

@@ -64,6 +64,25 @@ class MachineMemoryTest {
     }
 
     @Test
+    void memory_that_is_set_aside_for_contiguous_buffers_is_not_available_to_others() throws IOException {
+        String meminfo = Files.readString(proc.resolve("meminfo"));
+        write(proc.resolve("meminfo"), meminfo + "CmaTotal:         262144 kB\nCmaFree:          131072 kB\n");
+        assertEquals(896 * MIB, read().available());
+        assertEquals("the machine's MemAvailable less its CmaFree", read().limit());
+
+        write(proc.resolve("meminfo"), meminfo + "CmaTotal:        4194304 kB\nCmaFree:         2097152 kB\n");
+        assertEquals(0, read().available());
+    }
+
+    @Test
+    void without_contiguous_memory_all_that_is_available_counts() throws IOException {
+        String meminfo = Files.readString(proc.resolve("meminfo"));
+        write(proc.resolve("meminfo"), meminfo + "CmaTotal:              0 kB\nCmaFree:               0 kB\n");
+        assertEquals(1024 * MIB, read().available());
+        assertEquals("the machine's MemAvailable", read().limit());
+    }
+
+    @Test
     void a_limit_of_the_own_cgroup_counts() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
