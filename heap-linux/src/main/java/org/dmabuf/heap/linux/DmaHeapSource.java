@@ -29,6 +29,7 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     private final String heap;
+    private final String node;
     private final Syscalls syscalls;
     /** Null for a heap whose memory is none of the machine's. */
     private final Headroom headroom;
@@ -37,8 +38,10 @@ public final class DmaHeapSource implements MemorySource {
     private final RequestCheck check;
     private final boolean mappable;
 
-    private DmaHeapSource(String heap, Syscalls syscalls, Headroom headroom, Device device, boolean mappable) {
+    private DmaHeapSource(
+            String heap, String node, Syscalls syscalls, Headroom headroom, Device device, boolean mappable) {
         this.heap = heap;
+        this.node = node;
         this.syscalls = syscalls;
         this.headroom = headroom;
         this.device = device;
@@ -88,8 +91,8 @@ public final class DmaHeapSource implements MemorySource {
         }
         Device device = Device.open(syscalls, heap, FOLDER + node);
         try {
-            boolean mappable = new DmaHeapSource(heap, syscalls, headroom, device, true).probe();
-            return new DmaHeapSource(heap, syscalls, headroom, device, mappable);
+            boolean mappable = new DmaHeapSource(heap, node, syscalls, headroom, device, true).probe();
+            return new DmaHeapSource(heap, node, syscalls, headroom, device, mappable);
         } catch (RuntimeException | Error e) {
             device.close();
             throw e;
@@ -192,10 +195,22 @@ public final class DmaHeapSource implements MemorySource {
         } finally {
             device.leave();
         }
+        if (fd == -Errno.ENOMEM.number() && headroom == null) {
+            throw ownMemoryIsShort(size);
+        }
         if (fd < 0) {
             throw Refusal.of(heap, size, ALLOC, fd);
         }
         return fd;
+    }
+
+    private HeapException ownMemoryIsShort(long size) {
+        return new HeapException(
+                Errno.ENOMEM,
+                heap,
+                "heap '" + heap + "': " + Bytes.text(size) + " are not free in one piece of the memory that is set"
+                        + " aside for " + FOLDER + node + "; ask for less, close buffers, or set more aside at boot"
+                        + " (cma=, or the region in the device tree)");
     }
 
     /** How far the heap rounded up. */

@@ -88,6 +88,26 @@ class DmaBufSourcesTest {
     }
 
     @Test
+    void memory_of_a_heap_s_own_that_is_short_is_told_from_the_machine_s() {
+        openable();
+        syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
+        HeapException own = assertThrows(
+                HeapException.class,
+                () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
+        assertEquals(Errno.ENOMEM, own.errno());
+        assertEquals(
+                "heap 'video': 4 KiB are not free in one piece of the memory that is set aside for"
+                        + " /dev/dma_heap/reserved; ask for less, close buffers, or set more aside at boot (cma=, or"
+                        + " the region in the device tree)",
+                own.getMessage());
+
+        HeapException machine = assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("system", "system", syscalls.calling(), headroom));
+        assertEquals(Errno.ENOMEM, machine.errno());
+        assertTrue(machine.getMessage().endsWith("; ask for less, or close buffers"), machine.getMessage());
+    }
+
+    @Test
     void more_than_udmabuf_takes_is_refused_before_memory_is_taken_for_it(@TempDir Path folder) throws IOException {
         Path limit = Files.writeString(folder.resolve("size_limit_mb"), "2\n");
         UdmabufSource source = udmabuf(limit);
