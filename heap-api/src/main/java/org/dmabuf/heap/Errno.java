@@ -88,6 +88,19 @@ public enum Errno {
     }
 
     /**
+     * Whether it tells of a shortage, which may be over when the next call is made, and nothing of what the machine can
+     * do: whoever tries what it can must not take that for an answer.
+     *
+     * @return true for memory, descriptors and space that are used up, and for what is to be tried again
+     */
+    public boolean isOfTheMoment() {
+        return switch (this) {
+            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE, ENOSPC -> true;
+            default -> false;
+        };
+    }
+
+    /**
      * The constant of a kernel's number.
      *
      * @param number a positive error number

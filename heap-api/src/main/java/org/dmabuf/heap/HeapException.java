@@ -66,6 +66,17 @@ public final class HeapException extends RuntimeException {
         return heap;
     }
 
+    /**
+     * The message for a sentence that has named the heap already.
+     *
+     * @return the message without the {@code heap 'NAME':} that it begins with, if it does
+     */
+    public String reason() {
+        String message = String.valueOf(getMessage());
+        String itself = "heap '" + heap + "': ";
+        return message.startsWith(itself) ? message.substring(itself.length()) : message;
+    }
+
     /** {@return every heap that the broker looked at, in order, each with its own reason; empty for an exporter's own} */
     public List<Attempt> attempts() {
         return List.of(attempts);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.carveout;
 
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.RegionSource;
@@ -16,7 +15,6 @@ import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.Constants;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
@@ -140,9 +138,10 @@ public final class CarveoutHeap {
 
     CarveoutHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
-        String pid = properties.get(Constants.SERVICE_PID) instanceof String own ? own : PID;
-        String name = name(config, pid);
-        source = RegionSource.open(name, layout(config, pid, name), syscalls, Headroom.machine());
+        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "carveout");
+        String name = settings.heap();
+        RegionLayout layout = layout(config, settings);
+        source = RegionSource.open(name, layout, syscalls, Headroom.machine());
         if (!source.passedOver().isEmpty()) {
             log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
         }
@@ -158,53 +157,24 @@ public final class CarveoutHeap {
                 "heap '{}' has {} on pages of {}, and exports {}",
                 name,
                 Bytes.text(source.size()),
-                Bytes.text(pageSize(config, pid, name)),
+                Bytes.text(layout.pageSize()),
                 announced.get(HeapProperties.BACKEND));
     }
 
-    private static String name(Config config, String pid) {
-        int tilde = pid.indexOf('~');
-        return !config.heap_name().isEmpty() ? config.heap_name() : tilde < 0 ? "carveout" : pid.substring(tilde + 1);
-    }
-
-    private static RegionLayout layout(Config config, String pid, String name) {
+    private static RegionLayout layout(Config config, HeapSettings settings) {
         if (config.size() == null) {
-            throw invalid(name, "there is no size in " + pid + "; write one, such as size = 256M", null);
+            throw settings.absent("size", "the size of the region, such as 256M");
         }
-        RegionLayout layout = RegionLayout.of(bytes(config.size(), "size", pid, name), "size in " + pid)
-                .withPageSize(pageSize(config, pid, name))
-                .withChunk(pages(config.chunk_size(), "chunk.size", pid, name))
-                .withGranule(pages(config.granule(), "granule", pid, name))
-                .withExports(exports(config.exports(), pid, name));
+        RegionLayout layout = RegionLayout.of(settings.bytes("size", config.size()), settings.place("size"))
+                .withPageSize(pages(settings, "page.size", config.page_size()))
+                .withChunk(pages(settings, "chunk.size", config.chunk_size()))
+                .withGranule(pages(settings, "granule", config.granule()))
+                .withExports(settings.oneOf("exports", config.exports(), RegionLayout.Exports.class));
         return config.emulate_contiguous() ? layout.withContiguousEmulated() : layout;
     }
 
-    private static long pageSize(Config config, String pid, String name) {
-        return pages(config.page_size(), "page.size", pid, name);
-    }
-
-    private static RegionLayout.Exports exports(String word, String pid, String name) {
-        return Arrays.stream(RegionLayout.Exports.values())
-                .filter(kind -> kind.name().equalsIgnoreCase(word))
-                .findFirst()
-                .orElseThrow(() -> invalid(
-                        name, "exports = " + word + " in " + pid + " is none; set it to auto, udmabuf or memfd", null));
-    }
-
-    private static long pages(String value, String setting, String pid, String name) {
-        return value.isBlank() ? Bytes.PAGE : bytes(value, setting, pid, name);
-    }
-
-    private static long bytes(String value, String setting, String pid, String name) {
-        try {
-            return Bytes.parse(value);
-        } catch (IllegalArgumentException e) {
-            throw invalid(name, setting + " in " + pid + ": " + e.getMessage(), e);
-        }
-    }
-
-    private static HeapException invalid(String name, String what, Exception cause) {
-        return new HeapException(Errno.EINVAL, name, "heap '" + name + "': " + what, cause);
+    private static long pages(HeapSettings settings, String setting, String value) {
+        return value.isBlank() ? Bytes.PAGE : settings.bytes(setting, value);
     }
 
     private ServiceRegistration<?> register(BundleContext context, Map<String, Object> announced) {

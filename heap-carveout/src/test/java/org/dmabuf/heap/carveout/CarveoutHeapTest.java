@@ -83,10 +83,10 @@ class CarveoutHeapTest {
 
     @ParameterizedTest
     @CsvSource({
-        "size, none, size in org.dmabuf.heap.carveout~camera: 'none' is no size",
+        "size, none, 'size = none in org.dmabuf.heap.carveout~camera is none; set it to bytes, or a number with K'",
         "size, 0, a region of 0 bytes is not a positive multiple of its granule",
         "size, 1025K, a region of 1049600 bytes is not a positive multiple of its granule",
-        "size, 99999999999999G, is no size",
+        "size, 99999999999999G, size = 99999999999999G in org.dmabuf.heap.carveout~camera is none",
         "page_size, 5000, no region on pages of 5000 bytes",
         "page_size, 512K, this machine has no pages of 512 KiB; it has 4 KiB",
         "chunk_size, 5000, a chunk of 5000 bytes is not a power of two",
@@ -106,7 +106,8 @@ class CarveoutHeapTest {
     void a_configuration_without_a_size_says_what_to_write() {
         HeapException refusal = assertThrows(HeapException.class, () -> announced(Map.of()));
         assertEquals(
-                "heap 'camera': there is no size in org.dmabuf.heap.carveout~camera; write one, such as size = 256M",
+                "heap 'camera': size is not set in org.dmabuf.heap.carveout~camera; set it to the size of the region, such as"
+                        + " 256M",
                 refusal.getMessage());
     }
 

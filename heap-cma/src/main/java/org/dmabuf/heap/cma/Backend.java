@@ -12,6 +12,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.LazyRegionLayout;
 import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemorySource;
@@ -26,20 +27,19 @@ final class Backend {
     /** Memory with the rules of contiguous memory. */
     static final String REGION = "region";
 
+    private final HeapSettings settings;
     private final String heap;
-    private final String pid;
     private final Syscalls syscalls;
     private final Headroom headroom;
 
     /**
-     * @param heap named in refusals
-     * @param pid the configuration that refusals name
+     * @param settings named in refusals
      * @param syscalls the kernel
      * @param headroom what the machine has left, of which contiguous memory is no part
      */
-    Backend(String heap, String pid, Syscalls syscalls, Headroom headroom) {
-        this.heap = heap;
-        this.pid = pid;
+    Backend(HeapSettings settings, Syscalls syscalls, Headroom headroom) {
+        this.settings = settings;
+        this.heap = settings.heap();
         this.syscalls = syscalls;
         this.headroom = headroom;
     }
@@ -78,12 +78,7 @@ final class Backend {
                 }
                 yield region(layout, why);
             }
-            default ->
-                throw new HeapException(
-                        Errno.EINVAL,
-                        heap,
-                        "heap '" + heap + "': backend = " + word + " in " + pid + " is none; set it to " + AUTO + ", "
-                                + DMA_HEAP + " or " + REGION);
+            default -> throw settings.wrong("backend", word, AUTO + ", " + DMA_HEAP + " or " + REGION);
         };
     }
 
@@ -107,7 +102,7 @@ final class Backend {
                 properties.put(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE); // whatever fits is one run
                 return Optional.of(new Choice(source, properties, "has the memory of " + DmaHeapSource.FOLDER + node));
             } catch (HeapException e) {
-                if (isOfTheMoment(e.errno())) {
+                if (e.errno().isOfTheMoment()) {
                     throw e;
                 }
                 refusals.add(e);
@@ -116,26 +111,16 @@ final class Backend {
         return Optional.empty();
     }
 
-    /** A shortage says nothing of what the machine permits, and the choice is for long. */
-    private static boolean isOfTheMoment(Errno errno) {
-        return switch (errno) {
-            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE -> true;
-            default -> false;
-        };
-    }
-
     /** The nodes are names of one thing, of which a kernel has one or none: that is said once. */
     private String reasons(List<String> nodes, List<HeapException> refusals) {
-        String prefix = "heap '" + heap + "': ";
         String others = refusals.stream()
                 .filter(refusal -> refusal.errno() != Errno.ENOENT)
-                .map(HeapException::getMessage)
-                .map(message -> message.startsWith(prefix) ? message.substring(prefix.length()) : message)
+                .map(HeapException::reason)
                 .collect(Collectors.joining("; and "));
         return others.isEmpty()
                 ? DmaHeapSource.FOLDER + " has no contiguous heap (" + String.join(" ", nodes)
                         + "); take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name"
-                        + " its node in nodes of " + pid
+                        + " its node by " + settings.place("nodes")
                 : others;
     }
 }

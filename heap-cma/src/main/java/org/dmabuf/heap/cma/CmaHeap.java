@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.cma;
 
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.LazyRegionLayout;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.RegionLayout;
@@ -19,7 +16,6 @@ import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.Constants;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
@@ -143,10 +139,10 @@ public final class CmaHeap {
     }
 
     CmaHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
-        String pid = properties.get(Constants.SERVICE_PID) instanceof String own ? own : PID;
-        String name = name(config, pid);
-        Backend.Choice choice = new Backend(name, pid, syscalls, Headroom.machine())
-                .choose(config.backend(), words(config.nodes()), layout(config, pid, name));
+        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "cma");
+        String name = settings.heap();
+        Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
+                .choose(config.backend(), HeapSettings.words(config.nodes()), layout(config, settings));
         log.info("heap '{}' {}", name, choice.told());
         source = choice.source();
         Map<String, Object> announced = new HashMap<>(choice.properties());
@@ -159,45 +155,12 @@ public final class CmaHeap {
         registration = register(context, announced);
     }
 
-    private static String name(Config config, String pid) {
-        int tilde = pid.indexOf('~');
-        return !config.heap_name().isEmpty() ? config.heap_name() : tilde < 0 ? "cma" : pid.substring(tilde + 1);
-    }
-
-    /** Names of nodes have commas. */
-    private static List<String> words(String... values) {
-        return Arrays.stream(values)
-                .flatMap(value -> Stream.of(value.split("\\s+")))
-                .filter(word -> !word.isEmpty())
-                .toList();
-    }
-
-    private static LazyRegionLayout layout(Config config, String pid, String name) {
+    private static LazyRegionLayout layout(Config config, HeapSettings settings) {
         return new LazyRegionLayout(
-                bytes(config.size(), "size", pid, name),
-                bytes(config.alignment_cap(), "alignment.cap", pid, name),
-                exports(config.exports(), pid, name),
-                "size in " + pid);
-    }
-
-    private static RegionLayout.Exports exports(String word, String pid, String name) {
-        return Arrays.stream(RegionLayout.Exports.values())
-                .filter(kind -> kind.name().equalsIgnoreCase(word))
-                .findFirst()
-                .orElseThrow(() -> invalid(
-                        name, "exports = " + word + " in " + pid + " is none; set it to auto, udmabuf or memfd", null));
-    }
-
-    private static long bytes(String value, String setting, String pid, String name) {
-        try {
-            return Bytes.parse(value);
-        } catch (IllegalArgumentException e) {
-            throw invalid(name, setting + " in " + pid + ": " + e.getMessage(), e);
-        }
-    }
-
-    private static HeapException invalid(String name, String what, Exception cause) {
-        return new HeapException(Errno.EINVAL, name, "heap '" + name + "': " + what, cause);
+                settings.bytes("size", config.size()),
+                settings.bytes("alignment.cap", config.alignment_cap()),
+                settings.oneOf("exports", config.exports(), RegionLayout.Exports.class),
+                settings.place("size"));
     }
 
     private ServiceRegistration<?> register(BundleContext context, Map<String, Object> announced) {

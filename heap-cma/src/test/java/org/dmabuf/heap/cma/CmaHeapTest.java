@@ -107,7 +107,7 @@ class CmaHeapTest {
         assertEquals(
                 "heap 'cma': /dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved"
                         + " default-pool); take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at"
-                        + " boot), or name its node in nodes of org.dmabuf.heap.cma",
+                        + " boot), or name its node by nodes in org.dmabuf.heap.cma",
                 refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
     }

@@ -82,19 +82,11 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
             region.openUdmabuf(Udmabuf.open(region.heap, region.syscalls, Path.of(UdmabufSource.SIZE_LIMIT)));
             return "";
         } catch (HeapException e) {
-            if (region.layout.exports() == RegionLayout.Exports.UDMABUF || isOfTheMoment(e.errno())) {
+            if (region.layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {
                 throw e;
             }
             return e.getMessage();
         }
-    }
-
-    /** A shortage says nothing of what the machine permits, and the choice is for long. */
-    private static boolean isOfTheMoment(Errno errno) {
-        return switch (errno) {
-            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE -> true;
-            default -> false;
-        };
     }
 
     /** {@return why exported buffers are no dma-bufs though they might be, empty when they are or must not be} */

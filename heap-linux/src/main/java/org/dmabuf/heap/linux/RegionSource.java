@@ -101,7 +101,7 @@ public final class RegionSource implements MemorySource, RegionMap {
                 try {
                     udmabuf = device(heap, layout, syscalls, memory, peers);
                 } catch (HeapException e) {
-                    if (layout.exports() == RegionLayout.Exports.UDMABUF || isOfTheMoment(e.errno())) {
+                    if (layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {
                         throw e;
                     }
                     passedOver = e.getMessage();
@@ -157,14 +157,6 @@ public final class RegionSource implements MemorySource, RegionMap {
         } finally {
             page.release();
         }
-    }
-
-    /** A shortage says nothing of what the machine permits, and the choice is for long. */
-    private static boolean isOfTheMoment(Errno errno) {
-        return switch (errno) {
-            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE, ENOSPC -> true;
-            default -> false;
-        };
     }
 
     /** {@return why exported buffers are no dma-bufs though that was wanted, empty when they are, or it was not} */

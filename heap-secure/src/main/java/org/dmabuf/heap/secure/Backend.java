@@ -12,6 +12,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.SecretSource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -25,17 +26,19 @@ final class Backend {
     /** Memory that only those see who map it. */
     static final String MEMFD_SECRET = "memfd_secret";
 
+    private final HeapSettings settings;
     private final String heap;
     private final Syscalls syscalls;
     private final Headroom headroom;
 
     /**
-     * @param heap named in refusals
+     * @param settings named in refusals
      * @param syscalls the kernel
      * @param headroom what the machine has left
      */
-    Backend(String heap, Syscalls syscalls, Headroom headroom) {
-        this.heap = heap;
+    Backend(HeapSettings settings, Syscalls syscalls, Headroom headroom) {
+        this.settings = settings;
+        this.heap = settings.heap();
         this.syscalls = syscalls;
         this.headroom = headroom;
     }
@@ -73,12 +76,7 @@ final class Backend {
                 }
                 yield secretIfThereIs(mappable, why);
             }
-            default ->
-                throw new HeapException(
-                        Errno.EINVAL,
-                        heap,
-                        "heap '" + heap + "': backend = " + word + " in " + SecureHeap.PID + " is none; set it to "
-                                + AUTO + ", " + DMA_HEAP + " or " + MEMFD_SECRET);
+            default -> throw settings.wrong("backend", word, AUTO + ", " + DMA_HEAP + " or " + MEMFD_SECRET);
         };
     }
 
@@ -92,10 +90,10 @@ final class Backend {
         try {
             return secret(mappable, passedOver);
         } catch (HeapException e) {
-            if (isOfTheMoment(e.errno())) {
+            if (e.errno().isOfTheMoment()) {
                 throw e;
             }
-            return new Choice(Optional.empty(), Map.of(), passedOver + "; and " + reason(e));
+            return new Choice(Optional.empty(), Map.of(), passedOver + "; and " + e.reason());
         }
     }
 
@@ -104,7 +102,7 @@ final class Backend {
             try {
                 return Optional.of(open(node));
             } catch (HeapException e) {
-                if (isOfTheMoment(e.errno())) {
+                if (e.errno().isOfTheMoment()) {
                     throw e;
                 }
                 refusals.add(e);
@@ -121,38 +119,23 @@ final class Backend {
                     Errno.EINVAL,
                     heap,
                     "heap '" + heap + "': the CPU maps memory of " + DmaHeapSource.FOLDER + node
-                            + ", which therefore protects nothing; name a protected heap in nodes of "
-                            + SecureHeap.PID);
+                            + ", which therefore protects nothing; name a protected heap by "
+                            + settings.place("nodes"));
         }
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.PROTECTED, true);
         return new Choice(Optional.of(source), properties, "");
     }
 
-    /** A shortage says nothing of what the machine permits, and the choice is for long. */
-    private static boolean isOfTheMoment(Errno errno) {
-        return switch (errno) {
-            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE -> true;
-            default -> false;
-        };
-    }
-
     /** Most kernels have none of the nodes: that is said once, and of the others each has its own reason. */
     private String reasons(List<String> nodes, List<HeapException> refusals) {
         String others = refusals.stream()
                 .filter(refusal -> refusal.errno() != Errno.ENOENT)
-                .map(this::reason)
+                .map(HeapException::reason)
                 .collect(Collectors.joining("; and "));
         return others.isEmpty()
                 ? DmaHeapSource.FOLDER + " has no protected heap (" + String.join(" ", nodes)
-                        + "); take a kernel with a TEE that has one, or name it in nodes of " + SecureHeap.PID
+                        + "); take a kernel with a TEE that has one, or name it by " + settings.place("nodes")
                 : others;
-    }
-
-    /** The sentence around it names the heap. */
-    private String reason(HeapException refusal) {
-        String prefix = "heap '" + heap + "': ";
-        String message = refusal.getMessage();
-        return message.startsWith(prefix) ? message.substring(prefix.length()) : message;
     }
 }

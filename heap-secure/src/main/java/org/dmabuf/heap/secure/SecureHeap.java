@@ -2,15 +2,14 @@
 package org.dmabuf.heap.secure;
 
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -126,9 +125,10 @@ public final class SecureHeap {
 
     SecureHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
         String name = config.heap_name();
+        HeapSettings settings = new HeapSettings(name, PID);
         List<Integer> peers = new Users(name, PASSWD).ids(config.heap_peers());
-        Backend.Choice choice = new Backend(name, syscalls, Headroom.machine())
-                .choose(config.backend(), words(config.nodes()), config.heap_mappable());
+        Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
+                .choose(config.backend(), HeapSettings.words(config.nodes()), config.heap_mappable());
         if (choice.source().isEmpty()) {
             log.warn("heap '{}' is not announced, since {}", name, choice.passedOver());
         } else if (!choice.passedOver().isEmpty()) {
@@ -142,14 +142,6 @@ public final class SecureHeap {
         properties.put(HeapProperties.PEERS, peers);
         properties.put(HeapProperties.RESTRICTED, true);
         announcement = choice.source().map(source -> announce(context, source, properties));
-    }
-
-    /** Names of nodes have commas. */
-    private static List<String> words(String... values) {
-        return Arrays.stream(values)
-                .flatMap(value -> Stream.of(value.split("\\s+")))
-                .filter(word -> !word.isEmpty())
-                .toList();
     }
 
     private static Announcement announce(BundleContext context, MemorySource source, Map<String, Object> properties) {

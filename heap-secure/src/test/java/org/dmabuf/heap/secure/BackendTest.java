@@ -107,7 +107,7 @@ class BackendTest {
         assertEquals(
                 List.of("info [heap '{}' only emulates protected memory, since {}, secure, /dev/dma_heap/ has no"
                         + " protected heap (protected,secure-video protected,trusted-ui protected,secure-video-record);"
-                        + " take a kernel with a TEE that has one, or name it in nodes of org.dmabuf.heap.secure]"),
+                        + " take a kernel with a TEE that has one, or name it by nodes in org.dmabuf.heap.secure]"),
                 logged);
     }
 
@@ -135,7 +135,7 @@ class BackendTest {
         assertTrue(
                 line.startsWith("warn [heap '{}' is not announced, since {}, secure, /dev/dma_heap/ has no protected"
                         + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); take a"
-                        + " kernel with a TEE that has one, or name it in nodes of org.dmabuf.heap.secure; and "),
+                        + " kernel with a TEE that has one, or name it by nodes in org.dmabuf.heap.secure; and "),
                 line);
         assertTrue(line.contains(" refused a buffer of 4 KiB: "), line);
         assertFalse(line.contains("heap 'secure': "), line);
@@ -160,7 +160,7 @@ class BackendTest {
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
                 "heap 'secure': the CPU maps memory of /dev/dma_heap/system, which therefore protects nothing; name a"
-                        + " protected heap in nodes of org.dmabuf.heap.secure",
+                        + " protected heap by nodes in org.dmabuf.heap.secure",
                 refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
     }

@@ -5,10 +5,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -62,13 +62,7 @@ enum Backend {
         /** {@return one sentence for the log, with the reasons} */
         String told() {
             return backend + ", since "
-                    + passedOver.stream().map(Choice::reason).collect(Collectors.joining("; and "));
-        }
-
-        private static String reason(HeapException refusal) {
-            String prefix = "heap '" + refusal.heap() + "': "; // said once, before all reasons
-            String message = refusal.getMessage();
-            return message.startsWith(prefix) ? message.substring(prefix.length()) : message;
+                    + passedOver.stream().map(HeapException::reason).collect(Collectors.joining("; and "));
         }
     }
 
@@ -76,27 +70,23 @@ enum Backend {
      * Opens the configured back end.
      *
      * @param word its name, or {@link #AUTO}
-     * @param pid of the configuration, named in a refusal
-     * @param heap name of the heap
+     * @param settings named in refusals
      * @param syscalls the kernel
      * @param headroom what the machine has left
      * @return the choice
      * @throws HeapException when the word is none, or what it names is not there
      */
-    static Choice choose(String word, String pid, String heap, Syscalls syscalls, Headroom headroom) {
+    static Choice choose(String word, HeapSettings settings, Syscalls syscalls, Headroom headroom) {
         if (word.equals(AUTO)) {
-            return best(heap, syscalls, headroom);
+            return best(settings.heap(), syscalls, headroom);
         }
         for (Backend backend : values()) {
             if (word.equals(backend.word)) {
-                return new Choice(backend, backend.open(heap, syscalls, headroom), List.of());
+                return new Choice(backend, backend.open(settings.heap(), syscalls, headroom), List.of());
             }
         }
         String known = Arrays.stream(values()).map(Backend::toString).collect(Collectors.joining(", "));
-        throw new HeapException(
-                Errno.EINVAL,
-                heap,
-                "heap '" + heap + "': backend = " + word + " in " + pid + " is none; set it to " + AUTO + ", " + known);
+        throw settings.wrong("backend", word, AUTO + ", " + known);
     }
 
     private static Choice best(String heap, Syscalls syscalls, Headroom headroom) {
@@ -105,21 +95,13 @@ enum Backend {
             try {
                 return new Choice(backend, backend.open(heap, syscalls, headroom), List.copyOf(passedOver));
             } catch (HeapException e) {
-                if (isOfTheMoment(e.errno())) {
+                if (e.errno().isOfTheMoment()) {
                     throw e;
                 }
                 passedOver.add(e);
             }
         }
         return new Choice(MEMFD, MEMFD.open(heap, syscalls, headroom), List.copyOf(passedOver));
-    }
-
-    /** A shortage says nothing of what the machine permits, and the choice is for long. */
-    private static boolean isOfTheMoment(Errno errno) {
-        return switch (errno) {
-            case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE -> true;
-            default -> false;
-        };
     }
 
     @Override

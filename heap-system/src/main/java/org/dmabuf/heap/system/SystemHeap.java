@@ -6,6 +6,7 @@ import java.util.Map;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
@@ -114,8 +115,9 @@ public final class SystemHeap {
 
     SystemHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
         Headroom headroom = Headroom.machine();
-        PoolBudget budget = Pools.budget(config);
-        Backend.Choice choice = Backend.choose(config.backend(), PID, config.heap_name(), syscalls, headroom);
+        HeapSettings settings = new HeapSettings(config.heap_name(), PID);
+        PoolBudget budget = new Pools(settings).budget(config);
+        Backend.Choice choice = Backend.choose(config.backend(), settings, syscalls, headroom);
         if (!choice.passedOver().isEmpty()) {
             log.info("heap '{}' has its memory from {}", config.heap_name(), choice.told());
         }

@@ -68,7 +68,7 @@ class PoolsTest {
                 "0=1      | 0  | pool.prewarm = 0=1 in",
                 "9999999999G=9 | 0 | pool.prewarm = 9999999999G=9 in",
                 "8388607G=2000000000 | 0 | pool.prewarm = 8388607G=2000000000 in",
-                "4K=1     | all | pool.recycle = all in org.dmabuf.heap.system is none; set it to a size in bytes",
+                "4K=1     | all | pool.recycle = all in org.dmabuf.heap.system is none; set it to bytes, or a",
                 "4K=1     | -1 | pool.recycle = -1 in",
             })
     void a_setting_that_is_none_is_told_and_nothing_is_registered(String prewarm, String recycle, String sentence) {

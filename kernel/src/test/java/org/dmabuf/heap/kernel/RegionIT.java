@@ -161,6 +161,7 @@ class RegionIT {
 
     @Test
     void a_region_on_one_page_of_1_gib_is_contiguous_memory_and_so_is_each_buffer_of_it() throws IOException {
+        HeapBuffer all;
         try (RegionSource source = open(GIANT, GIANT)) {
             assertEquals(true, source.properties().get(HeapProperties.DMABUF));
             assertEquals(true, source.properties().get(HeapProperties.CONTIGUOUS));
@@ -195,12 +196,11 @@ class RegionIT {
                     tooLarge.getMessage().contains("write 1024 or more into /sys/module/udmabuf/parameters"),
                     tooLarge.getMessage());
 
-            HeapBuffer all = source.allocate(ContractRequest.of(GIANT).exportable(false));
+            all = source.allocate(ContractRequest.of(GIANT).exportable(false));
             assertPhysicalRuns(all.map(Access.READ), GIANT);
             assertEquals(0, frame(pagemap(all.map(Access.READ)).get()) % (GIANT / 4096));
-            source.close(); // before the release: 1 GiB takes this machine seconds to zero, and nobody will use it
-            all.release();
         }
+        all.release(); // after the close: 1 GiB takes this machine seconds to zero, and nobody will use it
     }
 
     @ParameterizedTest
