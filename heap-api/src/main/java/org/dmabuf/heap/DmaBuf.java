@@ -74,8 +74,8 @@ public interface DmaBuf extends AutoCloseable {
      *
      * @return a new descriptor that the caller owns
      * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@code exportable(false)}, or of a kind
-     *     of memory of which nothing tells when others have let go; {@link Errno#EMFILE} when the process has none left;
-     *     {@link Errno#ENOSPC} when the user has no inotify watch left, by which that is told
+     *     of memory of which nothing tells when others have let go; {@link Errno#EMFILE} when the process has none
+     *     left; {@link Errno#ENOSPC} when the user has no inotify watch left, by which that is told
      */
     OwnedFd exportFd();
 

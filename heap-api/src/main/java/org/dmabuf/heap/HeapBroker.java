@@ -50,8 +50,8 @@ public interface HeapBroker {
 
     /**
      * Registers a buffer as an OSGi service of type {@link DmaBuf}, with the properties {@code dmabuf.name},
-     * {@code dmabuf.size} and {@code heap.name}, for bundles that wait for it by name. Each bundle that gets the service
-     * holds a reference of its own until it ungets it; {@link DmaBuf#close()} on what it got does nothing.
+     * {@code dmabuf.size} and {@code heap.name}, for bundles that wait for it by name. Each bundle that gets the
+     * service holds a reference of its own until it ungets it; {@link DmaBuf#close()} on what it got does nothing.
      *
      * @param buffer a buffer of this broker; it stays the caller's and may be closed at once
      * @param name value of {@code dmabuf.name}, not empty

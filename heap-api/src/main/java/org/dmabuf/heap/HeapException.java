@@ -77,7 +77,9 @@ public final class HeapException extends RuntimeException {
         return message.startsWith(itself) ? message.substring(itself.length()) : message;
     }
 
-    /** {@return every heap that the broker looked at, in order, each with its own reason; empty for an exporter's own} */
+    /**
+     * {@return every heap that the broker looked at, in order, each with its own reason; empty for an exporter's own}
+     */
     public List<Attempt> attempts() {
         return List.of(attempts);
     }

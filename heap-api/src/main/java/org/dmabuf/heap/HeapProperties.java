@@ -18,8 +18,8 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.dmabuf}<td>Boolean<td>false<td>descriptors are real dma-bufs, which devices import; else other
  *     processes can map them and no device takes them
  * <tr><td>{@code heap.contiguous}<td>Boolean<td>false<td>a buffer of any size is one physical run
- * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>bytes up to which, and to a multiple of which, memory is in one
- *     physical run
+ * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>bytes up to which, and to a multiple of which, memory is in
+ *     one physical run
  * <tr><td>{@code heap.cached}<td>Boolean<td>true<td>CPU accesses go through the caches
  * <tr><td>{@code heap.protected}<td>Boolean<td>false<td>the hardware keeps the CPU out
  * <tr><td>{@code heap.mappable}<td>Boolean<td>true<td>{@link DmaBuf#map} works
@@ -32,8 +32,8 @@ package org.dmabuf.heap;
  *     {@code dma-heap}, …
  * <tr><td>{@code heap.emulates}<td>String+<td>none<td>what the heap imitates without having it: {@code contiguous},
  *     {@code protected}
- * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>the user ids whose processes may be sent a descriptor, checked where
- *     it is sent; an empty list lets nobody have one, none is no such rule
+ * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>the user ids whose processes may be sent a descriptor, checked
+ *     where it is sent; an empty list lets nobody have one, none is no such rule
  * </table>
  */
 public final class HeapProperties {
@@ -69,7 +69,9 @@ public final class HeapProperties {
     public static final String BACKEND = "heap.backend";
     /** What the heap imitates without having it: String, array or collection of String. */
     public static final String EMULATES = "heap.emulates";
-    /** User ids whose processes may be sent a descriptor: Integer, array or collection of Integer; no rule when absent. */
+    /**
+     * User ids whose processes may be sent a descriptor: Integer, array or collection of Integer; no rule when absent.
+     */
     public static final String PEERS = "heap.peers";
 
     /** Service property of a published buffer: its name, String. */

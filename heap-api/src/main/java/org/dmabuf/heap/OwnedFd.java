@@ -29,8 +29,8 @@ public interface OwnedFd extends AutoCloseable {
     int detach();
 
     /**
-     * Tells of which heap the memory behind it is, so that whoever sends the descriptor on can keep to the heap's rules,
-     * such as {@link HeapProperties#PEERS}.
+     * Tells of which heap the memory behind it is, so that whoever sends the descriptor on can keep to the heap's
+     * rules, such as {@link HeapProperties#PEERS}.
      *
      * @return the heap's service properties as they were at allocation, empty for a descriptor from elsewhere
      */

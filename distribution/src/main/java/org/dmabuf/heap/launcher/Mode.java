@@ -28,9 +28,10 @@ enum Mode {
     /**
      * Sets the properties that the shell's bundle and JLine below it read when they start. What the user has set stays.
      *
-     * <p>A script and a service must keep standard input and Ctrl-C to themselves: they get JLine's dumb terminal, which
-     * touches neither, and the shell opens no session. A person gets the terminal through JLine's native code in Java, or by calling
-     * stty; JLine's other ways unpack a library into the folder for temporary files and leave it there.
+     * <p>A script and a service must keep standard input and Ctrl-C to themselves: they get JLine's dumb terminal,
+     * which touches neither, and the shell opens no session. A person gets the terminal through JLine's native code in
+     * Java, or by calling stty; JLine's other ways unpack a library into the folder for temporary files and leave it
+     * there.
      */
     void applyToShell(Home home, Map<String, String> settings) {
         settings.put("gosh.home", home.folder().toString()); // where the shell finds etc/gosh_profile

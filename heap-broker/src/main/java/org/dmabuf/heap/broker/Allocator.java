@@ -198,8 +198,8 @@ final class Allocator {
         }
 
         /**
-         * A buffer of the heap with its charge. Memory that its client has closed, and whose mappings have ended, may be
-         * on its way back still: nobody is told that there is none before it has come.
+         * A buffer of the heap with its charge. Memory that its client has closed, and whose mappings have ended, may
+         * be on its way back still: nobody is told that there is none before it has come.
          */
         private Buffer charged(Heap heap) {
             long before = upkeep.moment();

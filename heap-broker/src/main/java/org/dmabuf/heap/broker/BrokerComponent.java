@@ -190,7 +190,8 @@ public final class BrokerComponent {
                     one.getMessage(),
                     configured
                             ? "none of its quotas and permissions was taken over, those before stay in force"
-                            : "its other quotas and permissions are in force, and a heap that it means to open is closed");
+                            : "its other quotas and permissions are in force, and a heap that it means to open is"
+                                    + " closed");
         }
         configured = true;
     }

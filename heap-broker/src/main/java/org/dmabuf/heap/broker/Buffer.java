@@ -194,7 +194,9 @@ final class Buffer {
     }
 
     OptionalLong inode() {
-        return exportable ? OptionalLong.of(upkeep.descriptors().inode(heap.name(), descriptor())) : OptionalLong.empty();
+        return exportable
+                ? OptionalLong.of(upkeep.descriptors().inode(heap.name(), descriptor()))
+                : OptionalLong.empty();
     }
 
     OwnedFd exportFd() {

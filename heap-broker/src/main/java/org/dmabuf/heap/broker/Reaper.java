@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Does what an arena's end must not do on the thread that ends it: unmapping and releasing call a heap's code, which may
- * block, and an automatic arena ends on the one thread that cleans for the whole JVM.
+ * Does what an arena's end must not do on the thread that ends it: unmapping and releasing call a heap's code, which
+ * may block, and an automatic arena ends on the one thread that cleans for the whole JVM.
  *
  * <p>Work that piles up is shared: who is about to map helps first, so a client that maps and unmaps faster than this
  * thread can follow does not run the process out of mappings. After {@link #stop()} work is done where it arises. Work

@@ -14,8 +14,8 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * Where requests go: the heaps of one moment. Immutable but for a memory of answers; the table publishes another at each
- * change, and an allocation reads it once.
+ * Where requests go: the heaps of one moment. Immutable but for a memory of answers; the table publishes another at
+ * each change, and an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
  * lowest bit of the result is then the first heap to ask, whatever the priorities are.

@@ -1021,8 +1021,8 @@ class BrokerComponentTest {
                     "quota_client", new String[] {"*=1G org.example.camera=lots"}, "allow", new String[0])));
             assertEquals(
                     List.of("ERROR configuration org.dmabuf.heap.broker: quota.client: 'org.example.camera=lots' is"
-                            + " none; write a size in bytes, or with K, M, G or T behind the number; none of its quotas and"
-                            + " permissions was taken over, those before stay in force"),
+                            + " none; write a size in bytes, or with K, M, G or T behind the number; none of its quotas"
+                            + " and permissions was taken over, those before stay in force"),
                     RecordedLog.lines());
         }
         component.modified(drain(2000));

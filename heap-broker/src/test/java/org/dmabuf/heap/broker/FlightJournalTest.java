@@ -65,7 +65,9 @@ class FlightJournalTest {
     @Test
     void a_leak_is_recorded_with_the_place_of_its_allocation() throws IOException {
         RecordedEvent event =
-                recorded("Leak", () -> journal.leaked("system", "org.example.camera", "frame", 4096, "at Camera.start"));
+                recorded(
+                        "Leak",
+                        () -> journal.leaked("system", "org.example.camera", "frame", 4096, "at Camera.start"));
 
         assertEquals("system", event.getString("heap"));
         assertEquals("org.example.camera", event.getString("client"));

@@ -106,8 +106,8 @@ class CarveoutHeapTest {
     void a_configuration_without_a_size_says_what_to_write() {
         HeapException refusal = assertThrows(HeapException.class, () -> announced(Map.of()));
         assertEquals(
-                "heap 'camera': size is not set in org.dmabuf.heap.carveout~camera; set it to the size of the region, such as"
-                        + " 256M",
+                "heap 'camera': size is not set in org.dmabuf.heap.carveout~camera; set it to the size of the region,"
+                        + " such as 256M",
                 refusal.getMessage());
     }
 

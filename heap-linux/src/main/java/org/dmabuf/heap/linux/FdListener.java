@@ -39,8 +39,8 @@ public final class FdListener implements AutoCloseable {
     }
 
     /**
-     * Listens on a new socket. A socket file that a dead process left behind is replaced, any other file is not. Two who
-     * replace the same one at the same moment can take it from each other: give each share a path of its own.
+     * Listens on a new socket. A socket file that a dead process left behind is replaced, any other file is not. Two
+     * who replace the same one at the same moment can take it from each other: give each share a path of its own.
      *
      * @param path at most 107 bytes
      * @return closes to stop listening and to remove the file

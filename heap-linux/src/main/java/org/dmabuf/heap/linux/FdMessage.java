@@ -13,7 +13,10 @@ public final class FdMessage implements AutoCloseable {
         this.descriptor = descriptor;
     }
 
-    /** {@return what the sender wrote, at most {@value FdSocket#TEXT_BYTES} bytes of UTF-8; as trustworthy as the sender} */
+    /**
+     * {@return what the sender wrote, at most {@value FdSocket#TEXT_BYTES} bytes of UTF-8; as trustworthy as the
+     * sender}
+     */
     public String text() {
         return text;
     }

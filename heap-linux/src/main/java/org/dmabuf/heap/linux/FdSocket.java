@@ -170,13 +170,14 @@ public final class FdSocket implements AutoCloseable {
 
     /**
      * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's. Where the heap that the
-     * memory is from names the users who may have it ({@link org.dmabuf.heap.HeapProperties#PEERS}), the kernel is asked
-     * whose process the other side is before anything goes.
+     * memory is from names the users who may have it ({@link org.dmabuf.heap.HeapProperties#PEERS}), the kernel is
+     * asked whose process the other side is before anything goes.
      *
      * @param descriptor stays the caller's; no other thread closes it during the call
      * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
      * @throws HeapException {@link Errno#EACCES} when the other side is of a user whom the heap does not name,
-     *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not read
+     *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not
+     *     read
      */
     public void send(OwnedFd descriptor, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
@@ -199,8 +200,8 @@ public final class FdSocket implements AutoCloseable {
      * Receives one message.
      *
      * @return the message, which the caller closes
-     * @throws HeapException {@link Errno#ETIMEDOUT} when none came, {@link Errno#ENOTCONN} when the other side has gone,
-     *     {@link Errno#EPROTO} for anything but one text with one descriptor
+     * @throws HeapException {@link Errno#ETIMEDOUT} when none came, {@link Errno#ENOTCONN} when the other side has
+     *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor
      */
     public FdMessage receive() {
         block.set(JAVA_LONG, IOVEC + IOV_LEN, TEXT_BYTES);
@@ -247,7 +248,8 @@ public final class FdSocket implements AutoCloseable {
             if (length < CMSG_DATA || length > end - at) {
                 break;
             }
-            if (block.get(JAVA_INT, at + CMSG_LEVEL) == SOL_SOCKET && block.get(JAVA_INT, at + CMSG_TYPE) == SCM_RIGHTS) {
+            if (block.get(JAVA_INT, at + CMSG_LEVEL) == SOL_SOCKET
+                    && block.get(JAVA_INT, at + CMSG_TYPE) == SCM_RIGHTS) {
                 for (long data = at + CMSG_DATA; data + 4 <= at + length; data += 4) {
                     descriptors.add(new Fd(syscalls, block.get(JAVA_INT, data)));
                 }

@@ -43,8 +43,8 @@ public final class Headroom {
     }
 
     private static final class Machine {
-        static final Headroom HEADROOM =
-                new Headroom(new MachineMemory()::read, Long.getLong(RESERVE_PROPERTY, DEFAULT_RESERVE), System::nanoTime);
+        static final Headroom HEADROOM = new Headroom(
+                new MachineMemory()::read, Long.getLong(RESERVE_PROPERTY, DEFAULT_RESERVE), System::nanoTime);
     }
 
     private final Supplier<Reading> machine;

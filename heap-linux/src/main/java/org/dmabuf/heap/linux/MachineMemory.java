@@ -67,7 +67,10 @@ final class MachineMemory {
         return field(lines(proc.resolve("meminfo")), "MemTotal:", 1024).orElse(0);
     }
 
-    /** The cgroup of this process and those above it. In a container the path may be the host's: then only the top is there. */
+    /**
+     * The cgroup of this process and those above it. In a container the path may be the host's: then only the top is
+     * there.
+     */
     private static List<Cgroup> limited(Path proc, Path mount) {
         List<Cgroup> found = new ArrayList<>();
         for (String line : lines(proc.resolve("self/cgroup"))) {

@@ -81,8 +81,8 @@ public final class Mmap {
     }
 
     /**
-     * Maps a memfd of a heap's own for reading and writing that has no memory, for {@link #fill} to put some where it is
-     * needed.
+     * Maps a memfd of a heap's own for reading and writing that has no memory, for {@link #fill} to put some where it
+     * is needed.
      *
      * @throws HeapException the kernel's refusal
      */

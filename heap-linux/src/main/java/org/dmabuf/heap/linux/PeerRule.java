@@ -31,8 +31,8 @@ final class PeerRule {
         if (users == null) {
             return Optional.empty();
         }
-        // What is no list is one of a single value, which names nobody if it is no number: a rule that cannot be read is
-        // not one that can be left out. The broker has made arrays into lists.
+        // What is no list is one of a single value, which names nobody if it is no number: a rule that cannot be read
+        // is not one that can be left out. The broker has made arrays into lists.
         Collection<?> named = users instanceof Collection<?> list ? list : List.of(users);
         return Optional.of(new PeerRule(properties.getOrDefault(HeapProperties.NAME, ""), named));
     }

@@ -52,8 +52,8 @@ public final class Peers implements AutoCloseable {
     /**
      * Asks the kernel now about all that is waited for, before somebody is refused for want of what a peer may hold no
      * longer. Who is refused again and again does not ask each time: what was asked within the last 10 ms is not asked
-     * again. Callbacks have run when the call returns, those of other objects too, and those that other threads run, unless
-     * they take longer than they may.
+     * again. Callbacks have run when the call returns, those of other objects too, and those that other threads run,
+     * unless they take longer than they may.
      *
      * @return as {@link #told()}, now
      */

@@ -86,7 +86,8 @@ final class Refusal {
         return switch (errno) {
             case EMFILE ->
                 (call.equals("inotify_init1") ? "; raise fs.inotify.max_user_instances, or" : ";")
-                        + " close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a unit)";
+                        + " close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a"
+                        + " unit)";
             case ENFILE -> "; close files in other processes, or raise fs.file-max";
             case ENOMEM ->
                 call.equals("mmap")

@@ -7,7 +7,9 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** Secret memory as a buffer. Its pages are there before it is; whether this process may map them is the heap's word. */
+/**
+ * Secret memory as a buffer. Its pages are there before it is; whether this process may map them is the heap's word.
+ */
 final class SecretBuffer implements HeapBuffer {
     private final Syscalls syscalls;
     private final Mmap mmap;
@@ -57,8 +59,8 @@ final class SecretBuffer implements HeapBuffer {
                     Errno.EINVAL,
                     heap,
                     "heap '" + heap + "': a buffer of " + Bytes.text(size)
-                            + " is not mapped by the process that hands it on (heap.mappable=false); hand its descriptor"
-                            + " to the process that may see it, or configure heap.mappable=true");
+                            + " is not mapped by the process that hands it on (heap.mappable=false); hand its"
+                            + " descriptor to the process that may see it, or configure heap.mappable=true");
         }
         try {
             return mmap.map(heap, fd, size, access);

@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The system calls of Unix sockets, as the kernel gives them: a result of 0 or more, or the negative error number. Apart
- * from {@link Syscalls}, because no heap needs them. Descriptors are closed through {@link Syscalls#close}.
+ * The system calls of Unix sockets, as the kernel gives them: a result of 0 or more, or the negative error number.
+ * Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed through {@link Syscalls#close}.
  */
 interface SocketCalls {
     /** {@return the calls of the running kernel} */

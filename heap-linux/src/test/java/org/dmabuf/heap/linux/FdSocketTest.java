@@ -219,7 +219,9 @@ class FdSocketTest {
     void signals_do_not_add_to_the_timeout() throws Exception {
         try (Pair pair = new Pair()) {
             FdSocket interrupted = new FdSocket(
-                    syscalls, failing("receive", Errno.EINTR), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+                    syscalls,
+                    failing("receive", Errno.EINTR),
+                    new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
             interrupted.timeout(SHORT);
             assertEquals(
                     Errno.ETIMEDOUT,

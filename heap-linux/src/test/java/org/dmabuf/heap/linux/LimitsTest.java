@@ -76,12 +76,12 @@ class LimitsTest {
             throws Exception {
         assertEquals(
                 """
-                ENOMEM heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no longer \
-                needed, or raise vm.max_map_count
-                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no longer \
-                needed, or raise vm.max_map_count
-                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no longer \
-                needed, or raise vm.max_map_count
+                ENOMEM heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                longer needed, or raise vm.max_map_count
+                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                longer needed, or raise vm.max_map_count
+                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                longer needed, or raise vm.max_map_count
                 served again
                 """,
                 meet("mappings"));
@@ -92,7 +92,8 @@ class LimitsTest {
         assertEquals(
                 """
                 EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
-                fs.inotify.max_user_instances, or close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a unit)
+                fs.inotify.max_user_instances, or close buffers and descriptors, or raise the process's limit (ulimit \
+                -n, LimitNOFILE= in a unit)
                 served again
                 """,
                 meetInNamespace("watches", "max_inotify_instances", 0));

@@ -37,7 +37,8 @@ class LockedMemoryTest {
     @Test
     void who_has_the_capability_is_under_no_limit() {
         assertEquals(
-                LockedMemory.UNLIMITED, LockedMemory.limit(LIMITS, "CapEff:\t0000000000004000\n")); // CAP_IPC_LOCK alone
+                LockedMemory.UNLIMITED,
+                LockedMemory.limit(LIMITS, "CapEff:\t0000000000004000\n")); // CAP_IPC_LOCK alone
         assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\tffffffffffffbfff\n")); // all but it
     }
 

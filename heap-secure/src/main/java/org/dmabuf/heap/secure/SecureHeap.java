@@ -93,7 +93,8 @@ public final class SecureHeap {
         /** {@return the kernel's names of protected heaps, the first that serves is taken} */
         @AttributeDefinition(
                 name = "Nodes",
-                description = "Names of protected heaps below /dev/dma_heap, with blanks between; the first that serves")
+                description = "Names of protected heaps below /dev/dma_heap, with blanks between; the first that"
+                        + " serves")
         String[] nodes() default {
             "protected,secure-video", "protected,trusted-ui", "protected,secure-video-record"
         };

@@ -30,8 +30,8 @@ final class Users {
      *
      * @param configured numbers and names, each value one or several with commas or blanks between
      * @return user ids, in the order of the list
-     * @throws HeapException {@link Errno#EINVAL} for a name that nobody has: a list that is understood in part would let
-     *     others in, or keep out whom it should let in
+     * @throws HeapException {@link Errno#EINVAL} for a name that nobody has: a list that is understood in part would
+     *     let others in, or keep out whom it should let in
      */
     List<Integer> ids(String... configured) {
         return Arrays.stream(configured)

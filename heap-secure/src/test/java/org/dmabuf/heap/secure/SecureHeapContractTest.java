@@ -13,8 +13,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * On the service and with the properties that a broker gets. What the announcement rules out does not run: of a heap that
- * the gateway does not map, the cases that look into buffers; of both, those of exports for reading.
+ * On the service and with the properties that a broker gets. What the announcement rules out does not run: of a heap
+ * that the gateway does not map, the cases that look into buffers; of both, those of exports for reading.
  */
 class SecureHeapContractTest {
     @TestFactory

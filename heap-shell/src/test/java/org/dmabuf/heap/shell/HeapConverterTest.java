@@ -73,13 +73,14 @@ class HeapConverterTest {
     @Test
     void one_heap_is_told_in_full_and_says_what_its_descriptors_are_not() {
         String text = text(new HeapDetails(List.of(SYSTEM)), Converter.INSPECT);
-        assertTrue(text.contains("descriptors           no dma-buf: other processes map it, no device imports it"), text);
+        assertTrue(
+                text.contains("descriptors           no dma-buf: other processes map it, no device imports it"), text);
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
         assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
         assertTrue(text.contains("heap.backend          memfd"), text);
         assertTrue(
-                text.contains("recycled              8192 bytes (8 KiB) kept ready, as part of what is free; served 3 of"
-                        + " 4 requests"),
+                text.contains("recycled              8192 bytes (8 KiB) kept ready, as part of what is free; served 3"
+                        + " of 4 requests"),
                 text);
     }
 

@@ -30,8 +30,8 @@ public final class HeapContract {
     }
 
     /**
-     * The contract of one heap. Where a capacity is told, some small buffers are allocated and released, to see what one
-     * takes of it.
+     * The contract of one heap. Where a capacity is told, some small buffers are allocated and released, to see what
+     * one takes of it.
      *
      * @param exporter the heap
      * @param serviceProperties what it is announced with

@@ -101,7 +101,10 @@ public class ClientIT {
                     .map(Access.READ_WRITE, arena);
             client.stop();
             segment.set(JAVA_BYTE, 0, (byte) 1);
-            assertEquals("charged as long as it is mapped", 1, framework.heap("system", HeapState.SERVING).liveBuffers());
+            assertEquals(
+                    "charged as long as it is mapped",
+                    1,
+                    framework.heap("system", HeapState.SERVING).liveBuffers());
         }
         Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).liveBuffers());
     }

@@ -50,7 +50,9 @@ public class GatewayProcessIT {
     public void list_shows_the_system_heap() throws Exception {
         Result result = gateway("dmaheap:list");
         assertEquals(result.toString(), 0, result.exit());
-        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system +0 +system +memfd +no .*")));
+        assertTrue(
+                result.out(),
+                result.out().lines().anyMatch(line -> line.matches("system +0 +system +memfd +no .*")));
     }
 
     @Test
