@@ -174,7 +174,8 @@ public final class SecretSource implements MemorySource {
                         Errno.ENOMEM,
                         heap,
                         "heap '" + heap + "': of a buffer of " + Bytes.text(size) + " the machine gave "
-                                + Bytes.text(done) + "; ask for less, or close buffers");
+                                + Bytes.text(done) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit"
+                                + " or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too");
             } else if (read != -Errno.EINTR.number()) {
                 throw Refusal.of(heap, size, "read of " + ZEROS, (int) read);
             }

@@ -89,8 +89,8 @@ class RegionOnHugePagesTest {
                 assertEquals(MIB, source.usage().quarantined().orElseThrow());
                 assertEquals(2 * HUGE - MIB, source.usage().free().orElseThrow());
             }
-            await(() -> source.usage().quarantined().orElseThrow() == 0);
-            assertEquals(2 * HUGE, source.usage().largestFree().orElseThrow());
+            await(() -> source.usage().largestFree().orElseThrow() == 2 * HUGE);
+            assertEquals(0, source.usage().quarantined().orElseThrow());
         }
     }
 

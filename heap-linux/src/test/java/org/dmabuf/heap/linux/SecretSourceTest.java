@@ -270,7 +270,8 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(new Request(SIZE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "heap 'secure': of a buffer of 64 KiB the machine gave 12 KiB; ask for less, or close buffers",
+                "heap 'secure': of a buffer of 64 KiB the machine gave 12 KiB; ask for less, close buffers, or raise"
+                        + " LimitMEMLOCK= in the unit or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too",
                 refusal.getMessage());
         assertEquals(
                 List.of("read 65536", "read 61440", "read 61440", "read 53248"),

@@ -22,7 +22,10 @@ import org.dmabuf.heap.linux.LazyRegionLayout;
 import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.PoolBudget;
+import org.dmabuf.heap.linux.PooledSource;
 import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.SecretSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.linux.UdmabufSource;
 import org.dmabuf.heap.tck.ContractCase;
@@ -41,22 +44,31 @@ class HeapContractIT {
     private static MemorySource memfd;
     private static MemorySource dmaHeap;
     private static MemorySource udmabuf;
+    private static MemorySource pooled;
     private static MemorySource emulation;
+    private static MemorySource secret;
 
     @BeforeAll
     static void open() {
         memfd = MemfdSource.open(HEAP, Syscalls.linux(), Headroom.machine());
         dmaHeap = DmaHeapSource.open(HEAP, "system", Syscalls.linux(), Headroom.machine());
         udmabuf = UdmabufSource.open(HEAP, Syscalls.linux(), Headroom.machine());
+        pooled = PooledSource.over(
+                UdmabufSource.open(HEAP, Syscalls.linux(), Headroom.machine()),
+                HEAP,
+                Syscalls.linux(),
+                Headroom.machine(),
+                PoolBudget.none().prewarmed(64 << 10, 8).prewarmed(1 << 20, 4).recycled(8 << 20));
         // More than the cases hold at once, which the alignment of contiguous memory spreads.
         LazyRegionLayout layout =
                 new LazyRegionLayout(40L << 20, 1L << 20, RegionLayout.Exports.UDMABUF, "its size");
         emulation = LazyRegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine());
+        secret = SecretSource.open(HEAP, Syscalls.linux(), Headroom.machine(), true);
     }
 
     @AfterAll
     static void close() {
-        Stream.of(memfd, dmaHeap, udmabuf, emulation).forEach(MemorySource::close);
+        Stream.of(memfd, dmaHeap, udmabuf, pooled, emulation, secret).forEach(MemorySource::close);
     }
 
     @TestFactory
@@ -75,6 +87,16 @@ class HeapContractIT {
     }
 
     @TestFactory
+    Stream<DynamicTest> udmabuf_behind_pools_keeps_the_contract() throws IOException {
+        return tests(contract(pooled).skipping(skips("udmabuf")));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> secret_memory_keeps_the_contract() throws IOException {
+        return tests(contract(secret).skipping(skips("secret")));
+    }
+
+    @TestFactory
     Stream<DynamicTest> the_region_that_stands_for_contiguous_memory_keeps_the_contract() throws IOException {
         return tests(contract(emulation).skipping(skips("udmabuf")));
     }
@@ -87,6 +109,16 @@ class HeapContractIT {
     @Test
     void the_run_on_udmabuf_is_the_embedded_run_less_the_listed_skips() throws IOException {
         assertRunsLess(skips("udmabuf"), udmabuf);
+    }
+
+    @Test
+    void the_run_on_udmabuf_behind_pools_is_that_on_udmabuf() throws IOException {
+        assertRunsLess(skips("udmabuf"), pooled);
+    }
+
+    @Test
+    void the_run_on_secret_memory_is_the_embedded_run_less_the_listed_skips() throws IOException {
+        assertRunsLess(skips("secret"), secret);
     }
 
     @Test
