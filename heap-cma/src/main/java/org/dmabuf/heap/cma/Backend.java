@@ -96,7 +96,7 @@ final class Backend {
     private Optional<Choice> device(List<String> nodes, List<HeapException> refusals) {
         for (String node : nodes) {
             try {
-                DmaHeapSource source = DmaHeapSource.openWithOwnMemory(heap, node, syscalls);
+                DmaHeapSource source = DmaHeapSource.openContiguous(heap, node, syscalls);
                 Map<String, Object> properties = new HashMap<>(source.properties());
                 properties.put(HeapProperties.CONTIGUOUS, true);
                 properties.put(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE); // whatever fits is one run

@@ -17,6 +17,8 @@ import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.tck.FaultySyscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -119,6 +121,22 @@ class CmaHeapTest {
         assertEquals(Errno.EACCES, refusal.errno());
         assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/reserved) failed"), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("60-dmaheap.rules"), refusal.getMessage());
+    }
+
+    /** Its memory may be with peers of a gateway that was here before, and comes back when they end. */
+    @Test
+    void a_node_whose_memory_is_all_out_is_a_heap_that_is_full() {
+        FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
+        kernel.fail("dmaHeapAllocate", Errno.ENOMEM);
+        CmaHeap heap = start(kernel, Map.of());
+        HeapExporter exporter = announced.heaps.getFirst().exporter();
+        assertEquals("dma-heap", announced.heaps.getFirst().properties().get("heap.backend"));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> exporter.allocate(ContractRequest.of(4096)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        kernel.heal();
+        exporter.allocate(ContractRequest.of(4096)).release();
+        heap.withdraw();
     }
 
     @Test

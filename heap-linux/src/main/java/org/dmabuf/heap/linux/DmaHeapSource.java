@@ -63,13 +63,12 @@ public final class DmaHeapSource implements MemorySource {
      *     none; any other as the kernel has it
      */
     public static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom) {
-        return openNode(heap, node, syscalls, Objects.requireNonNull(headroom));
+        return openNode(heap, node, syscalls, Objects.requireNonNull(headroom), false);
     }
 
     /**
-     * Opens a heap of the kernel that has memory of its own, contiguous or protected, and tries on one page what it can
-     * do. What the machine has left says nothing about it: the kernel alone knows when it is full, and answers with
-     * {@link Errno#ENOMEM}.
+     * Opens a heap of the kernel that has memory of its own, and tries on one page what it can do. What the machine has
+     * left says nothing about it: the kernel alone knows when it is full, and answers with {@link Errno#ENOMEM}.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
@@ -78,10 +77,25 @@ public final class DmaHeapSource implements MemorySource {
      * @throws HeapException as {@link #open}
      */
     public static DmaHeapSource openWithOwnMemory(String heap, String node, Syscalls syscalls) {
-        return openNode(heap, node, syscalls, null);
+        return openNode(heap, node, syscalls, null, false);
     }
 
-    private static DmaHeapSource openNode(String heap, String node, Syscalls syscalls, Headroom headroom) {
+    /**
+     * Opens a heap of the kernel that has contiguous memory of its own, which the CPU maps. As
+     * {@link #openWithOwnMemory}, but a heap that is full is opened, too: whoever has its memory may give it back.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
+     * @param syscalls the kernel
+     * @return a source, to be closed
+     * @throws HeapException as {@link #open}
+     */
+    public static DmaHeapSource openContiguous(String heap, String node, Syscalls syscalls) {
+        return openNode(heap, node, syscalls, null, true);
+    }
+
+    private static DmaHeapSource openNode(
+            String heap, String node, Syscalls syscalls, Headroom headroom, boolean evenFull) {
         if (node.isBlank() || node.contains("/") || node.contains("..")) {
             throw new HeapException(
                     Errno.EINVAL,
@@ -91,7 +105,7 @@ public final class DmaHeapSource implements MemorySource {
         }
         Device device = Device.open(syscalls, heap, FOLDER + node);
         try {
-            boolean mappable = new DmaHeapSource(heap, node, syscalls, headroom, device, true).probe();
+            boolean mappable = new DmaHeapSource(heap, node, syscalls, headroom, device, true).probe(evenFull);
             return new DmaHeapSource(heap, node, syscalls, headroom, device, mappable);
         } catch (RuntimeException | Error e) {
             device.close();
@@ -99,9 +113,21 @@ public final class DmaHeapSource implements MemorySource {
         }
     }
 
-    /** {@return whether the CPU can map a page of it} */
-    private boolean probe() {
-        HeapBuffer page = reserveAndMake(heap, Bytes.PAGE, true);
+    /**
+     * {@return whether the CPU can map a page of it}
+     *
+     * @param evenFull whether a heap that has no page free is taken for one that it can map
+     */
+    private boolean probe(boolean evenFull) {
+        HeapBuffer page;
+        try {
+            page = reserveAndMake(heap, Bytes.PAGE, true);
+        } catch (HeapException e) {
+            if (evenFull && e.errno() == Errno.ENOMEM) { // which is a heap's answer
+                return true;
+            }
+            throw e;
+        }
         try {
             page.beginCpuAccess(Access.READ_WRITE); // ENOTTY from what is no dma-buf
             page.endCpuAccess(Access.READ_WRITE);

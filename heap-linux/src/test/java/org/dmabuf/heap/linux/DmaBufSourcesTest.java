@@ -108,6 +108,26 @@ class DmaBufSourcesTest {
     }
 
     @Test
+    void contiguous_memory_that_is_all_out_can_come_back_and_its_heap_is_opened() {
+        openable();
+        syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
+        DmaHeapSource full = DmaHeapSource.openContiguous("video", "reserved", syscalls.calling());
+        assertEquals(true, full.properties().get("heap.mappable"));
+        HeapException refusal = assertThrows(HeapException.class, () -> full.allocate(new Request(4096, true)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertTrue(refusal.getMessage().contains("close buffers"), refusal.getMessage());
+        full.close();
+
+        syscalls.answer("dmaHeapAllocate", -Errno.ENOTTY.number());
+        HeapException none = assertThrows(
+                HeapException.class,
+                () -> DmaHeapSource.openContiguous("video", "reserved", syscalls.calling()));
+        assertEquals(Errno.ENOTTY, none.errno());
+        assertEquals(2, syscalls.count("open"));
+        assertEquals(2, syscalls.count("close"));
+    }
+
+    @Test
     void more_than_udmabuf_takes_is_refused_before_memory_is_taken_for_it(@TempDir Path folder) throws IOException {
         Path limit = Files.writeString(folder.resolve("size_limit_mb"), "2\n");
         UdmabufSource source = udmabuf(limit);
