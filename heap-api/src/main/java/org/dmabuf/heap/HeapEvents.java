@@ -11,7 +11,8 @@ package org.dmabuf.heap;
  * <tr><td>{@link #ARRIVED}<td>a heap serves<td>{@code heap.name}, {@link #BUNDLE}, {@link #BUFFERS}
  * <tr><td>{@link #DRAINING}<td>a heap takes no more requests<td>the same
  * <tr><td>{@link #DEPARTED}<td>a heap is gone, or serves no more by its properties; buffers of it live on<td>the same
- * <tr><td>{@link #LOW_MEMORY}<td>a request failed for want of memory, at most once a second for each heap
+ * <tr><td>{@link #LOW_MEMORY}<td>a request failed for want of memory, or of room in a quota, at most once
+ *     a second for each heap
  *     <td>{@code heap.name}, {@link #SIZE}, {@link #REASON}
  * <tr><td>{@link #LEAK}<td>a buffer was lost unclosed, and released by the broker
  *     <td>{@code heap.name}, {@link #BUNDLE}, {@code dmabuf.name}, {@code dmabuf.size}, {@link #SITE}

@@ -26,6 +26,8 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>can export a descriptor through which nobody can write
  * <tr><td>{@code heap.restricted}<td>Boolean<td>false<td>a bundle may use the heap only when the broker's configuration
  *     names it
+ * <tr><td>{@code heap.quota}<td>Long<td>none<td>bytes that may be out of the heap at a time, unless the broker's
+ *     {@code quota.heap} says otherwise; 0 lets nobody have any
  * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>the largest alignment in bytes that a request may ask for
  * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>all physical addresses are below 2 to this power
  * <tr><td>{@code heap.backend}<td>String<td>none<td>what makes the memory: {@code memfd}, {@code udmabuf},
@@ -61,6 +63,8 @@ public final class HeapProperties {
     public static final String EXPORT_READONLY = "heap.export.readonly";
     /** A bundle may use the heap only when the broker's configuration names it: Boolean. */
     public static final String RESTRICTED = "heap.restricted";
+    /** Bytes that may be out at a time, where the broker's configuration has no quota of the heap: Long. */
+    public static final String QUOTA = "heap.quota";
     /** The largest alignment in bytes that a request may ask for: Long, 4096 when absent. */
     public static final String ALIGNMENT = "heap.alignment";
     /** Physical addresses are below 2 to this power: Integer. */

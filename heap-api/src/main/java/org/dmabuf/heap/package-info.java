@@ -4,7 +4,7 @@
  * the result. Interfaces here are implemented by the broker alone, so they may grow in a minor version.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 package org.dmabuf.heap;
 
 import org.osgi.annotation.bundle.Export;

@@ -18,6 +18,11 @@ final class Account {
     private final String heap;
     private final Tally tally = new Tally();
     private final Failures failures = new Failures();
+    /** Guarded by this. */
+    private long announced = Tally.UNLIMITED;
+    /** Whether the limit is what the heap announced; guarded by this. */
+    private boolean own;
+
     /** Closes the ring of charges. */
     private final Charge charges = Charge.ring();
 
@@ -69,7 +74,7 @@ final class Account {
      */
     synchronized Optional<Over> charge(Charge charge, long size, long reserved) {
         Share share = charge.share();
-        Optional<Over> over = over(share, size - reserved);
+        Optional<Over> over = size == reserved ? Optional.empty() : over(share, size - reserved);
         if (over.isEmpty()) {
             tally.unreserve(reserved);
             share.tally.unreserve(reserved);
@@ -94,7 +99,7 @@ final class Account {
 
     private Optional<Over> over(Share share, long size) {
         if (!tally.fits(size)) {
-            return Optional.of(Over.heap(tally.used(), tally.limit));
+            return Optional.of(Over.heap(tally.used(), tally.limit, own));
         }
         if (!share.tally.fits(size)) {
             return Optional.of(Over.share(share.tally.used(), share.tally.limit));
@@ -102,8 +107,15 @@ final class Account {
         return Optional.empty();
     }
 
-    synchronized void limit(long bytes) {
-        tally.limit = bytes;
+    /** Takes over what the heap announces as its quota, which one that is configured goes before. */
+    synchronized void announced(long quota, Rules rules) {
+        announced = quota;
+        apply(rules);
+    }
+
+    synchronized void apply(Rules rules) {
+        own = !rules.limits(heap);
+        tally.limit = own ? announced : rules.heapLimit(heap);
     }
 
     /** {@return buffers that are charged, live or lingering} */

@@ -81,11 +81,10 @@ final class Adoption {
     private Buffer takenAtOnce(Client client, OwnedFd descriptor, String name) {
         ledger.rules().requireAllowed(NAME, false, client);
         Charge charge = ledger.charge(client, account);
-        long expected = Math.max(0, syscalls.size(descriptor.fd())); // what is no memory is refused below
-        require(charge.reserve(expected), charge, expected);
         Buffer buffer = null;
         try {
-            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, headroom, descriptor);
+            AdoptedMemory memory = AdoptedMemory.adopt(
+                    syscalls, headroom, descriptor, size -> require(charge.setAside(size), charge, size));
             buffer = charged(memory, charge, name);
         } finally {
             if (buffer == null) {
@@ -100,7 +99,7 @@ final class Adoption {
         try {
             HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
             Buffer buffer = new Buffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
-            require(charge.begin(buffer), charge, memory.size()); // its sender may have made it larger meanwhile
+            require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
             charged = true;
             return buffer;
         } finally {
@@ -123,7 +122,16 @@ final class Adoption {
 
     private static HeapDescription description(Map<String, Object> properties) {
         return new HeapDescription(
-                NAME, OptionalInt.empty(), 0, Bytes.PAGE, false, false, Set.of(), properties, BrokerComponent.PID);
+                NAME,
+                OptionalInt.empty(),
+                0,
+                Bytes.PAGE,
+                false,
+                Tally.UNLIMITED,
+                false,
+                Set.of(),
+                properties,
+                BrokerComponent.PID);
     }
 
     Account account() {

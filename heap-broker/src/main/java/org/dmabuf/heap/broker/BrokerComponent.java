@@ -10,6 +10,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -118,16 +119,17 @@ public final class BrokerComponent {
      *
      * @param context of the broker's bundle
      * @param config first configuration
+     * @param properties as it came
      */
     @Activate
-    public BrokerComponent(BundleContext context, Config config) {
+    public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         journals.add(flight);
         Upkeep upkeep = new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(peers), journals);
         Adoption adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger, new Allocator(table, ledger, upkeep), adoption, new HeapListing(table, adoption), leaks);
-        modified(config);
+        modified(config, properties);
     }
 
     /**
@@ -151,7 +153,7 @@ public final class BrokerComponent {
             leaks.start();
             ledger.start();
             context.addBundleListener(clients);
-            monitor = context.registerService(HeapMonitor.class, new Monitor(ledger), null);
+            monitor = context.registerService(HeapMonitor.class, new Monitor(ledger, table), null);
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
                     HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
@@ -166,7 +168,8 @@ public final class BrokerComponent {
     }
 
     @Modified
-    void modified(Config config) {
+    void modified(Config config, Map<String, Object> properties) {
+        HeapSettings.unread(PID, properties, Config.class).forEach(LOG::warn);
         try {
             drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
         } catch (RuntimeException e) { // Declarative Services reads a number when it is asked for
@@ -252,7 +255,7 @@ public final class BrokerComponent {
     }
 
     void changeHeap(ServiceReference<HeapExporter> service) {
-        table.changed(id(service), FrameworkUtil.asMap(service.getProperties()));
+        table.changed(id(service), () -> FrameworkUtil.asMap(service.getProperties()));
         news.tell();
     }
 

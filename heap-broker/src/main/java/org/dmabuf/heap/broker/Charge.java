@@ -83,9 +83,17 @@ final class Charge {
      * @return the quota that they do not fit, or empty
      */
     Optional<Over> reserve(long wanted) {
-        if (!share.limited()) {
-            return Optional.empty();
-        }
+        return share.limited() ? setAside(wanted) : Optional.empty();
+    }
+
+    /**
+     * As {@link #reserve}, also where there is no quota yet. What was set aside is charged whatever quotas come
+     * meanwhile.
+     *
+     * @param wanted bytes
+     * @return the quota that they do not fit, or empty
+     */
+    Optional<Over> setAside(long wanted) {
         Optional<Over> over = share.client().add(wanted);
         if (over.isEmpty()) {
             over = share.account().reserve(share, wanted);
@@ -115,7 +123,7 @@ final class Charge {
      */
     Optional<Over> begin(Buffer made) {
         long more = made.size() - reserved;
-        Optional<Over> over = share.client().add(more);
+        Optional<Over> over = more == 0 ? Optional.empty() : share.client().add(more);
         if (over.isEmpty()) {
             size = made.size();
             buffer = made;

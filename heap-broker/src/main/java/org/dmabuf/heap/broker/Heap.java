@@ -6,6 +6,7 @@ import org.dmabuf.heap.spi.HeapExporter;
 /**
  * A heap as the broker holds it. A change of its properties makes another object, around the same gate.
  *
+ * @param turn tells an older announcement from a newer one
  * @param service tells the service apart: its {@code service.id}
  * @param exporter the heap's code, entered through the gate only
  * @param gate the way in
@@ -14,7 +15,13 @@ import org.dmabuf.heap.spi.HeapExporter;
  * @param account what it has out
  */
 record Heap(
-        long service, HeapExporter exporter, Gate gate, HeapDescription description, String refusal, Account account) {
+        long turn,
+        long service,
+        HeapExporter exporter,
+        Gate gate,
+        HeapDescription description,
+        String refusal,
+        Account account) {
 
     String name() {
         return description.name();

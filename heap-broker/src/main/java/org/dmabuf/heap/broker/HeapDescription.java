@@ -26,6 +26,7 @@ import org.slf4j.LoggerFactory;
  * @param priority higher is asked first
  * @param alignment bytes, the largest that a request may ask for
  * @param readOnlyExport whether a descriptor can be exported through which nobody can write
+ * @param quota bytes that may be out where nothing else is configured, {@link Tally#UNLIMITED} for any
  * @param restricted whether nobody may use it who is not named in the broker's configuration
  * @param emulates what the heap imitates
  * @param properties every service property of a plain type
@@ -37,6 +38,7 @@ record HeapDescription(
         int priority,
         long alignment,
         boolean readOnlyExport,
+        long quota,
         boolean restricted,
         Set<String> emulates,
         Map<String, Object> properties,
@@ -120,6 +122,7 @@ record HeapDescription(
                 (int) number(properties, HeapProperties.PRIORITY, 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 alignment,
                 flag(properties, HeapProperties.EXPORT_READONLY),
+                number(properties, HeapProperties.QUOTA, Tally.UNLIMITED, 0, Long.MAX_VALUE),
                 flag(properties, HeapProperties.RESTRICTED),
                 emulations(properties),
                 plain,
@@ -135,6 +138,7 @@ record HeapDescription(
                 0,
                 USUAL_ALIGNMENT,
                 false,
+                Tally.UNLIMITED,
                 false,
                 Set.of(),
                 plain(properties),

@@ -5,6 +5,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
+import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
@@ -26,6 +29,7 @@ final class HeapTable {
     private final Map<String, Account> accounts = new HashMap<>();
 
     private final List<Departed> departed = new ArrayList<>();
+    private final AtomicLong turns = new AtomicLong();
     private boolean closed;
     private volatile Routes routes = Routes.NONE;
 
@@ -47,7 +51,7 @@ final class HeapTable {
      * @return the heap as it is now held
      */
     Heap arrived(long service, HeapExporter exporter, Map<String, ?> properties, String bundle) {
-        Announced announced = Announced.of(service, properties, bundle);
+        Announced announced = Announced.of(turns.incrementAndGet(), service, properties, bundle);
         synchronized (this) {
             Heap heap = heap(service, exporter, new Gate(), announced);
             arrivals.add(heap);
@@ -60,11 +64,12 @@ final class HeapTable {
      * Takes over changed properties. The heap keeps its place in the order of arrival.
      *
      * @param service its {@code service.id}
-     * @param properties as announced now
+     * @param properties asks the framework for what is announced now; of two who ask at once the later counts
      * @return the heap as it is now held, or null when it is not known
      */
-    Heap changed(long service, Map<String, ?> properties) {
-        Announced announced = Announced.of(service, properties, bundle(service));
+    Heap changed(long service, Supplier<? extends Map<String, ?>> properties) {
+        long turn = turns.incrementAndGet(); // before they are asked for: who has a later one sees no older ones
+        Announced announced = Announced.of(turn, service, properties.get(), bundle(service));
         synchronized (this) {
             return changed(service, announced);
         }
@@ -74,6 +79,9 @@ final class HeapTable {
         for (int i = 0; i < arrivals.size(); i++) {
             Heap before = arrivals.get(i);
             if (before.service() == service) {
+                if (announced.turn() < before.turn()) {
+                    return before;
+                }
                 Heap after = heap(service, before.exporter(), before.gate(), announced);
                 arrivals.set(i, after);
                 if (after.account() != before.account()) {
@@ -159,13 +167,13 @@ final class HeapTable {
     }
 
     /** What a heap announced, read without the lock. */
-    private record Announced(HeapDescription description, String refusal) {
-        static Announced of(long service, Map<String, ?> properties, String bundle) {
+    private record Announced(long turn, HeapDescription description, String refusal) {
+        static Announced of(long turn, long service, Map<String, ?> properties, String bundle) {
             try {
-                return new Announced(HeapDescription.of(properties, bundle), "");
+                return new Announced(turn, HeapDescription.of(properties, bundle), "");
             } catch (HeapDescription.Refused e) {
                 return new Announced(
-                        HeapDescription.refused("service " + service, properties, bundle), e.getMessage());
+                        turn, HeapDescription.refused("service " + service, properties, bundle), e.getMessage());
             }
         }
     }
@@ -176,11 +184,18 @@ final class HeapTable {
         Account account = refusal.isEmpty()
                 ? accounts.computeIfAbsent(description.name(), ledger::open)
                 : new Account(description.name());
-        return new Heap(service, exporter, gate, description, refusal, account);
+        return new Heap(announced.turn(), service, exporter, gate, description, refusal, account);
     }
 
     private void publish() {
-        routes = Routes.of(arrivals, draining);
+        Routes now = Routes.of(arrivals, draining);
+        for (Routes.Listed listed : now.listed()) {
+            if (listed.state() == HeapState.SERVING) { // and not what waits behind it under the same name
+                Heap heap = listed.heap();
+                ledger.announced(heap.account(), heap.description().quota());
+            }
+        }
+        routes = now;
         prune();
     }
 
@@ -188,7 +203,7 @@ final class HeapTable {
      * Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. Only
      * once new routes are published: who has entered a gate and then finds its heap in the routes is seen here.
      */
-    private void prune() {
+    synchronized void prune() {
         departed.removeIf(
                 left -> left.over() || present().stream().anyMatch(heap -> heap.account() == left.account()));
         accounts.values().removeIf(account -> {

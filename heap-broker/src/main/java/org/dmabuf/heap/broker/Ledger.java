@@ -64,16 +64,21 @@ final class Ledger {
 
     synchronized void apply(Rules now) {
         rules = now;
-        heaps.forEach(account -> account.limit(now.heapLimit(account.heap())));
+        heaps.forEach(account -> account.apply(now));
         clients.values().forEach(entry -> entry.account.apply(now));
     }
 
     /** {@return an account for a heap of this name, until {@link #close}} */
     synchronized Account open(String heap) {
         Account account = new Account(heap);
-        account.limit(rules.heapLimit(heap));
+        account.apply(rules);
         heaps.add(account);
         return account;
+    }
+
+    /** Takes over what the heap of an account announces as its quota. */
+    synchronized void announced(Account account, long quota) {
+        account.announced(quota, rules);
     }
 
     /** Forgets an account that nothing is charged to, nor will be. */

@@ -62,13 +62,16 @@ final class Monitor implements HeapMonitor {
             implements ChargedBuffer {}
 
     private final Ledger ledger;
+    private final HeapTable table;
 
-    Monitor(Ledger ledger) {
+    Monitor(Ledger ledger, HeapTable table) {
         this.ledger = ledger;
+        this.table = table;
     }
 
     @Override
     public List<Charges> heaps() {
+        table.prune(); // of what left, the last buffer may have ended since
         return ledger.heaps().stream()
                 .<Charges>map(account -> new Sums(
                         account.heap(), "", account.figures(), Map.copyOf(account.failures().byCause())))

@@ -3,28 +3,39 @@ package org.dmabuf.heap.broker;
 
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Bytes;
 
 /**
  * A quota that a buffer does not fit.
  *
  * @param whose quota it is: in words, for a person
- * @param setting that would have to be raised
+ * @param remedy what would have to be raised, and where
  * @param used bytes that count against it
  * @param limit bytes at most
  * @param everywhere whether it is as full for every other heap
  */
-record Over(String whose, String setting, long used, long limit, boolean everywhere) {
-    static Over heap(long used, long limit) {
-        return new Over("the heap's quota", Rules.QUOTA_HEAP, used, limit, false);
+record Over(String whose, String remedy, long used, long limit, boolean everywhere) {
+    /**
+     * @param own whether it is what the heap announced of itself
+     */
+    static Over heap(long used, long limit, boolean own) {
+        String remedy = own
+                ? HeapProperties.QUOTA + " where the heap is configured, or set " + setting(Rules.QUOTA_HEAP)
+                : setting(Rules.QUOTA_HEAP);
+        return new Over("the heap's quota", remedy, used, limit, false);
     }
 
     static Over share(long used, long limit) {
-        return new Over("that bundle's quota on this heap", Rules.QUOTA_CLIENT_ON_HEAP, used, limit, false);
+        return new Over("that bundle's quota on this heap", setting(Rules.QUOTA_CLIENT_ON_HEAP), used, limit, false);
     }
 
     static Over client(long used, long limit) {
-        return new Over("that bundle's quota on all heaps", Rules.QUOTA_CLIENT, used, limit, true);
+        return new Over("that bundle's quota on all heaps", setting(Rules.QUOTA_CLIENT), used, limit, true);
+    }
+
+    private static String setting(String name) {
+        return name + " in " + BrokerComponent.PID;
     }
 
     /** {@return the refusal of a buffer of this size} */
@@ -35,6 +46,6 @@ record Over(String whose, String setting, long used, long limit, boolean everywh
                 heap,
                 "heap '" + heap + "': " + Bytes.text(size) + " for bundle " + share.client().bundle() + " do not fit "
                         + whose + ": " + Bytes.text(used) + " of " + Bytes.text(limit) + " are used; close buffers, or"
-                        + " raise " + setting + " in " + BrokerComponent.PID);
+                        + " raise " + remedy);
     }
 }

@@ -184,6 +184,11 @@ final class Rules {
                 Pattern.DOTALL);
     }
 
+    /** {@return whether a heap has a quota here, which goes before one that it announces} */
+    boolean limits(String heap) {
+        return heaps.containsKey(heap);
+    }
+
     /** {@return bytes that may be out of a heap} */
     long heapLimit(String heap) {
         return heaps.getOrDefault(heap, Tally.UNLIMITED);

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -177,15 +178,15 @@ class AdoptionTest {
         try (OwnedFd made = memfd(0);
                 OwnedFd writeOnly = reopened(made, O_WRONLY)) {
             HeapException access = assertThrows(
-                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), writeOnly));
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), writeOnly, _ -> {}));
             assertEquals(Errno.EACCES, access.errno());
             kernel.fail("seekEnd", Errno.EINVAL);
             HeapException end = assertThrows(
-                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made));
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made, _ -> {}));
             assertEquals(Errno.EINVAL, end.errno());
             kernel.answer("seekEnd", 0);
             HeapException empty = assertThrows(
-                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made));
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made, _ -> {}));
             assertEquals(Errno.EINVAL, empty.errno());
             assertTrue(made.fd() >= 0 && writeOnly.fd() >= 0);
         }
@@ -240,12 +241,59 @@ class AdoptionTest {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             kernel.answer("size", 1L << 46);
             kernel.answer("allocated", 1L << 46);
-            AdoptedMemory memory = AdoptedMemory.adopt(kernel, Headroom.machine(), made);
+            AdoptedMemory memory = AdoptedMemory.adopt(kernel, Headroom.machine(), made, _ -> {});
             kernel.answer("allocated", 0);
             HeapException refusal = assertThrows(HeapException.class, () -> memory.map(Access.READ));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(0, kernel.count("mmap"));
             memory.release();
+        }
+    }
+
+    @Test
+    void what_its_sender_adds_while_it_is_adopted_is_no_part_of_it() throws Exception {
+        try (OwnedFd made = memfd(F_SEAL_SHRINK);
+                var sender = new RandomAccessFile("/proc/self/fd/" + made.fd(), "rw")) {
+            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), made, size -> {
+                assertEquals(SIZE, size);
+                enlarge(sender);
+            });
+            assertEquals(SIZE, memory.size());
+            memory.release();
+        }
+    }
+
+    private static void enlarge(RandomAccessFile file) {
+        try {
+            file.setLength(10 * SIZE);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void what_does_not_fit_a_quota_stays_the_callers() throws Exception {
+        broker.ledger.apply(Rules.of(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
+        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+            refused(Errno.ENOMEM, "do not fit the heap's quota", made);
+            assertTrue(made.fd() >= 0);
+        }
+    }
+
+    /** The quota falls between the look at the descriptor and the buffer. */
+    @Test
+    void what_was_set_aside_is_charged_whatever_quota_comes_meanwhile() throws Exception {
+        Charge charge = broker.ledger.charge(broker.client, broker.adoption.account());
+        assertTrue(charge.setAside(SIZE).isEmpty());
+        broker.ledger.apply(Rules.of(
+                new String[] {"adopted=4K"}, new String[] {"*=4K"}, new String[] {"*/adopted=4K"}, new String[0]));
+        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), made, _ -> {});
+            Buffer buffer = new Buffer(
+                    memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.upkeep.withoutPeers());
+            assertTrue(charge.begin(buffer).isEmpty());
+            assertEquals(SIZE, broker.adoption.account().bytes());
+            broker.client.lease(buffer).close();
         }
     }
 

@@ -578,7 +578,7 @@ class AllocatorTest {
     void a_heap_that_takes_another_name_inside_its_allocate_has_the_buffer_under_the_name_that_is_listed() {
         Heap[] heap = new Heap[1];
         heap[0] = broker.heap("camera", new FakeHeap(request -> {
-            broker.table.changed(heap[0].service(), Map.of(HeapProperties.NAME, "front"));
+            broker.table.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
             return new FakeMemory(request.size());
         }));
         Lease lease = broker.allocate(REQUEST.from("camera"));
@@ -601,7 +601,7 @@ class AllocatorTest {
         new Race()
                 .before(round -> lease[0] = null)
                 .with(round -> broker.table.changed(
-                        heap.service(), Map.of(HeapProperties.NAME, "name" + (round + 1))))
+                        heap.service(), () -> Map.of(HeapProperties.NAME, "name" + (round + 1))))
                 .with(round -> {
                     lease[0] = broker.allocate(AllocationRequest.of(64));
                     allocated[0] = lease[0].heapName();
@@ -624,7 +624,7 @@ class AllocatorTest {
         Heap[] fallback = new Heap[1];
         broker.heap("slow", new FakeHeap(request -> {
             broker.table.changed(
-                    fallback[0].service(), Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
+                    fallback[0].service(), () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
             throw new HeapException(Errno.ENOMEM, "slow", "full");
         }), Map.of(HeapProperties.DMABUF, true));
         FakeHeap exporter = new FakeHeap();
@@ -708,7 +708,8 @@ class AllocatorTest {
                 .with(round -> {
                     Heap heap = broker.heap("comes", new FakeHeap(), id(round % 63 + 1, round % 3));
                     broker.table.changed(
-                            heap.service(), Map.of(HeapProperties.NAME, "changed", HeapProperties.ID, round % 63 + 1));
+                            heap.service(),
+                            () -> Map.of(HeapProperties.NAME, "changed", HeapProperties.ID, round % 63 + 1));
                     Heap leaving = broker.table.leaving(heap.service());
                     assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
                     broker.table.gone(leaving);

@@ -94,7 +94,7 @@ class BrokerComponentTest {
         framework.start();
         camera = bundle("org.example.camera", null);
         display = bundle("org.example.display", null);
-        component = new BrokerComponent(framework.getBundleContext(), drain(2000));
+        component = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         component.activate();
         active = true;
     }
@@ -446,7 +446,7 @@ class BrokerComponentTest {
         FutureTask<DmaBuf> allocation = new FutureTask<>(() -> own.allocate(REQUEST));
         Thread.ofPlatform().start(allocation);
         await(inside);
-        component.modified(drain(-1)); // as good as 0
+        component.modified(drain(-1), Map.of()); // as good as 0
         RecordedLog.clear();
         remove(heap);
         assertTrue(
@@ -764,7 +764,7 @@ class BrokerComponentTest {
             listeners[0] -= method.getName().equals("removeBundleListener") ? 1 : 0;
             return method.invoke(real, arguments);
         });
-        BrokerComponent other = new BrokerComponent(counting, drain(2000));
+        BrokerComponent other = new BrokerComponent(counting, drain(2000), Map.of());
         other.activate();
         assertEquals(1, listeners[0]);
         other.deactivate();
@@ -843,7 +843,7 @@ class BrokerComponentTest {
         FutureTask<DmaBuf> allocation = new FutureTask<>(() -> own.allocate(REQUEST));
         Thread.ofPlatform().start(allocation);
         await(inside);
-        component.modified(drain(0));
+        component.modified(drain(0), Map.of());
         deactivate();
         RecordedLog.clear();
         component.removeHeap(heap.getReference());
@@ -877,7 +877,7 @@ class BrokerComponentTest {
     void an_activation_that_fails_leaves_no_thread_and_no_listener() throws Exception {
         long threads = reapers();
         BundleContext gone = display.getBundleContext();
-        BrokerComponent unlucky = new BrokerComponent(gone, drain(2000));
+        BrokerComponent unlucky = new BrokerComponent(gone, drain(2000), Map.of());
         display.stop(); // the bundle stops while Declarative Services activates
         assertThrows(IllegalStateException.class, unlucky::activate);
         awaitReapers(threads);
@@ -892,7 +892,7 @@ class BrokerComponentTest {
             }
             return null;
         });
-        BrokerComponent refused = new BrokerComponent(refusing, drain(2000));
+        BrokerComponent refused = new BrokerComponent(refusing, drain(2000), Map.of());
         assertThrows(IllegalStateException.class, refused::activate);
         awaitReapers(threads);
         assertEquals(0, listeners[0]);
@@ -901,7 +901,7 @@ class BrokerComponentTest {
     @Test
     void an_activation_without_a_thread_to_be_had_leaves_none() throws Exception {
         long threads = reapers();
-        BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000));
+        BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         Leaks started = (Leaks) field(unlucky, "leaks");
         started.start(); // so that its second start fails, as it does when the system has no thread left
         assertThrows(IllegalThreadStateException.class, unlucky::activate);
@@ -917,7 +917,7 @@ class BrokerComponentTest {
     @Test
     void a_broker_whose_bundle_stopped_first_gives_everything_back_all_the_same() throws Exception {
         long threads = reapers();
-        BrokerComponent late = new BrokerComponent(display.getBundleContext(), drain(2000));
+        BrokerComponent late = new BrokerComponent(display.getBundleContext(), drain(2000), Map.of());
         late.activate();
         display.stop();
         late.deactivate();
@@ -931,7 +931,7 @@ class BrokerComponentTest {
         Map<Integer, Long> bounded =
                 Map.of(-1, 0L, 0, 0L, 1, 1_000_000L, 4000, 4_000_000_000L, Integer.MAX_VALUE, 4_000_000_000L);
         for (Map.Entry<Integer, Long> entry : bounded.entrySet()) {
-            component.modified(drain(entry.getKey()));
+            component.modified(drain(entry.getKey()), Map.of());
             assertEquals(entry.getValue(), nanos.get(component));
         }
         deactivate();
@@ -946,9 +946,9 @@ class BrokerComponentTest {
             }
             return method.getName().equals("allow") ? new String[] {"system=nobody"} : method.getDefaultValue();
         });
-        component.modified(drain(1234));
+        component.modified(drain(1234), Map.of());
         RecordedLog.clear();
-        component.modified(wrong);
+        component.modified(wrong, Map.of());
         assertEquals(
                 List.of("ERROR configuration org.dmabuf.heap.broker: drain.ms is no number: For input string:"
                         + " \"soon\"; it stays 1234 ms"),
@@ -957,7 +957,7 @@ class BrokerComponentTest {
         assertEquals(
                 Errno.EACCES,
                 assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST)).errno());
-        new BrokerComponent(framework.getBundleContext(), wrong);
+        new BrokerComponent(framework.getBundleContext(), wrong, Map.of());
     }
 
     /** A framework that does not show the package, though Java has it: the list of its system packages is set. */
@@ -994,7 +994,7 @@ class BrokerComponentTest {
     @Test
     void heaps_bound_before_the_activation_serve_from_its_first_moment() {
         deactivate();
-        component = new BrokerComponent(framework.getBundleContext(), drain(2000));
+        component = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         heap("system", new FakeHeap());
         assertNull(camera.getBundleContext().getServiceReference(HeapBroker.class));
         component.activate();
@@ -1006,8 +1006,13 @@ class BrokerComponentTest {
     void quotas_and_permissions_change_at_run_time_and_what_is_wrong_changes_none_of_them() {
         heap("system", new FakeHeap());
         DmaBuf held = brokerOf(camera).allocate(REQUEST);
-        component.modified(config(Map.of(
-                "quota_client", new String[] {"org.example.camera=6K"}, "allow", new String[] {"system=*.camera"})));
+        component.modified(
+                config(Map.of(
+                        "quota_client",
+                        new String[] {"org.example.camera=6K"},
+                        "allow",
+                        new String[] {"system=*.camera"})),
+                Map.of());
         for (int again = 0; again < 2; again++) {
             HeapException over = assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST));
             assertEquals(Errno.ENOMEM, over.errno());
@@ -1017,15 +1022,26 @@ class BrokerComponentTest {
                     refused.getMessage().contains("bundle org.example.display at test:org.example.display"),
                     refused.getMessage());
             RecordedLog.clear();
-            component.modified(config(Map.of(
-                    "quota_client", new String[] {"*=1G org.example.camera=lots"}, "allow", new String[0])));
+            component.modified(
+                    config(Map.of(
+                            "quota_client",
+                            new String[] {"*=1G org.example.camera=lots"},
+                            "allow",
+                            new String[0])),
+                    Map.of());
             assertEquals(
                     List.of("ERROR configuration org.dmabuf.heap.broker: quota.client: 'org.example.camera=lots' is"
                             + " none; write a size in bytes, or with K, M, G or T behind the number; none of its quotas"
                             + " and permissions was taken over, those before stay in force"),
                     RecordedLog.lines());
         }
-        component.modified(drain(2000));
+        RecordedLog.clear();
+        component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", BrokerComponent.PID));
+        assertEquals(
+                List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
+                        + " there are: allocation.sites, allow, drain.ms, quota.client, quota.client.on.heap,"
+                        + " quota.heap"),
+                RecordedLog.lines());
         assertEquals(1, live(), "what was out stayed");
         brokerOf(display).allocate(REQUEST).close();
         brokerOf(camera).allocate(REQUEST).close();
@@ -1040,7 +1056,8 @@ class BrokerComponentTest {
                 framework.getBundleContext(),
                 config(Map.of(
                         "quota_heap", new String[] {"small=lots system=6K"},
-                        "allow", new String[] {"camera= display=*.display secret"})));
+                        "allow", new String[] {"camera= display=*.display secret"})),
+                Map.of());
         assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         assertEquals(
                 "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=BUNDLE, for instance"
@@ -1072,7 +1089,7 @@ class BrokerComponentTest {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         BundleContext context = camera.getBundleContext();
         HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));
-        component.modified(config(Map.of("allocation_sites", true)));
+        component.modified(config(Map.of("allocation_sites", true)), Map.of());
         DmaBuf open = brokerOf(camera).allocate(REQUEST);
         assertEquals("org.example.camera", monitor.buffers().getFirst().client());
         assertTrue(

@@ -247,7 +247,7 @@ class HeapDescriptionTest {
     /** Holds a filter against a description as the routes do. */
     private static final class RoutesMatch {
         static boolean matches(HeapDescription description, String filter) throws Exception {
-            Heap heap = new Heap(1, new FakeHeap(), new Gate(), description, "", new Account("system"));
+            Heap heap = new Heap(0, 1, new FakeHeap(), new Gate(), description, "", new Account("system"));
             Routes routes = Routes.of(List.of(heap), List.of());
             return routes.met(routes.meeting(filter), heap);
         }

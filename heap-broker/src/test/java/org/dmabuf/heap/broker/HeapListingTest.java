@@ -206,7 +206,7 @@ class HeapListingTest {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2, HeapProperties.PRIORITY, 9));
         Lease lease = broker.allocate(4096);
         assertEquals("camera", lease.heapName());
-        broker.table.changed(first.service(), Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
+        broker.table.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
         assertEquals(1, broker.info("camera", HeapState.SHADOWED).liveBuffers());
         assertEquals(1, buffersListed());
         lease.close();

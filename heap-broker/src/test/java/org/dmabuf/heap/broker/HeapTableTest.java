@@ -96,7 +96,7 @@ class HeapTableTest {
     @Test
     void a_changed_id_moves_the_heap_in_the_masks() {
         Heap before = arrived(1, "camera", 3);
-        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 40));
+        Heap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 40));
         assertEquals(0, table.routes().places(1L << 3));
         assertSame(after, table.routes().first(table.routes().places(1L << 40)));
         assertSame(before.gate(), after.gate());
@@ -109,7 +109,7 @@ class HeapTableTest {
     @Test
     void a_changed_name_is_the_one_to_ask_for() {
         arrived(1, "camera");
-        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "front"));
+        Heap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
         assertNull(table.routes().named("camera"));
         assertSame(after, table.routes().named("front"));
         assertEquals(1, table.present().size());
@@ -119,10 +119,10 @@ class HeapTableTest {
     void buffers_of_a_heap_that_took_another_name_stay_listed_under_the_old_one() {
         Heap before = arrived(1, "camera");
         Tallies.charge(before.account(), 4096);
-        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "front"));
+        Heap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
         assertEquals(0, after.account().buffers());
         assertEquals(List.of("camera"), departed());
-        Heap back = table.changed(1, Map.of(HeapProperties.NAME, "camera"));
+        Heap back = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
         assertSame(before.account(), back.account());
         assertEquals(List.of(), departed());
         Tallies.uncharge(back.account(), 4096);
@@ -132,7 +132,7 @@ class HeapTableTest {
     void a_heap_that_changes_to_nonsense_is_refused_and_its_buffers_stay_listed() {
         Heap before = arrived(1, "camera");
         Tallies.charge(before.account(), 4096);
-        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
+        Heap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
         assertEquals(HeapState.REFUSED, state(after));
         assertNull(table.routes().named("camera"));
         assertEquals(List.of("camera"), departed());
@@ -145,19 +145,19 @@ class HeapTableTest {
     @Test
     void a_heap_that_mends_its_properties_serves() {
         Heap refused = table.arrived(1, new FakeHeap(), Map.of(), BUNDLE);
-        Heap mended = table.changed(1, Map.of(HeapProperties.NAME, "camera"));
+        Heap mended = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
         assertFalse(mended.refused());
         assertSame(refused.exporter(), mended.exporter());
         assertSame(mended, table.routes().named("camera"));
         Tallies.charge(mended.account(), 1);
-        assertSame(mended.account(), table.changed(1, Map.of(HeapProperties.NAME, "camera")).account());
+        assertSame(mended.account(), table.changed(1, () -> Map.of(HeapProperties.NAME, "camera")).account());
     }
 
     @Test
     void a_change_keeps_the_place_in_the_order_of_arrival() {
         arrived(1, "camera");
         Heap second = arrived(2, "display");
-        Heap first = table.changed(1, Map.of(HeapProperties.NAME, "display"));
+        Heap first = table.changed(1, () -> Map.of(HeapProperties.NAME, "display"));
         assertSame(first, table.routes().named("display"));
         assertEquals(HeapState.SHADOWED, state(second));
     }
@@ -165,7 +165,7 @@ class HeapTableTest {
     @Test
     void a_change_of_an_unknown_service_is_nothing() {
         Heap camera = arrived(1, "camera");
-        assertNull(table.changed(2, Map.of(HeapProperties.NAME, "front")));
+        assertNull(table.changed(2, () -> Map.of(HeapProperties.NAME, "front")));
         assertSame(camera, table.routes().named("camera"));
     }
 
@@ -176,7 +176,7 @@ class HeapTableTest {
         assertEquals(HeapState.DRAINING, state(heap));
         assertNull(table.routes().named("camera"));
         assertEquals(List.of(heap), table.present());
-        assertNull(table.changed(1, Map.of(HeapProperties.NAME, "camera")));
+        assertNull(table.changed(1, () -> Map.of(HeapProperties.NAME, "camera")));
         assertNull(table.leaving(1));
         table.gone(heap);
         assertEquals(List.of(), table.routes().listed());
@@ -271,7 +271,8 @@ class HeapTableTest {
         for (int i = 1; i <= 10_000; i++) {
             Heap heap = arrived(i, "heap" + i % 100, i % 64);
             Tallies.charge(heap.account(), 4096);
-            table.changed(i, Map.of(HeapProperties.NAME, "renamed" + i));
+            Map<String, String> renamed = Map.of(HeapProperties.NAME, "renamed" + i);
+            table.changed(i, () -> renamed);
             leaves(i);
             Tallies.uncharge(heap.account(), 4096);
             if (i % 100 == 0) {
@@ -331,6 +332,20 @@ class HeapTableTest {
     }
 
     @Test
+    void of_two_changes_at_once_the_later_one_stays() {
+        arrived(1, "camera");
+        Heap older = table.changed(1, () -> {
+            table.changed(1, () -> Map.of(HeapProperties.NAME, "newer"));
+            return Map.of(HeapProperties.NAME, "older");
+        });
+        assertEquals("newer", older.name());
+        assertSame(older, table.routes().named("newer"));
+        assertNull(table.routes().named("older"));
+        table.changed(1, () -> Map.of(HeapProperties.NAME, "newest"));
+        assertEquals(1, table.routes().named("newest").service());
+    }
+
+    @Test
     void a_list_that_a_heap_announced_is_read_outside_the_lock() {
         int[] read = new int[1];
         List<String> own = new AbstractList<>() {
@@ -349,7 +364,7 @@ class HeapTableTest {
         table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own), BUNDLE);
         int before = read[0];
         assertTrue(before > 0);
-        Heap after = table.changed(1, Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own));
+        Heap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own));
         assertTrue(read[0] > before);
         assertEquals(Set.of("contiguous"), after.description().emulates());
         assertEquals(BUNDLE, after.description().bundle());
@@ -380,7 +395,7 @@ class HeapTableTest {
         Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
         table.arrived(1, new Quarrelsome(), properties, BUNDLE);
         table.arrived(2, new Quarrelsome(), properties, BUNDLE);
-        table.changed(1, properties);
+        table.changed(1, () -> properties);
         Heap one = table.leaving(1);
         Heap two = table.leaving(2);
         assertTrue(table.routes().listed().toString().contains("DRAINING"));

@@ -87,7 +87,7 @@ class LeaseTest {
     void a_properties_change_does_not_reach_buffers_made_before() {
         Heap heap = broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "old"));
         Lease lease = broker.allocate(SIZE);
-        broker.table.changed(heap.service(), Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
+        broker.table.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
         assertEquals("camera", lease.heapName());
         assertEquals("old", lease.heapProperties().get(HeapProperties.TYPE));
     }

@@ -27,7 +27,7 @@ class MonitorTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
     private final BrokerParts broker = new BrokerParts();
-    private final Monitor monitor = new Monitor(broker.ledger);
+    private final Monitor monitor = new Monitor(broker.ledger, broker.table);
     private final FakeBundle display = new FakeBundle("org.example.display");
     private final HeapBroker own = broker.clients.getService(display.bundle(), null);
 
@@ -86,6 +86,18 @@ class MonitorTest {
         assertEquals(OptionalLong.of(16384), both.limit());
         assertEquals(Map.of(), both.failures());
         assertEquals(4096, of(monitor.clientsOnHeaps(), "two", "org.example.camera").liveBytes());
+    }
+
+    @Test
+    void a_heap_that_left_is_told_of_for_as_long_as_buffers_of_it_live() {
+        Heap heap = broker.heap("one", new FakeHeap());
+        DmaBuf buffer = own.allocate(PAGE);
+        broker.remove(heap);
+        assertEquals(4096, of(monitor.heaps(), "one", "").liveBytes());
+        buffer.close();
+        broker.reaper.settle();
+        assertEquals(
+                List.of("adopted"), monitor.heaps().stream().map(Charges::heap).toList());
     }
 
     @Test

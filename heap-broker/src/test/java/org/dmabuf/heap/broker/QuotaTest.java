@@ -100,6 +100,45 @@ class QuotaTest {
     }
 
     @Test
+    void a_quota_that_a_heap_announces_holds_where_none_is_configured() {
+        FakeHeap carveout = new FakeHeap();
+        Heap heap = broker.heap("carveout", carveout, Map.of(HeapProperties.QUOTA, 8192L));
+        HeapBroker own = brokerOf(camera);
+        own.allocate(AllocationRequest.of(8192));
+        assertEquals(
+                "heap 'carveout': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 8 KiB are used;"
+                        + " close buffers, or raise heap.quota where the heap is configured, or set quota.heap in"
+                        + " org.dmabuf.heap.broker",
+                refusal(own, PAGE).getMessage());
+
+        rules("carveout=12K", "", "");
+        own.allocate(PAGE);
+        assertTrue(
+                refusal(own, PAGE).getMessage().endsWith("or raise quota.heap in org.dmabuf.heap.broker"),
+                "the configured one goes before");
+        rules("", "", "");
+        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
+
+        broker.table.changed(
+                heap.service(), () -> Map.of(HeapProperties.NAME, "carveout", HeapProperties.QUOTA, 16384L));
+        own.allocate(PAGE);
+        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
+        broker.table.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "carveout"));
+        own.allocate(PAGE);
+        assertEquals(5, carveout.asked().size() + 1, "a heap that is over its quota is not called");
+    }
+
+    @Test
+    void a_heap_that_waits_for_a_name_has_no_say_in_the_quota_of_the_one_that_serves() {
+        Heap first = broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 8192L));
+        broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 0L));
+        HeapBroker own = brokerOf(camera);
+        own.allocate(PAGE).close();
+        broker.remove(first);
+        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno(), "the second serves now, and gives nothing");
+    }
+
+    @Test
     void a_bundles_quota_on_one_heap_leaves_it_the_others_and_the_heap_to_others() {
         broker.heap("one", new FakeHeap(), Map.of(HeapProperties.PRIORITY, 1));
         broker.heap("two", new FakeHeap());

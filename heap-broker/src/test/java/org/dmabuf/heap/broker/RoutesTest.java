@@ -31,6 +31,7 @@ class RoutesTest {
         all.put(HeapProperties.NAME, name);
         try {
             return new Heap(
+                    0,
                     ++services,
                     new FakeHeap(),
                     new Gate(),
@@ -52,6 +53,7 @@ class RoutesTest {
 
     private Heap refused(String name) {
         return new Heap(
+                0,
                 ++services,
                 new FakeHeap(),
                 new Gate(),
@@ -217,6 +219,7 @@ class RoutesTest {
     void a_heap_is_found_by_its_gate_whatever_it_is_called_now() throws Exception {
         Heap camera = heap("camera");
         Heap renamed = new Heap(
+                0,
                 camera.service(),
                 camera.exporter(),
                 camera.gate(),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.carveout;
 
-import java.util.HashMap;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
@@ -47,8 +46,6 @@ import org.slf4j.LoggerFactory;
 public final class CarveoutHeap {
     static final String PID = "org.dmabuf.heap.carveout";
 
-    private static final int NO_ID = -1;
-
     /**
      * What can be configured. A change takes the heap away and brings another: buffers of the old one live on, and its
      * region stays with them until the last is released. Sizes are bytes, or have K, M, G or T behind them.
@@ -70,7 +67,7 @@ public final class CarveoutHeap {
                 description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63, or -1 for none",
                 min = "-1",
                 max = "63")
-        int heap_id() default NO_ID;
+        int heap_id() default -1;
 
         /** {@return {@code heap.priority}: below the system heap's, since who names no heap is not whom it is for} */
         @AttributeDefinition(
@@ -100,6 +97,13 @@ public final class CarveoutHeap {
                 description = "What the books count in, a power of two; each granule takes 16 bytes of Java's heap."
                         + " Empty: pages of 4K")
         String granule() default "";
+
+        /** {@return bytes of the region that may be out at a time; empty for all of it} */
+        @AttributeDefinition(
+                name = "Quota",
+                description = "How much of the region may be out at a time, with what is quarantined; the broker's"
+                        + " quota.heap goes before it. Empty: all of it")
+        String quota() default "";
 
         /** {@return what an exported buffer is} */
         @AttributeDefinition(
@@ -141,17 +145,16 @@ public final class CarveoutHeap {
         HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "carveout");
         String name = settings.heap();
         RegionLayout layout = layout(config, settings);
+        settings.unread(Config.class).forEach(log::warn);
+        Map<String, Object> announced = settings.announcement("carveout", config::heap_id, config::heap_priority);
+        if (!config.quota().isBlank()) {
+            announced.put(HeapProperties.QUOTA, settings.bytes("quota", config.quota()));
+        }
         source = RegionSource.open(name, layout, syscalls, Headroom.machine());
         if (!source.passedOver().isEmpty()) {
             log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
         }
-        Map<String, Object> announced = new HashMap<>(source.properties());
-        announced.put(HeapProperties.NAME, name);
-        if (config.heap_id() != NO_ID) {
-            announced.put(HeapProperties.ID, config.heap_id());
-        }
-        announced.put(HeapProperties.TYPE, "carveout");
-        announced.put(HeapProperties.PRIORITY, config.heap_priority());
+        announced.putAll(source.properties());
         registration = register(context, announced);
         log.info(
                 "heap '{}' has {} on pages of {}, and exports {}",

@@ -141,4 +141,16 @@ class CarveoutHeapTest {
         old.release();
         fresh.release();
     }
+
+    @Test
+    void a_quota_is_announced_and_one_that_is_none_is_told() {
+        Map<String, ?> set = Map.of("size", "1M", "exports", "memfd", "quota", "512K");
+        assertEquals(512L << 10, announced(set).properties().get("heap.quota"));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> announced(Map.of("size", "1M", "quota", "half")));
+        assertEquals(
+                "heap 'camera': quota = half in org.dmabuf.heap.carveout~camera is none; set it to bytes, or a number"
+                        + " with K, M, G or T: 256M",
+                refusal.getMessage());
+    }
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.cma;
 
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.LazyRegionLayout;
@@ -45,8 +43,6 @@ import org.slf4j.LoggerFactory;
 public final class CmaHeap {
     static final String PID = "org.dmabuf.heap.cma";
 
-    private static final int NO_ID = -1;
-
     /**
      * What can be configured. A change takes the heap away and brings another; buffers of the old one live on. Sizes
      * are bytes, or have K, M, G or T behind them.
@@ -68,7 +64,7 @@ public final class CmaHeap {
                 description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63, or -1 for none",
                 min = "-1",
                 max = "63")
-        int heap_id() default NO_ID;
+        int heap_id() default -1;
 
         /** {@return {@code heap.priority}: below the others but the secure heap's: contiguous memory is scarce} */
         @AttributeDefinition(
@@ -140,18 +136,13 @@ public final class CmaHeap {
 
     CmaHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "cma");
-        String name = settings.heap();
+        settings.unread(Config.class).forEach(log::warn);
+        Map<String, Object> announced = settings.announcement("cma", config::heap_id, config::heap_priority);
         Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
                 .choose(config.backend(), HeapSettings.words(config.nodes()), layout(config, settings));
-        log.info("heap '{}' {}", name, choice.told());
+        log.info("heap '{}' {}", settings.heap(), choice.told());
         source = choice.source();
-        Map<String, Object> announced = new HashMap<>(choice.properties());
-        announced.put(HeapProperties.NAME, name);
-        if (config.heap_id() != NO_ID) {
-            announced.put(HeapProperties.ID, config.heap_id());
-        }
-        announced.put(HeapProperties.TYPE, "cma");
-        announced.put(HeapProperties.PRIORITY, config.heap_priority());
+        announced.putAll(choice.properties());
         registration = register(context, announced);
     }
 

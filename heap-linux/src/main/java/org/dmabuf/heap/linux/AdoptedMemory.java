@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.LongConsumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -48,12 +49,13 @@ public final class AdoptedMemory implements HeapBuffer {
      * @param headroom must have room for the pages of a memfd that its maker has not touched: they are made when they
      *     are mapped, and asked for again then
      * @param descriptor this object's when the call returns, the caller's when it throws
-     * @return the memory
+     * @param claim is given the bytes that are about to be adopted; what it throws refuses them
+     * @return the memory; what its sender adds to it from now on is no part of it
      * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
      *     taken away, {@link Errno#EACCES} for what cannot be read, {@link Errno#EINVAL} for no bytes,
      *     {@link Errno#ENOMEM} for more than the machine has
      */
-    public static AdoptedMemory adopt(Syscalls syscalls, Headroom headroom, OwnedFd descriptor) {
+    public static AdoptedMemory adopt(Syscalls syscalls, Headroom headroom, OwnedFd descriptor, LongConsumer claim) {
         int fd = descriptor.fd();
         boolean dmaBuf = requireSafe(syscalls, fd);
         long size = dmaBuf ? require("lseek", syscalls.seekEnd(fd)) : require("statx", syscalls.size(fd));
@@ -65,6 +67,7 @@ public final class AdoptedMemory implements HeapBuffer {
             headroom.reserve("adopted", missing);
             headroom.settle(missing);
         }
+        claim.accept(size);
         return new AdoptedMemory(syscalls, headroom, new Fd(syscalls, descriptor.detach()), dmaBuf, size);
     }
 

@@ -2,38 +2,42 @@
 package org.dmabuf.heap.linux;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 
 /**
  * Reads the settings of one heap. What cannot be understood is refused with {@link Errno#EINVAL} and a sentence that
  * names the heap, the setting, its value, the configuration that has it, and what would be right. Immutable.
  */
 public final class HeapSettings {
+    private static final int NO_ID = -1;
+    /** What Configuration Admin, Declarative Services and File Install add of their own. */
+    private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
+
     private final String heap;
     private final String pid;
+    private final Map<String, ?> properties;
 
-    /**
-     * Settings of one configuration.
-     *
-     * @param heap name of the heap
-     * @param pid name of the configuration
-     */
-    public HeapSettings(String heap, String pid) {
+    private HeapSettings(String heap, String pid, Map<String, ?> properties) {
         this.heap = heap;
         this.pid = pid;
+        this.properties = properties;
     }
 
     /**
-     * Settings of one of the configurations of a factory, whose heap has the configuration's name unless another is
-     * configured.
+     * Settings of a configuration. The heap of one of a factory has its name unless another is configured.
      *
-     * @param factory name of the factory, and of the configuration where there is one only
+     * @param factory name of the configuration, or of the factory that it is of
      * @param properties of the configuration, as the component got them
      * @param name as configured, or empty
      * @param otherwise the heap's name where neither tells one
@@ -42,7 +46,8 @@ public final class HeapSettings {
     public static HeapSettings of(String factory, Map<String, ?> properties, String name, String otherwise) {
         String pid = properties.get("service.pid") instanceof String own ? own : factory;
         int tilde = pid.indexOf('~');
-        return new HeapSettings(!name.isEmpty() ? name : tilde < 0 ? otherwise : pid.substring(tilde + 1), pid);
+        String heap = !name.isEmpty() ? name : tilde < 0 ? otherwise : pid.substring(tilde + 1);
+        return new HeapSettings(heap, pid, properties);
     }
 
     /** {@return the heap's name} */
@@ -58,6 +63,73 @@ public final class HeapSettings {
      */
     public String place(String setting) {
         return setting + " in " + pid;
+    }
+
+    /**
+     * What every heap announces that is configured, and to which it adds what is true of its memory.
+     *
+     * @param type the kind of heap
+     * @param id bit in a mask of heaps, or -1 for none: the setting {@code heap.id}
+     * @param priority the setting {@code heap.priority}
+     * @return properties for a service, which are the caller's
+     * @throws HeapException for a setting that is no number
+     */
+    public Map<String, Object> announcement(String type, IntSupplier id, IntSupplier priority) {
+        Map<String, Object> announced = new HashMap<>();
+        announced.put(HeapProperties.NAME, heap);
+        announced.put(HeapProperties.TYPE, type);
+        announced.put(HeapProperties.PRIORITY, number(HeapProperties.PRIORITY, priority));
+        int bit = number(HeapProperties.ID, id);
+        if (bit != NO_ID) {
+            announced.put(HeapProperties.ID, bit);
+        }
+        return announced;
+    }
+
+    /**
+     * Reads a whole number. Declarative Services converts it when it is asked for it, and fails then.
+     *
+     * @param setting its name
+     * @param value asks for it
+     * @return the number
+     * @throws HeapException when the configuration has none there
+     */
+    public int number(String setting, IntSupplier value) {
+        try {
+            return value.getAsInt();
+        } catch (RuntimeException e) {
+            throw wrong(setting, String.valueOf(properties.get(setting)), "a whole number");
+        }
+    }
+
+    /**
+     * Finds what is in the configuration and nobody reads, as when a letter is wrong.
+     *
+     * @param settings the annotation whose methods are the settings
+     * @return a sentence for each, for the log
+     */
+    public List<String> unread(Class<?> settings) {
+        return unread(pid, properties, settings);
+    }
+
+    /**
+     * As {@link #unread(Class)}, of a configuration that is not a heap's.
+     *
+     * @param pid name of the configuration
+     * @param properties of the configuration, as the component got them
+     * @param settings the annotation whose methods are the settings
+     * @return a sentence for each, for the log
+     */
+    public static List<String> unread(String pid, Map<String, ?> properties, Class<?> settings) {
+        Set<String> read = Arrays.stream(settings.getDeclaredMethods())
+                .map(method -> method.getName().replace('_', '.')) // as Declarative Services does
+                .collect(Collectors.toCollection(TreeSet::new));
+        return properties.keySet().stream()
+                .filter(key -> !read.contains(key) && FRAMEWORK.stream().noneMatch(key::startsWith))
+                .sorted()
+                .map(key -> "configuration " + pid + ": '" + key + "' is no setting, and nobody reads it; there are: "
+                        + String.join(", ", read))
+                .toList();
     }
 
     /**

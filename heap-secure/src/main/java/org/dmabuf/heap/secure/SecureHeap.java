@@ -2,7 +2,6 @@
 package org.dmabuf.heap.secure;
 
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -53,11 +52,11 @@ public final class SecureHeap {
                 description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'")
         String heap_name() default "secure";
 
-        /** {@return {@code heap.id}, unique among heaps} */
+        /** {@return {@code heap.id}, unique among heaps; -1 for none} */
         @AttributeDefinition(
                 name = "Id",
-                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63",
-                min = "0",
+                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63, or -1 for none",
+                min = "-1",
                 max = "63")
         int heap_id() default 3;
 
@@ -116,17 +115,21 @@ public final class SecureHeap {
      *
      * @param context registers the service
      * @param config name, id, priority, who may have descriptors, and whether the gateway may look
+     * @param properties the configuration's own
      * @throws HeapException when the configuration cannot be, what it names is not there, or the machine is short of
      *     something at the moment; nothing is registered then
      */
     @Activate
-    public SecureHeap(BundleContext context, Config config) {
-        this(context, config, Syscalls.linux(), LoggerFactory.getLogger(SecureHeap.class));
+    public SecureHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(SecureHeap.class));
     }
 
-    SecureHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
-        String name = config.heap_name();
-        HeapSettings settings = new HeapSettings(name, PID);
+    SecureHeap(
+            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "secure");
+        String name = settings.heap();
+        settings.unread(Config.class).forEach(log::warn);
+        Map<String, Object> announced = settings.announcement("secure", config::heap_id, config::heap_priority);
         List<Integer> peers = new Users(name, PASSWD).ids(config.heap_peers());
         Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
                 .choose(config.backend(), HeapSettings.words(config.nodes()), config.heap_mappable());
@@ -135,14 +138,10 @@ public final class SecureHeap {
         } else if (!choice.passedOver().isEmpty()) {
             log.info("heap '{}' only emulates protected memory, since {}", name, choice.passedOver());
         }
-        Map<String, Object> properties = new HashMap<>(choice.properties());
-        properties.put(HeapProperties.NAME, name);
-        properties.put(HeapProperties.ID, config.heap_id());
-        properties.put(HeapProperties.TYPE, "secure");
-        properties.put(HeapProperties.PRIORITY, config.heap_priority());
-        properties.put(HeapProperties.PEERS, peers);
-        properties.put(HeapProperties.RESTRICTED, true);
-        announcement = choice.source().map(source -> announce(context, source, properties));
+        announced.putAll(choice.properties());
+        announced.put(HeapProperties.PEERS, peers);
+        announced.put(HeapProperties.RESTRICTED, true);
+        announcement = choice.source().map(source -> announce(context, source, announced));
     }
 
     private static Announcement announce(BundleContext context, MemorySource source, Map<String, Object> properties) {

@@ -50,7 +50,7 @@ class BackendTest {
     }
 
     private SecureHeap start(Syscalls kernel, Map<String, ?> set) {
-        return new SecureHeap(announced.context(), Announced.config(set), kernel, log);
+        return new SecureHeap(announced.context(), Announced.config(set), Map.of(), kernel, log);
     }
 
     private Map<String, Object> properties() {
@@ -83,7 +83,7 @@ class BackendTest {
         Announced made = new Announced();
         SecureHeap heap = new SecureHeap(
                 made.context(),
-                Announced.config(Map.of()),
+                Announced.config(Map.of()), Map.of(),
                 kernel(true, Errno.ENOENT, "protected,secure-video"),
                 log);
         Announced.Heap service = made.heaps.getFirst();

@@ -37,7 +37,7 @@ final class SecretMemory {
     static Announced.Heap heap(Map<String, ?> set) {
         assumeThatTheKernelHasIt();
         Announced announced = new Announced();
-        new SecureHeap(announced.context(), Announced.config(set), Syscalls.linux(), NOPLogger.NOP_LOGGER);
+        new SecureHeap(announced.context(), Announced.config(set), Map.of(), Syscalls.linux(), NOPLogger.NOP_LOGGER);
         return announced.heaps.getFirst();
     }
 }

@@ -35,7 +35,7 @@ class SecureHeapTest {
     }
 
     private Announced.Heap announced(Map<String, ?> set) {
-        new SecureHeap(announced.context(), Announced.config(set), Syscalls.linux(), LOG);
+        new SecureHeap(announced.context(), Announced.config(set), Map.of(), Syscalls.linux(), LOG);
         return announced.heaps.getLast();
     }
 
@@ -97,7 +97,11 @@ class SecureHeapTest {
         HeapException refusal = assertThrows(
                 HeapException.class,
                 () -> new SecureHeap(
-                        announced.context(), Announced.config(Map.of("backend", "memfd_secret")), kernel, LOG));
+                        announced.context(),
+                        Announced.config(Map.of("backend", "memfd_secret")),
+                        Map.of(),
+                        kernel,
+                        LOG));
         assertEquals(expected, refusal.errno());
         assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
@@ -108,7 +112,7 @@ class SecureHeapTest {
     @CsvSource({"mmap, EAGAIN", "mmap, ENOMEM", "open, EMFILE", "close, EINTR"})
     void a_fault_at_an_allocation_costs_nothing_and_the_heap_serves_again(String call, Errno errno) {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        new SecureHeap(announced.context(), Announced.config(Map.of("backend", "memfd_secret")), kernel, LOG);
+        new SecureHeap(announced.context(), Announced.config(Map.of("backend", "memfd_secret")), Map.of(), kernel, LOG);
         HeapExporter heap = announced.heaps.getFirst().exporter();
         ProcessState before = ProcessState.now();
         kernel.failNext(call, 1, errno);
@@ -125,7 +129,7 @@ class SecureHeapTest {
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
         SecureHeap heap = new SecureHeap(
-                announced.context(), Announced.config(Map.of("heap_mappable", true)), Syscalls.linux(), LOG);
+                announced.context(), Announced.config(Map.of("heap_mappable", true)), Map.of(), Syscalls.linux(), LOG);
         HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
         heap.withdraw();
         assertEquals(List.of(), announced.heaps);

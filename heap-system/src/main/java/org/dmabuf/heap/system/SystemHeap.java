@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.system;
 
-import java.util.HashMap;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.MemorySource;
@@ -51,11 +49,11 @@ public final class SystemHeap {
                 description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'")
         String heap_name() default "system";
 
-        /** {@return {@code heap.id}, unique among heaps} */
+        /** {@return {@code heap.id}, unique among heaps; -1 for none} */
         @AttributeDefinition(
                 name = "Id",
-                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63",
-                min = "0",
+                description = "The heap's bit in a mask of heaps, unique among heaps: 0 to 63, or -1 for none",
+                min = "-1",
                 max = "63")
         int heap_id() default 0;
 
@@ -106,28 +104,28 @@ public final class SystemHeap {
      *
      * @param context registers the service
      * @param config name, id, priority, back end and pools
+     * @param properties the configuration's own
      * @throws HeapException when this kernel gives no memory this way; nothing is registered then
      */
     @Activate
-    public SystemHeap(BundleContext context, Config config) {
-        this(context, config, Syscalls.linux(), LoggerFactory.getLogger(SystemHeap.class));
+    public SystemHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(SystemHeap.class));
     }
 
-    SystemHeap(BundleContext context, Config config, Syscalls syscalls, Logger log) {
+    SystemHeap(
+            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         Headroom headroom = Headroom.machine();
-        HeapSettings settings = new HeapSettings(config.heap_name(), PID);
+        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "system");
+        settings.unread(Config.class).forEach(log::warn);
+        Map<String, Object> announced = settings.announcement("system", config::heap_id, config::heap_priority);
         PoolBudget budget = new Pools(settings).budget(config);
         Backend.Choice choice = Backend.choose(config.backend(), settings, syscalls, headroom);
         if (!choice.passedOver().isEmpty()) {
             log.info("heap '{}' has its memory from {}", config.heap_name(), choice.told());
         }
         source = pooled(choice.source(), config.heap_name(), syscalls, headroom, budget);
-        Map<String, Object> properties = new HashMap<>(source.properties());
-        properties.put(HeapProperties.NAME, config.heap_name());
-        properties.put(HeapProperties.ID, config.heap_id());
-        properties.put(HeapProperties.TYPE, "system");
-        properties.put(HeapProperties.PRIORITY, config.heap_priority());
-        registration = register(context, properties);
+        announced.putAll(source.properties());
+        registration = register(context, announced);
     }
 
     private static MemorySource pooled(

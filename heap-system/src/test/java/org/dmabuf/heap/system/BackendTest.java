@@ -9,6 +9,7 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -44,7 +45,7 @@ class BackendTest {
     }
 
     private SystemHeap start(String backend) {
-        return new SystemHeap(announced.context(), Announced.config("main", 0, 0, backend), kernel, log);
+        return new SystemHeap(announced.context(), Announced.config("main", 0, 0, backend), Map.of(), kernel, log);
     }
 
     private Object announces(String property) {
@@ -166,7 +167,7 @@ class BackendTest {
         assertThrows(
                 IllegalStateException.class,
                 () -> new SystemHeap(
-                        Announced.stopped(), Announced.config("main", 0, 0, "dma-heap"), kernel, log));
+                        Announced.stopped(), Announced.config("main", 0, 0, "dma-heap"), Map.of(), kernel, log));
     }
 
     @Test
@@ -178,5 +179,22 @@ class BackendTest {
         assertEquals(closes + 1, kernel.count("close"));
         assertTrue(buffer.descriptor() >= 0);
         buffer.release();
+    }
+
+    @Test
+    void a_setting_that_is_none_is_told_in_the_log() {
+        new SystemHeap(
+                        announced.context(),
+                        Announced.config("main", 0, 0, "dma-heap"),
+                        Map.of("back.end", "memfd", "backend", "dma-heap"),
+                        kernel,
+                        log)
+                .withdraw();
+        assertEquals(1, logged.size(), logged::toString);
+        assertTrue(
+                logged.getFirst()
+                        .startsWith("warn [configuration org.dmabuf.heap.system: 'back.end' is no setting, and nobody"
+                                + " reads it; there are: backend, heap.id"),
+                logged::getFirst);
     }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -36,7 +37,7 @@ class PoolsTest {
                 0, ((String[]) SystemHeap.Config.class.getMethod("pool_prewarm").getDefaultValue()).length);
         assertEquals("0", SystemHeap.Config.class.getMethod("pool_recycle").getDefaultValue());
         assertEquals(60, SystemHeap.Config.class.getMethod("pool_idle_s").getDefaultValue());
-        SystemHeap heap = new SystemHeap(announced.context(), config("", "0"));
+        SystemHeap heap = new SystemHeap(announced.context(), config("", "0"), Map.of());
         assertEquals(List.of(), announced.heaps.getFirst().exporter().usage().pools());
         assertFalse(keeps());
         heap.withdraw();
@@ -45,7 +46,7 @@ class PoolsTest {
     @Test
     void a_heap_with_pools_that_is_withdrawn_leaves_nothing_but_the_buffers_that_are_out() {
         ProcessState before = ProcessState.now();
-        SystemHeap heap = new SystemHeap(announced.context(), config("64K=4 1M=2", "1M"));
+        SystemHeap heap = new SystemHeap(announced.context(), config("64K=4 1M=2", "1M"), Map.of());
         HeapExporter exporter = announced.heaps.getFirst().exporter();
         HeapBuffer exported = exporter.allocate(ContractRequest.of(64 << 10));
         HeapBuffer recycled = exporter.allocate(ContractRequest.of(64 << 10).exportable(false));
@@ -73,8 +74,9 @@ class PoolsTest {
             })
     void a_setting_that_is_none_is_told_and_nothing_is_registered(String prewarm, String recycle, String sentence) {
         ProcessState before = ProcessState.now();
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> new SystemHeap(announced.context(), config(prewarm, recycle)));
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> new SystemHeap(announced.context(), config(prewarm, recycle), Map.of()));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
         assertEquals(List.of(), announced.heaps);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.system;
 
+import java.util.Map;
 import java.util.stream.Stream;
 import org.dmabuf.heap.tck.HeapContract;
 import org.junit.jupiter.api.AfterEach;
@@ -20,7 +21,7 @@ class SystemHeapContractTest {
     @TestFactory
     Stream<DynamicTest> the_system_heap_keeps_the_contract() {
         Announced announced = new Announced();
-        heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
         return contract(announced.heaps.getFirst());
     }
 
@@ -30,7 +31,7 @@ class SystemHeapContractTest {
         Announced announced = new Announced();
         heap = new SystemHeap(
                 announced.context(),
-                Announced.config("system", 0, 0, "memfd", "4K=8 16K=8 64K=8 1M=4", "16M"));
+                Announced.config("system", 0, 0, "memfd", "4K=8 16K=8 64K=8 1M=4", "16M"), Map.of());
         return contract(announced.heaps.getFirst());
     }
 

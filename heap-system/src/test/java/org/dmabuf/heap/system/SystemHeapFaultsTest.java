@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -64,7 +65,7 @@ class SystemHeapFaultsTest {
     @BeforeEach
     void a_heap_that_is_announced() {
         Announced announced = new Announced();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG);
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG);
         heap = announced.heaps.getFirst().exporter();
         pieces.clear();
         before = ProcessState.now();

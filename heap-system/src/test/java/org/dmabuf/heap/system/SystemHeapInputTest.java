@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
+import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -43,7 +44,7 @@ class SystemHeapInputTest {
     @BeforeEach
     void a_heap_that_is_announced() {
         Announced announced = new Announced();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG);
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG);
         heap = announced.heaps.getFirst().exporter();
         memfds = kernel.count("memfdCreate");
         before = ProcessState.now();

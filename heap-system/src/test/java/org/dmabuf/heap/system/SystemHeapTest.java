@@ -25,7 +25,7 @@ class SystemHeapTest {
 
     @Test
     void the_heap_announces_itself_with_all_that_is_true_of_its_memory() {
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
         assertEquals(
                 Map.ofEntries(
                         Map.entry("heap.name", "system"),
@@ -42,7 +42,7 @@ class SystemHeapTest {
 
     @Test
     void name_id_and_priority_are_the_configured_ones() {
-        new SystemHeap(announced.context(), Announced.config("spare", 63, -5));
+        new SystemHeap(announced.context(), Announced.config("spare", 63, -5), Map.of());
         Map<String, Object> properties = announced.heaps.getFirst().properties();
         assertEquals("spare", properties.get("heap.name"));
         assertEquals(63, properties.get("heap.id"));
@@ -68,7 +68,8 @@ class SystemHeapTest {
         kernel.fail("memfdCreate", Errno.ENOSYS);
         HeapException refusal = assertThrows(
                 HeapException.class,
-                () -> new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG));
+                () -> new SystemHeap(
+                        announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG));
         assertEquals(Errno.ENOSYS, refusal.errno());
         assertTrue(refusal.getMessage().contains("this kernel is too old"), refusal.getMessage());
         assertEquals(List.of(), announced.heaps);
@@ -81,7 +82,7 @@ class SystemHeapTest {
         // The first two seal the size; the third is F_SEAL_FUTURE_WRITE.
         kernel.failOn("fcntl", 3, Errno.EINVAL);
         ProcessState before = ProcessState.now();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), kernel, Announced.NO_LOG);
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG);
         before.assertNothingLeft();
         assertEquals(false, announced.heaps.getFirst().properties().get("heap.export.readonly"));
         announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1)).release();
@@ -90,13 +91,13 @@ class SystemHeapTest {
     @Test
     void trying_the_kernel_leaves_nothing_behind() {
         ProcessState before = ProcessState.now();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
         before.assertNothingLeft();
     }
 
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
-        SystemHeap heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        SystemHeap heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
         HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
         heap.withdraw();
         assertEquals(List.of(), announced.heaps);
@@ -109,7 +110,7 @@ class SystemHeapTest {
 
     @Test
     void the_usage_tells_what_the_machine_has_left() {
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0));
+        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
         assertTrue(announced.heaps.getFirst().exporter().usage().free().orElseThrow() > 0);
     }
 }
