@@ -3,15 +3,12 @@ package org.dmabuf.heap.broker;
 
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.Set;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.AdoptedMemory;
-import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.Syscalls;
 
@@ -121,17 +118,7 @@ final class Adoption {
     }
 
     private static HeapDescription description(Map<String, Object> properties) {
-        return new HeapDescription(
-                NAME,
-                OptionalInt.empty(),
-                0,
-                Bytes.PAGE,
-                false,
-                Tally.UNLIMITED,
-                false,
-                Set.of(),
-                properties,
-                BrokerComponent.PID);
+        return HeapDescription.named(NAME, properties, BrokerComponent.PID);
     }
 
     Account account() {

@@ -132,8 +132,17 @@ record HeapDescription(
     /** Describes a heap that was refused, for listings. */
     static HeapDescription refused(String label, Map<String, ?> properties, String bundle) {
         Object name = properties.get(HeapProperties.NAME);
+        return named(name instanceof String text && !text.isEmpty() ? text : label, plain(properties), bundle);
+    }
+
+    /**
+     * Describes what has a name and is asked for nothing.
+     *
+     * @param properties of plain types, for listings
+     */
+    static HeapDescription named(String name, Map<String, Object> properties, String bundle) {
         return new HeapDescription(
-                name instanceof String text && !text.isEmpty() ? text : label,
+                name,
                 OptionalInt.empty(),
                 0,
                 USUAL_ALIGNMENT,
@@ -141,7 +150,7 @@ record HeapDescription(
                 Tally.UNLIMITED,
                 false,
                 Set.of(),
-                plain(properties),
+                properties,
                 bundle);
     }
 

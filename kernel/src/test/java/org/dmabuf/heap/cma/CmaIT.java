@@ -221,6 +221,20 @@ class CmaIT {
         assertTrue(info.contains("exp_name:\t" + node), info.toString());
     }
 
+    @Test
+    void one_that_is_full_is_announced_and_serves_when_memory_comes_back() {
+        Form holder = start(Maker.KERNEL);
+        fill(holder, MIB);
+        fill(holder, PAGE);
+        Form late = start(Maker.KERNEL);
+        assertEquals(holder.announced(), late.announced());
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> late.exporter().allocate(ContractRequest.of(PAGE)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        held.removeFirst().release();
+        hold(late, MIB);
+    }
+
     @TestFactory
     Stream<DynamicTest> the_kernels_contiguous_heap_keeps_the_contract() {
         return contract(start(Maker.KERNEL)).cases().stream()

@@ -5,8 +5,6 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Descriptors;
@@ -22,16 +20,8 @@ import org.osgi.framework.ServiceRegistration;
  */
 final class Parts {
     private static final Descriptors DESCRIPTORS = new Descriptors(Syscalls.linux());
-    private static final HeapDescription DESCRIPTION = new HeapDescription(
-            "stress",
-            OptionalInt.empty(),
-            0,
-            4096,
-            false,
-            false,
-            Set.of(),
-            Map.of(HeapProperties.NAME, "stress"),
-            "stress");
+    private static final HeapDescription DESCRIPTION =
+            HeapDescription.named("stress", Map.of(HeapProperties.NAME, "stress"), "stress");
     private static final ServiceRegistration<?> REGISTRATION =
             proxy(ServiceRegistration.class, (self, method, arguments) -> null);
     private static final BundleContext CONTEXT = proxy(
