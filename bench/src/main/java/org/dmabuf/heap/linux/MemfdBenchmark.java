@@ -2,8 +2,6 @@
 package org.dmabuf.heap.linux;
 
 import java.util.concurrent.TimeUnit;
-import org.dmabuf.heap.Access;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -30,38 +28,6 @@ public class MemfdBenchmark {
 
     private final MemfdSource source = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
 
-    private final HeapRequest request = new HeapRequest() {
-        @Override
-        public long size() {
-            return size;
-        }
-
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public boolean exportable() {
-            return true;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    };
-
     @Benchmark
     @OperationsPerInvocation(Twin.TIMES)
     public void inC() {
@@ -72,7 +38,7 @@ public class MemfdBenchmark {
     @OperationsPerInvocation(Twin.TIMES)
     public void inJava() {
         for (int i = 0; i < Twin.TIMES; i++) {
-            source.allocate(request).release();
+            source.allocate(new PlainRequest(size, true)).release();
         }
     }
 }

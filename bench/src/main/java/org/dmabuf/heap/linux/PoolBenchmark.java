@@ -36,7 +36,7 @@ public class PoolBenchmark {
     private MemorySource source;
     private HeapBuffer twin;
     private MemorySegment kept;
-    private PoolRequest request;
+    private PlainRequest request;
 
     @Setup
     public void open() {
@@ -44,7 +44,7 @@ public class PoolBenchmark {
         MemfdSource memfds = MemfdSource.open("memfd", Syscalls.linux(), headroom);
         source = PooledSource.over(
                 memfds, "memfd", Syscalls.linux(), headroom, PoolBudget.none().recycled(2 * size));
-        request = new PoolRequest(size, false);
+        request = new PlainRequest(size, false);
         twin = memfds.allocate(request);
         kept = twin.map(Access.READ_WRITE);
     }

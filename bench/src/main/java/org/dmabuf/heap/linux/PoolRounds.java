@@ -132,7 +132,7 @@ public final class PoolRounds {
         for (int series = 0; series < SERIES; series++) {
             MemfdSource memfds = memfds();
             try (MemorySource pool = open(memfds, PoolBudget.none().recycled(2 * size))) {
-                PoolRequest request = new PoolRequest(size, false);
+                PlainRequest request = new PlainRequest(size, false);
                 // Both clear the same memory, which stays the pool's.
                 HeapBuffer first = pool.allocate(request);
                 MemorySegment kept = first.map(Access.READ_WRITE);
@@ -164,7 +164,7 @@ public final class PoolRounds {
                 judged(ratios(inJava, inC), MOST_OVER_MEMSET));
     }
 
-    private static long life(MemorySource source, PoolRequest request) {
+    private static long life(MemorySource source, PlainRequest request) {
         HeapBuffer buffer = source.allocate(request);
         MemorySegment mapping = buffer.map(Access.READ_WRITE);
         long address = mapping.address();
@@ -257,7 +257,7 @@ public final class PoolRounds {
         long before = -1;
         for (long ready; (ready = pool.usage().pools().getFirst().bytes()) < POOL * size; before = ready) {
             if (ready == before) {
-                life(pool, new PoolRequest(size, true));
+                life(pool, new PlainRequest(size, true));
                 gone++;
             }
             LockSupport.parkNanos(20_000_000);
@@ -267,7 +267,7 @@ public final class PoolRounds {
 
     /** Adds the time of each request until its memory is mapped. Each buffer is closed when so many are in use. */
     private static void lives(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
-        PoolRequest request = new PoolRequest(size, true);
+        PlainRequest request = new PlainRequest(size, true);
         HeapBuffer[] buffers = new HeapBuffer[inUse];
         MemorySegment[] mappings = new MemorySegment[inUse];
         for (int i = 0; i < lives + inUse - 1; i++) {
@@ -312,7 +312,7 @@ public final class PoolRounds {
     }
 
     private static void burst(MemorySource source, long size, List<Long> into) {
-        PoolRequest request = new PoolRequest(size, true);
+        PlainRequest request = new PlainRequest(size, true);
         HeapBuffer[] buffers = new HeapBuffer[2 * POOL];
         MemorySegment[] mappings = new MemorySegment[buffers.length];
         for (int i = 0; i < buffers.length; i++) {

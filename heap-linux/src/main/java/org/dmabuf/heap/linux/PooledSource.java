@@ -31,29 +31,6 @@ public final class PooledSource implements MemorySource {
     /** How long a close waits for the buffer that is being made. */
     private static final long PATIENCE_MILLIS = 2000;
 
-    /** What the pools ask the source for. */
-    private record Wanted(long size, boolean exportable) implements HeapRequest {
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    }
-
     private final MemorySource source;
     private final String heap;
     private final Syscalls syscalls;
@@ -171,7 +148,7 @@ public final class PooledSource implements MemorySource {
     private HeapBuffer recycled(long size) {
         PooledMemory memory = recycled.take(size);
         if (memory == null) {
-            Wanted wanted = new Wanted(size, false);
+            PlainRequest wanted = new PlainRequest(size, false);
             memory = retrying(size, () -> PooledMemory.make(source, heap, wanted));
         }
         return PooledBuffer.recycled(memory, recycled);
@@ -298,7 +275,7 @@ public final class PooledSource implements MemorySource {
             return false; // pools keep no more than they leave
         }
         try {
-            prewarmed.put(PooledMemory.make(source, heap, new Wanted(size, true)));
+            prewarmed.put(PooledMemory.make(source, heap, new PlainRequest(size, true)));
             failing = false;
             return true;
         } catch (RuntimeException | Error e) { // a thread that ended would leave the pool empty for good

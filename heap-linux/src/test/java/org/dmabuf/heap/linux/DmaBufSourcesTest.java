@@ -11,10 +11,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,28 +30,6 @@ class DmaBufSourcesTest {
             new Headroom(() -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
 
     private final List<UdmabufSource> opened = new ArrayList<>();
-
-    private record Request(long size, boolean exportable) implements HeapRequest {
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    }
 
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "/dev/null", "../null", "a/b", "..", "a..b"})

@@ -18,7 +18,6 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,29 +48,12 @@ class LazyRegionSourceTest {
             kernel,
             headroom);
 
-    private record Request(long size, long alignment, boolean exportable) implements HeapRequest {
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    }
-
     private HeapBuffer range(long size) {
-        return source.allocate(new Request(size, 1, false));
+        return source.allocate(new Request(size, false));
     }
 
     private HeapBuffer exportable(long size) {
-        return source.allocate(new Request(size, 1, true));
+        return source.allocate(new Request(size, true));
     }
 
     private long offset(HeapBuffer buffer) {
@@ -120,7 +102,7 @@ class LazyRegionSourceTest {
         assertEquals(512 * K, source.usage().largestFree().orElseThrow());
         for (boolean exportable : new boolean[] {false, true}) {
             HeapException refusal = assertThrows(
-                    HeapException.class, () -> source.allocate(new Request(MIB, 1, exportable)));
+                    HeapException.class, () -> source.allocate(new Request(MIB, exportable)));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
                     "heap 'camera': 1 MiB in one piece, aligned to 1 MiB, do not fit: 8 MiB free, largest run 512 KiB;"
@@ -209,7 +191,7 @@ class LazyRegionSourceTest {
         clock.addAndGet(51_000_000);
         for (boolean exportable : new boolean[] {false, true}) {
             HeapException refusal = assertThrows(
-                    HeapException.class, () -> source.allocate(new Request(2 * MIB, 1, exportable)));
+                    HeapException.class, () -> source.allocate(new Request(2 * MIB, exportable)));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(refusal.getMessage().contains("a machine made up"), refusal.getMessage());
             assertEquals(SIZE, free());

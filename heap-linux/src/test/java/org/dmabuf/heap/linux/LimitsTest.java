@@ -13,7 +13,6 @@ import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -112,19 +111,7 @@ class LimitsTest {
 
     /** What those processes do. */
     static final class AtTheLimit {
-        private record Request(long size, boolean exportable, Access exports, String name) implements HeapRequest {
-            @Override
-            public long alignment() {
-                return 1;
-            }
-
-            @Override
-            public long heapFlags() {
-                return 0;
-            }
-        }
-
-        private static final Request PLAIN = new Request(Bytes.PAGE, true, Access.READ_WRITE, "");
+        private static final Request PLAIN = new Request(Bytes.PAGE);
 
         private final MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
         private final List<HeapBuffer> held = new ArrayList<>();
@@ -161,7 +148,7 @@ class LimitsTest {
 
         private void refusedPage() {
             try {
-                source.allocate(new Request(Bytes.PAGE, true, Access.READ_WRITE, "too long ".repeat(100)));
+                source.allocate(new Request(Bytes.PAGE, 1, 0, true, Access.READ_WRITE, "too long ".repeat(100)));
             } catch (HeapException e) {
                 told(e);
             }
@@ -170,7 +157,7 @@ class LimitsTest {
         private void mappings() {
             MemorySource pooled = PooledSource.over(
                     source, "system", Syscalls.linux(), Headroom.machine(), PoolBudget.none().recycled(Bytes.PAGE));
-            pooled.allocate(new Request(Bytes.PAGE, false, Access.READ_WRITE, "")).release();
+            pooled.allocate(new Request(Bytes.PAGE, false)).release();
             pooled.trim(Long.MAX_VALUE);
             refusedPage();
             HeapBuffer page = source.allocate(PLAIN);
@@ -190,8 +177,8 @@ class LimitsTest {
                 told.add(told(e));
             }
             for (Request needsMapping : List.of(
-                    new Request(Bytes.PAGE, true, Access.READ, ""),
-                    new Request(Bytes.PAGE, false, Access.READ_WRITE, ""))) {
+                    new Request(Bytes.PAGE, true, Access.READ),
+                    new Request(Bytes.PAGE, false))) {
                 try {
                     pooled.allocate(needsMapping);
                 } catch (HeapException e) {

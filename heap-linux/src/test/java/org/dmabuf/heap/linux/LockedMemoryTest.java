@@ -15,7 +15,6 @@ import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 class LockedMemoryTest {
@@ -89,33 +88,6 @@ class LockedMemoryTest {
 
     /** What that process does. */
     static final class AtTheLimit {
-        private record Request(long size) implements HeapRequest {
-            @Override
-            public long alignment() {
-                return 1;
-            }
-
-            @Override
-            public long heapFlags() {
-                return 0;
-            }
-
-            @Override
-            public boolean exportable() {
-                return true;
-            }
-
-            @Override
-            public Access exports() {
-                return Access.READ_WRITE;
-            }
-
-            @Override
-            public String name() {
-                return "";
-            }
-        }
-
         public static void main(String[] arguments) throws IOException {
             Syscalls syscalls = Syscalls.linux();
             SecretSource source = SecretSource.open("secure", syscalls, Headroom.machine(), true);

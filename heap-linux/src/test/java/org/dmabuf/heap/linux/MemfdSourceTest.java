@@ -9,7 +9,6 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /** How a source stands with the machine's memory. What it makes, the contract of heap-tck looks at. */
@@ -22,30 +21,8 @@ class MemfdSourceTest {
             new Headroom(() -> new Headroom.Reading(ROOM, "a machine made up"), 0, clock::get);
     private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
 
-    private record Request(long size, Access exports) implements HeapRequest {
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public boolean exportable() {
-            return true;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    }
-
     private HeapBuffer allocate(long size) {
-        return source.allocate(new Request(size, Access.READ_WRITE));
+        return source.allocate(new Request(size));
     }
 
     @Test
@@ -69,7 +46,7 @@ class MemfdSourceTest {
     void a_buffer_that_was_made_is_underway_no_longer() {
         for (int i = 0; i < 100; i++) {
             allocate(Bytes.PAGE).release();
-            source.allocate(new Request(1, Access.READ)).release();
+            source.allocate(new Request(1, true, Access.READ)).release();
         }
     }
 

@@ -44,20 +44,12 @@ class PooledSourceTest {
     private static final long MIB = 1 << 20;
     private static final long SECOND = 1_000_000_000;
 
-    private record Request(long size, boolean exportable, Access exports, long alignment, long heapFlags)
-            implements HeapRequest {
-        @Override
-        public String name() {
-            return "";
-        }
-    }
-
     private static Request exported(long size) {
-        return new Request(size, true, Access.READ_WRITE, 1, 0);
+        return new Request(size);
     }
 
     private static Request kept(long size) {
-        return new Request(size, false, Access.READ_WRITE, 1, 0);
+        return new Request(size, false);
     }
 
     /** Pressure that the test makes, for a keeper whose sleep the test can await. */
@@ -356,13 +348,13 @@ class PooledSourceTest {
                 kept(-1),
                 exported(Long.MAX_VALUE),
                 kept(Long.MAX_VALUE),
-                new Request(SIZE, true, Access.WRITE, 1, 0),
-                new Request(SIZE, false, Access.WRITE, 1, 0),
-                new Request(SIZE, true, Access.READ_WRITE, 2 * Bytes.PAGE, 0),
-                new Request(SIZE, false, Access.READ_WRITE, 1, 1))) {
+                new Request(SIZE, true, Access.WRITE),
+                new Request(SIZE, false, Access.WRITE),
+                new Request(SIZE, 2 * Bytes.PAGE, 0, true, Access.READ_WRITE, ""),
+                new Request(SIZE, 1, 1, false, Access.READ_WRITE, ""))) {
             assertThrows(HeapException.class, () -> pooled.allocate(wrong), wrong.toString());
         }
-        pooled.allocate(new Request(SIZE, true, Access.READ, 1, 0)).release();
+        pooled.allocate(new Request(SIZE, true, Access.READ)).release();
         assertPool("prewarmed", 2 * SIZE, 0, 0);
         assertPool("recycled", 0, 0, 0);
     }

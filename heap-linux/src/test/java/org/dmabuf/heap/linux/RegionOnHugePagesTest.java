@@ -10,10 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,33 +24,6 @@ class RegionOnHugePagesTest {
     private static final long MIB = 1 << 20;
     private static final long HUGE = 2 * MIB;
     private static final int ALL_HUGE_FLAGS = Memfd.MFD_HUGETLB | 0x3f << 26;
-
-    private record Exported(long size) implements HeapRequest {
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public boolean exportable() {
-            return true;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    }
 
     @TempDir
     private Path pools;
@@ -81,8 +52,8 @@ class RegionOnHugePagesTest {
                 .withExports(RegionLayout.Exports.MEMFD);
         try (RegionSource source =
                 RegionSource.open("camera", layout, kernel, Headroom.machine(), new HugePages(pools))) {
-            HeapBuffer unseen = source.allocate(new Exported(MIB));
-            HeapBuffer seen = source.allocate(new Exported(MIB));
+            HeapBuffer unseen = source.allocate(new Request(MIB));
+            HeapBuffer seen = source.allocate(new Request(MIB));
             try (OwnedFd _ = new Descriptors(Syscalls.linux()).duplicate("camera", seen.descriptor())) {
                 unseen.release();
                 seen.release();

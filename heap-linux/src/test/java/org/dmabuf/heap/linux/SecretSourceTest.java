@@ -30,7 +30,6 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,18 +63,6 @@ class SecretSourceTest {
     private final LockedMemory locked = new LockedMemory(ROOM);
     private SecretSource source;
     private List<String> before;
-
-    private record Request(long size, long alignment, long heapFlags, boolean exportable, Access exports)
-            implements HeapRequest {
-        Request(long size) {
-            this(size, 1, 0, true, Access.READ_WRITE);
-        }
-
-        @Override
-        public String name() {
-            return "key";
-        }
-    }
 
     @BeforeEach
     void a_source_where_the_kernel_has_such_memory() throws IOException {
@@ -190,7 +177,7 @@ class SecretSourceTest {
                 (int) syscalls.mmap(SIZE, Mmap.PROT_READ, MAP_PRIVATE, buffer.descriptor(), 0));
         buffer.release();
         HeapException refusal = assertThrows(
-                HeapException.class, () -> source.allocate(new Request(SIZE, 1, 0, true, Access.READ)));
+                HeapException.class, () -> source.allocate(new Request(SIZE, true, Access.READ)));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(refusal.getMessage().contains("can write to it; use READ_WRITE"), refusal.getMessage());
     }

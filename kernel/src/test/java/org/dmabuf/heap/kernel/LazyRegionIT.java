@@ -22,7 +22,7 @@ import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.tck.ContractRequest;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -43,28 +43,6 @@ class LazyRegionIT {
                 Headroom.machine());
     }
 
-    private record Request(long size, boolean exportable) implements HeapRequest {
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
-        }
-    }
-
     /** Whether the machine gives huge pages to such files unasked or not: of these a hole takes back no part. */
     @ParameterizedTest
     @ValueSource(strings = {"never", "always"})
@@ -72,18 +50,18 @@ class LazyRegionIT {
             throws IOException {
         Files.writeString(HUGE, huge);
         try (LazyRegionSource region = open(4 * MIB)) {
-            HeapBuffer before = region.allocate(new Request(BUFFER, false));
+            HeapBuffer before = region.allocate(ContractRequest.of(BUFFER).exportable(false));
             before.map(Access.READ_WRITE).fill((byte) 1);
-            HeapBuffer buffer = region.allocate(new Request(BUFFER, true));
+            HeapBuffer buffer = region.allocate(ContractRequest.of(BUFFER));
             buffer.map(Access.READ_WRITE).fill((byte) 2);
-            HeapBuffer behind = region.allocate(new Request(4 * MIB - 2 * BUFFER - MIB, false));
+            HeapBuffer behind = region.allocate(ContractRequest.of(4 * MIB - 2 * BUFFER - MIB).exportable(false));
             behind.map(Access.READ_WRITE).fill((byte) 3);
             List<HeapBuffer> rest = takeRest(region);
             try (OwnedFd peer = new Fd(syscalls, syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0));
                     Arena arena = Arena.ofConfined()) {
                 MemorySegment old = new Mmap(syscalls).map(peer, BUFFER, Access.READ_WRITE, arena);
                 buffer.release();
-                HeapBuffer next = region.allocate(new Request(BUFFER, true));
+                HeapBuffer next = region.allocate(ContractRequest.of(BUFFER));
                 MemorySegment fresh = next.map(Access.READ_WRITE);
                 assertAll(0, fresh);
                 fresh.fill((byte) 4);
@@ -106,7 +84,8 @@ class LazyRegionIT {
     private static List<HeapBuffer> takeRest(LazyRegionSource region) {
         List<HeapBuffer> rest = new ArrayList<>();
         while (region.usage().free().orElseThrow() > 0) {
-            rest.add(region.allocate(new Request(region.usage().largestFree().orElseThrow(), false)));
+            rest.add(region.allocate(ContractRequest.of(region.usage().largestFree().orElseThrow())
+                    .exportable(false)));
         }
         return rest;
     }

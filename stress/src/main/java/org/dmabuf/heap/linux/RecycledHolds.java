@@ -5,7 +5,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.Expect;
@@ -62,7 +61,7 @@ public class RecycledHolds {
                     released.addAndGet(units);
                 }
             };
-            return PooledMemory.make(_ -> buffer, "pool", new Units(units));
+            return PooledMemory.make(_ -> buffer, "pool", new PlainRequest(units * UNIT, false));
         }
 
         void put(PooledMemory memory) {
@@ -89,38 +88,6 @@ public class RecycledHolds {
 
         void count(II_Result result) {
             count(result, budget);
-        }
-    }
-
-    private record Units(int units) implements HeapRequest {
-        @Override
-        public long size() {
-            return units * UNIT;
-        }
-
-        @Override
-        public long alignment() {
-            return 1;
-        }
-
-        @Override
-        public long heapFlags() {
-            return 0;
-        }
-
-        @Override
-        public boolean exportable() {
-            return false;
-        }
-
-        @Override
-        public Access exports() {
-            return Access.READ_WRITE;
-        }
-
-        @Override
-        public String name() {
-            return "";
         }
     }
 

@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Of any plain buffer. */
-record PoolRequest(long size, boolean exportable) implements HeapRequest {
+/** A request that says nothing but how much and whether it may be exported: what pools ask their source for. */
+record PlainRequest(long size, boolean exportable) implements HeapRequest {
     @Override
     public long alignment() {
         return 1;
