@@ -180,17 +180,17 @@ public final class BrokerComponent {
                     TimeUnit.NANOSECONDS.toMillis(drainNanos));
         }
         ledger.keepSites(config.allocation_sites());
-        List<Rules.Wrong> wrong = new ArrayList<>();
-        Rules rules = Rules.asFarAsRight(
-                config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow(), wrong);
-        if (wrong.isEmpty() || !configured) { // at the start there are none before that could stay in force
+        List<String> slips = new ArrayList<>();
+        Rules rules = Rules.of(
+                config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow(), slips::add);
+        if (slips.isEmpty() || !configured) { // at the start there are none before that could stay in force
             ledger.apply(rules);
         }
-        for (Rules.Wrong one : wrong) {
+        for (String slip : slips) {
             LOG.error(
                     "configuration {}: {}; {}",
                     PID,
-                    one.getMessage(),
+                    slip,
                     configured
                             ? "none of its quotas and permissions was taken over, those before stay in force"
                             : "its other quotas and permissions are in force, and a heap that it means to open is"
@@ -251,7 +251,7 @@ public final class BrokerComponent {
         }
         table.arrived(
                 id(service), exporter, FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
-        news.tell();
+        changeHeap(service); // of a change since they were read the table was told too early
     }
 
     void changeHeap(ServiceReference<HeapExporter> service) {

@@ -347,7 +347,7 @@ final class Buffer {
             if (e.errno() != Errno.ENOMEM) {
                 throw e;
             }
-            upkeep.reaper().drain(); // mappings whose arenas have ended count against the same limit
+            upkeep.reaper().settle(); // mappings whose arenas have ended count against the same limit
             return mapOnce(access);
         }
     }

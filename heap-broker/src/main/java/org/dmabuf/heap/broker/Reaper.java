@@ -67,6 +67,10 @@ final class Reaper {
      */
     void submit(Runnable work) {
         submitted.incrementAndGet();
+        enqueue(work);
+    }
+
+    private void enqueue(Runnable work) {
         queue.add(work);
         if (stopped) {
             if (queue.remove(work)) { // and no other: that may hang, and is not the caller's
@@ -110,15 +114,21 @@ final class Reaper {
                 return work.toString();
             }
         });
+        await(done, Long.MAX_VALUE);
+    }
+
+    /** Waits for a moment in the queue, no longer than so many nanoseconds, nor than the patience with what hangs. */
+    private void await(CountDownLatch moment, long longest) {
+        long begun = System.nanoTime();
         boolean interrupted = false;
         boolean over = false;
         while (!over) {
             Worker does = worker;
             relieve(does);
             // While anything hangs, a look is all the patience: who stops a bundle may have much to give back to it.
-            boolean last = hanging.get() > 0 || does.hangs();
+            boolean last = hanging.get() > 0 || does.hangs() || System.nanoTime() - begun > longest;
             try {
-                over = done.await(LOOK_MILLIS, TimeUnit.MILLISECONDS) || last;
+                over = moment.await(LOOK_MILLIS, TimeUnit.MILLISECONDS) || last;
             } catch (InterruptedException e) {
                 interrupted = true;
             }
@@ -139,7 +149,7 @@ final class Reaper {
         }
     }
 
-    /** Does all the work that is there on the calling thread, along with the reaper. */
+    /** Does all the work that is there on the calling thread: where no reaper does. */
     void drain() {
         for (Runnable work = queue.poll(); work != null; work = queue.poll()) {
             perform(work);
@@ -152,15 +162,17 @@ final class Reaper {
     }
 
     /**
-     * Has done what was handed over before the call, on the calling thread as far as nobody is at it; what others are
-     * at it awaits, for no longer than the patience.
+     * Waits until what was handed over before the call is done, for no longer than the patience in all. None of it is
+     * done on the calling thread: that may be about to ask another heap, and the work may hang.
      *
      * @return how many pieces of work were ever done
      */
     long settle() {
-        drain();
-        if (undone() > hanging.get()) { // who hangs is not waited for again and again
-            await(() -> {}); // comes after what the reaper is at
+        Thread does = worker.thread;
+        if (undone() > hanging.get() && does.isAlive() && does != Thread.currentThread()) {
+            Mark mark = new Mark();
+            enqueue(mark);
+            await(mark.reached, patience);
         }
         return done.get();
     }
@@ -236,7 +248,19 @@ final class Reaper {
         } catch (Throwable e) { // what waits behind it is others'
             LOG.error("{} failed", work, e);
         } finally {
-            done.incrementAndGet();
+            if (!(work instanceof Mark)) {
+                done.incrementAndGet();
+            }
+        }
+    }
+
+    /** A place in the queue, and no work that would count as done. */
+    private static final class Mark implements Runnable {
+        final CountDownLatch reached = new CountDownLatch(1);
+
+        @Override
+        public void run() {
+            reached.countDown();
         }
     }
 

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -27,8 +28,8 @@ final class Rules {
 
     static final Rules NONE = new Rules(Map.of(), List.of(), List.of(), Map.of());
 
-    /** A setting that cannot be understood; the message names it, its value and what is right. */
-    static final class Wrong extends Exception {
+    /** An entry that cannot be understood; the message names it, its setting and what is right. */
+    private static final class Wrong extends Exception {
         private static final long serialVersionUID = 1L;
 
         Wrong(String setting, String entry, String right) {
@@ -68,42 +69,31 @@ final class Rules {
     }
 
     /**
-     * Reads the settings.
+     * Reads the settings as far as they can be understood. A heap that an entry of {@code allow} seems to name is
+     * closed, however the entry ends: a slip opens nothing.
      *
      * @param quotaHeap entries {@code HEAP=SIZE}
      * @param quotaClient entries {@code BUNDLE=SIZE}
      * @param quotaClientOnHeap entries {@code BUNDLE/HEAP=SIZE}
      * @param allow entries {@code HEAP=WHO}: a symbolic name, a location, which has a colon, or {@code NAME@LOCATION}
+     * @param slips is told each entry that cannot be understood: a sentence with its setting and what is right
      * @return the rules
-     * @throws Wrong at the first entry that cannot be understood
      */
-    static Rules of(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow)
-            throws Wrong {
-        List<Wrong> wrong = new ArrayList<>();
-        Rules rules = asFarAsRight(quotaHeap, quotaClient, quotaClientOnHeap, allow, wrong);
-        if (!wrong.isEmpty()) {
-            throw wrong.getFirst();
-        }
-        return rules;
-    }
-
-    /**
-     * Reads of the settings what can be understood. A heap that an entry of {@code allow} seems to name is closed,
-     * however the entry ends: a slip opens nothing.
-     *
-     * @param wrong is given what cannot
-     */
-    static Rules asFarAsRight(
-            String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow, List<Wrong> wrong) {
+    static Rules of(
+            String[] quotaHeap,
+            String[] quotaClient,
+            String[] quotaClientOnHeap,
+            String[] allow,
+            Consumer<String> slips) {
         Map<String, Long> heaps = new HashMap<>();
-        each(quotaHeap, wrong, entry -> {
+        each(quotaHeap, slips, entry -> {
             String[] parts = split(QUOTA_HEAP, entry, entry.lastIndexOf('='), "HEAP=SIZE, for instance system=512M");
             if (heaps.putIfAbsent(parts[0], size(QUOTA_HEAP, entry, parts[1])) != null) {
                 throw new Wrong(QUOTA_HEAP, entry, "one entry for each heap");
             }
         });
         List<ClientLimit> clients = new ArrayList<>();
-        each(quotaClient, wrong, entry -> {
+        each(quotaClient, slips, entry -> {
             String[] parts = split(
                     QUOTA_CLIENT, entry, entry.lastIndexOf('='), "BUNDLE=SIZE, for instance org.example.camera=64M");
             if (parts[0].indexOf('/') >= 0) {
@@ -112,14 +102,14 @@ final class Rules {
             clients.add(new ClientLimit(glob(parts[0]), null, size(QUOTA_CLIENT, entry, parts[1])));
         });
         List<ClientLimit> shares = new ArrayList<>();
-        each(quotaClientOnHeap, wrong, entry -> {
+        each(quotaClientOnHeap, slips, entry -> {
             String right = "BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M";
             String[] parts = split(QUOTA_CLIENT_ON_HEAP, entry, entry.lastIndexOf('='), right);
             String[] who = split(QUOTA_CLIENT_ON_HEAP, entry, parts[0], parts[0].indexOf('/'), right);
             shares.add(new ClientLimit(glob(who[0]), who[1], size(QUOTA_CLIENT_ON_HEAP, entry, parts[1])));
         });
         Map<String, List<Who>> allowed = new HashMap<>();
-        each(allow, wrong, entry -> {
+        each(allow, slips, entry -> {
             int at = entry.indexOf('=');
             List<Who> some = allowed.computeIfAbsent(
                     at < 0 ? entry : entry.substring(0, at), heap -> new ArrayList<>());
@@ -132,12 +122,12 @@ final class Rules {
         void read(String entry) throws Wrong;
     }
 
-    private static void each(String[] setting, List<Wrong> wrong, Reading reading) {
+    private static void each(String[] setting, Consumer<String> slips, Reading reading) {
         for (String entry : entries(setting)) {
             try {
                 reading.read(entry);
             } catch (Wrong e) {
-                wrong.add(e);
+                slips.accept(e.getMessage());
             }
         }
     }

@@ -273,7 +273,8 @@ class AdoptionTest {
 
     @Test
     void what_does_not_fit_a_quota_stays_the_callers() throws Exception {
-        broker.ledger.apply(Rules.of(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
+        broker.ledger.apply(
+                BrokerParts.rules(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             refused(Errno.ENOMEM, "do not fit the heap's quota", made);
             assertTrue(made.fd() >= 0);
@@ -285,7 +286,7 @@ class AdoptionTest {
     void what_was_set_aside_is_charged_whatever_quota_comes_meanwhile() throws Exception {
         Charge charge = broker.ledger.charge(broker.client, broker.adoption.account());
         assertTrue(charge.setAside(SIZE).isEmpty());
-        broker.ledger.apply(Rules.of(
+        broker.ledger.apply(BrokerParts.rules(
                 new String[] {"adopted=4K"}, new String[] {"*=4K"}, new String[] {"*/adopted=4K"}, new String[0]));
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), made, _ -> {});

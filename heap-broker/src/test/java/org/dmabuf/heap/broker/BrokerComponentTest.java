@@ -19,7 +19,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
+import java.util.AbstractList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
@@ -29,6 +31,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
 import java.util.zip.ZipEntry;
@@ -363,6 +366,34 @@ class BrokerComponentTest {
         assertEquals("", brokerOf(camera).heaps().getFirst().bundle());
         remove(heap);
         assertEquals(List.of(HeapEvents.ARRIVED, HeapEvents.DRAINING, HeapEvents.DEPARTED), posted);
+    }
+
+    @Test
+    void a_heap_that_changes_its_properties_while_it_is_bound_is_held_as_it_is_now() {
+        Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "old"));
+        AtomicReference<ServiceRegistration<HeapExporter>> heap = new AtomicReference<>();
+        properties.put(HeapProperties.EMULATES, new AbstractList<String>() {
+            @Override
+            public String get(int index) {
+                throw new IndexOutOfBoundsException(index);
+            }
+
+            @Override
+            public int size() { // read when the properties are, and before the heap is known
+                if (heap.get() != null) {
+                    change(heap.getAndSet(null), Map.of(HeapProperties.NAME, "new"));
+                }
+                return 0;
+            }
+        });
+        ServiceRegistration<HeapExporter> bound = framework
+                .getBundleContext()
+                .registerService(HeapExporter.class, new FakeHeap(), FrameworkUtil.asDictionary(properties));
+        heap.set(bound);
+        component.addHeap(bound.getReference());
+        assertNull(heap.get());
+        assertEquals("new", brokerOf(camera).heaps().getFirst().name());
+        remove(bound);
     }
 
     private void change(ServiceRegistration<HeapExporter> heap, Map<String, ?> properties) {

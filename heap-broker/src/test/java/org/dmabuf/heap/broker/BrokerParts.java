@@ -49,6 +49,13 @@ final class BrokerParts implements AutoCloseable {
         reaper.start();
     }
 
+    /** Rules whose every entry is understood. */
+    static Rules rules(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow) {
+        return Rules.of(quotaHeap, quotaClient, quotaClientOnHeap, allow, slip -> {
+            throw new AssertionError(slip);
+        });
+    }
+
     Heap heap(String name, HeapExporter exporter) {
         return heap(name, exporter, Map.of());
     }

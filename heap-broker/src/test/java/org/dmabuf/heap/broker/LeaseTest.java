@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -430,19 +431,29 @@ class LeaseTest {
     }
 
     @Test
-    void a_process_without_room_for_a_mapping_drains_the_reaper_and_tries_once_more() {
-        Reaper idle = new Reaper(); // never started: what arenas leave stays undone
+    void a_process_without_room_for_a_mapping_waits_for_the_reaper_and_tries_once_more() {
+        CountDownLatch refused = new CountDownLatch(1);
+        Reaper busy = new Reaper();
+        busy.start();
+        busy.submit(() -> { // what arenas leave stays undone until then
+            try {
+                refused.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
                 MemorySegment mapping = super.map(access);
                 if (count("map READ") == 2 && count("unmap") == 0) {
+                    refused.countDown();
                     throw new HeapException(Errno.ENOMEM, "camera", "raise vm.max_map_count");
                 }
                 return mapping;
             }
         };
-        Buffer buffer = bufferOf(memory, idle);
+        Buffer buffer = bufferOf(memory, busy);
         try (Arena arena = Arena.ofConfined()) {
             buffer.map(Access.READ, arena);
         }
@@ -450,6 +461,7 @@ class LeaseTest {
         MemorySegment segment = buffer.map(Access.READ, Arena.ofAuto());
         assertEquals(SIZE, segment.byteSize());
         assertEquals(List.of("map READ", "map READ", "unmap", "map READ"), memory.calls());
+        busy.stop();
     }
 
     @Test

@@ -54,7 +54,7 @@ class MonitorTest {
     void the_sums_of_heaps_and_clients_and_of_both_agree() throws Exception {
         broker.heap("one", new FakeHeap());
         broker.heap("two", new FakeHeap());
-        broker.ledger.apply(Rules.of(
+        broker.ledger.apply(BrokerParts.rules(
                 new String[] {"one=64K"}, new String[] {"*=32K"}, new String[] {"*/two=16K"}, new String[0]));
         own.allocate(PAGE.from("one"));
         own.allocate(PAGE.from("two"));

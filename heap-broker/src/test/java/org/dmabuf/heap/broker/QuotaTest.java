@@ -64,12 +64,8 @@ class QuotaTest {
     }
 
     private void rules(String heap, String client, String clientOnHeap, String allow) {
-        try {
-            broker.ledger.apply(Rules.of(
-                    new String[] {heap}, new String[] {client}, new String[] {clientOnHeap}, new String[] {allow}));
-        } catch (Rules.Wrong e) {
-            throw new AssertionError(e);
-        }
+        broker.ledger.apply(BrokerParts.rules(
+                new String[] {heap}, new String[] {client}, new String[] {clientOnHeap}, new String[] {allow}));
     }
 
     private static HeapException refusal(HeapBroker by, AllocationRequest request) {
@@ -461,7 +457,7 @@ class QuotaTest {
 
     @Test
     void rules_that_come_into_force_as_a_bundle_first_uses_a_heap_apply_to_it() throws Exception {
-        Rules limited = Rules.of(new String[0], new String[0], new String[] {"*/system=200"}, new String[0]);
+        Rules limited = BrokerParts.rules(new String[0], new String[0], new String[] {"*/system=200"}, new String[0]);
         AtomicReference<ClientAccount> client = new AtomicReference<>();
         Account account = new Account("system");
         new Race()

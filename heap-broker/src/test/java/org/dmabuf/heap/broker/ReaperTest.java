@@ -12,7 +12,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
@@ -329,6 +331,41 @@ class ReaperTest {
         reaper.stop();
         reaper.await(done::incrementAndGet);
         assertEquals(2, done.get());
+    }
+
+    @Test
+    void who_waits_for_all_that_is_there_does_none_of_it_and_counts_as_no_work() {
+        reaper.start();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        reaper.submit(() -> {
+            begun.countDown();
+            hang(goOn);
+        });
+        Await.until("it works", () -> begun.getCount() == 0);
+        AtomicReference<Thread> by = new AtomicReference<>();
+        reaper.submit(() -> by.set(Thread.currentThread()));
+        AtomicLong told = new AtomicLong();
+        Thread waits = Thread.ofPlatform().daemon().start(() -> told.set(reaper.settle()));
+        Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+        assertNull(by.get());
+        goOn.countDown();
+        Await.until("it has waited", () -> !waits.isAlive());
+        assertNotEquals(waits, by.get());
+        assertEquals(2, told.get());
+        assertEquals(2, reaper.settle());
+        reaper.stop();
+    }
+
+    @Test
+    void who_waits_for_all_that_is_there_waits_no_longer_than_one_patience_however_slow_it_is() {
+        Reaper impatient = new Reaper(Duration.ofMillis(300));
+        impatient.start();
+        for (int i = 0; i < 30; i++) { // each within the patience, together for ten
+            impatient.submit(() -> LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(100)));
+        }
+        assertTrue(impatient.settle() < 30);
+        impatient.stop();
     }
 
     @Test

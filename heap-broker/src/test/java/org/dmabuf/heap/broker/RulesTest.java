@@ -15,20 +15,26 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RulesTest {
     private static final String[] NONE = {};
 
-    private static Rules heaps(String... setting) throws Rules.Wrong {
-        return Rules.of(setting, NONE, NONE, NONE);
+    private static Rules rules(String[] heaps, String[] clients, String[] shares, String[] allow) {
+        return Rules.of(heaps, clients, shares, allow, slip -> {
+            throw new IllegalArgumentException(slip);
+        });
     }
 
-    private static Rules clients(String... setting) throws Rules.Wrong {
-        return Rules.of(NONE, setting, NONE, NONE);
+    private static Rules heaps(String... setting) {
+        return rules(setting, NONE, NONE, NONE);
     }
 
-    private static Rules shares(String... setting) throws Rules.Wrong {
-        return Rules.of(NONE, NONE, setting, NONE);
+    private static Rules clients(String... setting) {
+        return rules(NONE, setting, NONE, NONE);
     }
 
-    private static Rules allow(String... setting) throws Rules.Wrong {
-        return Rules.of(NONE, NONE, NONE, setting);
+    private static Rules shares(String... setting) {
+        return rules(NONE, NONE, setting, NONE);
+    }
+
+    private static Rules allow(String... setting) {
+        return rules(NONE, NONE, NONE, setting);
     }
 
     private static Client client(String bundle, String location) {
@@ -65,7 +71,7 @@ class RulesTest {
     @ValueSource(
             strings = {"", "-1", "1X", "1.5M", "M", "64KK", "9223372036854775808", "8388608T", "99999999999999999999"})
     void any_other_size_is_told_with_its_setting(String text) {
-        String told = assertThrows(Rules.Wrong.class, () -> heaps("system=" + text)).getMessage();
+        String told = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text)).getMessage();
         assertEquals(
                 "quota.heap: 'system=" + text + "' is none; write "
                         + (text.isEmpty()
@@ -91,7 +97,7 @@ class RulesTest {
     void two_quotas_of_one_heap_contradict_each_other() {
         assertEquals(
                 "quota.heap: 'a=2K' is none; write one entry for each heap",
-                assertThrows(Rules.Wrong.class, () -> heaps("a=1K a=2K")).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K")).getMessage());
     }
 
     @Test
@@ -119,14 +125,14 @@ class RulesTest {
         assertEquals(
                 "quota.client.on.heap: '" + entry
                         + "' is none; write BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M",
-                assertThrows(Rules.Wrong.class, () -> shares(entry)).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> shares(entry)).getMessage());
     }
 
     @Test
     void a_quota_on_one_heap_among_those_on_all_is_told() {
         assertEquals(
                 "quota.client: 'a/system=1K' is none; write a quota on one heap into quota.client.on.heap",
-                assertThrows(Rules.Wrong.class, () -> clients("a/system=1K")).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K")).getMessage());
     }
 
     @Test
@@ -177,6 +183,6 @@ class RulesTest {
     void a_permission_that_lacks_a_part_is_told(String entry) {
         assertEquals(
                 "allow: '" + entry + "' is none; write HEAP=BUNDLE, for instance secure=org.example.*",
-                assertThrows(Rules.Wrong.class, () -> allow(entry)).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> allow(entry)).getMessage());
     }
 }

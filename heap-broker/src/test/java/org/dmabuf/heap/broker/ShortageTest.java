@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,7 +13,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.AfterEach;
@@ -91,12 +94,11 @@ class ShortageTest {
 
     @Test
     void a_heap_whose_buffer_waits_to_be_unmapped_is_asked_again_when_it_is() {
-        FakeHeap heap = one(() -> {});
         CountDownLatch released = new CountDownLatch(1);
+        FakeHeap heap = one(released::countDown);
         busyUntil(released);
         useAndClose();
         FakeMemory first = heap.memory();
-        broker.reaper.submit(released::countDown); // behind the end of the mapping
         try (Lease again = broker.allocate(SIZE)) {
             assertTrue(first.released());
             assertEquals("one", again.heapName());
@@ -134,12 +136,38 @@ class ShortageTest {
     @Test
     void a_client_whose_quota_waits_to_be_given_back_is_not_refused() throws Exception {
         broker.heap("one", new FakeHeap());
-        broker.ledger.apply(Rules.of(new String[0], new String[] {"*=4K"}, new String[0], new String[0]));
+        broker.ledger.apply(BrokerParts.rules(new String[0], new String[] {"*=4K"}, new String[0], new String[0]));
         CountDownLatch released = new CountDownLatch(1);
         busyUntil(released);
         useAndClose();
-        broker.reaper.submit(released::countDown);
+        Thread client = Thread.currentThread();
+        Thread.ofPlatform().daemon().start(() -> {
+            Await.until("the client waits", () -> client.getState() == Thread.State.TIMED_WAITING);
+            released.countDown();
+        });
         broker.allocate(SIZE).close();
+    }
+
+    /** Its own thread is not lent to another vendor's code, and its fallback comes. */
+    @Test
+    void who_is_refused_is_not_held_by_what_hangs_in_another_heaps_code() {
+        one(() -> {});
+        broker.heap("two", new FakeHeap());
+        CountDownLatch goOn = new CountDownLatch(1);
+        busyUntil(goOn);
+        AtomicReference<Thread> second = new AtomicReference<>();
+        try (Lease held = broker.allocate(AllocationRequest.of(SIZE).from("one"))) {
+            broker.reaper.submit(() -> {
+                second.set(Thread.currentThread());
+                await(goOn);
+            });
+            broker.allocate(AllocationRequest.of(SIZE).from("one", "two")).close();
+            assertEquals(SIZE, held.size());
+        }
+        goOn.countDown();
+        Await.until("the second is done", () -> second.get() != null);
+        assertNotEquals(Thread.currentThread(), second.get());
+        assertEquals(1, refused.get());
     }
 
     @Test
@@ -154,15 +182,15 @@ class ShortageTest {
     @Test
     void a_heap_that_has_left_meanwhile_is_not_entered_again() {
         AtomicBoolean left = new AtomicBoolean();
+        CountDownLatch released = new CountDownLatch(1);
         FakeHeap heap = one(() -> {
             if (left.compareAndSet(false, true)) {
                 broker.remove(broker.table.present().getFirst());
             }
+            released.countDown();
         });
-        CountDownLatch released = new CountDownLatch(1);
         busyUntil(released);
         useAndClose();
-        broker.reaper.submit(released::countDown);
         assertThrows(HeapException.class, () -> broker.allocate(SIZE));
         assertEquals(2, heap.asked().size()); // the one that was used, and the one that was refused
     }

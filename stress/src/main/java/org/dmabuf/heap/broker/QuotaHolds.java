@@ -17,11 +17,9 @@ public class QuotaHolds {
     private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
 
     private static Rules rules(String heap, String client, String share) {
-        try {
-            return Rules.of(entry(heap), entry(client), entry(share), new String[0]);
-        } catch (Rules.Wrong e) {
-            throw new AssertionError(e);
-        }
+        return Rules.of(entry(heap), entry(client), entry(share), new String[0], slip -> {
+            throw new AssertionError(slip);
+        });
     }
 
     private static String[] entry(String who) {
