@@ -27,8 +27,9 @@ public final class PeerWatch implements AutoCloseable {
      * Says that the owner's own uses have ended, its descriptors and mappings among them, and waits for everybody
      * else's. The callback runs once, when no descriptor, mapping, message in flight or importer is left anywhere:
      * before this method returns, when that is so already. It may also be run by another thread's call of this method,
-     * or by the one thread that waits for all peers: it must be short, and what is long it hands to a thread of its
-     * owner's. What it throws is logged. After {@link #close()}, or {@link Peers#close()}, it does not run.
+     * by one of {@link Peers#look}, or by the one thread that waits for all peers: it must be short, and what is long
+     * it hands to a thread of its owner's. What it throws is logged. After {@link #close()}, or {@link Peers#close()},
+     * it does not run.
      *
      * @param peersGone what to do then
      * @throws IllegalStateException when this was said before

@@ -157,7 +157,8 @@ final class Region {
                         + (now.quarantined() == 0
                                 ? ""
                                 : ", " + Bytes.text(now.quarantined()) + " closed and still held by peers")
-                        + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty()) + " waiting to be zeroed")
+                        + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty())
+                                + " waiting to be zeroed, or for memory of the machine")
                         + "; raise " + layout.setting() + " or free a buffer");
     }
 

@@ -48,7 +48,7 @@ final class RegionAllocator {
      * @param size of the region
      * @param free may be handed out now, not necessarily in one piece
      * @param largestFree would be handed out now in one piece
-     * @param dirty waits to be zeroed, or is being zeroed
+     * @param dirty waits to be zeroed or to have memory again, or is getting so
      * @param quarantined closed, and a peer may still see it
      * @param blocks in any state
      * @param requests ever made, refused ones included

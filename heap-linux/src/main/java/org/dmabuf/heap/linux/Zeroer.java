@@ -41,7 +41,7 @@ final class Zeroer {
 
     private final ReentrantLock lock = new ReentrantLock(true);
     private final HollowBlocks hollow = new HollowBlocks();
-    /** Whether it was told that the machine has no memory. Guarded by the lock. */
+    /** Whether it was told that the machine has no memory, since all had. Guarded by the lock. */
     private boolean told;
 
     private volatile Rest rest = Rest.NONE;
@@ -208,7 +208,10 @@ final class Zeroer {
                 hollow.add(block.offset(), block.size());
             }
         }
-        if (!filled && !told) {
+        if (filled) {
+            told &= hollow.count() > 0;
+        } else if (!told) {
+            told = true;
             LOG.log(
                     Level.WARNING,
                     "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an"
@@ -217,7 +220,6 @@ final class Zeroer {
                     heap,
                     Bytes.text(block.size()));
         }
-        told = !filled;
         return true;
     }
 }

@@ -130,7 +130,7 @@ public final class SecureHeap {
         String name = settings.heap();
         settings.unread(Config.class).forEach(log::warn);
         Map<String, Object> announced = settings.announcement("secure", config::heap_id, config::heap_priority);
-        List<Integer> peers = new Users(name, PASSWD).ids(config.heap_peers());
+        List<Integer> peers = new Users(settings, PASSWD).ids(config.heap_peers());
         Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
                 .choose(config.backend(), HeapSettings.words(config.nodes()), config.heap_mappable());
         if (choice.source().isEmpty()) {

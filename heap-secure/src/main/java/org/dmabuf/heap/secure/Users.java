@@ -10,18 +10,19 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.HeapSettings;
 
 /** Users as a configuration names them, by number or by name. */
 final class Users {
-    private final String heap;
+    private final HeapSettings settings;
     private final Path passwd;
 
     /**
-     * @param heap named in a refusal
+     * @param settings named in a refusal
      * @param passwd where names are looked up: {@code /etc/passwd}, which is where the users of services are
      */
-    Users(String heap, Path passwd) {
-        this.heap = heap;
+    Users(HeapSettings settings, Path passwd) {
+        this.settings = settings;
         this.passwd = passwd;
     }
 
@@ -61,10 +62,6 @@ final class Users {
     }
 
     private HeapException nobody(String word) {
-        return new HeapException(
-                Errno.EINVAL,
-                heap,
-                "heap '" + heap + "': '" + word + "' in " + HeapProperties.PEERS + " of " + SecureHeap.PID
-                        + " is no user of " + passwd + "; give the number of one");
+        return settings.wrong(HeapProperties.PEERS, word, "users of " + passwd + ", by number or name");
     }
 }

@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.HeapSettings;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,6 +19,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class UsersTest {
+    private static final HeapSettings SETTINGS = HeapSettings.of(SecureHeap.PID, Map.of(), "", "secure");
+
     @TempDir
     Path folder;
 
@@ -25,7 +29,7 @@ class UsersTest {
     @BeforeEach
     void a_machine_with_three_users() throws IOException {
         users = new Users(
-                "secure",
+                SETTINGS,
                 Files.writeString(
                         folder.resolve("passwd"),
                         """
@@ -55,14 +59,14 @@ class UsersTest {
         HeapException refusal = assertThrows(HeapException.class, () -> users.ids("root," + word));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'secure': '" + word + "' in heap.peers of org.dmabuf.heap.secure is no user of "
-                        + folder.resolve("passwd") + "; give the number of one",
+                "heap 'secure': heap.peers = " + word + " in org.dmabuf.heap.secure is none; set it to users of "
+                        + folder.resolve("passwd") + ", by number or name",
                 refusal.getMessage());
     }
 
     @Test
     void without_a_list_of_users_numbers_still_do() {
-        Users numbers = new Users("secure", folder.resolve("none"));
+        Users numbers = new Users(SETTINGS, folder.resolve("none"));
         assertEquals(List.of(7), numbers.ids("7"));
         assertThrows(HeapException.class, () -> numbers.ids("root"));
     }

@@ -26,7 +26,7 @@ final class Pools {
     PoolBudget budget(SystemHeap.Config config) {
         PoolBudget budget = PoolBudget.none()
                 .recycled(settings.bytes("pool.recycle", config.pool_recycle()))
-                .idle(idle(config.pool_idle_s()));
+                .idle(idle(settings.number("pool.idle.s", config::pool_idle_s)));
         for (String entry : HeapSettings.words(config.pool_prewarm())) {
             budget = prewarmed(budget, entry);
         }

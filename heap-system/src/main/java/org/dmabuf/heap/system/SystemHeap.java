@@ -121,9 +121,9 @@ public final class SystemHeap {
         PoolBudget budget = new Pools(settings).budget(config);
         Backend.Choice choice = Backend.choose(config.backend(), settings, syscalls, headroom);
         if (!choice.passedOver().isEmpty()) {
-            log.info("heap '{}' has its memory from {}", config.heap_name(), choice.told());
+            log.info("heap '{}' has its memory from {}", settings.heap(), choice.told());
         }
-        source = pooled(choice.source(), config.heap_name(), syscalls, headroom, budget);
+        source = pooled(choice.source(), settings.heap(), syscalls, headroom, budget);
         announced.putAll(source.properties());
         registration = register(context, announced);
     }

@@ -197,4 +197,13 @@ class BackendTest {
                                 + " reads it; there are: backend, heap.id"),
                 logged::getFirst);
     }
+
+    @Test
+    void an_empty_name_is_the_usual_one_in_the_log_too() {
+        devices.without(NODE, Errno.ENOENT);
+        new SystemHeap(announced.context(), Announced.config("", 0, 0, "auto"), Map.of(), kernel, log).withdraw();
+        assertTrue(
+                logged.getFirst().startsWith("info [heap '{}' has its memory from {}, system, udmabuf"),
+                logged::getFirst);
+    }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
@@ -57,6 +58,20 @@ class PoolsTest {
         exported.release();
         recycled.release();
         before.assertNothingLeft();
+    }
+
+    /** Declarative Services makes the number of the text when it is asked for it. */
+    @Test
+    void an_idle_time_that_is_no_number_is_told() {
+        SystemHeap.Config config = (SystemHeap.Config) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {SystemHeap.Config.class}, (_, method, _) ->
+                        method.getName().equals("pool_idle_s") ? Integer.valueOf("60s") : method.getDefaultValue());
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> new SystemHeap(announced.context(), config, Map.of("pool.idle.s", "60s")));
+        assertEquals(
+                "heap 'system': pool.idle.s = 60s in org.dmabuf.heap.system is none; set it to a whole number",
+                refusal.getMessage());
     }
 
     @ParameterizedTest
