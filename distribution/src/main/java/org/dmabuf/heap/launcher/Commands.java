@@ -43,7 +43,7 @@ final class Commands {
         private static final long serialVersionUID = 1L;
 
         NoSuchCommand(String name) {
-            super("no command '" + name + "'; try 'help'");
+            super(Printable.of("no command '" + name + "'; try 'help'"));
         }
 
         @Override

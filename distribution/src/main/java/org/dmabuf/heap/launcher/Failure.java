@@ -2,7 +2,8 @@
 package org.dmabuf.heap.launcher;
 
 /**
- * Ends the program: the message is the one sentence that standard error gets, {@link #status()} the exit status.
+ * Ends the program: the message is the one {@link Printable} sentence for standard error, {@link #status()} the exit
+ * status.
  *
  * <p>Checked, because each place that can end the program should be seen in a signature.
  */
@@ -12,7 +13,7 @@ final class Failure extends Exception {
     private final int status;
 
     private Failure(int status, String sentence, Throwable cause) {
-        super(sentence, cause);
+        super(Printable.of(sentence), cause);
         this.status = status;
     }
 

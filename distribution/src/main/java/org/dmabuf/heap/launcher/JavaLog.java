@@ -19,7 +19,7 @@ public final class JavaLog extends System.LoggerFinder {
 
     @Override
     public System.Logger getLogger(String name, Module module) {
-        return new Log(LoggerFactory.getLogger(name));
+        return new Log(LoggerFactory.getLogger(Printable.of(name)));
     }
 
     /** One logger. */

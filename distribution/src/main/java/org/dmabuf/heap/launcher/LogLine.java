@@ -4,17 +4,28 @@ package org.dmabuf.heap.launcher;
 import org.slf4j.Logger;
 import org.slf4j.event.Level;
 
-/** How what a framework reports is logged: one line with the reason, and the stack trace only from level info down. */
+/**
+ * Writer of log lines. A line has the reason of an exception; where the logger prints level info, the stack trace.
+ * Every text is made {@link Printable}: no name or message can end the line or drive the terminal.
+ */
 final class LogLine {
     private LogLine() {}
 
+    static void write(Logger log, Level level, String message) {
+        write(log, level, message, null);
+    }
+
     static void write(Logger log, Level level, String message, Throwable thrown) {
+        if (!log.isEnabledForLevel(level)) {
+            return;
+        }
+        String line = Printable.of(message);
         if (thrown == null) {
-            log.atLevel(level).log(message);
+            log.atLevel(level).log(line);
         } else if (log.isInfoEnabled()) {
-            log.atLevel(level).setCause(thrown).log(message);
+            log.atLevel(level).setCause(Printable.of(thrown)).log(line);
         } else {
-            log.atLevel(level).log(message + ": " + Sentence.of(thrown));
+            log.atLevel(level).log(line + ": " + Sentence.of(thrown));
         }
     }
 }

@@ -51,7 +51,7 @@ public final class Main {
             status = 1;
             if (!interrupted) {
                 ERR.println("the launcher itself failed: " + Sentence.of(e));
-                e.printStackTrace(ERR);
+                Printable.of(e).printStackTrace(ERR);
             }
         }
         System.exit(status);
@@ -121,7 +121,7 @@ public final class Main {
     private static void print(Failure failure, boolean verbose) {
         ERR.println(failure.getMessage());
         if (verbose && failure.getCause() != null) {
-            failure.getCause().printStackTrace(ERR);
+            Printable.of(failure.getCause()).printStackTrace(ERR);
         }
     }
 }

@@ -67,7 +67,7 @@ record OsgiLog(Bundle user) implements LogService {
             throw new IllegalArgumentException("neither Logger nor FormatterLogger: " + loggerType.getName());
         }
         boolean isRoot = name.equals(Logger.ROOT_LOGGER_NAME);
-        return OsgiLogger.create(isRoot ? root() : LoggerFactory.getLogger(name), loggerType);
+        return OsgiLogger.create(isRoot ? root() : LoggerFactory.getLogger(Printable.of(name)), loggerType);
     }
 
     @Override
@@ -92,7 +92,7 @@ record OsgiLog(Bundle user) implements LogService {
 
     private org.slf4j.Logger root() {
         String name = user.getSymbolicName();
-        return LoggerFactory.getLogger(name == null ? "bundle " + user.getBundleId() : name);
+        return LoggerFactory.getLogger(name == null ? "bundle " + user.getBundleId() : Printable.of(name));
     }
 
     private static Level toSlf4j(int level) {

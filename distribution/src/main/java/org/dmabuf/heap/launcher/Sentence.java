@@ -7,7 +7,7 @@ import java.nio.file.FileSystemException;
 import java.util.concurrent.ExecutionException;
 import org.osgi.framework.BundleException;
 
-/** Says an exception in one line, as a user should read it: the message that somebody wrote, and no stack trace. */
+/** Text of an exception for a user: its message on one {@link Printable} line, without a stack trace. */
 final class Sentence {
     private Sentence() {}
 
@@ -18,16 +18,31 @@ final class Sentence {
      */
     static String of(Throwable thrown) {
         Throwable root = unwrap(thrown);
+        String words = words(root).strip();
+        // A line break in a path is part of a name, which has to be recognized; elsewhere it is layout.
+        return Printable.of(root instanceof FileSystemException ? words : words.replaceAll("\\s*\\R\\s*", " "));
+    }
+
+    private static String words(Throwable root) {
         String kind = root.getClass().getSimpleName();
-        String message = root.getMessage();
+        String message = message(root);
         if (message == null || message.isBlank()) {
             return kind;
         }
         if (root instanceof FileSystemException failed && failed.getReason() == null) {
             return (root instanceof AccessDeniedException ? "permission denied" : kind) + ": " + message;
         }
-        String line = message.strip().replaceAll("\\s*\\R\\s*", " ");
-        return line.contains(" ") ? line : kind + ": " + line;
+        String line = message.strip();
+        return line.matches("(?s).*\\s.*") ? line : kind + ": " + line;
+    }
+
+    /** A vendor's exception may throw from its own {@code getMessage}: then it has none. */
+    private static String message(Throwable thrown) {
+        try {
+            return thrown.getMessage();
+        } catch (RuntimeException | StackOverflowError e) {
+            return null;
+        }
     }
 
     /** What is inside the wrappers of reflection, executors and the framework, which say nothing themselves. */

@@ -42,6 +42,28 @@ class SentenceTest {
     }
 
     @Test
+    void names_in_a_message_cannot_forge_a_line_or_drive_the_terminal() {
+        assertEquals(
+                "permission denied: /a\\u000aWARN forged\\u001b[2J",
+                Sentence.of(new AccessDeniedException("/a\nWARN forged\u001b[2J")));
+        assertEquals("no \\u202ebundle", Sentence.of(new IllegalStateException("no \u202ebundle")));
+    }
+
+    @Test
+    void exception_that_throws_from_its_own_methods_is_said_with_its_kind() {
+        assertEquals("Rude", Sentence.of(new Rude()));
+    }
+
+    private static final class Rude extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("no message");
+        }
+    }
+
+    @Test
     void several_lines_become_one() {
         assertEquals("first second", Sentence.of(new IllegalStateException("first\n  second\n")));
     }
