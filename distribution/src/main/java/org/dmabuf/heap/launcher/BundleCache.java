@@ -2,105 +2,177 @@
 package org.dmabuf.heap.launcher;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.time.Instant;
-import java.util.Comparator;
-import java.util.List;
-import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
- * The folder in which the framework keeps its state, one for each process: two gateways may run from one home at once,
- * and a gateway always starts from the jars that are there now. It is deleted at the end; what a killed process left
- * behind is deleted by the next one that starts.
+ * Folder in which the framework of one process keeps its state. Two gateways may run from one home at once, and a
+ * gateway always starts from the jars that are there now. The folder is deleted at the end; the next start deletes what
+ * a killed process left.
+ *
+ * <p>The process holds a lock on the file {@value #LOCK} in its folder. The kernel ends that lock with the process, in
+ * whatever PID namespace it runs, so a lock that can be taken proves that the folder is unused; see
+ * {@link LeftoverCaches}.
  */
 final class BundleCache {
-    /** The process in the name tells a leftover from a folder in use; the rest of the name is random. */
-    private static final Pattern NAME = Pattern.compile("dmabuf-gateway-(\\d+)-\\d+");
+    static final String PREFIX = "dmabuf-gateway-";
+    static final String LOCK = "gateway.lock";
 
-    /** The start of a process is known to about a second: by how much it has to be later to be that of another one. */
-    private static final Duration CLOCKS_DIFFER = Duration.ofSeconds(10);
+    private static final String STATE = "state";
+    private static final int WRITABLE_BY_OTHERS = 0022;
+    private static final int STICKY = 01000;
+    private static final Integer ROOT = 0;
+
+    /** Belongs to the user of this process. */
+    private static final Path PROCESS = Path.of("/proc/self");
+
+    private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FILE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+    private static final Set<OpenOption> NEW_FILE =
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+
+    /** Another gateway that starts at the same moment may remove a folder that has no lock yet; how often to try. */
+    private static final int ATTEMPTS = 100;
+
+    private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
     private final Path folder;
+    private final FileChannel lock;
+    private final LeftoverCaches leftovers;
 
-    private BundleCache(Path folder) {
+    private BundleCache(Path folder, FileChannel lock, LeftoverCaches leftovers) {
         this.folder = folder;
+        this.lock = lock;
+        this.leftovers = leftovers;
     }
 
     /**
-     * Makes this process's folder, after deleting those of processes that no longer live.
+     * Makes this process's folder and deletes those that no process uses any more.
      *
      * @param preferred where to make it, created when missing
-     * @param otherwise where to make it when {@code preferred} cannot be written
+     * @param otherwise where to make it when {@code preferred} cannot be written, or other users may write to it
      */
     static BundleCache create(Path preferred, Path otherwise) throws Failure {
+        IOException notThere;
         try {
-            Files.createDirectories(preferred);
+            Files.createDirectories(preferred, PRIVATE_FOLDER);
             return createIn(preferred);
-        } catch (IOException notWritable) {
-            try {
-                return createIn(otherwise);
-            } catch (IOException e) {
-                throw Failure.of("no room for the bundle cache, neither in " + preferred + " nor in " + otherwise, e);
-            }
+        } catch (Shared e) {
+            notThere = e;
+            LogLine.write(LOG, Level.WARN, "no bundle cache is made in " + preferred + ": " + Sentence.of(e));
+        } catch (IOException e) {
+            notThere = e;
+        }
+        try {
+            return createIn(otherwise);
+        } catch (IOException e) {
+            e.addSuppressed(notThere);
+            throw Failure.of(
+                    "no room for the bundle cache, neither in " + preferred + " (" + Sentence.of(notThere) + ") nor in "
+                            + otherwise + " (" + Sentence.of(e) + "); make one of them writable",
+                    e);
         }
     }
 
     private static BundleCache createIn(Path parent) throws IOException {
-        deleteStale(parent);
-        return new BundleCache(
-                Files.createTempDirectory(parent, "dmabuf-gateway-" + ProcessHandle.current().pid() + "-"));
+        requireUnshared(parent);
+        LeftoverCaches leftovers = new LeftoverCaches(parent, Files.getOwner(PROCESS));
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+            Path top = Files.createTempDirectory(
+                    parent, PREFIX + ProcessHandle.current().pid() + "-", PRIVATE_FOLDER);
+            FileChannel lock = lock(top);
+            if (lock != null) {
+                return finish(top, lock, leftovers);
+            }
+        }
+        throw new FileSystemException(parent.toString(), null, "each new folder in it disappears at once");
+    }
+
+    private static BundleCache finish(Path top, FileChannel lock, LeftoverCaches leftovers) throws IOException {
+        BundleCache cache = new BundleCache(top.resolve(STATE), lock, leftovers);
+        boolean made = false;
+        try {
+            Files.createDirectory(cache.folder, PRIVATE_FOLDER);
+            leftovers.deleteExcept(top);
+            made = true;
+        } finally {
+            if (!made) {
+                cache.delete();
+            }
+        }
+        return cache;
+    }
+
+    /** Another user who can rename entries of the parent could put a folder of their own in place of ours. */
+    private static void requireUnshared(Path parent) throws IOException {
+        Map<String, Object> attributes = Files.readAttributes(parent, "unix:mode,uid");
+        int mode = (Integer) attributes.get("mode");
+        if ((mode & WRITABLE_BY_OTHERS) != 0 && (mode & STICKY) == 0) {
+            throw new Shared(parent, "other users may rename what is in it; take that right away with chmod go-w");
+        }
+        Object owner = attributes.get("uid");
+        if (!owner.equals(ROOT) && !owner.equals(Files.getAttribute(PROCESS, "unix:uid"))) {
+            throw new Shared(parent, "it belongs to another user, number " + owner);
+        }
+    }
+
+    /** {@return the held lock; null when another gateway took the new folder for a leftover} */
+    private static FileChannel lock(Path top) throws IOException {
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(top.resolve(LOCK), NEW_FILE, PRIVATE_FILE);
+        } catch (NoSuchFileException e) {
+            return null;
+        }
+        boolean locked = false;
+        try {
+            locked = channel.tryLock() != null && Files.exists(top.resolve(LOCK), LinkOption.NOFOLLOW_LINKS);
+        } finally {
+            if (!locked) {
+                channel.close();
+            }
+        }
+        return locked ? channel : null;
     }
 
     Path folder() {
         return folder;
     }
 
-    /** Deletes the folder with everything in it. */
+    /** Deletes the folder with everything in it; what does not go, the next start deletes. */
     void delete() {
-        delete(folder);
-    }
-
-    private static void deleteStale(Path parent) throws IOException {
-        List<Path> entries;
-        try (Stream<Path> list = Files.list(parent)) {
-            entries = list.toList();
-        }
-        entries.stream().filter(BundleCache::isStale).forEach(BundleCache::delete);
-    }
-
-    private static boolean isStale(Path folder) {
-        Matcher name = NAME.matcher(folder.getFileName().toString());
-        if (!name.matches()) {
-            return false;
-        }
-        try {
-            Instant used = Files.getLastModifiedTime(folder).toInstant();
-            Optional<ProcessHandle> owner = ProcessHandle.of(Long.parseLong(name.group(1)));
-            return owner.isEmpty() || startedAfter(owner.get(), used.plus(CLOCKS_DIFFER));
-        } catch (IOException | NumberFormatException e) {
-            return false; // gone meanwhile, or none of ours
-        }
-    }
-
-    /** True of a process that only happens to have the id of the one that made the folder: common in containers. */
-    private static boolean startedAfter(ProcessHandle process, Instant time) {
-        return process.info().startInstant().filter(time::isBefore).isPresent();
-    }
-
-    /** Best effort: what cannot be deleted (another user's, in a shared folder) is no reason to stop. */
-    private static void delete(Path folder) {
-        try (Stream<Path> tree = Files.walk(folder)) {
-            for (Path path : tree.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(path);
+        Path top = folder.getParent();
+        try (lock) {
+            if (lock.isOpen()) {
+                leftovers.delete(top);
             }
-        } catch (IOException | UncheckedIOException e) {
-            // the next start tries again
+        } catch (IOException e) {
+            LogLine.write(LOG, Level.DEBUG, top + " is left for the next start to delete", e);
+        }
+    }
+
+    /** A folder that other users may change. */
+    private static final class Shared extends FileSystemException {
+        private static final long serialVersionUID = 1L;
+
+        Shared(Path folder, String reason) {
+            super(folder.toString(), null, reason);
         }
     }
 }
