@@ -64,12 +64,13 @@ final class Gateway implements AutoCloseable {
         }
         OsgiLog.register(context());
         commands.register(context());
-        return bundles.run(context(), problems, () -> openDeploy(problems));
+        Reports reports = new Reports(problems);
+        return bundles.run(context(), reports, () -> openDeploy(reports));
     }
 
     /** Opened without the lock that {@link #close()} takes: a bundle that it starts may end the process. */
-    private void openDeploy(Consumer<String> problems) {
-        deploy = new DeployFolder(dropped, cache.folder().resolve("deploy"), problems);
+    private void openDeploy(Reports reports) {
+        deploy = new DeployFolder(dropped, cache.folder().resolve("deploy"), reports);
         deploy.open(context());
     }
 
@@ -99,6 +100,7 @@ final class Gateway implements AutoCloseable {
         }
         closed = true;
         try {
+            bundles.giveUp();
             if (deploy != null) {
                 deploy.close();
             }

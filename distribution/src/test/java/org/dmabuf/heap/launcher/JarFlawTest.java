@@ -9,11 +9,14 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
@@ -69,6 +72,60 @@ class JarFlawTest {
     @Test
     void file_that_is_gone_has_no_flaw_to_tell() {
         assertThrows(NoSuchFileException.class, () -> JarFlaw.of(folder.resolve("gone.jar")));
+    }
+
+    @Test
+    void what_is_not_a_regular_file_is_not_opened() throws Exception {
+        Path fifo = folder.resolve("fifo.jar");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        for (Path path : List.of(fifo, Files.createSymbolicLink(folder.resolve("l.jar"), fifo), Path.of("/dev/zero"))) {
+            assertEquals(Optional.of(JarFlaw.NO_FILE), JarFlaw.of(path));
+            assertEquals(Optional.of(JarFlaw.NO_FILE), JarFlaw.ofManifest(path));
+        }
+    }
+
+    @Test
+    void manifest_too_large_for_the_heap_is_not_read_into_it() throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JarOutputStream jar = new JarOutputStream(bytes)) {
+            jar.putNextEntry(new ZipEntry("META-INF/MANIFEST.MF"));
+            jar.write("Manifest-Version: 1.0\r\nBundle-SymbolicName: org.acme\r\n".getBytes());
+            byte[] line = ("X: " + "x".repeat(60) + "\r\n").getBytes();
+            for (int size = 0; size <= JarFlaw.MAX_MANIFEST_MIB << 20; size += line.length) {
+                jar.write(line);
+            }
+        }
+        JarFlaw flaw = flaw(bytes.toByteArray()).orElseThrow();
+        assertEquals("its manifest is larger than 16 MiB; drop a smaller bundle, or remove it", flaw.sentence());
+        assertEquals(Optional.of(flaw), JarFlaw.ofManifest(folder.resolve("a.jar")));
+        assertFalse(flaw.maybeUnfinished());
+    }
+
+    @Test
+    void file_of_10_GB_is_neither_read_nor_copied() throws IOException {
+        Path file = Files.write(folder.resolve("zeros.jar"), bundle());
+        try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+            sparse.setLength(10L << 30);
+        }
+        assertEquals(
+                "it is larger than 2048 MiB; drop a smaller bundle, or remove it",
+                JarFlaw.of(file).orElseThrow().sentence());
+    }
+
+    @Test
+    void reading_a_jar_that_expands_for_ever_can_be_interrupted() throws Exception {
+        Path file = Files.write(folder.resolve("a.jar"), bundle());
+        List<JarFlaw> found = new ArrayList<>();
+        Thread reader = Thread.ofPlatform().start(() -> {
+            Thread.currentThread().interrupt();
+            try {
+                JarFlaw.of(file).ifPresent(found::add);
+            } catch (NoSuchFileException e) {
+                throw new AssertionError(e);
+            }
+        });
+        reader.join();
+        assertEquals(1, found.size());
     }
 
     private Optional<JarFlaw> flaw(byte[] bytes) throws IOException {

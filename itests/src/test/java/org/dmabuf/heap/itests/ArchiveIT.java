@@ -67,6 +67,21 @@ public class ArchiveIT {
     }
 
     @Test
+    public void jars_that_block_in_their_start_keep_neither_a_daemon_nor_a_command_from_coming_up() throws Exception {
+        Path never = gateway.home().resolve("never");
+        Files.copy(TestBundle.blocking("org.acme.blocking.bundle", never).jar(), gateway.bundle("blocking.jar"));
+        Files.copy(TestBundle.blocking("org.acme.blocking.dropped", never).jar(), gateway.dropped("dropped.jar"));
+        Process daemon = gateway.startDaemon();
+        gateway.awaitLog("the gateway is up, process " + daemon.pid());
+        gateway.awaitWarning("blocking.jar", "its start still runs after 5 s, in .*");
+        gateway.awaitWarning("dropped.jar", "its start still runs after 5 s, in .*");
+        assertEquals(128 + 15, gateway.terminate());
+        assertEquals(List.of(), gateway.caches());
+        String listed = gateway.runOnce("dmaheap:list");
+        assertTrue(listed, listed.lines().anyMatch(line -> line.matches("system .* serving .*")));
+    }
+
+    @Test
     public void a_daemon_serves_without_a_terminal_until_SIGTERM_ends_it_in_good_order() throws Exception {
         Process daemon = gateway.startDaemon();
         gateway.awaitLog("the gateway is up, process " + daemon.pid());

@@ -149,6 +149,37 @@ public class DeployIT {
     }
 
     @Test
+    public void a_jar_whose_start_blocks_is_named_and_the_others_come_and_go() throws Exception {
+        Path released = folder.getRoot().toPath().resolve("released");
+        TestBundle blocking = TestBundle.blocking("org.acme.blocking", released);
+        Files.copy(blocking.jar(), gateway.dropped("a.jar"));
+        gateway.awaitWarning("a.jar", "its start still runs after 5 s, in .*, called by org\\.dmabuf\\.heap\\.itests"
+                + "\\.blocking\\.Blocking\\.start\\(.*; remove the jar, or end the gateway");
+        Files.copy(vendor, gateway.dropped("b.jar"));
+        gateway.await("dmaheap:list", "acme" + SERVING);
+        Files.delete(gateway.dropped("b.jar"));
+        gateway.await("dmaheap:list", "system .* serving .*");
+        gateway.awaitLog("b.jar is removed");
+
+        Files.delete(gateway.dropped("a.jar"));
+        gateway.awaitLog("a.jar is removed"); // its start was interrupted
+        Files.copy(blocking.jar(), gateway.dropped("c.jar"));
+        Files.createFile(released);
+        gateway.await("felix:lb -s", ".*Active.*org\\.acme\\.blocking .*");
+        gateway.endScript();
+    }
+
+    @Test
+    public void the_name_of_a_jar_cannot_forge_a_line_of_the_log() throws Exception {
+        Files.writeString(gateway.dropped("a\nWARN forged\u001b[2J\u202e.jar"), "hello");
+        gateway.awaitWarning("a\\u000aWARN forged\\u001b[2J\\u202e.jar", " is not installed: it is no jar at all.*");
+        Files.copy(vendor, gateway.dropped("b\n.jar"));
+        gateway.awaitLog("b\\u000a.jar runs: org.example.acme.heap 0.1.0");
+        assertFalse(gateway.log(), gateway.log().lines().anyMatch(line -> line.startsWith("WARN forged")));
+        gateway.endScript();
+    }
+
+    @Test
     public void configuration_takes_effect_while_buffers_are_held() throws Exception {
         gateway.run("dmaheap:alloc -n held 64K");
         // A broker that restarted for its configuration would have closed every buffer.

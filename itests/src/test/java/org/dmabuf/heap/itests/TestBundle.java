@@ -5,11 +5,13 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
@@ -35,6 +37,16 @@ final class TestBundle {
     /** {@return a client that can be told what to do while it stops} */
     static TestBundle client(String symbolicName) throws IOException {
         return of(symbolicName, LastWords.class, List.of("LastWords"));
+    }
+
+    /** {@return a bundle whose start blocks until there is a file} */
+    static TestBundle blocking(String symbolicName, Path until) throws IOException {
+        Manifest manifest = manifest(symbolicName);
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, Blocking.class.getName());
+        manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, "org.osgi.framework");
+        manifest.getMainAttributes().putValue("Start-When", until.toString());
+        return new TestBundle(
+                symbolicName, write(manifest, List.of(Blocking.class.getName().replace('.', '/') + ".class")));
     }
 
     /** {@return the heap that can be told to misbehave} */

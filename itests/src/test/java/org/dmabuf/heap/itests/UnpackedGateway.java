@@ -58,6 +58,11 @@ final class UnpackedGateway implements AutoCloseable {
         return home.resolve("deploy").resolve(name);
     }
 
+    /** {@return a file in the folder of the gateway's own jars} */
+    Path bundle(String name) {
+        return home.resolve("bundles").resolve(name);
+    }
+
     /** Starts a gateway whose script is what {@link #run} sends. */
     UnpackedGateway startScript() throws IOException {
         ProcessBuilder builder = builder();
@@ -125,6 +130,11 @@ final class UnpackedGateway implements AutoCloseable {
     /** Waits for a line of the log, the end of which is given. */
     void awaitLog(String expected) throws Exception {
         await(Pattern.compile(".* - " + Pattern.quote(expected)), this::log);
+    }
+
+    /** Waits for a line of the log that warns of a file; its end is given as a regular expression. */
+    void awaitWarning(String file, String expected) throws Exception {
+        await(Pattern.compile("WARN .* - " + Pattern.quote(file) + ":? ?" + expected), this::log);
     }
 
     private interface Text {

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A call that may block or throw anything, in a thread of its own: into a bundle, the framework or a file system.
+ *
+ * <p>Java cannot end a thread. A step that blocks stays until it returns by itself or at the end of the process; its
+ * caller goes on, and reports where it hangs.
+ */
+final class Step {
+    /** How long a step may run before it is reported. */
+    static final long NOTICE_MILLIS = 5000;
+
+    private static final int FRAMES = 3;
+
+    /** What a step does at a time. Only what leaves nothing half done is interrupted. */
+    enum Activity {
+        READING("its reading", true, "remove the file"),
+        INSTALLING("its installation", false, "end the gateway if it does not return"),
+        STARTING("its start", true, "remove the jar, or end the gateway"),
+        STOPPING("its stop", false, "it is out of use until that returns; end the gateway if it does not return"),
+        REFRESHING("the exchange of its packages", false, "end the gateway if it does not return");
+
+        private final String words;
+        private final boolean interruptible;
+        private final String remedy;
+
+        Activity(String words, boolean interruptible, String remedy) {
+            this.words = words;
+            this.interruptible = interruptible;
+            this.remedy = remedy;
+        }
+
+        String words() {
+            return words;
+        }
+    }
+
+    /** What a step runs. */
+    @FunctionalInterface
+    interface Body {
+        /** @throws Exception whatever; a step also survives an Error */
+        void run(Step step) throws Exception;
+    }
+
+    /** A thread that runs a step. */
+    private static final class Worker extends Thread {
+        Worker(Runnable body, String name) {
+            super(null, body, name, 0, false);
+            setDaemon(true);
+            setContextClassLoader(null); // as on the thread that starts the gateway
+        }
+    }
+
+    private final CountDownLatch done = new CountDownLatch(1);
+    private final Thread thread;
+    private String subject;
+    private Activity activity;
+    private long since = System.nanoTime();
+    private boolean reported;
+    private boolean givenUp;
+    private Throwable failure;
+
+    private Step(String subject, Activity activity, Body body) {
+        this.subject = Printable.of(subject);
+        this.activity = activity;
+        this.thread = new Worker(() -> run(body), "gateway: " + this.subject);
+    }
+
+    /**
+     * Runs a body in a new thread.
+     *
+     * @param subject what it is about, such as a file's name
+     * @param activity what the body does first
+     */
+    static Step start(String subject, Activity activity, Body body) {
+        Step step = new Step(subject, activity, body);
+        step.thread.start();
+        return step;
+    }
+
+    /** {@return whether the calling thread runs a step} */
+    static boolean isCurrentThread() {
+        return Thread.currentThread() instanceof Worker;
+    }
+
+    private void run(Body body) {
+        try {
+            body.run(this);
+        } catch (Throwable e) {
+            failure = e;
+        } finally {
+            done.countDown();
+        }
+    }
+
+    /** Called by the body before it does something else; false when it has been given up and has to return. */
+    boolean enter(Activity next) {
+        return enter(next, subject());
+    }
+
+    /** Likewise, about something else. */
+    synchronized boolean enter(Activity next, String about) {
+        Thread.interrupted(); // it was meant for what is over
+        subject = Printable.of(about);
+        activity = next;
+        since = System.nanoTime();
+        return !givenUp;
+    }
+
+    synchronized String subject() {
+        return subject;
+    }
+
+    synchronized Activity activity() {
+        return activity;
+    }
+
+    /** Interrupts what may be interrupted, and keeps the body from doing anything else. */
+    synchronized void giveUp() {
+        givenUp = true;
+        if (activity.interruptible) {
+            thread.interrupt();
+        }
+    }
+
+    /** Likewise, unless it does this already. */
+    synchronized void giveUpUnless(Activity last) {
+        if (activity != last) {
+            giveUp();
+        }
+    }
+
+    synchronized boolean isGivenUp() {
+        return givenUp;
+    }
+
+    boolean isDone() {
+        return done.getCount() == 0;
+    }
+
+    /** {@return whether it is done, after at most this long} */
+    boolean await(long millis) throws InterruptedException {
+        return done.await(millis, TimeUnit.MILLISECONDS);
+    }
+
+    /** {@return what a step that is done ended with, if not well} */
+    Optional<Throwable> failure() {
+        return Optional.ofNullable(failure);
+    }
+
+    /** {@return whether {@link #report} has reported it} */
+    synchronized boolean isReported() {
+        return reported;
+    }
+
+    /** {@return a sentence on a step that runs for too long, once for each step} */
+    synchronized Optional<String> report() {
+        long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - since);
+        if (reported || isDone() || millis < NOTICE_MILLIS) {
+            return Optional.empty();
+        }
+        reported = true;
+        return Optional.of(subject + ": " + activity.words + " still runs after " + millis / 1000 + " s" + place()
+                + "; the others go on; " + activity.remedy);
+    }
+
+    /** The top of its stack, without Java's and the framework's own methods below that. */
+    private String place() {
+        StackTraceElement[] stack = thread.getStackTrace();
+        if (stack.length == 0) {
+            return "";
+        }
+        return Stream.concat(
+                        Stream.of(stack[0]),
+                        Arrays.stream(stack, 1, stack.length).filter(Step::isForeign).limit(FRAMES))
+                .map(StackTraceElement::toString)
+                .collect(Collectors.joining(", called by ", ", in ", ""));
+    }
+
+    private static boolean isForeign(StackTraceElement frame) {
+        return !frame.getClassName()
+                .matches("(java|jdk|sun|org\\.apache\\.felix\\.framework)\\..*|org\\.dmabuf\\.heap\\.launcher\\.[^.]*");
+    }
+}
