@@ -240,6 +240,9 @@ final class DroppedJar {
     private void take(Step step, FileStamp now, long seen) throws IOException, BundleException {
         try {
             Optional<JarFlaw> flaw = now.regular() ? JarFlaw.of(file) : Optional.of(JarFlaw.NO_FILE);
+            if (step.isGivenUp()) {
+                return; // the flaw may be that the reading was interrupted
+            }
             if (flaw.isPresent()) {
                 if (!flaw.get().maybeUnfinished() || isSettled(now, seen)) {
                     handled = now;

@@ -11,6 +11,7 @@ import org.apache.felix.framework.util.FelixConstants;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.Constants;
+import org.osgi.framework.FrameworkEvent;
 
 /**
  * The framework and the bundles in it, from start to end.
@@ -26,6 +27,7 @@ final class Gateway implements AutoCloseable {
     private final BundleFolder bundles;
     private final Path dropped;
     private final BundleCache cache;
+    private volatile Reports reports = new Reports(_ -> {});
     private volatile DeployFolder deploy;
     private boolean closed;
 
@@ -64,12 +66,12 @@ final class Gateway implements AutoCloseable {
         }
         OsgiLog.register(context());
         commands.register(context());
-        Reports reports = new Reports(problems);
-        return bundles.run(context(), reports, () -> openDeploy(reports));
+        reports = new Reports(problems);
+        return bundles.run(context(), reports, this::openDeploy);
     }
 
     /** Opened without the lock that {@link #close()} takes: a bundle that it starts may end the process. */
-    private void openDeploy(Reports reports) {
+    private void openDeploy() {
         deploy = new DeployFolder(dropped, cache.folder().resolve("deploy"), reports);
         deploy.open(context());
     }
@@ -105,7 +107,10 @@ final class Gateway implements AutoCloseable {
                 deploy.close();
             }
             stop();
-            framework.waitForStop(STOP_MILLIS);
+            if (framework.waitForStop(STOP_MILLIS).getType() == FrameworkEvent.WAIT_TIMEDOUT) {
+                reports.problem("the framework has not stopped after " + STOP_MILLIS / 1000
+                        + " s, since a bundle blocks; the gateway ends without it");
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {

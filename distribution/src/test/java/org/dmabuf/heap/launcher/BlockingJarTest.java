@@ -118,6 +118,7 @@ class BlockingJarTest {
             Files.delete(other);
             await(0, () -> state(gateway, "b"));
         }
+        assertReported("the framework has not stopped after 10 s, since a bundle blocks");
         assertFalse(Files.exists(folderOfCache));
     }
 
