@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import org.dmabuf.heap.OwnedFd;
 
 /**
@@ -11,61 +9,50 @@ import org.dmabuf.heap.OwnedFd;
  * memory is therefore closed on a thread of its own ({@link Disposal}).
  */
 final class ForeignFd implements OwnedFd {
-    private static final int GONE = -1;
-    private static final VarHandle NUMBER;
-
-    static {
-        try {
-            NUMBER = MethodHandles.lookup().findVarHandle(ForeignFd.class, "number", int.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     private final Syscalls syscalls;
     private final Disposal disposal;
-    private volatile int number = GONE;
-
-    /** The number that is being closed, and the next object that waits for it: guarded by the disposal. */
-    int closing;
-
+    private final Fd descriptor;
+    /** The number that the disposal is to close. */
+    private int unwanted;
+    /** The next one of the disposal, which guards it. */
     ForeignFd next;
 
     /** Made before the descriptor comes, so that no shortage of memory can lose it. */
     ForeignFd(Syscalls syscalls, Disposal disposal) {
         this.syscalls = syscalls;
         this.disposal = disposal;
+        this.descriptor = new Fd(syscalls);
     }
 
     /** Takes ownership. */
-    void own(int descriptor) {
-        number = descriptor;
+    void own(int number) {
+        descriptor.own(number);
     }
 
     @Override
     public int fd() {
-        return open(number);
+        return descriptor.fd();
     }
 
     @Override
     public int detach() {
-        return open((int) NUMBER.getAndSet(this, GONE));
+        return descriptor.detach();
     }
 
     @Override
     public void close() {
-        int fd = (int) NUMBER.getAndSet(this, GONE);
-        if (fd == GONE) {
+        int number = descriptor.take();
+        if (number < 0) {
             return;
         }
-        boolean known = false;
+        boolean memory = false;
         try {
-            known = ForeignMemory.isMemory(syscalls, fd);
+            memory = ForeignMemory.isMemory(syscalls, number);
         } finally {
-            if (known) {
-                syscalls.close(fd);
+            if (memory) {
+                syscalls.close(number);
             } else {
-                closing = fd;
+                unwanted = number;
                 disposal.add(this);
             }
         }
@@ -73,19 +60,11 @@ final class ForeignFd implements OwnedFd {
 
     /** Called by the disposal; can wait without limit. */
     void closeNow() {
-        syscalls.close(closing);
-    }
-
-    private static int open(int fd) {
-        if (fd == GONE) {
-            throw new IllegalStateException("the descriptor was closed or detached");
-        }
-        return fd;
+        syscalls.close(unwanted);
     }
 
     @Override
     public String toString() {
-        int fd = number;
-        return fd == GONE ? "closed descriptor" : "descriptor " + fd;
+        return descriptor.toString();
     }
 }
