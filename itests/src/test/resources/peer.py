@@ -2,6 +2,7 @@
 """A process that is not the gateway's: Python and its standard library.
 
 peer.py receive SOCKET          takes a buffer, sums it, tries to harm it, and sums it again when told to
+peer.py visit SOCKET            connects, and goes
 peer.py offer SOCKET SEALS NAME makes a memfd with these seals and offers it under a name
 
 Prints one JSON object a line.
@@ -107,5 +108,7 @@ def offer(path, seals, name):
 
 if sys.argv[1] == "receive":
     receive(sys.argv[2])
+elif sys.argv[1] == "visit":
+    connect(sys.argv[2]).close()
 else:
     offer(sys.argv[2], int(sys.argv[3], 0), sys.argv[4])

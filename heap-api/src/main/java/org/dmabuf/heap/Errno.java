@@ -32,6 +32,8 @@ public enum Errno {
     EEXIST(17, "file exists"),
     /** No such heap, or a heap that is leaving. */
     ENODEV(19, "no such device"),
+    /** A part of the path is no folder. */
+    ENOTDIR(20, "not a directory"),
     /** Invalid argument. */
     EINVAL(22, "invalid argument"),
     /** The machine has no descriptor left. */
@@ -44,18 +46,24 @@ public enum Errno {
     EFBIG(27, "file too large"),
     /** No space left. */
     ENOSPC(28, "no space left on device"),
+    /** A file system that is read-only. */
+    EROFS(30, "read-only file system"),
     /** The other side has gone. */
     EPIPE(32, "broken pipe"),
     /** A path that is too long. */
     ENAMETOOLONG(36, "file name too long"),
     /** The call does not exist on this kernel. */
     ENOSYS(38, "function not implemented"),
+    /** A loop of symbolic links. */
+    ELOOP(40, "too many levels of symbolic links"),
     /** The other side does not keep to the protocol. */
     EPROTO(71, "protocol error"),
     /** Value too large. */
     EOVERFLOW(75, "value too large for defined data type"),
     /** A descriptor of the wrong kind. */
     EBADFD(77, "file descriptor in bad state"),
+    /** A socket of another type. */
+    EPROTOTYPE(91, "protocol wrong type for socket"),
     /** The buffer cannot do that, by construction. */
     ENOTSUP(95, "operation not supported"),
     /** The address is taken. */

@@ -26,14 +26,20 @@ public interface HeapBroker {
 
     /**
      * Takes over memory that another process made, as a buffer like any other. It is charged in full to the calling
-     * bundle, whoever else holds it, and listed as heap {@code adopted}.
+     * bundle, whatever other process holds it, and listed as heap {@code adopted}.
      *
-     * @param descriptor a memfd sealed with F_SEAL_SHRINK; the buffer's when the call returns, the caller's when it
-     *     throws
+     * <p>A memfd must be sealed against shrinking (F_SEAL_SHRINK) and against writing (F_SEAL_FUTURE_WRITE or
+     * F_SEAL_WRITE), after its sender wrote to every page: it is mapped for reading only. With the broker's setting
+     * {@code adopt.unsealed} the seal against shrinking is enough. A descriptor of anything else is refused without a
+     * call that its file system could keep waiting.
+     *
+     * @param descriptor a dma-buf or such a memfd; the buffer's when the call returns, the caller's when it throws
      * @param name for people, as {@link AllocationRequest#name}
-     * @return a buffer that the caller closes; it can be mapped as the descriptor allows
-     * @throws HeapException {@link Errno#EPERM} for memory that its maker could take away under a mapping,
-     *     {@link Errno#EBADFD} for a descriptor of something else, {@link Errno#ENOMEM} for more than the machine has
+     * @return a buffer that the caller closes; it can be mapped as the descriptor and its seals allow
+     * @throws HeapException {@link Errno#EPERM} for memory that its maker could take away under a mapping or that has
+     *     holes, {@link Errno#EBADFD} for a descriptor of something else, {@link Errno#EACCES} for one that cannot be
+     *     read, {@link Errno#EINVAL} for one without bytes, {@link Errno#ENOMEM} for more than the machine or a quota
+     *     has
      * @throws IllegalStateException when the calling bundle has stopped; if it stops during the call the descriptor is
      *     closed
      */

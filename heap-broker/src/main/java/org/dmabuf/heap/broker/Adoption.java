@@ -33,6 +33,8 @@ final class Adoption {
     private final Upkeep upkeep;
     private final Syscalls syscalls;
     private final Headroom headroom;
+    /** A setting. */
+    private volatile boolean unsealed;
 
     Adoption(Ledger ledger, Upkeep upkeep, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
@@ -40,6 +42,11 @@ final class Adoption {
         this.upkeep = upkeep.withoutPeers(); // its maker is charged for what lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
+    }
+
+    /** Says whether a memfd is accepted that its sender can still punch holes into; what is adopted stays. */
+    void acceptUnsealed(boolean accept) {
+        unsealed = accept;
     }
 
     /**
@@ -81,7 +88,7 @@ final class Adoption {
         Buffer buffer = null;
         try {
             AdoptedMemory memory = AdoptedMemory.adopt(
-                    syscalls, headroom, descriptor, size -> require(charge.setAside(size), charge, size));
+                    syscalls, headroom, unsealed, descriptor, size -> require(charge.setAside(size), charge, size));
             buffer = charged(memory, charge, name);
         } finally {
             if (buffer == null) {

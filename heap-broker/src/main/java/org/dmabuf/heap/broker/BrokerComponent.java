@@ -95,6 +95,13 @@ public final class BrokerComponent {
                 description = "Keep where each buffer was allocated, to tell it in the dump and when a buffer is lost;"
                         + " costs microseconds an allocation")
         boolean allocation_sites() default false;
+
+        /** {@return whether memfds are adopted that their senders can still punch holes into} */
+        @AttributeDefinition(
+                name = "Adopt unsealed memory",
+                description = "Adopt memfds that are sealed against shrinking only. Their senders can remove pages at"
+                        + " any time, so the whole size counts against the machine's memory while one is held")
+        boolean adopt_unsealed() default false;
     }
 
     private final BundleContext context;
@@ -106,6 +113,7 @@ public final class BrokerComponent {
     private final HeapNews news = new HeapNews(table, journals);
     private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
+    private final Adoption adoption;
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
     /** Whether quotas and permissions were read before. */
@@ -126,7 +134,7 @@ public final class BrokerComponent {
         this.context = context;
         journals.add(flight);
         Upkeep upkeep = new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(peers), journals);
-        Adoption adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
+        adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger, new Allocator(table, ledger, upkeep), adoption, new HeapListing(table, adoption), leaks);
         modified(config, properties);
@@ -180,6 +188,7 @@ public final class BrokerComponent {
                     TimeUnit.NANOSECONDS.toMillis(drainNanos));
         }
         ledger.keepSites(config.allocation_sites());
+        adoption.acceptUnsealed(config.adopt_unsealed());
         List<String> slips = new ArrayList<>();
         Rules rules = Rules.of(
                 config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow(), slips::add);

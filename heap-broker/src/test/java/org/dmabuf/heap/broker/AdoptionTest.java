@@ -13,11 +13,14 @@ import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -35,17 +38,27 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Memory of other processes, which here this process makes itself. */
+/**
+ * Memory of other processes, which here this process makes itself. Where a test is of memory that its sender can still
+ * change, the broker is set to accept that.
+ */
 class AdoptionTest {
     private static final int MFD_ALLOW_SEALING = 0x2;
     private static final int MFD_HUGETLB = 0x4;
     private static final int F_ADD_SEALS = 1033;
+    private static final int F_GET_SEALS = 1034;
     private static final int F_SEAL_SHRINK = 0x2;
     private static final int F_SEAL_WRITE = 0x8;
     private static final int F_SEAL_FUTURE_WRITE = 0x10;
     private static final int O_RDONLY = 0;
     private static final int O_WRONLY = 1;
-    private static final long DMA_BUF_MAGIC = 0x444d4142;
+    private static final int O_PATH = 0x200000;
+    private static final int FALLOC_KEEP_SIZE = 0x1;
+    private static final int FALLOC_PUNCH_HOLE = 0x2;
+    private static final int PAGE = 4096;
+    /** What a sender is asked to set. */
+    private static final int SEALED = F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE;
+
     private static final long SIZE = 10_000;
 
     private final ProcessState before = ProcessState.now();
@@ -61,7 +74,8 @@ class AdoptionTest {
     }
 
     @Test
-    void a_memfd_that_cannot_shrink_becomes_a_buffer_like_any_other() {
+    void a_memfd_that_cannot_shrink_becomes_a_buffer_like_any_other_where_that_is_set() {
+        broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd peer = reopened(made, 2);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
@@ -82,7 +96,7 @@ class AdoptionTest {
 
     @Test
     void it_is_charged_in_full_and_listed_as_no_heap() {
-        try (OwnedFd made = memfd(F_SEAL_SHRINK);
+        try (OwnedFd made = memfd(SEALED);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
             assertEquals(SIZE, buffer.size());
             assertEquals(1, broker.info("adopted", HeapState.ADOPTED).liveBuffers());
@@ -101,26 +115,110 @@ class AdoptionTest {
                 HeapException refusal =
                         assertThrows(HeapException.class, () -> buffer.map(Access.READ_WRITE, arena));
                 assertEquals(Errno.EPERM, refusal.errno());
+                assertTrue(refusal.getMessage().contains("sealed it against that; map it with READ"));
             }
         }
     }
 
     @Test
     void a_descriptor_for_reading_is_adopted_and_cannot_be_mapped_for_writing() {
+        broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd readOnly = reopened(made, O_RDONLY);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, readOnly, "");
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ_WRITE, arena));
             assertEquals(Errno.EACCES, refusal.errno());
+            assertTrue(refusal.getMessage().contains("open for reading only; map it with READ"));
         }
     }
 
     @Test
     void what_could_be_shrunk_is_refused_and_stays_the_callers() {
-        try (OwnedFd made = memfd(0)) {
-            refused(Errno.EPERM, "could be shrunk", made);
-            assertTrue(made.fd() >= 0);
+        for (boolean unsealed : new boolean[] {false, true}) {
+            broker.adoption.acceptUnsealed(unsealed);
+            try (OwnedFd made = memfd(0);
+                    OwnedFd written = memfd(F_SEAL_FUTURE_WRITE)) {
+                refused(Errno.EPERM, "F_SEAL_SHRINK and could be shrunk", made);
+                refused(Errno.EPERM, "F_SEAL_SHRINK and could be shrunk", written);
+                assertTrue(made.fd() >= 0);
+            }
+        }
+    }
+
+    @Test
+    void what_its_sender_could_punch_is_refused_with_all_remedies() {
+        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+            for (String remedy : new String[] {
+                "lacks F_SEAL_FUTURE_WRITE",
+                "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)",
+                "exports(READ)",
+                "adopt.unsealed = true in org.dmabuf.heap.broker.cfg"
+            }) {
+                refused(Errno.EPERM, remedy, made);
+            }
+        }
+    }
+
+    @Test
+    void what_is_adopted_cannot_be_punched() {
+        for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
+            try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
+                    OwnedFd peer = reopened(made, 2);
+                    DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
+                assertEquals(
+                        -Errno.EPERM.number(),
+                        syscalls.fallocate(peer.fd(), FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, 0, PAGE));
+                assertEquals(SIZE, syscalls.firstHole(peer.fd()));
+                assertEquals(SIZE, buffer.size());
+            }
+        }
+    }
+
+    /** As many blocks beyond the end as are missing before it: the file's figure of blocks says that all is there. */
+    @Test
+    void a_hole_is_found_whatever_lies_beyond_the_end() {
+        for (int[] hole : new int[][] {{0, PAGE}, {PAGE, 2 * PAGE}, {2 * PAGE, (int) SIZE}, {0, (int) SIZE}}) {
+            try (OwnedFd made = memfd(0)) {
+                assertEquals(
+                        0,
+                        syscalls.fallocate(
+                                made.fd(), FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, hole[0], hole[1] - hole[0]));
+                assertEquals(0, syscalls.fallocate(made.fd(), FALLOC_KEEP_SIZE, 3 * PAGE, 3 * PAGE));
+                assertTrue(syscalls.allocated(made.fd()) >= SIZE);
+                assertEquals(0, syscalls.fcntl(made.fd(), F_ADD_SEALS, SEALED));
+                refused(Errno.EPERM, "has a hole at byte " + hole[0], made);
+            }
+        }
+    }
+
+    @Test
+    void memory_that_was_allocated_and_never_written_is_refused_and_says_what_to_do() {
+        int fd = syscalls.memfdCreate("peer", MFD_ALLOW_SEALING);
+        try (OwnedFd made = new Fd(syscalls, fd)) {
+            assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
+            assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
+            refused(Errno.EPERM, "its sender writes to every page before it calls fcntl", made);
+        }
+    }
+
+    @Test
+    void what_a_heap_exports_for_reading_is_adopted_although_no_client_wrote_to_it() {
+        broker.memfd("camera");
+        try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
+                DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "")) {
+            assertEquals(exported.inode(), adopted.inode());
+        }
+    }
+
+    /** The sender reads and writes by the same open file. */
+    @Test
+    void the_position_of_the_senders_file_stays() throws IOException {
+        try (OwnedFd made = memfd(SEALED);
+                OwnedFd peer = new Descriptors(syscalls).duplicate("", made.fd());
+                DmaBuf _ = broker.adoption.adopt(broker.client, made, "");
+                var lines = Files.lines(Path.of("/proc/self/fdinfo/" + peer.fd()))) {
+            assertEquals("pos:\t0", lines.findFirst().orElseThrow(), "as the sender left it");
         }
     }
 
@@ -130,7 +228,9 @@ class AdoptionTest {
         int fd = syscalls.memfdCreate("huge", MFD_ALLOW_SEALING | MFD_HUGETLB);
         assumeTrue(fd >= 0, "skipped: this kernel has no huge pages, memfd_create answers " + fd);
         try (OwnedFd huge = new Fd(syscalls, fd)) {
-            assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+            assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
+            refused(Errno.EPERM, "huge pages", huge);
+            broker.adoption.acceptUnsealed(true);
             refused(Errno.EPERM, "huge pages", huge);
         }
     }
@@ -139,7 +239,7 @@ class AdoptionTest {
     @Test
     void a_dma_buf_is_adopted_with_its_brackets_and_without_a_look_at_seals() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
-        kernel.answer("fileSystem", DMA_BUF_MAGIC);
+        asDmaBuf(kernel);
         kernel.answer("size", 0);
         kernel.answer("dmaBufSync", 0);
         Adoption adoption = new Adoption(
@@ -157,12 +257,13 @@ class AdoptionTest {
             assertEquals(4, kernel.count("dmaBufSync"));
         }
         assertEquals(0, kernel.count("allocated"));
+        assertEquals(0, kernel.count("firstHole"));
         assertEquals(0, kernel.count("fallocate"));
     }
 
     @Test
     void a_memfd_is_adopted_as_no_dma_buf() {
-        try (OwnedFd made = memfd(F_SEAL_SHRINK);
+        try (OwnedFd made = memfd(SEALED);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
             assertEquals(
                     Map.of("heap.name", "adopted", "heap.backend", "memfd", "heap.dmabuf", false),
@@ -174,43 +275,87 @@ class AdoptionTest {
     @Test
     void a_dma_buf_that_cannot_be_adopted_stays_the_callers() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
-        kernel.answer("fileSystem", DMA_BUF_MAGIC);
+        asDmaBuf(kernel);
         try (OwnedFd made = memfd(0);
                 OwnedFd writeOnly = reopened(made, O_WRONLY)) {
             HeapException access = assertThrows(
-                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), writeOnly, _ -> {}));
+                    HeapException.class,
+                    () -> AdoptedMemory.adopt(kernel, Headroom.machine(), false, writeOnly, _ -> {}));
             assertEquals(Errno.EACCES, access.errno());
+            asDmaBuf(kernel);
             kernel.fail("seekEnd", Errno.EINVAL);
             HeapException end = assertThrows(
-                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made, _ -> {}));
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), false, made, _ -> {}));
             assertEquals(Errno.EINVAL, end.errno());
+            asDmaBuf(kernel);
             kernel.answer("seekEnd", 0);
             HeapException empty = assertThrows(
-                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), made, _ -> {}));
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), false, made, _ -> {}));
             assertEquals(Errno.EINVAL, empty.errno());
             assertTrue(made.fd() >= 0 && writeOnly.fd() >= 0);
         }
     }
 
+    /** A kernel to which the next descriptor is a dma-buf: without seals, and shown as one. */
+    private static void asDmaBuf(FaultySyscalls kernel) {
+        kernel.failNext("fcntl", 1, Errno.EINVAL);
+        kernel.answer("isDmaBuf", 1);
+    }
+
     @Test
     void a_descriptor_for_writing_only_is_refused() {
-        try (OwnedFd made = memfd(F_SEAL_SHRINK);
+        try (OwnedFd made = memfd(SEALED);
                 OwnedFd writeOnly = reopened(made, O_WRONLY)) {
             refused(Errno.EACCES, "open for writing only", writeOnly);
         }
     }
 
     @Test
-    void what_is_no_memory_is_refused(@TempDir Path folder) throws IOException {
+    void what_is_no_memory_is_refused_and_no_question_goes_to_its_file_system(@TempDir Path folder) throws Exception {
+        FaultySyscalls kernel = new FaultySyscalls(syscalls);
         Path file = Files.writeString(folder.resolve("file"), "text");
-        try (OwnedFd regular = new Fd(syscalls, syscalls.open(file.toString(), O_RDONLY));
-                OwnedFd device = new Fd(syscalls, syscalls.open("/dev/null", O_RDONLY))) {
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> broker.adoption.adopt(broker.client, regular, ""));
-            assertTrue(
-                    refusal.errno() == Errno.EBADFD || refusal.errno() == Errno.EPERM, // EPERM where /tmp is a tmpfs
-                    refusal.getMessage());
-            assertThrows(HeapException.class, () -> broker.adoption.adopt(broker.client, device, ""));
+        Path fifo = folder.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        try (OwnedFd made = memfd(SEALED)) {
+            for (String path : new String[] {
+                file.toString(), folder.toString(), "/dev/null", "/dev/zero", "/proc/self/status", "/sys/kernel/mm"
+            }) {
+                refusedAsNoMemory(kernel, path, O_RDONLY);
+            }
+            refusedAsNoMemory(kernel, fifo.toString(), 2); // for both, so that it does not wait for the other end
+            refusedAsNoMemory(kernel, "/proc/self/fd/" + made.fd(), O_PATH);
+            refusedAsNoMemory(kernel, file.toString(), O_PATH);
+        }
+        for (String question : new String[] {"fileSystem", "size", "allocated", "inode", "seekEnd", "firstHole"}) {
+            assertEquals(0, kernel.count(question), question);
+        }
+    }
+
+    private void refusedAsNoMemory(FaultySyscalls kernel, String path, int flags) {
+        try (OwnedFd other = new Fd(syscalls, syscalls.open(path, flags))) {
+            if (syscalls.fcntl(other.fd(), F_GET_SEALS, 0) >= 0) {
+                return; // a file on a tmpfs, which has seals
+            }
+            HeapException refusal = assertThrows(
+                    HeapException.class,
+                    () -> AdoptedMemory.adopt(kernel, Headroom.machine(), true, other, _ -> {}));
+            assertEquals(Errno.EBADFD, refusal.errno(), path);
+            assertTrue(other.fd() >= 0);
+        }
+    }
+
+    /** Its seals are those of a file that nobody may seal. */
+    @Test
+    void a_file_of_a_tmpfs_is_refused() throws IOException {
+        Path tmpfs = Path.of("/dev/shm");
+        assumeTrue(Files.isWritable(tmpfs), "skipped: no /dev/shm");
+        Path file = Files.createTempFile(tmpfs, "adopted", "");
+        try (OwnedFd open = new Fd(syscalls, syscalls.open(file.toString(), 2))) {
+            Files.write(file, new byte[PAGE]);
+            assumeTrue(syscalls.fcntl(open.fd(), F_GET_SEALS, 0) >= 0, "skipped: /dev/shm is no tmpfs");
+            refused(Errno.EPERM, "made with MFD_ALLOW_SEALING", open);
+        } finally {
+            Files.delete(file);
         }
     }
 
@@ -218,13 +363,14 @@ class AdoptionTest {
     void memory_without_bytes_is_refused() {
         int fd = syscalls.memfdCreate("empty", MFD_ALLOW_SEALING);
         try (OwnedFd empty = new Fd(syscalls, fd)) {
-            assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
+            assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
             refused(Errno.EINVAL, "no bytes", empty);
         }
     }
 
     @Test
     void more_than_the_machine_has_is_refused_although_it_takes_no_memory_yet() throws IOException {
+        broker.adoption.acceptUnsealed(true);
         int fd = syscalls.memfdCreate("sparse", MFD_ALLOW_SEALING);
         try (OwnedFd sparse = new Fd(syscalls, fd)) {
             try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
@@ -236,25 +382,38 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_has_filled_needs_no_room_and_what_it_punched_does() {
+    void what_is_complete_and_sealed_needs_no_room_of_the_machines() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
-        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+        try (OwnedFd made = memfd(SEALED)) {
             kernel.answer("size", 1L << 46);
-            kernel.answer("allocated", 1L << 46);
-            AdoptedMemory memory = AdoptedMemory.adopt(kernel, Headroom.machine(), made, _ -> {});
-            kernel.answer("allocated", 0);
-            HeapException refusal = assertThrows(HeapException.class, () -> memory.map(Access.READ));
-            assertEquals(Errno.ENOMEM, refusal.errno());
-            assertEquals(0, kernel.count("mmap"));
-            memory.release();
+            kernel.answer("firstHole", 1L << 46);
+            AdoptedMemory.adopt(kernel, Headroom.machine(), false, made, _ -> {})
+                    .release();
         }
+        assertEquals(0, kernel.count("allocated"));
+    }
+
+    @Test
+    void what_can_lose_pages_needs_room_for_all_of_it_whatever_is_there_now() {
+        FaultySyscalls kernel = new FaultySyscalls(syscalls);
+        for (int seals : new int[] {F_SEAL_SHRINK, SEALED}) {
+            try (OwnedFd made = memfd(seals)) {
+                kernel.answer("size", 1L << 46); // of which the kernel shows pages of SIZE
+                HeapException refusal = assertThrows(
+                        HeapException.class,
+                        () -> AdoptedMemory.adopt(kernel, Headroom.machine(), true, made, _ -> {}));
+                assertEquals(Errno.ENOMEM, refusal.errno());
+                assertTrue(made.fd() >= 0);
+            }
+        }
+        assertEquals(0, kernel.count("allocated"));
     }
 
     @Test
     void what_its_sender_adds_while_it_is_adopted_is_no_part_of_it() throws Exception {
-        try (OwnedFd made = memfd(F_SEAL_SHRINK);
+        try (OwnedFd made = memfd(SEALED);
                 var sender = new RandomAccessFile("/proc/self/fd/" + made.fd(), "rw")) {
-            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), made, size -> {
+            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, size -> {
                 assertEquals(SIZE, size);
                 enlarge(sender);
             });
@@ -275,7 +434,7 @@ class AdoptionTest {
     void what_does_not_fit_a_quota_stays_the_callers() throws Exception {
         broker.ledger.apply(
                 BrokerParts.rules(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
-        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
+        try (OwnedFd made = memfd(SEALED)) {
             refused(Errno.ENOMEM, "do not fit the heap's quota", made);
             assertTrue(made.fd() >= 0);
         }
@@ -288,8 +447,8 @@ class AdoptionTest {
         assertTrue(charge.setAside(SIZE).isEmpty());
         broker.ledger.apply(BrokerParts.rules(
                 new String[] {"adopted=4K"}, new String[] {"*=4K"}, new String[] {"*/adopted=4K"}, new String[0]));
-        try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
-            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), made, _ -> {});
+        try (OwnedFd made = memfd(SEALED)) {
+            AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, _ -> {});
             Buffer buffer = new Buffer(
                     memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.upkeep.withoutPeers());
             assertTrue(charge.begin(buffer).isEmpty());
@@ -326,11 +485,20 @@ class AdoptionTest {
 
     private OwnedFd memfd(int seals) {
         int fd = syscalls.memfdCreate("peer", MFD_ALLOW_SEALING);
-        assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
+        write(fd);
         if (seals != 0) {
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, seals));
         }
         return new Fd(syscalls, fd);
+    }
+
+    /** Makes every page. */
+    private static void write(int fd) {
+        try (var file = Files.newByteChannel(Path.of("/proc/self/fd/" + fd), StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.allocate((int) SIZE));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private OwnedFd reopened(OwnedFd fd, int flags) {

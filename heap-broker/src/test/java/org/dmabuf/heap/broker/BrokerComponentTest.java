@@ -49,6 +49,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.linux.Fd;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -1070,8 +1071,8 @@ class BrokerComponentTest {
         component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", BrokerComponent.PID));
         assertEquals(
                 List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
-                        + " there are: allocation.sites, allow, drain.ms, quota.client, quota.client.on.heap,"
-                        + " quota.heap"),
+                        + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
+                        + " quota.client.on.heap, quota.heap"),
                 RecordedLog.lines());
         assertEquals(1, live(), "what was out stayed");
         brokerOf(display).allocate(REQUEST).close();
@@ -1113,6 +1114,26 @@ class BrokerComponentTest {
                 assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from("system")))
                         .errno());
         held.close();
+    }
+
+    @Test
+    void memory_that_can_lose_pages_is_adopted_only_while_that_is_set() {
+        Syscalls syscalls = Syscalls.linux();
+        for (boolean accept : new boolean[] {false, true, false}) {
+            component.modified(config(Map.of("adopt_unsealed", accept)), Map.of());
+            int fd = syscalls.memfdCreate("peer", 0x2); // MFD_ALLOW_SEALING
+            try (OwnedFd made = new Fd(syscalls, fd)) {
+                assertEquals(0, syscalls.fallocate(fd, 0, 0, 4096));
+                assertEquals(0, syscalls.fcntl(fd, 1033, 0x2)); // F_ADD_SEALS, F_SEAL_SHRINK
+                if (accept) {
+                    brokerOf(camera).adopt(made, "").close();
+                } else {
+                    HeapException refusal = assertThrows(
+                            HeapException.class, () -> brokerOf(camera).adopt(made, ""));
+                    assertEquals(Errno.EPERM, refusal.errno());
+                }
+            }
+        }
     }
 
     @Test

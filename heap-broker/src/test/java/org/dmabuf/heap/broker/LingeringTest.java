@@ -200,6 +200,7 @@ class LingeringTest {
 
     @Test
     void adopted_memory_is_its_makers_and_does_not_linger() {
+        broker.adoption.acceptUnsealed(true); // the heap exports for writing
         Lease lease = broker.allocate(SIZE);
         DmaBuf adopted = broker.adoption.adopt(broker.client, lease.exportFd(), "");
         OwnedFd again = adopted.exportFd();

@@ -329,6 +329,7 @@ class QuotaTest {
 
     @Test
     void who_adopts_is_charged_and_a_descriptor_that_does_not_fit_stays_the_callers() {
+        broker.adoption.acceptUnsealed(true); // the heap exports for writing
         broker.memfd("system");
         rules("", "org.example.display=6K", "");
         try (DmaBuf buffer = brokerOf(camera).allocate(PAGE)) {

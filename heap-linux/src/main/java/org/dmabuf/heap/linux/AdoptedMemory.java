@@ -10,111 +10,196 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * Memory that another process made and handed over. Only what nobody can take away under a mapping is accepted, because
- * an access to memory that is gone ends a process: a dma-buf, whose size is fixed, or a memfd that is sealed against
- * shrinking, and none on huge pages, of which a peer can punch out any, whatever the seals.
+ * Memory that another process made and handed over. An access to a page that is gone ends this process, and a page that
+ * is made by an access is charged to this process. By default only memory is accepted whose pages all exist and stay: a
+ * dma-buf, or a memfd that is sealed against shrinking and writing and has no hole.
+ *
+ * <p>A memfd that is not sealed against writing can be accepted on request. Its sender can remove its pages at any time
+ * (FALLOC_FL_PUNCH_HOLE), so that accesses make them anew here: the whole size is held in the headroom until the
+ * release. Memory on huge pages is refused in any case.
+ *
+ * <p>The figure of allocated blocks (st_blocks) is not asked for: a sender can allocate blocks beyond the end, which
+ * make up for missing ones.
  */
 public final class AdoptedMemory implements HeapBuffer {
     static final long TMPFS_MAGIC = 0x01021994;
-    static final long HUGETLBFS_MAGIC = 0x958458f6L;
+    static final long HUGETLBFS_MAGIC = ForeignMemory.HUGETLBFS_MAGIC;
     static final long DMA_BUF_MAGIC = 0x444d4142;
+
+    private static final String SEALING = "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)";
 
     private static final int F_GETFL = 3;
     private static final int F_GET_SEALS = 1034;
+    private static final int F_SEAL_WRITE = 0x8;
+    /** Either keeps every process from punching holes, root too; SHRINK and GROW do not. */
+    private static final int WRITE_SEALS = F_SEAL_WRITE | Memfd.F_SEAL_FUTURE_WRITE;
+
     private static final int O_ACCMODE = 0x3;
     private static final int O_WRONLY = 0x1;
+    private static final int O_RDWR = 0x2;
 
-    private final Syscalls syscalls;
+    /** What a memfd's sender can still do, by its seals; of a dma-buf only the access mode counts. */
+    private record Offer(boolean dmaBuf, boolean writeSealed, int accessMode) {}
+
     private final Headroom headroom;
     private final Mmap mmap;
-    private final Fd descriptor;
-    private final boolean dmaBuf;
+    private final Offer offer;
     private final long size;
-    private final Brackets brackets;
+    /** Bytes that are held in the headroom. */
+    private final long held;
 
-    private AdoptedMemory(Syscalls syscalls, Headroom headroom, Fd descriptor, boolean dmaBuf, long size) {
-        this.syscalls = syscalls;
+    private final Brackets brackets;
+    private final Fd descriptor;
+
+    private AdoptedMemory(
+            Headroom headroom, Mmap mmap, Offer offer, long size, long held, Brackets brackets, Fd descriptor) {
         this.headroom = headroom;
-        this.mmap = new Mmap(syscalls);
-        this.descriptor = descriptor;
-        this.dmaBuf = dmaBuf;
+        this.mmap = mmap;
+        this.offer = offer;
         this.size = size;
-        this.brackets = new Brackets(syscalls, "", size, false); // it may be udmabuf's
+        this.held = held;
+        this.brackets = brackets;
+        this.descriptor = descriptor;
     }
 
     /**
-     * Takes over a descriptor after looking at what it is.
+     * Takes over a descriptor after looking at what it is. No file system but those of the kernel's own memory is
+     * asked, so a descriptor of a file that another process serves (FUSE) is refused without a wait.
      *
      * @param syscalls the kernel
-     * @param headroom must have room for the pages of a memfd that its maker has not touched: they are made when they
-     *     are mapped, and asked for again then
+     * @param headroom must have room for all of a memfd that can lose pages; a sealed one and a dma-buf need none
+     * @param unsealed whether a memfd is accepted that can lose pages or has holes
      * @param descriptor this object's when the call returns, the caller's when it throws
      * @param claim is given the bytes that are about to be adopted; what it throws refuses them
      * @return the memory; what its sender adds to it from now on is no part of it
      * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
-     *     taken away, {@link Errno#EACCES} for what cannot be read, {@link Errno#EINVAL} for no bytes,
+     *     taken away or has holes, {@link Errno#EACCES} for what cannot be read, {@link Errno#EINVAL} for no bytes,
      *     {@link Errno#ENOMEM} for more than the machine has
      */
-    public static AdoptedMemory adopt(Syscalls syscalls, Headroom headroom, OwnedFd descriptor, LongConsumer claim) {
+    public static AdoptedMemory adopt(
+            Syscalls syscalls, Headroom headroom, boolean unsealed, OwnedFd descriptor, LongConsumer claim) {
         int fd = descriptor.fd();
-        boolean dmaBuf = requireSafe(syscalls, fd);
-        long size = dmaBuf ? require("lseek", syscalls.seekEnd(fd)) : require("statx", syscalls.size(fd));
+        Offer offer = requireSafe(syscalls, fd, unsealed);
+        long size = offer.dmaBuf() ? require("lseek", syscalls.seekEnd(fd)) : require("statx", syscalls.size(fd));
         if (size == 0) {
             throw new HeapException(Errno.EINVAL, "", "the descriptor has no bytes; its sender makes it larger first");
         }
-        if (!dmaBuf) {
-            long missing = missing(syscalls, fd, size);
-            headroom.reserve("adopted", missing);
-            headroom.settle(missing);
+        boolean stays = offer.dmaBuf() || offer.writeSealed() && isComplete(syscalls, fd, size, unsealed);
+        if (stays) {
+            return taken(syscalls, headroom, offer, size, 0, descriptor, claim);
         }
+        headroom.reserve("adopted", size);
+        try {
+            return taken(syscalls, headroom, offer, size, size, descriptor, claim);
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    /** The descriptor is detached last: everything that can fail comes before. */
+    private static AdoptedMemory taken(
+            Syscalls syscalls,
+            Headroom headroom,
+            Offer offer,
+            long size,
+            long held,
+            OwnedFd descriptor,
+            LongConsumer claim) {
         claim.accept(size);
-        return new AdoptedMemory(syscalls, headroom, new Fd(syscalls, descriptor.detach()), dmaBuf, size);
+        headroom.hold(held);
+        boolean adopted = false;
+        try {
+            AdoptedMemory memory = new AdoptedMemory(
+                    headroom,
+                    new Mmap(syscalls),
+                    offer,
+                    size,
+                    held,
+                    new Brackets(syscalls, "", size, false), // it may be udmabuf's
+                    new Fd(syscalls, descriptor.detach()));
+            adopted = true;
+            return memory;
+        } finally {
+            if (!adopted) {
+                headroom.release(held);
+            }
+        }
     }
 
     /** {@return whether it is a real dma-buf, which devices import; else it is a memfd} */
     public boolean isDmaBuf() {
-        return dmaBuf;
+        return offer.dmaBuf();
     }
 
-    /** Bytes that a mapping would have to make: holes, which its sender can also punch later. */
-    private static long missing(Syscalls syscalls, int fd, long size) {
-        return Math.max(0, size - require("statx", syscalls.allocated(fd)));
-    }
-
-    /** {@return whether it is a dma-buf} */
-    private static boolean requireSafe(Syscalls syscalls, int fd) {
-        long kind = require("fstatfs", syscalls.fileSystem(fd));
-        if (kind == HUGETLBFS_MAGIC) {
+    /**
+     * Whether every page exists. Asked after the seals, which keep it so. A page that was only allocated, and neither
+     * written nor read, counts as missing: the kernel does not tell the two apart.
+     */
+    private static boolean isComplete(Syscalls syscalls, int fd, long size, boolean unsealed) {
+        long hole = require("lseek(SEEK_HOLE)", syscalls.firstHole(fd));
+        if (hole < size && !unsealed) {
             throw new HeapException(
                     Errno.EPERM,
                     "",
-                    "the descriptor is of huge pages, which its sender could punch out under this process whatever the"
-                            + " seals; hand over a memfd of ordinary pages, or a dma-buf");
+                    "the memory of " + Bytes.text(size) + " has a hole at byte " + hole + ", and an access would make"
+                            + " its pages on this process's account; its sender writes to every page before it calls "
+                            + SEALING + ", or this side accepts unsealed memory (adopt.unsealed = true in"
+                            + " org.dmabuf.heap.broker.cfg)");
         }
-        if (kind != DMA_BUF_MAGIC) {
-            requireSealed(syscalls, fd, kind);
-        }
-        if ((require("fcntl(F_GETFL)", syscalls.fcntl(fd, F_GETFL, 0)) & O_ACCMODE) == O_WRONLY) {
-            throw new HeapException(Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
-        }
-        return kind == DMA_BUF_MAGIC;
+        return hole >= size;
     }
 
-    private static void requireSealed(Syscalls syscalls, int fd, long kind) {
-        if (kind != TMPFS_MAGIC) {
+    private static Offer requireSafe(Syscalls syscalls, int fd, boolean unsealed) {
+        ForeignMemory kind = ForeignMemory.of(syscalls, fd);
+        boolean writeSealed =
+                switch (kind) {
+                    case DMA_BUF -> false;
+                    case MEMFD -> requireSeals(syscalls, fd, unsealed);
+                    case HUGE_MEMFD ->
+                        // SEEK_HOLE tells nothing of it: the file counts as without holes.
+                        throw new HeapException(
+                                Errno.EPERM,
+                                "",
+                                "the descriptor is of huge pages, and whether all of them exist cannot be found out;"
+                                        + " hand over a memfd of ordinary pages, or a dma-buf");
+                    case OTHER ->
+                        throw new HeapException(
+                                Errno.EBADFD,
+                                "",
+                                "the descriptor is no memory to share; hand over a dma-buf, or a memfd sealed by "
+                                        + SEALING);
+                };
+        int accessMode = require("fcntl(F_GETFL)", syscalls.fcntl(fd, F_GETFL, 0)) & O_ACCMODE;
+        if (accessMode == O_WRONLY) {
             throw new HeapException(
-                    Errno.EBADFD,
-                    "",
-                    "the descriptor is no memory to share; hand over a dma-buf, or a memfd sealed with F_SEAL_SHRINK");
+                    Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
         }
+        return new Offer(kind == ForeignMemory.DMA_BUF, writeSealed, accessMode);
+    }
+
+    /** {@return whether it is sealed against writing} */
+    private static boolean requireSeals(Syscalls syscalls, int fd, boolean unsealed) {
         int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, F_GET_SEALS, 0));
         if ((seals & Memfd.F_SEAL_SHRINK) == 0) {
             throw new HeapException(
                     Errno.EPERM,
                     "",
-                    "the descriptor's memory could be shrunk, and an access to what is gone ends this process; its"
-                            + " sender seals it with F_SEAL_SHRINK");
+                    "the descriptor's memory lacks F_SEAL_SHRINK and could be shrunk, and an access to what is gone"
+                            + " ends this process; its sender calls " + SEALING + " on a memfd made with"
+                            + " MFD_ALLOW_SEALING");
         }
+        boolean writeSealed = (seals & WRITE_SEALS) != 0;
+        if (!writeSealed && !unsealed) {
+            throw new HeapException(
+                    Errno.EPERM,
+                    "",
+                    "the descriptor's memory lacks F_SEAL_FUTURE_WRITE (or F_SEAL_WRITE), so its sender could punch"
+                            + " holes, which an access fills on this process's account; its sender writes it, then"
+                            + " calls " + SEALING + "; a sender with this gateway's heaps allocates with exports(READ)"
+                            + " (dmaheap:load --read-only); or this side accepts unsealed memory (adopt.unsealed = true"
+                            + " in org.dmabuf.heap.broker.cfg)");
+        }
+        return writeSealed;
     }
 
     private static int require(String call, int result) {
@@ -140,16 +225,26 @@ public final class AdoptedMemory implements HeapBuffer {
 
     @Override
     public MemorySegment map(Access access) {
-        int fd = descriptor.fd();
-        if (dmaBuf) {
-            return mmap.map("", fd, size, access); // its memory is its exporter's
+        if (access.writes()) {
+            requireWritable();
         }
-        long missing = missing(syscalls, fd, size);
-        headroom.reserve("adopted", missing);
-        try {
-            return mmap.map("", fd, size, access);
-        } finally {
-            headroom.settle(missing);
+        return mmap.map("", descriptor.fd(), size, access);
+    }
+
+    private void requireWritable() {
+        if (offer.writeSealed()) {
+            throw new HeapException(
+                    Errno.EPERM,
+                    "adopted",
+                    "heap 'adopted': the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its sender"
+                            + " sealed it against that; map it with READ");
+        }
+        if (offer.accessMode() != O_RDWR) {
+            throw new HeapException(
+                    Errno.EACCES,
+                    "adopted",
+                    "heap 'adopted': the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its"
+                            + " descriptor is open for reading only; map it with READ");
         }
     }
 
@@ -160,20 +255,24 @@ public final class AdoptedMemory implements HeapBuffer {
 
     @Override
     public void beginCpuAccess(Access access) {
-        if (dmaBuf) {
+        if (offer.dmaBuf()) {
             brackets.begin(descriptor.fd(), access);
         }
     }
 
     @Override
     public void endCpuAccess(Access access) {
-        if (dmaBuf) {
+        if (offer.dmaBuf()) {
             brackets.end(descriptor.fd(), access);
         }
     }
 
     @Override
     public void release() {
-        descriptor.close();
+        try {
+            descriptor.close();
+        } finally {
+            headroom.release(held);
+        }
     }
 }

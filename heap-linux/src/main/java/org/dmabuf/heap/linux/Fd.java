@@ -5,7 +5,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.dmabuf.heap.OwnedFd;
 
-/** A descriptor with one owner: closed once, whoever comes first, and never again under the same number. */
+/** Descriptor with one owner: closed once, by the first caller, and never again under the same number. */
 public final class Fd implements OwnedFd {
     private static final int GONE = -1;
     private static final VarHandle NUMBER;
@@ -35,6 +35,17 @@ public final class Fd implements OwnedFd {
         this.number = number;
     }
 
+    /** Made before the descriptor comes that it will {@link #own}. */
+    Fd(Syscalls syscalls) {
+        this.syscalls = syscalls;
+        this.number = GONE;
+    }
+
+    /** Takes ownership; called once, before any other thread has this object. */
+    void own(int descriptor) {
+        number = descriptor;
+    }
+
     @Override
     public int fd() {
         return open(number);
@@ -42,12 +53,17 @@ public final class Fd implements OwnedFd {
 
     @Override
     public int detach() {
-        return open((int) NUMBER.getAndSet(this, GONE));
+        return open(take());
+    }
+
+    /** {@return the number, which is the caller's to close, or a negative one when it was closed or detached} */
+    int take() {
+        return (int) NUMBER.getAndSet(this, GONE);
     }
 
     @Override
     public void close() {
-        int fd = (int) NUMBER.getAndSet(this, GONE);
+        int fd = take();
         if (fd != GONE) {
             // Also after EINTR the number is free, and may be another thread's by now.
             syscalls.close(fd);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.Predicate;
@@ -11,9 +8,9 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
 /**
- * Waits for processes that want a descriptor. The socket's file is for its owner alone (mode 0600) from the moment it
- * exists, and who connects is asked about before anything is sent: the mode keeps others out, root excepted, the
- * question everybody.
+ * Listener for processes that want a descriptor. The socket's file is for its owner alone (mode 0600) from the moment
+ * it exists. The kernel is asked for the user of each process that connects, before anything is sent: the mode keeps
+ * other users out but not root, the question keeps out all.
  *
  * <p>One thread accepts; any thread may close, which ends an accept that waits.
  */
@@ -26,52 +23,59 @@ public final class FdListener implements AutoCloseable {
     private final Syscalls syscalls;
     private final SocketCalls sockets;
     private final GuardedSocket socket;
-    private final Path path;
-    /** Tells the file from one that somebody else made at the same path since. */
-    private final Object inode;
+    private final SocketFile file;
 
-    private FdListener(Syscalls syscalls, SocketCalls sockets, Fd socket, Path path) {
+    private FdListener(Syscalls syscalls, SocketCalls sockets, Fd socket, SocketFile file) {
         this.syscalls = syscalls;
         this.sockets = sockets;
         this.socket = new GuardedSocket(sockets, socket);
-        this.path = path;
-        this.inode = inode(path);
+        this.file = file;
     }
 
     /**
-     * Listens on a new socket. A socket file that a dead process left behind is replaced, any other file is not. Two
-     * who replace the same one at the same moment can take it from each other: give each share a path of its own.
+     * Listens on a new socket. A file at the path is replaced only when it is a socket of this user on which no process
+     * listens, which is what a process leaves that was killed. Any other file stays as it is: a link is not followed.
+     * The file is looked at again after it was moved aside and before it is removed; another process that puts a file
+     * at the path in that very moment gets it back, and the call fails. A listener on a file system that cannot rename
+     * without replacing (NFS, 9p) replaces no file and leaves its own.
      *
-     * @param path at most 107 bytes
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
      * @return closes to stop listening and to remove the file
-     * @throws HeapException {@link Errno#EADDRINUSE} when somebody listens there already, or a file is in the way
+     * @throws HeapException {@link Errno#EADDRINUSE} when there is another file or a process that listens,
+     *     {@link Errno#ENAMETOOLONG}, {@link Errno#EINVAL} for a path without the name of a file, else the kernel's
+     *     refusal
      */
     public static FdListener bind(Path path) {
         return bind(Syscalls.linux(), SocketCalls.linux(), path);
     }
 
     static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path) {
-        Fd socket = FdSocket.open(syscalls, sockets);
+        SocketFile file = SocketFile.open(syscalls, sockets, path);
+        Fd socket = null;
         boolean bound = false;
+        FdListener made = null;
         try {
+            socket = FdSocket.open(syscalls, sockets);
             // On Linux the file of a socket takes the socket's own mode, so that there is no moment at which it is open
             // to others.
             FdSocket.require("fchmod", sockets.fchmod(socket.fd(), OWNER_ONLY), "");
-            int result = sockets.bind(socket.fd(), path.toString());
-            if (result == -Errno.EADDRINUSE.number() && isAbandoned(syscalls, sockets, path)) {
-                delete(path);
-                result = sockets.bind(socket.fd(), path.toString());
+            bound = true; // an exception can follow the kernel's bind
+            int result = file.bind(socket);
+            bound = result >= 0;
+            FdSocket.require("bind", result, " to " + Printable.of(path.toString()));
+            FdSocket.require("listen", sockets.listen(socket.fd(), BACKLOG), " on " + Printable.of(path.toString()));
+            made = new FdListener(syscalls, sockets, socket, file);
+            return made;
+        } finally {
+            if (made == null) {
+                if (socket != null) {
+                    socket.close();
+                }
+                if (bound) {
+                    file.remove();
+                }
+                file.close();
             }
-            FdSocket.require("bind", result, " to " + path);
-            bound = true;
-            FdSocket.require("listen", sockets.listen(socket.fd(), BACKLOG), " on " + path);
-            return new FdListener(syscalls, sockets, socket, path);
-        } catch (RuntimeException e) {
-            socket.close();
-            if (bound) {
-                delete(path);
-            }
-            throw e;
         }
     }
 
@@ -90,7 +94,7 @@ public final class FdListener implements AutoCloseable {
         Peer refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
             if (Thread.currentThread().isInterrupted()) {
-                throw new HeapException(Errno.EINTR, "", "the wait for a process at " + path + " was interrupted");
+                throw new HeapException(Errno.EINTR, "", "the wait for a process at " + file + " was interrupted");
             }
             long millis = Math.clamp(Duration.ofNanos(left).toMillis(), 1, SLICE_MILLIS);
             FdSocket.require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
@@ -98,8 +102,7 @@ public final class FdListener implements AutoCloseable {
             if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
                 continue;
             }
-            FdSocket peer =
-                    new FdSocket(syscalls, sockets, new Fd(syscalls, FdSocket.require("accept", connection, "")));
+            FdSocket peer = FdSocket.owning(syscalls, sockets, FdSocket.require("accept", connection, ""));
             boolean accepted = false;
             try {
                 peer.timeout(timeout);
@@ -118,51 +121,27 @@ public final class FdListener implements AutoCloseable {
         throw new HeapException(
                 Errno.ETIMEDOUT,
                 "",
-                "nobody came to " + path + " within " + timeout.toSeconds() + " s"
-                        + (refused == null ? "" : " who may have it: refused " + refused));
+                "no process that may have it came to " + file + " within " + timeout.toSeconds() + " s"
+                        + (refused == null ? "" : "; refused " + refused));
     }
 
     /** {@return the socket's file} */
     public Path path() {
-        return path;
+        return file.path();
     }
 
-    /** Stops listening, ends an accept that waits, and removes the file. Closing twice does nothing. */
+    /**
+     * Stops listening, ends an accept that waits, and removes the file. Another file that has its name by now stays.
+     * Closing twice does nothing.
+     */
     @Override
     public void close() {
-        if (socket.closeOnce() && inode.equals(inode(path))) {
-            delete(path);
-        }
-    }
-
-    private static boolean isAbandoned(Syscalls syscalls, SocketCalls sockets, Path path) {
-        try {
-            boolean isSocket = (boolean) Files.readAttributes(path, "isOther", LinkOption.NOFOLLOW_LINKS)
-                    .get("isOther");
-            if (!isSocket) {
-                return false;
+        if (socket.closeOnce()) {
+            try {
+                file.remove();
+            } finally {
+                file.close();
             }
-            try (Fd probe = new Fd(syscalls, FdSocket.require("socket", sockets.probe(), ""))) {
-                return sockets.connect(probe.fd(), path.toString()) == -Errno.ECONNREFUSED.number();
-            }
-        } catch (IOException e) {
-            return false;
-        }
-    }
-
-    private static Object inode(Path path) {
-        try {
-            return Files.getAttribute(path, "unix:ino", LinkOption.NOFOLLOW_LINKS);
-        } catch (IOException e) {
-            return "gone";
-        }
-    }
-
-    private static void delete(Path path) {
-        try {
-            Files.deleteIfExists(path);
-        } catch (IOException e) {
-            // Somebody took away the right to; the file is useless without its listener.
         }
     }
 }

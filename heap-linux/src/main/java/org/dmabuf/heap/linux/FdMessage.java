@@ -15,18 +15,22 @@ public final class FdMessage implements AutoCloseable {
 
     /**
      * {@return what the sender wrote, at most {@value FdSocket#TEXT_BYTES} bytes of UTF-8; as trustworthy as the
-     * sender}
+     * sender, so {@link Printable} before it is logged}
      */
     public String text() {
         return text;
     }
 
-    /** {@return the descriptor, which this message owns until it is detached} */
+    /**
+     * {@return the descriptor, which this message owns until it is detached} It can be of any file. Most calls on a
+     * file ask its file system, which can be the sender's own program and may never answer:
+     * {@link org.dmabuf.heap.HeapBroker#adopt} makes no such call before it knows what the file is.
+     */
     public OwnedFd descriptor() {
         return descriptor;
     }
 
-    /** Closes the descriptor. */
+    /** Closes the descriptor. Never waits for the file system that it is of. */
     @Override
     public void close() {
         descriptor.close();

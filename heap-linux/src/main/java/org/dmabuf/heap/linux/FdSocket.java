@@ -12,8 +12,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Arrays;
 import java.util.function.IntToLongFunction;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -26,7 +25,12 @@ import org.dmabuf.heap.OwnedFd;
  *
  * <p>The other side is not trusted. Whatever it sends, no descriptor stays behind: more than one, none, cut-off control
  * data or a text that is none is {@link Errno#EPROTO}, and what came is closed. A side that hangs is
- * {@link Errno#ETIMEDOUT} after the socket's timeout. Closing what came may take as long as its file system does.
+ * {@link Errno#ETIMEDOUT} after the socket's timeout.
+ *
+ * <p>A descriptor can be of a file system that the sender serves itself (FUSE), and closing it can wait for that
+ * without limit. What is no memory is closed on another thread, so that neither {@link #receive} nor
+ * {@link FdMessage#close} waits. Such a descriptor can keep this process from exiting until the file system answers, its
+ * program ends, or its connection is aborted.
  *
  * <p>One thread at a time sends or receives; any thread may close, which ends a call that waits. Memory for messages is
  * taken once, when the socket is made.
@@ -66,6 +70,8 @@ public final class FdSocket implements AutoCloseable {
     private final SocketCalls sockets;
     private final GuardedSocket socket;
     private volatile long timeoutMillis = 30_000;
+    /** Whether the kernel has another timeout than {@link #timeoutMillis}. */
+    private boolean shortened;
     private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
 
     /** Takes ownership of a connected socket. */
@@ -77,6 +83,19 @@ public final class FdSocket implements AutoCloseable {
         block.set(JAVA_LONG, MSG_IOVLEN, 1);
         block.set(JAVA_LONG, MSG_CONTROL, block.address() + CONTROL);
         block.set(JAVA_LONG, IOVEC, block.address() + TEXT);
+    }
+
+    /** Makes an object for a connected socket; when that fails the socket is closed. */
+    static FdSocket owning(Syscalls syscalls, SocketCalls sockets, int connected) {
+        FdSocket made = null;
+        try {
+            made = new FdSocket(syscalls, sockets, new Fd(syscalls, connected));
+            return made;
+        } finally {
+            if (made == null) {
+                syscalls.close(connected);
+            }
+        }
     }
 
     /**
@@ -99,7 +118,7 @@ public final class FdSocket implements AutoCloseable {
             do {
                 connected = sockets.connect(socket.fd(), path.toString());
             } while (connected == -Errno.EINTR.number());
-            require("connect", connected, " to " + path);
+            require("connect", connected, " to " + Printable.of(path.toString()));
             FdSocket made = new FdSocket(syscalls, sockets, socket);
             made.timeoutMillis = millis(timeout);
             return made;
@@ -114,9 +133,9 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Says who is connected.
+     * Asks the kernel for the process at the other side.
      *
-     * @return the other side, as the kernel saw it connect
+     * @return the process that connected or listened
      * @throws HeapException when the kernel does not know
      */
     public Peer peer() {
@@ -135,6 +154,7 @@ public final class FdSocket implements AutoCloseable {
     void timeout(Duration timeout) {
         timeoutMillis = millis(timeout);
         setTimeout(timeoutMillis);
+        shortened = false;
     }
 
     private void setTimeout(long millis) {
@@ -146,26 +166,27 @@ public final class FdSocket implements AutoCloseable {
         return Math.max(1, timeout.toMillis());
     }
 
-    /** Makes a call again that a signal interrupted, for what is left of the timeout: signals do not add to it. */
+    /**
+     * Makes a call again that a signal interrupted, for what is left of the timeout: signals do not add to it. After a
+     * call that succeeded nothing can fail here, since a message that it brought would be lost.
+     */
     private long uninterrupted(IntToLongFunction call) {
-        long result = socket.call(call);
-        if (result != -Errno.EINTR.number()) {
-            return result;
-        }
-        long deadline = System.nanoTime() + timeoutMillis * 1_000_000;
-        try {
-            while (result == -Errno.EINTR.number()) {
-                long left = (deadline - System.nanoTime()) / 1_000_000;
-                if (left <= 0) {
-                    return -Errno.EAGAIN.number();
-                }
-                setTimeout(left);
-                result = socket.call(call);
-            }
-            return result;
-        } finally {
+        if (shortened) {
             setTimeout(timeoutMillis);
+            shortened = false;
         }
+        long result = socket.call(call);
+        long deadline = result == -Errno.EINTR.number() ? System.nanoTime() + timeoutMillis * 1_000_000 : 0;
+        while (result == -Errno.EINTR.number()) {
+            long left = (deadline - System.nanoTime()) / 1_000_000;
+            if (left <= 0) {
+                return -Errno.EAGAIN.number();
+            }
+            shortened = true;
+            setTimeout(left);
+            result = socket.call(call);
+        }
+        return result;
     }
 
     /**
@@ -201,47 +222,59 @@ public final class FdSocket implements AutoCloseable {
      *
      * @return the message, which the caller closes
      * @throws HeapException {@link Errno#ETIMEDOUT} when none came, {@link Errno#ENOTCONN} when the other side has
-     *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor
+     *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor, {@link Errno#EBUSY} while
+     *     {@value Disposal#MOST} descriptors that the other side's user sent cannot be closed; the message then stays
+     *     with the kernel
      */
     public FdMessage receive() {
+        Disposal disposal = Disposal.of(peer().uid());
+        disposal.requireRoom();
+        ForeignFd[] room = new ForeignFd[ROOM];
+        Arrays.setAll(room, _ -> new ForeignFd(syscalls, disposal));
         block.set(JAVA_LONG, IOVEC + IOV_LEN, TEXT_BYTES);
         block.set(JAVA_LONG, MSG_CONTROLLEN, CONTROL_BYTES);
         block.set(JAVA_INT, MSG_FLAGS, 0);
         long received = uninterrupted(fd -> sockets.receive(fd, block));
         require("recvmsg", received, "");
-        List<Fd> descriptors = descriptors();
+        int descriptors = take(room);
         boolean accepted = false;
         try {
-            if (received == 0 && descriptors.isEmpty()) {
+            if (received == 0 && descriptors == 0) {
                 throw new HeapException(Errno.ENOTCONN, "", "the other side has gone without sending a descriptor");
             }
             int flags = block.get(JAVA_INT, MSG_FLAGS);
-            if ((flags & MSG_CTRUNC) != 0 && descriptors.size() < ROOM) {
+            if ((flags & MSG_CTRUNC) != 0 && descriptors < ROOM) {
                 throw Refusal.of("", "recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
             }
-            if (descriptors.size() != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
+            if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
                 throw new HeapException(
                         Errno.EPROTO,
                         "",
                         "the other side sent "
                                 + ((flags & MSG_CTRUNC) != 0 ? "more than " : "")
-                                + descriptors.size() + " descriptors with " + received
+                                + descriptors + " descriptors with " + received
                                 + ((flags & MSG_TRUNC) != 0 ? " bytes and more" : " bytes")
                                 + "; a message is one descriptor with 1 to " + TEXT_BYTES + " bytes; all were closed");
             }
-            FdMessage message = new FdMessage(text((int) received), descriptors.getFirst());
+            FdMessage message = new FdMessage(text((int) received), room[0]);
             accepted = true;
             return message;
         } finally {
             if (!accepted) {
-                descriptors.forEach(Fd::close);
+                for (ForeignFd unwanted : room) {
+                    unwanted.close();
+                }
             }
         }
     }
 
-    /** Everything that arrived is owned at once, whatever is wrong with the rest of the message. */
-    private List<Fd> descriptors() {
-        List<Fd> descriptors = new ArrayList<>(1);
+    /**
+     * Everything that arrived is owned at once, whatever is wrong with the rest of the message.
+     *
+     * @return how many came
+     */
+    private int take(ForeignFd[] room) {
+        int taken = 0;
         long end = CONTROL + Math.min(block.get(JAVA_LONG, MSG_CONTROLLEN), CONTROL_BYTES);
         for (long at = CONTROL; at + CMSG_DATA <= end; ) {
             long length = block.get(JAVA_LONG, at);
@@ -251,12 +284,12 @@ public final class FdSocket implements AutoCloseable {
             if (block.get(JAVA_INT, at + CMSG_LEVEL) == SOL_SOCKET
                     && block.get(JAVA_INT, at + CMSG_TYPE) == SCM_RIGHTS) {
                 for (long data = at + CMSG_DATA; data + 4 <= at + length; data += 4) {
-                    descriptors.add(new Fd(syscalls, block.get(JAVA_INT, data)));
+                    room[taken++].own(block.get(JAVA_INT, data));
                 }
             }
             at += (length + 7) & -8;
         }
-        return descriptors;
+        return taken;
     }
 
     private String text(int length) {

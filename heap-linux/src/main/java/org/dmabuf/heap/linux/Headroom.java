@@ -58,6 +58,9 @@ public final class Headroom {
     /** How far {@link #granted} may go before the next reading. */
     private volatile long ceiling;
 
+    /** Of shareable memory that another process can take away and this one would have to make again. */
+    private final AtomicLong held = new AtomicLong();
+
     private final List<Spare> spares = new CopyOnWriteArrayList<>();
     private final ReentrantLock reading = new ReentrantLock();
     private volatile String limit = "";
@@ -107,6 +110,24 @@ public final class Headroom {
      */
     public void settle(long bytes) {
         settled.addAndGet(bytes);
+    }
+
+    /**
+     * Adds shareable memory that this process answers for, in full size, for as long as it is held.
+     *
+     * @param bytes 0 or more
+     */
+    public void hold(long bytes) {
+        held.addAndGet(bytes);
+    }
+
+    /**
+     * Ends a {@link #hold}.
+     *
+     * @param bytes as held
+     */
+    public void release(long bytes) {
+        held.addAndGet(-bytes);
     }
 
     /** {@return bytes that could be allocated now, as far as the last reading tells; what pools keep is part of it} */

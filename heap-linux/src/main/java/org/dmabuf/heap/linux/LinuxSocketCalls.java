@@ -28,6 +28,11 @@ final class LinuxSocketCalls implements SocketCalls {
     private static final int MSG_NOSIGNAL = 0x4000;
     private static final int MSG_CMSG_CLOEXEC = 0x40000000;
 
+    private static final int LOCK_EX = 2;
+    private static final int LOCK_NB = 4;
+    private static final int AT_FDCWD = -100;
+    private static final int RENAME_NOREPLACE = 1;
+
     private static final int SUN_PATH = 2; // offset in struct sockaddr_un
     private static final int SUN_PATH_BYTES = 108;
     private static final int SOCKADDR_UN = SUN_PATH + SUN_PATH_BYTES;
@@ -42,6 +47,10 @@ final class LinuxSocketCalls implements SocketCalls {
             Libc.link("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle CONNECT =
             Libc.link("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle FLOCK =
+            Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle RENAMEAT2 = Libc.link(
+            "renameat2", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle LISTEN =
             Libc.link("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle ACCEPT4 =
@@ -96,6 +105,34 @@ final class LinuxSocketCalls implements SocketCalls {
     @Override
     public int connect(int fd, String path) {
         return withAddress(CONNECT, fd, path);
+    }
+
+    @Override
+    public int lock(int folder) {
+        MemorySegment block = Libc.block();
+        try {
+            return Libc.result(block, (int) FLOCK.invokeExact(block, folder, LOCK_EX | LOCK_NB));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int rename(String from, String to) {
+        MemorySegment block = Libc.block();
+        if (to.getBytes(StandardCharsets.UTF_8).length >= 256 || !Libc.text(block, from)) {
+            return -Errno.ENAMETOOLONG.number();
+        }
+        block.setString(Libc.STRUCT, to);
+        long base = block.address();
+        try {
+            return Libc.result(
+                    block,
+                    (int) RENAMEAT2.invokeExact(
+                            block, AT_FDCWD, base + Libc.TEXT, AT_FDCWD, base + Libc.STRUCT, RENAME_NOREPLACE));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
     }
 
     @Override

@@ -4,10 +4,15 @@ package org.dmabuf.heap.linux;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 
 /** {@link Syscalls} by the C library. */
@@ -44,7 +49,10 @@ final class LinuxSyscalls implements Syscalls {
             FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
             Linker.Option.firstVariadicArg(2));
 
+    private static final int SEEK_SET = 0;
+    private static final int SEEK_CUR = 1;
     private static final int SEEK_END = 2;
+    private static final int SEEK_HOLE = 4;
 
     // The numbers of ioctls hold a direction, the argument's size, a group and a number: on x86-64, arm64 and riscv64
     // alike, elsewhere not.
@@ -64,6 +72,9 @@ final class LinuxSyscalls implements Syscalls {
     private static final long CREATE_FLAGS = 4; // an int
     private static final long CREATE_OFFSET = 8;
     private static final long CREATE_SIZE = 16;
+
+    /** More than what the kernel shows of a dma-buf. */
+    private static final int FDINFO_BYTES = 4096;
 
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_INO = 0x100;
@@ -216,12 +227,47 @@ final class LinuxSyscalls implements Syscalls {
 
     @Override
     public long seekEnd(int fd) {
+        return seek(fd, 0, SEEK_END);
+    }
+
+    @Override
+    public long firstHole(int fd) {
+        long position = seek(fd, 0, SEEK_CUR);
+        long hole = seek(fd, 0, SEEK_HOLE);
+        if (position >= 0) {
+            seek(fd, position, SEEK_SET);
+        }
+        return hole;
+    }
+
+    private static long seek(int fd, long offset, int from) {
         MemorySegment block = Libc.block();
         try {
-            long end = (long) LSEEK.invokeExact(block, fd, 0L, SEEK_END);
-            return end == -1 ? -Libc.errno(block) : end;
+            long position = (long) LSEEK.invokeExact(block, fd, offset, from);
+            return position == -1 ? -Libc.errno(block) : position;
         } catch (Throwable e) {
             throw Libc.unexpected(e);
+        }
+    }
+
+    /**
+     * Two questions, because the first answer can be forged: a link's text is a path for a file of a file system, and a
+     * sender can make such a path. Only a dma-buf's own code writes {@code exp_name} into fdinfo, but that of other
+     * kinds can be long.
+     */
+    @Override
+    public int isDmaBuf(int fd) {
+        try {
+            if (!Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString().startsWith("/dmabuf:")) {
+                return 0;
+            }
+            try (InputStream fdinfo = Files.newInputStream(Path.of("/proc/self/fdinfo/" + fd))) {
+                // One character a byte: a holder may have given the dma-buf a name that is no text.
+                String shown = new String(fdinfo.readNBytes(FDINFO_BYTES), StandardCharsets.ISO_8859_1);
+                return shown.contains("\nexp_name:") ? 1 : 0;
+            }
+        } catch (IOException e) {
+            return -Errno.EIO.number();
         }
     }
 

@@ -2,9 +2,8 @@
 package org.dmabuf.heap.linux;
 
 /**
- * Who is at the other end of a Unix socket, as the kernel says: the process that connected, or that called
- * listen, at that time.
- * Immutable.
+ * Process at the other end of a Unix socket, by the kernel's word: the one that connected, or that called listen, at
+ * that time. Immutable.
  */
 public final class Peer {
     private final int pid;
@@ -17,7 +16,7 @@ public final class Peer {
         this.gid = gid;
     }
 
-    /** {@return process id, 0 for a process outside this pid namespace} */
+    /** {@return process id, 0 for a process of another PID namespace that is not seen from this one} */
     public int pid() {
         return pid;
     }
@@ -34,6 +33,6 @@ public final class Peer {
 
     @Override
     public String toString() {
-        return "process " + pid + " of user " + uid;
+        return (pid == 0 ? "a process of another PID namespace" : "process " + pid) + " of user " + uid;
     }
 }

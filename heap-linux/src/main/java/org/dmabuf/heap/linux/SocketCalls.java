@@ -31,6 +31,12 @@ interface SocketCalls {
 
     int connect(int fd, String path);
 
+    /** Locks an open folder against other users of this call (flock), or answers EAGAIN; closing it unlocks. */
+    int lock(int folder);
+
+    /** Renames a file, and never over another one: then the answer is EEXIST. */
+    int rename(String from, String to);
+
     int listen(int fd, int backlog);
 
     /** {@return the close-on-exec socket of a connection} */

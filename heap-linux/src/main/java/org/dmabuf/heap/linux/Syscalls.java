@@ -132,6 +132,24 @@ public interface Syscalls {
     long seekEnd(int fd);
 
     /**
+     * Where the first hole of an open memfd begins, by lseek(2) SEEK_HOLE. The file's position is put back afterwards;
+     * a process that shares the open file sees it moved meanwhile.
+     *
+     * @param fd descriptor of a memfd of ordinary pages
+     * @return bytes from the start, the file's length when there is no hole, or a negative error number
+     */
+    long firstHole(int fd);
+
+    /**
+     * Whether a descriptor is of a dma-buf. Looks at what {@code /proc/self} shows of it, and so asks no file system,
+     * which could be one that never answers. Needs a kernel 5.3 or newer.
+     *
+     * @param fd descriptor
+     * @return 1 for a dma-buf, 0 for anything else, or a negative error number
+     */
+    int isDmaBuf(int fd);
+
+    /**
      * ioctl(2) DMA_HEAP_IOCTL_ALLOC.
      *
      * @param node an open {@code /dev/dma_heap/NAME}, for reading at least

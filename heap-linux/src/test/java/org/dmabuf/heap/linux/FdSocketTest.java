@@ -482,6 +482,89 @@ class FdSocketTest {
         }
     }
 
+    /** After the signal, and as the message arrives. */
+    @Test
+    void a_descriptor_that_came_is_not_lost_when_another_thread_closes() throws Exception {
+        try (Pair pair = new Pair();
+                Fd sent = memfd()) {
+            FdSocket[] receiver = new FdSocket[1];
+            int[] calls = {0};
+            SocketCalls closed = (SocketCalls) Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
+                        boolean receives = method.getName().equals("receive");
+                        if (receives && calls[0]++ == 0) {
+                            return (long) -Errno.EINTR.number();
+                        }
+                        Object result = method.invoke(SocketCalls.linux(), arguments);
+                        if (receives) {
+                            receiver[0].close();
+                        }
+                        return result;
+                    });
+            receiver[0] = new FdSocket(syscalls, closed, new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            pair.server.send(sent, "x");
+            try (FdMessage message = receiver[0].receive()) {
+                assertEquals(
+                        syscalls.inode(sent.fd()),
+                        syscalls.inode(message.descriptor().fd()));
+            }
+        }
+    }
+
+    /** The file system behind the files does not answer; FuseTest has a real one. */
+    @Test
+    void a_close_that_hangs_keeps_no_caller_waiting_and_after_some_no_message_is_taken() throws Exception {
+        CountDownLatch answer = new CountDownLatch(1);
+        Syscalls hanging = (Syscalls) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("close")
+                            && Thread.currentThread().getName().startsWith("dmaheap-close-")) {
+                        answer.await();
+                    }
+                    return method.invoke(syscalls, arguments);
+                });
+        try (Pair pair = new Pair();
+                Fd file = new Fd(syscalls, syscalls.open("/dev/null", 0));
+                Fd memory = memfd()) {
+            Disposal disposal = Disposal.of(pair.server.peer().uid());
+            FdSocket receiver = new FdSocket(
+                    hanging, SocketCalls.linux(), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            for (int i = 0; i < Disposal.MOST; i++) {
+                pair.server.send(memory, "memory is closed at once");
+                receiver.receive().close();
+                assertEquals(i, disposal.left());
+                pair.server.send(file, "a file");
+                receiver.receive().close();
+                assertEquals(i + 1, disposal.left());
+            }
+            pair.server.send(memory, "one too many");
+            HeapException refusal = assertThrows(HeapException.class, receiver::receive);
+            assertEquals(Errno.EBUSY, refusal.errno());
+            assertTrue(
+                    refusal.getMessage()
+                            .startsWith("8 descriptors that processes of user "
+                                    + pair.server.peer().uid()),
+                    refusal.getMessage());
+            answer.countDown();
+            for (int i = 0; i < 1000 && disposal.left() > 0; i++) {
+                Thread.sleep(10);
+            }
+            assertEquals(0, disposal.left());
+            try (FdMessage message = receiver.receive()) {
+                assertEquals("one too many", message.text(), "it stayed with the kernel");
+            }
+            receiver.close();
+        } finally {
+            answer.countDown();
+        }
+    }
+
+    @Test
+    void a_process_of_another_pid_namespace_is_not_called_process_0() {
+        assertEquals("a process of another PID namespace of user 1000", new Peer(0, 1000, 1000).toString());
+        assertEquals("process 42 of user 1000", new Peer(42, 1000, 1000).toString());
+    }
+
     @Test
     void when_the_process_has_no_descriptor_left_nothing_is_left_behind() throws Exception {
         SocketCalls full = failing("socket", Errno.EMFILE);

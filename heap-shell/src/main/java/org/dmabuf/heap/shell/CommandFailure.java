@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-/** A command that was refused. It says its sentence and no more: Gogo prints an exception as its {@code toString}. */
+import org.dmabuf.heap.linux.Printable;
+
+/**
+ * Refusal of a command, as one sentence that prints: Gogo shows an exception by its {@code toString}, and the sentence
+ * can quote names and paths of any characters.
+ */
 final class CommandFailure extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -10,7 +15,7 @@ final class CommandFailure extends RuntimeException {
     }
 
     CommandFailure(String sentence, Exception cause) {
-        super(sentence, cause);
+        super(Printable.of(sentence), cause);
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
@@ -36,6 +37,9 @@ final class HandOver {
      */
     record Received(String name, HeldBuffer buffer, Peer from) {}
 
+    /** Of a peer, and not of the socket that this side listens on. */
+    private static final Set<Errno> HAS_GONE = EnumSet.of(Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN);
+
     private final HeapBroker broker;
     private final Set<FdListener> waiting = ConcurrentHashMap.newKeySet();
 
@@ -44,36 +48,48 @@ final class HandOver {
     }
 
     /**
-     * Waits for one process and gives it a descriptor.
+     * Waits for one process of this user and gives it a descriptor. A process that has gone before it got the
+     * descriptor does not count; the wait goes on.
      *
      * @param buffer stays the caller's
      * @param name told to the receiver
      * @param socket made for this, and removed
      * @param timeout for the process to come
-     * @return who has it now, a process of this user
+     * @return the process that the descriptor was sent to
      */
     Peer share(HeldBuffer buffer, String name, Path socket, Duration timeout) throws IOException {
         int user = ownUser();
-        try (FdListener listener = listenOn(socket)) {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        try (FdListener listener = listenOn(socket);
+                OwnedFd descriptor = buffer.buffer().exportFd()) {
             waiting.add(listener);
-            try (FdSocket connection = listener.accept(timeout, peer -> peer.uid() == user);
-                    OwnedFd descriptor = buffer.buffer().exportFd()) {
-                connection.send(descriptor, "dmaheap 1 " + buffer.content() + " " + name);
-                return connection.peer();
+            try {
+                Duration left = timeout;
+                while (true) {
+                    try (FdSocket connection = listener.accept(left, peer -> peer.uid() == user)) {
+                        connection.send(descriptor, "dmaheap 1 " + buffer.content() + " " + name);
+                        return connection.peer();
+                    } catch (HeapException e) {
+                        left = Duration.ofNanos(deadline - System.nanoTime());
+                        if (!HAS_GONE.contains(e.errno()) || !left.isPositive()) {
+                            throw e;
+                        }
+                    }
+                }
             } finally {
                 waiting.remove(listener);
             }
         }
     }
 
-    /** The kernel's word for what is wrong, and what to do. */
+    /** Adds to the kernel's word for what is wrong what to do about it. */
     private static FdListener listenOn(Path socket) {
         try {
             return FdListener.bind(socket);
         } catch (HeapException e) {
             String remedy = e.errno() == Errno.EADDRINUSE
                     ? "; there is such a file, or a process that listens there: remove it, or give another path"
-                    : e.errno() == Errno.ENAMETOOLONG ? "; give a path of at most 107 bytes" : "";
+                    : "";
             throw new HeapException(e.errno(), e.heap(), e.getMessage() + remedy, e);
         }
     }

@@ -309,7 +309,7 @@ public final class HeapCommands {
         return plainly(() -> {
             String[] words = expect(2, arguments, "share [options] NAME SOCKET");
             try (HeldBuffer held = buffers.borrow(words[0])) {
-                Path socket = session.currentDir().resolve(words[1]);
+                Path socket = socket(session, words[1]);
                 Peer peer = handOver.share(held, words[0], socket, timeout(seconds));
                 return new HandedOver(BufferInfo.of(words[0], held.buffer()), held.content(), peer, true);
             }
@@ -336,7 +336,7 @@ public final class HeapCommands {
                     String name,
             @Descriptor("SOCKET") String... arguments) {
         return plainly(() -> {
-            Path socket = session.currentDir().resolve(expect(1, arguments, "receive [options] SOCKET")[0]);
+            Path socket = socket(session, expect(1, arguments, "receive [options] SOCKET")[0]);
             buffers.requireFree(name);
             HandOver.Received received = handOver.receive(
                     socket,
@@ -422,6 +422,15 @@ public final class HeapCommands {
         return Character.isWhitespace(character)
                 || Character.isISOControl(character)
                 || Character.getType(character) == Character.FORMAT;
+    }
+
+    /** A Path drops the slash of a folder's name. */
+    private static Path socket(CommandSession session, String path) {
+        if (path.isEmpty() || path.endsWith("/")) {
+            throw new IllegalArgumentException(
+                    "invalid SOCKET = '" + path + "': expected the path of a file, at most 107 bytes");
+        }
+        return session.currentDir().resolve(path);
     }
 
     private static Duration timeout(String seconds) {

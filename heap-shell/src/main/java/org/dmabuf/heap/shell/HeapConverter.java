@@ -18,6 +18,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Printable;
 import org.osgi.service.component.annotations.Component;
 
 /** How heaps and buffers look in a terminal. */
@@ -50,16 +51,16 @@ public final class HeapConverter implements Converter {
             case Collection<?> some when all(ChargedBuffer.class, some) -> charged(some);
             case Charges charges -> whose(charges) + ": " + Bytes.text(charges.liveBytes() + charges.lingeringBytes());
             case ChargedBuffer buffer when level == INSPECT -> charged(List.of(buffer));
-            case ChargedBuffer buffer -> buffer.name();
+            case ChargedBuffer buffer -> Printable.of(buffer.name());
             case HeapInfo heap when level == INSPECT -> details(heap);
-            case HeapInfo heap -> heap.name();
+            case HeapInfo heap -> Printable.of(heap.name());
             case BufferInfo buffer when level == INSPECT -> details(buffer);
-            case BufferInfo buffer -> buffer.name();
+            case BufferInfo buffer -> Printable.of(buffer.name());
             case LoadedFile file when level == INSPECT -> details(file);
-            case LoadedFile file -> file.buffer().name();
-            case Checksum sum -> sum.sha256() + "  " + sum.buffer();
+            case LoadedFile file -> Printable.of(file.buffer().name());
+            case Checksum sum -> sum.sha256() + "  " + Printable.of(sum.buffer());
             case HandedOver over when level == INSPECT -> details(over);
-            case HandedOver over -> over.buffer().name();
+            case HandedOver over -> Printable.of(over.buffer().name());
             default -> null;
         };
     }
@@ -265,7 +266,8 @@ public final class HeapConverter implements Converter {
         private final StringBuilder text = new StringBuilder();
 
         Details add(String key, String value) {
-            text.append(text.isEmpty() ? "" : "\n").append(String.format("%-22s%s", key, value));
+            text.append(text.isEmpty() ? "" : "\n");
+            text.append(String.format("%-22s%s", Printable.of(key), Printable.of(value)));
             return this;
         }
 

@@ -197,6 +197,16 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
+    public long firstHole(int fd) {
+        return call("firstHole", () -> kernel.firstHole(fd));
+    }
+
+    @Override
+    public int isDmaBuf(int fd) {
+        return (int) call("isDmaBuf", () -> kernel.isDmaBuf(fd));
+    }
+
+    @Override
     public int dmaHeapAllocate(int node, long length, int fdFlags, long heapFlags) {
         return (int) call("dmaHeapAllocate", () -> kernel.dmaHeapAllocate(node, length, fdFlags, heapFlags));
     }

@@ -30,7 +30,8 @@ import org.junit.rules.TemporaryFolder;
 public class HandOverIT {
     private static final Path GATEWAY =
             Path.of(System.getProperty("gateway"), "bin", "gateway").normalize();
-    private static final String SEALED = "0x6"; // F_SEAL_SHRINK | F_SEAL_GROW
+    private static final String SEALED = "0x16"; // F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE
+    private static final String WRITABLE = "0x6";
     private static final String UNSEALED = "0";
 
     @Rule
@@ -131,14 +132,55 @@ public class HandOverIT {
     }
 
     @Test
-    public void the_gateway_refuses_what_could_be_shrunk_under_it() throws Exception {
-        Process peer = peer("offer", socket.toString(), UNSEALED, "theirs");
+    public void the_gateway_refuses_what_could_be_shrunk_or_punched_under_it() throws Exception {
+        refuses(UNSEALED, "lacks F_SEAL_SHRINK and could be shrunk");
+        refuses(WRITABLE, "lacks F_SEAL_FUTURE_WRITE (or F_SEAL_WRITE), so its sender could punch holes");
+    }
+
+    private void refuses(String seals, String sentence) throws Exception {
+        Process peer = peer("offer", socket.toString(), seals, "theirs");
         peer.inputReader().readLine();
         Process gateway = gateway("receive " + socket);
         assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
         assertEquals(1, gateway.exitValue());
         String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertTrue(error, error.contains("its sender seals it with F_SEAL_SHRINK"));
+        assertTrue(error, error.contains(sentence));
+        assertTrue(error, error.contains("fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)"));
+        Files.delete(socket);
+    }
+
+    /** A process that connected and went takes nobody's place. */
+    @Test
+    public void a_peer_that_is_gone_before_it_gets_the_buffer_does_not_end_the_wait() throws Exception {
+        Process gone = peer("visit", socket.toString());
+        Process gateway = gateway("load -n frame '" + file + "'", "share frame " + socket);
+        assertEquals(0, gone.waitFor());
+        Process peer = peer("receive", socket.toString());
+        assertEquals(sha256, value(peer.inputReader().readLine(), "sha256"));
+        tellToGoOn(peer);
+        assertTrue(output(gateway).contains("process " + peer.pid()));
+    }
+
+    @Test
+    public void a_device_or_a_fifo_at_the_path_stays() throws Exception {
+        Path fifo = folder.getRoot().toPath().resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        List<Path> files = new ArrayList<>(List.of(fifo));
+        Path device = folder.getRoot().toPath().resolve("null");
+        if (new ProcessBuilder("mknod", device.toString(), "c", "1", "3").start().waitFor() == 0) {
+            files.add(device);
+        }
+        for (Path file : files) {
+            Process gateway = gateway("alloc -n frame 4096", "share -t 1 frame " + file);
+            assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
+            String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertTrue(error, error.contains("address already in use; there is such a file"));
+            assertTrue(Files.exists(file));
+        }
+        Process gateway = gateway("alloc -n frame 4096", "share -t 1 frame " + folder.getRoot() + "/");
+        assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
+        String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("/': expected the path of a file, at most 107 bytes"));
     }
 
     @Test
@@ -146,7 +188,7 @@ public class HandOverIT {
         Process alone = gateway("load -n frame '" + file + "'", "share -t 1 frame " + socket);
         assertTrue(alone.waitFor(60, TimeUnit.SECONDS));
         String error = new String(alone.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertTrue(error, error.contains("line 2: nobody came to " + socket + " within 1 s"));
+        assertTrue(error, error.contains("line 2: no process that may have it came to " + socket + " within 1 s"));
         assertFalse(Files.exists(socket));
 
         Process inTheWay = gateway("load -n frame '" + file + "'", "share frame '" + file + "'");

@@ -304,6 +304,7 @@ public final class Soak {
         if (random.nextBoolean()) {
             lines.append("allow = faulty-0=soak.client0 faulty-0=soak.client1 acme=*@soak.client2 adopted=*\n");
         }
+        lines.append("adopt.unsealed = " + random.nextBoolean() + "\n");
         return lines.append("allocation.sites = " + random.nextBoolean() + "\n").toString();
     }
 

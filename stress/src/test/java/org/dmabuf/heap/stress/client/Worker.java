@@ -377,7 +377,11 @@ final class Worker implements Runnable {
                 try {
                     adopted = broker().adopt(fd, "adopted");
                 } catch (HeapException | IllegalStateException e) {
+                    boolean writable = !isWriteSealed(fd);
                     fd.close();
+                    if (writable && e instanceof HeapException refusal && refusal.errno() == Errno.EPERM) {
+                        return; // the broker is not set to adopt what can lose pages
+                    }
                     throw e;
                 }
                 Held got = new Held(adopted, one.pattern(), false, true, life);
@@ -385,6 +389,11 @@ final class Worker implements Runnable {
                 checkMapped(got);
             }
         }
+    }
+
+    private static boolean isWriteSealed(OwnedFd fd) {
+        int seals = Syscalls.linux().fcntl(fd.fd(), 1034, 0); // F_GET_SEALS
+        return seals >= 0 && (seals & 0x18) != 0; // F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
     }
 
     /** Closes a reference, and a peer has the memory on: it lingers when that was the last. */

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import java.util.List;
+import java.util.OptionalLong;
+import org.apache.felix.service.command.Converter;
+import org.junit.jupiter.api.Test;
+
+/** What a name of control characters, of a peer's or a bundle's choice, does to a terminal: nothing. */
+class PrintedTextTest {
+    private static final String NAME = "a\u001b[2J\nb\u202e";
+    private static final String PRINTED = "a\\u001b[2J\\u000ab\\u202e";
+
+    @Test
+    void a_cell_of_a_table_is_one_cell() {
+        assertEquals("NAME\n" + PRINTED, new Table("NAME").row(NAME).toString());
+    }
+
+    @Test
+    void a_buffer_is_shown_in_characters_that_print() {
+        BufferInfo buffer = new BufferInfo(NAME, 4096, NAME, NAME, true, OptionalLong.empty());
+        HeapConverter converter = new HeapConverter();
+        for (int level : new int[] {Converter.INSPECT, Converter.LINE, Converter.PART}) {
+            for (Object shown : List.of(
+                    buffer, List.of(buffer), new Checksum(NAME, 4096, "0"), new HandedOver(buffer, 1, null, true))) {
+                if (level == Converter.INSPECT && shown instanceof HandedOver) {
+                    continue; // shows the peer, which only a socket tells
+                }
+                String text = String.valueOf(converter.format(shown, level, null));
+                assertFalse(text.contains("\u001b") || text.contains("\nb") || text.contains("\u202e"), text);
+            }
+        }
+    }
+
+    @Test
+    void a_refusal_that_quotes_a_name_is_one_line() {
+        assertEquals(
+                "no buffer '" + PRINTED + "'",
+                new CommandFailure(new IllegalArgumentException("no buffer '" + NAME + "'")).toString());
+    }
+}
