@@ -27,7 +27,7 @@ class DmaBufSourcesTest {
     private final AtomicLong room = new AtomicLong(1L << 40);
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
-            new Headroom(() -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
+            new Headroom(_ -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
 
     private final List<UdmabufSource> opened = new ArrayList<>();
 

@@ -25,7 +25,7 @@ class HeadroomTest {
 
     private final Headroom headroom = new Headroom(this::read, RESERVE, clock::get);
 
-    private Headroom.Reading read() {
+    private Headroom.Reading read(long held) {
         readings.incrementAndGet();
         Headroom.Reading figure = new Headroom.Reading(available.get(), "a machine made up");
         meanwhile.run();

@@ -25,20 +25,28 @@ class LockedMemoryTest {
             Max locked memory         8388608              unlimited            bytes
             Max address space         unlimited            unlimited            bytes
             """;
+    private static final String INITIAL = "user:[4026531837]";
     private static final String ORDINARY = "Name:\tjava\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n";
 
     @Test
     void the_soft_limit_is_what_holds() {
-        assertEquals(8388608, LockedMemory.limit(LIMITS, ORDINARY));
-        assertEquals(LockedMemory.UNLIMITED, LockedMemory.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY));
+        assertEquals(8388608, LockedMemory.limit(LIMITS, ORDINARY, INITIAL));
+        assertEquals(LockedMemory.UNLIMITED, LockedMemory.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY, INITIAL));
     }
 
     @Test
     void who_has_the_capability_is_under_no_limit() {
         assertEquals(
                 LockedMemory.UNLIMITED,
-                LockedMemory.limit(LIMITS, "CapEff:\t0000000000004000\n")); // CAP_IPC_LOCK alone
-        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\tffffffffffffbfff\n")); // all but it
+                LockedMemory.limit(LIMITS, "CapEff:\t0000000000004000\n", INITIAL)); // CAP_IPC_LOCK alone
+        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\tffffffffffffbfff\n", INITIAL)); // all but it
+    }
+
+    /** The kernel asks the initial namespace, in which a container's root has no capability. */
+    @Test
+    void the_capability_of_another_user_namespace_lifts_no_limit() {
+        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\t000001ffffffffff\n", "user:[4026532450]"));
+        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\t000001ffffffffff\n", ""));
     }
 
     @Test

@@ -31,6 +31,21 @@ class MachineMemoryTest {
                 MemAvailable:    1048576 kB
                 Buffers:            2048 kB
                 """);
+        mounted("/");
+    }
+
+    /** Mounts both versions, with a cgroup at the top. */
+    private void mounted(String root) throws IOException {
+        write(proc.resolve("self/mountinfo"), mountOfSecond(root, mount) + mountOfFirst(root, mount.resolve("memory")));
+    }
+
+    private static String mountOfSecond(String root, Path point) {
+        return "37 30 0:34 " + root + " " + point + " rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    }
+
+    private static String mountOfFirst(String root, Path point) {
+        return "33 30 0:30 / " + point + "-not rw - cgroup cgroup rw,cpu\n34 30 0:31 " + root + " " + point
+                + " rw - cgroup cgroup rw,cpuacct,memory\n";
     }
 
     private void inCgroup(String lines) throws IOException {
@@ -53,8 +68,22 @@ class MachineMemoryTest {
                 "inactive_file 1\ntotal_inactive_file " + inactiveFile + "\n");
     }
 
-    private Headroom.Reading read() {
-        return new MachineMemory(proc, mount).read();
+    /** The tightest bound, with bytes of shareable memory that this process answers for. */
+    private static Headroom.Bound read(MachineMemory memory, long held) {
+        Headroom.Reading reading = memory.read(held);
+        return reading.cgroup().available() < reading.machine().available() ? reading.cgroup() : reading.machine();
+    }
+
+    private Headroom.Bound read(long held) {
+        return read(memory(), held);
+    }
+
+    private Headroom.Bound read() {
+        return read(0);
+    }
+
+    private MachineMemory memory() {
+        return new MachineMemory(proc, () -> CgroupId.UNKNOWN);
     }
 
     @Test
@@ -109,6 +138,7 @@ class MachineMemoryTest {
 
     @Test
     void in_a_container_that_shows_the_hosts_path_the_top_counts() throws IOException {
+        mounted("/docker/0123456789abcdef");
         inCgroup("0::/docker/0123456789abcdef\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
         assertEquals(500 * MIB, read().available());
@@ -129,10 +159,10 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_cgroup_over_its_limit_has_nothing_and_never_less() throws IOException {
+    void a_cgroup_over_its_limit_lacks_what_it_is_over() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 600 * MIB, 0);
-        assertEquals(0, read().available());
+        assertEquals(-88 * MIB, read().available());
     }
 
     @Test
@@ -165,20 +195,20 @@ class MachineMemoryTest {
     void a_cgroup_that_goes_away_limits_no_longer() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
-        MachineMemory memory = new MachineMemory(proc, mount);
-        assertEquals(312 * MIB, memory.read().available());
+        MachineMemory memory = memory();
+        assertEquals(312 * MIB, read(memory, 0).available());
         Files.delete(mount.resolve("gateway/memory.current"));
-        assertEquals(1024 * MIB, memory.read().available());
+        assertEquals(1024 * MIB, read(memory, 0).available());
     }
 
     @Test
     void figures_are_read_anew_each_time() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
-        MachineMemory memory = new MachineMemory(proc, mount);
-        memory.read();
+        MachineMemory memory = memory();
+        memory.read(0);
         limit2("gateway", "" + 512 * MIB, 300 * MIB, 0);
-        assertEquals(212 * MIB, memory.read().available());
+        assertEquals(212 * MIB, read(memory, 0).available());
     }
 
     @Test
@@ -199,7 +229,7 @@ class MachineMemoryTest {
 
     @Test
     void this_machine_can_be_read() {
-        assertTrue(new MachineMemory().read().available() > 0);
+        assertTrue(read(new MachineMemory(), 0).available() > 0);
     }
 
     private static void write(Path file, String text) throws IOException {
