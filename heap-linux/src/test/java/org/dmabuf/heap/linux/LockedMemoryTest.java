@@ -63,13 +63,28 @@ class LockedMemoryTest {
     /** A process of its own under a limit of 256 KiB, without the capability that would lift it. */
     @Test
     void a_process_at_its_limit_is_refused_and_lives() throws Exception {
+        boolean root = Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+        isRefusedAndLives(root ? List.of("setpriv", "--bounding-set=-ipc_lock") : List.of());
+    }
+
+    /** It has every capability in its namespace, and the kernel asks for one in the initial namespace. */
+    @Test
+    void the_root_of_a_user_namespace_at_its_limit_is_refused_and_lives() throws Exception {
+        List<String> namespace = List.of("unshare", "--user", "--map-root-user");
+        List<String> probe = new ArrayList<>(namespace);
+        probe.add("true");
+        assumeTrue(
+                new ProcessBuilder(probe).redirectErrorStream(true).start().waitFor() == 0,
+                "skipped: this process may make no user namespace");
+        isRefusedAndLives(namespace);
+    }
+
+    private static void isRefusedAndLives(List<String> without) throws Exception {
         int fd = SecretCalls.linux().memfdSecret(0);
         assumeTrue(fd >= 0, () -> "skipped: this kernel gives no secret memory: error " + -fd);
         Syscalls.linux().close(fd);
         List<String> command = new ArrayList<>(List.of("sh", "-c", "ulimit -l 256 && exec \"$@\"", "sh"));
-        if (Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0)) {
-            command.addAll(List.of("setpriv", "--bounding-set=-ipc_lock"));
-        }
+        command.addAll(without);
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
