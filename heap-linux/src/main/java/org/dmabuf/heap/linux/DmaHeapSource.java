@@ -206,11 +206,16 @@ public final class DmaHeapSource implements MemorySource {
 
     /** The kernel knows best what its heap has, but is not asked for what no machine like this can have. */
     private void requireLessThanAllMemory(long size) {
-        if (machine == 0) {
-            machine = new MachineMemory().total();
-        }
         long all = machine;
-        if (all > 0 && size > all) {
+        if (all == 0) {
+            try {
+                all = new MachineMemory().total();
+            } catch (HeapException e) {
+                throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
+            }
+            machine = all;
+        }
+        if (size > all) {
             throw new HeapException(
                     Errno.ENOMEM,
                     heap,

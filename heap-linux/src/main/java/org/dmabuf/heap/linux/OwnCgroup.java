@@ -94,7 +94,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
         if (path == null) {
             return NONE; // a kernel without memory cgroups
         }
-        return locate(second, Name.of(utf8(path)), path, mounts(proc, second), second ? cgroupId.getAsLong() : CgroupId.UNKNOWN);
+        long id = second ? cgroupId.getAsLong() : CgroupId.UNKNOWN;
+        return locate(second, Name.of(utf8(path)), path, mounts(proc, second), id);
     }
 
     private static OwnCgroup locate(boolean second, Name own, String path, List<Mount> mounts, long id) {

@@ -31,7 +31,9 @@ class LockedMemoryTest {
     @Test
     void the_soft_limit_is_what_holds() {
         assertEquals(8388608, LockedMemory.limit(LIMITS, ORDINARY, INITIAL));
-        assertEquals(LockedMemory.UNLIMITED, LockedMemory.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY, INITIAL));
+        assertEquals(
+                LockedMemory.UNLIMITED,
+                LockedMemory.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY, INITIAL));
     }
 
     @Test

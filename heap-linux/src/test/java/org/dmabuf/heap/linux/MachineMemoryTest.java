@@ -440,8 +440,8 @@ class MachineMemoryTest {
 
     @Test
     void this_process_s_cgroup_is_where_the_kernel_says() throws IOException {
-        OwnCgroup cgroup =
-                OwnCgroup.locate(Path.of("/proc"), Files.readString(Path.of("/proc/self/cgroup")), CgroupId::ofThisProcess);
+        String membership = Files.readString(Path.of("/proc/self/cgroup"));
+        OwnCgroup cgroup = OwnCgroup.locate(Path.of("/proc"), membership, CgroupId::ofThisProcess);
         assertEquals("", cgroup.doubt());
         if (!cgroup.levels().isEmpty()) {
             List<String> listed = Files.readAllLines(cgroup.levels().getFirst().resolve("cgroup.procs"));

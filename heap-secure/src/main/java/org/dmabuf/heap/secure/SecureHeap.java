@@ -109,8 +109,8 @@ public final class SecureHeap {
      * @param context registers the service
      * @param config name, id, priority, who may have descriptors, and whether the gateway may look
      * @param properties the configuration's own
-     * @throws HeapException when the configuration cannot be, or what it names is not there; nothing is registered then.
-     *     When the machine is short of something now, the heap comes later
+     * @throws HeapException when the configuration cannot be, or what it names is not there; nothing is registered
+     *     then. When the machine is short of something now, the heap comes later
      */
     @Activate
     public SecureHeap(BundleContext context, Config config, Map<String, Object> properties) {
