@@ -76,10 +76,15 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
      * @return what it said in lines that begin with "told: ", without that
      */
     List<String> run(Class<?> program, String... arguments) throws IOException, InterruptedException {
+        return run("echo $$ >" + folder.resolve("cgroup.procs") + " && exec \"$@\"", program, arguments);
+    }
+
+    /** The same, for a shell's command that enters the cgroup if the program does not, and runs the program. */
+    List<String> run(String shell, Class<?> program, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 "sh",
                 "-c",
-                "echo $$ >" + folder.resolve("cgroup.procs") + " && exec \"$@\"",
+                shell,
                 "sh",
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",

@@ -5,17 +5,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -28,16 +34,118 @@ class PressureTest {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
         assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
         try (MemoryCgroup cgroup = made.get()) {
-            List<String> told = cgroup.run(Greedy.class);
-            assertEquals(Greedy.ROUNDS + 1, told.size(), told::toString);
-            for (String round : told.subList(0, Greedy.ROUNDS)) {
-                assertTrue(
-                        round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB do not fit: .* left of the"
-                                + " limit in " + cgroup.folder().resolve(cgroup.limit())
-                                + " less a reserve of .*; ask for less, close buffers, or lower .*"),
-                        round);
+            assertRefusedBy(cgroup, cgroup.limit(), cgroup.run(Greedy.class));
+        }
+    }
+
+    static void assertRefusedBy(MemoryCgroup cgroup, String file, List<String> told) {
+        assertEquals(Greedy.ROUNDS + 1, told.size(), told::toString);
+        for (String round : told.subList(0, Greedy.ROUNDS)) {
+            assertTrue(
+                    round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB do not fit: .* left of the limit in "
+                            + cgroup.folder().resolve(file)
+                            + ".* less a reserve of .*; ask for less, close buffers, or lower .*"),
+                    round);
+        }
+        assertEquals("alive", told.getLast());
+    }
+
+    /** The cgroup's path is "/" there, while the mount shows the whole tree. */
+    @Test
+    void a_greedy_client_in_a_cgroup_namespace_of_its_own_is_refused_and_the_process_lives() throws Exception {
+        assumeTrue(
+                new ProcessBuilder("unshare", "-C", "true").start().waitFor() == 0,
+                "skipped: this process may make no cgroup namespace");
+        Optional<MemoryCgroup> made = MemoryCgroup.make();
+        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        try (MemoryCgroup cgroup = made.get()) {
+            Path procs = cgroup.folder().resolve("cgroup.procs");
+            List<String> told = cgroup.run("echo $$ >" + procs + " && exec unshare -C \"$@\"", Greedy.class);
+            assertRefusedBy(cgroup, cgroup.limit(), told);
+        }
+    }
+
+    @Test
+    void a_greedy_client_of_a_process_that_was_moved_after_its_start_is_refused_and_the_process_lives()
+            throws Exception {
+        Optional<MemoryCgroup> made = MemoryCgroup.make();
+        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        try (MemoryCgroup cgroup = made.get()) {
+            Path procs = cgroup.folder().resolve("cgroup.procs");
+            assertRefusedBy(cgroup, cgroup.limit(), cgroup.run("exec \"$@\"", Greedy.class, procs.toString()));
+        }
+    }
+
+    /** What was punched can be touched again at any time, by this process or by the peer. */
+    @Test
+    void memory_that_a_peer_punches_is_not_given_out_again() throws Exception {
+        Optional<MemoryCgroup> made = MemoryCgroup.make();
+        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        try (MemoryCgroup cgroup = made.get()) {
+            assertEquals(
+                    List.of("refused beside live buffers", "refused beside lingering buffers", "alive"),
+                    cgroup.run(Punched.class));
+        }
+    }
+
+    /** What that process does: its peer is itself, by another descriptor. */
+    static final class Punched {
+        private static final long SIZE = 10 << 20;
+        private static final int BUFFERS = 10;
+        private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
+
+        public static void main(String[] arguments) {
+            MemorySource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+            try (BrokerParts broker = new BrokerParts()) {
+                broker.heap("system", source, source.properties());
+                List<Lease> exported = new ArrayList<>();
+                List<OwnedFd> peer = new ArrayList<>();
+                for (int i = 0; i < BUFFERS; i++) {
+                    exported.add(broker.allocate(AllocationRequest.of(SIZE)));
+                    peer.add(exported.getLast().exportFd());
+                }
+                punch(peer);
+                try (Arena arena = Arena.ofConfined()) {
+                    List<Lease> others = takeAll(broker, arena);
+                    exported.forEach(lease -> lease.map(Access.READ_WRITE, arena).fill((byte) 1));
+                    System.out.println(MemoryCgroup.TOLD + "refused beside live buffers");
+                    others.forEach(Lease::close);
+                }
+                exported.forEach(Lease::close);
+                broker.reaper.settle();
+                punch(peer);
+                try (Arena arena = Arena.ofConfined()) {
+                    List<Lease> others = takeAll(broker, arena);
+                    Mmap mmap = new Mmap(Syscalls.linux());
+                    peer.forEach(fd -> mmap.map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1));
+                    System.out.println(MemoryCgroup.TOLD + "refused beside lingering buffers");
+                    others.forEach(Lease::close);
+                }
+                peer.forEach(OwnedFd::close);
             }
-            assertEquals("alive", told.getLast());
+            System.out.println(MemoryCgroup.TOLD + "alive");
+        }
+
+        private static void punch(List<OwnedFd> peer) {
+            for (OwnedFd fd : peer) {
+                if (Syscalls.linux().fallocate(fd.fd(), PUNCH_HOLE_KEEP_SIZE, 0, SIZE) != 0) {
+                    throw new AssertionError("the peer cannot punch");
+                }
+            }
+        }
+
+        /** Buffers until the first refusal, each byte of them touched. */
+        private static List<Lease> takeAll(BrokerParts broker, Arena arena) {
+            List<Lease> held = new ArrayList<>();
+            try {
+                while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
+                    held.add(broker.allocate(AllocationRequest.of(SIZE)));
+                    held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
+                }
+            } catch (HeapException e) {
+                return held;
+            }
+            throw new AssertionError("no end");
         }
     }
 
@@ -46,8 +154,15 @@ class PressureTest {
         static final int ROUNDS = 3;
         private static final long SIZE = 1 << 20;
 
-        public static void main(String[] arguments) {
+        /** @param arguments the list of processes of a cgroup that this one enters after its start, or nothing */
+        public static void main(String[] arguments) throws IOException {
             Headroom headroom = Headroom.machine();
+            if (arguments.length > 0 && headroom.available() > 0) { // looked at once, where it was
+                Files.writeString(
+                        Path.of(arguments[0]),
+                        Long.toString(ProcessHandle.current().pid()),
+                        StandardOpenOption.WRITE);
+            }
             MemorySource source = PooledSource.over(
                     MemfdSource.open("system", Syscalls.linux(), headroom),
                     "system",

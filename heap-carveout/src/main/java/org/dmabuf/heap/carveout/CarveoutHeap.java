@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.carveout;
 
+import java.util.HashMap;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.RegionSource;
@@ -124,11 +126,10 @@ public final class CarveoutHeap {
         boolean emulate_contiguous() default false;
     }
 
-    private final RegionSource source;
-    private final ServiceRegistration<?> registration;
+    private final HeapStart start;
 
     /**
-     * Takes the region, then announces the heap.
+     * Takes the region, then announces the heap; later, when the machine has too little memory now.
      *
      * @param context registers the service
      * @param config name, size and pages
@@ -150,18 +151,42 @@ public final class CarveoutHeap {
         if (!config.quota().isBlank()) {
             announced.put(HeapProperties.QUOTA, settings.bytes("quota", config.quota()));
         }
-        source = RegionSource.open(name, layout, syscalls, Headroom.machine());
-        if (!source.passedOver().isEmpty()) {
-            log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
+        start = HeapStart.begin(name, () -> open(context, name, layout, announced, syscalls, log));
+    }
+
+    /** {@return what withdraws the heap} */
+    private static Runnable open(
+            BundleContext context,
+            String name,
+            RegionLayout layout,
+            Map<String, Object> announced,
+            Syscalls syscalls,
+            Logger log) {
+        RegionSource source = RegionSource.open(name, layout, syscalls, Headroom.machine());
+        try {
+            if (!source.passedOver().isEmpty()) {
+                log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
+            }
+            Map<String, Object> properties = new HashMap<>(announced);
+            properties.putAll(source.properties());
+            ServiceRegistration<?> registration = context.registerService(
+                    new String[] {HeapExporter.class.getName(), RegionMap.class.getName()},
+                    source,
+                    FrameworkUtil.asDictionary(properties));
+            log.info(
+                    "heap '{}' has {} on pages of {}, and exports {}",
+                    name,
+                    Bytes.text(source.size()),
+                    Bytes.text(layout.pageSize()),
+                    properties.get(HeapProperties.BACKEND));
+            return () -> {
+                registration.unregister(); // waits for the allocations under way, within limits
+                source.close();
+            };
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
         }
-        announced.putAll(source.properties());
-        registration = register(context, announced);
-        log.info(
-                "heap '{}' has {} on pages of {}, and exports {}",
-                name,
-                Bytes.text(source.size()),
-                Bytes.text(layout.pageSize()),
-                announced.get(HeapProperties.BACKEND));
     }
 
     private static RegionLayout layout(Config config, HeapSettings settings) {
@@ -180,22 +205,9 @@ public final class CarveoutHeap {
         return value.isBlank() ? Bytes.PAGE : settings.bytes(setting, value);
     }
 
-    private ServiceRegistration<?> register(BundleContext context, Map<String, Object> announced) {
-        try {
-            return context.registerService(
-                    new String[] {HeapExporter.class.getName(), RegionMap.class.getName()},
-                    source,
-                    FrameworkUtil.asDictionary(announced));
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
-    }
-
     /** Takes the heap away. Its buffers live on, and the region with them. */
     @Deactivate
     void withdraw() {
-        registration.unregister(); // waits for the allocations under way, within limits
-        source.close();
+        start.close();
     }
 }

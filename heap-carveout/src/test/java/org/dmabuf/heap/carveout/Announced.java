@@ -4,10 +4,12 @@ package org.dmabuf.heap.carveout;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import java.lang.reflect.Proxy;
-import java.util.ArrayList;
 import java.util.Dictionary;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.BundleContext;
@@ -19,7 +21,16 @@ final class Announced {
     /** One service, as it was registered. */
     record Heap(HeapExporter exporter, Map<String, Object> properties) {}
 
-    final List<Heap> heaps = new ArrayList<>();
+    final List<Heap> heaps = new CopyOnWriteArrayList<>();
+
+    /** {@return the first heap, as soon as there is one} */
+    Heap awaited() {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        }
+        return heaps.getFirst();
+    }
 
     @SuppressWarnings("unchecked") // what registerService of this type is called with
     BundleContext context() {

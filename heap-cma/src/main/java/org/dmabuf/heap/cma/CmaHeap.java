@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.cma;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.LazyRegionLayout;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.RegionLayout;
@@ -118,11 +120,10 @@ public final class CmaHeap {
         String exports() default "auto";
     }
 
-    private final MemorySource source;
-    private final ServiceRegistration<?> registration;
+    private final HeapStart start;
 
     /**
-     * Tries the kernel, then announces the heap.
+     * Tries the kernel, then announces the heap; later, when the machine is short of something now.
      *
      * @param context registers the service
      * @param config name, nodes, and the region that stands for them
@@ -138,12 +139,15 @@ public final class CmaHeap {
         HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "cma");
         settings.unread(Config.class).forEach(log::warn);
         Map<String, Object> announced = settings.announcement("cma", config::heap_id, config::heap_priority);
-        Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
-                .choose(config.backend(), HeapSettings.words(config.nodes()), layout(config, settings));
-        log.info("heap '{}' {}", settings.heap(), choice.told());
-        source = choice.source();
-        announced.putAll(choice.properties());
-        registration = register(context, announced);
+        Backend backend = new Backend(settings, syscalls, Headroom.machine());
+        String word = config.backend();
+        List<String> nodes = HeapSettings.words(config.nodes());
+        LazyRegionLayout layout = layout(config, settings);
+        start = HeapStart.begin(settings.heap(), () -> {
+            Backend.Choice choice = backend.choose(word, nodes, layout);
+            log.info("heap '{}' {}", settings.heap(), choice.told());
+            return register(context, choice, announced);
+        });
     }
 
     private static LazyRegionLayout layout(Config config, HeapSettings settings) {
@@ -154,12 +158,21 @@ public final class CmaHeap {
                 settings.place("size"));
     }
 
-    private ServiceRegistration<?> register(BundleContext context, Map<String, Object> announced) {
+    /** {@return what withdraws the heap} */
+    private static Runnable register(BundleContext context, Backend.Choice choice, Map<String, Object> announced) {
+        MemorySource source = choice.source();
         try {
             String[] types = source instanceof RegionMap
                     ? new String[] {HeapExporter.class.getName(), RegionMap.class.getName()}
                     : new String[] {HeapExporter.class.getName()};
-            return context.registerService(types, source, FrameworkUtil.asDictionary(announced));
+            Map<String, Object> properties = new HashMap<>(announced);
+            properties.putAll(choice.properties());
+            ServiceRegistration<?> registration =
+                    context.registerService(types, source, FrameworkUtil.asDictionary(properties));
+            return () -> {
+                registration.unregister(); // waits for the allocations under way, within limits
+                source.close();
+            };
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;
@@ -169,7 +182,6 @@ public final class CmaHeap {
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        registration.unregister(); // waits for the allocations under way, within limits
-        source.close();
+        start.close();
     }
 }

@@ -140,8 +140,14 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_shortage_of_the_moment_decides_nothing() {
-        assertThrows(HeapException.class, () -> start(kernel(Errno.EMFILE), Map.of()));
+    void a_shortage_of_the_moment_decides_nothing_and_the_heap_comes_after_it() {
+        FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
+        kernel.fail("open", Errno.EMFILE);
+        CmaHeap heap = start(kernel, Map.of());
+        assertEquals(List.of(), announced.heaps);
+        kernel.heal();
+        assertEquals("dma-heap", announced.awaited().properties().get("heap.backend"));
+        heap.withdraw();
         assertEquals(List.of(), announced.heaps);
     }
 

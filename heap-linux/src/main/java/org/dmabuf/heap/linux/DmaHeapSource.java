@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.nio.file.Path;
 import java.util.Map;
-import java.util.Objects;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -24,9 +24,11 @@ public final class DmaHeapSource implements MemorySource {
     private static final int O_RDWR = 0x2;
     private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
 
-    private static final class Machine {
-        static final long MEMORY = new MachineMemory().total();
-    }
+    /** Bytes of memory that the machine has; 0 until it could be read. */
+    private static volatile long machine;
+
+    /** Whether the kernel charges buffers to the cgroup. The parameter is in newer kernels only, and is read-only. */
+    private static final Path ACCOUNTING = Path.of("/sys/module/dma_heap/parameters/mem_accounting");
 
     private final String heap;
     private final String node;
@@ -56,14 +58,20 @@ public final class DmaHeapSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code system}
      * @param syscalls the kernel
-     * @param headroom what the machine has left; the kernel asks its OOM killer for what it has not
+     * @param headroom what the machine has left; the kernel asks its OOM killer for what it has not. The cgroup's limit
+     *     counts only where the kernel charges such memory to it
      * @return a source, to be closed
      * @throws HeapException {@link Errno#ENOENT} where there is no such node, {@link Errno#EACCES} for one that this
      *     process may not open, {@link Errno#ENOTTY} for one that is no heap, {@link Errno#EINVAL} for a name that is
      *     none; any other as the kernel has it
      */
     public static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom) {
-        return openNode(heap, node, syscalls, Objects.requireNonNull(headroom), false);
+        return open(heap, node, syscalls, headroom, ACCOUNTING);
+    }
+
+    static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom, Path accounting) {
+        boolean charged = ProcFile.read(accounting).map(String::strip).orElse("N").equals("Y");
+        return openNode(heap, node, syscalls, charged ? headroom : headroom.uncharged(), false);
     }
 
     /**
@@ -121,7 +129,8 @@ public final class DmaHeapSource implements MemorySource {
     private boolean probe(boolean evenFull) {
         HeapBuffer page;
         try {
-            page = reserveAndMake(heap, Bytes.PAGE, true);
+            // Without a look at the headroom: a machine that is short now is no machine without this heap.
+            page = make(heap, Bytes.PAGE, true);
         } catch (HeapException e) {
             if (evenFull && e.errno() == Errno.ENOMEM) { // which is a heap's answer
                 return true;
@@ -177,6 +186,11 @@ public final class DmaHeapSource implements MemorySource {
         device.close();
     }
 
+    /** {@return what limits its memory, null for a heap with memory of its own} */
+    Headroom headroom() {
+        return headroom;
+    }
+
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
         if (headroom == null) {
             requireLessThanAllMemory(size);
@@ -192,7 +206,15 @@ public final class DmaHeapSource implements MemorySource {
 
     /** The kernel knows best what its heap has, but is not asked for what no machine like this can have. */
     private void requireLessThanAllMemory(long size) {
-        long all = Machine.MEMORY;
+        long all = machine;
+        if (all == 0) {
+            try {
+                all = new MachineMemory().total();
+            } catch (HeapException e) {
+                throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
+            }
+            machine = all;
+        }
         if (size > all) {
             throw new HeapException(
                     Errno.ENOMEM,

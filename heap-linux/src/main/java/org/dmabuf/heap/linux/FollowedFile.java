@@ -4,11 +4,30 @@ package org.dmabuf.heap.linux;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.dmabuf.heap.HeapException;
 
 /** Shareable memory whose last use is waited for. Guarded by its {@link PeerTable}. */
 abstract sealed class FollowedFile {
     /** Everybody in this process who wants to know. */
     final List<PeerWatch> watches = new ArrayList<>(1);
+
+    /** Keeps the memory counted until its end; null where its owner or its maker counts it. */
+    private HeldMemory held;
+
+    /** Counts the memory in full, once however many watches there are. */
+    void hold(int fd) {
+        if (held == null) {
+            held = HeldMemory.of(fd);
+        }
+    }
+
+    /** Ends the count. */
+    void letGo() {
+        if (held != null) {
+            held.letGo();
+            held = null;
+        }
+    }
 
     /** {@return whether somebody waits for the end, all of whose own uses have ended} */
     boolean awaited() {
@@ -61,6 +80,19 @@ abstract sealed class FollowedFile {
 
         /** {@return how many descriptors, mappings, messages and importers hold it, ours among them; -1 for unknown} */
         long holders() {
+            try {
+                return count();
+            } catch (HeapException e) {
+                return -1; // without a descriptor to read with; what is not known is held: it is asked again
+            }
+        }
+
+        /**
+         * As {@link #holders}.
+         *
+         * @throws HeapException when the process has no descriptor left to read with
+         */
+        long count() {
             try {
                 for (String line : (Iterable<String>) calls.fdinfo(ours.fd()).lines()::iterator) {
                     if (line.startsWith("count:")) {

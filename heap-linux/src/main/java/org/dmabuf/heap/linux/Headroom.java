@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
-import java.util.function.Supplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
@@ -17,16 +18,43 @@ import org.dmabuf.heap.HeapException;
  *
  * <p>The machine is read when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would not do; in between,
  * what was granted is subtracted. Memory given back shows at the next reading, so a refusal always rests on a new one.
+ *
+ * <p>Shareable memory counts in full as long as it can be touched ({@link #hold}), however little of it is in memory at
+ * the moment: a peer can punch holes, and the next touch fills them.
+ *
+ * <p>Any thread may call any method.
  */
 public final class Headroom {
-    /** System property: bytes that are left to the rest of the machine. */
+    /** System property: bytes that are left to the rest of the machine, or a number with K, M, G or T. */
     public static final String RESERVE_PROPERTY = "org.dmabuf.heap.headroom.reserve";
 
+    private static final System.Logger LOG = System.getLogger(Headroom.class.getName());
     private static final long MAX_AGE_MILLIS = 50;
     private static final long DEFAULT_RESERVE = 64L << 20;
 
-    /** Bytes available at one moment, and the limit that they are under. */
-    record Reading(long available, String limit) {}
+    /**
+     * One limit at one moment.
+     *
+     * @param available bytes; less than 0 when more is used than the limit allows
+     * @param limit what the bytes are left of, for a sentence
+     * @param size bytes of the limit
+     */
+    record Bound(long available, String limit, long size) {
+        /** More than any machine has; sums of it with what was granted do not overflow. */
+        static final Bound NONE = new Bound(Long.MAX_VALUE / 2, "no limit", Long.MAX_VALUE);
+    }
+
+    /**
+     * The limits at one moment.
+     *
+     * @param machine of all memory
+     * @param cgroup the tightest of the cgroups, which not all memory is charged to
+     */
+    record Reading(Bound machine, Bound cgroup) {
+        Reading(long available, String limit) {
+            this(new Bound(available, limit, Long.MAX_VALUE), Bound.NONE);
+        }
+    }
 
     /** Memory that is kept for speed and given back before anybody is refused. */
     interface Spare {
@@ -34,7 +62,7 @@ public final class Headroom {
         long held();
 
         /**
-         * Gives memory back to the machine. Called without a lock, by whoever needs the memory.
+         * Gives memory back to the machine. Called without a lock, on the thread that needs the memory.
          *
          * @param bytes how much is wanted
          * @return how much was given back
@@ -42,40 +70,153 @@ public final class Headroom {
         long giveBack(long bytes);
     }
 
-    private static final class Machine {
-        static final Headroom HEADROOM = new Headroom(
-                new MachineMemory()::read, Long.getLong(RESERVE_PROPERTY, DEFAULT_RESERVE), System::nanoTime);
+    /** What was granted of one limit since its last reading. */
+    private static final class Ledger {
+        /** All that was ever granted. */
+        final AtomicLong granted = new AtomicLong();
+        /** Of that, what a reading from now on shows. */
+        final AtomicLong settled = new AtomicLong();
+        /** What counts against this limit and can be given back. */
+        final List<Spare> spares = new CopyOnWriteArrayList<>();
+        /** How far {@link #granted} may go before the next reading. */
+        volatile long ceiling;
+
+        volatile Bound bound = Bound.NONE;
+
+        /** Bytes that may be granted; less than 0 when even the reserve is used. */
+        long room() {
+            return ceiling - granted.get();
+        }
+
+        long roomWithSpares() {
+            long all = room();
+            for (Spare spare : spares) {
+                all += spare.held();
+            }
+            return all;
+        }
+
+        boolean take(long bytes) {
+            long before;
+            do {
+                before = granted.get();
+                if (bytes > ceiling - before) {
+                    return false;
+                }
+            } while (!granted.compareAndSet(before, before + bytes));
+            return true;
+        }
+
+        /** {@return bytes that were given back of as many as are missing} */
+        long giveBack(long missing) {
+            long given = 0;
+            for (Spare spare : spares) {
+                if (given < missing) {
+                    given += spare.giveBack(missing - given);
+                }
+            }
+            return given;
+        }
     }
 
-    private final Supplier<Reading> machine;
-    private final long reserve;
-    private final LongSupplier nanoTime;
+    /** One machine, for all who allocate from it. */
+    private static final class State {
+        final LongFunction<Reading> machine;
+        final long reserve;
+        final LongSupplier nanoTime;
+        final Ledger memory = new Ledger();
+        final Ledger cgroup = new Ledger();
+        final AtomicLong held = new AtomicLong();
+        final ReentrantLock reading = new ReentrantLock();
+        volatile long readAt;
 
-    /** All that was ever granted. */
-    private final AtomicLong granted = new AtomicLong();
-    /** Of that, what a reading from now on shows. */
-    private final AtomicLong settled = new AtomicLong();
-    /** How far {@link #granted} may go before the next reading. */
-    private volatile long ceiling;
+        State(LongFunction<Reading> machine, long reserve, LongSupplier nanoTime) {
+            this.machine = machine;
+            this.reserve = reserve;
+            this.nanoTime = nanoTime;
+            readAt = nanoTime.getAsLong() - MAX_AGE_MILLIS * 1_000_000 - 1;
+        }
 
-    /** Of shareable memory that another process can take away and this one would have to make again. */
-    private final AtomicLong held = new AtomicLong();
+        boolean old() {
+            return nanoTime.getAsLong() - readAt > MAX_AGE_MILLIS * 1_000_000;
+        }
 
-    private final List<Spare> spares = new CopyOnWriteArrayList<>();
-    private final ReentrantLock reading = new ReentrantLock();
-    private volatile String limit = "";
-    private volatile long readAt;
+        /** Reads the machine, unless another thread has just done so. */
+        void refresh(boolean always) {
+            reading.lock();
+            try {
+                if (always || old()) {
+                    // Before the machine is looked at: what is settled later may not be in its figure.
+                    long memoryShown = memory.settled.get();
+                    long cgroupShown = cgroup.settled.get();
+                    Reading now = machine.apply(held.get());
+                    memory.bound = now.machine();
+                    cgroup.bound = now.cgroup();
+                    memory.ceiling = now.machine().available() - reserve + memoryShown;
+                    cgroup.ceiling = now.cgroup().available() - reserve + cgroupShown;
+                    readAt = nanoTime.getAsLong();
+                }
+            } finally {
+                reading.unlock();
+            }
+        }
+    }
 
-    Headroom(Supplier<Reading> machine, long reserve, LongSupplier nanoTime) {
-        this.machine = machine;
-        this.reserve = reserve;
-        this.nanoTime = nanoTime;
-        readAt = nanoTime.getAsLong() - MAX_AGE_MILLIS * 1_000_000 - 1;
+    private static final class Machine {
+        static final Headroom HEADROOM = new Headroom(
+                new MachineMemory()::read, reserve(System.getProperty(RESERVE_PROPERTY)), System::nanoTime);
+    }
+
+    private final State state;
+    /** The cgroup's first: it commonly is the tighter one. */
+    private final List<Ledger> ledgers;
+
+    private final Headroom uncharged;
+
+    /**
+     * @param machine reads the limits, given the bytes that are {@linkplain #hold held}
+     * @param reserve bytes that are never granted
+     * @param nanoTime the clock
+     */
+    Headroom(LongFunction<Reading> machine, long reserve, LongSupplier nanoTime) {
+        state = new State(machine, reserve, nanoTime);
+        ledgers = List.of(state.cgroup, state.memory);
+        uncharged = new Headroom(state);
+    }
+
+    private Headroom(State state) {
+        this.state = state;
+        ledgers = List.of(state.memory);
+        uncharged = this;
     }
 
     /** {@return the headroom of this machine and of this process's cgroup} */
     public static Headroom machine() {
         return Machine.HEADROOM;
+    }
+
+    /** {@return the same for memory that the kernel charges to no cgroup: the machine alone limits it} */
+    Headroom uncharged() {
+        return uncharged;
+    }
+
+    /** Reads the reserve; says once what holds instead of what cannot be understood. */
+    static long reserve(String configured) {
+        if (configured == null) {
+            return DEFAULT_RESERVE;
+        }
+        try {
+            return Bytes.parse(configured);
+        } catch (IllegalArgumentException e) {
+            LOG.log(
+                    Level.WARNING,
+                    "invalid {0} = {1} in the system properties: expected bytes, or a number with K, M, G or T, such as"
+                            + " 16M; a reserve of {2} is in force",
+                    RESERVE_PROPERTY,
+                    configured,
+                    Bytes.text(DEFAULT_RESERVE));
+            return DEFAULT_RESERVE;
+        }
     }
 
     /**
@@ -84,23 +225,56 @@ public final class Headroom {
      *
      * @param heap named in the refusal
      * @param bytes whole pages
-     * @throws HeapException {@link Errno#ENOMEM} when the machine has less; nothing is taken
+     * @throws HeapException {@link Errno#ENOMEM} when the machine has less; {@link Errno#EMFILE} or
+     *     {@link Errno#ENFILE} when there is no descriptor to look with; nothing is taken
      */
     public void reserve(String heap, long bytes) {
-        if (old()) {
-            refresh(false); // waits for a reading that is under way: the old figure may be hours old
+        try {
+            if (state.old()) {
+                state.refresh(false); // waits for a reading that is under way: the old figure may be hours old
+            }
+            if (take(bytes)) {
+                return;
+            }
+            state.refresh(true);
+            if (take(bytes) || takeFromSpares(bytes)) {
+                return;
+            }
+        } catch (HeapException e) {
+            throw new HeapException(
+                    e.errno(),
+                    heap,
+                    "heap '" + heap + "': whether " + Bytes.text(bytes) + " fit is not known: " + e.getMessage(),
+                    e);
         }
-        if (!take(bytes)) {
-            refresh(true);
-            if (!take(bytes) && !takeFromSpares(bytes)) {
-                throw new HeapException(
-                        Errno.ENOMEM,
-                        heap,
-                        "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: " + Bytes.text(left())
-                                + " left of " + limit + " less a reserve of " + Bytes.text(reserve)
+        throw refusal(heap, bytes);
+    }
+
+    private HeapException refusal(String heap, long bytes) {
+        Ledger tightest = tightest();
+        Bound bound = tightest.bound;
+        String what = "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: ";
+        return new HeapException(
+                Errno.ENOMEM,
+                heap,
+                bound.size() <= state.reserve
+                        ? what + bound.limit() + " is " + Bytes.text(bound.size()) + ", and a reserve of "
+                                + Bytes.text(state.reserve)
+                                + " is left to the rest of the process and of the machine; raise that limit, or lower "
+                                + RESERVE_PROPERTY
+                        : what + Bytes.text(Math.max(0, tightest.room())) + " left of " + bound.limit()
+                                + " less a reserve of " + Bytes.text(state.reserve)
                                 + "; ask for less, close buffers, or lower " + RESERVE_PROPERTY);
+    }
+
+    private Ledger tightest() {
+        Ledger tightest = ledgers.getFirst();
+        for (Ledger ledger : ledgers) {
+            if (ledger.room() < tightest.room()) {
+                tightest = ledger;
             }
         }
+        return tightest;
     }
 
     /**
@@ -109,99 +283,101 @@ public final class Headroom {
      * @param bytes as reserved
      */
     public void settle(long bytes) {
-        settled.addAndGet(bytes);
+        for (Ledger ledger : ledgers) {
+            ledger.settled.addAndGet(bytes);
+        }
     }
 
     /**
-     * Adds shareable memory that this process answers for, in full size, for as long as it is held.
+     * Counts shareable memory in full from now on, also while it is punched or swapped out: memory of a memfd that this
+     * process will touch. To be called when the memory is there, before {@link #settle}.
      *
-     * @param bytes 0 or more
+     * @param bytes whole pages, at least 0
      */
     public void hold(long bytes) {
-        held.addAndGet(bytes);
+        state.held.addAndGet(bytes);
     }
 
     /**
-     * Ends a {@link #hold}.
+     * Ends what {@link #hold} began, when this process no longer answers for the memory.
      *
      * @param bytes as held
      */
     public void release(long bytes) {
-        held.addAndGet(-bytes);
+        state.held.addAndGet(-bytes);
+    }
+
+    /** {@return bytes that are {@linkplain #hold held} now} */
+    long held() {
+        return state.held.get();
     }
 
     /** {@return bytes that could be allocated now, as far as the last reading tells; what pools keep is part of it} */
     public long available() {
-        long all = left();
-        for (Spare spare : spares) {
-            all += spare.held();
+        look();
+        long least = Long.MAX_VALUE;
+        for (Ledger ledger : ledgers) {
+            least = Math.min(least, ledger.roomWithSpares());
         }
-        return all;
+        return Math.max(0, least);
     }
 
     void add(Spare spare) {
-        spares.add(spare);
+        for (Ledger ledger : ledgers) {
+            ledger.spares.add(spare);
+        }
     }
 
     void remove(Spare spare) {
-        spares.remove(spare);
+        for (Ledger ledger : ledgers) {
+            ledger.spares.remove(spare);
+        }
     }
 
     /** The machine has less than is asked for; with what is kept for speed it may have enough. */
     private boolean takeFromSpares(long bytes) {
-        if (bytes > available()) {
-            return false; // nobody's memory is given up for what fails all the same
-        }
-        long missing = bytes - left();
-        for (Spare spare : spares) {
-            if (missing > 0) {
-                missing -= spare.giveBack(missing);
+        for (Ledger ledger : ledgers) {
+            if (bytes > ledger.roomWithSpares()) {
+                return false; // no memory is given up for what fails all the same
             }
         }
-        refresh(true);
+        for (Ledger ledger : ledgers) {
+            long missing = bytes - ledger.room(); // what the reserve lacks is part of it
+            if (missing > 0 && ledger.giveBack(missing) > 0) {
+                state.refresh(true);
+            }
+        }
         return take(bytes);
     }
 
     /** {@return bytes that could be allocated now without what pools keep} */
     long left() {
-        if (old() && reading.tryLock()) {
+        look();
+        return Math.max(0, tightest().room());
+    }
+
+    /** Reads the machine when the last figure is old, no other thread reads it, and there is a descriptor for that. */
+    private void look() {
+        if (state.old() && state.reading.tryLock()) {
             try {
-                refresh(false);
+                state.refresh(false);
+            } catch (HeapException e) {
+                // The last figure serves for a report; the next reservation tells the cause.
             } finally {
-                reading.unlock();
+                state.reading.unlock();
             }
         }
-        return Math.max(0, ceiling - granted.get());
     }
 
     private boolean take(long bytes) {
-        long before;
-        do {
-            before = granted.get();
-            if (bytes > ceiling - before) {
+        for (int i = 0; i < ledgers.size(); i++) {
+            if (!ledgers.get(i).take(bytes)) {
+                for (Ledger taken : ledgers.subList(0, i)) {
+                    taken.granted.addAndGet(-bytes);
+                }
                 return false;
             }
-        } while (!granted.compareAndSet(before, before + bytes));
-        return true;
-    }
-
-    private boolean old() {
-        return nanoTime.getAsLong() - readAt > MAX_AGE_MILLIS * 1_000_000;
-    }
-
-    private void refresh(boolean always) {
-        reading.lock();
-        try {
-            if (always || old()) {
-                // Before the machine is looked at: what is settled later may not be in its figure.
-                long shown = settled.get();
-                Reading now = machine.get();
-                limit = now.limit();
-                ceiling = now.available() - reserve + shown;
-                readAt = nanoTime.getAsLong();
-            }
-        } finally {
-            reading.unlock();
         }
+        return true;
     }
 }

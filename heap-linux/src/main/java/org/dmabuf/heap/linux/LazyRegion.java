@@ -34,6 +34,8 @@ final class LazyRegion {
     private final RegionAllocator blocks;
     private final int fd;
     private final MemorySegment mapping;
+    /** Bytes that the headroom counts in full: of all ranges that have memory, or may have. */
+    private final AtomicLong held = new AtomicLong();
 
     /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. Set once, before any buffer. */
     private Udmabuf udmabuf;
@@ -95,7 +97,9 @@ final class LazyRegion {
         boolean works = false;
         long page = -1;
         try {
+            // One page, without a look at the headroom: a machine that is short now is no machine without udmabuf.
             page = take(Bytes.PAGE, Bytes.PAGE);
+            hold(Bytes.PAGE);
             fill(page, Bytes.PAGE);
             int dmaBuf = device.create(fd, page, Bytes.PAGE, heap);
             try {
@@ -170,23 +174,46 @@ final class LazyRegion {
     }
 
     /**
-     * Puts memory behind a range, zeroed, so that touching it cannot fail.
+     * Takes a range with memory, zeroed, so that touching it cannot fail. It holds the region until {@link #giveBack}.
      *
-     * @throws HeapException {@link Errno#ENOMEM} when the machine has none; some may be there then
+     * @throws HeapException as {@link #take}, and {@link Errno#ENOMEM} when the machine has no memory; nothing is held
      */
-    void fill(long offset, long size) {
-        headroom.reserve(heap, size);
+    long takeFilled(long size, long alignment) {
+        long offset = take(size, alignment);
+        boolean reserved = false;
+        boolean filled = false;
         try {
-            if (!mmap.fill(mapping.asSlice(offset, size))) {
-                throw new HeapException(
-                        Errno.ENOMEM,
-                        heap,
-                        "heap '" + heap + "': the machine has no memory for " + Bytes.text(size)
-                                + "; ask for less, or close buffers");
-            }
+            headroom.reserve(heap, size);
+            reserved = true;
+            hold(size);
+            fill(offset, size);
+            filled = true;
+            return offset;
         } finally {
-            headroom.settle(size);
+            if (!reserved) {
+                leaveEmpty(offset);
+            } else if (!filled) {
+                giveBack(offset); // some of it may have memory
+            }
+            if (reserved) {
+                headroom.settle(size);
+            }
         }
+    }
+
+    private void fill(long offset, long size) {
+        if (!mmap.fill(mapping.asSlice(offset, size))) {
+            throw new HeapException(
+                    Errno.ENOMEM,
+                    heap,
+                    "heap '" + heap + "': the machine has no memory for " + Bytes.text(size)
+                            + "; ask for less, or close buffers");
+        }
+    }
+
+    private void hold(long bytes) {
+        held.addAndGet(bytes);
+        headroom.hold(bytes);
     }
 
     /** {@return a view of a range, valid as long as its buffer} */
@@ -209,6 +236,7 @@ final class LazyRegion {
         long size = blocks.size(offset);
         int result = memfd.punch(fd, offset, size);
         if (result == 0) {
+            hold(-size);
             blocks.free(offset);
         } else {
             blocks.discard(offset);
@@ -227,10 +255,12 @@ final class LazyRegion {
     private boolean giveBackAgain() {
         boolean some = false;
         for (long offset = blocks.takeDirty(); offset >= 0; offset = blocks.takeDirty()) {
-            if (memfd.punch(fd, offset, blocks.size(offset)) != 0) {
+            long size = blocks.size(offset);
+            if (memfd.punch(fd, offset, size) != 0) {
                 blocks.discard(offset);
                 return some;
             }
+            hold(-size);
             blocks.free(offset);
             some = true;
         }
@@ -259,6 +289,7 @@ final class LazyRegion {
             if (udmabuf != null) {
                 udmabuf.close();
             }
+            hold(-held.get());
             mmap.unmap(mapping);
             syscalls.close(fd);
         }

@@ -115,16 +115,7 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
         if (request.exportable()) {
             region.udmabuf().requireWithinLimit(size);
         }
-        long offset = region.take(size, request.alignment());
-        boolean filled = false;
-        try {
-            region.fill(offset, size);
-            filled = true;
-        } finally {
-            if (!filled) {
-                region.giveBack(offset);
-            }
-        }
+        long offset = region.takeFilled(size, request.alignment());
         return new LazySlice(
                 region, offset, size, request.exportable(), request.name().isEmpty() ? region.heap : request.name());
     }

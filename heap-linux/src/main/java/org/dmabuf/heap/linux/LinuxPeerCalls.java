@@ -10,7 +10,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.lang.ref.Reference;
-import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 
@@ -134,7 +134,7 @@ final class LinuxPeerCalls implements PeerCalls {
 
     @Override
     public String fdinfo(int fd) throws IOException {
-        return Files.readString(Path.of("/proc/self/fdinfo/" + fd));
+        return read(Path.of("/proc/self/fdinfo/" + fd));
     }
 
     @Override
@@ -149,6 +149,10 @@ final class LinuxPeerCalls implements PeerCalls {
 
     @Override
     public String locks() throws IOException {
-        return Files.readString(Path.of("/proc/locks"));
+        return read(Path.of("/proc/locks"));
+    }
+
+    private static String read(Path file) throws IOException {
+        return ProcFile.read(file).orElseThrow(() -> new NoSuchFileException(file.toString()));
     }
 }

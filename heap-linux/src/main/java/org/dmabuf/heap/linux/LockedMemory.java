@@ -16,7 +16,8 @@ import java.util.concurrent.atomic.AtomicLong;
 final class LockedMemory {
     static final long UNLIMITED = Long.MAX_VALUE;
 
-    private static final int CAP_IPC_LOCK = 14; // who has it is under no limit
+    private static final int CAP_IPC_LOCK = 14; // lifts the limit in the initial user namespace, and in no other
+    private static final String INITIAL_NAMESPACE = "user:[4026531837]"; // the kernel's fixed number of it
 
     private final long limit;
     private final AtomicLong taken = new AtomicLong();
@@ -26,13 +27,22 @@ final class LockedMemory {
         this.limit = limit;
     }
 
-    /** {@return what this process may lock, as it is now; unlimited where {@code /proc} does not tell} */
+    /**
+     * {@return what this process may lock, as it is now; unlimited where {@code /proc} does not tell}
+     *
+     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
+     */
     static LockedMemory ofThisProcess() {
+        String limits = ProcFile.read(Path.of("/proc/self/limits")).orElse(""); // the kernel will refuse, not we
+        String status = ProcFile.read(Path.of("/proc/self/status")).orElse("");
+        return new LockedMemory(limit(limits, status, userNamespace()));
+    }
+
+    private static String userNamespace() {
         try {
-            return new LockedMemory(limit(
-                    Files.readString(Path.of("/proc/self/limits")), Files.readString(Path.of("/proc/self/status"))));
+            return Files.readSymbolicLink(Path.of("/proc/self/ns/user")).toString();
         } catch (IOException e) {
-            return new LockedMemory(UNLIMITED); // the kernel will refuse, with less of a sentence
+            return INITIAL_NAMESPACE; // a kernel without user namespaces
         }
     }
 
@@ -41,10 +51,13 @@ final class LockedMemory {
      *
      * @param limits content of {@code /proc/self/limits}
      * @param status content of {@code /proc/self/status}
+     * @param namespace target of {@code /proc/self/ns/user}
      */
-    static long limit(String limits, String status) {
+    static long limit(String limits, String status, String namespace) {
         String capabilities = field(status, "CapEff:");
-        if (!capabilities.isEmpty() && (Long.parseUnsignedLong(capabilities, 16) >> CAP_IPC_LOCK & 1) == 1) {
+        if (namespace.equals(INITIAL_NAMESPACE)
+                && !capabilities.isEmpty()
+                && (Long.parseUnsignedLong(capabilities, 16) >> CAP_IPC_LOCK & 1) == 1) {
             return UNLIMITED;
         }
         String soft = field(limits, "Max locked memory");

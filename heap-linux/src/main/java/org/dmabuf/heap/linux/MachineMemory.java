@@ -1,49 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.io.IOException;
-import java.nio.file.Files;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.LongSupplier;
 
 /**
- * How much memory this process may still take: MemAvailable, and the limit of each cgroup above the process, version 2
+ * How much memory this process may still take: MemAvailable, and the limits of each cgroup above the process, version 2
  * or 1. Page cache that the kernel would drop first does not count as used, else reading a large file would look like
- * memory that is gone.
+ * memory that is gone. Of shareable memory the larger counts: what is in memory, or what this process answers for.
+ *
+ * <p>The cgroup is looked for at the first reading, and again when the process was moved. One thread at a time may call
+ * {@link #read}.
  */
 final class MachineMemory {
-    /** One cgroup with a limit: the files that tell it, by their names in the two versions. */
-    private record Cgroup(Path folder, String max, String current, String inactiveKey) {
-        OptionalLong available() {
-            OptionalLong limit = number(folder.resolve(max));
-            OptionalLong used = number(folder.resolve(current));
-            if (limit.isEmpty() || used.isEmpty()) {
-                return OptionalLong.empty(); // "max", or gone
-            }
-            long droppable = field(lines(folder.resolve("memory.stat")), inactiveKey + " ", 1).orElse(0);
-            // memory.stat lags behind: more can be droppable than used. Version 1 writes "no limit" as nearly 2^63.
-            return OptionalLong.of(Math.max(0, limit.getAsLong() - Math.max(0, used.getAsLong() - droppable)));
-        }
-    }
+    private static final System.Logger LOG = System.getLogger(MachineMemory.class.getName());
+
+    /** Version 1 writes "no limit" as nearly 2^63. */
+    private static final long NO_LIMIT = 1L << 62;
 
     private final Path proc;
-    private final List<Cgroup> cgroups;
+    private final LongSupplier cgroupId;
+    private String membership = "";
+    private OwnCgroup cgroup = new OwnCgroup(true, List.of(), "");
 
     MachineMemory() {
-        this(Path.of("/proc"), Path.of("/sys/fs/cgroup"));
+        this(Path.of("/proc"), CgroupId::ofThisProcess);
     }
 
-    MachineMemory(Path proc, Path mount) {
+    /**
+     * @param proc where the proc file system is
+     * @param cgroupId gives the inode of the own cgroup's directory, or {@link CgroupId#UNKNOWN}
+     */
+    MachineMemory(Path proc, LongSupplier cgroupId) {
         this.proc = proc;
-        this.cgroups = limited(proc, mount);
+        this.cgroupId = cgroupId;
     }
 
-    Headroom.Reading read() {
-        List<String> meminfo = lines(proc.resolve("meminfo"));
-        // Without the figure there is no way to be careful, so nothing is available.
-        long available = field(meminfo, "MemAvailable:", 1024).orElse(0);
+    /**
+     * Reads the limits.
+     *
+     * @param held bytes of shareable memory that this process answers for in full size
+     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
+     */
+    Headroom.Reading read(long held) {
+        Headroom.Bound machine = machine(held);
+        String now = ProcFile.read(proc.resolve("self/cgroup")).orElse("");
+        if (!now.equals(membership)) {
+            OwnCgroup found = OwnCgroup.locate(proc, now, cgroupId);
+            if (!found.doubt().isEmpty()) {
+                LOG.log(Level.WARNING, found.doubt());
+            }
+            cgroup = found;
+            membership = now;
+        }
+        Headroom.Bound tightest = Headroom.Bound.NONE;
+        for (Path level : cgroup.levels()) {
+            tightest = tighter(tightest, cgroup.secondVersion() ? second(level, held) : first(level, held));
+        }
+        return new Headroom.Reading(machine, tightest);
+    }
+
+    private Headroom.Bound machine(long held) {
+        String meminfo = ProcFile.read(proc.resolve("meminfo")).orElse("");
+        OptionalLong figure = field(meminfo, "MemAvailable:", 1024);
+        if (figure.isEmpty()) { // without the figure there is no way to be careful
+            return new Headroom.Bound(
+                    0, "the machine's MemAvailable, which is not in " + proc.resolve("meminfo"), Long.MAX_VALUE);
+        }
+        long available = figure.getAsLong();
         String limit = "the machine's MemAvailable";
         // Counted as available, but set aside for contiguous buffers: what else is there has to be movable, and memory
         // that devices may have is not.
@@ -52,70 +79,97 @@ final class MachineMemory {
             available = Math.max(0, available - contiguous);
             limit += " less its CmaFree";
         }
-        for (Cgroup cgroup : cgroups) {
-            OptionalLong here = cgroup.available();
-            if (here.isPresent() && here.getAsLong() < available) {
-                available = here.getAsLong();
-                limit = "the limit in " + cgroup.folder.resolve(cgroup.max);
-            }
-        }
-        return new Headroom.Reading(available, limit);
+        long absent = absent(held, field(meminfo, "Shmem:", 1024));
+        return new Headroom.Bound(available - absent, limit + note(absent), Long.MAX_VALUE);
     }
 
     /** {@return bytes of memory that the machine has in all; 0 when that cannot be read} */
     long total() {
-        return field(lines(proc.resolve("meminfo")), "MemTotal:", 1024).orElse(0);
+        return field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024).orElse(0);
     }
 
-    /**
-     * The cgroup of this process and those above it. In a container the path may be the host's: then only the top is
-     * there.
-     */
-    private static List<Cgroup> limited(Path proc, Path mount) {
-        List<Cgroup> found = new ArrayList<>();
-        for (String line : lines(proc.resolve("self/cgroup"))) {
-            String[] parts = line.split(":", 3);
-            if (parts.length < 3) {
-                continue;
-            }
-            if (parts[1].isEmpty()) {
-                addUpwards(found, mount, parts[2], "memory.max", "memory.current", "inactive_file");
-            } else if (List.of(parts[1].split(",")).contains("memory")) {
-                addUpwards(
-                        found,
-                        mount.resolve("memory"),
-                        parts[2],
-                        "memory.limit_in_bytes",
-                        "memory.usage_in_bytes",
-                        "total_inactive_file");
-            }
+    private Headroom.Bound second(Path folder, long held) {
+        OptionalLong max = number(folder.resolve("memory.max"));
+        OptionalLong high = number(folder.resolve("memory.high")); // above it the kernel puts each thread to sleep
+        OptionalLong used = number(folder.resolve("memory.current"));
+        boolean byHigh = high.isPresent() && high.getAsLong() < max.orElse(Long.MAX_VALUE);
+        OptionalLong limit = byHigh ? high : max;
+        if (limit.isEmpty() || used.isEmpty()) {
+            return Headroom.Bound.NONE; // "max", or gone
         }
-        return found;
+        String stat = ProcFile.read(folder.resolve("memory.stat")).orElse("");
+        long droppable = field(stat, "inactive_file ", 1).orElse(0);
+        long absent = absent(held, field(stat, "shmem ", 1));
+        String name = "the limit in " + folder.resolve(byHigh ? "memory.high" : "memory.max");
+        return bound(limit.getAsLong(), used.getAsLong() - droppable, absent, name + upTo());
     }
 
-    private static void addUpwards(
-            List<Cgroup> found, Path top, String path, String max, String current, String inactiveKey) {
-        Path folder = top.resolve(path.substring(1)).normalize();
-        for (; folder != null && folder.startsWith(top); folder = folder.getParent()) {
-            if (Files.isReadable(folder.resolve(max))) {
-                found.add(new Cgroup(folder, max, current, inactiveKey));
-            }
+    /** Only the root of all cgroups has no limit of its own to read, and what is above another top is not shown. */
+    private String upTo() {
+        Path top = cgroup.levels().getLast();
+        return ProcFile.read(top.resolve("memory.max")).isEmpty()
+                ? ""
+                : " (limits are known up to the namespace's root, " + top + ")";
+    }
+
+    private static Headroom.Bound first(Path folder, long held) {
+        String stat = ProcFile.read(folder.resolve("memory.stat")).orElse("");
+        long droppable = field(stat, "total_inactive_file ", 1).orElse(0);
+        long absent = absent(held, field(stat, "total_shmem ", 1));
+        return tighter(
+                first(folder, "memory.", stat, "hierarchical_memory_limit ", droppable, absent),
+                first(folder, "memory.memsw.", stat, "hierarchical_memsw_limit ", droppable, absent));
+    }
+
+    /** The figure in memory.stat also knows the limits of cgroups above that no mount shows. */
+    private static Headroom.Bound first(
+            Path folder, String prefix, String stat, String inherited, long droppable, long absent) {
+        Path file = folder.resolve(prefix + "limit_in_bytes");
+        long own = number(file).orElse(Long.MAX_VALUE);
+        long above = field(stat, inherited, 1).orElse(Long.MAX_VALUE);
+        OptionalLong used = number(folder.resolve(prefix + "usage_in_bytes"));
+        if (Math.min(own, above) >= NO_LIMIT || used.isEmpty()) {
+            return Headroom.Bound.NONE;
         }
+        String name = own <= above
+                ? "the limit in " + file
+                : "the limit " + inherited.strip() + " in " + folder.resolve("memory.stat");
+        return bound(Math.min(own, above), used.getAsLong() - droppable, absent, name);
+    }
+
+    /** memory.stat lags behind: more can be droppable than used. */
+    private static Headroom.Bound bound(long limit, long used, long absent, String name) {
+        return new Headroom.Bound(limit - Math.max(0, used) - absent, name + note(absent), limit);
+    }
+
+    /** {@return bytes that this process answers for and that are not in memory now} */
+    private static long absent(long held, OptionalLong shared) {
+        return shared.isEmpty() ? 0 : Math.max(0, held - shared.getAsLong());
+    }
+
+    private static String note(long absent) {
+        return absent < 1 << 20
+                ? ""
+                : ", of which " + Bytes.text(absent) + " of shared buffers count that were punched or swapped out,";
+    }
+
+    private static Headroom.Bound tighter(Headroom.Bound one, Headroom.Bound other) {
+        return other.available() < one.available() ? other : one;
     }
 
     private static OptionalLong number(Path file) {
-        List<String> lines = lines(file);
-        return lines.isEmpty() ? OptionalLong.empty() : parse(lines.getFirst().strip(), 1);
+        return ProcFile.read(file).map(text -> parse(text.strip(), 1)).orElse(OptionalLong.empty());
     }
 
     /** The number behind a key that begins a line. */
-    private static OptionalLong field(List<String> lines, String key, long unit) {
-        for (String line : lines) {
-            if (line.startsWith(key)) {
-                return parse(line.substring(key.length()).strip().split(" ")[0], unit);
-            }
+    private static OptionalLong field(String text, String key, long unit) {
+        int at = text.startsWith(key) ? 0 : text.indexOf("\n" + key) + 1;
+        if (at == 0 && !text.startsWith(key)) {
+            return OptionalLong.empty();
         }
-        return OptionalLong.empty();
+        int end = text.indexOf('\n', at);
+        String rest = text.substring(at + key.length(), end < 0 ? text.length() : end);
+        return parse(rest.strip().split(" ")[0], unit);
     }
 
     private static OptionalLong parse(String text, long unit) {
@@ -123,14 +177,6 @@ final class MachineMemory {
             return OptionalLong.of(Math.multiplyExact(Long.parseLong(text), unit));
         } catch (NumberFormatException | ArithmeticException e) {
             return OptionalLong.empty(); // "max", which is no limit
-        }
-    }
-
-    private static List<String> lines(Path file) {
-        try {
-            return Files.readAllLines(file);
-        } catch (IOException e) {
-            return List.of();
         }
     }
 }

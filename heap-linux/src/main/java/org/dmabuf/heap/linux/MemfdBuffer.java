@@ -13,14 +13,18 @@ final class MemfdBuffer implements HeapBuffer {
     private final int fd;
     private final long size;
     private final boolean exportable;
+    private final HeldMemory held;
 
-    MemfdBuffer(Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable) {
+    /** Takes over the descriptor, and counts the memory from now on. */
+    MemfdBuffer(
+            Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, int fd, long size, boolean exportable) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.heap = heap;
         this.fd = fd;
         this.size = size;
         this.exportable = exportable;
+        this.held = new HeldMemory(headroom, size); // last: nothing fails after it
     }
 
     @Override
@@ -33,6 +37,7 @@ final class MemfdBuffer implements HeapBuffer {
         if (!exportable) {
             throw Refusal.notExportable(heap, size);
         }
+        held.showsAs(fd);
         return fd;
     }
 
@@ -48,6 +53,7 @@ final class MemfdBuffer implements HeapBuffer {
 
     @Override
     public void release() {
+        held.end();
         syscalls.close(fd);
     }
 }

@@ -104,7 +104,12 @@ public final class MemfdSource implements MemorySource {
     private HeapBuffer writableExport(String name, long size, boolean exportable) {
         // SEAL at once: a receiver that could add a seal could keep us from mapping for writing.
         int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
-        return new MemfdBuffer(syscalls, mmap, heap, fd, size, exportable);
+        try {
+            return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, exportable);
+        } catch (Error e) {
+            syscalls.close(fd);
+            throw e;
+        }
     }
 
     /** Map for writing first, then take the read-only descriptor, then seal: no other order works. */
@@ -123,7 +128,7 @@ public final class MemfdSource implements MemorySource {
                 if (sealed < 0) {
                     throw Refusal.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
                 }
-                return new ReadOnlyExportBuffer(syscalls, mmap, kept, readOnly);
+                return new ReadOnlyExportBuffer(syscalls, mmap, headroom, kept, readOnly);
             } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 if (readOnly >= 0) {

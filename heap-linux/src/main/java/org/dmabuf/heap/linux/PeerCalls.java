@@ -51,6 +51,7 @@ interface PeerCalls {
      *
      * @param fd an open descriptor
      * @throws IOException when it cannot be read
+     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
      */
     String fdinfo(int fd) throws IOException;
 
@@ -61,6 +62,7 @@ interface PeerCalls {
      * {@return what {@code /proc/locks} has}
      *
      * @throws IOException when it cannot be read
+     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
      */
     String locks() throws IOException;
 }

@@ -130,6 +130,7 @@ final class PeerTable {
         PeerWatch watch = new PeerWatch(this, owner, file);
         file.watches.add(watch);
         watches.add(watch);
+        file.hold(fd);
         return watch;
     }
 
@@ -151,7 +152,14 @@ final class PeerTable {
         }
         int ours = require(heap, size, "fcntl(F_DUPFD_CLOEXEC)", syscalls.fcntl(fd, F_DUPFD_CLOEXEC, 0));
         FollowedFile.DmaBuf file = new FollowedFile.DmaBuf(calls, inode, new Fd(syscalls, ours));
-        if (file.holders() < 0) {
+        long holders;
+        try {
+            holders = file.count();
+        } catch (HeapException e) {
+            file.close();
+            throw Refusal.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
+        }
+        if (holders < 0) {
             file.close();
             throw new HeapException(
                     Errno.ENOTSUP,
@@ -215,6 +223,9 @@ final class PeerTable {
         members.get(watch.owner).remove(watch);
         FollowedFile file = watch.file;
         file.watches.remove(watch);
+        if (file.watches.isEmpty()) {
+            file.letGo();
+        }
         switch (file) {
             case FollowedFile.Memfd memfd -> {
                 if (watch.callback != null) {
@@ -275,6 +286,7 @@ final class PeerTable {
             }
         }
         file.watches.clear();
+        file.letGo();
     }
 
     /** Runs callbacks, outside of the lock. The caller has counted itself among those who do. */

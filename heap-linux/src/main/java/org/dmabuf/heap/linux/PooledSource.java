@@ -108,7 +108,10 @@ public final class PooledSource implements MemorySource {
         }
         PressureStall pressure = PressureStall.open(heap, syscalls);
         try {
-            return new PooledSource(source, heap, syscalls, headroom, budget, pressure, System::nanoTime).start();
+            Headroom limits = source instanceof DmaHeapSource kernels && kernels.headroom() != null
+                    ? kernels.headroom() // which the cgroup's limit may be no part of
+                    : headroom;
+            return new PooledSource(source, heap, syscalls, limits, budget, pressure, System::nanoTime).start();
         } catch (RuntimeException | Error e) {
             pressure.close();
             throw e;

@@ -5,16 +5,15 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.dmabuf.heap.HeapException;
 
 /**
@@ -77,16 +76,17 @@ final class PressureStall implements PressureWatch {
 
     private static List<String> files() {
         List<String> files = new ArrayList<>();
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/self/cgroup"))) {
-                if (line.startsWith("0::")) { // version 2; version 1 has no such file
-                    files.add(Path.of("/sys/fs/cgroup", line.substring(3), "memory.pressure").toString());
-                }
-            }
-        } catch (IOException e) {
-            // The machine's figure is the next best.
+        Path proc = Path.of("/proc");
+        String second = ProcFile.read(proc.resolve("self/cgroup"))
+                .orElse("")
+                .lines()
+                .filter(line -> line.startsWith("0::")) // version 1 has no such file
+                .collect(Collectors.joining());
+        OwnCgroup cgroup = OwnCgroup.locate(proc, second, CgroupId::ofThisProcess);
+        if (cgroup.doubt().isEmpty() && !cgroup.levels().isEmpty()) {
+            files.add(cgroup.levels().getFirst().resolve("memory.pressure").toString());
         }
-        files.add("/proc/pressure/memory");
+        files.add("/proc/pressure/memory"); // the next best figure
         return files;
     }
 

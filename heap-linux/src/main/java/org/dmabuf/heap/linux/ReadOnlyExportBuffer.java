@@ -14,12 +14,15 @@ final class ReadOnlyExportBuffer implements HeapBuffer {
     private final Mmap mmap;
     private final MemorySegment kept;
     private final int readOnlyFd;
+    private final HeldMemory held;
 
-    ReadOnlyExportBuffer(Syscalls syscalls, Mmap mmap, MemorySegment kept, int readOnlyFd) {
+    /** Takes over mapping and descriptor, and counts the memory from now on. */
+    ReadOnlyExportBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, MemorySegment kept, int readOnlyFd) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.kept = kept;
         this.readOnlyFd = readOnlyFd;
+        this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it
     }
 
     @Override
@@ -29,6 +32,7 @@ final class ReadOnlyExportBuffer implements HeapBuffer {
 
     @Override
     public int descriptor() {
+        held.showsAs(readOnlyFd);
         return readOnlyFd;
     }
 
@@ -44,6 +48,7 @@ final class ReadOnlyExportBuffer implements HeapBuffer {
 
     @Override
     public void release() {
+        held.end();
         mmap.unmap(kept);
         syscalls.close(readOnlyFd);
     }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
@@ -24,6 +25,8 @@ final class RegionMemory {
     private final RegionLayout layout;
     private final int fd;
     private final MemorySegment mapping;
+    /** Bytes that the headroom counts in full: all but hollow blocks; none of huge pages, which are other memory. */
+    private final AtomicLong held = new AtomicLong();
 
     private RegionMemory(
             String heap,
@@ -39,6 +42,14 @@ final class RegionMemory {
         this.layout = layout;
         this.fd = fd;
         this.mapping = mapping;
+        if (canBeHollow()) {
+            hold(layout.size()); // last: nothing fails after it
+        }
+    }
+
+    private void hold(long bytes) {
+        held.addAndGet(bytes);
+        headroom.hold(bytes);
     }
 
     /**
@@ -133,7 +144,11 @@ final class RegionMemory {
             return false;
         }
         try {
-            return mmap.fill(mapping.asSlice(offset, size));
+            boolean filled = mmap.fill(mapping.asSlice(offset, size));
+            if (filled) {
+                hold(size);
+            }
+            return filled;
         } finally {
             headroom.settle(size);
         }
@@ -155,6 +170,7 @@ final class RegionMemory {
         do {
             result = syscalls.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, size);
         } while (result == -Errno.EINTR.number()); // any other refusal leaves zeroes, which do no harm
+        hold(-size);
     }
 
     /** Says that the heap has left and its region stays. */
@@ -177,6 +193,7 @@ final class RegionMemory {
     }
 
     void close() {
+        hold(-held.get());
         mmap.unmap(mapping);
         syscalls.close(fd);
     }

@@ -47,6 +47,8 @@ final class SecretLocks {
             }
         } catch (IOException e) {
             file = null; // it would not be told either
+        } catch (HeapException e) {
+            throw Refusal.of(heap, size, "open(/proc/locks)", -e.errno().number());
         }
         if (file == null) {
             throw new HeapException(
@@ -79,7 +81,7 @@ final class SecretLocks {
         List<FollowedFile.Secret> gone;
         try {
             gone = unlisted(files.values());
-        } catch (IOException e) {
+        } catch (IOException | HeapException e) {
             return List.of(); // what is not known is held: it is asked again
         }
         gone.forEach(this::remove);

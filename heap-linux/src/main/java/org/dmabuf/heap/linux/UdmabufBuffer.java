@@ -9,6 +9,9 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * A memfd for the CPU and a dma-buf of the same pages for everybody else. The memfd was mapped before the dma-buf was
  * made, to clear its pages, and that mapping is handed out: its page tables are filled, and the kernel can read and
  * write its memory in system calls, neither of which holds for a mapping of the dma-buf.
+ *
+ * <p>The memfd goes with the release. Pages that a peer's dma-buf keeps are then used memory for the kernel, and no
+ * shared memory any more, so they are not counted as held.
  */
 final class UdmabufBuffer implements HeapBuffer {
     private final Syscalls syscalls;
@@ -16,13 +19,17 @@ final class UdmabufBuffer implements HeapBuffer {
     private final Brackets brackets;
     private final MemorySegment kept;
     private final int dmaBuf;
+    private final HeldMemory held;
 
-    UdmabufBuffer(Syscalls syscalls, Mmap mmap, String heap, MemorySegment kept, int dmaBuf) {
+    /** Takes over mapping and descriptor, and counts the memory from now on. */
+    UdmabufBuffer(
+            Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.brackets = new Brackets(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
+        this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it
     }
 
     @Override
@@ -59,6 +66,7 @@ final class UdmabufBuffer implements HeapBuffer {
 
     @Override
     public void release() {
+        held.end();
         mmap.unmap(kept);
         syscalls.close(dmaBuf);
     }

@@ -71,7 +71,8 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private void probe() {
-        HeapBuffer page = reserveAndMake(heap, Bytes.PAGE, true);
+        // One page, without a look at the headroom: a machine that is short now is no machine without udmabuf.
+        HeapBuffer page = makeDmaBuf(heap, Bytes.PAGE);
         try {
             page.beginCpuAccess(Access.READ_WRITE);
             page.endCpuAccess(Access.READ_WRITE);
@@ -119,7 +120,12 @@ public final class UdmabufSource implements MemorySource {
 
     private HeapBuffer makePlain(String name, long size) {
         int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
-        return new MemfdBuffer(syscalls, mmap, heap, fd, size, false);
+        try {
+            return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, false);
+        } catch (Error e) {
+            syscalls.close(fd);
+            throw e;
+        }
     }
 
     private HeapBuffer makeDmaBuf(String name, long size) {
@@ -141,6 +147,11 @@ public final class UdmabufSource implements MemorySource {
 
     private HeapBuffer makeDmaBuf(String name, int memfd, MemorySegment kept) {
         int dmaBuf = udmabuf.create(memfd, 0, kept.byteSize(), name);
-        return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf);
+        try {
+            return new UdmabufBuffer(syscalls, mmap, headroom, heap, kept, dmaBuf);
+        } catch (Error e) {
+            syscalls.close(dmaBuf);
+            throw e;
+        }
     }
 }

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What sources with a device refuse by themselves. What they do with one is for heap-system's tests and the guest. */
@@ -25,9 +26,15 @@ class DmaBufSourcesTest {
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong room = new AtomicLong(1L << 40);
+    private final AtomicLong cgroup = new AtomicLong(1L << 40);
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
-            new Headroom(() -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
+            new Headroom(
+                    _ -> new Headroom.Reading(
+                            new Headroom.Bound(room.get(), "a machine made up", Long.MAX_VALUE),
+                            new Headroom.Bound(cgroup.get(), "a cgroup made up", Long.MAX_VALUE)),
+                    0,
+                    clock::get);
 
     private final List<UdmabufSource> opened = new ArrayList<>();
 
@@ -51,16 +58,33 @@ class DmaBufSourcesTest {
         assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/" + node + ") failed"), refusal.getMessage());
     }
 
+    /** A heap that comes and refuses is asked again; one that does not come is not. */
     @Test
-    void without_room_for_a_page_no_memory_is_asked_for_and_the_device_is_closed() {
+    void a_machine_without_room_has_the_sources_and_they_refuse() throws IOException {
         room.set(0);
-        openable();
-        assertThrows(
-                HeapException.class, () -> DmaHeapSource.open("camera", "system", syscalls.calling(), headroom));
-        assertThrows(HeapException.class, () -> UdmabufSource.open("camera", syscalls.calling(), headroom));
-        assertEquals(0, syscalls.count("dmaHeapAllocate"));
-        assertEquals(0, syscalls.count("memfdCreate"));
-        assertEquals(2, syscalls.count("close"));
+        DmaHeapSource kernels = dmaHeap(Path.of("/no/such/parameter"));
+        UdmabufSource udmabuf = udmabuf(Path.of("/no/such/parameter"));
+        for (MemorySource source : List.of(kernels, udmabuf)) {
+            HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(new Request(Bytes.PAGE)));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertTrue(refusal.getMessage().contains("4 KiB do not fit"), refusal.getMessage());
+        }
+        kernels.close();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"N, 48", "Y, 16", ", 48"})
+    void memory_of_a_kernel_heap_is_held_against_the_cgroup_only_where_it_is_charged_to_it(
+            String parameter, int free, @TempDir Path folder) throws IOException {
+        Path accounting = folder.resolve("mem_accounting");
+        if (parameter != null) {
+            Files.writeString(accounting, parameter + "\n");
+        }
+        cgroup.set(16);
+        room.set(48);
+        DmaHeapSource source = dmaHeap(accounting);
+        assertEquals(free, source.usage().free().orElseThrow());
+        source.close();
     }
 
     @Test
@@ -164,6 +188,16 @@ class DmaBufSourcesTest {
         UdmabufSource source = UdmabufSource.open("camera", syscalls.calling(), headroom, limit);
         opened.add(source);
         return source;
+    }
+
+    /** On a kernel whose dma-bufs are memfds. */
+    private DmaHeapSource dmaHeap(Path accounting) {
+        openable();
+        syscalls.answerEach(
+                "dmaHeapAllocate", () -> new Memfd(Syscalls.linux()).create("camera", "camera", Bytes.PAGE, 0));
+        syscalls.answer("dmaBufSync", 0);
+        syscalls.answer("dmaBufSetName", 0);
+        return DmaHeapSource.open("camera", "system", syscalls.calling(), headroom, accounting);
     }
 
     @AfterEach

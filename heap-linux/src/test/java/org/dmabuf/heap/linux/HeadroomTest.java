@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
@@ -18,16 +19,22 @@ class HeadroomTest {
     private static final long MIB = 1 << 20;
 
     private final AtomicLong available = new AtomicLong(RESERVE + 100 * MIB);
+    private final AtomicLong cgroup = new AtomicLong(Long.MAX_VALUE / 2);
+    private final AtomicLong cgroupSize = new AtomicLong(Long.MAX_VALUE);
     private final AtomicLong clock = new AtomicLong();
+    private long heldAtReading;
     private final AtomicInteger readings = new AtomicInteger();
     /** What happens elsewhere after the machine looked up its figure and before the figure is used. */
     private volatile Runnable meanwhile = () -> {};
 
     private final Headroom headroom = new Headroom(this::read, RESERVE, clock::get);
 
-    private Headroom.Reading read() {
+    private Headroom.Reading read(long held) {
         readings.incrementAndGet();
-        Headroom.Reading figure = new Headroom.Reading(available.get(), "a machine made up");
+        heldAtReading = held;
+        Headroom.Reading figure = new Headroom.Reading(
+                new Headroom.Bound(available.get(), "a machine made up", Long.MAX_VALUE),
+                new Headroom.Bound(cgroup.get(), "a limit made up", cgroupSize.get()));
         meanwhile.run();
         return figure;
     }
@@ -203,6 +210,147 @@ class HeadroomTest {
         }
         assertEquals(all, granted.get());
         assertEquals(RESERVE, available.get());
+    }
+
+    @Test
+    void what_is_held_is_told_to_each_reading() {
+        headroom.hold(30 * MIB);
+        headroom.hold(2 * MIB);
+        headroom.release(30 * MIB);
+        headroom.available();
+        assertEquals(2 * MIB, heldAtReading);
+    }
+
+    @Test
+    void the_tighter_of_machine_and_cgroup_counts_and_is_named() {
+        cgroup.set(RESERVE + 10 * MIB);
+        allocate(4 * MIB);
+        cgroup.addAndGet(-4 * MIB);
+        assertEquals(6 * MIB, headroom.available());
+        HeapException refusal = refused(7 * MIB);
+        assertTrue(refusal.getMessage().contains("6 MiB left of a limit made up less"), refusal.getMessage());
+        available.set(RESERVE + 5 * MIB);
+        refusal = refused(7 * MIB);
+        assertTrue(refusal.getMessage().contains("5 MiB left of a machine made up less"), refusal.getMessage());
+    }
+
+    @Test
+    void memory_that_no_cgroup_is_charged_for_is_held_against_the_machine_alone() {
+        cgroup.set(RESERVE + 10 * MIB);
+        headroom.uncharged().reserve("camera", 60 * MIB);
+        assertEquals(40 * MIB, headroom.uncharged().available());
+        assertEquals(10 * MIB, headroom.available());
+        headroom.reserve("camera", 10 * MIB);
+        assertEquals(30 * MIB, headroom.uncharged().available());
+        refused(1);
+        assertThrows(HeapException.class, () -> headroom.uncharged().reserve("camera", 31 * MIB));
+    }
+
+    @Test
+    void what_the_machine_refuses_takes_nothing_from_the_cgroup() {
+        cgroup.set(RESERVE + 200 * MIB);
+        refused(150 * MIB);
+        available.set(RESERVE + 300 * MIB);
+        clock.addAndGet(51 * MILLISECOND);
+        assertEquals(200 * MIB, headroom.available());
+    }
+
+    @Test
+    void a_limit_that_is_no_larger_than_the_reserve_is_told_with_what_to_raise() {
+        cgroup.set(50 * MIB);
+        cgroupSize.set(50 * MIB);
+        assertEquals(
+                "heap 'camera': 1 MiB do not fit: a limit made up is 50 MiB, and a reserve of 64 MiB is left to the"
+                        + " rest of the process and of the machine; raise that limit, or lower"
+                        + " org.dmabuf.heap.headroom.reserve",
+                refused(MIB).getMessage());
+    }
+
+    /** A pool of so many bytes, each of which is the machine's again when it is given back. */
+    private Headroom.Spare pool(AtomicLong kept) {
+        Headroom.Spare spare = new Headroom.Spare() {
+            @Override
+            public long held() {
+                return kept.get();
+            }
+
+            @Override
+            public long giveBack(long bytes) {
+                long given = Math.min(kept.get(), bytes);
+                kept.addAndGet(-given);
+                available.addAndGet(given);
+                cgroup.addAndGet(given);
+                return given;
+            }
+        };
+        return spare;
+    }
+
+    @Test
+    void pools_also_give_back_what_the_reserve_lacks() {
+        AtomicLong kept = new AtomicLong(50 * MIB);
+        headroom.add(pool(kept));
+        available.set(RESERVE - 30 * MIB);
+        assertEquals(20 * MIB, headroom.available());
+        allocate(20 * MIB);
+        assertEquals(0, kept.get());
+        assertEquals(RESERVE, available.get());
+    }
+
+    @Test
+    void pools_keep_what_would_not_be_enough() {
+        AtomicLong kept = new AtomicLong(50 * MIB);
+        headroom.add(pool(kept));
+        available.set(RESERVE - 30 * MIB);
+        refused(20 * MIB + 1);
+        assertEquals(50 * MIB, kept.get());
+    }
+
+    @Test
+    void a_pool_that_no_cgroup_is_charged_for_is_kept_when_the_cgroup_is_short() {
+        AtomicLong kept = new AtomicLong(50 * MIB);
+        headroom.uncharged().add(pool(kept));
+        cgroup.set(RESERVE);
+        refused(MIB);
+        assertEquals(50 * MIB, kept.get());
+        available.set(RESERVE);
+        clock.addAndGet(51 * MILLISECOND);
+        headroom.uncharged().reserve("camera", MIB);
+        assertEquals(49 * MIB, kept.get());
+    }
+
+    @Test
+    void a_machine_that_cannot_be_read_is_told_with_the_cause_and_the_last_figure_serves_for_reports() {
+        headroom.available();
+        meanwhile = () -> {
+            throw new HeapException(Errno.EMFILE, "", "open(/proc/meminfo) failed: too many open files; close some");
+        };
+        clock.addAndGet(51 * MILLISECOND);
+        assertEquals(100 * MIB, headroom.available());
+        HeapException refusal = refused(MIB);
+        assertEquals(Errno.EMFILE, refusal.errno());
+        assertEquals("camera", refusal.heap());
+        assertEquals(
+                "heap 'camera': whether 1 MiB fit is not known: open(/proc/meminfo) failed: too many open files; close"
+                        + " some",
+                refusal.getMessage());
+        meanwhile = () -> {};
+        allocate(100 * MIB);
+    }
+
+    @Test
+    void the_reserve_is_a_size_as_everywhere_and_what_is_none_leaves_the_usual_one_in_force() {
+        assertEquals(64 * MIB, Headroom.reserve(null));
+        assertEquals(16 * MIB, Headroom.reserve("16M"));
+        assertEquals(12345, Headroom.reserve("12345"));
+        assertEquals(0, Headroom.reserve("0"));
+        for (String none : List.of("", "much", "-1", "16 MB of it", "99999999999G")) {
+            List<String> told = JavaLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
+            assertEquals(
+                    List.of("invalid org.dmabuf.heap.headroom.reserve = " + none + " in the system properties: expected"
+                            + " bytes, or a number with K, M, G or T, such as 16M; a reserve of 64 MiB is in force"),
+                    told);
+        }
     }
 
     @Test

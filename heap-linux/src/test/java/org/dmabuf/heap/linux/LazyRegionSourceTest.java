@@ -33,7 +33,7 @@ class LazyRegionSourceTest {
     private final AtomicLong room = new AtomicLong(1L << 40);
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
-            new Headroom(() -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
+            new Headroom(_ -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
     private final AtomicBoolean takesBack = new AtomicBoolean(true);
     private final Syscalls kernel = (Syscalls) Proxy.newProxyInstance(
             Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
@@ -170,7 +170,7 @@ class LazyRegionSourceTest {
             HeapBuffer next = exportable(SIZE);
             assertNotEquals(Syscalls.linux().inode(peer), Syscalls.linux().inode(next.descriptor()));
             HeapBuffer ownView = new MemfdBuffer(
-                    Syscalls.linux(), new Mmap(Syscalls.linux()), "peer", peer, SIZE, true);
+                    Syscalls.linux(), new Mmap(Syscalls.linux()), headroom, "peer", peer, SIZE, true);
             MemorySegment old = ownView.map(Access.READ_WRITE);
             assertEquals(42, old.get(ValueLayout.JAVA_LONG, 0));
             old.set(ValueLayout.JAVA_LONG, 8, 43);

@@ -25,20 +25,30 @@ class LockedMemoryTest {
             Max locked memory         8388608              unlimited            bytes
             Max address space         unlimited            unlimited            bytes
             """;
+    private static final String INITIAL = "user:[4026531837]";
     private static final String ORDINARY = "Name:\tjava\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n";
 
     @Test
     void the_soft_limit_is_what_holds() {
-        assertEquals(8388608, LockedMemory.limit(LIMITS, ORDINARY));
-        assertEquals(LockedMemory.UNLIMITED, LockedMemory.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY));
+        assertEquals(8388608, LockedMemory.limit(LIMITS, ORDINARY, INITIAL));
+        assertEquals(
+                LockedMemory.UNLIMITED,
+                LockedMemory.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY, INITIAL));
     }
 
     @Test
     void who_has_the_capability_is_under_no_limit() {
         assertEquals(
                 LockedMemory.UNLIMITED,
-                LockedMemory.limit(LIMITS, "CapEff:\t0000000000004000\n")); // CAP_IPC_LOCK alone
-        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\tffffffffffffbfff\n")); // all but it
+                LockedMemory.limit(LIMITS, "CapEff:\t0000000000004000\n", INITIAL)); // CAP_IPC_LOCK alone
+        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\tffffffffffffbfff\n", INITIAL)); // all but it
+    }
+
+    /** The kernel asks the initial namespace, in which a container's root has no capability. */
+    @Test
+    void the_capability_of_another_user_namespace_lifts_no_limit() {
+        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\t000001ffffffffff\n", "user:[4026532450]"));
+        assertEquals(8388608, LockedMemory.limit(LIMITS, "CapEff:\t000001ffffffffff\n", ""));
     }
 
     @Test
@@ -55,13 +65,28 @@ class LockedMemoryTest {
     /** A process of its own under a limit of 256 KiB, without the capability that would lift it. */
     @Test
     void a_process_at_its_limit_is_refused_and_lives() throws Exception {
+        boolean root = Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+        isRefusedAndLives(root ? List.of("setpriv", "--bounding-set=-ipc_lock") : List.of());
+    }
+
+    /** It has every capability in its namespace, and the kernel asks for one in the initial namespace. */
+    @Test
+    void the_root_of_a_user_namespace_at_its_limit_is_refused_and_lives() throws Exception {
+        List<String> namespace = List.of("unshare", "--user", "--map-root-user");
+        List<String> probe = new ArrayList<>(namespace);
+        probe.add("true");
+        assumeTrue(
+                new ProcessBuilder(probe).redirectErrorStream(true).start().waitFor() == 0,
+                "skipped: this process may make no user namespace");
+        isRefusedAndLives(namespace);
+    }
+
+    private static void isRefusedAndLives(List<String> without) throws Exception {
         int fd = SecretCalls.linux().memfdSecret(0);
         assumeTrue(fd >= 0, () -> "skipped: this kernel gives no secret memory: error " + -fd);
         Syscalls.linux().close(fd);
         List<String> command = new ArrayList<>(List.of("sh", "-c", "ulimit -l 256 && exec \"$@\"", "sh"));
-        if (Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0)) {
-            command.addAll(List.of("setpriv", "--bounding-set=-ipc_lock"));
-        }
+        command.addAll(without);
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",

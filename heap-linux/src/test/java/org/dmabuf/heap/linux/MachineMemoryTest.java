@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,6 +32,21 @@ class MachineMemoryTest {
                 MemAvailable:    1048576 kB
                 Buffers:            2048 kB
                 """);
+        mounted("/");
+    }
+
+    /** Mounts both versions, with a cgroup at the top. */
+    private void mounted(String root) throws IOException {
+        write(proc.resolve("self/mountinfo"), mountOfSecond(root, mount) + mountOfFirst(root, mount.resolve("memory")));
+    }
+
+    private static String mountOfSecond(String root, Path point) {
+        return "37 30 0:34 " + root + " " + point + " rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    }
+
+    private static String mountOfFirst(String root, Path point) {
+        return "33 30 0:30 / " + point + "-not rw - cgroup cgroup rw,cpu\n34 30 0:31 " + root + " " + point
+                + " rw - cgroup cgroup rw,cpuacct,memory\n";
     }
 
     private void inCgroup(String lines) throws IOException {
@@ -53,8 +69,22 @@ class MachineMemoryTest {
                 "inactive_file 1\ntotal_inactive_file " + inactiveFile + "\n");
     }
 
-    private Headroom.Reading read() {
-        return new MachineMemory(proc, mount).read();
+    /** The tightest bound, with bytes of shareable memory that this process answers for. */
+    private static Headroom.Bound read(MachineMemory memory, long held) {
+        Headroom.Reading reading = memory.read(held);
+        return reading.cgroup().available() < reading.machine().available() ? reading.cgroup() : reading.machine();
+    }
+
+    private Headroom.Bound read(long held) {
+        return read(memory(), held);
+    }
+
+    private Headroom.Bound read() {
+        return read(0);
+    }
+
+    private MachineMemory memory() {
+        return new MachineMemory(proc, () -> CgroupId.UNKNOWN);
     }
 
     @Test
@@ -109,6 +139,7 @@ class MachineMemoryTest {
 
     @Test
     void in_a_container_that_shows_the_hosts_path_the_top_counts() throws IOException {
+        mounted("/docker/0123456789abcdef");
         inCgroup("0::/docker/0123456789abcdef\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
         assertEquals(500 * MIB, read().available());
@@ -129,10 +160,10 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_cgroup_over_its_limit_has_nothing_and_never_less() throws IOException {
+    void a_cgroup_over_its_limit_lacks_what_it_is_over() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 600 * MIB, 0);
-        assertEquals(0, read().available());
+        assertEquals(-88 * MIB, read().available());
     }
 
     @Test
@@ -165,20 +196,20 @@ class MachineMemoryTest {
     void a_cgroup_that_goes_away_limits_no_longer() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
-        MachineMemory memory = new MachineMemory(proc, mount);
-        assertEquals(312 * MIB, memory.read().available());
+        MachineMemory memory = memory();
+        assertEquals(312 * MIB, read(memory, 0).available());
         Files.delete(mount.resolve("gateway/memory.current"));
-        assertEquals(1024 * MIB, memory.read().available());
+        assertEquals(1024 * MIB, read(memory, 0).available());
     }
 
     @Test
     void figures_are_read_anew_each_time() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
-        MachineMemory memory = new MachineMemory(proc, mount);
-        memory.read();
+        MachineMemory memory = memory();
+        memory.read(0);
         limit2("gateway", "" + 512 * MIB, 300 * MIB, 0);
-        assertEquals(212 * MIB, memory.read().available());
+        assertEquals(212 * MIB, read(memory, 0).available());
     }
 
     @Test
@@ -197,9 +228,230 @@ class MachineMemoryTest {
         assertEquals(312 * MIB, read().available());
     }
 
+    private void second(String folder, String file, Object content) throws IOException {
+        write(mount.resolve(folder).resolve(file), content + "\n");
+    }
+
+    private void first(String folder, String file, Object content) throws IOException {
+        write(mount.resolve("memory/" + folder).resolve(file), content + "\n");
+    }
+
+    @Test
+    void the_smaller_of_max_and_high_counts_and_is_named() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
+        second("gateway", "memory.high", 300 * MIB);
+        assertEquals(100 * MIB, read().available());
+        assertEquals("the limit in " + mount.resolve("gateway/memory.high"), read().limit());
+        assertEquals(300 * MIB, read().size());
+        second("gateway", "memory.high", "max");
+        assertEquals(312 * MIB, read().available());
+        second("gateway", "memory.high", 600 * MIB);
+        assertEquals("the limit in " + mount.resolve("gateway/memory.max"), read().limit());
+    }
+
+    @Test
+    void high_alone_counts_at_each_level() throws IOException {
+        inCgroup("0::/slice/gateway\n");
+        limit2("slice", "max", 400 * MIB, 0);
+        second("slice", "memory.high", 500 * MIB);
+        limit2("slice/gateway", "max", 400 * MIB, 0);
+        second("slice/gateway", "memory.high", "max");
+        assertEquals(100 * MIB, read().available());
+        assertEquals("the limit in " + mount.resolve("slice/memory.high"), read().limit());
+    }
+
+    @Test
+    void shared_memory_that_a_peer_punched_counts_as_used() throws IOException {
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 210 * MIB, 0);
+        second("gateway", "memory.stat", "anon 1\nshmem " + 10 * MIB + "\nshmem_thp 0");
+        assertEquals(302 * MIB, read(0).available());
+        assertEquals(302 * MIB, read(10 * MIB).available());
+        Headroom.Bound punched = read(210 * MIB);
+        assertEquals(102 * MIB, punched.available());
+        assertEquals(
+                "the limit in " + mount.resolve("gateway/memory.max") + ", of which 200 MiB of shared buffers count"
+                        + " that were punched or swapped out,",
+                punched.limit());
+    }
+
+    @Test
+    void in_the_first_version_too() throws IOException {
+        inCgroup("4:memory:/gateway\n");
+        limit1("gateway", 512 * MIB, 210 * MIB, 0);
+        first("gateway", "memory.stat", "shmem 0\ntotal_inactive_file 0\ntotal_shmem " + 10 * MIB);
+        assertEquals(302 * MIB, read(10 * MIB).available());
+        assertEquals(102 * MIB, read(210 * MIB).available());
+    }
+
+    @Test
+    void a_kernel_that_does_not_tell_shared_memory_is_taken_at_its_word() throws IOException {
+        inCgroup("4:memory:/gateway\n");
+        limit1("gateway", 512 * MIB, 210 * MIB, 0);
+        assertEquals(302 * MIB, read(200 * MIB).available());
+    }
+
+    @Test
+    void the_machine_s_shared_memory_is_compared_in_the_same_way() throws IOException {
+        write(proc.resolve("meminfo"), "MemAvailable: 1048576 kB\nShmem:   102400 kB\nShmemHugePages: 0 kB\n");
+        assertEquals(1024 * MIB, read(100 * MIB).available());
+        assertEquals(1014 * MIB, read(110 * MIB).available());
+        assertEquals(-976 * MIB, read(2100 * MIB).available());
+    }
+
+    @Test
+    void memory_and_swap_together_are_limited_in_the_first_version() throws IOException {
+        inCgroup("4:memory:/gateway\n");
+        limit1("gateway", 512 * MIB, 100 * MIB, 0);
+        first("gateway", "memory.memsw.limit_in_bytes", 512 * MIB);
+        first("gateway", "memory.memsw.usage_in_bytes", 500 * MIB);
+        assertEquals(12 * MIB, read().available());
+        assertEquals(
+                "the limit in " + mount.resolve("memory/gateway/memory.memsw.limit_in_bytes"), read().limit());
+    }
+
+    @Test
+    void a_limit_above_the_mount_is_known_in_the_first_version() throws IOException {
+        inCgroup("4:memory:/\n");
+        limit1("", Long.MAX_VALUE - 4095, 100 * MIB, 0);
+        first("", "memory.stat", "total_inactive_file 0\nhierarchical_memory_limit " + 128 * MIB);
+        assertEquals(28 * MIB, read().available());
+        assertEquals(
+                "the limit hierarchical_memory_limit in " + mount.resolve("memory/memory.stat"), read().limit());
+    }
+
+    @Test
+    void a_container_s_limit_says_that_those_above_it_are_not_shown() throws IOException {
+        inCgroup("0::/\n");
+        limit2("", "" + 512 * MIB, 12 * MIB, 0);
+        List<String> told = JavaLog.of(MachineMemory.class, () -> assertEquals(
+                "the limit in " + mount.resolve("memory.max") + " (limits are known up to the namespace's root, "
+                        + mount + ")",
+                read().limit()));
+        assertEquals(List.of(), told);
+    }
+
+    @Test
+    void a_process_that_is_moved_is_under_the_limits_of_where_it_is() throws IOException {
+        limit2("one", "" + 512 * MIB, 0, 0);
+        limit2("two", "" + 256 * MIB, 0, 0);
+        inCgroup("0::/one\n");
+        MachineMemory memory = memory();
+        assertEquals(512 * MIB, read(memory, 0).available());
+        inCgroup("0::/two\n");
+        assertEquals(256 * MIB, read(memory, 0).available());
+    }
+
+    /** The host's tree in a namespace that begins two levels further down: the names in between are hidden. */
+    @Test
+    void a_hidden_path_is_found_by_the_list_of_processes() throws IOException {
+        mounted("/../..");
+        inCgroup("0::/\n");
+        limit2("slice", "" + 512 * MIB, 12 * MIB, 0);
+        limit2("slice/gateway", "" + 256 * MIB, 12 * MIB, 0);
+        limit2("slice/other", "" + 128 * MIB, 0, 0);
+        second("slice/other", "cgroup.procs", "1\n2");
+        second("slice/gateway", "cgroup.procs", "1\n" + ProcessHandle.current().pid());
+        assertEquals(244 * MIB, read().available());
+        inCgroup("4:memory:/\n0::/\n");
+        limit1("slice/gateway", 128 * MIB, 12 * MIB, 0);
+        first("slice/gateway", "cgroup.procs", ProcessHandle.current().pid());
+        assertEquals(116 * MIB, read().available());
+    }
+
+    @Test
+    void or_by_the_inode_where_the_kernel_tells_it() throws IOException {
+        mounted("/../..");
+        inCgroup("0::/\n");
+        limit2("slice/gateway", "" + 256 * MIB, 12 * MIB, 0);
+        long inode = (long) Files.getAttribute(mount.resolve("slice/gateway"), "unix:ino");
+        assertEquals(244 * MIB, read(new MachineMemory(proc, () -> inode), 0).available());
+        // A name that fits by chance does not count against the inode.
+        mounted("/");
+        inCgroup("0::/decoy\n");
+        limit2("decoy", "" + 128 * MIB, 0, 0);
+        assertEquals(244 * MIB, read(new MachineMemory(proc, () -> inode), 0).available());
+    }
+
+    @Test
+    void a_process_beside_the_namespace_s_root_is_found_where_the_mount_shows_it() throws IOException {
+        mounted("/..");
+        inCgroup("0::/../b\n");
+        limit2("b", "" + 256 * MIB, 0, 0);
+        assertEquals(256 * MIB, read().available());
+    }
+
+    @Test
+    void a_process_outside_of_all_mounts_is_told_once_with_the_remedy() throws IOException {
+        inCgroup("0::/../b\n");
+        limit2("", "" + 128 * MIB, 0, 0); // of the cgroup that it left
+        MachineMemory memory = memory();
+        List<String> told = JavaLog.of(MachineMemory.class, () -> {
+            assertEquals(1024 * MIB, read(memory, 0).available());
+            read(memory, 0);
+        });
+        assertEquals(1, told.size(), told::toString);
+        assertTrue(told.getFirst().startsWith("the cgroup of this process, /../b in /proc/self/cgroup, is below no"
+                + " mount of cgroups: a memory limit of it is not known"), told::toString);
+        assertTrue(told.getFirst().contains("; mount the cgroup file system"), told::toString);
+    }
+
+    @Test
+    void a_path_that_no_folder_has_leaves_the_limits_above_it() throws IOException {
+        inCgroup("0::/gone/gateway\n");
+        limit2("", "" + 128 * MIB, 0, 0);
+        List<String> told =
+                JavaLog.of(MachineMemory.class, () -> assertEquals(128 * MIB, read().available()));
+        assertEquals(1, told.size(), told::toString);
+    }
+
+    @Test
+    void the_mounts_are_where_the_kernel_lists_them() throws IOException {
+        Path unified = tree.resolve("a b");
+        write(
+                proc.resolve("self/mountinfo"),
+                mountOfFirst("/", mount.resolve("memory"))
+                        + mountOfSecond("/elsewhere", mount)
+                        + mountOfSecond("/docker/x", Path.of(unified.toString().replace(" ", "\\040"))));
+        inCgroup("0::/docker/x/gateway\n");
+        write(unified.resolve("gateway/memory.max"), "" + 256 * MIB);
+        write(unified.resolve("gateway/memory.current"), "0");
+        assertEquals(256 * MIB, read().available());
+    }
+
+    @Test
+    void on_a_hybrid_host_the_first_version_has_the_limits() throws IOException {
+        inCgroup("9:name=systemd:/\n4:memory:/gateway\n0::/../b\n");
+        limit1("gateway", 256 * MIB, 0, 0);
+        List<String> told =
+                JavaLog.of(MachineMemory.class, () -> assertEquals(256 * MIB, read().available()));
+        assertEquals(List.of(), told);
+    }
+
+    @Test
+    void a_kernel_without_memory_cgroups_is_not_warned_of() throws IOException {
+        inCgroup("9:name=systemd:/\n");
+        Files.delete(proc.resolve("self/mountinfo"));
+        List<String> told =
+                JavaLog.of(MachineMemory.class, () -> assertEquals(1024 * MIB, read().available()));
+        assertEquals(List.of(), told);
+    }
+
+    @Test
+    void this_process_s_cgroup_is_where_the_kernel_says() throws IOException {
+        String membership = Files.readString(Path.of("/proc/self/cgroup"));
+        OwnCgroup cgroup = OwnCgroup.locate(Path.of("/proc"), membership, CgroupId::ofThisProcess);
+        assertEquals("", cgroup.doubt());
+        if (!cgroup.levels().isEmpty()) {
+            List<String> listed = Files.readAllLines(cgroup.levels().getFirst().resolve("cgroup.procs"));
+            assertTrue(listed.contains(Long.toString(ProcessHandle.current().pid())), cgroup::toString);
+        }
+    }
+
     @Test
     void this_machine_can_be_read() {
-        assertTrue(new MachineMemory().read().available() > 0);
+        assertTrue(read(new MachineMemory(), 0).available() > 0);
     }
 
     private static void write(Path file, String text) throws IOException {

@@ -121,10 +121,14 @@ class PeersTest {
         public String fdinfo(int fd) throws IOException {
             asked.incrementAndGet();
             if (fdinfoFails) {
-                throw new IOException("Too many open files");
+                throw withoutDescriptors();
             }
             String text = count == null || fd == instance ? linux.fdinfo(fd) : "size:\t8192\n" + count;
             return fdinfoIsCut ? text.substring(0, text.indexOf("inotify wd:") + 5) : text;
+        }
+
+        private static HeapException withoutDescriptors() {
+            return new HeapException(Errno.EMFILE, "", "open failed: too many open files");
         }
 
         @Override
@@ -136,7 +140,7 @@ class PeersTest {
         public String locks() throws IOException {
             asked.incrementAndGet();
             if (locksFail) {
-                throw new IOException("Too many open files");
+                throw withoutDescriptors();
             }
             if (locksLack.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
                 return "";
@@ -556,13 +560,31 @@ class PeersTest {
         try (Peers counted = counted();
                 OwnedFd fd = memfd(syscalls)) {
             kernel.count = "";
-            for (boolean fails : new boolean[] {false, true}) {
-                kernel.fdinfoFails = fails;
-                HeapException refusal =
-                        assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd()));
-                assertEquals(Errno.ENOTSUP, refusal.errno());
-                assertTrue(refusal.getMessage().contains("/proc"), refusal.getMessage());
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd()));
+            assertEquals(Errno.ENOTSUP, refusal.errno());
+            assertTrue(refusal.getMessage().contains("/proc"), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void a_process_without_descriptors_to_look_with_is_told_so_and_not_that_the_kernel_is_old() throws IOException {
+        try (Peers counted = counted();
+                OwnedFd fd = memfd(syscalls);
+                OwnedFd secret = secret()) {
+            kernel.fdinfoFails = true;
+            for (HeapException refusal : List.of(
+                    assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd())),
+                    assertThrows(HeapException.class, () -> peers.watch("camera", SIZE, secret.fd())))) {
+                assertEquals(Errno.EMFILE, refusal.errno());
+                assertEquals("camera", refusal.heap());
+                assertTrue(refusal.getMessage().contains("LimitNOFILE="), refusal.getMessage());
             }
+            kernel.fdinfoFails = false;
+            kernel.locksFail = true;
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> peers.watch("camera", SIZE, secret.fd()));
+            assertEquals(Errno.EMFILE, refusal.errno());
         }
     }
 

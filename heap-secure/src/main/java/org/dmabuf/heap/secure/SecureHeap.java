@@ -2,13 +2,14 @@
 package org.dmabuf.heap.secure;
 
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -99,15 +100,7 @@ public final class SecureHeap {
         };
     }
 
-    private record Announcement(MemorySource source, ServiceRegistration<HeapExporter> registration) {
-        void withdraw() {
-            registration.unregister(); // waits for the allocations under way, within limits
-            source.close();
-        }
-    }
-
-    /** Empty where this machine has no such memory. */
-    private final Optional<Announcement> announcement;
+    private final HeapStart start;
 
     /**
      * Tries the kernel, then announces the heap. A machine that has no such memory is told of once, as a warning, and
@@ -116,8 +109,8 @@ public final class SecureHeap {
      * @param context registers the service
      * @param config name, id, priority, who may have descriptors, and whether the gateway may look
      * @param properties the configuration's own
-     * @throws HeapException when the configuration cannot be, what it names is not there, or the machine is short of
-     *     something at the moment; nothing is registered then
+     * @throws HeapException when the configuration cannot be, or what it names is not there; nothing is registered
+     *     then. When the machine is short of something now, the heap comes later
      */
     @Activate
     public SecureHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -131,24 +124,37 @@ public final class SecureHeap {
         settings.unread(Config.class).forEach(log::warn);
         Map<String, Object> announced = settings.announcement("secure", config::heap_id, config::heap_priority);
         List<Integer> peers = new Users(settings, PASSWD).ids(config.heap_peers());
-        Backend.Choice choice = new Backend(settings, syscalls, Headroom.machine())
-                .choose(config.backend(), HeapSettings.words(config.nodes()), config.heap_mappable());
-        if (choice.source().isEmpty()) {
-            log.warn("heap '{}' is not announced, since {}", name, choice.passedOver());
-        } else if (!choice.passedOver().isEmpty()) {
-            log.info("heap '{}' only emulates protected memory, since {}", name, choice.passedOver());
-        }
-        announced.putAll(choice.properties());
         announced.put(HeapProperties.PEERS, peers);
         announced.put(HeapProperties.RESTRICTED, true);
-        announcement = choice.source().map(source -> announce(context, source, announced));
+        Backend backend = new Backend(settings, syscalls, Headroom.machine());
+        String word = config.backend();
+        List<String> nodes = HeapSettings.words(config.nodes());
+        boolean mappable = config.heap_mappable();
+        start = HeapStart.begin(name, () -> {
+            Backend.Choice choice = backend.choose(word, nodes, mappable);
+            if (choice.source().isEmpty()) {
+                log.warn("heap '{}' is not announced, since {}", name, choice.passedOver());
+                return () -> {};
+            }
+            if (!choice.passedOver().isEmpty()) {
+                log.info("heap '{}' only emulates protected memory, since {}", name, choice.passedOver());
+            }
+            return register(context, choice.source().get(), choice.properties(), announced);
+        });
     }
 
-    private static Announcement announce(BundleContext context, MemorySource source, Map<String, Object> properties) {
+    /** {@return what withdraws the heap} */
+    private static Runnable register(
+            BundleContext context, MemorySource source, Map<String, Object> ofMemory, Map<String, Object> announced) {
         try {
-            return new Announcement(
-                    source,
-                    context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties)));
+            Map<String, Object> properties = new HashMap<>(ofMemory);
+            properties.putAll(announced);
+            ServiceRegistration<?> registration =
+                    context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+            return () -> {
+                registration.unregister(); // waits for the allocations under way, within limits
+                source.close();
+            };
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;
@@ -158,6 +164,6 @@ public final class SecureHeap {
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        announcement.ifPresent(Announcement::withdraw);
+        start.close();
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.system;
 
+import java.util.HashMap;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
@@ -96,11 +98,10 @@ public final class SystemHeap {
         int pool_idle_s() default 60;
     }
 
-    private final MemorySource source;
-    private final ServiceRegistration<HeapExporter> registration;
+    private final HeapStart start;
 
     /**
-     * Tries the kernel, then announces the heap.
+     * Tries the kernel, then announces the heap; later, when the machine is short of something now.
      *
      * @param context registers the service
      * @param config name, id, priority, back end and pools
@@ -119,13 +120,14 @@ public final class SystemHeap {
         settings.unread(Config.class).forEach(log::warn);
         Map<String, Object> announced = settings.announcement("system", config::heap_id, config::heap_priority);
         PoolBudget budget = new Pools(settings).budget(config);
-        Backend.Choice choice = Backend.choose(config.backend(), settings, syscalls, headroom);
-        if (!choice.passedOver().isEmpty()) {
-            log.info("heap '{}' has its memory from {}", settings.heap(), choice.told());
-        }
-        source = pooled(choice.source(), settings.heap(), syscalls, headroom, budget);
-        announced.putAll(source.properties());
-        registration = register(context, announced);
+        String backend = config.backend();
+        start = HeapStart.begin(settings.heap(), () -> {
+            Backend.Choice choice = Backend.choose(backend, settings, syscalls, headroom);
+            if (!choice.passedOver().isEmpty()) {
+                log.info("heap '{}' has its memory from {}", settings.heap(), choice.told());
+            }
+            return register(context, pooled(choice.source(), settings.heap(), syscalls, headroom, budget), announced);
+        });
     }
 
     private static MemorySource pooled(
@@ -138,9 +140,17 @@ public final class SystemHeap {
         }
     }
 
-    private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {
+    /** {@return what withdraws the heap} */
+    private static Runnable register(BundleContext context, MemorySource source, Map<String, Object> announced) {
         try {
-            return context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+            Map<String, Object> properties = new HashMap<>(announced);
+            properties.putAll(source.properties());
+            ServiceRegistration<?> registration =
+                    context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+            return () -> {
+                registration.unregister(); // waits for the allocations under way, within limits
+                source.close();
+            };
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;
@@ -150,7 +160,6 @@ public final class SystemHeap {
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        registration.unregister(); // waits for the allocations under way, within limits
-        source.close();
+        start.close();
     }
 }

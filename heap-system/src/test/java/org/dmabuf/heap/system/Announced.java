@@ -3,10 +3,12 @@ package org.dmabuf.heap.system;
 
 import java.lang.annotation.Annotation;
 import java.lang.reflect.Proxy;
-import java.util.ArrayList;
 import java.util.Dictionary;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
@@ -22,7 +24,16 @@ final class Announced {
     /** For tests that do not look at it. */
     static final Logger NO_LOG = NOPLogger.NOP_LOGGER;
 
-    final List<Heap> heaps = new ArrayList<>();
+    final List<Heap> heaps = new CopyOnWriteArrayList<>();
+
+    /** {@return the first heap, as soon as there is one} */
+    Heap awaited() {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        }
+        return heaps.getFirst();
+    }
 
     @SuppressWarnings("unchecked") // what registerService of this type is called with
     BundleContext context() {

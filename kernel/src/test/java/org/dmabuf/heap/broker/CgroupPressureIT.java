@@ -42,6 +42,30 @@ class CgroupPressureIT extends PressureTest {
         }
     }
 
+    /** Above that limit the kernel puts the process's threads to sleep, until other memory is given back: for ever. */
+    @Test
+    void a_greedy_client_under_memory_high_is_refused_and_the_process_goes_on() throws Exception {
+        try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
+            write(cgroup, "memory.high", "max");
+            write(cgroup, "memory.max", "max");
+            write(cgroup, "memory.high", Long.toString(220L << 20));
+            assertRefusedBy(cgroup, "memory.high", cgroup.run(Greedy.class));
+        }
+    }
+
+    /** The kernel then ends each process of the cgroup at once. */
+    @Test
+    void a_greedy_client_whose_cgroup_is_killed_as_a_whole_is_refused_and_lives() throws Exception {
+        try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
+            write(cgroup, "memory.oom.group", "1");
+            assertRefusedBy(cgroup, cgroup.limit(), cgroup.run(Greedy.class));
+        }
+    }
+
+    private static void write(MemoryCgroup cgroup, String file, String text) throws IOException {
+        Files.writeString(cgroup.folder().resolve(file), text, StandardOpenOption.WRITE);
+    }
+
     /** A process with a pool, which is slowed down as one is that has more memory than it should. */
     static final class Stalled {
         private static final int POOL = 48;

@@ -10,11 +10,13 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
@@ -166,6 +168,55 @@ class PressureIT {
             assertTrue(refusal.getMessage().contains("is limited by " + SIZE_LIMIT), refusal.getMessage());
         } finally {
             Files.writeString(SIZE_LIMIT, before);
+        }
+    }
+
+    /** The kernel of the guest has no mem_accounting: a cgroup's limit says nothing about its heaps. */
+    @Test
+    void a_kernel_heap_s_memory_is_held_against_the_machine_and_not_against_a_cgroup() throws Exception {
+        Path cgroup = Path.of("/sys/fs/cgroup/dmaheap-test-uncharged");
+        Files.createDirectory(cgroup);
+        try {
+            Files.writeString(cgroup.resolve("memory.max"), "209715200", StandardOpenOption.WRITE);
+            Process process = new ProcessBuilder(
+                            "sh",
+                            "-c",
+                            "echo $$ >" + cgroup.resolve("cgroup.procs") + " && exec \"$@\"",
+                            "sh",
+                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            "--enable-native-access=ALL-UNNAMED",
+                            "-XX:+UseSerialGC",
+                            "-XX:TieredStopAtLevel=1",
+                            "-Xmx32m",
+                            "-cp",
+                            System.getProperty("java.class.path"),
+                            Uncharged.class.getName())
+                    .redirectErrorStream(true)
+                    .start();
+            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertEquals(0, process.waitFor(), output);
+            assertTrue(output.contains("dma-heap: 200 MiB\nmemfd: ENOMEM\n"), output);
+        } finally {
+            Files.delete(cgroup);
+        }
+    }
+
+    /** What that process does. */
+    static final class Uncharged {
+        private static final long SIZE = 200 << 20;
+
+        public static void main(String[] arguments) {
+            Headroom headroom = Headroom.machine();
+            MemorySource kernels = DmaHeapSource.open("system", "system", Syscalls.linux(), headroom);
+            HeapBuffer buffer = kernels.allocate(ContractRequest.of(SIZE));
+            System.out.println("dma-heap: " + buffer.size() / (1 << 20) + " MiB");
+            try {
+                MemfdSource.open("memfd", Syscalls.linux(), headroom).allocate(ContractRequest.of(SIZE));
+                System.out.println("memfd: granted");
+            } catch (HeapException e) {
+                System.out.println("memfd: " + e.errno());
+            }
+            buffer.release();
         }
     }
 }
