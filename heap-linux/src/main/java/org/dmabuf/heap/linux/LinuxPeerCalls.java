@@ -10,6 +10,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.lang.ref.Reference;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
@@ -134,7 +135,7 @@ final class LinuxPeerCalls implements PeerCalls {
 
     @Override
     public String fdinfo(int fd) throws IOException {
-        return Files.readString(Path.of("/proc/self/fdinfo/" + fd));
+        return read("/proc/self/fdinfo/" + fd);
     }
 
     @Override
@@ -149,6 +150,11 @@ final class LinuxPeerCalls implements PeerCalls {
 
     @Override
     public String locks() throws IOException {
-        return Files.readString(Path.of("/proc/locks"));
+        return read("/proc/locks");
+    }
+
+    /** One character a byte: a holder can give a dma-buf a name that is no UTF-8. */
+    static String read(String file) throws IOException {
+        return Files.readString(Path.of(file), StandardCharsets.ISO_8859_1);
     }
 }

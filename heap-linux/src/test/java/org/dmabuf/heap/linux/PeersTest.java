@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -509,6 +510,30 @@ class PeersTest {
             }
             assertEquals(1, gone.get());
             assertEquals(1, counted.told());
+        }
+    }
+
+    /** The kernel shows the name that a holder gave a dma-buf as it is. */
+    @Test
+    void what_the_kernel_shows_is_read_byte_by_byte() throws IOException {
+        Path shown = folder.resolve("fdinfo");
+        Files.write(shown, "count:\t1\nname:\t\u00e9\n".getBytes(StandardCharsets.ISO_8859_1));
+        assertEquals("count:\t1\nname:\t\u00e9\n", LinuxPeerCalls.read(shown.toString()));
+    }
+
+    @Test
+    void the_holders_name_of_a_dma_buf_forges_no_count() {
+        try (Peers counted = counted()) {
+            OwnedFd fd = memfd(syscalls);
+            kernel.count = "count:\t2\nexp_name:\tsystem\nname:\t\u00e9\ncount:\t1\n\n";
+            PeerWatch watch = counted.watch("camera", SIZE, fd.fd());
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            int asked = kernel.asked.get();
+            await("asked again", () -> kernel.asked.get() > asked + 1);
+            assertEquals(0, gone.get());
+            kernel.count = "count:\t1\nexp_name:\tsystem\nname:\t\u00e9\ncount:\t2\n\n";
+            await("gone", () -> gone.get() == 1);
         }
     }
 
