@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -66,10 +67,14 @@ final class LinuxSyscalls implements Syscalls {
     private static final long CREATE_SIZE = 16;
 
     private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int STATX_TYPE_MODE = 0x3;
+    private static final int STATX_NLINK = 0x4;
     private static final int STATX_INO = 0x100;
     private static final int STATX_SIZE = 0x200;
     private static final int STATX_BLOCKS = 0x400;
     // offsets in struct statx (256 bytes)
+    private static final long STX_NLINK = 0x10; // an int
+    private static final long STX_MODE = 0x1c; // a short
     private static final long STX_INO = 0x20;
     private static final long STX_SIZE = 0x28;
     private static final long STX_BLOCKS = 0x30;
@@ -175,28 +180,47 @@ final class LinuxSyscalls implements Syscalls {
 
     @Override
     public long inode(int fd) {
-        return statx(fd, STATX_INO, STX_INO);
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_INO);
+        return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_INO);
     }
 
     @Override
     public long size(int fd) {
-        return statx(fd, STATX_SIZE, STX_SIZE);
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_SIZE);
+        return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_SIZE);
+    }
+
+    @Override
+    public int mode(int fd) {
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_TYPE_MODE);
+        return result < 0 ? result : Short.toUnsignedInt(block.get(JAVA_SHORT, Libc.STRUCT + STX_MODE));
+    }
+
+    @Override
+    public int links(int fd) {
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_NLINK);
+        return result < 0 ? result : block.get(JAVA_INT, Libc.STRUCT + STX_NLINK);
     }
 
     @Override
     public long allocated(int fd) {
-        long blocks = statx(fd, STATX_BLOCKS, STX_BLOCKS);
-        return blocks < 0 ? blocks : blocks * 512; // always in units of 512 bytes, whatever stx_blksize says
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_BLOCKS);
+        // always in units of 512 bytes, whatever stx_blksize says
+        return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_BLOCKS) * 512;
     }
 
-    private static long statx(int fd, int wanted, long field) {
-        MemorySegment block = Libc.block();
+    private static int statx(MemorySegment block, int fd, int wanted) {
         Libc.text(block, "");
         long base = block.address();
         try {
-            int result =
-                    (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT);
-            return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT + field) : Libc.result(block, result);
+            return Libc.result(
+                    block,
+                    (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -14,7 +14,7 @@ import org.dmabuf.heap.HeapException;
  * <p>Any thread may call any method.
  */
 final class Region {
-    private static final System.Logger LOG = System.getLogger(Region.class.getName());
+    private static final QuietLog LOG = new QuietLog(Region.class);
 
     final String heap;
     final RegionLayout layout;
@@ -215,7 +215,7 @@ final class Region {
                 udmabuf.close();
             }
             memory.close();
-            LOG.log(Level.DEBUG, "heap ''{0}'': its region of {1} was given back", heap, Bytes.text(layout.size()));
+            LOG.write(Level.DEBUG, "heap ''{0}'': its region of {1} was given back", heap, Bytes.text(layout.size()));
         }
     }
 
@@ -232,7 +232,7 @@ final class Region {
         RegionAllocator.Figures now = blocks.figures(1);
         long held = now.size() - now.free() - now.dirty();
         if (held > 0) {
-            LOG.log(
+            LOG.write(
                     Level.INFO,
                     "heap ''{0}'' has left with {1} in buffers that are not released, or that peers still hold; its"
                             + " region of {2} stays until they are",

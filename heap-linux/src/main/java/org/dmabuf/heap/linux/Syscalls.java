@@ -108,6 +108,22 @@ public interface Syscalls {
     long size(int fd);
 
     /**
+     * What kind of file an open file is, and its permissions, by statx(2).
+     *
+     * @param fd descriptor
+     * @return {@code st_mode} or a negative error number
+     */
+    int mode(int fd);
+
+    /**
+     * How many names an open file has, by statx(2); 0 for a memfd.
+     *
+     * @param fd descriptor
+     * @return hard links or a negative error number
+     */
+    int links(int fd);
+
+    /**
      * How much memory is behind an open file, by statx(2): less than its length where it has holes.
      *
      * @param fd descriptor

@@ -17,7 +17,7 @@ import java.util.function.LongSupplier;
  * that somebody else has under way.
  */
 final class Zeroer {
-    private static final System.Logger LOG = System.getLogger(Zeroer.class.getName());
+    private static final QuietLog LOG = new QuietLog(Zeroer.class);
 
     /** How long a hollow block waits for a buffer, and then for the machine when it has no memory. */
     private static final long LATER_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -52,11 +52,8 @@ final class Zeroer {
         this.region = region;
         this.blocks = blocks;
         this.memory = memory;
-        thread = Thread.ofPlatform()
-                .name("dmaheap-zero-" + heap)
-                .daemon()
-                .inheritInheritableThreadLocals(false) // else it keeps the class loader of whoever configures heaps
-                .unstarted(this::work);
+        thread = DaemonLoop.thread(
+                "dmaheap-zero-" + heap, "heap '" + heap + "': zeroing failed", LATER_NANOS, this::work);
     }
 
     void start() {
@@ -125,23 +122,20 @@ final class Zeroer {
         }
     }
 
-    private void work() {
-        while (!ended) {
-            try {
-                rest = Rest.NONE;
-                if (step()) {
-                    continue;
-                }
-                rest = Rest.UNTIMED;
-                if (step()) { // what came before it could be seen that nobody works
-                    continue;
-                }
-                sleep(hollow.dueIn(LATER_NANOS));
-            } catch (Throwable e) { // nobody else would
-                LOG.log(Level.ERROR, "heap '" + heap + "': zeroing failed; it goes on", e);
-                sleep(LATER_NANOS);
-            }
+    /** {@return whether the thread goes on} */
+    private boolean work() {
+        if (ended) {
+            return false;
         }
+        rest = Rest.NONE;
+        if (step()) {
+            return true;
+        }
+        rest = Rest.UNTIMED;
+        if (!step()) { // what came before a release could see that the thread rests
+            sleep(hollow.dueIn(LATER_NANOS));
+        }
+        return true;
     }
 
     private void sleep(long nanos) {
@@ -212,7 +206,7 @@ final class Zeroer {
             told &= hollow.count() > 0;
         } else if (!told) {
             told = true;
-            LOG.log(
+            LOG.write(
                     Level.WARNING,
                     "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an"
                             + " exported buffer had other memory; tried again each second, and when an allocation"

@@ -182,6 +182,16 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
+    public int mode(int fd) {
+        return (int) call("mode", () -> kernel.mode(fd));
+    }
+
+    @Override
+    public int links(int fd) {
+        return (int) call("links", () -> kernel.links(fd));
+    }
+
+    @Override
     public long allocated(int fd) {
         return call("allocated", () -> kernel.allocated(fd));
     }

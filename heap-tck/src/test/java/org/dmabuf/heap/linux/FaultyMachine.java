@@ -49,6 +49,8 @@ final class FaultyMachine {
             entry("mmap", List.of(ENOMEM, EAGAIN)),
             entry("madvise", List.of(EINTR, EAGAIN, ENOMEM, EFAULT, EINVAL)),
             entry("inode", List.of(ENOMEM)),
+            entry("mode", List.of(ENOMEM)),
+            entry("links", List.of(ENOMEM)),
             entry("fileSystem", List.of(ENOMEM)),
             entry("dmaHeapAllocate", List.of(ENOMEM, EMFILE)),
             entry("dmaBufSync", List.of(EINTR, EAGAIN, ENOMEM, EIO)),
