@@ -39,7 +39,7 @@ public final class AdoptedMemory implements HeapBuffer {
         this.descriptor = descriptor;
         this.dmaBuf = dmaBuf;
         this.size = size;
-        this.brackets = new Brackets(syscalls, "", size, false); // it may be udmabuf's
+        this.brackets = Brackets.ofAdopted(syscalls, size, descriptor.fd());
     }
 
     /**
