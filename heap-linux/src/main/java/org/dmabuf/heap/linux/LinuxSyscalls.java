@@ -32,6 +32,11 @@ final class LinuxSyscalls implements Syscalls {
             Libc.link("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MADVISE =
             Libc.link("madvise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle MLOCK = Libc.link("mlock", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+
+    private static final MethodHandle PIPE2 = Libc.link("pipe2", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle VMSPLICE =
+            Libc.link("vmsplice", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle STATX =
             Libc.link("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
 
@@ -65,6 +70,12 @@ final class LinuxSyscalls implements Syscalls {
     private static final long CREATE_FLAGS = 4; // an int
     private static final long CREATE_OFFSET = 8;
     private static final long CREATE_SIZE = 16;
+
+    private static final int O_CLOEXEC_NONBLOCK = 0x80000 | 0x800;
+    private static final int SPLICE_F_NONBLOCK = 0x2;
+    // offsets in struct iovec (16 bytes)
+    private static final long IOV_BASE = 0;
+    private static final long IOV_LENGTH = 8;
 
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int STATX_TYPE_MODE = 0x3;
@@ -175,6 +186,46 @@ final class LinuxSyscalls implements Syscalls {
             return Libc.result(block, (int) MADVISE.invokeExact(block, address, length, advice));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int mlock(long address, long length) {
+        MemorySegment block = Libc.block();
+        try {
+            return Libc.result(block, (int) MLOCK.invokeExact(block, address, length));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int canSplice(long address) {
+        MemorySegment block = Libc.block();
+        int piped;
+        try {
+            piped = Libc.result(
+                    block, (int) PIPE2.invokeExact(block, block.address() + Libc.STRUCT, O_CLOEXEC_NONBLOCK));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+        if (piped < 0) {
+            return piped;
+        }
+        int readEnd = block.get(JAVA_INT, Libc.STRUCT);
+        int writeEnd = block.get(JAVA_INT, Libc.STRUCT + 4);
+        try {
+            block.set(JAVA_LONG, Libc.STRUCT + IOV_BASE, address);
+            block.set(JAVA_LONG, Libc.STRUCT + IOV_LENGTH, 1);
+            long spliced = (long) VMSPLICE.invokeExact(
+                    block, writeEnd, block.address() + Libc.STRUCT, 1L, SPLICE_F_NONBLOCK);
+            int error = spliced == -1 ? Libc.errno(block) : 0;
+            return error == 0 ? 1 : error == Errno.EFAULT.number() ? 0 : -error;
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        } finally {
+            close(readEnd);
+            close(writeEnd);
         }
     }
 

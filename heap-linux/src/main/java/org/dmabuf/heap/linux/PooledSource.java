@@ -126,10 +126,8 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        boolean plain = request.size() > 0
-                && request.size() <= Long.MAX_VALUE - Bytes.PAGE
-                && request.alignment() <= Bytes.PAGE
-                && request.heapFlags() == 0;
+        RequestCheck.requireSound(heap, request);
+        boolean plain = request.alignment() <= Bytes.PAGE && request.heapFlags() == 0;
         if (plain && !request.exportable() && recycles && request.exports() != Access.WRITE) {
             return recycled(Bytes.wholePages(request.size()));
         }

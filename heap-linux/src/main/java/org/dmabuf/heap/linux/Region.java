@@ -2,6 +2,8 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.System.Logger.Level;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
@@ -27,6 +29,12 @@ final class Region {
     /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. */
     private final Udmabuf udmabuf;
 
+    /** Whether holders of dma-bufs can keep pages unseen. */
+    private final boolean lending;
+
+    /** Offsets of ranges whose pages a holder may keep. */
+    private final Set<Long> lent = ConcurrentHashMap.newKeySet();
+
     /** Bytes up to which a buffer is in one physical run. */
     private final long run;
 
@@ -41,7 +49,8 @@ final class Region {
             RegionMemory memory,
             RegionAllocator blocks,
             Peers peers,
-            Udmabuf udmabuf) {
+            Udmabuf udmabuf,
+            boolean lending) {
         this.heap = heap;
         this.layout = layout;
         this.syscalls = syscalls;
@@ -49,6 +58,7 @@ final class Region {
         this.blocks = blocks;
         this.peers = peers;
         this.udmabuf = udmabuf;
+        this.lending = lending;
         this.run = udmabuf == null ? Bytes.PAGE : layout.pageSize();
         this.zeroer = new Zeroer(heap, this, blocks, memory);
         zeroer.start();
@@ -160,6 +170,23 @@ final class Region {
                         + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty())
                                 + " waiting to be zeroed, or for memory of the machine")
                         + "; raise " + layout.setting() + " or free a buffer");
+    }
+
+    /** Says that a descriptor of a range is about to be made. */
+    void lend(long offset) {
+        if (lending) {
+            lent.add(offset);
+        }
+    }
+
+    /** {@return whether a holder may keep pages of a range, so that they must not be the next tenant's} */
+    boolean isLent(long offset) {
+        return lent.contains(offset);
+    }
+
+    /** Says that a range has no page any more that was lent. */
+    void unlend(long offset) {
+        lent.remove(offset);
     }
 
     /** Ends a tenancy that left something to zero. */

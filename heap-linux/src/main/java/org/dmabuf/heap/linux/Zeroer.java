@@ -172,6 +172,9 @@ final class Zeroer {
         if (offset < 0) {
             return false;
         }
+        if (region.isLent(offset)) {
+            return replaceNext(offset);
+        }
         boolean zero = false;
         try {
             memory.clear(offset, blocks.size(offset));
@@ -184,6 +187,31 @@ final class Zeroer {
             }
         }
         return true;
+    }
+
+    /**
+     * Gives a dirty block other pages: a former holder can read and write those that it has.
+     *
+     * @return false when the kernel did not take them: the block stays dirty, and it is tried again later
+     */
+    private boolean replaceNext(long offset) {
+        long size = blocks.size(offset);
+        boolean empty = false;
+        try {
+            if (memory.hollow(offset, size)) {
+                hollow.add(offset, size);
+                empty = true;
+            }
+        } finally {
+            if (!empty) {
+                blocks.discard(offset);
+            }
+        }
+        if (empty) {
+            region.unlend(offset);
+            fillNext(0);
+        }
+        return empty;
     }
 
     /** {@return whether there was one of that age, filled or not} */
@@ -208,9 +236,8 @@ final class Zeroer {
             told = true;
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an"
-                            + " exported buffer had other memory; tried again each second, and when an allocation"
-                            + " needs them",
+                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, which an exported"
+                            + " buffer left empty; tried again each second, and when an allocation needs them",
                     heap,
                     Bytes.text(block.size()));
         }

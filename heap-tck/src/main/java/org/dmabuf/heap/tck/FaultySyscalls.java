@@ -172,6 +172,16 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
+    public int mlock(long address, long length) {
+        return (int) call("mlock", () -> kernel.mlock(address, length));
+    }
+
+    @Override
+    public int canSplice(long address) {
+        return (int) call("canSplice", () -> kernel.canSplice(address));
+    }
+
+    @Override
     public long inode(int fd) {
         return call("inode", () -> kernel.inode(fd));
     }

@@ -48,6 +48,8 @@ final class FaultyMachine {
             entry("fallocate", List.of(EINTR, ENOSPC, ENOMEM)),
             entry("mmap", List.of(ENOMEM, EAGAIN)),
             entry("madvise", List.of(EINTR, EAGAIN, ENOMEM, EFAULT, EINVAL)),
+            entry("mlock", List.of(ENOMEM, EAGAIN, EPERM)),
+            entry("canSplice", List.of(EMFILE, ENFILE)),
             entry("inode", List.of(ENOMEM)),
             entry("mode", List.of(ENOMEM)),
             entry("links", List.of(ENOMEM)),
