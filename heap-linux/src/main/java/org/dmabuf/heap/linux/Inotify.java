@@ -65,7 +65,16 @@ final class Inotify {
         if (number < 0) {
             throw Refusal.of(heap, size, "inotify_add_watch", number);
         }
-        return files.computeIfAbsent(number, FollowedFile.Memfd::new);
+        boolean followed = false;
+        try {
+            FollowedFile.Memfd file = files.computeIfAbsent(number, FollowedFile.Memfd::new);
+            followed = true;
+            return file;
+        } finally {
+            if (!followed) {
+                calls.removeWatch(fd, number);
+            }
+        }
     }
 
     void remove(FollowedFile.Memfd file) {

@@ -116,17 +116,17 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
             region.udmabuf().requireWithinLimit(size);
         }
         long offset = region.take(size, request.alignment());
-        boolean filled = false;
+        HeapBuffer made = null;
         try {
             region.fill(offset, size);
-            filled = true;
+            String name = request.name().isEmpty() ? region.heap : request.name();
+            made = new LazySlice(region, offset, size, request.exportable(), name);
+            return made;
         } finally {
-            if (!filled) {
+            if (made == null) {
                 region.giveBack(offset);
             }
         }
-        return new LazySlice(
-                region, offset, size, request.exportable(), request.name().isEmpty() ? region.heap : request.name());
     }
 
     private HeapBuffer placed(HeapRequest request, long size) {

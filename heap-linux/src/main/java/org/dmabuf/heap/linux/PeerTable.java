@@ -133,10 +133,19 @@ final class PeerTable {
                     "heap '" + heap + "': a buffer of " + Bytes.text(size) + " is neither memfd nor dma-buf: nothing"
                             + " would tell when those who got its descriptor have let go of it");
         }
-        PeerWatch watch = new PeerWatch(this, owner, file);
-        file.watches.add(watch);
-        watches.add(watch);
-        return watch;
+        boolean added = false;
+        try {
+            PeerWatch watch = new PeerWatch(this, owner, file);
+            watches.add(watch);
+            file.watches.add(watch);
+            added = true;
+            return watch;
+        } finally {
+            if (!added) {
+                watches.removeIf(watch -> !watch.file.watches.contains(watch));
+                unfollowUnwatched(file);
+            }
+        }
     }
 
     /**
@@ -241,24 +250,18 @@ final class PeerTable {
         members.get(watch.owner).remove(watch);
         FollowedFile file = watch.file;
         file.watches.remove(watch);
-        switch (file) {
-            case FollowedFile.Memfd memfd -> {
-                if (watch.callback != null) {
-                    awaitedMemfds--;
-                }
-                if (file.watches.isEmpty()) {
-                    inotify.remove(memfd);
-                }
-            }
-            case FollowedFile.DmaBuf dmaBuf -> {
-                if (file.watches.isEmpty()) {
-                    forget(dmaBuf);
-                }
-            }
-            case FollowedFile.Secret secret -> {
-                if (file.watches.isEmpty()) {
-                    secrets.remove(secret);
-                }
+        if (file instanceof FollowedFile.Memfd && watch.callback != null) {
+            awaitedMemfds--;
+        }
+        unfollowUnwatched(file);
+    }
+
+    private void unfollowUnwatched(FollowedFile followed) {
+        if (followed.watches.isEmpty()) {
+            switch (followed) {
+                case FollowedFile.Memfd file -> inotify.remove(file);
+                case FollowedFile.DmaBuf file -> forget(file);
+                case FollowedFile.Secret file -> secrets.remove(file);
             }
         }
     }

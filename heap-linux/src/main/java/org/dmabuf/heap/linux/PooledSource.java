@@ -146,19 +146,24 @@ public final class PooledSource implements MemorySource {
             PlainRequest wanted = new PlainRequest(size, false);
             memory = retrying(size, () -> PooledMemory.make(source, heap, wanted));
         }
-        return PooledBuffer.recycled(memory, recycled);
+        try {
+            return PooledBuffer.recycled(memory, recycled);
+        } catch (OutOfMemoryError e) {
+            memory.release();
+            throw e;
+        }
     }
 
     private HeapBuffer named(PooledMemory memory, String name) {
-        if (named && !name.isEmpty()) {
-            try {
+        try {
+            if (named && !name.isEmpty()) {
                 DmaBufName.set(syscalls, heap, memory.buffer.descriptor(), memory.bytes, name);
-            } catch (RuntimeException | Error e) {
-                memory.release();
-                throw e;
             }
+            return PooledBuffer.once(memory);
+        } catch (RuntimeException | Error e) {
+            memory.release();
+            throw e;
         }
-        return PooledBuffer.once(memory);
     }
 
     private HeapBuffer fresh(HeapRequest request) {

@@ -199,12 +199,15 @@ final class Region {
     /** Ends a tenancy that had memory of its own: the range is as it was. */
     void leaveEmpty(long offset) {
         blocks.retire(offset);
-        if (memory.canBeHollow()) {
-            zeroer.fillLater(offset);
-        } else {
-            blocks.free(offset);
+        try {
+            if (memory.canBeHollow()) {
+                zeroer.fillLater(offset);
+            } else {
+                blocks.free(offset);
+            }
+        } finally {
+            leave();
         }
-        leave();
     }
 
     /** Begins to follow a descriptor that is about to leave. */

@@ -23,6 +23,10 @@ import org.dmabuf.heap.spi.HeapRequest;
  * memory is given back to the machine meanwhile, and can be lost to others; on huge pages it is held twice. Such
  * buffers are on ordinary pages wherever the region is, so it is then announced as no better.
  *
+ * <p>On pages of 4 KiB the region is locked in memory where the process may lock as much; see {@link #swappable}. On a
+ * kernel whose holders can keep pages of a dma-buf unseen, before 6.11, an exported range gets other pages before it is
+ * handed out again, and no dma-buf is made of huge pages.
+ *
  * <p>The region lives until it was closed and the last buffer was released, its last peer gone.
  */
 public final class RegionSource implements MemorySource, RegionMap {

@@ -44,6 +44,9 @@ final class Zeroer {
     /** Whether it was told that the machine has no memory, since all had. Guarded by the lock. */
     private boolean told;
 
+    /** Whether there was no room in the list of hollow blocks for one, so that a dirty one can be hollow. */
+    private volatile boolean dirtyMayBeHollow;
+
     private volatile Rest rest = Rest.NONE;
     private volatile boolean ended;
 
@@ -69,9 +72,22 @@ final class Zeroer {
 
     /** Takes over a block that is nobody's and has no pages, to fill it later. */
     void fillLater(long offset) {
-        hollow.add(offset, blocks.size(offset));
+        addHollow(offset, blocks.size(offset));
         if (rest == Rest.UNTIMED) { // and not for each, when it comes to look by itself
             LockSupport.unpark(thread);
+        }
+    }
+
+    private void addHollow(long offset, long size) {
+        boolean added = false;
+        try {
+            hollow.add(offset, size);
+            added = true;
+        } finally {
+            if (!added) { // no memory of Java's for the entry
+                dirtyMayBeHollow = true;
+                blocks.discard(offset);
+            }
         }
     }
 
@@ -177,8 +193,11 @@ final class Zeroer {
         }
         boolean zero = false;
         try {
-            memory.clear(offset, blocks.size(offset));
-            zero = true;
+            long size = blocks.size(offset);
+            if (!dirtyMayBeHollow || memory.fill(offset, size)) {
+                memory.clear(offset, size);
+                zero = true;
+            }
         } finally {
             if (zero) {
                 blocks.free(offset);
@@ -186,7 +205,7 @@ final class Zeroer {
                 blocks.discard(offset);
             }
         }
-        return true;
+        return zero;
     }
 
     /**
@@ -196,22 +215,14 @@ final class Zeroer {
      */
     private boolean replaceNext(long offset) {
         long size = blocks.size(offset);
-        boolean empty = false;
-        try {
-            if (memory.hollow(offset, size)) {
-                hollow.add(offset, size);
-                empty = true;
-            }
-        } finally {
-            if (!empty) {
-                blocks.discard(offset);
-            }
+        if (!memory.hollow(offset, size)) {
+            blocks.discard(offset);
+            return false;
         }
-        if (empty) {
-            region.unlend(offset);
-            fillNext(0);
-        }
-        return empty;
+        region.unlend(offset);
+        addHollow(offset, size);
+        fillNext(0);
+        return true;
     }
 
     /** {@return whether there was one of that age, filled or not} */
@@ -227,7 +238,7 @@ final class Zeroer {
             if (filled) {
                 blocks.free(block.offset());
             } else {
-                hollow.add(block.offset(), block.size());
+                addHollow(block.offset(), block.size());
             }
         }
         if (filled) {
