@@ -10,7 +10,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -54,7 +53,7 @@ final class PressureStall implements PressureWatch {
 
     /** {@return a watch of this process's cgroup or machine} */
     static PressureStall open(String heap, Syscalls syscalls) {
-        return open(heap, syscalls, files(Path.of("/proc/self/cgroup")));
+        return open(heap, syscalls, files());
     }
 
     /**
@@ -76,15 +75,12 @@ final class PressureStall implements PressureWatch {
         return new PressureStall(syscalls, wake, NONE);
     }
 
-    /** {@return where a trigger can be set: the file of the process's cgroup first} */
-    static List<String> files(Path cgroup) {
+    private static List<String> files() {
         List<String> files = new ArrayList<>();
         try {
-            // The names of cgroups need not be UTF-8: what is not is replaced, and only that file is not found.
-            String cgroups = new String(Files.readAllBytes(cgroup), StandardCharsets.UTF_8);
-            for (String line : (Iterable<String>) cgroups.lines()::iterator) {
-                if (line.startsWith("0::/")) { // version 2; version 1 has no such file
-                    files.add("/sys/fs/cgroup" + line.substring(3) + "/memory.pressure");
+            for (String line : Files.readAllLines(Path.of("/proc/self/cgroup"))) {
+                if (line.startsWith("0::")) { // version 2; version 1 has no such file
+                    files.add(Path.of("/sys/fs/cgroup", line.substring(3), "memory.pressure").toString());
                 }
             }
         } catch (IOException e) {

@@ -6,14 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class PressureStallTest {
     private static final String MACHINE = "/proc/pressure/memory";
@@ -50,13 +47,6 @@ class PressureStallTest {
         stall.close();
         stall.close();
         stall.wake();
-    }
-
-    @Test
-    void the_cgroups_file_is_found_beside_a_cgroup_whose_name_is_no_text(@TempDir Path folder) throws IOException {
-        Path cgroup = folder.resolve("cgroup");
-        Files.writeString(cgroup, "4:devices:/caf\u00e9\n0::/gateway\n", StandardCharsets.ISO_8859_1);
-        assertEquals(List.of("/sys/fs/cgroup/gateway/memory.pressure", MACHINE), PressureStall.files(cgroup));
     }
 
     @Test
