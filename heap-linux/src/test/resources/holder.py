@@ -5,6 +5,10 @@ holder.py SOCKET descriptor   keeps the descriptor
 holder.py SOCKET mapping      maps the memory and closes the descriptor
 holder.py SOCKET message      sends the descriptor to itself, closes it, and does not receive it
 holder.py SOCKET import       imports the dma-buf into the device of vgem and closes the descriptor
+holder.py SOCKET fence        as import, and the device reads it, for 10 s or until a line comes: then it says whether
+                              that was "reading" until now or is "done"
+holder.py SOCKET name         gives the dma-buf a name that is no text and forges lines of fdinfo
+holder.py SOCKET many         has 10 000 descriptors of it
 
 The text that comes with the descriptor is the memory's size. Says "held" when it holds it.
 """
@@ -13,6 +17,7 @@ import ctypes
 import fcntl
 import glob
 import os
+import resource
 import socket
 import struct
 import sys
@@ -33,12 +38,27 @@ elif how == "message":
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
     ends[0].sendmsg([b"x"], [rights])
-elif how == "import":
+elif how == "name":
+    fcntl.ioctl(fd, 0x40086201, b"\xe9\ncount:\t1\nexp_name:\tx\n\0")  # DMA_BUF_SET_NAME
+elif how == "many":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20_000, 20_000))
+    descriptors = [os.dup(fd) for _ in range(10_000)]
+elif how in ("import", "fence"):
     cards = glob.glob("/sys/class/drm/card*")
     card = next(card for card in cards if os.path.basename(os.path.realpath(card + "/device")) == "vgem")
     device = os.open("/dev/dri/" + os.path.basename(card), os.O_RDWR)
-    fcntl.ioctl(device, 0xC00C642E, struct.pack("=IIi", 0, 0, fd))  # DRM_IOCTL_PRIME_FD_TO_HANDLE
-if how != "descriptor":
+    prime = fcntl.ioctl(device, 0xC00C642E, struct.pack("=IIi", 0, 0, fd))  # DRM_IOCTL_PRIME_FD_TO_HANDLE
+if how == "fence":
+    handle = struct.unpack("=IIi", prime)[0]
+    fence = fcntl.ioctl(device, 0xC0106441, struct.pack("=IIII", handle, 0, 0, 0))  # VGEM_FENCE_ATTACH
+if how not in ("descriptor", "name"):
     os.close(fd)
 print("held", flush=True)
 sys.stdin.readline()
+if how == "fence":
+    try:
+        fcntl.ioctl(device, 0x40086442, struct.pack("=II", struct.unpack("=IIII", fence)[2], 0))  # VGEM_FENCE_SIGNAL
+        print("reading", flush=True)
+    except TimeoutError:
+        print("done", flush=True)
+    sys.stdin.readline()

@@ -53,7 +53,7 @@ public interface DmaBuf extends AutoCloseable {
     /**
      * Opens a bracket around CPU access: waits for the devices that write (or, for a write, use) the buffer, and makes
      * memory and caches agree. It is cache coherency and waiting, not mutual exclusion, and needs no mapping. May wait
-     * without limit for a device that hangs.
+     * without limit for a device that hangs; an interrupt of the thread does not end the wait.
      *
      * <pre>{@code
      * try (CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {

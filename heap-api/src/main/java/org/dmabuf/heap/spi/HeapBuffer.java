@@ -45,7 +45,8 @@ public interface HeapBuffer {
 
     /**
      * Makes memory and caches agree before the CPU's access. Brackets may nest and overlap: each one must reach the
-     * device. May wait for fences without limit. Nothing to do for coherent memory.
+     * device. May wait for fences without limit; an interrupt of the thread need not end the wait. Nothing to do for
+     * coherent memory.
      *
      * @param access direction
      */

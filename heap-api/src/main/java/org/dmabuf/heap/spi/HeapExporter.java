@@ -25,9 +25,9 @@ public interface HeapExporter {
      * Makes one buffer, zeroed. May block.
      *
      * @param request from the broker it comes checked: size at least 1 and without overflow when rounded to pages,
-     *     alignment a power of two within {@code heap.alignment}, exports as the heap announced. A heap still refuses
-     *     what is wrong with {@link org.dmabuf.heap.Errno#EINVAL} before any system call, since the broker is not the
-     *     only one who can call the service; the sources of heap-linux do
+     *     alignment a power of two within {@code heap.alignment}, exports as the heap announced, a name that can be
+     *     one. A heap still refuses what is wrong with {@link org.dmabuf.heap.Errno#EINVAL} before any system call,
+     *     since the broker is not the only caller of the service; the sources of heap-linux do
      * @return a new buffer, which the broker releases
      * @throws HeapException with nothing held: {@link org.dmabuf.heap.Errno#ENOMEM} when there is not enough memory and
      *     another heap may be asked, {@link org.dmabuf.heap.Errno#EINVAL} for flags that the heap does not know

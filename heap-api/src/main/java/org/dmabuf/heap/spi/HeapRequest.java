@@ -22,6 +22,6 @@ public interface HeapRequest {
     /** {@return what the receiver of a descriptor may do: READ or READ_WRITE} */
     Access exports();
 
-    /** {@return a name for people, at most 31 bytes of UTF-8, empty for none} */
+    /** {@return a name for people, at most 31 bytes of UTF-8 without control characters, empty for none} */
     String name();
 }

@@ -167,6 +167,9 @@ public final class CarveoutHeap {
             if (!source.passedOver().isEmpty()) {
                 log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
             }
+            if (!source.swappable().isEmpty()) {
+                log.info("heap '{}' has memory that can be swapped out, since {}", name, source.swappable());
+            }
             Map<String, Object> properties = new HashMap<>(announced);
             properties.putAll(source.properties());
             ServiceRegistration<?> registration = context.registerService(

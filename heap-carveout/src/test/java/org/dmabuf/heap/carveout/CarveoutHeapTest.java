@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +25,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.slf4j.Logger;
 import org.slf4j.helpers.NOPLogger;
 
 class CarveoutHeapTest {
@@ -151,6 +154,29 @@ class CarveoutHeapTest {
         assertEquals(0, fresh.map(Access.READ).get(ValueLayout.JAVA_BYTE, 0));
         old.release();
         fresh.release();
+    }
+
+    @Test
+    void memory_that_can_be_swapped_out_is_told_in_one_line_with_the_remedy() {
+        kernel.fail("mlock", Errno.ENOMEM);
+        List<String> lines = new ArrayList<>();
+        Logger log = (Logger) Proxy.newProxyInstance(
+                Logger.class.getClassLoader(), new Class<?>[] {Logger.class}, (proxy, method, arguments) -> {
+                    lines.add(arguments[0].toString()
+                            + Arrays.toString(Arrays.copyOfRange(arguments, 1, arguments.length)));
+                    return null;
+                });
+        heaps.add(new CarveoutHeap(
+                announced.context(),
+                Announced.config(Map.of("size", "1M", "exports", "memfd")),
+                Map.of("service.pid", PID),
+                kernel,
+                log));
+        assertEquals(
+                List.of("heap '{}' has memory that can be swapped out, since {}[camera, mlock of 1 MiB failed: "
+                        + Errno.ENOMEM.meaning() + "; raise what this process may lock by as much (LimitMEMLOCK= in a"
+                        + " unit, ulimit -l), or grant CAP_IPC_LOCK]"),
+                lines.stream().filter(line -> line.contains("swapped")).toList());
     }
 
     @Test

@@ -5,10 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,6 +42,7 @@ import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -179,6 +183,142 @@ class RegionTest {
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
         all.release();
+    }
+
+    /**
+     * What the kernel counts as gone can be in a pipe, with a udmabuf of a kernel before 6.11. The second kernel counts
+     * what is in a pipe; that it would be seen otherwise shows that this test can fail.
+     */
+    @ParameterizedTest
+    @CsvSource({"true, 1", "false, 2"})
+    void a_former_holder_that_kept_a_page_never_sees_the_next_tenant(boolean old, String seen, @TempDir Path folder)
+            throws IOException {
+        device.lendsPages = old;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        fill(buffer, 1);
+        assertTrue(buffer.descriptor() >= 0);
+        String region = "/proc/" + ProcessHandle.current().pid() + "/fd/" + device.region;
+        Process keeper = keeper(folder, region, device.offset);
+        try {
+            assertEquals("kept", keeper.inputReader().readLine());
+            buffer.release();
+            HeapBuffer all = source.allocate(slice(SIZE));
+            assertFilled(0, all);
+            assertEquals(SIZE, memoryBehind("camera"));
+            fill(all, 2);
+            keeper.getOutputStream().close();
+            assertEquals(seen, keeper.inputReader().readLine());
+            all.release();
+        } finally {
+            keeper.destroyForcibly();
+        }
+    }
+
+    private static Process keeper(Path folder, String file, long offset) throws IOException {
+        Path script = folder.resolve("keeper.py");
+        try (InputStream text = RegionTest.class.getResourceAsStream("/keeper.py")) {
+            Files.write(script, text.readAllBytes());
+        }
+        return new ProcessBuilder("python3", "-S", script.toString(), file, Long.toString(offset))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    @Test
+    void what_was_never_exported_keeps_its_pages_on_a_kernel_that_lends_them() {
+        device.lendsPages = true;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        fill(buffer, 1);
+        buffer.release();
+        await("all is zeroed", () -> free(source) == SIZE);
+        assertEquals(0, device.punches.get());
+    }
+
+    @Test
+    void a_range_whose_pages_may_be_kept_waits_until_the_machine_has_others() {
+        device.lendsPages = true;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        assertTrue(buffer.descriptor() >= 0);
+        kernel.fail("madvise", Errno.ENOMEM);
+        buffer.release();
+        await("the pages are given back", () -> device.punches.get() == 1);
+        assertEquals(Errno.ENOMEM, refusal(source));
+        kernel.heal();
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    @Test
+    void a_range_whose_pages_the_kernel_does_not_take_back_is_not_handed_out() {
+        device.lendsPages = true;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        assertTrue(buffer.descriptor() >= 0);
+        kernel.fail("fallocate", Errno.EIO);
+        buffer.release();
+        assertEquals(Errno.ENOMEM, refusal(source));
+        assertEquals(SIZE - MIB, free(source));
+        kernel.heal();
+        source.allocate(slice(SIZE)).release();
+    }
+
+    private static Errno refusal(RegionSource source) {
+        return assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)))
+                .errno();
+    }
+
+    @Test
+    void where_it_cannot_be_tried_whether_pages_can_be_kept_they_are_replaced() {
+        kernel.answer("canSplice", -Errno.ENOSYS.number());
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        assertTrue(buffer.descriptor() >= 0);
+        buffer.release();
+        await("all is replaced", () -> free(source) == SIZE);
+        assertEquals(1, device.punches.get());
+        kernel.answer("canSplice", -Errno.EMFILE.number());
+        assertEquals(
+                Errno.EMFILE, assertThrows(HeapException.class, this::udmabufs).errno());
+    }
+
+    @Test
+    void the_memory_of_a_region_is_locked_and_so_are_pages_that_it_got_back() throws IOException {
+        RegionSource source = open(RegionLayout.of(32 << 10, "size").withExports(RegionLayout.Exports.MEMFD));
+        assumeTrue(source.swappable().isEmpty(), () -> "skipped: this process may not lock 32 KiB");
+        assertEquals(32, lockedKiB("camera"));
+        source.allocate(ContractRequest.of(16 << 10)).release();
+        await("the memory is back", () -> free(source) == 32 << 10);
+        assertEquals(32, lockedKiB("camera"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ENOMEM", "EPERM", "EAGAIN"})
+    void a_region_that_may_not_be_locked_says_what_to_do_and_serves(Errno errno) {
+        kernel.fail("mlock", errno);
+        RegionSource source = udmabufs();
+        assertEquals(
+                "mlock of 16 MiB failed: " + errno.meaning() + "; raise what this process may lock by as much"
+                        + " (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK",
+                source.swappable());
+        source.allocate(slice(SIZE)).release();
+    }
+
+    /** By what the kernel shows of the mapping of a memfd. */
+    private static long lockedKiB(String memfd) throws IOException {
+        long locked = 0;
+        boolean inside = false;
+        for (String line : Files.readAllLines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)) {
+            if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                inside = line.contains("/memfd:" + memfd);
+            } else if (inside && line.startsWith("Locked:")) {
+                locked += Long.parseLong(line.replaceAll("[^0-9]", ""));
+            }
+        }
+        return locked;
     }
 
     @Test

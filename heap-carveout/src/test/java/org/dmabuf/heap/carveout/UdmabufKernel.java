@@ -18,6 +18,14 @@ final class UdmabufKernel {
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
     private static final int MFD_CLOEXEC_ALLOW_SEALING = 0x3;
 
+    /** Whether it is a kernel before 6.11, of which holders can keep the pages of a dma-buf in a pipe. */
+    volatile boolean lendsPages;
+
+    /** What the last dma-buf was made of: a memfd, and where in it the range begins. */
+    volatile int region;
+
+    volatile long offset;
+
     /** All calls of any kind. */
     final AtomicLong calls = new AtomicLong();
 
@@ -41,7 +49,12 @@ final class UdmabufKernel {
                 return switch (method.getName()) {
                     case "open" ->
                         linux.open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
-                    case "udmabufCreate" -> create((long) a[4]);
+                    case "udmabufCreate" -> {
+                        region = (int) a[1];
+                        offset = (long) a[3];
+                        yield create((long) a[4]);
+                    }
+                    case "canSplice" -> lendsPages ? linux.canSplice((long) a[0]) : 0;
                     case "dmaBufSync", "dmaBufSetName" -> 0;
                     default -> {
                         try {

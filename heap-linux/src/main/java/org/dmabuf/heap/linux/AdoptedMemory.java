@@ -115,7 +115,7 @@ public final class AdoptedMemory implements HeapBuffer {
                     offer,
                     size,
                     held,
-                    new Brackets(syscalls, "", size, false), // it may be udmabuf's
+                    Brackets.ofAdopted(syscalls, size, descriptor.fd()),
                     new Fd(syscalls, descriptor.detach()));
             adopted = true;
             return memory;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.io.IOException;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -15,11 +16,15 @@ final class Brackets {
     static final long DMA_BUF_SYNC_START = 0x0;
     static final long DMA_BUF_SYNC_END = 0x4;
 
+    private static final String EXPORTER = "exp_name:";
     private static final String SYNC = "ioctl(DMA_BUF_IOCTL_SYNC)";
 
     private final Syscalls syscalls;
     private final String heap;
     private final long size;
+    /** Whether another process had it before, whose devices may be at work on it. */
+    private final boolean adopted;
+
     private volatile boolean ready;
 
     /**
@@ -31,16 +36,47 @@ final class Brackets {
      * @param ready whether the dma-buf's first bracket is like any other; it is not with udmabuf
      */
     Brackets(Syscalls syscalls, String heap, long size, boolean ready) {
+        this(syscalls, heap, size, ready, false);
+    }
+
+    private Brackets(Syscalls syscalls, String heap, long size, boolean ready, boolean adopted) {
         this.syscalls = syscalls;
         this.heap = heap;
         this.size = size;
         this.ready = ready;
+        this.adopted = adopted;
+    }
+
+    /**
+     * Brackets of a dma-buf that came from another process.
+     *
+     * @param syscalls the kernel
+     * @param size bytes of the buffer, for a refusal
+     * @param fd the dma-buf
+     */
+    static Brackets ofAdopted(Syscalls syscalls, long size, int fd) {
+        return new Brackets(syscalls, "", size, !canBeUdmabuf(fd), true);
+    }
+
+    /** The first {@code exp_name:} is the kernel's. The name comes after it, and a holder can forge more lines there. */
+    private static boolean canBeUdmabuf(int fd) {
+        try {
+            return PeerCalls.linux()
+                    .fdinfo(fd)
+                    .lines()
+                    .filter(line -> line.startsWith(EXPORTER))
+                    .findFirst()
+                    .map(line -> line.substring(EXPORTER.length()).strip().equals("udmabuf"))
+                    .orElse(true);
+        } catch (IOException | RuntimeException e) {
+            return true;
+        }
     }
 
     /**
      * Makes the first bracket, unless it was made. On the first START of all, udmabuf builds the table by which it
-     * syncs, for that START's direction and without a lock: so it is one for both directions, while no other is under
-     * way.
+     * syncs, for that START's direction and without a lock. So the first bracket is made before the descriptor leaves,
+     * for both directions, while no other is under way.
      *
      * @param fd the dma-buf
      */
@@ -56,8 +92,33 @@ final class Brackets {
         }
     }
 
+    /**
+     * Begins an access. Waits for fences without limit, and cannot be interrupted.
+     *
+     * @param fd the dma-buf
+     * @param access READ waits for devices that write, the others for all
+     */
     void begin(int fd, Access access) {
-        prepare(fd);
+        if (adopted && !ready) {
+            beginFirst(fd, access);
+        } else {
+            prepare(fd);
+            sync(fd, DMA_BUF_SYNC_START | direction(access));
+        }
+    }
+
+    /**
+     * The first access to adopted memory must not wait for more than its own direction: a device may be at work. The
+     * kernel syncs in the direction of each access, whichever the table was built for.
+     */
+    private void beginFirst(int fd, Access access) {
+        synchronized (this) {
+            if (!ready) {
+                sync(fd, DMA_BUF_SYNC_START | direction(access));
+                ready = true;
+                return;
+            }
+        }
         sync(fd, DMA_BUF_SYNC_START | direction(access));
     }
 

@@ -11,6 +11,12 @@ import org.dmabuf.heap.HeapException;
  * is given back when the last of them has returned, else a call could be made on whatever file got the number next.
  */
 final class Device implements AutoCloseable {
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFCHR = 0x2000;
+
+    /** The open of a FIFO waits for a writer without O_NONBLOCK, and a terminal could become the process's own. */
+    private static final int O_NONBLOCK_NOCTTY = 0x800 | 0x100;
+
     private final Syscalls syscalls;
     private final String heap;
     private final String path;
@@ -35,14 +41,38 @@ final class Device implements AutoCloseable {
      * @param heap named in refusals
      * @param path of the node
      * @return the device
-     * @throws HeapException the kernel's refusal, with the remedy
+     * @throws HeapException the kernel's refusal, with the remedy; {@link Errno#ENOTTY} for what is no character device
      */
     static Device open(Syscalls syscalls, String heap, String path) {
-        int fd = syscalls.open(path, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+        int fd = syscalls.open(path, Memfd.O_RDONLY | Memfd.O_CLOEXEC | O_NONBLOCK_NOCTTY);
         if (fd < 0) {
             throw Refusal.of(heap, "open(" + path + ")", fd);
         }
-        return new Device(syscalls, heap, path, fd);
+        boolean opened = false;
+        try {
+            requireCharacterDevice(syscalls, heap, path, fd);
+            Device device = new Device(syscalls, heap, path, fd);
+            opened = true;
+            return device;
+        } finally {
+            if (!opened) {
+                syscalls.close(fd);
+            }
+        }
+    }
+
+    private static void requireCharacterDevice(Syscalls syscalls, String heap, String path, int fd) {
+        int mode = syscalls.mode(fd);
+        if (mode < 0) {
+            throw Refusal.of(heap, "statx(" + path + ")", mode);
+        }
+        if ((mode & S_IFMT) != S_IFCHR) {
+            throw new HeapException(
+                    Errno.ENOTTY,
+                    heap,
+                    "heap '" + heap + "': open(" + path + ") failed: the file is no character device; remove it, and"
+                            + " give a container the node of the host");
+        }
     }
 
     /**

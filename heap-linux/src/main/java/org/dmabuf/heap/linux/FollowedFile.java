@@ -78,7 +78,11 @@ abstract sealed class FollowedFile {
             this.ours = ours;
         }
 
-        /** {@return how many descriptors, mappings, messages and importers hold it, ours among them; -1 for unknown} */
+        /**
+         * {@return how many descriptors, mappings, messages and importers hold it, ours among them; -1 for unknown}
+         *
+         * <p>The first {@code count:} is the kernel's. The name comes after it, and a holder can forge more lines there.
+         */
         long holders() {
             try {
                 return count();

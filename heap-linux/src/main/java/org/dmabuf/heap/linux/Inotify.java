@@ -6,12 +6,12 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.List;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.dmabuf.heap.Errno;
 
 /**
@@ -65,7 +65,16 @@ final class Inotify {
         if (number < 0) {
             throw Refusal.of(heap, size, "inotify_add_watch", number);
         }
-        return files.computeIfAbsent(number, FollowedFile.Memfd::new);
+        boolean followed = false;
+        try {
+            FollowedFile.Memfd file = files.computeIfAbsent(number, FollowedFile.Memfd::new);
+            followed = true;
+            return file;
+        } finally {
+            if (!followed) {
+                calls.removeWatch(fd, number);
+            }
+        }
     }
 
     void remove(FollowedFile.Memfd file) {
@@ -74,12 +83,28 @@ final class Inotify {
         }
     }
 
-    /** {@return the files that are gone since the last call; does not wait} */
-    List<FollowedFile.Memfd> gone() {
+    /**
+     * Passes on each file that has gone since the last call. Does not wait.
+     *
+     * @param gone is called once for each file, which is forgotten here before
+     */
+    void forEachGone(Consumer<FollowedFile.Memfd> gone) {
         if (files.isEmpty()) {
-            return List.of();
+            return;
         }
-        List<FollowedFile.Memfd> gone = new ArrayList<>();
+        boolean whole = false;
+        try {
+            whole = readAll(gone);
+        } finally {
+            doubtful |= !whole; // events that were read and not taken are lost
+        }
+        if (doubtful) {
+            reconcile(gone);
+        }
+    }
+
+    /** {@return whether the queue was read as far as it should be} */
+    private boolean readAll(Consumer<FollowedFile.Memfd> gone) {
         long read = 1;
         for (int reads = 0; reads < MOST_READS && (read > 0 || read == -Errno.EINTR.number()); reads++) {
             read = calls.read(fd, events);
@@ -87,16 +112,10 @@ final class Inotify {
                 take(read, gone);
             }
         }
-        if (read == 0 || read < 0 && read != -Errno.EAGAIN.number() && read != -Errno.EINTR.number()) {
-            doubtful = true;
-        }
-        if (doubtful) {
-            reconcile(gone);
-        }
-        return gone;
+        return read > 0 || read == -Errno.EAGAIN.number() || read == -Errno.EINTR.number();
     }
 
-    private void take(long bytes, List<FollowedFile.Memfd> gone) {
+    private void take(long bytes, Consumer<FollowedFile.Memfd> gone) {
         long at = 0;
         while (bytes - at >= EVENT) {
             int number = events.get(JAVA_INT, at);
@@ -106,7 +125,7 @@ final class Inotify {
             } else if ((mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
                 FollowedFile.Memfd file = files.remove(number);
                 if (file != null) { // else it was told by the event before, or removed
-                    gone.add(file);
+                    gone.accept(file);
                 }
             }
             at += EVENT + Integer.toUnsignedLong(events.get(JAVA_INT, at + 12));
@@ -120,7 +139,7 @@ final class Inotify {
      * Compares with the kernel's list of watches. One that ends after it was made leaves an event, or another word of
      * an overflow: the kernel always has room for that, and if it stands in the queue already it is still to be read.
      */
-    private void reconcile(List<FollowedFile.Memfd> gone) {
+    private void reconcile(Consumer<FollowedFile.Memfd> gone) {
         Set<Integer> listed = new HashSet<>();
         try {
             String list = calls.fdinfo(fd);
@@ -136,8 +155,14 @@ final class Inotify {
         } catch (IOException | RuntimeException e) {
             return; // in doubt all are held, and the list is asked for again
         }
+        for (Iterator<FollowedFile.Memfd> each = files.values().iterator(); each.hasNext(); ) {
+            FollowedFile.Memfd file = each.next();
+            if (!listed.contains(file.number)) {
+                each.remove();
+                gone.accept(file);
+            }
+        }
         doubtful = false;
-        files.values().removeIf(file -> !listed.contains(file.number) && gone.add(file));
     }
 
     void close() {

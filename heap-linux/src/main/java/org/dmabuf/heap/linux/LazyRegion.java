@@ -22,7 +22,7 @@ import org.dmabuf.heap.HeapException;
  * <p>Any thread may call any method.
  */
 final class LazyRegion {
-    private static final System.Logger LOG = System.getLogger(LazyRegion.class.getName());
+    private static final QuietLog LOG = new QuietLog(LazyRegion.class);
     private static final int MADV_NOHUGEPAGE = 15;
 
     final String heap;
@@ -240,7 +240,7 @@ final class LazyRegion {
             blocks.free(offset);
         } else {
             blocks.discard(offset);
-            LOG.log(
+            LOG.write(
                     Level.WARNING,
                     "heap ''{0}'': the kernel did not take back {1} of the region ({2}); tried again when an allocation"
                             + " needs them",

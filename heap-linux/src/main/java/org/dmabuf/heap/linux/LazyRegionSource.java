@@ -116,8 +116,16 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
             region.udmabuf().requireWithinLimit(size);
         }
         long offset = region.takeFilled(size, request.alignment());
-        return new LazySlice(
-                region, offset, size, request.exportable(), request.name().isEmpty() ? region.heap : request.name());
+        HeapBuffer made = null;
+        try {
+            String name = request.name().isEmpty() ? region.heap : request.name();
+            made = new LazySlice(region, offset, size, request.exportable(), name);
+            return made;
+        } finally {
+            if (made == null) {
+                region.giveBack(offset);
+            }
+        }
     }
 
     private HeapBuffer placed(HeapRequest request, long size) {

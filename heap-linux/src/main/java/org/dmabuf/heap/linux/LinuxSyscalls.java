@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -36,6 +37,11 @@ final class LinuxSyscalls implements Syscalls {
             Libc.link("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MADVISE =
             Libc.link("madvise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle MLOCK = Libc.link("mlock", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+
+    private static final MethodHandle PIPE2 = Libc.link("pipe2", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle VMSPLICE =
+            Libc.link("vmsplice", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle STATX =
             Libc.link("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
 
@@ -75,12 +81,21 @@ final class LinuxSyscalls implements Syscalls {
 
     /** More than what the kernel shows of a dma-buf. */
     private static final int FDINFO_BYTES = 4096;
+    private static final int O_CLOEXEC_NONBLOCK = 0x80000 | 0x800;
+    private static final int SPLICE_F_NONBLOCK = 0x2;
+    // offsets in struct iovec (16 bytes)
+    private static final long IOV_BASE = 0;
+    private static final long IOV_LENGTH = 8;
 
     private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int STATX_TYPE_MODE = 0x3;
+    private static final int STATX_NLINK = 0x4;
     private static final int STATX_INO = 0x100;
     private static final int STATX_SIZE = 0x200;
     private static final int STATX_BLOCKS = 0x400;
     // offsets in struct statx (256 bytes)
+    private static final long STX_NLINK = 0x10; // an int
+    private static final long STX_MODE = 0x1c; // a short
     private static final long STX_INO = 0x20;
     private static final long STX_SIZE = 0x28;
     private static final long STX_BLOCKS = 0x30;
@@ -185,29 +200,88 @@ final class LinuxSyscalls implements Syscalls {
     }
 
     @Override
+    public int mlock(long address, long length) {
+        MemorySegment block = Libc.block();
+        try {
+            return Libc.result(block, (int) MLOCK.invokeExact(block, address, length));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int canSplice(long address) {
+        MemorySegment block = Libc.block();
+        int piped;
+        try {
+            piped = Libc.result(
+                    block, (int) PIPE2.invokeExact(block, block.address() + Libc.STRUCT, O_CLOEXEC_NONBLOCK));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+        if (piped < 0) {
+            return piped;
+        }
+        int readEnd = block.get(JAVA_INT, Libc.STRUCT);
+        int writeEnd = block.get(JAVA_INT, Libc.STRUCT + 4);
+        try {
+            block.set(JAVA_LONG, Libc.STRUCT + IOV_BASE, address);
+            block.set(JAVA_LONG, Libc.STRUCT + IOV_LENGTH, 1);
+            long spliced = (long) VMSPLICE.invokeExact(
+                    block, writeEnd, block.address() + Libc.STRUCT, 1L, SPLICE_F_NONBLOCK);
+            int error = spliced == -1 ? Libc.errno(block) : 0;
+            return error == 0 ? 1 : error == Errno.EFAULT.number() ? 0 : -error;
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        } finally {
+            close(readEnd);
+            close(writeEnd);
+        }
+    }
+
+    @Override
     public long inode(int fd) {
-        return statx(fd, STATX_INO, STX_INO);
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_INO);
+        return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_INO);
     }
 
     @Override
     public long size(int fd) {
-        return statx(fd, STATX_SIZE, STX_SIZE);
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_SIZE);
+        return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_SIZE);
+    }
+
+    @Override
+    public int mode(int fd) {
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_TYPE_MODE);
+        return result < 0 ? result : Short.toUnsignedInt(block.get(JAVA_SHORT, Libc.STRUCT + STX_MODE));
+    }
+
+    @Override
+    public int links(int fd) {
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_NLINK);
+        return result < 0 ? result : block.get(JAVA_INT, Libc.STRUCT + STX_NLINK);
     }
 
     @Override
     public long allocated(int fd) {
-        long blocks = statx(fd, STATX_BLOCKS, STX_BLOCKS);
-        return blocks < 0 ? blocks : blocks * 512; // always in units of 512 bytes, whatever stx_blksize says
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, STATX_BLOCKS);
+        // always in units of 512 bytes, whatever stx_blksize says
+        return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_BLOCKS) * 512;
     }
 
-    private static long statx(int fd, int wanted, long field) {
-        MemorySegment block = Libc.block();
+    private static int statx(MemorySegment block, int fd, int wanted) {
         Libc.text(block, "");
         long base = block.address();
         try {
-            int result =
-                    (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT);
-            return result == 0 ? block.get(JAVA_LONG, Libc.STRUCT + field) : Libc.result(block, result);
+            return Libc.result(
+                    block,
+                    (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -47,7 +47,7 @@ interface PeerCalls {
     int await(int one, int other, int millis);
 
     /**
-     * {@return what {@code /proc/self/fdinfo} has on a descriptor}
+     * {@return what {@code /proc/self/fdinfo} has on a descriptor, one character a byte}
      *
      * @param fd an open descriptor
      * @throws IOException when it cannot be read
@@ -59,7 +59,7 @@ interface PeerCalls {
     int lock(int fd);
 
     /**
-     * {@return what {@code /proc/locks} has}
+     * {@return what {@code /proc/locks} has, one character a byte}
      *
      * @throws IOException when it cannot be read
      * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with

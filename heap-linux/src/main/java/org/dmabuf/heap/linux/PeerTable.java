@@ -4,7 +4,6 @@ package org.dmabuf.heap.linux;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
@@ -23,13 +22,13 @@ import org.dmabuf.heap.HeapException;
  * <p>System calls that do not wait are made under its lock; callbacks run outside of it.
  */
 final class PeerTable {
-    private static final System.Logger LOG = System.getLogger(PeerTable.class.getName());
+    private static final QuietLog LOG = new QuietLog(PeerTable.class);
 
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_GET_SEALS = 1034;
     private static final long SECRET_MAGIC = 0x5345434d;
     private static final int NONE = -1;
-    /** How often that is tried again which the system refused. */
+    /** Between two tries of what the system refused. */
     private static final int RETRY_MILLIS = 50;
     /** How long a close waits for a callback that runs. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
@@ -55,7 +54,14 @@ final class PeerTable {
     private Thread thread;
     private boolean closed;
     private long lookedAt = System.nanoTime() - LOOK_NANOS;
-    /** Who runs callbacks now. */
+    /**
+     * Watches whose memory has gone and whose callbacks have not begun, linked through {@link PeerWatch#nextDue}: no
+     * step that can fail stands between an end and its callback.
+     */
+    private PeerWatch firstDue;
+
+    private PeerWatch lastDue;
+    /** Threads that run callbacks now. */
     private int telling;
 
     /** How many callbacks have run. Written under the lock. */
@@ -118,7 +124,7 @@ final class PeerTable {
             file = dmaBuf(heap, size, fd);
         } else if (kind == SECRET_MAGIC) {
             file = secrets.add(heap, size, fd);
-        } else if (isMemfd(kind, fd)) {
+        } else if (isMemfd(heap, size, kind, fd)) {
             file = inotify.add(heap, size, fd);
         } else {
             throw new HeapException(
@@ -127,17 +133,30 @@ final class PeerTable {
                     "heap '" + heap + "': a buffer of " + Bytes.text(size) + " is neither memfd nor dma-buf: nothing"
                             + " would tell when those who got its descriptor have let go of it");
         }
-        PeerWatch watch = new PeerWatch(this, owner, file);
-        file.watches.add(watch);
-        watches.add(watch);
-        file.hold(fd);
-        return watch;
+        boolean added = false;
+        try {
+            PeerWatch watch = new PeerWatch(this, owner, file);
+            watches.add(watch);
+            file.hold(fd);
+            file.watches.add(watch);
+            added = true;
+            return watch;
+        } finally {
+            if (!added) {
+                watches.removeIf(watch -> !watch.file.watches.contains(watch));
+                unfollowUnwatched(file);
+            }
+        }
     }
 
-    /** A device's node is on a file system of the same kind, and is there for ever; but only memory has seals. */
-    private boolean isMemfd(long kind, int fd) {
+    /**
+     * A device's node is on a file system of the same kind, but only memory has seals. A file of that file system has a
+     * name, and the kernel reports its end when the name is removed and not when the last holder has gone.
+     */
+    private boolean isMemfd(String heap, long size, long kind, int fd) {
         return (kind == AdoptedMemory.TMPFS_MAGIC || kind == AdoptedMemory.HUGETLBFS_MAGIC)
-                && syscalls.fcntl(fd, F_GET_SEALS, 0) >= 0;
+                && syscalls.fcntl(fd, F_GET_SEALS, 0) >= 0
+                && require(heap, size, "statx", syscalls.links(fd)) == 0;
     }
 
     /** One descriptor for all who follow the same dma-buf, so that 1 holder is always us. */
@@ -180,36 +199,52 @@ final class PeerTable {
     }
 
     void whenGone(PeerWatch watch, Runnable callback) {
-        List<PeerWatch> ready = new ArrayList<>(1);
+        boolean mine;
         synchronized (this) {
             if (watch.callback != null) {
                 throw new IllegalStateException("the end of the owner's uses was told before");
             }
             watch.callback = callback;
-            if (watch.gone) {
-                ready.add(watch);
-            } else if (!watch.dropped) {
-                switch (watch.file) {
-                    case FollowedFile.Memfd _ -> {
-                        awaitedMemfds++;
-                        lookAtMemfds(ready);
-                    }
-                    case FollowedFile.DmaBuf file -> {
-                        file.pace.from(System.nanoTime());
-                        lookAt(file, ready);
-                    }
-                    case FollowedFile.Secret _ -> {
-                        secrets.pace.from(System.nanoTime());
-                        lookAtSecrets(ready);
-                    }
-                }
+            if (!watch.gone && !watch.dropped) {
+                begin(watch.file);
                 if (!watch.gone) {
                     wakeThread();
                 }
             }
+            mine = watch.gone && !watch.dropped;
+            watch.due = false; // this thread runs it, and no other
             telling++;
         }
-        run(ready);
+        try {
+            if (mine) {
+                run(watch);
+            }
+        } finally {
+            runDue();
+        }
+    }
+
+    /** Begins to wait for the end of a file, and looks whether it has come. From here on the wait goes on. */
+    private void begin(FollowedFile followed) {
+        if (followed instanceof FollowedFile.Memfd) {
+            awaitedMemfds++;
+        }
+        long now = System.nanoTime();
+        try {
+            switch (followed) {
+                case FollowedFile.Memfd _ -> lookAtMemfds();
+                case FollowedFile.DmaBuf file -> {
+                    file.pace.from(now);
+                    lookAt(file);
+                }
+                case FollowedFile.Secret _ -> {
+                    secrets.pace.from(now);
+                    lookAtSecrets();
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            LOG.failure(Level.ERROR, "asking after peers failed; the thread that waits for them asks again", e);
+        }
     }
 
     synchronized void drop(PeerWatch watch) {
@@ -223,52 +258,42 @@ final class PeerTable {
         members.get(watch.owner).remove(watch);
         FollowedFile file = watch.file;
         file.watches.remove(watch);
-        if (file.watches.isEmpty()) {
-            file.letGo();
+        if (file instanceof FollowedFile.Memfd && watch.callback != null) {
+            awaitedMemfds--;
         }
-        switch (file) {
-            case FollowedFile.Memfd memfd -> {
-                if (watch.callback != null) {
-                    awaitedMemfds--;
-                }
-                if (file.watches.isEmpty()) {
-                    inotify.remove(memfd);
-                }
-            }
-            case FollowedFile.DmaBuf dmaBuf -> {
-                if (file.watches.isEmpty()) {
-                    forget(dmaBuf);
-                }
-            }
-            case FollowedFile.Secret secret -> {
-                if (file.watches.isEmpty()) {
-                    secrets.remove(secret);
-                }
+        unfollowUnwatched(file);
+    }
+
+    private void unfollowUnwatched(FollowedFile followed) {
+        if (followed.watches.isEmpty()) {
+            followed.letGo();
+            switch (followed) {
+                case FollowedFile.Memfd file -> inotify.remove(file);
+                case FollowedFile.DmaBuf file -> forget(file);
+                case FollowedFile.Secret file -> secrets.remove(file);
             }
         }
     }
 
-    private void lookAtMemfds(List<PeerWatch> ready) {
-        for (FollowedFile.Memfd file : inotify.gone()) {
-            for (PeerWatch watch : file.watches) {
-                if (watch.callback != null) {
+    private void lookAtMemfds() {
+        inotify.forEachGone(file -> {
+            for (int i = 0; i < file.watches.size(); i++) {
+                if (file.watches.get(i).callback != null) {
                     awaitedMemfds--;
                 }
             }
-            tell(file, ready);
-        }
+            end(file);
+        });
     }
 
-    private void lookAtSecrets(List<PeerWatch> ready) {
-        for (FollowedFile.Secret file : secrets.gone()) {
-            tell(file, ready);
-        }
+    private void lookAtSecrets() {
+        secrets.forEachGone(this::end);
     }
 
-    private void lookAt(FollowedFile.DmaBuf file, List<PeerWatch> ready) {
+    private void lookAt(FollowedFile.DmaBuf file) {
         if (file.holders() == 1) {
             forget(file);
-            tell(file, ready);
+            end(file);
         }
     }
 
@@ -277,84 +302,103 @@ final class PeerTable {
         file.close();
     }
 
-    private void tell(FollowedFile file, List<PeerWatch> ready) {
-        for (PeerWatch watch : file.watches) {
+    /** Makes the callbacks due of all who wait for a file that has gone. Allocates nothing, and so does not fail. */
+    private void end(FollowedFile file) {
+        for (int i = 0; i < file.watches.size(); i++) {
+            PeerWatch watch = file.watches.get(i);
             watch.gone = true;
             members.get(watch.owner).remove(watch);
             if (watch.callback != null) {
-                ready.add(watch);
+                watch.due = true;
+                if (firstDue == null) {
+                    firstDue = watch;
+                } else {
+                    lastDue.nextDue = watch;
+                }
+                lastDue = watch;
             }
         }
         file.watches.clear();
         file.letGo();
     }
 
-    /** Runs callbacks, outside of the lock. The caller has counted itself among those who do. */
-    private void run(List<PeerWatch> ready) {
+    /** Runs callbacks that are due, outside of the lock. The caller has counted itself among the threads that do. */
+    private void runDue() {
         try {
-            ready.forEach(this::run);
+            for (PeerWatch watch = nextDue(); watch != null; watch = nextDue()) {
+                run(watch);
+            }
         } finally {
             synchronized (this) {
-                told += ready.size();
                 telling--;
                 notifyAll();
             }
         }
     }
 
-    private void run(PeerWatch watch) {
-        synchronized (this) {
-            if (watch.dropped) {
-                return;
+    private synchronized PeerWatch nextDue() {
+        while (firstDue != null) {
+            PeerWatch watch = firstDue;
+            firstDue = watch.nextDue;
+            watch.nextDue = null;
+            if (watch.due && !watch.dropped) {
+                watch.due = false;
+                return watch;
             }
         }
+        return null;
+    }
+
+    private void run(PeerWatch watch) {
         try {
             watch.callback.run();
-        } catch (Throwable e) { // whoever found out is not to blame, and others wait behind it
-            LOG.log(Level.ERROR, "what was to be done when the last peer has gone failed", e);
+        } catch (Throwable e) { // not this thread's fault, and other callbacks wait
+            LOG.failure(Level.ERROR, "what was to be done when the last peer has gone failed", e);
+        } finally {
+            synchronized (this) {
+                told++;
+            }
         }
     }
 
     private void wakeThread() {
         if (thread == null) {
-            // Inherits nothing: whoever waits first may do so on a vendor's class loader.
-            Thread made = Thread.ofPlatform()
-                    .name("dmaheap-peers")
-                    .daemon()
-                    .inheritInheritableThreadLocals(false)
-                    .unstarted(this::follow);
             try {
+                Thread made = DaemonLoop.thread(
+                        "dmaheap-peers",
+                        "waiting for peers failed",
+                        TimeUnit.MILLISECONDS.toNanos(RETRY_MILLIS),
+                        this::follow);
                 made.start();
-            } catch (OutOfMemoryError e) { // of threads; what waits goes on waiting
-                LOG.log(Level.ERROR, "no thread to wait for peers; tried again with the next buffer", e);
+                thread = made;
+            } catch (RuntimeException | Error e) { // of threads there are no more; what waits goes on waiting
+                LOG.failure(Level.ERROR, "no thread to wait for peers; tried again with the next buffer", e);
                 return;
             }
-            thread = made;
         }
         calls.signal(wake);
     }
 
-    private void follow() {
-        while (true) {
-            try {
-                if (!waitForNews()) {
-                    return;
-                }
-                List<PeerWatch> ready = new ArrayList<>();
-                synchronized (this) {
-                    if (closed) {
-                        return;
-                    }
-                    calls.read(wake, counter);
-                    lookAround(ready, false);
-                    telling++;
-                }
-                run(ready);
-            } catch (Throwable e) { // nobody else would wait
-                LOG.log(Level.ERROR, "waiting for peers failed; it goes on", e);
-                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(RETRY_MILLIS));
-            }
+    /** {@return whether there will be something to wait for again} */
+    private boolean follow() {
+        if (!waitForNews()) {
+            return false;
         }
+        synchronized (this) {
+            if (closed) {
+                return false;
+            }
+            telling++;
+        }
+        try {
+            synchronized (this) {
+                calls.read(wake, counter);
+                lookAround(false);
+            }
+        } finally {
+            runDue();
+        }
+        return true;
     }
 
     /** {@return false when there is nothing to wait for any more} */
@@ -367,8 +411,11 @@ final class PeerTable {
                 return false;
             }
             asked = wake;
+            if (firstDue != null) { // a thread that ran callbacks has failed
+                millis = 0;
+            }
             if (awaitedMemfds > 0 && inotify.doubtful()) {
-                millis = RETRY_MILLIS;
+                millis = sooner(millis, TimeUnit.MILLISECONDS.toNanos(RETRY_MILLIS));
             } else if (awaitedMemfds > 0) {
                 events = inotify.fd();
             }
@@ -400,16 +447,20 @@ final class PeerTable {
 
     /** {@return how many callbacks have run, after all that are due now} */
     long look() {
-        List<PeerWatch> ready = new ArrayList<>();
         synchronized (this) {
-            long now = System.nanoTime();
-            if (!closed && now - lookedAt >= LOOK_NANOS) {
-                lookedAt = now;
-                lookAround(ready, true);
-            }
             telling++;
         }
-        run(ready);
+        try {
+            synchronized (this) {
+                long now = System.nanoTime();
+                if (!closed && now - lookedAt >= LOOK_NANOS) {
+                    lookedAt = now;
+                    lookAround(true);
+                }
+            }
+        } finally {
+            runDue();
+        }
         awaitOthers();
         return told;
     }
@@ -427,18 +478,18 @@ final class PeerTable {
         }
     }
 
-    private void lookAround(List<PeerWatch> ready, boolean atAll) {
+    private void lookAround(boolean atAll) {
         if (awaitedMemfds > 0) {
-            lookAtMemfds(ready);
+            lookAtMemfds();
         }
         long now = System.nanoTime();
         for (FollowedFile.DmaBuf file : List.copyOf(dmaBufs.values())) {
             if (file.awaited() && (file.pace.isDue(now) || atAll)) {
-                lookAt(file, ready);
+                lookAt(file);
             }
         }
         if (secrets.awaited() && (secrets.pace.isDue(now) || atAll)) {
-            lookAtSecrets(ready);
+            lookAtSecrets();
         }
     }
 

@@ -14,6 +14,10 @@ public final class PeerWatch implements AutoCloseable {
 
     // Guarded by the table.
     Runnable callback;
+    /** Whether the callback is to be run by the next thread that runs callbacks. */
+    boolean due;
+
+    PeerWatch nextDue;
     boolean gone;
     boolean dropped;
 

@@ -17,6 +17,13 @@ import org.dmabuf.heap.HeapException;
  * {@code dmaheap-peers}, however many objects of this class there are: each would otherwise take the others'
  * descriptors for peers. The thread starts when somebody first waits, and ends with the last object that is closed.
  *
+ * <p>Two copies of this bundle in one process do not know of each other. Where both follow one dma-buf, each counts the
+ * other's descriptor as a peer for as long as the other waits, and neither wait ends: keep one version of heap-linux in
+ * a framework.
+ *
+ * <p>A peer that means harm can keep memory unseen: the list is in the project's README under "What is not exact". What
+ * a region hands out again is safe from that: see {@link RegionSource}.
+ *
  * <p>Any thread may call any method. It holds no class of a heap but the callbacks that wait.
  */
 public final class Peers implements AutoCloseable {
@@ -42,7 +49,8 @@ public final class Peers implements AutoCloseable {
      * @return waits for the end when told to
      * @throws HeapException when it cannot be followed, and so must not leave: {@link Errno#ENOSPC},
      *     {@link Errno#EMFILE} or {@link Errno#ENOMEM} when a limit is in the way, which the message names;
-     *     {@link Errno#ENOTSUP} for what is neither memfd nor dma-buf, or where {@code /proc} does not tell
+     *     {@link Errno#ENOTSUP} for what is neither memfd nor dma-buf, such as a file of tmpfs that has a name, or
+     *     where {@code /proc} does not show it
      * @throws IllegalStateException when closed
      */
     public PeerWatch watch(String heap, long size, int fd) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -11,6 +13,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 
 /** A buffer of a source with the one mapping that it keeps for life: every page is there and no access faults. */
 final class PooledMemory {
+    private static final QuietLog LOG = new QuietLog(PooledMemory.class);
+
     /** Whole pages that were asked for; the source may have rounded up further. */
     final long asked;
 
@@ -67,7 +71,21 @@ final class PooledMemory {
 
     /** Gives it back to the machine. */
     void release() {
-        buffer.unmap(mapping);
-        buffer.release();
+        try {
+            buffer.unmap(mapping);
+        } finally {
+            buffer.release();
+        }
+    }
+
+    /** Gives all of them back to the machine. A release that throws is logged and keeps no other from its own. */
+    static void releaseAll(List<PooledMemory> gone) {
+        for (PooledMemory memory : gone) {
+            try {
+                memory.release();
+            } catch (RuntimeException | Error e) {
+                LOG.failure(Level.ERROR, "the release of memory of a pool failed", e);
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux;
 import java.lang.System.Logger.Level;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
@@ -22,7 +23,7 @@ import org.dmabuf.heap.spi.HeapRequest;
  * <p>A prewarmed memfd has the heap's name in {@code /proc} and not the request's, which nobody knew when it was made.
  */
 public final class PooledSource implements MemorySource {
-    private static final System.Logger LOG = System.getLogger(PooledSource.class.getName());
+    private static final QuietLog LOG = new QuietLog(PooledSource.class);
 
     /** How long nothing is made ahead after memory ran short, or after the source failed. */
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -81,12 +82,8 @@ public final class PooledSource implements MemorySource {
         this.named = Boolean.TRUE.equals(source.properties().get(HeapProperties.DMABUF));
         this.idleNanos = budget.idle().toNanos();
         this.notBefore = nanoTime.getAsLong();
-        // Inherits nothing: whoever opens a heap may do so on a vendor's class loader.
-        this.keeper = Thread.ofPlatform()
-                .name("dmaheap-pool-" + heap)
-                .daemon()
-                .inheritInheritableThreadLocals(false)
-                .unstarted(this::keep);
+        this.keeper = DaemonLoop.thread(
+                "dmaheap-pool-" + heap, "heap '" + heap + "': the upkeep of its pools failed", TICK_NANOS, this::keep);
     }
 
     /**
@@ -132,10 +129,8 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        boolean plain = request.size() > 0
-                && request.size() <= Long.MAX_VALUE - Bytes.PAGE
-                && request.alignment() <= Bytes.PAGE
-                && request.heapFlags() == 0;
+        RequestCheck.requireSound(heap, request);
+        boolean plain = request.alignment() <= Bytes.PAGE && request.heapFlags() == 0;
         if (plain && !request.exportable() && recycles && request.exports() != Access.WRITE) {
             return recycled(Bytes.wholePages(request.size()));
         }
@@ -154,19 +149,24 @@ public final class PooledSource implements MemorySource {
             PlainRequest wanted = new PlainRequest(size, false);
             memory = retrying(size, () -> PooledMemory.make(source, heap, wanted));
         }
-        return PooledBuffer.recycled(memory, recycled);
+        try {
+            return PooledBuffer.recycled(memory, recycled);
+        } catch (OutOfMemoryError e) {
+            memory.release();
+            throw e;
+        }
     }
 
     private HeapBuffer named(PooledMemory memory, String name) {
-        if (named && !name.isEmpty()) {
-            try {
+        try {
+            if (named && !name.isEmpty()) {
                 DmaBufName.set(syscalls, heap, memory.buffer.descriptor(), memory.bytes, name);
-            } catch (RuntimeException | Error e) {
-                memory.release();
-                throw e;
             }
+            return PooledBuffer.once(memory);
+        } catch (RuntimeException | Error e) {
+            memory.release();
+            throw e;
         }
-        return PooledBuffer.once(memory);
     }
 
     private HeapBuffer fresh(HeapRequest request) {
@@ -220,6 +220,7 @@ public final class PooledSource implements MemorySource {
         prewarmed.close();
         recycled.close();
         pressure.wake();
+        LockSupport.unpark(keeper); // it may pause after a failure
         if (Thread.currentThread() != keeper) {
             join();
         }
@@ -234,26 +235,26 @@ public final class PooledSource implements MemorySource {
         }
     }
 
-    private void keep() {
-        try {
-            while (!closed) {
-                long now = nanoTime.getAsLong();
-                prewarmed.expire(now - idleNanos);
-                recycled.expire(now - idleNanos);
-                recycled.tick(now);
-                boolean more = refill(now);
-                if (pressure.await(wait(nanoTime.getAsLong(), more))) {
-                    giveBack(Long.MAX_VALUE);
-                    notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
-                } else if (headroom.left() < held() / 2) {
-                    // Until as much is left as is kept; down to the half, or it would go up and down.
-                    giveBack(Math.max(1, held() - headroom.left()));
-                    notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
-                }
-            }
-        } finally {
+    /** {@return whether the keeper goes on} */
+    private boolean keep() {
+        if (closed) {
             pressure.close();
+            return false;
         }
+        long now = nanoTime.getAsLong();
+        prewarmed.expire(now - idleNanos);
+        recycled.expire(now - idleNanos);
+        recycled.tick(now);
+        boolean more = refill(now);
+        if (pressure.await(wait(nanoTime.getAsLong(), more))) {
+            giveBack(Long.MAX_VALUE);
+            notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
+        } else if (headroom.left() < held() / 2) {
+            // Until as much is left as is kept; down to the half, or it would go up and down.
+            giveBack(Math.max(1, held() - headroom.left()));
+            notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
+        }
+        return true;
     }
 
     /** {@return whether there is more to make, later} */
@@ -290,7 +291,7 @@ public final class PooledSource implements MemorySource {
     private void tell(Throwable failure) {
         if (!failing && !closed) {
             failing = true; // once, until it is well again
-            LOG.log(
+            LOG.failure(
                     Level.WARNING,
                     "heap '" + heap + "' could not make a buffer ahead of demand; requests are served one by one, and"
                             + " it is tried again",

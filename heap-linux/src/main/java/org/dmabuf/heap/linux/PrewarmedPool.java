@@ -103,17 +103,20 @@ final class PrewarmedPool {
 
     /** Takes memory that was made for it, or releases it when it is not wanted any more. */
     void put(PooledMemory memory) {
-        boolean kept;
-        synchronized (this) {
-            Shelf shelf = shelves.get(memory.asked);
-            kept = !closed && shelf.wants();
-            if (kept) {
-                shelf.ready.addLast(memory);
-                held += memory.bytes;
+        boolean kept = false;
+        try {
+            synchronized (this) {
+                Shelf shelf = shelves.get(memory.asked);
+                if (!closed && shelf.wants()) {
+                    shelf.ready.addLast(memory);
+                    held += memory.bytes;
+                    kept = true;
+                }
             }
-        }
-        if (!kept) {
-            memory.release();
+        } finally {
+            if (!kept) {
+                memory.release();
+            }
         }
     }
 
@@ -121,37 +124,44 @@ final class PrewarmedPool {
     long giveBack(long bytes) {
         List<PooledMemory> gone = new ArrayList<>();
         long given = 0;
-        synchronized (this) {
-            for (Shelf shelf : shelves.values()) {
-                while (given < bytes && !shelf.ready.isEmpty()) {
-                    given += remove(shelf, gone);
+        try {
+            synchronized (this) {
+                for (Shelf shelf : shelves.values()) {
+                    while (given < bytes && !shelf.ready.isEmpty()) {
+                        given += remove(shelf, gone);
+                    }
                 }
             }
+        } finally {
+            PooledMemory.releaseAll(gone);
         }
-        gone.forEach(PooledMemory::release);
         return given;
     }
 
     /** Gives up the sizes for which nobody asked since a moment. */
     void expire(long before) {
         List<PooledMemory> gone = new ArrayList<>();
-        synchronized (this) {
-            for (Shelf shelf : shelves.values()) {
-                if (shelf.askedAt - before <= 0) {
-                    shelf.idle = true;
-                    while (!shelf.ready.isEmpty()) {
-                        remove(shelf, gone);
+        try {
+            synchronized (this) {
+                for (Shelf shelf : shelves.values()) {
+                    if (shelf.askedAt - before <= 0) {
+                        shelf.idle = true;
+                        while (!shelf.ready.isEmpty()) {
+                            remove(shelf, gone);
+                        }
                     }
                 }
             }
+        } finally {
+            PooledMemory.releaseAll(gone);
         }
-        gone.forEach(PooledMemory::release);
     }
 
     private long remove(Shelf shelf, List<PooledMemory> gone) {
-        PooledMemory memory = shelf.ready.pollFirst();
+        PooledMemory memory = shelf.ready.peekFirst();
+        gone.add(memory); // which can fail, and then it stays here
+        shelf.ready.removeFirst();
         held -= memory.bytes;
-        gone.add(memory);
         return memory.bytes;
     }
 

@@ -87,15 +87,43 @@ final class RecyclePool {
     }
 
     private void displaceYoungest(PooledMemory memory) {
-        synchronized (this) {
-            PooledMemory displaced = youngest.getAndSet(memory);
-            if (displaced != null) {
-                older.add(displaced);
-                olderOfSize.computeIfAbsent(displaced.asked, size -> new ArrayDeque<>()).addLast(displaced);
-                olderBytes += displaced.bytes;
+        PooledMemory displaced = null;
+        boolean kept = false;
+        try {
+            synchronized (this) {
+                displaced = youngest.getAndSet(memory);
+                if (displaced != null) {
+                    keep(displaced);
+                }
+            }
+            kept = true;
+        } finally {
+            if (!kept && displaced != null) {
+                displaced.release();
             }
         }
         shrink();
+    }
+
+    /** Keeps memory with its size and among the others, or with neither. */
+    private void keep(PooledMemory memory) {
+        Deque<PooledMemory> ofSize = olderOfSize.computeIfAbsent(memory.asked, size -> new ArrayDeque<>());
+        boolean kept = false;
+        try {
+            ofSize.addLast(memory);
+            older.add(memory);
+            kept = true;
+        } finally {
+            if (!kept) {
+                if (ofSize.peekLast() == memory) {
+                    ofSize.removeLast();
+                }
+                if (ofSize.isEmpty()) {
+                    olderOfSize.remove(memory.asked);
+                }
+            }
+        }
+        olderBytes += memory.bytes;
     }
 
     /**
@@ -105,24 +133,30 @@ final class RecyclePool {
      */
     private void shrink() {
         List<PooledMemory> gone = new ArrayList<>();
-        synchronized (this) {
-            for (PooledMemory last = youngest.get(); bytes(last) > budget - olderBytes; last = youngest.get()) {
-                removeOldest(gone);
+        try {
+            synchronized (this) {
+                for (PooledMemory last = youngest.get(); bytes(last) > budget - olderBytes; last = youngest.get()) {
+                    removeOldest(gone);
+                }
             }
+        } finally {
+            PooledMemory.releaseAll(gone);
         }
-        gone.forEach(PooledMemory::release);
     }
 
     /** {@return how much was given back to the machine, at least as much as was wanted where there was as much} */
     long giveBack(long bytes) {
         List<PooledMemory> gone = new ArrayList<>();
         long given = 0;
-        synchronized (this) {
-            for (long more = 1; more > 0 && given < bytes; given += more) {
-                more = removeOldest(gone);
+        try {
+            synchronized (this) {
+                for (long more = 1; more > 0 && given < bytes; given += more) {
+                    more = removeOldest(gone);
+                }
             }
+        } finally {
+            PooledMemory.releaseAll(gone);
         }
-        gone.forEach(PooledMemory::release);
         return given;
     }
 
@@ -138,12 +172,15 @@ final class RecyclePool {
     /** Gives back what was put here before a moment. */
     void expire(long before) {
         List<PooledMemory> gone = new ArrayList<>();
-        synchronized (this) {
-            while (oldestSince(before + 1) - before <= 0 && removeOldest(gone) > 0) {
-                // the next
+        try {
+            synchronized (this) {
+                while (oldestSince(before + 1) - before <= 0 && removeOldest(gone) > 0) {
+                    // the next
+                }
             }
+        } finally {
+            PooledMemory.releaseAll(gone);
         }
-        gone.forEach(PooledMemory::release);
     }
 
     /** Gives back everything, now and from now on. */
@@ -174,9 +211,12 @@ final class RecyclePool {
 
     /** Takes the oldest out; {@return its bytes, 0 when there is none} */
     private long removeOldest(List<PooledMemory> gone) {
+        gone.add(null); // which can fail: the place is there before the memory is taken out
         PooledMemory oldest = older.isEmpty() ? youngest.getAndSet(null) : remove(older.getFirst());
-        if (oldest != null) {
-            gone.add(oldest);
+        if (oldest == null) {
+            gone.removeLast();
+        } else {
+            gone.set(gone.size() - 1, oldest);
         }
         return bytes(oldest);
     }

@@ -83,6 +83,10 @@ final class Refusal {
                 return device;
             }
         }
+        if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all mean the limit
+            return "; raise what this process may lock by as much (LimitMEMLOCK= in a unit, ulimit -l), or grant"
+                    + " CAP_IPC_LOCK";
+        }
         return switch (errno) {
             case EMFILE ->
                 (call.equals("inotify_init1") ? "; raise fs.inotify.max_user_instances, or" : ";")

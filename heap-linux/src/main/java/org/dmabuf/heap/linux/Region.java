@@ -2,6 +2,8 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.System.Logger.Level;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
@@ -14,7 +16,7 @@ import org.dmabuf.heap.HeapException;
  * <p>Any thread may call any method.
  */
 final class Region {
-    private static final System.Logger LOG = System.getLogger(Region.class.getName());
+    private static final QuietLog LOG = new QuietLog(Region.class);
 
     final String heap;
     final RegionLayout layout;
@@ -26,6 +28,12 @@ final class Region {
 
     /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. */
     private final Udmabuf udmabuf;
+
+    /** Whether holders of dma-bufs can keep pages unseen. */
+    private final boolean lending;
+
+    /** Offsets of ranges whose pages a holder may keep. */
+    private final Set<Long> lent = ConcurrentHashMap.newKeySet();
 
     /** Bytes up to which a buffer is in one physical run. */
     private final long run;
@@ -41,7 +49,8 @@ final class Region {
             RegionMemory memory,
             RegionAllocator blocks,
             Peers peers,
-            Udmabuf udmabuf) {
+            Udmabuf udmabuf,
+            boolean lending) {
         this.heap = heap;
         this.layout = layout;
         this.syscalls = syscalls;
@@ -49,6 +58,7 @@ final class Region {
         this.blocks = blocks;
         this.peers = peers;
         this.udmabuf = udmabuf;
+        this.lending = lending;
         this.run = udmabuf == null ? Bytes.PAGE : layout.pageSize();
         this.zeroer = new Zeroer(heap, this, blocks, memory);
         zeroer.start();
@@ -162,6 +172,23 @@ final class Region {
                         + "; raise " + layout.setting() + " or free a buffer");
     }
 
+    /** Says that a descriptor of a range is about to be made. */
+    void lend(long offset) {
+        if (lending) {
+            lent.add(offset);
+        }
+    }
+
+    /** {@return whether a holder may keep pages of a range, so that they must not be the next tenant's} */
+    boolean isLent(long offset) {
+        return lent.contains(offset);
+    }
+
+    /** Says that a range has no page any more that was lent. */
+    void unlend(long offset) {
+        lent.remove(offset);
+    }
+
     /** Ends a tenancy that left something to zero. */
     void discard(long offset) {
         blocks.discard(offset);
@@ -172,12 +199,15 @@ final class Region {
     /** Ends a tenancy that had memory of its own: the range is as it was. */
     void leaveEmpty(long offset) {
         blocks.retire(offset);
-        if (memory.canBeHollow()) {
-            zeroer.fillLater(offset);
-        } else {
-            blocks.free(offset);
+        try {
+            if (memory.canBeHollow()) {
+                zeroer.fillLater(offset);
+            } else {
+                blocks.free(offset);
+            }
+        } finally {
+            leave();
         }
-        leave();
     }
 
     /** Begins to follow a descriptor that is about to leave. */
@@ -215,7 +245,7 @@ final class Region {
                 udmabuf.close();
             }
             memory.close();
-            LOG.log(Level.DEBUG, "heap ''{0}'': its region of {1} was given back", heap, Bytes.text(layout.size()));
+            LOG.write(Level.DEBUG, "heap ''{0}'': its region of {1} was given back", heap, Bytes.text(layout.size()));
         }
     }
 
@@ -232,7 +262,7 @@ final class Region {
         RegionAllocator.Figures now = blocks.figures(1);
         long held = now.size() - now.free() - now.dirty();
         if (held > 0) {
-            LOG.log(
+            LOG.write(
                     Level.INFO,
                     "heap ''{0}'' has left with {1} in buffers that are not released, or that peers still hold; its"
                             + " region of {2} stays until they are",

@@ -12,6 +12,9 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
     final long offset;
     private final long size;
     private PeerWatch watch;
+    /** Ends the tenancy when no peer is left. Made with the watch: a release must not fail for want of it. */
+    private Runnable peersGone;
+
     private boolean released;
 
     RegionBuffer(Region region, long offset, long size) {
@@ -36,6 +39,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
     /** Follows the descriptor that is about to leave for the first time. */
     final void follow(int fd) {
         if (watch == null) {
+            peersGone = this::end;
             watch = region.watch(size, fd);
         }
     }
@@ -54,11 +58,14 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
             }
             released = true;
         }
-        drop();
-        if (watch == null) {
-            end();
-        } else {
-            region.quarantine(offset, watch, this::end); // which may run what others wait for
+        try {
+            drop();
+        } finally {
+            if (watch == null) {
+                end();
+            } else {
+                region.quarantine(offset, watch, peersGone); // which may run what others wait for
+            }
         }
     }
 }

@@ -9,7 +9,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
 /**
- * The memory of one region: one memfd, sealed, mapped once for life, with every page of it there. Its descriptor never
+ * The memory of one region: one memfd, sealed, mapped once for life, with every page of it there, and locked where the
+ * process may lock as much. Its descriptor never
  * leaves the process, since it shows every tenant.
  */
 final class RegionMemory {
@@ -27,6 +28,7 @@ final class RegionMemory {
     private final MemorySegment mapping;
     /** Bytes that the headroom counts in full: all but hollow blocks; none of huge pages, which are other memory. */
     private final AtomicLong held = new AtomicLong();
+    private final String swappable;
 
     private RegionMemory(
             String heap,
@@ -34,7 +36,8 @@ final class RegionMemory {
             Headroom headroom,
             RegionLayout layout,
             int fd,
-            MemorySegment mapping) {
+            MemorySegment mapping,
+            String swappable) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.headroom = headroom;
@@ -42,14 +45,21 @@ final class RegionMemory {
         this.layout = layout;
         this.fd = fd;
         this.mapping = mapping;
+        this.swappable = swappable;
         if (canBeHollow()) {
             hold(layout.size()); // last: nothing fails after it
         }
     }
 
+    /** Counts no block twice: one that was not emptied when it should have been is filled all the same. */
     private void hold(long bytes) {
-        held.addAndGet(bytes);
-        headroom.hold(bytes);
+        long before;
+        long after;
+        do {
+            before = held.get();
+            after = Math.clamp(before + bytes, 0, layout.size());
+        } while (!held.compareAndSet(before, after));
+        headroom.hold(after - before);
     }
 
     /**
@@ -110,11 +120,26 @@ final class RegionMemory {
         }
         try {
             MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);
-            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping);
+            String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
+            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, swappable);
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);
             throw e;
         }
+    }
+
+    /** {@return why it can be swapped out, empty when it cannot} */
+    private static String lock(String heap, Syscalls syscalls, MemorySegment mapping) {
+        int result = syscalls.mlock(mapping.address(), mapping.byteSize());
+        return result == 0
+                ? ""
+                : Refusal.of(heap, "mlock of " + Bytes.text(mapping.byteSize()), result)
+                        .reason();
+    }
+
+    /** {@return why it can be swapped out, with the remedy; empty when it cannot} */
+    String swappable() {
+        return swappable;
     }
 
     /** {@return the memfd, which must not leave the process} */
@@ -163,14 +188,18 @@ final class RegionMemory {
      * Gives the pages of a block back to the machine, as long as the block's tenant has memory of its own. What is not
      * there must not be touched before it is {@linkplain #fill filled}.
      *
-     * @param offset of a block that is zero
+     * @param offset of a block that has no tenant
+     * @return whether the pages are gone; else what was zero is zero
      */
-    void hollow(long offset, long size) {
+    boolean hollow(long offset, long size) {
         int result;
         do {
             result = syscalls.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, size);
-        } while (result == -Errno.EINTR.number()); // any other refusal leaves zeroes, which do no harm
-        hold(-size);
+        } while (result == -Errno.EINTR.number());
+        if (result == 0) {
+            hold(-size);
+        }
+        return result == 0;
     }
 
     /** Says that the heap has left and its region stays. */

@@ -23,6 +23,10 @@ import org.dmabuf.heap.spi.HeapRequest;
  * memory is given back to the machine meanwhile, and can be lost to others; on huge pages it is held twice. Such
  * buffers are on ordinary pages wherever the region is, so it is then announced as no better.
  *
+ * <p>On pages of 4 KiB the region is locked in memory where the process may lock as much; see {@link #swappable}. On a
+ * kernel whose holders can keep pages of a dma-buf unseen, before 6.11, an exported range gets other pages before it is
+ * handed out again, and no dma-buf is made of huge pages.
+ *
  * <p>The region lives until it was closed and the last buffer was released, its last peer gone.
  */
 public final class RegionSource implements MemorySource, RegionMap {
@@ -93,25 +97,31 @@ public final class RegionSource implements MemorySource, RegionMap {
         RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
         Peers peers = following.get();
         Udmabuf udmabuf = null;
+        boolean lending = false;
         boolean opened = false;
         try {
             MemfdSource own = null;
             String passedOver = "";
             if (layout.exports() != RegionLayout.Exports.MEMFD) {
                 try {
-                    udmabuf = device(heap, layout, syscalls, memory, peers);
+                    udmabuf = Udmabuf.open(heap, syscalls, Path.of(UdmabufSource.SIZE_LIMIT));
+                    lending = lendsPages(heap, layout, syscalls, memory, peers, udmabuf);
                 } catch (HeapException e) {
                     if (layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {
                         throw e;
                     }
                     passedOver = e.getMessage();
+                    if (udmabuf != null) {
+                        udmabuf.close();
+                        udmabuf = null;
+                    }
                 }
             }
             if (udmabuf == null) {
                 own = MemfdSource.open(heap, syscalls, headroom);
                 probeWatch(heap, own, peers);
             }
-            Region region = new Region(heap, layout, syscalls, memory, blocks, peers, udmabuf);
+            Region region = new Region(heap, layout, syscalls, memory, blocks, peers, udmabuf, lending);
             RegionSource source = new RegionSource(region, own, passedOver);
             opened = true;
             return source;
@@ -129,24 +139,27 @@ public final class RegionSource implements MemorySource, RegionMap {
     /**
      * Tries on one page, within a huge one where there are, what a buffer will need: a dma-buf, its brackets, and to be
      * told when nobody has it any more.
+     *
+     * @return whether its holders can keep pages unseen
+     * @throws HeapException where something does not work, or where huge pages could be kept, which cannot be replaced
      */
-    private static Udmabuf device(
-            String heap, RegionLayout layout, Syscalls syscalls, RegionMemory memory, Peers peers) {
-        Udmabuf udmabuf = Udmabuf.open(heap, syscalls, Path.of(UdmabufSource.SIZE_LIMIT));
-        boolean works = false;
-        try {
-            int dmaBuf = udmabuf.create(memory.fd(), layout.size() - Bytes.PAGE, Bytes.PAGE, heap);
-            try (PeerWatch _ = peers.watch(heap, Bytes.PAGE, dmaBuf)) {
-                new Brackets(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
-            } finally {
-                syscalls.close(dmaBuf);
+    private static boolean lendsPages(
+            String heap, RegionLayout layout, Syscalls syscalls, RegionMemory memory, Peers peers, Udmabuf udmabuf) {
+        int dmaBuf = udmabuf.create(memory.fd(), layout.size() - Bytes.PAGE, Bytes.PAGE, heap);
+        try (PeerWatch _ = peers.watch(heap, Bytes.PAGE, dmaBuf)) {
+            new Brackets(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
+            boolean lending = udmabuf.lendsPages(dmaBuf);
+            if (lending && layout.isOnHugePages()) {
+                throw new HeapException(
+                        Errno.ENOTSUP,
+                        heap,
+                        "heap '" + heap + "': a holder of a dma-buf of huge pages could read the buffer that has its"
+                                + " range next, since this kernel lets it keep the pages in a pipe; take Linux 6.11 or"
+                                + " later, or pages of 4 KiB");
             }
-            works = true;
-            return udmabuf;
+            return lending;
         } finally {
-            if (!works) {
-                udmabuf.close();
-            }
+            syscalls.close(dmaBuf);
         }
     }
 
@@ -162,6 +175,11 @@ public final class RegionSource implements MemorySource, RegionMap {
     /** {@return why exported buffers are no dma-bufs though that was wanted, empty when they are, or it was not} */
     public String passedOver() {
         return passedOver;
+    }
+
+    /** {@return why the region's memory can be swapped out, with the remedy; empty when it cannot} */
+    public String swappable() {
+        return region.memory.swappable();
     }
 
     @Override

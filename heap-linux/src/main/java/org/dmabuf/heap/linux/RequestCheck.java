@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.nio.charset.StandardCharsets;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** What every source refuses before any system call. */
+/** Check of a request before any system call. A broker is not the only caller of a source. */
 final class RequestCheck {
+    /** The kernel's DMA_BUF_NAME_LEN less the NUL. */
+    private static final int NAME_BYTES = 31;
+
     private final String heap;
     private final String noReadOnlyExport;
     private final long alignment;
@@ -47,9 +51,7 @@ final class RequestCheck {
      * @throws HeapException {@link Errno#EINVAL} with what is wrong
      */
     long wholePages(HeapRequest request) {
-        if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
-            throw invalid(request, "no buffer has that size; ask for 1 or more");
-        }
+        requireSound(heap, request);
         if (request.alignment() > alignment) {
             throw invalid(request, "memory is aligned to " + alignment + " bytes and not to " + request.alignment()
                     + "; use a heap whose heap.alignment reaches that far");
@@ -69,7 +71,49 @@ final class RequestCheck {
         return Bytes.wholePages(request.size());
     }
 
+    /**
+     * Checks what is wrong with a request to any heap.
+     *
+     * @param heap named in a refusal
+     * @param request as it came
+     * @throws HeapException {@link Errno#EINVAL} with what is wrong
+     */
+    static void requireSound(String heap, HeapRequest request) {
+        if (request == null) {
+            throw new HeapException(Errno.EINVAL, heap, "heap '" + heap + "' refused a request that is null");
+        }
+        if (request.size() <= 0 || request.size() > Long.MAX_VALUE - Bytes.PAGE) {
+            throw invalid(heap, request, "no buffer has that size; ask for 1 or more");
+        }
+        long alignment = request.alignment();
+        if (alignment < 1 || (alignment & alignment - 1) != 0) {
+            throw invalid(
+                    heap, request, "an alignment of " + alignment + " bytes is no power of two; ask for 1, 2, 4 or so");
+        }
+        if (request.exports() == null) {
+            throw invalid(heap, request, "exports is null; use READ or READ_WRITE");
+        }
+        if (request.name() == null || !request.name().isEmpty() && !canBeName(request.name())) {
+            throw invalid(
+                    heap,
+                    request,
+                    "the name "
+                            + (request.name() == null ? "null" : "'" + request.name().replaceAll("\\p{Cc}", "?") + "'")
+                            + " is none; use at most " + NAME_BYTES + " bytes of UTF-8 without control characters");
+        }
+    }
+
+    private static boolean canBeName(String name) {
+        return name.length() <= NAME_BYTES
+                && name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES
+                && name.chars().noneMatch(Character::isISOControl);
+    }
+
     private HeapException invalid(HeapRequest request, String why) {
+        return invalid(heap, request, why);
+    }
+
+    private static HeapException invalid(String heap, HeapRequest request, String why) {
         return new HeapException(
                 Errno.EINVAL, heap, "heap '" + heap + "' refused " + request.size() + " bytes: " + why);
     }

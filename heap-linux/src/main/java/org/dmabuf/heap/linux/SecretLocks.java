@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
@@ -76,16 +77,22 @@ final class SecretLocks {
         return false;
     }
 
-    /** {@return the files that are gone since the last call; does not wait} */
-    List<FollowedFile.Secret> gone() {
-        List<FollowedFile.Secret> gone;
+    /**
+     * Passes on each file that has gone since the last call. Does not wait.
+     *
+     * @param gone is called once for each file, which is forgotten here before
+     */
+    void forEachGone(Consumer<FollowedFile.Secret> gone) {
+        List<FollowedFile.Secret> unlisted;
         try {
-            gone = unlisted(files.values());
+            unlisted = unlisted(files.values());
         } catch (IOException | HeapException e) {
-            return List.of(); // what is not known is held: it is asked again
+            return; // what is not known is held: it is asked again
         }
-        gone.forEach(this::remove);
-        return gone;
+        for (FollowedFile.Secret file : unlisted) {
+            remove(file);
+            gone.accept(file);
+        }
     }
 
     private List<FollowedFile.Secret> unlisted(Collection<FollowedFile.Secret> among) throws IOException {

@@ -34,6 +34,7 @@ final class Slice extends RegionBuffer {
     private synchronized int export() {
         requireHeld();
         if (dmaBuf == NONE) {
+            region.lend(offset);
             int made = region.udmabuf().create(region.memory.fd(), offset, size(), name);
             boolean followed = false;
             try {

@@ -92,6 +92,24 @@ public interface Syscalls {
     int madvise(long address, long length, int advice);
 
     /**
+     * mlock(2): keeps a part of a mapping from being swapped out, within RLIMIT_MEMLOCK, until the mapping ends.
+     *
+     * @param address within a mapping, a multiple of the page size
+     * @param length bytes
+     * @return 0 or a negative error number
+     */
+    int mlock(long address, long length);
+
+    /**
+     * Whether user space can take references of a mapping's pages, which then live on without descriptor and mapping.
+     * Tries vmsplice(2) of one page into a pipe, which is closed again.
+     *
+     * @param address of a mapping that can be read
+     * @return 1 when it can, 0 when the kernel keeps the pages from it, or a negative error number
+     */
+    int canSplice(long address);
+
+    /**
      * The inode number of an open descriptor, by statx(2).
      *
      * @param fd descriptor
@@ -106,6 +124,22 @@ public interface Syscalls {
      * @return bytes or a negative error number
      */
     long size(int fd);
+
+    /**
+     * What kind of file an open file is, and its permissions, by statx(2).
+     *
+     * @param fd descriptor
+     * @return {@code st_mode} or a negative error number
+     */
+    int mode(int fd);
+
+    /**
+     * How many names an open file has, by statx(2); 0 for a memfd.
+     *
+     * @param fd descriptor
+     * @return hard links or a negative error number
+     */
+    int links(int fd);
 
     /**
      * How much memory is behind an open file, by statx(2): less than its length where it has holes.

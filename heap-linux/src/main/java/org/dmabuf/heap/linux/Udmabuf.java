@@ -66,6 +66,30 @@ final class Udmabuf implements AutoCloseable {
     }
 
     /**
+     * Finds out whether a holder can keep pages of a dma-buf when it has neither descriptor nor mapping any more, which
+     * {@code count:} does not show. That was so before Linux 6.11, where the pages of a mapping could be spliced.
+     *
+     * @param dmaBuf of this device, stays the caller's
+     * @return true also where it cannot be tried
+     * @throws HeapException for want of descriptors or memory
+     */
+    boolean lendsPages(int dmaBuf) {
+        long address = syscalls.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, dmaBuf, 0);
+        if (address < 0) {
+            throw Refusal.of(heap, Bytes.PAGE, "mmap", (int) address);
+        }
+        try {
+            int spliced = syscalls.canSplice(address);
+            if (spliced < 0 && Errno.of(-spliced).isOfTheMoment()) {
+                throw Refusal.of(heap, "pipe2", spliced);
+            }
+            return spliced != 0;
+        } finally {
+            syscalls.munmap(address, Bytes.PAGE);
+        }
+    }
+
+    /**
      * Makes a dma-buf of a range.
      *
      * @param memfd sealed against shrinking and against nothing that concerns writing, every page of it touched

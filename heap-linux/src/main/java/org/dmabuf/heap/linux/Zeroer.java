@@ -17,7 +17,7 @@ import java.util.function.LongSupplier;
  * that somebody else has under way.
  */
 final class Zeroer {
-    private static final System.Logger LOG = System.getLogger(Zeroer.class.getName());
+    private static final QuietLog LOG = new QuietLog(Zeroer.class);
 
     /** How long a hollow block waits for a buffer, and then for the machine when it has no memory. */
     private static final long LATER_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -44,6 +44,9 @@ final class Zeroer {
     /** Whether it was told that the machine has no memory, since all had. Guarded by the lock. */
     private boolean told;
 
+    /** Whether there was no room in the list of hollow blocks for one, so that a dirty one can be hollow. */
+    private volatile boolean dirtyMayBeHollow;
+
     private volatile Rest rest = Rest.NONE;
     private volatile boolean ended;
 
@@ -52,11 +55,8 @@ final class Zeroer {
         this.region = region;
         this.blocks = blocks;
         this.memory = memory;
-        thread = Thread.ofPlatform()
-                .name("dmaheap-zero-" + heap)
-                .daemon()
-                .inheritInheritableThreadLocals(false) // else it keeps the class loader of whoever configures heaps
-                .unstarted(this::work);
+        thread = DaemonLoop.thread(
+                "dmaheap-zero-" + heap, "heap '" + heap + "': zeroing failed", LATER_NANOS, this::work);
     }
 
     void start() {
@@ -72,9 +72,22 @@ final class Zeroer {
 
     /** Takes over a block that is nobody's and has no pages, to fill it later. */
     void fillLater(long offset) {
-        hollow.add(offset, blocks.size(offset));
+        addHollow(offset, blocks.size(offset));
         if (rest == Rest.UNTIMED) { // and not for each, when it comes to look by itself
             LockSupport.unpark(thread);
+        }
+    }
+
+    private void addHollow(long offset, long size) {
+        boolean added = false;
+        try {
+            hollow.add(offset, size);
+            added = true;
+        } finally {
+            if (!added) { // no memory of Java's for the entry
+                dirtyMayBeHollow = true;
+                blocks.discard(offset);
+            }
         }
     }
 
@@ -125,23 +138,20 @@ final class Zeroer {
         }
     }
 
-    private void work() {
-        while (!ended) {
-            try {
-                rest = Rest.NONE;
-                if (step()) {
-                    continue;
-                }
-                rest = Rest.UNTIMED;
-                if (step()) { // what came before it could be seen that nobody works
-                    continue;
-                }
-                sleep(hollow.dueIn(LATER_NANOS));
-            } catch (Throwable e) { // nobody else would
-                LOG.log(Level.ERROR, "heap '" + heap + "': zeroing failed; it goes on", e);
-                sleep(LATER_NANOS);
-            }
+    /** {@return whether the thread goes on} */
+    private boolean work() {
+        if (ended) {
+            return false;
         }
+        rest = Rest.NONE;
+        if (step()) {
+            return true;
+        }
+        rest = Rest.UNTIMED;
+        if (!step()) { // what came before a release could see that the thread rests
+            sleep(hollow.dueIn(LATER_NANOS));
+        }
+        return true;
     }
 
     private void sleep(long nanos) {
@@ -178,10 +188,16 @@ final class Zeroer {
         if (offset < 0) {
             return false;
         }
+        if (region.isLent(offset)) {
+            return replaceNext(offset);
+        }
         boolean zero = false;
         try {
-            memory.clear(offset, blocks.size(offset));
-            zero = true;
+            long size = blocks.size(offset);
+            if (!dirtyMayBeHollow || memory.fill(offset, size)) {
+                memory.clear(offset, size);
+                zero = true;
+            }
         } finally {
             if (zero) {
                 blocks.free(offset);
@@ -189,6 +205,23 @@ final class Zeroer {
                 blocks.discard(offset);
             }
         }
+        return zero;
+    }
+
+    /**
+     * Gives a dirty block other pages: a former holder can read and write those that it has.
+     *
+     * @return false when the kernel did not take them: the block stays dirty, and it is tried again later
+     */
+    private boolean replaceNext(long offset) {
+        long size = blocks.size(offset);
+        if (!memory.hollow(offset, size)) {
+            blocks.discard(offset);
+            return false;
+        }
+        region.unlend(offset);
+        addHollow(offset, size);
+        fillNext(0);
         return true;
     }
 
@@ -205,18 +238,17 @@ final class Zeroer {
             if (filled) {
                 blocks.free(block.offset());
             } else {
-                hollow.add(block.offset(), block.size());
+                addHollow(block.offset(), block.size());
             }
         }
         if (filled) {
             told &= hollow.count() > 0;
         } else if (!told) {
             told = true;
-            LOG.log(
+            LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, for which an"
-                            + " exported buffer had other memory; tried again each second, and when an allocation"
-                            + " needs them",
+                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, which an exported"
+                            + " buffer left empty; tried again each second, and when an allocation needs them",
                     heap,
                     Bytes.text(block.size()));
         }

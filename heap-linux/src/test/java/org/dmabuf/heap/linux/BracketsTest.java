@@ -54,6 +54,35 @@ class BracketsTest {
         assertEquals(1, Collections.frequency(syncs, START_BOTH));
     }
 
+    /** A device may read adopted memory, and who reads as well need not wait for it. */
+    @Test
+    void the_first_bracket_of_an_adopted_dma_buf_is_for_the_direction_that_was_asked_for() {
+        goOn.countDown();
+        Brackets brackets = Brackets.ofAdopted(slow, 4096, 3);
+        brackets.begin(3, Access.READ);
+        brackets.end(3, Access.READ);
+        brackets.begin(3, Access.WRITE);
+        brackets.end(3, Access.WRITE);
+        assertEquals(List.of(1L, 5L, 2L, 6L), syncs);
+    }
+
+    @Test
+    void while_the_first_bracket_of_what_may_be_udmabufs_is_made_no_other_begins() throws InterruptedException {
+        Brackets brackets = Brackets.ofAdopted(slow, 4096, 3);
+        Thread first = Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ));
+        inside.await();
+        Thread second = Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE));
+        while (second.getState() != Thread.State.BLOCKED) {
+            assertTrue(second.isAlive());
+            Thread.onSpinWait();
+        }
+        assertEquals(List.of(1L), syncs);
+        goOn.countDown();
+        first.join();
+        second.join();
+        assertEquals(List.of(1L, 2L), syncs);
+    }
+
     @Test
     void a_dma_buf_that_needs_none_has_no_first_bracket() {
         goOn.countDown();

@@ -3,14 +3,54 @@ package org.dmabuf.heap.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DeviceTest {
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final Device device = Device.open(syscalls.calling(), "camera", "/dev/null");
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fifo", "file", "folder"})
+    void what_is_no_character_device_is_refused_at_once_and_leaves_nothing(String kind, @TempDir Path folder)
+            throws Exception {
+        Path node = folder.resolve(kind);
+        switch (kind) {
+            case "fifo" -> assertEquals(
+                    0, new ProcessBuilder("mkfifo", node.toString()).start().waitFor());
+            case "file" -> Files.createFile(node);
+            default -> Files.createDirectory(node);
+        }
+        HeapException refusal = assertTimeoutPreemptively(
+                Duration.ofSeconds(30),
+                () -> assertThrows(
+                        HeapException.class, () -> Device.open(syscalls.calling(), "camera", node.toString())));
+        assertEquals(Errno.ENOTTY, refusal.errno());
+        assertEquals(
+                "heap 'camera': open(" + node + ") failed: the file is no character device; remove it, and give a"
+                        + " container the node of the host",
+                refusal.getMessage());
+        assertEquals(1, syscalls.count("close"));
+    }
+
+    @Test
+    void a_node_whose_kind_is_not_known_is_refused_and_closed() {
+        syscalls.answer("mode", -Errno.ENOMEM.number());
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> Device.open(syscalls.calling(), "camera", "/dev/null"))
+                        .errno());
+        assertEquals(1, syscalls.count("close"));
+    }
 
     @Test
     void a_number_is_given_back_when_the_last_call_on_it_has_returned() {

@@ -122,6 +122,23 @@ class LinuxSyscallsTest {
     }
 
     @Test
+    void a_memfd_is_a_file_without_a_name_and_a_device_is_none() throws IOException {
+        int memfd = linux.memfdCreate("names", 1);
+        int device = linux.open("/dev/null", 0);
+        try {
+            assertEquals(Files.getAttribute(path(memfd), "unix:mode"), linux.mode(memfd));
+            assertEquals(Files.getAttribute(path(device), "unix:mode"), linux.mode(device));
+            assertEquals(0, linux.links(memfd));
+            assertEquals(Files.getAttribute(path(device), "unix:nlink"), linux.links(device));
+            assertEquals(-Errno.EBADF.number(), linux.mode(NO_FD));
+            assertEquals(-Errno.EBADF.number(), linux.links(NO_FD));
+        } finally {
+            linux.close(memfd);
+            linux.close(device);
+        }
+    }
+
+    @Test
     void a_refusal_is_the_negative_error_number() {
         assertEquals(-Errno.EBADF.number(), linux.close(NO_FD));
         assertEquals(-Errno.EBADF.number(), linux.fcntl(NO_FD, F_GETFD, 0));

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -64,6 +65,8 @@ class PeersTest {
         /** What fdinfo counts; null asks the kernel. */
         volatile String count;
         final AtomicInteger asked = new AtomicInteger();
+        /** Which of the next answers that count 1 is an error instead, 0 for none. */
+        final AtomicInteger errorOnEnd = new AtomicInteger();
 
         @Override
         public int inotify() {
@@ -120,6 +123,9 @@ class PeersTest {
         @Override
         public String fdinfo(int fd) throws IOException {
             asked.incrementAndGet();
+            if ("count:\t1\n".equals(count) && errorOnEnd.getAndUpdate(left -> Math.max(0, left - 1)) == 1) {
+                throw new OutOfMemoryError("as the test wants it");
+            }
             if (fdinfoFails) {
                 throw withoutDescriptors();
             }
@@ -375,6 +381,21 @@ class PeersTest {
         }
     }
 
+    /** Its end would be reported when its name is removed, whoever holds it then. */
+    @Test
+    void a_file_with_a_name_is_no_memfd_although_it_is_in_memory() throws IOException {
+        Path memory = Path.of("/dev/shm");
+        assumeTrue(Files.isWritable(memory), "skipped: there is no /dev/shm to write to");
+        Path named = Files.createTempFile(memory, "peers-test", "");
+        try (OwnedFd fd = new Fd(syscalls, syscalls.open(named.toString(), 2))) {
+            HeapException refusal = assertThrows(HeapException.class, () -> watch(fd));
+            assertEquals(Errno.ENOTSUP, refusal.errno());
+            assertTrue(refusal.getMessage().contains("neither memfd nor dma-buf"), refusal.getMessage());
+        } finally {
+            Files.delete(named);
+        }
+    }
+
     @Test
     void nobody_reads_for_ever_while_others_close() {
         OwnedFd fd = memfd(syscalls);
@@ -516,6 +537,30 @@ class PeersTest {
         }
     }
 
+    /** The kernel shows the name that a holder gave a dma-buf as it is. */
+    @Test
+    void what_the_kernel_shows_is_read_byte_by_byte() throws IOException {
+        Path shown = folder.resolve("fdinfo");
+        Files.write(shown, "count:\t1\nname:\t\u00e9\n".getBytes(StandardCharsets.ISO_8859_1));
+        assertEquals("count:\t1\nname:\t\u00e9\n", ProcFile.read(shown).orElseThrow());
+    }
+
+    @Test
+    void the_holders_name_of_a_dma_buf_forges_no_count() {
+        try (Peers counted = counted()) {
+            OwnedFd fd = memfd(syscalls);
+            kernel.count = "count:\t2\nexp_name:\tsystem\nname:\t\u00e9\ncount:\t1\n\n";
+            PeerWatch watch = counted.watch("camera", SIZE, fd.fd());
+            fd.close();
+            watch.whenGone(gone::incrementAndGet);
+            int asked = kernel.asked.get();
+            await("asked again", () -> kernel.asked.get() > asked + 1);
+            assertEquals(0, gone.get());
+            kernel.count = "count:\t1\nexp_name:\tsystem\nname:\t\u00e9\ncount:\t2\n\n";
+            await("gone", () -> gone.get() == 1);
+        }
+    }
+
     @Test
     void all_who_follow_one_dma_buf_do_so_through_one_descriptor() throws IOException {
         PeerTable table = countedTable();
@@ -610,6 +655,47 @@ class PeersTest {
             PeerWatch watch = watch(fd);
             watch.whenGone(() -> {});
             assertThrows(IllegalStateException.class, () -> watch.whenGone(() -> {}));
+        }
+    }
+
+    @Test
+    void a_callback_and_a_log_that_throw_keep_no_other_callback_from_its_own() {
+        try (FailingLog log = new FailingLog(PeerTable.class, true)) {
+            List<PeerWatch> watches = new ArrayList<>();
+            try (Arena arena = Arena.ofConfined()) {
+                for (int i = 0; i < 3; i++) {
+                    OwnedFd fd = memfd(syscalls);
+                    new Mmap(syscalls).map(fd, SIZE, Access.READ, arena);
+                    watches.add(watch(fd));
+                    fd.close();
+                }
+                watches.forEach(watch -> watch.whenGone(() -> {
+                    gone.incrementAndGet();
+                    throw new IllegalStateException("as the test wants it");
+                }));
+            }
+            await("all three", () -> gone.get() == 3);
+            await("all are logged", () -> log.records() == 3);
+        }
+        letEventsPass(peers);
+    }
+
+    /** Of two that have gone, the kernel is asked about one after the other. */
+    @Test
+    void an_error_after_an_end_was_found_loses_no_callback() {
+        try (FailingLog _ = new FailingLog(DaemonLoop.class, false);
+                Peers counted = counted()) {
+            kernel.count = "count:\t2\n";
+            for (int i = 0; i < 2; i++) {
+                OwnedFd fd = memfd(syscalls);
+                PeerWatch watch = counted.watch("camera", SIZE, fd.fd());
+                fd.close();
+                watch.whenGone(gone::incrementAndGet);
+            }
+            kernel.errorOnEnd.set(2);
+            kernel.count = "count:\t1\n";
+            await("both", () -> gone.get() == 2);
+            assertEquals(0, kernel.errorOnEnd.get());
         }
     }
 

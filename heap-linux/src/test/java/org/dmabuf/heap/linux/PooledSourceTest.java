@@ -61,14 +61,25 @@ class PooledSourceTest {
         private long waited;
         private boolean closed;
         private boolean tells = true;
+        private Error failure;
 
         @Override
         public synchronized boolean tells() {
             return tells;
         }
 
+        /** The next wait throws. */
+        synchronized void fail(Error error) {
+            failure = error;
+        }
+
         @Override
         public synchronized boolean await(long nanos) {
+            if (failure != null) {
+                Error thrown = failure;
+                failure = null;
+                throw thrown;
+            }
             asleep = true;
             waited = nanos;
             notifyAll();
@@ -603,6 +614,49 @@ class PooledSourceTest {
         assertPool("prewarmed", 3 * SIZE, 0, 0);
         pooled.allocate(kept(SIZE)).release();
         assertPool("recycled", SIZE, 0, 4);
+    }
+
+    @Test
+    void an_error_in_the_upkeep_of_the_pools_ends_no_upkeep() {
+        try (FailingLog log = new FailingLog(DaemonLoop.class, true)) {
+            open(PoolBudget.none().prewarmed(SIZE, 3));
+            pressure.fail(new OutOfMemoryError("as the test wants it"));
+            pooled.allocate(exported(SIZE)).release();
+            pooled.allocate(exported(SIZE)).release();
+            pressure.wake();
+            pressure.settle();
+            assertEquals(1, log.records());
+            pooled.allocate(exported(SIZE)).release();
+            pooled.allocate(exported(SIZE)).release();
+            pressure.settle();
+            assertPool("prewarmed", 3 * SIZE, 4, 0);
+        }
+    }
+
+    @Test
+    void a_release_that_throws_keeps_no_other_memory_of_a_pool() {
+        AtomicBoolean throwing = new AtomicBoolean();
+        provider.fault = buffer -> new Forwarding(buffer) {
+            @Override
+            public void release() {
+                super.release();
+                if (throwing.get()) {
+                    throw new IllegalStateException("as the test wants it");
+                }
+            }
+        };
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        List<HeapBuffer> buffers = List.of(pooled.allocate(kept(SIZE)), pooled.allocate(kept(SIZE)));
+        buffers.forEach(HeapBuffer::release);
+        pressure.settle();
+        assertEquals(4, provider.out.get());
+        throwing.set(true);
+        try (FailingLog log = new FailingLog(PooledMemory.class, true)) {
+            assertEquals(4 * SIZE, pooled.trim(Long.MAX_VALUE));
+            assertEquals(4, log.records());
+        }
+        assertEquals(0, provider.out.get());
+        throwing.set(false);
     }
 
     @Test

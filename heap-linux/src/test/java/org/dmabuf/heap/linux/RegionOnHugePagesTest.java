@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -10,6 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,6 +66,37 @@ class RegionOnHugePagesTest {
             await(() -> source.usage().largestFree().orElseThrow() == 2 * HUGE);
             assertEquals(0, source.usage().quarantined().orElseThrow());
         }
+    }
+
+    /** On ordinary pages the range would get others; a huge page of which a part is held cannot be replaced. */
+    @Test
+    void where_a_holder_can_keep_pages_unseen_no_dma_buf_is_made_of_huge_ones() {
+        Syscalls old = (Syscalls) Proxy.newProxyInstance(
+                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) ->
+                        switch (method.getName()) {
+                            case "open" ->
+                                Syscalls.linux()
+                                        .open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
+                            case "udmabufCreate" ->
+                                new Memfd(Syscalls.linux()).create("dma-buf", "dma-buf", (long) a[4], 0);
+                            case "dmaBufSync", "dmaBufSetName" -> 0;
+                            default -> method.invoke(kernel, a);
+                        });
+        RegionLayout layout = RegionLayout.of(2 * HUGE, "its size").withPageSize(HUGE);
+        try (RegionSource source =
+                RegionSource.open("camera", layout, old, Headroom.machine(), new HugePages(pools))) {
+            assertEquals(false, source.properties().get("heap.dmabuf"));
+            assertTrue(source.passedOver().contains("Linux 6.11"), source.passedOver());
+        }
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> RegionSource.open(
+                        "camera",
+                        layout.withExports(RegionLayout.Exports.UDMABUF),
+                        old,
+                        Headroom.machine(),
+                        new HugePages(pools)));
+        assertEquals(Errno.ENOTSUP, refusal.errno());
     }
 
     private static void await(BooleanSupplier condition) {

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.secure;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -50,13 +51,16 @@ final class Users {
                 throw nobody(word);
             }
         }
-        try (Stream<String> lines = Files.lines(passwd)) {
-            return lines.map(line -> line.split(":"))
+        try {
+            // A comment in another encoding must not hide the users: what is no UTF-8 is replaced.
+            return new String(Files.readAllBytes(passwd), StandardCharsets.UTF_8)
+                    .lines()
+                    .map(line -> line.split(":"))
                     .filter(fields -> fields.length > 2 && fields[0].equals(word))
                     .map(fields -> Integer.parseUnsignedInt(fields[2]))
                     .findFirst()
                     .orElseThrow(() -> nobody(word));
-        } catch (IOException e) {
+        } catch (IOException | NumberFormatException e) {
             throw nobody(word);
         }
     }

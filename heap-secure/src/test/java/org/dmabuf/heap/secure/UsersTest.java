@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -62,6 +63,22 @@ class UsersTest {
                 "heap 'secure': heap.peers = " + word + " in org.dmabuf.heap.secure is none; set it to users of "
                         + folder.resolve("passwd") + ", by number or name",
                 refusal.getMessage());
+    }
+
+    @Test
+    void a_comment_in_another_encoding_hides_no_user() throws IOException {
+        String lines = "old:x:7:7:Jos\u00e9:/:/bin/sh\naudio-player:x:977:977::/:/bin/sh\n";
+        Path latin = Files.writeString(folder.resolve("latin"), lines, StandardCharsets.ISO_8859_1);
+        assertEquals(List.of(977, 7), new Users(SETTINGS, latin).ids("audio-player old"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"x", "", "-1", "4294967296"})
+    void a_user_whose_number_is_none_is_refused(String number) throws IOException {
+        Path broken = Files.writeString(folder.resolve("broken"), "audio-player:x:" + number + ":977::/:/bin/sh\n");
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> new Users(SETTINGS, broken).ids("audio-player"));
+        assertEquals(Errno.EINVAL, refusal.errno());
     }
 
     @Test

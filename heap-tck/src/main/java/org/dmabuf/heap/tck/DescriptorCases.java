@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -60,7 +61,7 @@ final class DescriptorCases {
         for (ContractRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 Path info = Path.of("/proc/self/fdinfo/" + buffer.descriptor());
-                String flags = Files.readAllLines(info).stream()
+                String flags = Files.readAllLines(info, StandardCharsets.ISO_8859_1).stream()
                         .filter(line -> line.startsWith("flags:"))
                         .map(line -> line.substring("flags:".length()).strip())
                         .findFirst()

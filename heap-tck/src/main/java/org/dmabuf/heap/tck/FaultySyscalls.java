@@ -172,6 +172,16 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
+    public int mlock(long address, long length) {
+        return (int) call("mlock", () -> kernel.mlock(address, length));
+    }
+
+    @Override
+    public int canSplice(long address) {
+        return (int) call("canSplice", () -> kernel.canSplice(address));
+    }
+
+    @Override
     public long inode(int fd) {
         return call("inode", () -> kernel.inode(fd));
     }
@@ -179,6 +189,16 @@ public final class FaultySyscalls implements Syscalls {
     @Override
     public long size(int fd) {
         return call("size", () -> kernel.size(fd));
+    }
+
+    @Override
+    public int mode(int fd) {
+        return (int) call("mode", () -> kernel.mode(fd));
+    }
+
+    @Override
+    public int links(int fd) {
+        return (int) call("links", () -> kernel.links(fd));
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.dmabuf.heap.tck;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -120,7 +121,7 @@ public final class ProcessState {
 
     private static Set<String> readSharedMappings() throws IOException {
         Set<String> found = new TreeSet<>();
-        for (String line : Files.readAllLines(Path.of("/proc/self/maps"))) {
+        for (String line : Files.readAllLines(Path.of("/proc/self/maps"), StandardCharsets.ISO_8859_1)) {
             // address, permissions, offset, device, inode, path; the path may be missing or hold blanks
             if (line.charAt(line.indexOf(' ') + "rw-s".length()) != 's') {
                 continue;

@@ -39,6 +39,24 @@ final class RefusalCases {
                     ContractRequest request = ContractRequest.of(SIZE).alignment(2 * heap.alignment());
                     heap.assertRefused(request, Errno.EINVAL);
                 }),
+                heap.expect("an_alignment_that_is_no_power_of_two_is_refused", () -> {
+                    for (long alignment : new long[] {0, -1, -8, 3, 4097, Long.MIN_VALUE, Long.MAX_VALUE}) {
+                        heap.kinds(SIZE)
+                                .forEach(request -> heap.assertRefused(request.alignment(alignment), Errno.EINVAL));
+                    }
+                }),
+                heap.expect("a_name_that_is_too_long_or_has_control_characters_is_refused", () -> {
+                    for (String name : List.of("x".repeat(32), "\u00e9".repeat(16), "frame\n7", "\u0000", "\u007f")) {
+                        heap.kinds(SIZE).forEach(request -> heap.assertRefused(request.name(name), Errno.EINVAL));
+                    }
+                }),
+                heap.expect("a_name_of_31_bytes_is_granted", () -> {
+                    for (String name : List.of("x".repeat(31), "\u00e9".repeat(15))) {
+                        heap.kinds(SIZE)
+                                .forEach(request ->
+                                        heap.allocate(request.name(name)).close());
+                    }
+                }),
                 heap.expect("every_alignment_up_to_the_announced_one_is_granted", () -> {
                     for (long alignment = 1; alignment <= heap.alignment(); alignment *= 2) {
                         heap.allocate(ContractRequest.of(SIZE).alignment(alignment)).close();

@@ -47,8 +47,12 @@ class BrokenHeapsTest {
     }
 
     private static ContractRequest like(HeapRequest request, long size) {
+        return like(request, size, request.alignment());
+    }
+
+    private static ContractRequest like(HeapRequest request, long size, long alignment) {
         return ContractRequest.of(size)
-                .alignment(request.alignment())
+                .alignment(alignment)
                 .heapFlags(request.heapFlags())
                 .exportable(request.exportable())
                 .exports(request.exports())
@@ -75,6 +79,23 @@ class BrokenHeapsTest {
                 "a_buffer_of_1048576_bytes_has_that_many_or_more_and_always_as_many",
                 // The last byte of what was asked is not there.
                 "1024_buffers_of_1048576_bytes_come_are_written_and_go");
+    }
+
+    @Test
+    void an_alignment_and_a_name_that_are_none_are_noticed_when_they_are_granted() {
+        assertFailing(
+                request -> good.allocate(
+                        Long.bitCount(request.alignment()) != 1 || request.alignment() < 0
+                                ? like(request, request.size(), 1)
+                                : request),
+                "an_alignment_that_is_no_power_of_two_is_refused");
+        assertFailing(
+                request -> good.allocate(ContractRequest.of(request.size())
+                        .alignment(request.alignment())
+                        .heapFlags(request.heapFlags())
+                        .exportable(request.exportable())
+                        .exports(request.exports())),
+                "a_name_that_is_too_long_or_has_control_characters_is_refused");
     }
 
     @Test

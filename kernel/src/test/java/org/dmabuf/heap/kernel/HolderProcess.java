@@ -58,6 +58,17 @@ public final class HolderProcess implements AutoCloseable {
     }
 
     /**
+     * Sends a line, which holder.py expects of one that holds by a fence.
+     *
+     * @return what it answers
+     * @throws IOException when it is gone
+     */
+    public String ask() throws IOException {
+        process.outputWriter(StandardCharsets.UTF_8).append('\n').flush();
+        return process.inputReader(StandardCharsets.UTF_8).readLine();
+    }
+
+    /**
      * Ends it.
      *
      * @param how {@code exit}, by itself, or {@code kill}, by SIGKILL
