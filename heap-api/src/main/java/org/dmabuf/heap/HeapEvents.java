@@ -17,6 +17,17 @@ package org.dmabuf.heap;
  * <tr><td>{@link #LEAK}<td>a buffer was lost unclosed, and released by the broker
  *     <td>{@code heap.name}, {@link #BUNDLE}, {@code dmabuf.name}, {@code dmabuf.size}, {@link #SITE}
  * </table>
+ *
+ * <p>The events of one {@code heap.name} come in the order ARRIVED, DRAINING, DEPARTED, and then again from the first.
+ * DRAINING is missing where a heap ceases to serve by a change of its properties. So the last event of a name says
+ * whether a heap serves under it, with one delay: where another heap has taken over the name of one that drains, its
+ * ARRIVED follows the DEPARTED of that one, {@code drain.ms} after the change at most. A heap that was refused, or that
+ * waits behind another of its name or id, has no events. Between events of different names the order means nothing.
+ *
+ * <p>A heap that serves keeps its name and its id against every other heap until it leaves or announces another name
+ * or id. A heap that comes out of a shadow, or that takes another name or id, never takes a third one out of service;
+ * it waits where the name or the id is taken. A request that is under way is not served by a heap that no longer has
+ * the name that the request lists, or an id in its mask.
  */
 public final class HeapEvents {
     /** A heap serves. */

@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -176,7 +177,8 @@ final class Allocator {
         /**
          * The heap as it is now that its gate is entered: it may have taken another name since the routes were read,
          * and its buffers count under the name by which it is listed. Its account cannot go while somebody is inside.
-         * The request is held against what it announces now, too: before it others may have been asked for long.
+         * The request is held against what it announces now, its name and id among it: other heaps may have been
+         * asked for a long time before.
          */
         private Heap current(Heap asked) {
             Routes now = table.routes();
@@ -189,12 +191,25 @@ final class Allocator {
                 return null;
             }
             Heap heap = listed.heap();
+            if (!isAskedFor(heap, asked)) {
+                refusals.absent(asked, "it has taken another name or heap.id since the request began");
+                return null;
+            }
             Demands then = new Demands(wanted.request(), now);
             if (!then.metBy(heap)) {
                 refusals.absent(heap, then.unmetBy(heap));
                 return null;
             }
             return heap;
+        }
+
+        private boolean isAskedFor(Heap heap, Heap asked) {
+            AllocationRequest request = wanted.request();
+            if (request.mask().isPresent()) {
+                OptionalInt id = heap.description().id();
+                return id.isPresent() && (request.mask().getAsLong() >>> id.getAsInt() & 1) != 0;
+            }
+            return request.heaps().isEmpty() || heap.name().equals(asked.name());
         }
 
         /**

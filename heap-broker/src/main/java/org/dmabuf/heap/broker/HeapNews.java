@@ -5,13 +5,21 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.HeapEvents;
 import org.dmabuf.heap.HeapState;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the log which heaps serve and which do not, whenever that has changed: also for a heap that comes out of
- * another's shadow, and not for a change of properties that moves nobody.
+ * Reporter of heaps that begin and cease to serve, to the log and to the journal, in the order that {@link HeapEvents}
+ * promises. The log has each change of a heap's standing at once. The journal has one sequence for each name: a heap
+ * that takes over a name is reported when its predecessor has departed.
+ *
+ * <p>Reports are put in order under the lock and made outside of it, by one thread at a time. A thread whose report
+ * another thread makes does not wait for it.
  */
 final class HeapNews {
     private static final Logger LOG = LoggerFactory.getLogger(HeapNews.class);
@@ -27,55 +35,106 @@ final class HeapNews {
 
     private final HeapTable table;
     private final Journal journal;
-    /** What was told last, by {@code service.id}. */
-    private Map<Long, Standing> told = Map.of();
-    /** Those that served when they began to leave, by {@code service.id}: of others nobody was told. */
-    private final Map<Long, Heap> leaving = new HashMap<>();
+    /** Standings that the log has, by {@code service.id}. Guarded by this. */
+    private Map<Long, Standing> logged = Map.of();
+    /** Heaps that arrived in the journal and have not departed there, by name. Guarded by this. */
+    private final Map<String, Heap> arrived = new HashMap<>();
+
+    private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger unreported = new AtomicInteger();
 
     HeapNews(HeapTable table, Journal journal) {
         this.table = table;
         this.journal = journal;
     }
 
-    /** Tells what has changed since it was told last; to be called after each change of the table. */
+    /** Reports changes since the last call; to be called after each change of the table. */
     void tell() {
-        for (Standing standing : changed()) {
-            Heap heap = standing.heap();
-            switch (standing.state()) {
-                case SERVING -> {
-                    LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
-                    tell(heap, HeapState.SERVING);
+        synchronized (this) { // routes are read under the lock: a later reading is never reported before an older one
+            List<Routes.Listed> listed = table.routes().listed();
+            log(listed);
+            departByProperties(listed);
+            arrive(listed);
+        }
+        report();
+    }
+
+    /** Reports that a heap has begun to leave, unless it did not serve; to be called after {@link #tell()}. */
+    void draining(long service) {
+        synchronized (this) {
+            for (Heap heap : arrived.values()) {
+                if (heap.service() == service) {
+                    reports.add(() -> tell(heap, HeapState.DRAINING));
                 }
-                case DEPARTED -> tell(heap, HeapState.DEPARTED);
-                default ->
-                    LOG.warn(
-                            "{} of bundle {} does not serve: {}",
-                            heap,
-                            heap.description().bundle(),
-                            standing.reason());
+            }
+        }
+        report();
+    }
+
+    /** Reports that a heap has left, unless it did not serve, and then the heap that serves under its name now. */
+    void departed(long service) {
+        synchronized (this) {
+            for (Heap heap : List.copyOf(arrived.values())) {
+                if (heap.service() == service) {
+                    depart(heap);
+                }
+            }
+            arrive(table.routes().listed());
+        }
+        report();
+    }
+
+    private void log(List<Routes.Listed> listed) {
+        Map<Long, Standing> now = new HashMap<>();
+        List<Standing> changed = new ArrayList<>();
+        for (Routes.Listed one : listed) {
+            if (one.state() == HeapState.DRAINING) {
+                continue; // its end is logged when it has left
+            }
+            Standing standing = new Standing(one.heap(), one.state(), one.reason());
+            now.put(one.heap().service(), standing);
+            if (!standing.sameAs(logged.get(one.heap().service()))) {
+                changed.add(standing);
+            }
+        }
+        changed.forEach(standing -> reports.add(() -> log(standing)));
+        logged = now;
+    }
+
+    private static void log(Standing standing) {
+        Heap heap = standing.heap();
+        if (standing.state() == HeapState.SERVING) {
+            LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
+        } else {
+            LOG.warn("{} of bundle {} does not serve: {}", heap, heap.description().bundle(), standing.reason());
+        }
+    }
+
+    /** A heap that is still there and was renamed or shadowed. */
+    private void departByProperties(List<Routes.Listed> listed) {
+        for (Routes.Listed one : listed) {
+            for (Heap before : List.copyOf(arrived.values())) {
+                if (before.service() == one.heap().service()
+                        && one.state() != HeapState.DRAINING
+                        && (one.state() != HeapState.SERVING || !before.name().equals(one.heap().name()))) {
+                    depart(before);
+                }
             }
         }
     }
 
-    /** Tells that a heap has begun to leave, unless it did not serve; to be called after {@link #tell()}. */
-    void draining(long service) {
-        Heap heap;
-        synchronized (this) {
-            heap = leaving.get(service);
-        }
-        if (heap != null) {
-            tell(heap, HeapState.DRAINING);
-        }
+    private void depart(Heap heap) {
+        reports.add(() -> tell(heap, HeapState.DEPARTED));
+        arrived.remove(heap.name());
     }
 
-    /** Tells that a heap has left, unless it did not serve. */
-    void departed(long service) {
-        Heap heap;
-        synchronized (this) {
-            heap = leaving.remove(service);
-        }
-        if (heap != null) {
-            tell(heap, HeapState.DEPARTED);
+    private void arrive(List<Routes.Listed> listed) {
+        for (Routes.Listed one : listed) {
+            Heap heap = one.heap();
+            if (one.state() == HeapState.SERVING && !arrived.containsKey(heap.name())) {
+                reports.add(() -> tell(heap, HeapState.SERVING));
+                arrived.put(heap.name(), heap);
+            }
         }
     }
 
@@ -84,32 +143,28 @@ final class HeapNews {
                 heap.name(), heap.description().bundle(), state, heap.account().buffers());
     }
 
-    /** Reads the routes under its lock: of two threads that changed the table, the later tells the later routes. */
-    private synchronized List<Standing> changed() {
-        Map<Long, Standing> now = new HashMap<>();
-        List<Standing> changed = new ArrayList<>();
-        for (Routes.Listed listed : table.routes().listed()) {
-            if (listed.state() == HeapState.DRAINING) {
-                continue; // its end is told when it has left
+    private void report() {
+        if (unreported.getAndIncrement() > 0) {
+            return; // the thread that reports goes on with it
+        }
+        int seen = 1;
+        do {
+            for (Runnable next = reports.poll(); next != null; next = reports.poll()) {
+                report(next);
             }
-            Standing standing = new Standing(listed.heap(), listed.state(), listed.reason());
-            now.put(listed.heap().service(), standing);
-            if (!standing.sameAs(told.get(listed.heap().service()))) {
-                changed.add(standing);
+            seen = unreported.addAndGet(-seen);
+        } while (seen > 0);
+    }
+
+    private static void report(Runnable next) {
+        try {
+            next.run();
+        } catch (Throwable e) { // of a log: reports behind it are of other heaps
+            try {
+                LOG.error("failed to report a heap", e);
+            } catch (Throwable again) {
+                // There is no other place to say so.
             }
         }
-        for (Standing before : told.values()) {
-            Standing after = now.get(before.heap().service());
-            if (before.state() != HeapState.SERVING) {
-                continue;
-            }
-            if (after == null) {
-                leaving.put(before.heap().service(), before.heap());
-            } else if (after.state() != HeapState.SERVING || !after.heap().name().equals(before.heap().name())) {
-                changed.addFirst(new Standing(before.heap(), HeapState.DEPARTED, "")); // by its properties
-            }
-        }
-        told = now;
-        return changed;
     }
 }

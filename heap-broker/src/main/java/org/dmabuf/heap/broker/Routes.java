@@ -65,19 +65,27 @@ final class Routes {
         permutation = permutation(places);
     }
 
+    /** As {@link #of(List, List, Routes)}, where no heap has served yet. */
+    static Routes of(List<Heap> arrivals, List<Heap> draining) {
+        return of(arrivals, draining, null);
+    }
+
     /**
-     * Decides who serves. The first to arrive keeps a name or an id; a later one with either waits in its shadow.
+     * Decides which heaps serve. A heap that serves keeps its name and its id for as long as it announces both. Of the
+     * others the first to arrive takes a name and an id that are free; a later one waits in its shadow. So a heap that
+     * comes out of a shadow takes no other heap out of service.
      *
      * @param arrivals heaps in the order in which they came
      * @param draining heaps on their way out
+     * @param before the routes up to now, null for none
      * @return the routes
      */
-    static Routes of(List<Heap> arrivals, List<Heap> draining) {
+    static Routes of(List<Heap> arrivals, List<Heap> draining, Routes before) {
         List<Heap> serving = new ArrayList<>();
         List<Listed> others = new ArrayList<>();
         Map<String, Heap> names = new HashMap<>();
         Map<Integer, Heap> ids = new HashMap<>();
-        for (Heap heap : arrivals) {
+        for (Heap heap : incumbentsFirst(arrivals, before)) {
             if (heap.refused()) {
                 others.add(new Listed(heap, HeapState.REFUSED, heap.refusal()));
                 continue;
@@ -115,6 +123,27 @@ final class Routes {
         serving.forEach(heap -> listed.add(new Listed(heap, HeapState.SERVING, "")));
         listed.addAll(others);
         return new Routes(serving.toArray(Heap[]::new), List.copyOf(listed));
+    }
+
+    private static List<Heap> incumbentsFirst(List<Heap> arrivals, Routes before) {
+        if (before == null) {
+            return arrivals;
+        }
+        Map<Gate, Heap> served = new IdentityHashMap<>();
+        for (Heap heap : before.order) {
+            served.put(heap.gate(), heap);
+        }
+        List<Heap> ordered = new ArrayList<>();
+        List<Heap> others = new ArrayList<>();
+        for (Heap heap : arrivals) {
+            Heap was = served.get(heap.gate());
+            boolean incumbent = was != null
+                    && was.name().equals(heap.name())
+                    && was.description().id().equals(heap.description().id());
+            (incumbent ? ordered : others).add(heap);
+        }
+        ordered.addAll(others);
+        return ordered;
     }
 
     /** {@return the heap that serves under a name, or null} */

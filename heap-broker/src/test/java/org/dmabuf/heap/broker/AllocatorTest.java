@@ -639,6 +639,41 @@ class AllocatorTest {
         assertEquals(List.of(), exporter.asked());
     }
 
+    @Test
+    void a_heap_that_takes_another_name_while_another_was_asked_is_not_the_one_that_was_asked_for() {
+        Heap[] secure = new Heap[1];
+        broker.heap("first", new FakeHeap(request -> {
+            broker.table.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
+            throw new HeapException(Errno.ENOMEM, "first", "full");
+        }));
+        FakeHeap exporter = new FakeHeap();
+        secure[0] = broker.heap("secure", exporter);
+        HeapException refused = assertThrows(
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(64).from("first", "secure")));
+        assertEquals(
+                "no heap gave a buffer of 64 bytes. first: full; secure: it has taken another name or heap.id since"
+                        + " the request began",
+                refused.getMessage());
+        assertEquals(List.of(), exporter.asked());
+    }
+
+    @Test
+    void a_heap_that_takes_an_id_outside_of_the_mask_while_another_was_asked_is_not_asked() {
+        Heap[] other = new Heap[1];
+        broker.heap("first", new FakeHeap(request -> {
+            broker.table.changed(
+                    other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
+            throw new HeapException(Errno.ENOMEM, "first", "full");
+        }), Map.of(HeapProperties.ID, 9));
+        FakeHeap exporter = new FakeHeap();
+        other[0] = broker.heap("other", exporter, Map.of(HeapProperties.ID, 4));
+        assertThrows(
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(64).fromMask(1L << 9 | 1L << 4)));
+        assertEquals(List.of(), exporter.asked());
+    }
+
     /** Notes of the heaps that were passed over are cheap: no sentence is built for a request that is served. */
     @Test
     void heaps_that_are_passed_over_cost_next_to_nothing() {

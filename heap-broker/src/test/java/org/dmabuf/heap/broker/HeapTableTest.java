@@ -75,6 +75,40 @@ class HeapTableTest {
         assertNotSame(before, table.routes());
     }
 
+    /** B waits behind A's name with the id that C has: when A goes, C goes on. */
+    @Test
+    void a_heap_that_comes_out_of_a_shadow_takes_no_other_out_of_service() {
+        arrived(1, "camera", 1);
+        arrived(2, "camera", 2);
+        Heap display = arrived(3, "display", 2);
+        assertEquals(HeapState.SERVING, state(display));
+        leaves(1);
+        assertSame(display, table.routes().named("display"));
+        assertNull(table.routes().named("camera"));
+        leaves(3);
+        assertEquals(2, table.routes().named("camera").service());
+    }
+
+    @Test
+    void a_heap_that_takes_a_name_that_serves_waits_however_early_it_came() {
+        arrived(1, "early");
+        Heap camera = arrived(2, "camera");
+        Heap renamed = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
+        assertSame(camera, table.routes().named("camera"));
+        assertEquals(HeapState.SHADOWED, state(renamed));
+        leaves(2);
+        assertSame(renamed, table.routes().named("camera"));
+    }
+
+    @Test
+    void a_heap_that_takes_an_id_that_serves_waits_and_takes_its_name_with_it() {
+        arrived(1, "early", 1);
+        Heap camera = arrived(2, "camera", 2);
+        Heap moved = table.changed(1, () -> Map.of(HeapProperties.NAME, "early", HeapProperties.ID, 2));
+        assertSame(camera, table.routes().first(table.routes().places(1L << 2)));
+        assertEquals(HeapState.SHADOWED, state(moved));
+    }
+
     @Test
     void a_service_without_an_object_is_refused() {
         Heap heap = table.arrived(1, null, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
@@ -156,10 +190,11 @@ class HeapTableTest {
     @Test
     void a_change_keeps_the_place_in_the_order_of_arrival() {
         arrived(1, "camera");
-        Heap second = arrived(2, "display");
-        Heap first = table.changed(1, () -> Map.of(HeapProperties.NAME, "display"));
-        assertSame(first, table.routes().named("display"));
-        assertEquals(HeapState.SHADOWED, state(second));
+        arrived(2, "early");
+        arrived(3, "camera");
+        Heap renamed = table.changed(2, () -> Map.of(HeapProperties.NAME, "camera"));
+        leaves(1);
+        assertSame(renamed, table.routes().named("camera")); // and not the third, which asked for the name first
     }
 
     @Test

@@ -18,6 +18,7 @@ import org.slf4j.spi.SLF4JServiceProvider;
 /** Keeps what the broker logs, so that a test can ask whether somebody was told. */
 public final class RecordedLog implements SLF4JServiceProvider {
     private static final List<String> LINES = new CopyOnWriteArrayList<>();
+    private static volatile boolean failing;
 
     private final IMarkerFactory markers = new BasicMarkerFactory();
     private final MDCAdapter context = new NOPMDCAdapter();
@@ -25,6 +26,11 @@ public final class RecordedLog implements SLF4JServiceProvider {
     /** Forgets what was logged so far. */
     static void clear() {
         LINES.clear();
+    }
+
+    /** Has every call of the log throw from now on, or no more. */
+    static void fail(boolean now) {
+        failing = now;
     }
 
     /** {@return lines such as {@code WARN heap 'a' has left}, with what was thrown behind them} */
@@ -47,6 +53,9 @@ public final class RecordedLog implements SLF4JServiceProvider {
         @Override
         protected void handleNormalizedLoggingCall(
                 Level level, Marker marker, String pattern, Object[] arguments, Throwable thrown) {
+            if (failing) {
+                throw new IllegalStateException("made up: the log fails");
+            }
             String text = MessageFormatter.basicArrayFormat(pattern, arguments);
             LINES.add(level + " " + text + (thrown == null ? "" : " <" + thrown + ">"));
         }

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.stress.client.Client;
 import org.dmabuf.heap.stress.forgetful.Forgetful;
 import org.dmabuf.heap.stress.heap.FaultyHeap;
+import org.dmabuf.heap.stress.hostile.Hostile;
 import org.dmabuf.heap.tck.ProcessState;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
@@ -103,6 +104,9 @@ public final class Soak {
             String name = "soak.client" + i;
             clients.put(name, GatewayInside.jar(name, Client.class, Map.of()));
         }
+        // Apart from the clients: its processes take longer to start than a client lives.
+        Map<String, byte[]> hostiles =
+                Map.of("soak.hostile", GatewayInside.jar("soak.hostile", Hostile.class, Map.of()));
         try (GatewayInside gateway = new GatewayInside(home, tally)) {
             Onlookers onlookers = new Onlookers(tally, gateway, gateway.eventAdmin());
             warmUp(gateway, onlookers, heaps, clients);
@@ -111,8 +115,10 @@ public final class Soak {
 
             HotPlug heapPlug = new HotPlug("heap", gateway, tally, heaps);
             HotPlug clientPlug = new HotPlug("client", gateway, tally, clients);
+            HotPlug hostilePlug = new HotPlug("hostile bundle", gateway, tally, hostiles);
             heapPlug.startAll();
             clientPlug.startAll();
+            hostilePlug.startAll();
             thread("soak heaps", heapPlug);
             thread("soak clients", clientPlug);
             thread("soak operator", () -> operate(gateway, onlookers));
@@ -130,6 +136,8 @@ public final class Soak {
                 }
             }
             onlookers.end();
+            hostilePlug.stopAll();
+            hostilePlug.uninstallAll();
             end(gateway, heapPlug, clientPlug, before, threadsBefore);
         }
     }
@@ -335,6 +343,8 @@ public final class Soak {
                 .map(Thread::getName)
                 // Event Admin drops deliveries as it stops, and a thread of its own may wait for such a one for good.
                 .filter(name -> !name.startsWith("EventAdminAsyncThread"))
+                // Java's own, which waits for an exit and ends a minute after the last one.
+                .filter(name -> !name.startsWith("process reaper"))
                 .map(name -> name.startsWith("soak ") ? name : name.replaceAll("[0-9]+", "N"))
                 .sorted()
                 .toList();

@@ -1,0 +1,758 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.tck.ProcessState;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleEvent;
+import org.osgi.framework.ServiceRegistration;
+
+/**
+ * What a client, its bundle's stop and the broker's stop do with buffers, made to fail at one point after the other: by
+ * a Java heap that is full, a stack that is used up, a log that throws. After each point what was held is closed, and
+ * then the books, the descriptors and the mappings must be those of before.
+ *
+ * <p>A process of its own: see {@link FailurePointsTest}.
+ */
+public final class FailurePoints {
+    private static final long SIZE = 16 << 10;
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
+    /** After so many every further point only waits for what is lost. */
+    private static final int MOST_WRONG = 3;
+    private static final int MFD_ALLOW_SEALING = 0x2;
+    private static final int F_ADD_SEALS = 1033;
+    /** SEAL, SHRINK, GROW and WRITE. */
+    private static final int ALL_SEALS = 0xf;
+
+    /** One thing to do, with what has to be there before, and with what ends it whether it failed or not. */
+    private abstract static class Act {
+        final String name;
+
+        Act(String name) {
+            this.name = name;
+        }
+
+        void prepare() throws Exception {}
+
+        abstract void run() throws Exception;
+
+        abstract void end() throws Exception;
+    }
+
+    /** A way to let an act fail at a point; says whether it failed. */
+    private interface Failing {
+        boolean failed(Act act, int point) throws Exception;
+    }
+
+    private final BrokerParts broker = new BrokerParts();
+    private final Account account;
+    private final List<String> wrong = new ArrayList<>();
+    private int failures;
+
+    /** @param faulty whether the heap fails whenever memory comes back to it, so that the broker logs */
+    private FailurePoints(boolean faulty) {
+        MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+        account = broker.heap("system", faulty ? new FaultyHeap(source) : source, source.properties()).account();
+        // So tight that what a point leaves reserved is missing at the next.
+        broker.ledger.apply(BrokerParts.rules(
+                new String[] {"system=256K"}, new String[] {"*=256K"}, new String[] {"*/system=256K"}, new String[0]));
+    }
+
+    /**
+     * Runs one kind of failure.
+     *
+     * @param arguments heap, stack or log; the distance between two points; how many points at most
+     */
+    public static void main(String[] arguments) throws Exception {
+        int status = 1;
+        try {
+            FailurePoints points = new FailurePoints(arguments[0].equals("log"));
+            int step = Integer.parseInt(arguments[1]);
+            int most = Integer.parseInt(arguments[2]);
+            points.warmUp();
+            switch (arguments[0]) {
+                case "heap" -> {
+                    points.warmUpFailures();
+                    points.everywhere(FailurePoints::withFullHeap, step, most);
+                }
+                case "stack" -> points.everywhere(FailurePoints::withUsedUpStack, step, most);
+                case "log" -> points.everywhere(FailurePoints::withFailingLog, 1, 1);
+                default -> throw new IllegalArgumentException(arguments[0]);
+            }
+            points.wrong.forEach(System.out::println);
+            System.out.println(points.failures + " failures, " + points.wrong.size() + " wrong");
+            status = points.wrong.isEmpty() && points.failures > 0 ? 0 : 1;
+        } catch (Throwable e) {
+            e.printStackTrace();
+        }
+        Runtime.getRuntime().halt(status); // threads that hang do not keep it
+    }
+
+    private List<Act> acts() {
+        return List.of(
+                new Allocate(), new Close(), new MapBuffer(), new EndArena(), new Begin(), new EndBracket(), new Export(),
+                new CloseExported(), new Duplicate(), new Publish(), new Unpublish(), new Adopt(), new StopBundle(),
+                new StopBroker());
+    }
+
+    /** What is done for the first time loads classes, which would fail for good. */
+    private void warmUp() throws Exception {
+        for (int i = 0; i < 3; i++) {
+            for (Act act : acts()) {
+                act.prepare();
+                try {
+                    act.run();
+                } catch (RuntimeException e) {
+                    // Of a faulty heap: what counts is what is left.
+                }
+                endAgain(act);
+                settle(act.name + ", the first time", i);
+            }
+        }
+    }
+
+    /** The ways out of a failure load classes, too. */
+    private void warmUpFailures() throws Exception {
+        for (Act act : acts()) {
+            for (int left : new int[] {64 << 10, 1024, 256, 0}) {
+                if (wrong.isEmpty()) {
+                    act.prepare();
+                    withFullHeap(act, left);
+                    endAgain(act);
+                    settle(act.name + ", warming up", left);
+                }
+            }
+        }
+    }
+
+    private void everywhere(Failing way, int step, int most) throws Exception {
+        for (Act act : acts()) {
+            int failedHere = 0;
+            for (int point = 0; point < most && wrong.size() < MOST_WRONG; point++) {
+                ProcessState before = ProcessState.now();
+                act.prepare();
+                boolean failed = way.failed(act, point * step);
+                endAgain(act);
+                settle(act.name, point * step);
+                left(before, act.name, point * step);
+                failures += failed ? 1 : 0;
+                failedHere += failed ? 1 : 0;
+            }
+            System.out.println(act.name + ": " + failedHere + " failures");
+        }
+    }
+
+    /** Ends twice what may have failed: what is done is not done again. */
+    private void endAgain(Act act) {
+        for (int i = 0; i < 2; i++) {
+            try {
+                act.end();
+            } catch (HeapException e) {
+                // A faulty heap's answer to the end of a CPU access.
+            } catch (Throwable e) {
+                wrong.add(act.name + ": its end failed: " + e);
+                e.printStackTrace(System.out);
+            }
+        }
+    }
+
+    private void drain() {
+        long start = System.nanoTime();
+        while (account.buffers() + broker.adoption.account().buffers() > 0
+                && System.nanoTime() - start < PATIENCE_NANOS) {
+            broker.upkeep.hasComeBack(-1);
+            LockSupport.parkNanos(100_000);
+        }
+    }
+
+    private void settle(String act, int point) {
+        drain();
+        for (Account each : List.of(account, broker.adoption.account())) {
+            if (each.buffers() != 0 || each.bytes() != 0) {
+                wrong.add(act + " at " + point + ": charged " + each.buffers() + " buffers, " + each.bytes()
+                        + " bytes of heap " + each.heap());
+            }
+        }
+        for (ClientAccount client : broker.ledger.clients()) {
+            if (client.figures().liveBytes() != 0 || client.figures().lingeringBytes() != 0) {
+                wrong.add(act + " at " + point + ": charged to " + client.bundle() + ": " + client.figures());
+            }
+        }
+    }
+
+    private void left(ProcessState before, String act, int point) {
+        long start = System.nanoTime();
+        List<String> left = before.leftIn(ProcessState.now());
+        while (!left.isEmpty() && System.nanoTime() - start < PATIENCE_NANOS / 5) {
+            LockSupport.parkNanos(1_000_000);
+            left = before.leftIn(ProcessState.now());
+        }
+        // One inotify instance and one counter stay with the broker once something was exported.
+        left.stream()
+                .filter(line -> !line.contains("anon_inode"))
+                .forEach(line -> wrong.add(act + " at " + point + ": " + line));
+    }
+
+    private static boolean withFullHeap(Act act, int point) throws Exception {
+        Throwable thrown = null;
+        try (FullHeap _ = new FullHeap(point)) {
+            act.run();
+        } catch (OutOfMemoryError e) {
+            thrown = e;
+        }
+        return thrown != null;
+    }
+
+    /** At a point there is room for so many frames of {@link #descend}. */
+    private static boolean withUsedUpStack(Act act, int point) throws Exception {
+        Throwable[] thrown = new Throwable[1];
+        boolean[] run = new boolean[1];
+        Thread thread = new Thread(null, () -> {
+            try {
+                descend(deepest() - point - 1, act, run);
+            } catch (Throwable e) {
+                thrown[0] = e;
+            }
+        }, "deep", 512 << 10);
+        thread.start();
+        thread.join();
+        if (thrown[0] != null && !(thrown[0] instanceof StackOverflowError)) {
+            throw new AssertionError(act.name + " at " + point + ": not a used up stack", thrown[0]);
+        }
+        return run[0] && thrown[0] != null;
+    }
+
+    private static int deepest() throws Exception {
+        reached = 0;
+        try {
+            descend(Integer.MAX_VALUE, null, null);
+        } catch (StackOverflowError e) {
+            return reached;
+        }
+        throw new AssertionError("the stack has no end");
+    }
+
+    private static int reached;
+
+    private static void descend(int left, Act act, boolean[] run) throws Exception {
+        if (left <= 0) {
+            run[0] = true;
+            act.run();
+        } else {
+            reached++;
+            descend(left - 1, act, run);
+        }
+    }
+
+    private static boolean withFailingLog(Act act, int point) throws Exception {
+        try {
+            RecordedLog.fail(true);
+            act.run();
+        } catch (IllegalStateException | HeapException e) {
+            // Of the log, or of the heap: both may reach the caller.
+        } finally {
+            RecordedLog.fail(false);
+        }
+        return true;
+    }
+
+    /** A heap that does what it is asked to, and then throws what cannot even be printed. */
+    private record FaultyHeap(HeapExporter sound) implements HeapExporter {
+        @Override
+        public HeapBuffer allocate(HeapRequest request) {
+            return new FaultyBuffer(sound.allocate(request));
+        }
+    }
+
+    private record FaultyBuffer(HeapBuffer sound) implements HeapBuffer {
+        private static RuntimeException unprintable() {
+            return new RuntimeException() {
+                private static final long serialVersionUID = 1L;
+
+                @Override
+                public String getMessage() {
+                    throw new IllegalStateException("made up: the message fails");
+                }
+            };
+        }
+
+        @Override
+        public long size() {
+            return sound.size();
+        }
+
+        @Override
+        public int descriptor() {
+            return sound.descriptor();
+        }
+
+        @Override
+        public MemorySegment map(Access access) {
+            return sound.map(access);
+        }
+
+        @Override
+        public void unmap(MemorySegment mapping) {
+            sound.unmap(mapping);
+            throw unprintable();
+        }
+
+        @Override
+        public void endCpuAccess(Access access) {
+            sound.endCpuAccess(access);
+            throw unprintable();
+        }
+
+        @Override
+        public void release() {
+            sound.release();
+            throw unprintable();
+        }
+
+        @Override
+        public String toString() {
+            throw new IllegalStateException("made up: toString fails");
+        }
+    }
+
+    private static void close(AutoCloseable thing) throws Exception {
+        if (thing != null) {
+            thing.close();
+        }
+    }
+
+    private Lease buffer() {
+        return broker.allocate(SIZE);
+    }
+
+    private final class Allocate extends Act {
+        private DmaBuf made;
+
+        Allocate() {
+            super("allocate");
+        }
+
+        @Override
+        void run() {
+            made = null;
+            made = buffer();
+        }
+
+        @Override
+        void end() throws Exception {
+            close(made);
+        }
+    }
+
+    private final class Close extends Act {
+        private DmaBuf made;
+
+        Close() {
+            super("close");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+        }
+
+        @Override
+        void run() {
+            made.close();
+        }
+
+        @Override
+        void end() {
+            made.close();
+        }
+    }
+
+    private final class MapBuffer extends Act {
+        private DmaBuf made;
+        private Arena arena;
+
+        MapBuffer() {
+            super("map");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            arena = Arena.ofShared();
+        }
+
+        @Override
+        void run() {
+            MemorySegment memory = made.map(Access.READ_WRITE, arena);
+            memory.fill((byte) 1);
+        }
+
+        @Override
+        void end() {
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
+            made.close();
+        }
+    }
+
+    private final class EndArena extends Act {
+        private DmaBuf made;
+        private Arena arena;
+
+        EndArena() {
+            super("end an arena");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            arena = Arena.ofShared();
+            made.map(Access.READ_WRITE, arena);
+            made.map(Access.READ, arena);
+        }
+
+        @Override
+        void run() {
+            arena.close();
+        }
+
+        @Override
+        void end() {
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
+            made.close();
+        }
+    }
+
+    private final class Begin extends Act {
+        private DmaBuf made;
+        private CpuAccess bracket;
+
+        Begin() {
+            super("begin a CPU access");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            bracket = null;
+        }
+
+        @Override
+        void run() {
+            bracket = made.beginCpuAccess(Access.WRITE);
+        }
+
+        @Override
+        void end() throws Exception {
+            close(bracket);
+            made.close();
+        }
+    }
+
+    private final class EndBracket extends Act {
+        private DmaBuf made;
+        private CpuAccess bracket;
+
+        EndBracket() {
+            super("end a CPU access");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            bracket = made.beginCpuAccess(Access.WRITE);
+        }
+
+        @Override
+        void run() {
+            bracket.close();
+        }
+
+        @Override
+        void end() {
+            bracket.close();
+            made.close();
+        }
+    }
+
+    private final class Export extends Act {
+        private DmaBuf made;
+        private OwnedFd fd;
+
+        Export() {
+            super("export");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            fd = null;
+        }
+
+        @Override
+        void run() {
+            fd = made.exportFd();
+        }
+
+        @Override
+        void end() throws Exception {
+            close(fd);
+            made.close();
+        }
+    }
+
+    private final class CloseExported extends Act {
+        private DmaBuf made;
+        private OwnedFd fd;
+
+        CloseExported() {
+            super("close what a holder has");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            try (OwnedFd exported = made.exportFd()) {
+                fd = new Fd(Syscalls.linux(), exported.detach());
+            }
+        }
+
+        @Override
+        void run() {
+            made.close();
+        }
+
+        @Override
+        void end() throws Exception {
+            made.close();
+            close(fd);
+        }
+    }
+
+    private final class Duplicate extends Act {
+        private DmaBuf made;
+        private DmaBuf other;
+
+        Duplicate() {
+            super("duplicate");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            other = null;
+        }
+
+        @Override
+        void run() {
+            other = made.duplicate();
+        }
+
+        @Override
+        void end() throws Exception {
+            close(other);
+            made.close();
+        }
+    }
+
+    /** A bundle that can register a service, as far as a publication needs. */
+    private static BundleContext registering(FakeBundle bundle) {
+        return FakeBundle.proxy(BundleContext.class, (_, method, _) -> switch (method.getName()) {
+            case "getBundle" -> bundle.bundle();
+            case "registerService" -> FakeBundle.proxy(ServiceRegistration.class, (_, _, _) -> null);
+            default -> throw new UnsupportedOperationException(method.toString());
+        });
+    }
+
+    private HeapBroker publisher() {
+        return new ClientBroker(
+                broker.client,
+                registering(new FakeBundle("org.example.publisher")),
+                broker.clients,
+                broker.allocator,
+                broker.adoption,
+                broker.listing);
+    }
+
+    private final class Publish extends Act {
+        private DmaBuf made;
+        private HeapBroker publisher;
+        private Publication publication;
+
+        Publish() {
+            super("publish");
+        }
+
+        @Override
+        void prepare() {
+            publisher = publisher();
+            made = publisher.allocate(AllocationRequest.of(SIZE));
+            publication = null;
+        }
+
+        @Override
+        void run() {
+            publication = publisher.publish(made, "frame");
+        }
+
+        @Override
+        void end() throws Exception {
+            close(publication);
+            made.close();
+        }
+    }
+
+    private final class Unpublish extends Act {
+        private DmaBuf made;
+        private Publication publication;
+
+        Unpublish() {
+            super("end a publication");
+        }
+
+        @Override
+        void prepare() {
+            HeapBroker publisher = publisher();
+            made = publisher.allocate(AllocationRequest.of(SIZE));
+            publication = publisher.publish(made, "frame");
+        }
+
+        @Override
+        void run() {
+            made.close();
+            publication.close();
+        }
+
+        @Override
+        void end() {
+            publication.close();
+            made.close();
+        }
+    }
+
+    private final class Adopt extends Act {
+        private Fd fd;
+        private DmaBuf adopted;
+
+        Adopt() {
+            super("adopt");
+        }
+
+        @Override
+        void prepare() {
+            Syscalls linux = Syscalls.linux();
+            fd = new Fd(linux, linux.memfdCreate("theirs", MFD_ALLOW_SEALING));
+            linux.fallocate(fd.fd(), 0, 0, SIZE);
+            linux.fcntl(fd.fd(), F_ADD_SEALS, ALL_SEALS);
+            adopted = null;
+        }
+
+        @Override
+        void run() {
+            adopted = broker.adoption.adopt(broker.client, fd, "theirs");
+        }
+
+        @Override
+        void end() throws Exception {
+            close(adopted);
+            fd.close();
+        }
+    }
+
+    private final class StopBundle extends Act {
+        private FakeBundle bundle;
+        private Arena arena;
+        private OwnedFd kept;
+
+        StopBundle() {
+            super("stop a bundle");
+        }
+
+        @Override
+        void prepare() {
+            bundle = new FakeBundle("org.example.camera");
+            HeapBroker own = broker.clients.getService(bundle.bundle(), null);
+            arena = Arena.ofShared();
+            DmaBuf first = own.allocate(AllocationRequest.of(SIZE));
+            first.map(Access.READ, arena);
+            first.beginCpuAccess(Access.READ);
+            DmaBuf second = own.allocate(AllocationRequest.of(SIZE));
+            kept = new Fd(Syscalls.linux(), second.exportFd().detach());
+            second.exportFd();
+            own.allocate(AllocationRequest.of(SIZE)).duplicate();
+        }
+
+        @Override
+        void run() {
+            bundle.stop();
+            broker.clients.bundleChanged(bundle.event(BundleEvent.STOPPED));
+        }
+
+        @Override
+        void end() {
+            bundle.stop();
+            broker.clients.bundleChanged(bundle.event(BundleEvent.STOPPED)); // of any bundle, later
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
+            kept.close();
+        }
+    }
+
+    private final class StopBroker extends Act {
+        private BrokerParts other;
+        private Account charged;
+
+        StopBroker() {
+            super("stop a broker");
+        }
+
+        @Override
+        void prepare() {
+            other = new BrokerParts();
+            charged = other.memfd("system").account();
+            FakeBundle bundle = new FakeBundle("org.example.camera");
+            HeapBroker own = other.clients.getService(bundle.bundle(), null);
+            own.allocate(AllocationRequest.of(SIZE)).duplicate();
+            own.allocate(AllocationRequest.of(SIZE)).beginCpuAccess(Access.READ);
+        }
+
+        @Override
+        void run() {
+            other.clients.stopAll();
+            other.close();
+        }
+
+        @Override
+        void end() {
+            other.clients.stopAll();
+            other.close();
+            if (charged.buffers() != 0) {
+                wrong.add(name + ": charged " + charged.buffers());
+            }
+        }
+    }
+}

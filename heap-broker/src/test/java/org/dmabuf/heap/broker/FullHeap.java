@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+/**
+ * A Java heap filled to its last bytes, until it is closed. It needs the serial collector without buffers of threads
+ * ({@code -XX:+UseSerialGC -XX:-UseTLAB}), so that what is left is left for the next allocation of any thread.
+ */
+final class FullHeap implements AutoCloseable {
+    private static final int HEADER = 16;
+    private static final int[] PIECES = {64 << 10, 4 << 10, 256, HEADER};
+
+    /** Made before anything is filled: the memory for the record of the pieces. */
+    private static final Object[] BALLAST = new Object[1 << 17];
+
+    private static int used;
+
+    /**
+     * Fills the heap.
+     *
+     * @param left bytes that can be allocated still
+     */
+    @SuppressWarnings("UnusedVariable") // it is there to be given up
+    FullHeap(int left) {
+        byte[] spare = new byte[left];
+        for (int piece : PIECES) {
+            fill(piece);
+        }
+        spare = null;
+    }
+
+    private static void fill(int piece) {
+        try {
+            while (used < BALLAST.length) {
+                BALLAST[used] = new byte[piece - HEADER];
+                used++;
+            }
+        } catch (OutOfMemoryError e) {
+            return;
+        }
+        throw new AssertionError("the heap is too large to be filled with pieces of " + piece + " bytes");
+    }
+
+    @Override
+    public void close() {
+        while (used > 0) {
+            BALLAST[--used] = null;
+        }
+    }
+}
