@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.linux.Printable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,7 +44,7 @@ final class HeapNews {
             Heap heap = standing.heap();
             switch (standing.state()) {
                 case SERVING -> {
-                    LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
+                    LOG.info("{} of bundle {} serves", heap, Printable.of(heap.description().bundle()));
                     tell(heap, HeapState.SERVING);
                 }
                 case DEPARTED -> tell(heap, HeapState.DEPARTED);
@@ -51,7 +52,7 @@ final class HeapNews {
                     LOG.warn(
                             "{} of bundle {} does not serve: {}",
                             heap,
-                            heap.description().bundle(),
+                            Printable.of(heap.description().bundle()),
                             standing.reason());
             }
         }
@@ -81,7 +82,10 @@ final class HeapNews {
 
     private void tell(Heap heap, HeapState state) {
         journal.changed(
-                heap.name(), heap.description().bundle(), state, heap.account().buffers());
+                heap.name(),
+                heap.description().bundle(),
+                state,
+                heap.account().figures().liveBuffers());
     }
 
     /** Reads the routes under its lock: of two threads that changed the table, the later tells the later routes. */

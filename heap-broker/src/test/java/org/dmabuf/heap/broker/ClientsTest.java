@@ -487,8 +487,14 @@ class ClientsTest {
         final AtomicInteger reclaimed = new AtomicInteger();
 
         @Override
-        void reclaim() {
+        void end() {
             reclaimed.incrementAndGet();
+        }
+
+        @Override
+        Reaper reclaim() {
+            reclaimed.incrementAndGet();
+            return null;
         }
     }
 }

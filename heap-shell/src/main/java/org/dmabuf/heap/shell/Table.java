@@ -2,7 +2,9 @@
 package org.dmabuf.heap.shell;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.dmabuf.heap.linux.Printable;
 
 /** Text in aligned columns, for a terminal. */
 final class Table {
@@ -26,11 +28,12 @@ final class Table {
         rows.add(first);
     }
 
+    /** Adds a line. What does not print in a cell is escaped. */
     Table row(String... cells) {
         if (cells.length != right.length) {
             throw new IllegalArgumentException(cells.length + " cells for " + right.length + " columns");
         }
-        rows.add(cells);
+        rows.add(Arrays.stream(cells).map(Printable::of).toArray(String[]::new));
         return this;
     }
 

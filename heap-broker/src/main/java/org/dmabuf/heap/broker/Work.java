@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+/**
+ * A piece of work that calls a heap's code for no client that waits. It is a link of the queue of its heap's
+ * {@link Reaper}, so handing it over allocates nothing and cannot fail for want of memory. It is in one queue at most.
+ * Its {@code toString()} names it in the log and calls no code of the heap.
+ */
+interface Work {
+    /** Does what is not done yet. */
+    void perform();
+
+    /** {@return bytes of memory that come back with it} */
+    long bytes();
+
+    /** {@return the work behind it in the queue, null at the end} */
+    Work next();
+
+    /** Links the work behind it. Called by the reaper alone, under its lock. */
+    void next(Work behind);
+}
