@@ -108,7 +108,7 @@ final class Bracket extends Holding implements CpuAccess, Work {
 
     @Override
     public long bytes() {
-        return 0;
+        return buffer.size();
     }
 
     @Override

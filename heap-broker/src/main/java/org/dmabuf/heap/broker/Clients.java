@@ -67,15 +67,13 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
      * until its activator has stopped, and another one the next time.
      */
     private void takeBackFromStopped() {
+        Set<Reaper> used = new HashSet<>();
         brokers.forEach((bundle, broker) -> {
             if (bundle.getBundleContext() != broker.context()) {
-                Set<Reaper> used = new HashSet<>();
-                String why = "bundle " + Printable.of(broker.client().bundle()) + " has stopped";
-                if (stop(bundle, broker, why, used)) {
-                    Reaper.settle(used);
-                }
+                stop(bundle, broker, "bundle " + Printable.of(broker.client().bundle()) + " has stopped", used);
             }
         });
+        Reaper.settle(used);
     }
 
     /** Takes back everything from everybody: the broker stops. Does not wait until the heaps have it back. */
@@ -95,6 +93,10 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
                 return broker;
             }
             takeBackFromStopped();
+            if (brokers.get(bundle) == broker) {
+                throw new IllegalStateException("not everything that bundle " + Printable.of(bundle.getSymbolicName())
+                        + " had before its last stop could be taken back yet; get the service HeapBroker again");
+            }
         }
     }
 
@@ -114,16 +116,14 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     }
 
     /**
-     * Takes back what a client has. When that fails, the client stays in the map and the next event tries again.
-     *
-     * @return whether this caller was the one to do it
+     * Takes back what a client has, without waiting until the heaps have it. When that fails, the client stays in the
+     * map and the next event tries again.
      */
-    private boolean stop(Bundle bundle, ClientBroker broker, String why, Set<Reaper> used) {
+    private void stop(Bundle bundle, ClientBroker broker, String why, Set<Reaper> used) {
         Client client = broker.client();
         try {
             int left = client.takeBack(why, used);
-            boolean first = brokers.remove(bundle, broker);
-            if (first) {
+            if (brokers.remove(bundle, broker)) {
                 ledger.leave(client.account());
             }
             if (left > 0) {
@@ -133,10 +133,8 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
                         left,
                         Printable.of(client.bundle()));
             }
-            return first;
         } catch (RuntimeException | Error e) { // another client's things are still to be taken back
             LOG.error("{}: not everything of that bundle was taken back; it is tried again", why, e);
-            return false;
         }
     }
 }

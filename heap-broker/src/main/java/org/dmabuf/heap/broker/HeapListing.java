@@ -65,7 +65,8 @@ final class HeapListing {
         Set<Account> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
         for (Routes.Listed listed : routes.listed()) {
             Heap heap = listed.heap();
-            String hanging = heap.account().reaper().hanging();
+            boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
+            String hanging = asked ? heap.account().reaper().hanging() : "";
             infos.add(info(
                     heap.description(),
                     listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),

@@ -46,7 +46,7 @@ record Over(String whose, String remedy, long used, long limit, boolean everywhe
                 Errno.ENOMEM,
                 heap,
                 "heap '" + heap + "': " + Bytes.text(size) + " for bundle "
-                        + Printable.of(share.client().bundle()) + " do not fit " + whose + ": " + Bytes.text(used) + " of " + Bytes.text(limit) + " are used; close buffers, or"
-                        + " raise " + remedy);
+                        + Printable.of(share.client().bundle()) + " do not fit " + whose + ": " + Bytes.text(used)
+                        + " of " + Bytes.text(limit) + " are used; close buffers, or raise " + remedy);
     }
 }

@@ -21,6 +21,8 @@ import org.slf4j.LoggerFactory;
  */
 final class Reaper {
     private static final Logger LOG = LoggerFactory.getLogger(Reaper.class);
+    /** Loaded with this: the broker's jar may be gone when an arena that outlived it hands over the first work. */
+    private static final Class<?> LOADED = Worker.class;
 
     /** Nanoseconds that one piece of work, or a caller that waits for work, may take. */
     static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
@@ -157,7 +159,7 @@ final class Reaper {
         }
     }
 
-    /** {@return how many pieces of work were ever done} */
+    /** {@return how many pieces of work were ever done that may have brought memory back} */
     long done() {
         return done;
     }
@@ -417,6 +419,7 @@ final class Reaper {
         waiting--;
         waitingBytes -= bytes;
         run.work = work;
+        run.bytes = bytes;
         run.number = begun++;
         run.since = now;
         run.reported = false;
@@ -439,7 +442,9 @@ final class Reaper {
         run.next = null;
         run.previous = null;
         run.work = null;
-        done++;
+        if (run.bytes > 0) {
+            done++;
+        }
         if (waiters > 0) {
             notifyAll();
         }
@@ -449,6 +454,7 @@ final class Reaper {
     private class Run {
         Thread thread = Thread.currentThread();
         Work work;
+        private long bytes;
         /** Its place among all that were begun. */
         long number;
 

@@ -10,7 +10,7 @@ interface Work {
     /** Does what is not done yet. */
     void perform();
 
-    /** {@return bytes of memory that come back with it} */
+    /** {@return bytes of memory that may come back with it, 0 for work that brings none} */
     long bytes();
 
     /** {@return the work behind it in the queue, null at the end} */

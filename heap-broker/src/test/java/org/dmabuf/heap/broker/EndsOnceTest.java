@@ -38,11 +38,16 @@ class EndsOnceTest {
 
     private final BrokerParts broker = new BrokerParts();
     private final List<FakeMemory> made = new ArrayList<>();
+    /** As above, of a heap whose own code may be without stack: whether it was reached then is not known to anybody. */
+    private final List<FakeMemory> deep = new ArrayList<>();
 
     @AfterEach
     void nothing_is_left() {
         broker.journal.releaseFails = null;
         broker.close();
+        for (FakeMemory memory : deep) {
+            assertTrue(memory.count("release") <= 1 && memory.count("end WRITE") <= 1, () -> "" + memory.calls());
+        }
         for (FakeMemory memory : made) {
             assertEquals(1, memory.count("release"), () -> memory.calls().toString());
             assertTrue(memory.released(), () -> memory.calls().toString());
@@ -58,9 +63,13 @@ class EndsOnceTest {
     }
 
     private Heap heap() {
+        return heap(made);
+    }
+
+    private Heap heap(List<FakeMemory> all) {
         return broker.heap("camera", new FakeHeap(request -> {
             FakeMemory memory = new FakeMemory(request.size());
-            made.add(memory);
+            all.add(memory);
             return memory;
         }));
     }
@@ -183,7 +192,7 @@ class EndsOnceTest {
 
     @Test
     void a_reference_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
-        Heap heap = heap();
+        Heap heap = heap(deep);
         DmaBuf[] now = new DmaBuf[1];
         atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
         Await.until("all charges end", () -> heap.account().buffers() == 0);
@@ -192,7 +201,7 @@ class EndsOnceTest {
 
     @Test
     void a_bracket_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
-        Heap heap = heap();
+        Heap heap = heap(deep);
         CpuAccess[] now = new CpuAccess[1];
         atEveryDepth(
                 () -> {

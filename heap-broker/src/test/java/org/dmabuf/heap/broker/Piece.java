@@ -15,7 +15,7 @@ final class Piece implements Work {
     }
 
     static Piece of(Runnable work) {
-        return new Piece("the work", 0, work);
+        return new Piece("the work", 1, work);
     }
 
     @Override

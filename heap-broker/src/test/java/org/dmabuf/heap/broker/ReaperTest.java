@@ -84,7 +84,7 @@ class ReaperTest {
     /** Has a reaper at work that goes on when the test is over, or says so. */
     private void hang(Reaper reaper) {
         CountDownLatch begun = new CountDownLatch(1);
-        reaper.submit(new Piece("the end of a mapping", 0, () -> {
+        reaper.submit(new Piece("the end of a mapping", 1, () -> {
             begun.countDown();
             await(goOn);
         }));
