@@ -11,6 +11,7 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /** Carries one request from heap to heap until one gives a buffer, or all have refused. */
 final class Allocator {
@@ -158,12 +159,12 @@ final class Allocator {
                 throw e;
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
-                    log("left while it was asked, and failed for that in allocate", heap, e);
+                    log(Level.WARN, "left while it was asked, and failed for that in allocate", heap, e);
                     refusals.told(heap, left(heap, e));
                     heap.account().failed(Errno.ENODEV);
                     return null;
                 }
-                log("failed in allocate; report that to its vendor", heap, e);
+                log(Level.ERROR, "failed in allocate; report that to its vendor", heap, e);
                 refusals.broken(heap, e);
                 heap.account().failed(Errno.EIO);
                 throw refusals.end();
@@ -277,9 +278,9 @@ final class Allocator {
         }
 
         /** What was thrown may be of the vendor's own class, and fail when the log asks it for its text. */
-        private static void log(String what, Heap heap, Throwable failure) {
+        private static void log(Level level, String what, Heap heap, Throwable failure) {
             try {
-                LOG.error("{} {}", heap, what, failure);
+                LOG.atLevel(level).setCause(failure).log("{} {}", heap, what);
             } catch (Throwable e) {
                 // The client reads of it all the same.
             }

@@ -107,6 +107,11 @@ final class Bracket extends Holding implements CpuAccess, Work {
     }
 
     @Override
+    public String what() {
+        return "the end of a " + this;
+    }
+
+    @Override
     public long bytes() {
         return buffer.size();
     }
@@ -123,6 +128,6 @@ final class Bracket extends Holding implements CpuAccess, Work {
 
     @Override
     public String toString() {
-        return "the end of a CPU access for " + access + " to a " + buffer;
+        return "CPU access for " + access + " to a " + buffer;
     }
 }

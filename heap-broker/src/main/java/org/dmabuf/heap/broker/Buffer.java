@@ -232,6 +232,11 @@ final class Buffer implements Work {
     }
 
     @Override
+    public String what() {
+        return "the release of a " + this;
+    }
+
+    @Override
     public long bytes() {
         return size;
     }

@@ -87,6 +87,11 @@ final class ExportedFd extends Holding implements OwnedFd, Work {
     }
 
     @Override
+    public String what() {
+        return "the close of an " + this;
+    }
+
+    @Override
     public long bytes() {
         return 0;
     }

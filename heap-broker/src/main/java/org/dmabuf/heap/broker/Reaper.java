@@ -245,7 +245,7 @@ final class Reaper {
         }
         return oldest == null
                 ? ""
-                : oldest + " hangs in its code for " + TimeUnit.NANOSECONDS.toSeconds(now - since) + " s"
+                : oldest.what() + " hangs in its code for " + TimeUnit.NANOSECONDS.toSeconds(now - since) + " s"
                         + (hang > 1 ? ", and so do " + (hang - 1) + " more" : "")
                         + (behind > 0 ? "; " + behind + " wait behind" : "");
     }
@@ -356,7 +356,7 @@ final class Reaper {
                 LOG.warn(
                         "{} hangs for {} ms in its heap's code; no caller waits for it any more, and its memory may be"
                                 + " lost; report that to its vendor",
-                        hangs,
+                        hangs.what(),
                         TimeUnit.NANOSECONDS.toMillis(patience));
             }
         } catch (Throwable e) {
@@ -398,7 +398,7 @@ final class Reaper {
 
     private static void logFailure(Work work, Throwable failure) {
         try {
-            LOG.error("{} failed", work, failure);
+            LOG.error("{} failed", work.what(), failure);
         } catch (Throwable e) {
             // A log that fails ends no work.
         }

@@ -4,11 +4,15 @@ package org.dmabuf.heap.broker;
 /**
  * A piece of work that calls a heap's code for no client that waits. It is a link of the queue of its heap's
  * {@link Reaper}, so handing it over allocates nothing and cannot fail for want of memory. It is in one queue at most.
- * Its {@code toString()} names it in the log and calls no code of the heap.
  */
 interface Work {
     /** Does what is not done yet. */
     void perform();
+
+    /** {@return what it is, for the log; calls no code of the heap} */
+    default String what() {
+        return toString();
+    }
 
     /** {@return bytes of memory that may come back with it, 0 for work that brings none} */
     long bytes();

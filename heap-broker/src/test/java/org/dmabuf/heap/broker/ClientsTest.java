@@ -209,6 +209,7 @@ class ClientsTest {
         two.allocate(REQUEST);
         two.allocate(REQUEST);
         broker.clients.stopAll();
+        broker.ledger.stop();
         assertEquals(0, account.buffers());
         for (HeapBroker stopped : List.of(one, two)) {
             assertEquals(

@@ -261,7 +261,7 @@ class ReaperTest {
                 .with(submits)
                 .with(round -> {
                     Race.awaitSome(now[0].submitted);
-                    end(now[0].reaper);
+                    now[0].reaper.stop();
                     now[0].stopped = true;
                 })
                 .after(round ->
