@@ -16,6 +16,8 @@ package org.dmabuf.heap;
  *     <td>{@code heap.name}, {@link #SIZE}, {@link #REASON}
  * <tr><td>{@link #LEAK}<td>a buffer was lost unclosed, and released by the broker
  *     <td>{@code heap.name}, {@link #BUNDLE}, {@code dmabuf.name}, {@code dmabuf.size}, {@link #SITE}
+ * <tr><td>{@link #LEAK}<td>a bundle lost more than five buffers in a minute: the others, once a minute
+ *     <td>{@link #BUNDLE}, {@link #BUFFERS}, {@code dmabuf.size} of all of them
  * </table>
  *
  * <p>The events of one {@code heap.name} come in the order ARRIVED, DRAINING, DEPARTED, and then again from the first.
@@ -43,7 +45,7 @@ public final class HeapEvents {
 
     /** Symbolic name of the heap's bundle, or of the bundle that lost a buffer: String. */
     public static final String BUNDLE = "bundle.symbolicName";
-    /** Buffers of the heap that are referenced or mapped: Long. */
+    /** Buffers of the heap that are referenced or mapped, or that were lost and are not told one by one: Long. */
     public static final String BUFFERS = "buffers";
     /** Bytes that were asked for: Long. */
     public static final String SIZE = "size";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
+import java.time.Duration;
 import java.util.Map;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -13,7 +14,7 @@ public interface HeapInfo {
     /** {@return where it stands} */
     HeapState state();
 
-    /** {@return one sentence on why it does not serve, empty when it does} */
+    /** {@return why it does not serve, and what of its code hangs and for how long; empty when it serves} */
     String reason();
 
     /** {@return its service properties, those of {@link HeapProperties} among them} */
@@ -22,8 +23,20 @@ public interface HeapInfo {
     /** {@return the symbolic name of the bundle that announced it} */
     String bundle();
 
-    /** {@return what the heap itself says of its memory; nothing for a heap that does not serve} */
+    /**
+     * What the heap itself said last of its memory. A listing waits a second at most for all heaps together, and shows
+     * an older answer for a heap that does not answer in time.
+     *
+     * @return nothing known for a heap that does not serve, or that has not answered yet
+     */
     HeapUsage usage();
+
+    /**
+     * How old {@link #usage()} is; before a heap's first answer, for how long it has been asked.
+     *
+     * @return zero when the heap answered for this listing
+     */
+    Duration usageAge();
 
     /** {@return buffers of it that are referenced or mapped, as the broker counts them} */
     long liveBuffers();

@@ -5,6 +5,11 @@ package org.dmabuf.heap;
 public enum HeapState {
     /** It takes requests. */
     SERVING,
+    /**
+     * It takes requests, and calls of its code hang: unmapping, releasing or telling its usage. Memory of it may not
+     * come back.
+     */
+    HANGING,
     /** It announced something that cannot be: no name, a name or id out of range, a property of the wrong type. */
     REFUSED,
     /** Another heap has its name or id; it takes over when that one goes. */

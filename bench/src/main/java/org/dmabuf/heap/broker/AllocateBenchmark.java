@@ -68,7 +68,6 @@ public class AllocateBenchmark {
 
     private final Ledger ledger = new Ledger();
     private final HeapTable table = new HeapTable(ledger);
-    private final Reaper reaper = new Reaper();
     private final Client client = new Client(ledger.enter("bench"), "bench", new Leaks());
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
@@ -85,7 +84,7 @@ public class AllocateBenchmark {
         allocator = new Allocator(
                 table,
                 ledger,
-                new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(new Peers()), journals()));
+                new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(new Peers()), journals()));
         for (int id = 0; id < HEAPS - 1; id++) {
             table.arrived(
                     id,
@@ -98,7 +97,6 @@ public class AllocateBenchmark {
                     "bench");
         }
         table.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
-        reaper.start();
         ledger.start();
     }
 
@@ -111,7 +109,6 @@ public class AllocateBenchmark {
 
     @TearDown
     public void leave() {
-        reaper.stop();
         ledger.stop();
     }
 

@@ -60,6 +60,9 @@ public interface HeapBuffer {
      */
     default void endCpuAccess(Access access) {}
 
-    /** Gives the memory back: exactly once, after the last unmap and the last bracket's end. Never throws. */
+    /**
+     * Gives the memory back: exactly once, after the last unmap and the last bracket's end. Never throws. Called by the
+     * thread that closes the last reference, or by a thread of the broker.
+     */
     void release();
 }

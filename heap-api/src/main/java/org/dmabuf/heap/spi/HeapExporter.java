@@ -35,7 +35,9 @@ public interface HeapExporter {
     HeapBuffer allocate(HeapRequest request);
 
     /**
-     * Tells how full the heap is. Cheap, and never blocks: it is pulled by listings and metrics.
+     * Tells how full the heap is. Cheap, and should never block: it is pulled by listings and metrics. A thread of the
+     * broker calls it, one call at a time. While a call has not returned, listings show the answer before it with its
+     * age, and the heap as {@link org.dmabuf.heap.HeapState#HANGING}.
      *
      * @return nothing known by default
      */

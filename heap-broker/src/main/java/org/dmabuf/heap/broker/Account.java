@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.dmabuf.heap.Errno;
 
 /**
@@ -17,6 +18,10 @@ import org.dmabuf.heap.Errno;
 final class Account {
     private final String heap;
     private final Tally tally = new Tally();
+    /** Of the heap that is here now. Buffers of one before it under the same name keep theirs. */
+    private volatile Reaper reaper;
+
+    private final Supplier<Reaper> reapers;
     private final Failures failures = new Failures();
     /** Guarded by this. */
     private long announced = Tally.UNLIMITED;
@@ -32,7 +37,26 @@ final class Account {
      * @param heap name, for messages
      */
     Account(String heap) {
+        this(heap, () -> new Reaper(heap));
+    }
+
+    /** As above, with reapers of a test's choice. */
+    Account(String heap, Supplier<Reaper> reapers) {
         this.heap = heap;
+        this.reapers = reapers;
+        reaper = reapers.get();
+    }
+
+    /** {@return what unmaps and releases buffers of this heap} */
+    Reaper reaper() {
+        return reaper;
+    }
+
+    /** Another heap comes under this name: it does not wait for what hangs in the code of the one before. */
+    void renew() {
+        if (reaper.hangs()) {
+            reaper = reapers.get();
+        }
     }
 
     String heap() {

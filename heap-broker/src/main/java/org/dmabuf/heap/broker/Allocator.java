@@ -12,6 +12,7 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /** Carries one request from heap to heap until one gives a buffer, or all have refused. */
 final class Allocator {
@@ -159,12 +160,12 @@ final class Allocator {
                 throw e;
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
-                    LOG.warn("{} left while it was asked, and failed for that in allocate", heap, e);
+                    log(Level.WARN, "left while it was asked, and failed for that in allocate", heap, e);
                     refusals.told(heap, left(heap, e));
                     heap.account().failed(Errno.ENODEV);
                     return null;
                 }
-                LOG.error("{} failed in allocate; report that to its vendor", heap, e);
+                log(Level.ERROR, "failed in allocate; report that to its vendor", heap, e);
                 refusals.broken(heap, e);
                 heap.account().failed(Errno.EIO);
                 throw refusals.end();
@@ -217,18 +218,27 @@ final class Allocator {
          * be on its way back still: nobody is told that there is none before it has come.
          */
         private Buffer charged(Heap heap) {
-            long before = upkeep.moment();
+            long before = upkeep.moment(heap.account());
             try {
                 return chargedAtOnce(heap);
             } catch (HeapException e) {
                 if (e.errno() != Errno.ENOMEM
-                        || !upkeep.hasComeBack(before)
+                        || !hasComeBack(heap, before)
                         || heap.gate().closed()) { // whoever waited for those inside may have gone on
                     throw e;
                 }
                 endsAnywhere = false;
                 return chargedAtOnce(heap);
             }
+        }
+
+        /** Where the client's own quota is full, what counts against it may be on its way back to any heap. */
+        private boolean hasComeBack(Heap heap, long before) {
+            if (endsAnywhere) {
+                upkeep.awaitAll(client.account());
+                return true; // the quota is looked at first, and the heap is not asked when it is still full
+            }
+            return upkeep.hasComeBack(heap.account(), before);
         }
 
         /** As {@link #charged}, or nothing that is held or charged. */
@@ -277,22 +287,26 @@ final class Allocator {
                 return buffer;
             } finally {
                 if (!accepted) {
-                    giveBack(heap, memory);
+                    Unwanted.giveBack(heap, memory);
                 }
+            }
+        }
+
+        /** What was thrown may be of the vendor's own class, and fail when the log asks it for its text. */
+        private static void log(Level level, String what, Heap heap, Throwable failure) {
+            try {
+                LOG.atLevel(level).setCause(failure).log("{} {}", heap, what);
+            } catch (Throwable e) {
+                // The client reads of it all the same.
             }
         }
 
         private static HeapException left(Heap heap, Throwable failure) {
             return new HeapException(
-                    Errno.ENODEV, heap.name(), "it left while it was asked, and failed with " + failure, failure);
-        }
-
-        private void giveBack(Heap heap, HeapBuffer memory) {
-            try {
-                memory.release();
-            } catch (Throwable e) {
-                LOG.error("{}: release of a buffer that was not taken failed", heap, e);
-            }
+                    Errno.ENODEV,
+                    heap.name(),
+                    "it left while it was asked, and failed with " + Thrown.text(failure),
+                    failure);
         }
 
         private HeapException broken(Heap heap, String how) {

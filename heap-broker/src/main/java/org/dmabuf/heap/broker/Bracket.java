@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.HeapException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An open bracket. As a token with a hold of its own it cannot be ended twice, nor after the memory is gone, so begin
  * and end always pair.
  */
-final class Bracket extends Holding implements CpuAccess {
+final class Bracket extends Holding implements CpuAccess, Work {
+    private static final Logger LOG = LoggerFactory.getLogger(Bracket.class);
+
+    final Access access;
     private final Client client;
     private final Buffer buffer;
-    private final Access access;
-    private final AtomicBoolean closed = new AtomicBoolean();
+
+    /** The heap's end of it was called, and must not be again. Written by the one that ends this. */
+    boolean heapCalled;
+
+    private boolean dropped;
+    private Work behind;
 
     /**
      * Takes over one hold of the buffer, once its bracket is begun.
@@ -30,22 +39,91 @@ final class Bracket extends Holding implements CpuAccess {
 
     @Override
     public void close() {
-        if (closed.compareAndSet(false, true)) {
-            client.forget(this);
+        if (beginEnd()) {
             try {
-                buffer.endCpuAccess(access);
+                finish();
             } finally {
+                if (!dropped) {
+                    undoEnd();
+                }
+            }
+        }
+        client.forget(this);
+    }
+
+    /** Does what is not done yet. The hold is given up only when the heap was called, whatever that threw. */
+    private void finish() {
+        try {
+            if (!heapCalled) {
+                buffer.endCpuAccess(this);
+            }
+        } finally {
+            if (heapCalled && !dropped) {
                 buffer.drop();
+                dropped = true;
             }
         }
     }
 
     @Override
-    void reclaim() {
-        if (closed.compareAndSet(false, true)) {
-            client.forget(this);
-            buffer.endTakenBack(access);
+    void end() {
+        try {
+            close();
+        } catch (HeapException e) { // what it held is given up all the same
+            warn(e);
         }
+    }
+
+    @Override
+    Reaper reclaim() {
+        Reaper has = null;
+        if (beginEnd()) {
+            boolean handedOver = false;
+            try {
+                buffer.reaper().submit(this);
+                handedOver = true;
+                has = buffer.reaper();
+            } finally {
+                if (!handedOver) {
+                    undoEnd();
+                }
+            }
+        }
+        client.forget(this);
+        return has;
+    }
+
+    @Override
+    public void perform() {
+        try {
+            finish();
+        } catch (HeapException e) { // of a heap whose bundle is gone, too
+            warn(e);
+        }
+    }
+
+    private void warn(HeapException e) {
+        LOG.warn("{}: ending a CPU access that was left open failed", buffer, e);
+    }
+
+    @Override
+    public String what() {
+        return "the end of a " + this;
+    }
+
+    @Override
+    public long bytes() {
+        return buffer.size();
+    }
+
+    @Override
+    public Work next() {
+        return behind;
+    }
+
+    @Override
+    public void next(Work work) {
+        behind = work;
     }
 
     @Override

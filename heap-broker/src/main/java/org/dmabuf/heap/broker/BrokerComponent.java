@@ -111,7 +111,6 @@ public final class BrokerComponent {
     private final Ledger ledger = new Ledger();
     private final HeapTable table = new HeapTable(ledger);
     private final HeapNews news = new HeapNews(table, journals);
-    private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
     private final Adoption adoption;
     private final Clients clients;
@@ -133,7 +132,7 @@ public final class BrokerComponent {
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         journals.add(flight);
-        Upkeep upkeep = new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(peers), journals);
+        Upkeep upkeep = new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), journals);
         adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger, new Allocator(table, ledger, upkeep), adoption, new HeapListing(table, adoption), leaks);
@@ -157,7 +156,6 @@ public final class BrokerComponent {
     @SuppressWarnings("unchecked") // the framework knows a factory by no other type
     void activate() {
         try {
-            reaper.start();
             leaks.start();
             ledger.start();
             context.addBundleListener(clients);
@@ -232,7 +230,6 @@ public final class BrokerComponent {
 
     private void end() {
         leaks.stop();
-        reaper.stop();
         ledger.stop();
         peers.close();
         flight.close();
@@ -283,8 +280,15 @@ public final class BrokerComponent {
                     inside);
         }
         table.gone(heap);
-        context.ungetService(service);
-        LOG.info("heap '{}' has left, {} buffers of it live on", heap.name(), heap.account().buffers());
+        try {
+            context.ungetService(service);
+        } catch (RuntimeException | LinkageError e) { // of a service factory of the vendor's own
+            LOG.warn("heap '{}': its service could not be given back", heap.name(), e);
+        }
+        LOG.info(
+                "heap '{}' has left, {} buffers of it live on",
+                heap.name(),
+                heap.account().figures().liveBuffers());
         news.departed(heap.service());
     }
 

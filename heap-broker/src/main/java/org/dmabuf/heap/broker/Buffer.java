@@ -5,16 +5,18 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.PeerWatch;
+import org.dmabuf.heap.linux.Printable;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,17 +26,19 @@ import org.slf4j.LoggerFactory;
  * drops it last releases it. When a descriptor of it has left the process, its charge goes on until no peer holds the
  * memory. Knows the heap's buffer and nothing of clients.
  */
-final class Buffer {
+final class Buffer implements Work {
     private static final Logger LOG = LoggerFactory.getLogger(Buffer.class);
     private static final VarHandle HOLDS;
     private static final VarHandle MAPPINGS;
     private static final VarHandle BRACKETS;
+    private static final VarHandle MAPPING_ENDED;
 
     static {
         try {
             HOLDS = MethodHandles.lookup().findVarHandle(Buffer.class, "holds", int.class);
             MAPPINGS = MethodHandles.lookup().findVarHandle(Buffer.class, "mappings", int.class);
             BRACKETS = MethodHandles.lookup().findVarHandle(Buffer.class, "brackets", int.class);
+            MAPPING_ENDED = MethodHandles.lookup().findVarHandle(Mapping.class, "ended", boolean.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -53,10 +57,16 @@ final class Buffer {
         static final Uses NONE = new Uses(0, 0, 0, false, OptionalLong.empty());
     }
 
-    private final HeapBuffer memory;
+    /** No pause is long before the last step of an end is tried again for want of memory, nor are there many. */
+    private static final int MOST_TRIES = 50;
+
+    private static final long TRY_NANOS = 100_000_000;
+    private static final int NOT_EXPORTED = -1;
+
     private final HeapDescription heap;
     private final Charge charge;
     private final Upkeep upkeep;
+    private final Reaper reaper;
     private final String name;
     private final long size;
     private final long alignment;
@@ -67,10 +77,18 @@ final class Buffer {
     private volatile int mappings;
     private volatile int brackets;
 
-    private volatile boolean descriptorLeft;
+    /** Null from when it is released: a client may keep a closed reference, and the heap's classes must be free. */
+    private HeapBuffer memory;
+    /** The heap's descriptor, lent until the release, once another has left. */
+    private volatile int exportedOf = NOT_EXPORTED;
 
     /** Knows when peers have let go, from the first export on; null until then. Written under the lock of this. */
     private PeerWatch exported;
+    /** What to do then: made with it, because it must not fail at the end. */
+    private Runnable peersGone;
+
+    private boolean reported;
+    private Work behind;
 
     /**
      * Takes over a heap's buffer. The caller has the one hold.
@@ -101,10 +119,16 @@ final class Buffer {
         this.exportable = exportable;
         this.name = name;
         this.upkeep = upkeep;
+        reaper = charge.share().account().reaper();
     }
 
     long size() {
         return size;
+    }
+
+    /** {@return what unmaps and releases it where a client must not wait} */
+    Reaper reaper() {
+        return reaper;
     }
 
     String name() {
@@ -124,73 +148,125 @@ final class Buffer {
         int now;
         do {
             now = holds;
-            if (now == 0) {
+            if (now <= 0) {
                 return false;
             }
         } while (!HOLDS.compareAndSet(this, now, now + 1));
         return true;
     }
 
-    /** Gives up a hold. The last one releases the memory, on this thread. */
+    /**
+     * Gives up a hold. The last one releases the memory, on this thread, or on the reaper's where this one has no stack
+     * or no memory left for it. When it throws it may be called again for the same hold.
+     */
     void drop() {
-        if ((int) HOLDS.getAndAdd(this, -1) == 1) {
-            release();
+        if ((int) HOLDS.getAndAdd(this, -1) <= 1) { // less than 1 when it is called again
+            try {
+                end();
+            } catch (OutOfMemoryError | StackOverflowError e) {
+                reaper.submit(this); // what is left to do
+            }
         }
     }
 
     /**
-     * Gives up a hold that is taken back and not given. The last one releases the memory, on the reaper's thread, and
-     * waits for that no longer than the reaper has patience.
+     * Gives up a hold. The last one releases the memory, on the reaper's thread. When it throws it may be called again
+     * for the same hold.
+     *
+     * @return the reaper, or null when it was not the last hold
      */
-    void dropTakenBack() {
-        if ((int) HOLDS.getAndAdd(this, -1) == 1) {
-            upkeep.reaper().await(new Release());
+    Reaper dropLater() {
+        if ((int) HOLDS.getAndAdd(this, -1) <= 1) {
+            reaper.submit(this);
+            return reaper;
         }
+        return null;
     }
 
-    /** Gives up a hold. The last one releases the memory, on the reaper's thread. */
-    void dropLater() {
-        if ((int) HOLDS.getAndAdd(this, -1) == 1) {
-            upkeep.reaper().submit(new Release());
-        }
-    }
-
-    /** Tells that a client lost its reference to this. */
-    void reportLeak(String client) {
-        String site = charge.site().stream()
-                .map(StackTraceElement::toString)
-                .collect(Collectors.joining(System.lineSeparator() + "\tat "));
-        LOG.warn(
-                "bundle {} lost a {} without closing it; it is released now. {}",
-                client,
-                this,
-                site.isEmpty()
-                        ? "Where it was allocated is known with allocation.sites=true in " + BrokerComponent.PID
-                        : "It was allocated" + System.lineSeparator() + "\tat " + site);
-        upkeep.journal().leaked(heap.name(), client, name, size, site);
-    }
-
-    private void release() {
-        try {
-            memory.release();
-        } catch (Throwable e) {
-            LOG.error("{}: release failed, its memory may be lost", this, e);
-        } finally {
-            settle();
-        }
-    }
-
-    private void settle() {
-        try {
-            upkeep.journal().released(heap.name(), name, size, exported != null);
-        } finally {
-            if (exported == null) {
-                charge.end();
-            } else {
-                charge.linger();
-                exported.whenGone(charge::end); // after the release: until then we are a holder ourselves
+    /** Ends the buffer, which has no hold any more. Each step is done once, also when it fails and is called again. */
+    private void end() {
+        HeapBuffer given = memory;
+        if (given != null) {
+            memory = null;
+            try {
+                given.release();
+            } catch (Throwable e) {
+                report("release failed, its memory may be lost", e);
             }
         }
+        if (!reported) {
+            reported = true;
+            upkeep.journal().released(heap.name(), name, size, exported != null);
+        }
+        if (exported == null) {
+            charge.end();
+        } else {
+            charge.linger();
+            awaitPeers();
+        }
+    }
+
+    /** After the release: until then this process is a holder itself. */
+    private void awaitPeers() {
+        try {
+            exported.whenGone(peersGone);
+        } catch (IllegalStateException e) {
+            LOG.debug("it was said before, and failed later than that", e);
+        }
+    }
+
+    /** The end on the reaper's thread. What fails for want of memory is tried again, for some seconds. */
+    @Override
+    public void perform() {
+        for (int tries = 1; ; tries++) {
+            try {
+                end();
+                return;
+            } catch (OutOfMemoryError e) {
+                if (tries == MOST_TRIES) {
+                    throw e;
+                }
+                LockSupport.parkNanos(TRY_NANOS);
+            }
+        }
+    }
+
+    @Override
+    public String what() {
+        return "the release of a " + this;
+    }
+
+    @Override
+    public long bytes() {
+        return size;
+    }
+
+    @Override
+    public Work next() {
+        return behind;
+    }
+
+    @Override
+    public void next(Work work) {
+        behind = work;
+    }
+
+    /** Logs what a heap's code must not throw. Neither that nor the log can keep the caller from going on. */
+    private void report(String what, Throwable thrown) {
+        try {
+            LOG.error("{}: {}", this, what, thrown);
+        } catch (Throwable e) {
+            // A logger that fails, or a text of the heap's own making: there is nowhere left to say so.
+        }
+    }
+
+    Journal journal() {
+        return upkeep.journal();
+    }
+
+    /** {@return where it was allocated, innermost call first; empty when that is not kept} */
+    List<StackTraceElement> site() {
+        return charge.site();
     }
 
     OptionalLong inode() {
@@ -210,29 +286,41 @@ final class Buffer {
         int descriptor = descriptor();
         synchronized (this) {
             if (exported == null && upkeep.peers().isPresent()) { // before the first descriptor leaves
+                peersGone = charge::end;
                 exported = upkeep.peers().get().watch(heap.name(), size, descriptor);
             }
         }
         OwnedFd left = upkeep.descriptors().duplicate(heap.name(), descriptor);
-        descriptorLeft = true;
+        exportedOf = descriptor;
         return left;
     }
 
+    /** Counts the bracket from before it waits for devices, which may take long. */
     void beginCpuAccess(Access access) {
+        BRACKETS.getAndAdd(this, 1);
+        boolean begun = false;
         try {
             memory.beginCpuAccess(access);
+            begun = true;
         } catch (HeapException | OutOfMemoryError e) {
             throw e;
         } catch (Throwable e) {
             throw failed("beginCpuAccess", e);
+        } finally {
+            if (!begun) {
+                BRACKETS.getAndAdd(this, -1);
+            }
         }
-        BRACKETS.getAndAdd(this, 1);
     }
 
-    void endCpuAccess(Access access) {
+    /** Notes in the bracket that the heap was called: it must not be again, whatever this throws. */
+    void endCpuAccess(Bracket bracket) {
+        HeapBuffer held = memory;
+        Access access = bracket.access;
         BRACKETS.getAndAdd(this, -1);
+        bracket.heapCalled = true;
         try {
-            memory.endCpuAccess(access);
+            held.endCpuAccess(access);
         } catch (HeapException | OutOfMemoryError e) {
             throw e;
         } catch (Throwable e) {
@@ -252,38 +340,37 @@ final class Buffer {
 
     /** What a heap's code must not throw; the buffer is as it was before the call. */
     private HeapException failed(String call, Throwable thrown) {
-        LOG.error("{}: the heap failed in {}; report that to its vendor", this, call, thrown);
+        report("the heap failed in " + call + "; report that to its vendor", thrown);
         return new HeapException(
                 Errno.EIO,
                 heap.name(),
-                this + ": the heap's code failed in " + call + " with " + thrown + "; report that to its vendor",
+                this + ": the heap's code failed in " + call + " with " + Thrown.text(thrown)
+                        + "; report that to its vendor",
                 thrown);
     }
 
-    /** {@return who uses it now; a use that begins or ends meanwhile may be told as a reference} */
+    /**
+     * Tells who uses it now. Calls no code of the heap: the inode is asked of the descriptor that it lent.
+     *
+     * @return its uses; one that begins or ends meanwhile may be told as a reference
+     */
     Uses uses() {
-        int mapped = Math.max(0, mappings); // one may have ended before it was counted
-        int begun = brackets;
+        int mapped = Math.max(0, mappings);
+        int begun = Math.max(0, brackets);
         int references = Math.max(0, holds - mapped - begun);
-        if (!descriptorLeft || !hold()) {
-            return new Uses(references, mapped, begun, descriptorLeft, OptionalLong.empty());
+        int descriptor = exportedOf;
+        if (descriptor == NOT_EXPORTED || !hold()) {
+            return new Uses(references, mapped, begun, descriptor != NOT_EXPORTED, OptionalLong.empty());
         }
+        OptionalLong inode = OptionalLong.empty();
         try {
-            return new Uses(references, mapped, begun, true, inode());
+            inode = OptionalLong.of(upkeep.descriptors().inode(heap.name(), descriptor));
         } catch (HeapException e) {
             LOG.warn("{}: its inode cannot be told", this, e);
-            return new Uses(references, mapped, begun, true, OptionalLong.empty());
         } finally {
-            drop();
+            dropLater();
         }
-    }
-
-    /**
-     * Ends a bracket that is taken back and not closed, and gives up its hold, on the reaper's thread. Waits for that
-     * no longer than the reaper has patience.
-     */
-    void endTakenBack(Access access) {
-        upkeep.reaper().await(new BracketEnd(access));
+        return new Uses(references, mapped, begun, true, inode);
     }
 
     /**
@@ -300,26 +387,36 @@ final class Buffer {
                     this + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
                             + " automatic arena");
         }
-        upkeep.reaper().help();
+        if (!reaper.help()) {
+            throw new HeapException(
+                    Errno.EBUSY,
+                    heap.name(),
+                    this + ": it is not mapped while " + reaper.hanging() + "; report that to the heap's vendor");
+        }
+        Mapping end = new Mapping();
         if (!hold()) {
             return null;
         }
-        MemorySegment mapping = null;
         MemorySegment segment = null;
         try {
-            mapping = mapMemory(access);
-            requireWhole(mapping);
-            segment = mapping.reinterpret(arena, new Mapping(mapping));
+            MAPPINGS.getAndAdd(this, 1);
+            end.mapping = mapMemory(access);
+            requireWhole(end.mapping);
+            segment = end.mapping.reinterpret(arena, end);
+            return access.writes() ? segment : segment.asReadOnly();
         } finally {
-            if (segment == null) {
-                if (mapping != null) {
-                    unmap(mapping);
-                }
-                drop();
+            if (segment == null && end.begin()) { // an arena that has taken over the end does it as well
+                endNow(end);
             }
         }
-        MAPPINGS.getAndAdd(this, 1);
-        return access.writes() ? segment : segment.asReadOnly();
+    }
+
+    private void endNow(Mapping end) {
+        try {
+            end.perform();
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            reaper.submit(end); // what is left to do
+        }
     }
 
     /** An address shows the alignment of the memory up to a page; beyond that only a device sees it. */
@@ -347,7 +444,7 @@ final class Buffer {
             if (e.errno() != Errno.ENOMEM) {
                 throw e;
             }
-            upkeep.reaper().settle(); // mappings whose arenas have ended count against the same limit
+            reaper.settle(System.nanoTime() + Reaper.PATIENCE); // ended mappings count against the same limit
             return mapOnce(access);
         }
     }
@@ -362,83 +459,75 @@ final class Buffer {
         }
     }
 
-    private void unmap(MemorySegment mapping) {
-        try {
-            memory.unmap(mapping);
-        } catch (Throwable e) {
-            LOG.error("{}: unmap failed, the mapping may be lost", this, e);
-        }
-    }
-
     @Override
     public String toString() {
-        return "buffer " + (name.isEmpty() ? "" : "'" + name + "' ") + "of " + Bytes.text(size) + " from heap '"
-                + heap.name() + "'";
+        return "buffer " + (name.isEmpty() ? "" : "'" + Printable.of(name) + "' ") + "of " + Bytes.text(size)
+                + " from heap '" + heap.name() + "'";
     }
 
     /**
-     * What an arena does at its end. It keeps the memory reachable, and not the reference through which it was mapped.
+     * What an arena does at its end, or the call that mapped when it fails: one of the two, once. It keeps the memory
+     * reachable, and not the reference through which it was mapped.
      */
-    private final class Mapping implements Consumer<MemorySegment>, Runnable {
-        private final MemorySegment mapping;
+    private final class Mapping implements Consumer<MemorySegment>, Work {
+        /** Null until the heap has mapped. */
+        private MemorySegment mapping;
 
-        Mapping(MemorySegment mapping) {
-            this.mapping = mapping;
+        private volatile boolean ended;
+        private boolean unmapped;
+        private boolean uncounted;
+        private Work next;
+
+        /** {@return whether the caller is the one to end it} */
+        boolean begin() {
+            return !(boolean) MAPPING_ENDED.getAndSet(this, true);
         }
 
         @Override
-        public void accept(MemorySegment ended) {
-            upkeep.reaper().submit(this);
+        public void accept(MemorySegment segment) {
+            if (begin()) {
+                reaper.submit(this);
+            }
         }
 
+        /** Each step is done once, also when it fails and is called again. */
         @Override
-        public void run() {
-            unmap(mapping);
-            MAPPINGS.getAndAdd(Buffer.this, -1);
+        public void perform() {
+            MemorySegment mapped = mapping;
+            if (mapped != null && !unmapped) {
+                HeapBuffer held = memory;
+                unmapped = true;
+                try {
+                    held.unmap(mapped);
+                } catch (Throwable e) {
+                    report("unmap failed, the mapping may be lost", e);
+                }
+            }
+            if (!uncounted) {
+                MAPPINGS.getAndAdd(Buffer.this, -1);
+                uncounted = true;
+            }
             drop();
+        }
+
+        @Override
+        public long bytes() {
+            return size;
+        }
+
+        @Override
+        public Work next() {
+            return next;
+        }
+
+        @Override
+        public void next(Work work) {
+            next = work;
         }
 
         @Override
         public String toString() {
             return "the end of a mapping of a " + Buffer.this;
-        }
-    }
-
-    /** What is left to do for a bracket that nobody will close. */
-    private final class BracketEnd implements Runnable {
-        private final Access access;
-
-        BracketEnd(Access access) {
-            this.access = access;
-        }
-
-        @Override
-        public void run() {
-            try {
-                endCpuAccess(access);
-            } catch (Throwable e) { // of a heap whose bundle is gone, too: what it held must still be given up
-                LOG.warn("{}: ending a CPU access that was left open failed", Buffer.this, e);
-            } finally {
-                drop();
-            }
-        }
-
-        @Override
-        public String toString() {
-            return "the end of a CPU access to a " + Buffer.this;
-        }
-    }
-
-    /** What is left to do for a buffer that nobody holds. */
-    private final class Release implements Runnable {
-        @Override
-        public void run() {
-            release();
-        }
-
-        @Override
-        public String toString() {
-            return "the release of a " + Buffer.this;
         }
     }
 }

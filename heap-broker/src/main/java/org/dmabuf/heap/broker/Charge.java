@@ -36,6 +36,8 @@ final class Charge {
     private long reserved;
     private long size;
     private boolean lingering;
+    private boolean uncharged;
+    private boolean ended;
 
     // The rest is guarded by the account: who dumps it reads.
 
@@ -96,11 +98,15 @@ final class Charge {
     Optional<Over> setAside(long wanted) {
         Optional<Over> over = share.client().add(wanted);
         if (over.isEmpty()) {
-            over = share.account().reserve(share, wanted);
-            if (over.isEmpty()) {
-                reserved = wanted;
-            } else {
-                share.client().subtract(wanted);
+            try {
+                over = share.account().reserve(share, wanted);
+                if (over.isEmpty()) {
+                    reserved = wanted;
+                }
+            } finally {
+                if (reserved == 0) {
+                    share.client().subtract(wanted);
+                }
             }
         }
         return over;
@@ -125,28 +131,41 @@ final class Charge {
         long more = made.size() - reserved;
         Optional<Over> over = more == 0 ? Optional.empty() : share.client().add(more);
         if (over.isEmpty()) {
-            size = made.size();
-            buffer = made;
-            over = share.account().charge(this, size, reserved);
-            if (over.isEmpty()) {
-                reserved = 0;
-            } else {
-                share.client().subtract(more);
+            boolean charged = false;
+            try {
+                size = made.size();
+                buffer = made;
+                over = share.account().charge(this, size, reserved);
+                charged = over.isEmpty();
+            } finally {
+                if (charged) {
+                    reserved = 0;
+                } else {
+                    share.client().subtract(more);
+                }
             }
         }
         return over;
     }
 
-    /** Nothing here uses the memory any more, and peers may. */
+    /** Nothing here uses the memory any more, and peers may. Doing it twice does nothing. */
     void linger() {
-        lingering = true;
-        share.account().linger(this, size);
+        if (!lingering) {
+            share.account().linger(this, size);
+            lingering = true;
+        }
     }
 
-    /** Nobody uses the memory any more. */
+    /** The memory is not used any more. Doing it twice does nothing: each step is done once. */
     void end() {
-        share.account().uncharge(this, size, lingering);
-        share.client().subtract(size);
+        if (!uncharged) {
+            share.account().uncharge(this, size, lingering);
+            uncharged = true;
+        }
+        if (!ended) {
+            share.client().subtract(size);
+            ended = true;
+        }
     }
 
     // Under the lock of the account.

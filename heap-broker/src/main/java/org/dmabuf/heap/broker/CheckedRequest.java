@@ -7,6 +7,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Printable;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /** A client's request as a heap sees it: checked, and without the routing. */
@@ -42,7 +43,7 @@ record CheckedRequest(AllocationRequest request) implements HeapRequest {
         boolean visible = name.codePoints().noneMatch(Character::isISOControl);
         boolean fits = name.length() * 3 <= NAME_BYTES || name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES;
         if (!visible || !fits) {
-            throw invalid("the name '" + name.replaceAll("\\p{Cc}", "?") + "' is none: at most " + NAME_BYTES
+            throw invalid("the name '" + Printable.of(name) + "' is none: at most " + NAME_BYTES
                     + " bytes of UTF-8, without control characters");
         }
     }

@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 
 /**
  * What stands behind a lease: its hold of the buffer, and whether it is ended. The client's list has the claim and the
  * client the lease, so that a lease which nobody can reach any more, and which was not closed, is found.
  */
 final class Claim extends Holding {
-    private static final VarHandle ENDED;
-
-    static {
-        try {
-            ENDED = MethodHandles.lookup().findVarHandle(Claim.class, "ended", boolean.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
     final Client client;
     final Buffer buffer;
-    private volatile boolean ended;
 
     /**
      * Takes over one hold of the buffer.
@@ -36,41 +23,54 @@ final class Claim extends Holding {
         this.buffer = buffer;
     }
 
-    boolean ended() {
-        return ended;
-    }
-
-    /** Closed by whoever has the lease. */
-    void close() {
-        if (end()) {
-            buffer.drop();
+    @Override
+    void end() {
+        if (beginEnd()) {
+            boolean dropped = false;
+            try {
+                buffer.drop();
+                dropped = true;
+            } finally {
+                if (!dropped) {
+                    undoEnd();
+                }
+            }
         }
+        forget();
     }
 
     @Override
-    void reclaim() {
-        if (end()) {
-            buffer.dropTakenBack();
+    Reaper reclaim() {
+        Reaper has = null;
+        if (beginEnd()) {
+            boolean dropped = false;
+            try {
+                has = buffer.dropLater();
+                dropped = true;
+            } finally {
+                if (!dropped) {
+                    undoEnd();
+                }
+            }
         }
+        forget();
+        return has;
     }
 
-    /** Nobody has the lease any more. */
+    /** The lease became unreachable. */
     void lost() {
-        if (end()) {
+        if (!ended()) {
             try {
-                buffer.reportLeak(client.bundle());
+                client.leaks().report(client.account(), buffer);
             } finally {
-                buffer.dropLater();
+                reclaim();
             }
         }
     }
 
-    private boolean end() {
-        boolean first = !(boolean) ENDED.getAndSet(this, true);
-        if (first) {
-            clear(); // what is closed cannot be lost
-            client.forget(this);
-        }
-        return first;
+    /** After the hold is given up: until then the client's stop must find it. */
+    private void forget() {
+        clear(); // what is closed cannot be lost
+        client.forget(this);
     }
 }

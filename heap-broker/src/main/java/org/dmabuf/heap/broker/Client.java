@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.dmabuf.heap.linux.Printable;
+
 /** One using bundle: what it has open, until it stops. */
 final class Client {
     private final ClientAccount account;
@@ -60,13 +66,21 @@ final class Client {
                 return holding;
             }
         }
-        holding.reclaim();
+        holding.end();
         throw over();
     }
 
-    /** As {@link #keep(Holding)}, for a reference. */
+    /** As {@link #keep(Holding)}, for a reference, which is ended when it cannot be kept. */
     <L extends Lease> L keep(L lease) {
-        keep(lease.claim());
+        boolean kept = false;
+        try {
+            keep(lease.claim());
+            kept = true;
+        } finally {
+            if (!kept) {
+                lease.end();
+            }
+        }
         return lease;
     }
 
@@ -93,17 +107,48 @@ final class Client {
     }
 
     /**
-     * Ends everything that the client left open.
+     * Ends everything that the client left open, and waits until the heaps have it back, but no longer than one
+     * patience in all.
      *
      * @param why for whoever still calls
      * @return how many things that were
      */
     int stop(String why) {
+        Set<Reaper> used = new HashSet<>();
+        int left = takeBack(why, used);
+        Reaper.settle(used);
+        return left;
+    }
+
+    /**
+     * Ends everything that the client left open, and has the heaps' reapers do what calls the heaps' code. Waits for
+     * nothing. What cannot be ended, for want of memory, stays the client's and is taken back by the next call.
+     *
+     * @param why for whoever still calls
+     * @param used is given the reapers that have work to do for it
+     * @return how many things were ended
+     */
+    int takeBack(String why, Set<Reaper> used) {
         stopped = why;
         int left = 0;
+        List<Holding> failed = new ArrayList<>();
+        Throwable failure = null;
         for (Holding holding = holdings.poll(); holding != null; holding = holdings.poll()) {
-            holding.reclaim();
-            left++;
+            try {
+                Reaper reaper = holding.reclaim();
+                left++;
+                if (reaper != null) {
+                    used.add(reaper); // when this fails the caller waits for less
+                }
+            } catch (RuntimeException | Error e) {
+                failure = e;
+                failed.add(holding); // and one that was ended may be ended again
+            }
+        }
+        failed.forEach(holdings::add);
+        if (failure != null) {
+            throw new IllegalStateException(
+                    "not everything of bundle " + Printable.of(bundle()) + " could be taken back", failure);
         }
         return left;
     }

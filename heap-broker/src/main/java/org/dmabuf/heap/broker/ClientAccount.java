@@ -90,10 +90,16 @@ final class ClientAccount {
                 return Optional.of(Over.client(before, most));
             }
         } while (!used.compareAndSet(before, before + size));
-        if (before + size > peak.get()) {
-            peak.accumulateAndGet(before + size, Math::max);
-        }
+        raisePeak(before + size);
         return Optional.empty();
+    }
+
+    /** Allocates nothing: it must not fail when the bytes are counted. */
+    private void raisePeak(long bytes) {
+        long most = peak.get();
+        while (bytes > most && !peak.compareAndSet(most, bytes)) {
+            most = peak.get();
+        }
     }
 
     void subtract(long size) {
@@ -101,7 +107,8 @@ final class ClientAccount {
     }
 
     void resetPeak() {
-        peak.set(used.get());
+        peak.set(0);
+        raisePeak(used.get()); // what was added meanwhile raised the peak before or is read here
         shares.forEach((account, share) -> account.resetPeak(share));
     }
 

@@ -72,9 +72,18 @@ final class ClientBroker implements HeapBroker {
         if (name.isBlank()) {
             throw new HeapException(Errno.EINVAL, lease.heapName(), "a published buffer needs a name; give one");
         }
-        PublishedBuffer published =
-                new PublishedBuffer(client, clients, lease.anotherFor(client, Lease::new));
-        published.register(context, name);
+        Lease kept = lease.anotherFor(client, Lease::new);
+        PublishedBuffer published = null;
+        boolean registered = false;
+        try {
+            published = new PublishedBuffer(client, clients, kept);
+            published.register(context, name);
+            registered = true;
+        } finally {
+            if (!registered) {
+                kept.end();
+            }
+        }
         return client.keep(published);
     }
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.linux.Printable;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
@@ -64,22 +67,20 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
      * until its activator has stopped, and another one the next time.
      */
     private void takeBackFromStopped() {
+        Set<Reaper> used = new HashSet<>();
         brokers.forEach((bundle, broker) -> {
-            if (bundle.getBundleContext() != broker.context() && brokers.remove(bundle, broker)) {
-                stop(broker.client(), "bundle " + broker.client().bundle() + " has stopped");
+            if (bundle.getBundleContext() != broker.context()) {
+                stop(bundle, broker, "bundle " + Printable.of(broker.client().bundle()) + " has stopped", used);
             }
         });
+        Reaper.settle(used);
     }
 
-    /** Takes back everything from everybody: the broker stops. */
+    /** Takes back everything from everybody: the broker stops. Does not wait until the heaps have it back. */
     void stopAll() {
         stopped = true;
-        for (Bundle bundle : brokers.keySet()) {
-            ClientBroker broker = brokers.remove(bundle);
-            if (broker != null) {
-                stop(broker.client(), "the broker has stopped");
-            }
-        }
+        Set<Reaper> used = new HashSet<>();
+        brokers.forEach((bundle, broker) -> stop(bundle, broker, "the broker has stopped", used));
     }
 
     private ClientBroker broker(Bundle bundle) {
@@ -92,13 +93,17 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
                 return broker;
             }
             takeBackFromStopped();
+            if (brokers.get(bundle) == broker) {
+                throw new IllegalStateException("not everything that bundle " + Printable.of(bundle.getSymbolicName())
+                        + " had before its last stop could be taken back yet; get the service HeapBroker again");
+            }
         }
     }
 
     private ClientBroker newBroker(Bundle bundle) {
         BundleContext context = bundle.getBundleContext();
         if (context == null) {
-            throw new IllegalStateException("bundle " + bundle.getSymbolicName() + " has stopped");
+            throw new IllegalStateException("bundle " + Printable.of(bundle.getSymbolicName()) + " has stopped");
         }
         Client client = new Client(ledger.enter(name(bundle)), bundle.getLocation(), leaks);
         return new ClientBroker(client, context, this, allocator, adoption, listing);
@@ -110,12 +115,26 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
         return name == null ? "" : name;
     }
 
-    private void stop(Client client, String why) {
-        int left = client.stop(why);
-        ledger.leave(client.account());
-        if (left > 0) {
-            LOG.warn("{}: took back {} references, CPU accesses, descriptors and publications of bundle {}", why, left,
-                    client.bundle());
+    /**
+     * Takes back what a client has, without waiting until the heaps have it. When that fails, the client stays in the
+     * map and the next event tries again.
+     */
+    private void stop(Bundle bundle, ClientBroker broker, String why, Set<Reaper> used) {
+        Client client = broker.client();
+        try {
+            int left = client.takeBack(why, used);
+            if (brokers.remove(bundle, broker)) {
+                ledger.leave(client.account());
+            }
+            if (left > 0) {
+                LOG.warn(
+                        "{}: took back {} references, CPU accesses, descriptors and publications of bundle {}",
+                        why,
+                        left,
+                        Printable.of(client.bundle()));
+            }
+        } catch (RuntimeException | Error e) { // another client's things are still to be taken back
+            LOG.error("{}: not everything of that bundle was taken back; it is tried again", why, e);
         }
     }
 }

@@ -5,6 +5,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Printable;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
@@ -44,7 +45,10 @@ final class Demands {
             return routes.meeting(filter);
         } catch (InvalidSyntaxException e) {
             throw new HeapException(
-                    Errno.EINVAL, "", "the requirement '" + filter + "' is no filter: " + e.getMessage(), e);
+                    Errno.EINVAL,
+                    "",
+                    "the requirement '" + Printable.of(filter) + "' is no filter: " + Printable.of(e.getMessage()),
+                    e);
         }
     }
 
@@ -64,7 +68,7 @@ final class Demands {
                 "it aligns to " + Bytes.text(description.alignment()) + " at most, not to "
                         + Bytes.text(request.alignment());
             case WRITABLE -> "it cannot export a descriptor through which nobody can write";
-            case UNMET -> "it does not meet " + request.requirement().orElseThrow();
+            case UNMET -> "it does not meet " + Printable.of(request.requirement().orElseThrow());
             case null -> throw new IllegalArgumentException(heap + " meets the request");
         };
     }

@@ -80,6 +80,16 @@ public final class EventAdminBridge implements Journal {
                         HeapEvents.SITE, site));
     }
 
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        post(
+                HeapEvents.LEAK,
+                Map.of(
+                        HeapEvents.BUNDLE, client,
+                        HeapEvents.BUFFERS, buffers,
+                        HeapProperties.BUFFER_SIZE, bytes));
+    }
+
     private void post(String topic, Map<String, ?> properties) {
         events.postEvent(new Event(topic, properties));
     }

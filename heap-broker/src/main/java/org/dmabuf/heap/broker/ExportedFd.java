@@ -5,15 +5,30 @@ import java.util.Map;
 import org.dmabuf.heap.OwnedFd;
 
 /** A descriptor that a client exported and has not given away: closed for it when its bundle has stopped. */
-final class ExportedFd extends Holding implements OwnedFd {
+final class ExportedFd extends Holding implements OwnedFd, Work {
     private final Client client;
-    private final OwnedFd descriptor;
+    private final Reaper reaper;
     private final Map<String, Object> heapProperties;
+    /** Null until it is there. */
+    private OwnedFd descriptor;
 
-    ExportedFd(Client client, OwnedFd descriptor, Map<String, Object> heapProperties) {
+    private Work behind;
+
+    /**
+     * Room for a descriptor.
+     *
+     * @param client who exports it
+     * @param buffer whose it will be
+     */
+    ExportedFd(Client client, Buffer buffer) {
         this.client = client;
-        this.descriptor = descriptor;
-        this.heapProperties = heapProperties;
+        reaper = buffer.reaper();
+        heapProperties = buffer.heapProperties();
+    }
+
+    /** Takes ownership of the descriptor. */
+    void own(OwnedFd exported) {
+        descriptor = exported;
     }
 
     @Override
@@ -23,8 +38,9 @@ final class ExportedFd extends Holding implements OwnedFd {
 
     @Override
     public int detach() {
+        int number = descriptor.detach();
         client.forget(this);
-        return descriptor.detach();
+        return number;
     }
 
     @Override
@@ -34,13 +50,60 @@ final class ExportedFd extends Holding implements OwnedFd {
 
     @Override
     public void close() {
+        descriptor.close();
         client.forget(this);
+    }
+
+    @Override
+    void end() {
+        if (descriptor != null) {
+            close();
+        }
+    }
+
+    /** The last close of a dma-buf may run its driver's release. */
+    @Override
+    Reaper reclaim() {
+        Reaper has = null;
+        if (beginEnd()) {
+            boolean handedOver = false;
+            try {
+                reaper.submit(this);
+                handedOver = true;
+                has = reaper;
+            } finally {
+                if (!handedOver) {
+                    undoEnd();
+                }
+            }
+        }
+        client.forget(this);
+        return has;
+    }
+
+    @Override
+    public void perform() {
         descriptor.close();
     }
 
     @Override
-    void reclaim() {
-        close();
+    public String what() {
+        return "the close of an " + this;
+    }
+
+    @Override
+    public long bytes() {
+        return 0;
+    }
+
+    @Override
+    public Work next() {
+        return behind;
+    }
+
+    @Override
+    public void next(Work work) {
+        behind = work;
     }
 
     @Override

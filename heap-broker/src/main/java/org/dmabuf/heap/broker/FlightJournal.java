@@ -67,7 +67,8 @@ final class FlightJournal implements Journal {
             text("client", "Bundle that lost it"),
             text("name", "Buffer"),
             bytes("size", "Size"),
-            text("site", "Where it was allocated, when that is kept"));
+            text("site", "Where it was allocated, when that is kept"),
+            new ValueDescriptor(long.class, "buffers", List.of(label("Buffers, 1 or a sum of those without a name"))));
 
     private final Kind heap = kind(
             "Heap",
@@ -127,7 +128,14 @@ final class FlightJournal implements Journal {
     @Override
     public void leaked(String from, String client, String name, long size, String site) {
         if (leak.enabled()) {
-            commit(leak.event(), from, client, name, size, site);
+            commit(leak.event(), from, client, name, size, site, 1L);
+        }
+    }
+
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        if (leak.enabled()) {
+            commit(leak.event(), "", client, "", bytes, "", buffers);
         }
     }
 

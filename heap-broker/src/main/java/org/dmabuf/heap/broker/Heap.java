@@ -31,6 +31,17 @@ record Heap(
         return !refusal.isEmpty();
     }
 
+    /** By identity: an exporter's own equals and hashCode are not asked. */
+    @Override
+    public boolean equals(Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
+    }
+
     @Override
     public String toString() {
         return "heap '" + name() + "'";

@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.Printable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,6 +63,8 @@ record HeapDescription(
             HeapProperties.EXPORT_READONLY, false,
             HeapProperties.RESTRICTED, false,
             HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
+
+    private static final String FOREIGN = "its class is not one of Java's own collections";
 
     /** Types that hold nothing of a heap's bundle. */
     private static final Set<Class<?>> PLAIN = Set.of(
@@ -132,7 +135,10 @@ record HeapDescription(
     /** Describes a heap that was refused, for listings. */
     static HeapDescription refused(String label, Map<String, ?> properties, String bundle) {
         Object name = properties.get(HeapProperties.NAME);
-        return named(name instanceof String text && !text.isEmpty() ? text : label, plain(properties), bundle);
+        return named(
+                name instanceof String text && !text.isEmpty() ? Printable.of(text) : label,
+                plain(properties),
+                bundle);
     }
 
     /**
@@ -172,11 +178,11 @@ record HeapDescription(
         if (!(value instanceof String name) || name.isEmpty()) {
             throw new Refused(HeapProperties.NAME + " is missing or no String; announce one");
         }
-        boolean printable = name.chars()
-                .noneMatch(c -> c == '/' || Character.isISOControl(c) || Character.isSpaceChar(c));
+        boolean printable = name.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c))
+                && name.equals(Printable.of(name));
         if (name.length() > NAME_LENGTH || !printable || name.contains("..")) {
-            throw new Refused(HeapProperties.NAME + " '" + name.replaceAll("\\p{Cc}", "?") + "' is no name: at most "
-                    + NAME_LENGTH + " characters, without blanks, '/' and '..'");
+            throw new Refused(HeapProperties.NAME + " '" + Printable.of(name) + "' is no name: at most " + NAME_LENGTH
+                    + " characters that print, without blanks, '/' and '..'");
         }
         if (name.equals(Adoption.NAME)) {
             throw new Refused(
@@ -226,6 +232,9 @@ record HeapDescription(
                     case Iterable<?> some -> some;
                     default -> throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
                 };
+        if (value instanceof Iterable<?> && isForeign(value)) {
+            throw new Refused(HeapProperties.EMULATES + " cannot be read: " + FOREIGN);
+        }
         Set<String> emulates = new TreeSet<>();
         try {
             for (Object one : all) {
@@ -234,8 +243,8 @@ record HeapDescription(
                 }
                 emulates.add(what);
             }
-        } catch (RuntimeException | LinkageError e) { // a list may be of the vendor's own making
-            throw new Refused(HeapProperties.EMULATES + " cannot be read: " + e);
+        } catch (RuntimeException | LinkageError e) { // Java's own list may be a view of a vendor's
+            throw new Refused(HeapProperties.EMULATES + " cannot be read: " + Thrown.text(e));
         }
         return emulates;
     }
@@ -263,14 +272,22 @@ record HeapDescription(
         return Collections.unmodifiableMap(plain);
     }
 
-    /** A list may be of the vendor's own making, and fail. */
     private static Optional<List<?>> plain(Collection<?> several) {
+        if (isForeign(several)) {
+            LOG.warn("a property of a heap cannot be read: {}; report that to its vendor", FOREIGN);
+            return Optional.empty();
+        }
         try {
             return Optional.of(Arrays.stream(several.toArray()).filter(HeapDescription::isPlain).toList());
-        } catch (RuntimeException | LinkageError e) {
+        } catch (RuntimeException | LinkageError e) { // Java's own list may be a view of a vendor's
             LOG.warn("a property of a heap cannot be read; report that to its vendor", e);
             return Optional.empty();
         }
+    }
+
+    /** Whether its class is not Java's own: the framework's thread runs no code of a vendor's list, which may hang. */
+    private static boolean isForeign(Object value) {
+        return value.getClass().getClassLoader() != null;
     }
 
     private static boolean isPlain(Object value) {

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/** What {@code heaps()} tells: each heap with its standing, its usage and what it has out. */
+/**
+ * What {@code heaps()} tells: each heap with its standing, its usage and what it has out. It calls no heap's code on
+ * the calling thread.
+ */
 final class HeapListing {
-    private static final Logger LOG = LoggerFactory.getLogger(HeapListing.class);
+    /** How long a listing waits for the usage of all heaps together. */
+    private static final long WAIT = TimeUnit.SECONDS.toNanos(1);
+
+    private static final LastUsage.Answer NO_ANSWER = new LastUsage.Answer(HeapUsage.unknown(), Duration.ZERO);
 
     private record Info(
             String name,
@@ -23,6 +31,7 @@ final class HeapListing {
             Map<String, Object> properties,
             String bundle,
             HeapUsage usage,
+            Duration usageAge,
             long liveBuffers,
             long liveBytes,
             long lingeringBuffers,
@@ -36,6 +45,8 @@ final class HeapListing {
 
     private final HeapTable table;
     private final Adoption adoption;
+    /** Of the heaps that serve, by their gates, which stay when a heap's properties change. */
+    private final Map<Gate, LastUsage> usages = new ConcurrentHashMap<>();
 
     HeapListing(HeapTable table, Adoption adoption) {
         this.table = table;
@@ -50,15 +61,17 @@ final class HeapListing {
             routes = table.routes();
             departed = table.departed();
         }
+        Map<Gate, LastUsage.Answer> answers = answers(routes);
         Set<Account> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
         for (Routes.Listed listed : routes.listed()) {
             Heap heap = listed.heap();
-            HeapUsage usage = listed.state() == HeapState.SERVING ? usage(heap) : HeapUsage.unknown();
+            boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
+            String hanging = asked ? heap.account().reaper().hanging() : "";
             infos.add(info(
                     heap.description(),
-                    listed.state(),
-                    listed.reason(),
-                    usage,
+                    listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
+                    reason(listed.reason(), hanging),
+                    answers.getOrDefault(heap.gate(), NO_ANSWER),
                     told.add(heap.account()) ? heap.account().figures() : Figures.NONE));
         }
         for (HeapTable.Departed left : departed) {
@@ -66,10 +79,12 @@ final class HeapListing {
             infos.add(info(
                     left.description(),
                     HeapState.DEPARTED,
-                    charged.liveBuffers() > 0
-                            ? "it has left; its buffers live on"
-                            : "it has left; peers still hold memory of it",
-                    HeapUsage.unknown(),
+                    reason(
+                            charged.liveBuffers() > 0
+                                    ? "it has left; its buffers live on"
+                                    : "it has left; peers still hold memory of it",
+                            left.account().reaper().hanging()),
+                    NO_ANSWER,
                     charged));
         }
         if (adoption.account().buffers() > 0) {
@@ -77,42 +92,51 @@ final class HeapListing {
                     adoption.description(),
                     HeapState.ADOPTED,
                     "it is no heap: buffers that bundles adopted from other processes",
-                    HeapUsage.unknown(),
+                    NO_ANSWER,
                     adoption.account().figures()));
         }
         return List.copyOf(infos);
     }
 
     private static Info info(
-            HeapDescription heap, HeapState state, String reason, HeapUsage usage, Figures charged) {
+            HeapDescription heap, HeapState state, String reason, LastUsage.Answer usage, Figures charged) {
         return new Info(
                 heap.name(),
                 state,
                 reason,
                 heap.properties(),
                 heap.bundle(),
-                usage,
+                usage.usage(),
+                usage.age(),
                 charged.liveBuffers(),
                 charged.liveBytes(),
                 charged.lingeringBuffers(),
                 charged.lingeringBytes());
     }
 
-    private static HeapUsage usage(Heap heap) {
-        int ticket = heap.gate().enter();
-        if (ticket == Gate.REFUSED) {
-            return HeapUsage.unknown();
+    private static String reason(String standing, String hanging) {
+        return standing.isEmpty() || hanging.isEmpty() ? standing + hanging : standing + "; " + hanging;
+    }
+
+    /** Asks every heap that serves, first all and then waiting for all together. */
+    private Map<Gate, LastUsage.Answer> answers(Routes routes) {
+        Map<Gate, Heap> serving = new HashMap<>();
+        for (Routes.Listed listed : routes.listed()) {
+            if (listed.state() == HeapState.SERVING) {
+                serving.put(listed.heap().gate(), listed.heap());
+            }
         }
-        try {
-            HeapUsage usage = heap.exporter().usage();
-            return usage == null ? HeapUsage.unknown() : usage;
-        } catch (OutOfMemoryError e) {
-            throw e;
-        } catch (Throwable e) {
-            LOG.warn("heap '{}' failed in usage; report that to its vendor", heap.name(), e);
-            return HeapUsage.unknown();
-        } finally {
-            heap.gate().leave(ticket);
-        }
+        usages.keySet().retainAll(serving.keySet());
+        serving.forEach((gate, heap) ->
+                usages.computeIfAbsent(gate, first -> new LastUsage()).ask(heap));
+        long deadline = System.nanoTime() + WAIT;
+        Map<Gate, LastUsage.Answer> answers = new HashMap<>();
+        serving.forEach((gate, heap) -> {
+            LastUsage usage = usages.get(gate);
+            if (usage != null) { // another listing may have seen it leave
+                answers.put(gate, usage.await(heap.account().reaper().hangs() ? System.nanoTime() : deadline));
+            }
+        });
+        return answers;
     }
 }

@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.HeapEvents;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.linux.Printable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -104,9 +105,13 @@ final class HeapNews {
     private static void log(Standing standing) {
         Heap heap = standing.heap();
         if (standing.state() == HeapState.SERVING) {
-            LOG.info("{} of bundle {} serves", heap, heap.description().bundle());
+            LOG.info("{} of bundle {} serves", heap, Printable.of(heap.description().bundle()));
         } else {
-            LOG.warn("{} of bundle {} does not serve: {}", heap, heap.description().bundle(), standing.reason());
+            LOG.warn(
+                    "{} of bundle {} does not serve: {}",
+                    heap,
+                    Printable.of(heap.description().bundle()),
+                    standing.reason());
         }
     }
 
@@ -140,7 +145,10 @@ final class HeapNews {
 
     private void tell(Heap heap, HeapState state) {
         journal.changed(
-                heap.name(), heap.description().bundle(), state, heap.account().buffers());
+                heap.name(),
+                heap.description().bundle(),
+                state,
+                heap.account().figures().liveBuffers());
     }
 
     private void report() {

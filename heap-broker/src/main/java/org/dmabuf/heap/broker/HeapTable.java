@@ -54,6 +54,7 @@ final class HeapTable {
         Announced announced = Announced.of(turns.incrementAndGet(), service, properties, bundle);
         synchronized (this) {
             Heap heap = heap(service, exporter, new Gate(), announced);
+            heap.account().renew();
             arrivals.add(heap);
             publish();
             return heap;

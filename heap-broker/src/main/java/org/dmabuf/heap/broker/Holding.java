@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.lang.ref.PhantomReference;
 import java.lang.ref.ReferenceQueue;
 
@@ -10,6 +12,16 @@ import java.lang.ref.ReferenceQueue;
  * has it open, for the same reason.
  */
 abstract class Holding extends PhantomReference<Object> {
+    private static final VarHandle ENDED;
+
+    static {
+        try {
+            ENDED = MethodHandles.lookup().findVarHandle(Holding.class, "ended", boolean.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     /**
      * Which ring it belongs to, for life. Final, so that whoever closes it sees it even when it was handed over between
      * threads without care.
@@ -20,6 +32,8 @@ abstract class Holding extends PhantomReference<Object> {
     Holding previous;
 
     Holding next;
+
+    private volatile boolean ended;
 
     /** Is the object that the client has, or is found by other means. */
     Holding() {
@@ -36,6 +50,31 @@ abstract class Holding extends PhantomReference<Object> {
         super(handle, lost);
     }
 
-    /** Ends it. Never throws; doing it twice does nothing. */
-    abstract void reclaim();
+    final boolean ended() {
+        return ended;
+    }
+
+    /** {@return whether the caller is the one that ends it} */
+    final boolean beginEnd() {
+        return !(boolean) ENDED.getAndSet(this, true);
+    }
+
+    /** What {@link #beginEnd} began did not come about: it can be ended again. */
+    final void undoEnd() {
+        ended = false;
+    }
+
+    /**
+     * Ends it on the calling thread, which is its client's. Ending it twice does nothing. When it throws for want of
+     * stack or memory, it can be ended again.
+     */
+    abstract void end();
+
+    /**
+     * Ends it, and has the heap's reaper do what calls the heap's code. Waits for nothing. Reclaiming it twice does
+     * nothing; when it throws for want of stack or memory, it can be reclaimed again.
+     *
+     * @return the reaper, or null when nothing was handed over
+     */
+    abstract Reaper reclaim();
 }

@@ -17,8 +17,13 @@ final class Holdings {
         }
 
         @Override
-        void reclaim() {
-            // It is nobody's.
+        void end() {
+            throw new IllegalStateException("it belongs to no client");
+        }
+
+        @Override
+        Reaper reclaim() {
+            throw new IllegalStateException("it belongs to no client");
         }
     }
 

@@ -53,6 +53,15 @@ interface Journal {
     default void leaked(String heap, String client, String name, long size, String site) {}
 
     /**
+     * A client lost more buffers than are told one by one.
+     *
+     * @param client symbolic name of the bundle that lost them
+     * @param buffers how many, besides those that were told
+     * @param bytes in them
+     */
+    default void leakedMore(String client, long buffers, long bytes) {}
+
+    /**
      * A heap came, or goes.
      *
      * @param heap its name

@@ -73,6 +73,11 @@ final class Journals implements Journal {
     }
 
     @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        tell(journal -> journal.leakedMore(client, buffers, bytes));
+    }
+
+    @Override
     public void changed(String heap, String bundle, HeapState state, long buffers) {
         tell(journal -> journal.changed(heap, bundle, state, buffers));
     }
@@ -93,6 +98,10 @@ final class Journals implements Journal {
     }
 
     private static void failed(Throwable e) {
-        LOG.warn("an event could not be told; what it tells of goes on", e);
+        try {
+            LOG.warn("an event could not be told; what it tells of goes on", e);
+        } catch (Throwable worse) {
+            // A log that fails stops nothing either.
+        }
     }
 }

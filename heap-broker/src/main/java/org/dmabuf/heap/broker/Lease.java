@@ -89,23 +89,36 @@ class Lease implements DmaBuf {
         Bracket bracket = new Bracket(client, buffer, access); // first: what is begun must not lack what ends it
         hold();
         boolean begun = false;
+        boolean kept = false;
         try {
             buffer.beginCpuAccess(access);
             begun = true;
+            client.keep(bracket);
+            kept = true;
+            return bracket;
         } finally {
             if (!begun) {
                 buffer.drop();
+            } else if (!kept) {
+                bracket.reclaim();
             }
         }
-        return client.keep(bracket);
     }
 
     @Override
     public OwnedFd exportFd() {
+        ExportedFd exported = new ExportedFd(client, buffer); // first: it takes what may fail no more
         hold();
+        boolean kept = false;
         try {
-            return client.keep(new ExportedFd(client, buffer.exportFd(), buffer.heapProperties()));
+            exported.own(buffer.exportFd());
+            client.keep(exported);
+            kept = true;
+            return exported;
         } finally {
+            if (!kept) {
+                exported.end();
+            }
             buffer.drop();
         }
     }
@@ -142,12 +155,17 @@ class Lease implements DmaBuf {
 
     @Override
     public void close() {
-        claim.close();
+        end();
+    }
+
+    /** Ends it, also where {@link #close()} does not. */
+    final void end() {
+        claim.end();
         Reference.reachabilityFence(this);
     }
 
-    final void reclaim() {
-        claim.reclaim();
+    final Reaper reclaim() {
+        return claim.reclaim();
     }
 
     /** Holds the memory for the time of a call: another thread may close this lease meanwhile. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * The accounts of all heaps and clients, under the rules that are in force. A change of the rules changes limits and
@@ -18,7 +19,17 @@ final class Ledger {
     private final Map<String, Entry> clients = new HashMap<>();
     private volatile Rules rules = Rules.NONE;
     private final CoarseClock clock = new CoarseClock();
+    private final Function<String, Reaper> reapers;
     private volatile boolean sites;
+
+    Ledger() {
+        this(Reaper::new);
+    }
+
+    /** With reapers of a test's choice, one for each name of a heap. */
+    Ledger(Function<String, Reaper> reapers) {
+        this.reapers = reapers;
+    }
 
     /** A client's account with how many running bundles use it. */
     private static final class Entry {
@@ -35,8 +46,13 @@ final class Ledger {
         clock.start();
     }
 
+    /** Waits until the heaps have back what is on its way to them, but no longer than one patience in all. */
     void stop() {
         clock.stop();
+        List<Reaper> all = heaps().stream().map(Account::reaper).toList();
+        all.forEach(Reaper::stop);
+        long deadline = System.nanoTime() + Reaper.PATIENCE;
+        all.forEach(reaper -> reaper.join(deadline));
     }
 
     /** Whether the place of each allocation is kept from now on. */
@@ -70,7 +86,7 @@ final class Ledger {
 
     /** {@return an account for a heap of this name, until {@link #close}} */
     synchronized Account open(String heap) {
-        Account account = new Account(heap);
+        Account account = new Account(heap, () -> reapers.apply(heap));
         account.apply(rules);
         heaps.add(account);
         return account;

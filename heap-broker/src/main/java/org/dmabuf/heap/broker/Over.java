@@ -5,6 +5,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Printable;
 
 /**
  * A quota that a buffer does not fit.
@@ -44,8 +45,8 @@ record Over(String whose, String remedy, long used, long limit, boolean everywhe
         return new HeapException(
                 Errno.ENOMEM,
                 heap,
-                "heap '" + heap + "': " + Bytes.text(size) + " for bundle " + share.client().bundle() + " do not fit "
-                        + whose + ": " + Bytes.text(used) + " of " + Bytes.text(limit) + " are used; close buffers, or"
-                        + " raise " + remedy);
+                "heap '" + heap + "': " + Bytes.text(size) + " for bundle "
+                        + Printable.of(share.client().bundle()) + " do not fit " + whose + ": " + Bytes.text(used)
+                        + " of " + Bytes.text(limit) + " are used; close buffers, or raise " + remedy);
     }
 }

@@ -54,56 +54,76 @@ final class PublishedBuffer extends Holding implements PrototypeServiceFactory<D
 
     @SuppressWarnings("unchecked") // the framework knows a factory by no other type
     void register(BundleContext context, String name) {
-        boolean registered = false;
-        try {
-            registration = (ServiceRegistration<DmaBuf>) context.registerService(
-                    DmaBuf.class.getName(),
-                    this,
-                    FrameworkUtil.asDictionary(Map.of(
-                            HeapProperties.BUFFER_NAME, name,
-                            HeapProperties.BUFFER_SIZE, kept.size(),
-                            HeapProperties.NAME, kept.heapName())));
-            registered = true;
-        } finally {
-            if (!registered) {
-                kept.close();
-            }
-        }
+        registration = (ServiceRegistration<DmaBuf>) context.registerService(
+                DmaBuf.class.getName(),
+                this,
+                FrameworkUtil.asDictionary(Map.of(
+                        HeapProperties.BUFFER_NAME, name,
+                        HeapProperties.BUFFER_SIZE, kept.size(),
+                        HeapProperties.NAME, kept.heapName())));
     }
 
     @Override
     public DmaBuf getService(Bundle bundle, ServiceRegistration<DmaBuf> registered) {
         Borrowed reference = kept.duplicateFor(clients.of(bundle), Borrowed::new);
-        borrowed.add(reference);
-        if (closed) {
-            reference.reclaim();
+        boolean got = false;
+        try {
+            borrowed.add(reference);
+            got = !closed;
+        } finally {
+            if (!got) {
+                reference.end();
+            }
+        }
+        if (!got) {
             throw new IllegalStateException("the publication of a " + kept + " is closed");
         }
         return reference;
     }
 
+    /** On a thread of the framework's, possibly for a bundle that stops: nothing is waited for. */
     @Override
     public void ungetService(Bundle bundle, ServiceRegistration<DmaBuf> registered, DmaBuf service) {
-        borrowed.remove(service);
         ((Borrowed) service).reclaim();
+        borrowed.remove(service);
     }
 
     @Override
     public void close() {
+        withdraw();
+        kept.end();
         client.forget(this);
+    }
+
+    /** Ends the service and every reference that was got through it, which leaves the publication's own. */
+    private void withdraw() {
         try {
             registration.unregister();
         } catch (IllegalStateException e) {
             // Closed before, or the framework was first, because the bundle has stopped.
+        } finally {
+            closed = true;
+            for (Borrowed reference : borrowed) {
+                reference.reclaim();
+            }
         }
-        closed = true;
-        borrowed.forEach(Borrowed::reclaim);
-        kept.close();
     }
 
     @Override
-    void reclaim() {
+    void end() {
         close();
+    }
+
+    @Override
+    Reaper reclaim() {
+        Reaper has;
+        try {
+            withdraw();
+        } finally {
+            has = kept.reclaim();
+        }
+        client.forget(this);
+        return has;
     }
 
     @Override

@@ -2,335 +2,522 @@
 package org.dmabuf.heap.broker;
 
 import java.time.Duration;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CountDownLatch;
+import java.util.Collection;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.linux.Bytes;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Does what an arena's end must not do on the thread that ends it: unmapping and releasing call a heap's code, which
- * may block, and an automatic arena ends on the one thread that cleans for the whole JVM.
+ * The queue of one heap's {@link Work}: unmapping and releasing call the heap's code, which may block, and neither the
+ * framework's threads nor the one that cleans for the whole JVM must wait for it.
  *
- * <p>Work that piles up is shared: who is about to map helps first, so a client that maps and unmaps faster than this
- * thread can follow does not run the process out of mappings. After {@link #stop()} work is done where it arises. Work
- * that throws is logged and ends nothing; work that hangs holds nobody who waits for longer than a patience. What is
- * behind it is done by another thread, which the next who maps, unmaps or waits sees to: no thread is kept to look.
+ * <p>A daemon thread does the work. It starts with the first piece and ends after {@link #IDLE_MILLIS} without any, so
+ * an idle heap costs no thread. A piece that takes longer than the patience hangs. Another thread then does what is
+ * behind it, up to {@link #MOST_THREADS} threads, which the next caller that submits, maps, waits or lists sees to.
+ * Clients of the heap help when much work waits. No other heap is affected by any of this.
+ *
+ * <p>The lock guards the queue. No heap's code and no logger is called under it.
  */
 final class Reaper {
     private static final Logger LOG = LoggerFactory.getLogger(Reaper.class);
+    /** Loaded with this: the broker's jar may be gone when an arena that outlived it hands over the first work. */
+    private static final Class<?> LOADED = Worker.class;
 
-    /** More than this and mappers help; a fraction of the 65530 mappings that Linux gives a process. */
+    /** Nanoseconds that one piece of work, or a caller that waits for work, may take. */
+    static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
+
+    /** Pieces that may wait before mappers help; a fraction of the 65530 mappings that Linux gives a process. */
     private static final int BACKLOG = 256;
-    /** Twice this is within the 5 s that Declarative Services waits for a component. */
-    private static final Duration PATIENCE = Duration.ofSeconds(2);
-    /** How many threads may hang at one time; then a broken heap has taken enough of them. */
-    private static final int MOST_HANGING = 8;
-    /** How often who waits looks whether the work still goes on. */
+    /** Bytes that may wait before mappers help. */
+    private static final long BACKLOG_BYTES = 64L << 20;
+
+    private static final int MOST_HELP = 2;
+    private static final int MOST_THREADS = 4;
+    private static final long IDLE_MILLIS = 2000;
+    /** How often a caller that waits looks whether the work still goes on. */
     private static final long LOOK_MILLIS = 50;
 
-    private final Queue<Runnable> queue = new ConcurrentLinkedQueue<>();
-    private final AtomicLong submitted = new AtomicLong();
-    private final AtomicLong done = new AtomicLong();
+    private final String heap;
     private final long patience;
+    private final int most;
 
-    private volatile Worker worker = new Worker();
-    /** Workers that were replaced and have not come back. */
-    private final AtomicInteger hanging = new AtomicInteger();
-    private volatile boolean stopped;
+    // All of these are guarded by this; what is volatile is also read without the lock.
 
-    Reaper() {
-        this(PATIENCE);
+    private Work first;
+    private Work last;
+    private long submitted;
+    private long begun;
+    private volatile long done;
+    private volatile int waiting;
+    private volatile long waitingBytes;
+    /** Pieces under way, in no order. */
+    private Run runs;
+    /** The thread that takes the next piece; null when none does. Other threads end with their piece. */
+    private Worker worker;
+
+    private int threads;
+    private int waiters;
+    private boolean stopped;
+    /** The system refused a thread. */
+    private boolean threadless;
+    /** That was logged. */
+    private boolean threadlessReported;
+
+    /**
+     * A queue without work and without a thread.
+     *
+     * @param heap name, for the log
+     */
+    Reaper(String heap) {
+        this(heap, Duration.ofNanos(PATIENCE), MOST_THREADS);
     }
 
     /**
-     * For tests that have less patience.
+     * For tests that have less patience, or do the work themselves.
      *
+     * @param heap name, for the log
      * @param patience how long one piece of work may take until it is taken to hang
+     * @param most threads at one time; with 0 the work is done by {@link #drain} alone
      */
-    Reaper(Duration patience) {
+    Reaper(String heap, Duration patience, int most) {
+        this.heap = heap;
         this.patience = patience.toNanos();
-    }
-
-    void start() {
-        worker.thread.start();
+        this.most = most;
     }
 
     /**
-     * Hands work over. Never throws and never blocks, until the reaper is stopped.
+     * Hands work over. Allocates nothing and waits for nothing. When it throws, which a StackOverflowError alone can
+     * make it do, nothing was handed over.
      *
-     * @param work tells by toString() what it is, should it throw or hang
+     * @param work is in no queue
      */
-    void submit(Runnable work) {
-        submitted.incrementAndGet();
-        enqueue(work);
-    }
-
-    private void enqueue(Runnable work) {
-        queue.add(work);
-        if (stopped) {
-            if (queue.remove(work)) { // and no other: that may hang, and is not the caller's
-                perform(work);
+    void submit(Work work) {
+        long bytes = work.bytes();
+        synchronized (this) {
+            if (last == null) {
+                first = work;
+            } else {
+                last.next(work);
             }
-            return;
+            last = work;
+            waiting++;
+            waitingBytes += bytes;
+            submitted++;
         }
-        Worker does = worker;
-        if (does.parked) {
-            LockSupport.unpark(does.thread);
-        } else {
-            relieve(does);
+        try {
+            attend();
+        } catch (Throwable e) {
+            // The work is in the queue. The next caller sees to a thread.
+        }
+    }
+
+    /** Sees to a thread for the work that waits, and reports what hangs. */
+    private void attend() {
+        boolean news;
+        synchronized (this) {
+            news = relieve();
+            if (worker != null && worker.idle) {
+                notifyAll();
+            }
+        }
+        if (news) {
+            report();
         }
     }
 
     /**
-     * Has work done and waits until it is, but no longer than the patience when it, or what is before it, hangs.
+     * Does some of the work on the calling thread, a client's of this heap, when much of it waits.
      *
-     * @param work tells by toString() what it is, should it throw or hang
+     * @return false when much of it waits and every thread for it hangs: the caller would hang as well
      */
-    void await(Runnable work) {
-        Worker first = worker;
-        if (!first.thread.isAlive() || first.thread == Thread.currentThread()) {
-            submitted.incrementAndGet();
-            perform(work);
-            return;
+    boolean help() {
+        if (waiting == 0) {
+            return true;
         }
-        CountDownLatch done = new CountDownLatch(1);
-        submit(new Runnable() {
-            @Override
-            public void run() {
-                try {
-                    work.run();
-                } finally {
-                    done.countDown();
+        attend();
+        for (int i = 0; i < MOST_HELP && (waiting > BACKLOG || waitingBytes > BACKLOG_BYTES); i++) {
+            if (hangsEntirely()) {
+                return false;
+            }
+            if (!performNext(new Run())) {
+                break;
+            }
+        }
+        return true;
+    }
+
+    private synchronized boolean hangsEntirely() {
+        return worker != null && stuck();
+    }
+
+    /** Does all the work that waits on the calling thread: for tests without a thread. */
+    void drain() {
+        Run run = new Run();
+        while (performNext(run)) {
+            // There may be more.
+        }
+    }
+
+    /** {@return how many pieces of work were ever done that may have brought memory back} */
+    long done() {
+        return done;
+    }
+
+    /**
+     * Waits until what was handed over before the call is done, whichever thread does it. Does none of it itself, and
+     * does not wait for what hangs, nor for a piece that the calling thread is at.
+     *
+     * @param deadline when it stops waiting, as {@link System#nanoTime} tells it
+     */
+    void settle(long deadline) {
+        boolean news;
+        synchronized (this) {
+            news = await(deadline, false, submitted);
+        }
+        if (news) {
+            report();
+        }
+    }
+
+    /** Settles each of them, until one patience is over for all together. */
+    static void settle(Collection<Reaper> reapers) {
+        long deadline = System.nanoTime() + PATIENCE;
+        reapers.forEach(reaper -> reaper.settle(deadline));
+    }
+
+    /** Has threads end as soon as no work is left. What is handed over from now on is done by a thread as before. */
+    synchronized void stop() {
+        stopped = true;
+        relieve();
+        notifyAll();
+    }
+
+    /**
+     * Waits, after {@link #stop}, until all work is done and no thread is left, but for what hangs.
+     *
+     * @param deadline when it stops waiting, as {@link System#nanoTime} tells it
+     */
+    void join(long deadline) {
+        int left;
+        synchronized (this) {
+            await(deadline, true, Long.MAX_VALUE);
+            left = waiting;
+        }
+        if (left > 0) {
+            LOG.warn(
+                    "stopped with {} ends of mappings and buffers of heap '{}' still to come, because its code hangs",
+                    left,
+                    heap);
+        }
+    }
+
+    /** {@return whether anything hangs in the heap's code} */
+    synchronized boolean hangs() {
+        long now = System.nanoTime();
+        for (Run run = runs; run != null; run = run.next) {
+            if (run.hangs(now)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** {@return what hangs in the heap's code, for a person; empty when nothing does} */
+    String hanging() {
+        Work oldest = null;
+        long since = 0;
+        int hang = 0;
+        int behind;
+        attend();
+        long now = System.nanoTime();
+        synchronized (this) {
+            for (Run run = runs; run != null; run = run.next) {
+                if (run.hangs(now)) {
+                    hang++;
+                    if (oldest == null || run.since - since < 0) {
+                        oldest = run.work;
+                        since = run.since;
+                    }
                 }
             }
-
-            @Override
-            public String toString() {
-                return work.toString();
-            }
-        });
-        await(done, Long.MAX_VALUE);
+            behind = waiting;
+        }
+        return oldest == null
+                ? ""
+                : oldest.what() + " hangs in its code for " + TimeUnit.NANOSECONDS.toSeconds(now - since) + " s"
+                        + (hang > 1 ? ", and so do " + (hang - 1) + " more" : "")
+                        + (behind > 0 ? "; " + behind + " wait behind" : "");
     }
 
-    /** Waits for a moment in the queue, no longer than so many nanoseconds, nor than the patience with what hangs. */
-    private void await(CountDownLatch moment, long longest) {
-        long begun = System.nanoTime();
+    /** Waits under the lock. {@return whether there is something to report} */
+    private boolean await(long deadline, boolean all, long upTo) {
         boolean interrupted = false;
-        boolean over = false;
-        while (!over) {
-            Worker does = worker;
-            relieve(does);
-            // While anything hangs, a look is all the patience: who stops a bundle may have much to give back to it.
-            boolean last = hanging.get() > 0 || does.hangs() || System.nanoTime() - begun > longest;
+        boolean news = false;
+        while (!(all ? over() : settled(upTo))) {
+            news |= relieve();
+            long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+            if (left <= 0) {
+                break;
+            }
+            waiters++;
             try {
-                over = moment.await(LOOK_MILLIS, TimeUnit.MILLISECONDS) || last;
+                wait(Math.min(left, LOOK_MILLIS));
             } catch (InterruptedException e) {
                 interrupted = true;
+            } finally {
+                waiters--;
             }
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        return news;
     }
 
-    /** Does some of the work on the calling thread when there is much of it. */
-    void help() {
-        relieve(worker);
-        for (int i = 0; i < 2 && undone() > BACKLOG; i++) {
-            Runnable work = queue.poll();
-            if (work != null) {
-                perform(work);
+    private boolean settled(long upTo) {
+        Thread self = Thread.currentThread();
+        long now = System.nanoTime();
+        boolean own = false;
+        for (Run run = runs; run != null; run = run.next) {
+            own |= run.thread == self;
+            if (run.number < upTo && run.thread != self && !run.hangs(now)) {
+                return false;
             }
         }
+        return own || begun >= upTo || stuck();
     }
 
-    /** Does all the work that is there on the calling thread: where no reaper does. */
-    void drain() {
-        for (Runnable work = queue.poll(); work != null; work = queue.poll()) {
-            perform(work);
+    private boolean over() {
+        Thread self = Thread.currentThread();
+        long now = System.nanoTime();
+        int left = threads;
+        boolean own = false;
+        for (Run run = runs; run != null; run = run.next) {
+            own |= run.thread == self;
+            if (run instanceof Worker && (run.thread == self || run.hangs(now))) {
+                left--;
+            }
         }
+        return left == 0 && (waiting == 0 || own || stuck());
     }
 
-    /** {@return how many pieces of work were ever done} */
-    long done() {
-        return done.get();
+    /** {@return whether no thread will take the next piece before one that hangs comes back} */
+    private boolean stuck() {
+        return (threads >= most || threadless) && (worker == null || worker.hangs(System.nanoTime()));
     }
 
     /**
-     * Waits until what was handed over before the call is done, for no longer than the patience in all. None of it is
-     * done on the calling thread: that may be about to ask another heap, and the work may hang.
+     * Sees to a thread for the work that waits.
      *
-     * @return how many pieces of work were ever done
+     * @return whether there is something to report
      */
-    long settle() {
-        Thread does = worker.thread;
-        if (undone() > hanging.get() && does.isAlive() && does != Thread.currentThread()) {
-            Mark mark = new Mark();
-            enqueue(mark);
-            await(mark.reached, patience);
-        }
-        return done.get();
-    }
-
-    /**
-     * Ends the thread when all that is left is done. Who hangs is left behind, as a daemon, and another thread does the
-     * rest; after twice the patience all are left to themselves.
-     */
-    void stop() {
-        Worker last;
-        synchronized (this) { // from here on nobody else replaces it
-            stopped = true;
-            last = worker;
-        }
-        LockSupport.unpark(last.thread);
-        if (last.thread == Thread.currentThread()) {
-            return; // it goes on until nothing is left
-        }
-        if (last.thread.getState() == Thread.State.NEW) {
-            drain();
-            return;
-        }
-        long deadline = System.nanoTime() + 2 * patience;
-        while (!last.ended(deadline) && !queue.isEmpty() && System.nanoTime() - deadline < 0) {
-            if (!replace(last)) {
-                break;
+    private boolean relieve() {
+        boolean hangs = worker != null && worker.hangs(System.nanoTime());
+        boolean news = hangs && !worker.reported;
+        if (first != null && threads < most && (worker == null || hangs)) {
+            try {
+                Worker next = new Worker();
+                next.thread.start();
+                worker = next;
+                threads++;
+                threadless = false;
+                threadlessReported = false;
+            } catch (OutOfMemoryError e) { // of threads or of memory; the next caller tries again
+                threadless = true;
+                news |= !threadlessReported;
             }
-            last = worker;
         }
-        if (last.thread.isAlive() && !queue.isEmpty()) {
-            LOG.warn("stopped with {} ends of mappings and buffers still to come", queue.size());
-        }
+        return news;
     }
 
-    /** Has another worker do what is behind work that hangs. */
-    private void relieve(Worker does) {
-        if (!stopped && !queue.isEmpty() && does.hangs() && hanging.get() < MOST_HANGING) {
-            synchronized (this) {
-                if (!stopped) {
-                    replace(does);
+    private void report() {
+        boolean refused;
+        Work hangs = null;
+        synchronized (this) {
+            refused = threadless && !threadlessReported;
+            threadlessReported = threadless;
+            long now = System.nanoTime();
+            for (Run run = runs; run != null && hangs == null; run = run.next) {
+                if (!run.reported && run.hangs(now)) {
+                    run.reported = true;
+                    hangs = run.work;
                 }
             }
         }
+        try {
+            if (refused) {
+                LOG.error(
+                        "no thread can be had to unmap and release for heap '{}'; it is tried again; raise the limit"
+                                + " on threads (TasksMax= in a unit, ulimit -u)",
+                        heap);
+            }
+            if (hangs != null) {
+                LOG.warn(
+                        "{} hangs for {} ms in its heap's code; no caller waits for it any more, and its memory may be"
+                                + " lost; report that to its vendor",
+                        hangs.what(),
+                        TimeUnit.NANOSECONDS.toMillis(patience));
+            }
+        } catch (Throwable e) {
+            // A log that fails ends no work.
+        }
     }
 
-    /** {@return whether somebody does the work in this worker's place} */
-    private synchronized boolean replace(Worker does) {
-        if (worker != does) {
-            return true;
+    /** {@return whether there was a piece} */
+    private boolean performNext(Run run) {
+        synchronized (this) {
+            if (first == null) {
+                return false;
+            }
+            begin(run);
         }
-        Worker next = new Worker();
-        worker = next;
-        try {
-            next.thread.start();
-        } catch (OutOfMemoryError e) { // of threads; it is tried again
-            worker = does;
-            LOG.error("no thread to unmap and release in the place of one that hangs", e);
-            return false;
-        }
-        hanging.incrementAndGet();
-        LockSupport.unpark(does.thread); // should it have come back meanwhile, and sleep
+        perform(run);
         return true;
     }
 
-    /** {@return how many pieces of work wait or are under way} */
-    private long undone() {
-        return submitted.get() - done.get();
-    }
-
-    private void perform(Runnable work) {
+    private void perform(Run run) {
+        Work work = run.work;
+        boolean again = false;
         try {
-            work.run();
-        } catch (Throwable e) { // what waits behind it is others'
-            LOG.error("{} failed", work, e);
-        } finally {
-            if (!(work instanceof Mark)) {
-                done.incrementAndGet();
+            work.perform();
+        } catch (StackOverflowError e) {
+            again = !(run instanceof Worker); // the reaper's own thread has more of it
+            if (!again) {
+                logFailure(work, e);
             }
+        } catch (Throwable e) { // what waits behind it is another buffer's
+            logFailure(work, e);
+        } finally {
+            finish(run);
+        }
+        if (again) {
+            submit(work);
         }
     }
 
-    /** A place in the queue, and no work that would count as done. */
-    private static final class Mark implements Runnable {
-        final CountDownLatch reached = new CountDownLatch(1);
+    private static void logFailure(Work work, Throwable failure) {
+        try {
+            LOG.error("{} failed", work.what(), failure);
+        } catch (Throwable e) {
+            // A log that fails ends no work.
+        }
+    }
+
+    /** Takes the first piece. */
+    private void begin(Run run) {
+        Work work = first;
+        Work behind = work.next();
+        long bytes = work.bytes();
+        long now = System.nanoTime();
+        work.next(null);
+        // From here on there is no call that could fail for want of stack.
+        first = behind;
+        if (behind == null) {
+            last = null;
+        }
+        waiting--;
+        waitingBytes -= bytes;
+        run.work = work;
+        run.bytes = bytes;
+        run.number = begun++;
+        run.since = now;
+        run.reported = false;
+        run.next = runs;
+        if (runs != null) {
+            runs.previous = run;
+        }
+        runs = run;
+    }
+
+    private synchronized void finish(Run run) {
+        if (run.previous == null) {
+            runs = run.next;
+        } else {
+            run.previous.next = run.next;
+        }
+        if (run.next != null) {
+            run.next.previous = run.previous;
+        }
+        run.next = null;
+        run.previous = null;
+        run.work = null;
+        if (run.bytes > 0) {
+            done++;
+        }
+        if (waiters > 0) {
+            notifyAll();
+        }
+    }
+
+    /** One piece of work under way. */
+    private class Run {
+        Thread thread = Thread.currentThread();
+        Work work;
+        private long bytes;
+        /** Its place among all that were begun. */
+        long number;
+
+        long since;
+        boolean reported;
+        private Run previous;
+        private Run next;
+
+        boolean hangs(long now) {
+            return work != null && now - since > patience;
+        }
+    }
+
+    /** What a thread of the reaper does. */
+    private final class Worker extends Run implements Runnable {
+        boolean idle;
+
+        /** Its thread inherits nothing: any bundle may be the first to hand work over. */
+        Worker() {
+            thread = Thread.ofPlatform()
+                    .name("dmaheap-reaper")
+                    .daemon()
+                    .inheritInheritableThreadLocals(false)
+                    .unstarted(this);
+        }
 
         @Override
         public void run() {
-            reached.countDown();
-        }
-    }
-
-    /** A thread with what it is at. */
-    private final class Worker {
-        /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
-        final Thread thread = Thread.ofPlatform()
-                .name("dmaheap-reaper")
-                .daemon()
-                .inheritInheritableThreadLocals(false)
-                .unstarted(this::run);
-
-        volatile boolean parked;
-        private volatile Runnable current;
-        private volatile long since;
-        private volatile Runnable reported;
-
-        /** Until there is nothing to do any more, or it was taken to hang and another does the rest. */
-        private void run() {
-            while (worker == this) {
-                Runnable work = queue.poll();
-                if (work != null) {
-                    since = System.nanoTime();
-                    current = work;
-                    perform(work);
-                    current = null;
-                } else if (!stopped) {
-                    parked = true;
-                    if (queue.isEmpty() && !stopped && worker == this) {
-                        LockSupport.park(this);
-                    }
-                    parked = false;
-                } else if (queue.isEmpty()) {
-                    return;
-                }
+            while (awaitWork()) {
+                perform(this);
             }
-            hanging.decrementAndGet();
         }
 
-        /** Whether it is at the same piece of work for longer than the patience; the first who asks then says so. */
-        boolean hangs() {
-            Runnable work = current;
-            if (work == null || System.nanoTime() - since <= patience || work != current) {
+        /** {@return whether it has another piece; otherwise the thread ends} */
+        private boolean awaitWork() {
+            synchronized (Reaper.this) {
+                long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(IDLE_MILLIS);
+                while (worker == this || worker == null || worker.hangs(System.nanoTime())) {
+                    worker = this; // in the place of one that hangs, too
+                    if (first != null) {
+                        begin(this);
+                        return true;
+                    }
+                    long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+                    if (stopped || left <= 0) {
+                        worker = null;
+                        break;
+                    }
+                    idle = true;
+                    try {
+                        Reaper.this.wait(left);
+                    } catch (InterruptedException e) {
+                        // A heap's code interrupted the thread, which means nothing here.
+                    } finally {
+                        idle = false;
+                    }
+                }
+                threads--;
+                if (waiters > 0) {
+                    Reaper.this.notifyAll();
+                }
                 return false;
             }
-            if (reported != work) {
-                reported = work;
-                LOG.warn(
-                        "{} hangs for {} ms in its heap's code; nobody waits for it any more, and its memory may be"
-                                + " lost; report that to its vendor",
-                        work,
-                        TimeUnit.NANOSECONDS.toMillis(patience));
-            }
-            return true;
-        }
-
-        /** Waits until its thread has ended, or hangs, or the deadline has come. */
-        boolean ended(long deadline) {
-            boolean interrupted = false;
-            while (thread.isAlive() && !hangs() && System.nanoTime() - deadline < 0) {
-                try {
-                    thread.join(LOOK_MILLIS);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-            return !thread.isAlive();
         }
     }
 }

@@ -10,6 +10,7 @@ import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Printable;
 
 /**
  * The heaps that gave no buffer to one request, and the sentence that tells of them. While the request goes on it only
@@ -65,7 +66,7 @@ final class Refusals {
 
     /** Its code failed. */
     void broken(Heap heap, Throwable failure) {
-        last = new HeapException(Errno.EIO, heap.name(), failure.toString(), failure);
+        last = new HeapException(Errno.EIO, heap.name(), Thrown.text(failure), failure);
         note(new Broken(heap, last));
     }
 
@@ -109,7 +110,7 @@ final class Refusals {
 
     private static String name(Refusal refusal) {
         return switch (refusal) {
-            case Unknown(String name) -> name;
+            case Unknown(String name) -> Printable.of(name);
             case Unsuitable(Heap heap) -> heap.name();
             case Absent(Heap heap, _) -> heap.name();
             case Told(Heap heap, _) -> heap.name();

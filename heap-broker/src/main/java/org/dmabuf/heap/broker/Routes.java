@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.linux.Printable;
 import org.osgi.framework.Filter;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
@@ -32,6 +33,8 @@ final class Routes {
 
     /** Requirements to remember; more different ones than this are evaluated each time. */
     private static final int REMEMBERED = 256;
+
+    private static final int LONGEST_REMEMBERED = 256;
 
     /** Why a heap that drains does not serve. */
     static final String LEAVING = "it is leaving and takes no more requests";
@@ -98,14 +101,14 @@ final class Routes {
                 others.add(new Listed(
                         heap,
                         HeapState.SHADOWED,
-                        "its name is taken by the heap of bundle " + named.description().bundle()
+                        "its name is taken by the heap of bundle " + Printable.of(named.description().bundle())
                                 + "; it serves when that one goes"));
             } else if (numbered != null) {
                 others.add(new Listed(
                         heap,
                         HeapState.SHADOWED,
                         "its heap.id " + heap.description().id().getAsInt() + " is taken by heap '" + numbered.name()
-                                + "' of bundle " + numbered.description().bundle()
+                                + "' of bundle " + Printable.of(numbered.description().bundle())
                                 + "; it serves when that one goes"));
             } else {
                 names.put(heap.name(), heap);
@@ -206,7 +209,7 @@ final class Routes {
         boolean[] answer = answers.get(filter);
         if (answer == null) {
             answer = evaluate(FrameworkUtil.createFilter(filter));
-            if (answers.size() < REMEMBERED) {
+            if (answers.size() < REMEMBERED && filter.length() <= LONGEST_REMEMBERED) {
                 answers.put(filter, answer);
             }
         }

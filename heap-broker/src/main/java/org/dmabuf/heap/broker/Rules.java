@@ -13,6 +13,7 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.Printable;
 
 /**
  * Quotas and permissions, as configured. Immutable.
@@ -222,9 +223,10 @@ final class Rules {
             throw new HeapException(
                     Errno.EACCES,
                     heap,
-                    "heap '" + heap + "': bundle " + client.bundle() + " at " + client.location() + " may not use it; "
-                            + "add " + heap + "=" + client.bundle() + " to " + ALLOW + " of " + BrokerComponent.PID
-                            + " if it shall");
+                    "heap '" + heap + "': bundle " + Printable.of(client.bundle()) + " at "
+                            + Printable.of(client.location()) + " may not use it; "
+                            + "add " + heap + "=" + Printable.of(client.bundle()) + " to " + ALLOW + " of "
+                            + BrokerComponent.PID + " if it shall");
         }
     }
 }

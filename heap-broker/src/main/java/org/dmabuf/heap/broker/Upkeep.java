@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.util.Collection;
 import java.util.Optional;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Peers;
@@ -8,29 +9,50 @@ import org.dmabuf.heap.linux.Peers;
 /**
  * What every buffer needs for its life.
  *
- * @param reaper unmaps and releases where a client must not wait for it
  * @param descriptors duplicates
  * @param peers tells when others have let go; empty for memory that others are charged for
  * @param journal is told of its end
  */
-record Upkeep(Reaper reaper, Descriptors descriptors, Optional<Peers> peers, Journal journal) {
-    /** {@return a moment, for {@link #hasComeBack}} */
-    long moment() {
-        return reaper.done() + (peers.isPresent() ? peers.get().told() : 0);
+record Upkeep(Descriptors descriptors, Optional<Peers> peers, Journal journal) {
+    /** {@return a moment of a heap's, for {@link #hasComeBack(Account, long)}} */
+    long moment(Account account) {
+        return account.reaper().done() + told();
     }
 
     /**
-     * Waits for what is on its way back to the heaps: the ends of mappings and buffers that were handed over, and the
-     * charges of buffers that peers do not hold any more.
+     * Waits for what is on its way back to one heap, for one patience at most: the ends of mappings and buffers that
+     * were handed over, and the charges of buffers that peers do not hold any more.
      *
+     * @param account of the heap
      * @param since a moment
      * @return whether there was any since then, so that it is worth while to ask again
      */
-    boolean hasComeBack(long since) {
-        return reaper.settle() + (peers.isPresent() ? peers.get().look() : 0) != since;
+    boolean hasComeBack(Account account, long since) {
+        account.reaper().settle(System.nanoTime() + Reaper.PATIENCE);
+        return account.reaper().done() + look() != since;
+    }
+
+    /**
+     * Waits for what is on its way back to any heap that a client has buffers of, for one patience in all.
+     *
+     * @param client whose quota over all heaps is full
+     */
+    void awaitAll(ClientAccount client) {
+        Collection<Reaper> reapers =
+                client.shares().stream().map(share -> share.account().reaper()).toList();
+        Reaper.settle(reapers);
+        look();
+    }
+
+    private long told() {
+        return peers.isPresent() ? peers.get().told() : 0;
+    }
+
+    private long look() {
+        return peers.isPresent() ? peers.get().look() : 0;
     }
 
     Upkeep withoutPeers() {
-        return new Upkeep(reaper, descriptors, Optional.empty(), journal);
+        return new Upkeep(descriptors, Optional.empty(), journal);
     }
 }

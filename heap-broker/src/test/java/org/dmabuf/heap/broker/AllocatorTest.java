@@ -481,6 +481,7 @@ class AllocatorTest {
         assertEquals(
                 "heap 'vendor' returned a buffer of 12582911 bytes for one of 12582912; report that to its vendor",
                 refusal.getMessage());
+        Await.until("it is released", small::released);
         assertEquals(List.of("release"), small.calls());
         assertEquals(List.of(), next.asked());
         assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBuffers());
@@ -502,6 +503,7 @@ class AllocatorTest {
         assertEquals(
                 "heap 'vendor' returned a buffer of " + size + " bytes for one of 12582912; report that to its vendor",
                 refusal.getMessage());
+        Await.until("it is released", made[0]::released);
         assertEquals(List.of("release"), made[0].calls());
         assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBytes());
     }
@@ -519,7 +521,7 @@ class AllocatorTest {
         assertEquals(
                 "heap 'vendor' returned a buffer of 1 bytes for one of 12582912; report that to its vendor",
                 refusal(REQUEST).getMessage());
-        assertTrue(RecordedLog.lines().toString().contains("torn"), "the failed release is reported");
+        Await.until("the failed release is reported", () -> RecordedLog.lines().toString().contains("torn"));
     }
 
     @ParameterizedTest
@@ -533,6 +535,7 @@ class AllocatorTest {
             }
         }));
         assertEquals(refuses ? Errno.ENOMEM : Errno.EIO, refusal(REQUEST).errno());
+        Await.until("it is released", made[0]::released);
         assertEquals(List.of("release"), made[0].calls());
         assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBuffers());
     }

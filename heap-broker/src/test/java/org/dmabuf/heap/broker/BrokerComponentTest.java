@@ -770,7 +770,7 @@ class BrokerComponentTest {
 
     @Test
     void when_the_broker_stops_everything_is_closed_and_its_thread_ends() {
-        long others = reapers() - 1;
+        long others = reapers();
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         HeapBroker own = brokerOf(camera);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -17,9 +18,8 @@ import org.dmabuf.heap.spi.HeapExporter;
 
 /** The broker's parts, put together as the component does, without a framework. */
 final class BrokerParts implements AutoCloseable {
-    final Ledger ledger = new Ledger();
-    final HeapTable table = new HeapTable(ledger);
-    final Reaper reaper = new Reaper();
+    final Ledger ledger;
+    final HeapTable table;
     final Peers peers = new Peers();
     final RecordedJournal journal = new RecordedJournal();
     /** Not started: what a test has made and does not mention again is not to go when the collector happens to come. */
@@ -30,7 +30,7 @@ final class BrokerParts implements AutoCloseable {
     final HeapListing listing;
     final Clients clients;
     /** The client of a test that needs only one. */
-    final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
+    final Client client;
 
     private final Syscalls syscalls;
     private long services;
@@ -40,13 +40,24 @@ final class BrokerParts implements AutoCloseable {
     }
 
     BrokerParts(Syscalls syscalls) {
+        this(syscalls, new Ledger());
+    }
+
+    /** With less patience for heaps that hang. */
+    BrokerParts(Duration patience) {
+        this(Syscalls.linux(), new Ledger(heap -> new Reaper(heap, patience, 4)));
+    }
+
+    private BrokerParts(Syscalls syscalls, Ledger ledger) {
         this.syscalls = syscalls;
-        upkeep = new Upkeep(reaper, new Descriptors(syscalls), Optional.of(peers), journal);
+        this.ledger = ledger;
+        table = new HeapTable(ledger);
+        client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
+        upkeep = new Upkeep(new Descriptors(syscalls), Optional.of(peers), journal);
         allocator = new Allocator(table, ledger, upkeep);
         adoption = new Adoption(ledger, upkeep, syscalls, Headroom.machine());
         listing = new HeapListing(table, adoption);
         clients = new Clients(ledger, allocator, adoption, listing, leaks);
-        reaper.start();
     }
 
     /** Rules whose every entry is understood. */
@@ -97,7 +108,7 @@ final class BrokerParts implements AutoCloseable {
     public void close() {
         client.stop("the test is over");
         leaks.stop();
-        reaper.stop();
+        ledger.stop();
         peers.close();
     }
 }

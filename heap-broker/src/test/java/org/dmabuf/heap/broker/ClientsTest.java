@@ -209,6 +209,7 @@ class ClientsTest {
         two.allocate(REQUEST);
         two.allocate(REQUEST);
         broker.clients.stopAll();
+        broker.ledger.stop();
         assertEquals(0, account.buffers());
         for (HeapBroker stopped : List.of(one, two)) {
             assertEquals(
@@ -487,8 +488,14 @@ class ClientsTest {
         final AtomicInteger reclaimed = new AtomicInteger();
 
         @Override
-        void reclaim() {
+        void end() {
             reclaimed.incrementAndGet();
+        }
+
+        @Override
+        Reaper reclaim() {
+            reclaimed.incrementAndGet();
+            return null;
         }
     }
 }

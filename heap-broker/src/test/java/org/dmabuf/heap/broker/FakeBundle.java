@@ -7,6 +7,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
+import org.osgi.framework.ServiceRegistration;
 
 /** A bundle that runs and stops without a framework: as much of one as the broker looks at. */
 final class FakeBundle {
@@ -50,6 +51,15 @@ final class FakeBundle {
 
     BundleEvent event(int type) {
         return new BundleEvent(type, bundle);
+    }
+
+    /** {@return a context that registers any service, and ends it without telling anybody} */
+    static BundleContext registering() {
+        ServiceRegistration<?> registration = proxy(ServiceRegistration.class, (self, method, arguments) -> null);
+        return proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {
+            case "registerService" -> registration;
+            default -> throw new UnsupportedOperationException(method.toString());
+        });
     }
 
     static <T> T proxy(Class<T> type, InvocationHandler handler) {

@@ -14,6 +14,7 @@ import java.lang.ref.WeakReference;
 import java.util.AbstractCollection;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -280,11 +281,35 @@ class HeapDescriptionTest {
         assertTrue(kept == null || kept.equals(List.of()), () -> "kept " + kept.getClass());
     }
 
-    /** A list of a vendor's own making can do anything when it is read. */
+    /** It can do anything when it is read, and hang. */
+    @Test
+    void a_list_of_a_vendors_own_class_is_not_read() throws Exception {
+        Collection<String> vendors = new AbstractCollection<>() {
+            @Override
+            public Iterator<String> iterator() {
+                throw new AssertionError("it was read");
+            }
+
+            @Override
+            public int size() {
+                throw new AssertionError("it was read");
+            }
+        };
+        HeapDescription.Refused refused = assertThrows(
+                HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, vendors)));
+        assertEquals(
+                "heap.emulates cannot be read: its class is not one of Java's own collections", refused.getMessage());
+        refused = assertThrows(
+                HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, vendors)));
+        assertEquals("heap.peers cannot be read", refused.getMessage());
+        assertFalse(describe(Map.of("vendor.list", vendors)).properties().containsKey("vendor.list"));
+    }
+
+    /** Java's own list may be a view of a vendor's. */
     @Test
     void a_list_that_cannot_be_read_is_told_or_dropped() throws Exception {
         for (Throwable thrown : List.of(new IllegalStateException("torn"), new NoClassDefFoundError("org/example/X"))) {
-            Collection<String> torn = new AbstractCollection<>() {
+            Collection<String> torn = Collections.unmodifiableCollection(new AbstractCollection<String>() {
                 @Override
                 public Iterator<String> iterator() {
                     if (thrown instanceof Error error) {
@@ -297,7 +322,7 @@ class HeapDescriptionTest {
                 public int size() {
                     return 1;
                 }
-            };
+            });
             HeapDescription.Refused refused = assertThrows(
                     HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, torn)));
             assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());

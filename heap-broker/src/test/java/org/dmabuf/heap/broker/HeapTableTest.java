@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.ref.WeakReference;
 import java.util.AbstractList;
+import java.util.Collections;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -383,7 +384,7 @@ class HeapTableTest {
     @Test
     void a_list_that_a_heap_announced_is_read_outside_the_lock() {
         int[] read = new int[1];
-        List<String> own = new AbstractList<>() {
+        List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's, behind one of Java's
             @Override
             public String get(int index) {
                 assertFalse(Thread.holdsLock(table), "a vendor's code ran under the lock");
@@ -395,7 +396,7 @@ class HeapTableTest {
             public int size() {
                 return 1;
             }
-        };
+        });
         table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own), BUNDLE);
         int before = read[0];
         assertTrue(before > 0);

@@ -7,7 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
@@ -99,6 +103,56 @@ class LeaksTest {
         Await.untilCollected("the release", () -> heap.account().buffers() == 0);
 
         assertEquals("frame 11", broker.journal.leaks.getFirst().name());
+    }
+
+    private final AtomicLong now = new AtomicLong();
+    private final Leaks clocked = new Leaks(now::get);
+
+    private void report(String client, int times) {
+        for (int i = 0; i < times; i++) {
+            try (Lease lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"))) {
+                clocked.report(accounts.computeIfAbsent(client, ClientAccount::new), lease.claim().buffer);
+            }
+        }
+    }
+
+    private final Map<String, ClientAccount> accounts = new HashMap<>();
+
+    @Test
+    void a_client_that_loses_buffers_in_a_loop_gets_a_few_lines_and_a_sum() {
+        report("org.example.leaky", 6_600);
+        report("org.example.other", 1);
+        assertEquals(6, RecordedLog.lines().size());
+        assertEquals(6, broker.journal.leaks.size());
+        now.addAndGet(TimeUnit.SECONDS.toNanos(60));
+        report("org.example.leaky", 1);
+        assertEquals(
+                "WARN bundle org.example.leaky lost 6595 more buffers, 26 MiB, in the last 60 s without closing"
+                        + " them; they are released",
+                RecordedLog.lines().get(6));
+        assertEquals(
+                List.of(new RecordedJournal.LeakedMore("org.example.leaky", 6_595, 6_595 * SIZE)),
+                broker.journal.sums);
+        assertEquals(8, RecordedLog.lines().size());
+        assertEquals(7, broker.journal.leaks.size());
+    }
+
+    @Test
+    void what_was_counted_is_summed_up_at_the_stop() {
+        report("org.example.leaky", 7);
+        clocked.stop();
+        String sum = RecordedLog.lines().getLast();
+        assertTrue(sum.startsWith("WARN bundle org.example.leaky lost 2 more buffers, 8 KiB"), sum);
+    }
+
+    @Test
+    void names_that_do_not_print_are_escaped_in_the_report() {
+        report("org.example\n\u001b[2J\u202e", 6);
+        clocked.stop();
+        String name = "bundle org.example\\u000a\\u001b[2J\\u202e lost";
+        for (String line : RecordedLog.lines()) {
+            assertTrue(line.contains(name) && line.lines().count() == 1, line);
+        }
     }
 
     @Test

@@ -11,6 +11,7 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -433,15 +434,14 @@ class LeaseTest {
     @Test
     void a_process_without_room_for_a_mapping_waits_for_the_reaper_and_tries_once_more() {
         CountDownLatch refused = new CountDownLatch(1);
-        Reaper busy = new Reaper();
-        busy.start();
-        busy.submit(() -> { // what arenas leave stays undone until then
+        Reaper busy = new Reaper("camera");
+        busy.submit(Piece.of(() -> { // what arenas leave stays undone until then
             try {
                 refused.await();
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
-        });
+        }));
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -497,17 +497,17 @@ class LeaseTest {
 
     @Test
     void who_maps_helps_the_reaper_first() {
-        Reaper idle = new Reaper();
+        Reaper idle = new Reaper("camera", Duration.ofSeconds(2), 0);
         AtomicInteger done = new AtomicInteger();
         for (int i = 0; i < 300; i++) {
-            idle.submit(done::incrementAndGet);
+            idle.submit(Piece.of(done::incrementAndGet));
         }
         bufferOf(new FakeMemory(SIZE), idle).map(Access.READ, Arena.ofAuto());
         assertEquals(2, done.get());
     }
 
     private static Buffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge = new Charge(Tallies.share(new Account("camera")), 0, List.of());
+        Charge charge = new Charge(Tallies.share(new Account("camera", () -> reaper)), 0, List.of());
         Buffer buffer = new Buffer(
                 memory,
                 SIZE,
@@ -516,7 +516,7 @@ class LeaseTest {
                 charge,
                 true,
                 "frame",
-                new Upkeep(reaper, null, Optional.empty(), new RecordedJournal()));
+                new Upkeep(null, Optional.empty(), new RecordedJournal()));
         assertEquals(Optional.empty(), charge.begin(buffer));
         return buffer;
     }
@@ -524,7 +524,7 @@ class LeaseTest {
     @Test
     void a_buffer_that_is_released_cannot_be_held_or_mapped_again() {
         FakeMemory memory = new FakeMemory(SIZE);
-        Buffer buffer = bufferOf(memory, broker.reaper);
+        Buffer buffer = bufferOf(memory, new Reaper("camera"));
         assertTrue(buffer.hold());
         buffer.drop();
         buffer.drop();
@@ -578,7 +578,7 @@ class LeaseTest {
         class Round {
             final FakeMemory memory = new FakeMemory(64);
             final Client client = Tallies.client("org.example.camera");
-            final Lease kept = client.keep(new Lease(client, bufferOf(memory, broker.reaper)));
+            final Lease kept = client.keep(new Lease(client, bufferOf(memory, new Reaper("camera"))));
             final List<DmaBuf> leases =
                     Stream.generate(kept::duplicate).limit(many).toList();
             final List<CpuAccess> brackets =

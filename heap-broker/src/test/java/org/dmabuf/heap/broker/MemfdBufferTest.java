@@ -72,7 +72,6 @@ class MemfdBufferTest {
 
     @AfterEach
     void nothing_is_left() {
-        broker.reaper.drain();
         Await.until("nothing is charged", () -> heap.account().buffers() == 0 && heap.account().bytes() == 0);
         broker.close();
         before.assertNothingLeft();

@@ -95,7 +95,6 @@ class MonitorTest {
         broker.remove(heap);
         assertEquals(4096, of(monitor.heaps(), "one", "").liveBytes());
         buffer.close();
-        broker.reaper.settle();
         assertEquals(
                 List.of("adopted"), monitor.heaps().stream().map(Charges::heap).toList());
     }

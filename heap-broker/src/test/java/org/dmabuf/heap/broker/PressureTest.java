@@ -97,7 +97,7 @@ class PressureTest {
         public static void main(String[] arguments) {
             MemorySource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
             try (BrokerParts broker = new BrokerParts()) {
-                broker.heap("system", source, source.properties());
+                Account account = broker.heap("system", source, source.properties()).account();
                 List<Lease> exported = new ArrayList<>();
                 List<OwnedFd> peer = new ArrayList<>();
                 for (int i = 0; i < BUFFERS; i++) {
@@ -112,7 +112,7 @@ class PressureTest {
                     others.forEach(Lease::close);
                 }
                 exported.forEach(Lease::close);
-                broker.reaper.settle();
+                account.reaper().settle(Long.MAX_VALUE / 2 + System.nanoTime());
                 punch(peer);
                 try (Arena arena = Arena.ofConfined()) {
                     List<Lease> others = takeAll(broker, arena);

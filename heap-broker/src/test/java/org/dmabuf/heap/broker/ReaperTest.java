@@ -4,65 +4,136 @@ package org.dmabuf.heap.broker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class ReaperTest {
-    /** More work than this and those who map help. */
+    /** More work than this and clients that map help. */
     private static final int BACKLOG = 256;
 
-    private final Reaper reaper = new Reaper();
+    private static final long MIB = 1 << 20;
+    private static final int MOST_THREADS = 4;
+
+    private final Set<Thread> others = reapers(Set.of());
+    private final List<Reaper> all = new ArrayList<>();
+    private final CountDownLatch goOn = new CountDownLatch(1);
     private final AtomicInteger done = new AtomicInteger();
+    private final Reaper reaper = reaper(Duration.ofSeconds(30));
+
+    private Reaper reaper(Duration patience) {
+        Reaper made = new Reaper("camera", patience, MOST_THREADS);
+        all.add(made);
+        return made;
+    }
+
+    /** Its work is done where a test says so. */
+    private static Reaper idle() {
+        return new Reaper("camera", Duration.ofSeconds(30), 0);
+    }
+
+    @AfterEach
+    void no_thread_is_left() {
+        goOn.countDown();
+        all.forEach(ReaperTest::end);
+        Await.until("no thread is left", () -> reapers(others).isEmpty());
+    }
+
+    private static void end(Reaper reaper) {
+        reaper.stop();
+        reaper.join(in(Duration.ofSeconds(30)));
+    }
+
+    private static long in(Duration time) {
+        return System.nanoTime() + time.toNanos();
+    }
+
+    /** {@return the threads of reapers, but for those that other tests had} */
+    private static Set<Thread> reapers(Set<Thread> others) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
+                .filter(thread -> !others.contains(thread))
+                .collect(Collectors.toSet());
+    }
 
     private static Thread threadOf(Reaper reaper) {
         AtomicReference<Thread> thread = new AtomicReference<>();
-        reaper.submit(() -> thread.set(Thread.currentThread()));
+        reaper.submit(Piece.of(() -> thread.set(Thread.currentThread())));
         Await.until("the reaper works", () -> thread.get() != null);
         return thread.get();
     }
 
+    private Piece counts() {
+        return Piece.of(done::incrementAndGet);
+    }
+
+    /** Has a reaper at work that goes on when the test is over, or says so. */
+    private void hang(Reaper reaper) {
+        CountDownLatch begun = new CountDownLatch(1);
+        reaper.submit(new Piece("the end of a mapping", 1, () -> {
+            begun.countDown();
+            await(goOn);
+        }));
+        await(begun);
+    }
+
+    private static void await(CountDownLatch moment) {
+        try {
+            assertTrue(moment.await(60, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     @Test
-    void work_is_done_by_a_daemon_thread_of_its_own() {
-        reaper.start();
+    void work_is_done_by_a_daemon_thread_that_starts_with_it_and_ends_with_the_stop() {
+        assertEquals(Set.of(), reapers(others));
         Thread thread = threadOf(reaper);
         assertNotEquals(Thread.currentThread(), thread);
         assertEquals("dmaheap-reaper", thread.getName());
         assertTrue(thread.isDaemon());
-        reaper.stop();
-        assertFalse(thread.isAlive());
+        assertSame(thread, threadOf(reaper));
+        end(reaper);
+        Await.until("it ends", () -> !thread.isAlive());
+    }
+
+    @Test
+    void a_thread_without_work_ends_and_another_does_the_next() {
+        Thread first = threadOf(reaper);
+        Await.until("it ends", () -> !first.isAlive());
+        assertNotSame(first, threadOf(reaper));
     }
 
     @Test
     void a_thread_that_sleeps_is_woken_for_each_piece_of_work() {
-        reaper.start();
         Thread thread = threadOf(reaper);
         for (int i = 1; i <= 100; i++) {
             int wanted = i;
-            Await.until("the reaper sleeps", () -> thread.getState() == Thread.State.WAITING);
-            reaper.submit(done::incrementAndGet);
+            Await.until("the reaper sleeps", () -> thread.getState() == Thread.State.TIMED_WAITING);
+            reaper.submit(counts());
             Await.until("the work is done", () -> done.get() == wanted);
         }
-        reaper.stop();
+        assertTrue(thread.isAlive());
     }
 
     @Test
     void work_that_comes_as_the_thread_goes_to_sleep_wakes_it() {
-        reaper.start();
         for (int i = 1; i <= 50_000; i++) {
-            reaper.submit(done::incrementAndGet);
+            reaper.submit(counts());
             for (int spins = 0; spins < 10_000 && done.get() < i; spins++) {
                 Thread.onSpinWait();
             }
@@ -71,125 +142,97 @@ class ReaperTest {
                 Await.until("the work is done", () -> done.get() >= wanted);
             }
         }
-        reaper.stop();
     }
 
     @Test
-    void what_was_handed_over_before_the_start_is_done_after_it() {
-        reaper.submit(done::incrementAndGet);
-        assertEquals(0, done.get());
-        reaper.start();
-        Await.until("the work is done", () -> done.get() == 1);
-        reaper.stop();
-    }
-
-    @Test
-    void stop_leaves_no_work_undone_and_no_thread() {
-        reaper.start();
-        Thread thread = threadOf(reaper);
+    void the_stop_leaves_no_work_undone_and_no_thread() {
         for (int i = 0; i < 1000; i++) {
-            reaper.submit(done::incrementAndGet);
+            reaper.submit(counts());
         }
-        reaper.stop();
+        end(reaper);
         assertEquals(1000, done.get());
-        assertFalse(thread.isAlive());
-        reaper.stop(); // twice is once
+        end(reaper); // twice is once
     }
 
+    /** The thread that hands it over may be the one that cleans for the whole JVM. */
     @Test
-    void after_the_stop_work_is_done_where_it_arises() {
-        reaper.start();
-        reaper.stop();
-        AtomicReference<Thread> thread = new AtomicReference<>();
-        reaper.submit(() -> thread.set(Thread.currentThread()));
-        assertSame(Thread.currentThread(), thread.get());
+    void after_the_stop_work_is_done_by_a_thread_as_before() {
+        end(reaper);
+        Thread thread = threadOf(reaper);
+        assertNotEquals(Thread.currentThread(), thread);
+        Await.until("it ends at once", () -> !thread.isAlive());
     }
 
     @Test
     void a_stop_from_its_own_thread_does_not_wait_for_itself() {
-        reaper.start();
-        CountDownLatch returned = new CountDownLatch(1);
-        reaper.submit(() -> {
-            reaper.stop();
-            returned.countDown();
-        });
-        Await.until("stop returns", () -> returned.getCount() == 0);
+        reaper.submit(Piece.of(() -> {
+            end(reaper);
+            reaper.settle(in(Duration.ofSeconds(30)));
+            done.incrementAndGet();
+        }));
+        reaper.submit(counts());
+        Await.until("both are done", () -> done.get() == 2);
     }
 
     @Test
-    void an_interrupted_stop_still_waits_and_stays_interrupted() {
-        reaper.start();
-        Thread thread = threadOf(reaper);
-        CountDownLatch go = new CountDownLatch(1);
-        reaper.submit(() -> {
-            try {
-                go.await();
-            } catch (InterruptedException e) {
-                throw new AssertionError(e);
-            }
-            done.incrementAndGet();
-        });
-        Thread.ofPlatform().start(() -> {
-            Await.until("the reaper is at work", () -> thread.getState() == Thread.State.WAITING);
-            go.countDown();
+    void an_interrupted_wait_still_waits_and_stays_interrupted() {
+        hang(reaper);
+        Thread waits = Thread.currentThread();
+        Thread.ofPlatform().daemon().start(() -> {
+            Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+            goOn.countDown();
         });
         Thread.currentThread().interrupt();
-        reaper.stop();
+        reaper.settle(in(Duration.ofSeconds(30)));
         assertTrue(Thread.interrupted());
-        assertEquals(1, done.get());
-        assertFalse(thread.isAlive());
+        assertEquals(1, reaper.done());
     }
 
     @Test
-    void a_stop_before_any_start_does_the_work() {
-        reaper.submit(done::incrementAndGet);
-        reaper.stop();
-        assertEquals(1, done.get());
-    }
-
-    @Test
-    void drain_does_all_the_work_at_once() {
-        for (int i = 0; i < 10; i++) {
-            reaper.submit(done::incrementAndGet);
-        }
-        reaper.drain();
-        assertEquals(10, done.get());
-    }
-
-    @Test
-    void nobody_helps_while_there_is_little_to_do() {
+    void no_caller_helps_while_there_is_little_to_do() {
+        Reaper idle = idle();
         for (int i = 0; i < BACKLOG; i++) {
-            reaper.submit(done::incrementAndGet);
+            idle.submit(new Piece("small", MIB / 8, done::incrementAndGet));
         }
-        reaper.help();
+        assertTrue(idle.help());
         assertEquals(0, done.get());
     }
 
     @Test
-    void who_helps_does_two_pieces_of_work_and_no_more() {
+    void a_caller_that_helps_does_two_pieces_of_work_and_no_more() {
+        Reaper idle = idle();
         for (int i = 0; i < BACKLOG + 10; i++) {
-            reaper.submit(done::incrementAndGet);
+            idle.submit(counts());
         }
-        reaper.help();
+        idle.help();
         assertEquals(2, done.get());
         for (int i = 0; i < 100; i++) {
-            reaper.help();
+            idle.help();
         }
         assertEquals(10, done.get());
-        reaper.drain();
+        idle.drain();
         assertEquals(BACKLOG + 10, done.get());
-        for (int i = 0; i < BACKLOG; i++) {
-            reaper.submit(done::incrementAndGet);
-        }
-        reaper.help();
-        assertEquals(BACKLOG + 10, done.get(), "what is done no longer counts");
     }
 
     @Test
-    void who_maps_and_unmaps_without_a_pause_leaves_no_more_than_the_backlog() {
+    void a_caller_helps_as_well_when_few_pieces_hold_many_bytes() {
+        Reaper idle = idle();
+        for (int i = 0; i < 10; i++) {
+            idle.submit(new Piece("a frame", 12 * MIB, done::incrementAndGet));
+        }
+        for (int i = 0; i < 100; i++) {
+            idle.help();
+        }
+        assertEquals(5, done.get()); // 60 MiB are left
+        idle.drain();
+    }
+
+    @Test
+    void a_client_that_maps_and_unmaps_without_a_pause_leaves_no_more_than_the_backlog() {
+        Reaper idle = idle();
         for (int made = 1; made <= 100_000; made++) {
-            reaper.help();
-            reaper.submit(done::incrementAndGet);
+            idle.help();
+            idle.submit(counts());
             int waiting = made - done.get();
             assertTrue(waiting <= BACKLOG + 1, () -> waiting + " wait");
         }
@@ -198,7 +241,7 @@ class ReaperTest {
     @Test
     void work_handed_over_while_it_stops_is_not_lost() {
         class Round {
-            final Reaper reaper = new Reaper();
+            final Reaper reaper = new Reaper("camera");
             final AtomicInteger submitted = new AtomicInteger();
             final AtomicInteger done = new AtomicInteger();
             volatile boolean stopped;
@@ -208,15 +251,12 @@ class ReaperTest {
             boolean last;
             do {
                 last = now[0].stopped;
-                now[0].reaper.submit(now[0].done::incrementAndGet);
+                now[0].reaper.submit(Piece.of(now[0].done::incrementAndGet));
                 now[0].submitted.incrementAndGet();
             } while (!last);
         };
         new Race()
-                .before(round -> {
-                    now[0] = new Round();
-                    now[0].reaper.start();
-                })
+                .before(round -> now[0] = new Round())
                 .with(submits)
                 .with(submits)
                 .with(round -> {
@@ -224,268 +264,197 @@ class ReaperTest {
                     now[0].reaper.stop();
                     now[0].stopped = true;
                 })
-                .after(round -> assertEquals(now[0].submitted.get(), now[0].done.get()))
+                .after(round ->
+                        Await.until("all is done", () -> now[0].submitted.get() == now[0].done.get()))
                 .run(1000);
-    }
-
-    private static void hang(CountDownLatch goOn) {
-        try {
-            goOn.await();
-        } catch (InterruptedException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    /** Work with a name. */
-    private record Named(String name, Runnable work) implements Runnable {
-        @Override
-        public void run() {
-            work.run();
-        }
-
-        @Override
-        public String toString() {
-            return name;
-        }
     }
 
     @Test
     void work_that_throws_is_logged_and_ends_no_thread() {
-        reaper.start();
         Thread thread = threadOf(reaper);
         RecordedLog.clear();
-        reaper.submit(new Named("the work", () -> {
+        reaper.submit(Piece.of(() -> {
             throw new NoClassDefFoundError("org/example/Gone");
         }));
-        reaper.submit(done::incrementAndGet);
+        reaper.submit(counts());
         Await.until("the next work is done", () -> done.get() == 1);
         assertSame(thread, threadOf(reaper));
         assertEquals(
                 List.of("ERROR the work failed <java.lang.NoClassDefFoundError: org/example/Gone>"),
                 RecordedLog.lines());
-        reaper.stop();
-        reaper.submit(() -> {
-            throw new IllegalStateException("after the stop, too");
-        });
     }
 
     @Test
-    void work_that_hangs_does_not_hold_the_stop_and_what_is_behind_it_is_done() {
-        Reaper impatient = new Reaper(Duration.ofSeconds(1)); // twice that is all the time that a stop has
-        impatient.start();
-        Thread hanging = threadOf(impatient);
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch goOn = new CountDownLatch(1);
-        RecordedLog.clear();
-        impatient.submit(new Named("the work", () -> {
-            begun.countDown();
-            hang(goOn);
-        }));
-        impatient.submit(done::incrementAndGet);
-        Await.until("it hangs", () -> begun.getCount() == 0);
-        impatient.stop();
-        assertTrue(RecordedLog.lines().toString().contains("WARN the work hangs for 1000 ms"));
-        Await.until("the rest is done", () -> done.get() == 1);
-        assertTrue(hanging.isAlive());
-        impatient.submit(done::incrementAndGet);
-        assertEquals(2, done.get());
-        goOn.countDown();
-        Await.until("the thread ends", () -> !hanging.isAlive());
-    }
-
-    @Test
-    void when_all_that_is_left_hangs_the_stop_says_so_and_returns() {
-        Reaper impatient = new Reaper(Duration.ofMillis(50));
-        impatient.start();
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch goOn = new CountDownLatch(1);
-        RecordedLog.clear();
-        for (int i = 0; i < 10; i++) {
-            impatient.submit(() -> {
-                begun.countDown();
-                hang(goOn);
-                done.incrementAndGet();
-            });
-        }
-        Await.until("the first hangs", () -> begun.getCount() == 0);
-        impatient.stop();
-        assertTrue(RecordedLog.lines().getLast().matches("WARN stopped with [4-9] ends of mappings and buffers .*"),
-                () -> RecordedLog.lines().toString());
-        goOn.countDown();
-        Await.until("all comes to its end", () -> done.get() == 10);
-    }
-
-    @Test
-    void who_waits_for_work_waits_until_it_is_done() {
-        reaper.start();
+    void a_log_that_throws_ends_no_thread_and_counts_as_no_work_that_hangs() {
         Thread thread = threadOf(reaper);
-        AtomicReference<Thread> by = new AtomicReference<>();
-        reaper.await(() -> by.set(Thread.currentThread()));
-        assertSame(thread, by.get());
-        reaper.await(() -> reaper.await(() -> by.set(null))); // its own thread does not wait for itself
-        assertNull(by.get());
-        Thread.currentThread().interrupt();
-        reaper.await(done::incrementAndGet);
-        assertTrue(Thread.interrupted());
-        assertEquals(1, done.get());
-        reaper.stop();
-        reaper.await(done::incrementAndGet);
-        assertEquals(2, done.get());
-    }
+        long before = reaper.done();
+        for (int i = 0; i < 20; i++) {
+            reaper.submit(Piece.of(() -> {
+                throw new IllegalStateException() {
+                    private static final long serialVersionUID = 1L;
 
-    @Test
-    void who_waits_for_all_that_is_there_does_none_of_it_and_counts_as_no_work() {
-        reaper.start();
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch goOn = new CountDownLatch(1);
-        reaper.submit(() -> {
-            begun.countDown();
-            hang(goOn);
-        });
-        Await.until("it works", () -> begun.getCount() == 0);
-        AtomicReference<Thread> by = new AtomicReference<>();
-        reaper.submit(() -> by.set(Thread.currentThread()));
-        AtomicLong told = new AtomicLong();
-        Thread waits = Thread.ofPlatform().daemon().start(() -> told.set(reaper.settle()));
-        Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
-        assertNull(by.get());
-        goOn.countDown();
-        Await.until("it has waited", () -> !waits.isAlive());
-        assertNotEquals(waits, by.get());
-        assertEquals(2, told.get());
-        assertEquals(2, reaper.settle());
-        reaper.stop();
-    }
-
-    @Test
-    void who_waits_for_all_that_is_there_waits_no_longer_than_one_patience_however_slow_it_is() {
-        Reaper impatient = new Reaper(Duration.ofMillis(300));
-        impatient.start();
-        for (int i = 0; i < 30; i++) { // each within the patience, together for ten
-            impatient.submit(() -> LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(100)));
+                    @Override
+                    public String toString() { // as the log asks for
+                        throw new IllegalStateException("made up");
+                    }
+                };
+            }));
         }
-        assertTrue(impatient.settle() < 30);
-        impatient.stop();
+        reaper.submit(counts());
+        Await.until("the next work is done", () -> done.get() == 1);
+        assertSame(thread, threadOf(reaper));
+        assertEquals(before + 22, reaper.done());
+        assertEquals("", reaper.hanging());
     }
 
     @Test
     void work_behind_work_that_hangs_is_done_by_another_thread() {
-        Reaper impatient = new Reaper(Duration.ofSeconds(1)); // so that work for which no processor is free hangs not
-        impatient.start();
-        Thread hangs = threadOf(impatient);
-        CountDownLatch goOn = new CountDownLatch(1);
+        Reaper impatient = reaper(Duration.ofMillis(100));
         RecordedLog.clear();
-        impatient.await(new Named("the work", () -> hang(goOn)));
-        impatient.await(done::incrementAndGet);
-        Await.until("the work behind it is done", () -> done.get() == 1);
-        assertNotEquals(hangs, threadOf(impatient));
+        hang(impatient);
+        impatient.submit(counts());
+        Await.until("another does it", () -> {
+            impatient.help();
+            return done.get() == 1;
+        });
+        assertTrue(impatient.hangs());
+        assertTrue(impatient.hanging().startsWith("the end of a mapping hangs in its code for "));
         assertEquals(1, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
+        assertTrue(RecordedLog.lines().getFirst().startsWith("WARN the end of a mapping hangs for 100 ms"));
         goOn.countDown();
-        Await.until("who hung ends", () -> !hangs.isAlive());
-        impatient.await(done::incrementAndGet);
-        assertEquals(2, done.get());
-        impatient.stop();
+        Await.until("nothing hangs", () -> !impatient.hangs());
+        assertEquals("", impatient.hanging());
     }
 
     @Test
-    void who_hands_over_or_maps_sees_to_what_is_behind_work_that_hangs() {
-        for (boolean maps : new boolean[] {false, true}) {
-            Reaper impatient = new Reaper(Duration.ofMillis(50));
-            impatient.start();
-            done.set(0);
-            CountDownLatch goOn = new CountDownLatch(1);
-            CountDownLatch begun = new CountDownLatch(1);
-            impatient.submit(() -> {
-                begun.countDown();
-                hang(goOn);
-            });
-            Await.until("it hangs", () -> begun.getCount() == 0);
-            impatient.submit(done::incrementAndGet);
-            Await.until("another does it", () -> {
-                if (maps) {
-                    impatient.help();
-                } else {
-                    impatient.submit(() -> {});
-                }
-                return done.get() == 1;
-            });
-            goOn.countDown();
-            impatient.stop();
+    void a_heap_of_which_everything_hangs_takes_four_threads_and_holds_no_caller() {
+        Reaper impatient = reaper(Duration.ofMillis(50));
+        for (int i = 0; i < 20; i++) {
+            impatient.submit(Piece.of(() -> {
+                await(goOn);
+                done.incrementAndGet();
+            }));
         }
+        Await.until("all its threads hang", () -> {
+            impatient.settle(in(Duration.ofMillis(10)));
+            return reapers(others).size() == MOST_THREADS;
+        });
+        Await.until("no caller waits", () -> {
+            impatient.settle(in(Duration.ofDays(1)));
+            return true;
+        });
+        for (int i = 0; i < BACKLOG; i++) {
+            impatient.submit(counts());
+        }
+        assertFalse(impatient.help(), "the caller would hang as well");
+        assertEquals(0, done.get());
+        assertEquals(MOST_THREADS, reapers(others).size());
+        assertTrue(impatient.hanging().endsWith(", and so do 3 more; 272 wait behind"), impatient.hanging());
+        goOn.countDown();
+        Await.until("all comes to its end", () -> done.get() == 20 + BACKLOG);
     }
 
     @Test
-    void who_comes_back_after_it_was_taken_to_hang_leaves_the_work_to_the_other() {
-        Set<Thread> others = reapers(Set.of());
-        Reaper impatient = new Reaper(Duration.ofMillis(1));
-        impatient.start();
+    void a_thread_that_comes_back_leaves_the_work_to_the_other() {
+        Reaper impatient = reaper(Duration.ofMillis(1));
         for (int i = 1; i <= 300; i++) {
             int wanted = i;
             long micros = 500 + 5 * i;
-            impatient.submit(() -> LockSupport.parkNanos(micros * 1000)); // about as long as the patience
-            impatient.submit(done::incrementAndGet);
+            impatient.submit(Piece.of(() -> LockSupport.parkNanos(micros * 1000))); // about as long as the patience
+            impatient.submit(counts());
             Await.until("the work is done", () -> {
                 impatient.help();
                 return done.get() == wanted;
             });
         }
-        Await.until("one thread is left", () -> reapers(others).size() == 1);
-        impatient.stop();
-        Await.until("none is left", () -> reapers(others).isEmpty());
+        Await.until("one thread at most is left", () -> reapers(others).size() <= 1);
     }
 
-    /** {@return the threads of reapers, but for those that other tests had: one may still be on its way out} */
-    private static Set<Thread> reapers(Set<Thread> others) {
-        return Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
-                .filter(thread -> !others.contains(thread))
-                .collect(Collectors.toSet());
-    }
-
-    /** A heap of which everything hangs takes some threads, and holds who stops a bundle for one patience. */
     @Test
-    void a_heap_of_which_everything_hangs_takes_no_more_than_some_threads() {
-        Set<Thread> others = reapers(Set.of());
-        Reaper impatient = new Reaper(Duration.ofMillis(20));
-        impatient.start();
-        CountDownLatch goOn = new CountDownLatch(1);
-        for (int i = 0; i < 30; i++) {
-            impatient.await(() -> {
-                hang(goOn);
-                done.incrementAndGet();
-            });
+    void a_stop_does_not_wait_for_what_hangs_and_what_is_behind_it_is_done() {
+        Reaper impatient = reaper(Duration.ofMillis(200));
+        hang(impatient);
+        impatient.submit(counts());
+        end(impatient);
+        assertEquals(1, done.get());
+        assertTrue(impatient.hangs());
+    }
+
+    @Test
+    void a_stop_with_nothing_left_but_what_hangs_says_so() {
+        Reaper impatient = reaper(Duration.ofMillis(50));
+        for (int i = 0; i < 10; i++) {
+            hangLater(impatient);
         }
-        Await.until("8 hang, and one that hangs as well but is not replaced", () -> {
-            impatient.help();
-            assertTrue(reapers(others).size() <= 9);
-            return reapers(others).size() == 9;
-        });
-        for (int i = 0; i < 20; i++) {
-            impatient.await(done::incrementAndGet); // behind all that
-            assertEquals(9, reapers(others).size());
-        }
+        RecordedLog.clear();
+        end(impatient);
+        assertEquals(
+                "WARN stopped with 6 ends of mappings and buffers of heap 'camera' still to come, because its code"
+                        + " hangs",
+                RecordedLog.lines().getLast());
+    }
+
+    private void hangLater(Reaper reaper) {
+        reaper.submit(Piece.of(() -> await(goOn)));
+    }
+
+    @Test
+    void a_caller_that_settles_does_none_of_the_work_itself() {
+        AtomicReference<Thread> by = new AtomicReference<>();
+        hang(reaper);
+        reaper.submit(Piece.of(() -> by.set(Thread.currentThread())));
+        Thread waits = Thread.ofPlatform().daemon().start(() -> reaper.settle(in(Duration.ofSeconds(30))));
+        Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+        assertNull(by.get());
         goOn.countDown();
-        Await.until("all comes to its end", () -> done.get() == 50);
-        impatient.stop();
-        Await.until("none is left", () -> reapers(others).isEmpty());
+        Await.until("it has waited", () -> !waits.isAlive());
+        assertNotEquals(waits, by.get());
+        assertEquals(2, reaper.done());
+    }
+
+    /** What a client that helps has taken out of the queue is not done yet. */
+    @Test
+    void a_caller_that_settles_waits_for_what_another_thread_is_at() {
+        Reaper idle = idle();
+        for (int i = 0; i <= BACKLOG; i++) {
+            idle.submit(i == 0 ? Piece.of(() -> await(goOn)) : counts());
+        }
+        Thread helps = Thread.ofPlatform().daemon().start(idle::help);
+        Await.until("it is at the first piece", () -> helps.getState() == Thread.State.TIMED_WAITING);
+        idle.drain();
+        assertEquals(BACKLOG, done.get());
+        Thread waits = Thread.ofPlatform().daemon().start(() -> {
+            idle.settle(in(Duration.ofSeconds(30)));
+            done.set((int) idle.done());
+        });
+        Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+        goOn.countDown();
+        Await.until("it has waited", () -> !waits.isAlive());
+        assertEquals(BACKLOG + 1, done.get());
     }
 
     @Test
-    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_made_it() {
+    void a_caller_that_settles_waits_no_longer_than_its_deadline() {
+        for (int i = 0; i < 1000; i++) {
+            reaper.submit(Piece.of(() -> LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5))));
+        }
+        reaper.settle(in(Duration.ofMillis(100)));
+        assertTrue(reaper.done() < 1000);
+    }
+
+    @Test
+    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_handed_work_over() {
         InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
         inherited.set(new Object());
         ClassLoader vendors = new ClassLoader() {};
         ClassLoader before = Thread.currentThread().getContextClassLoader();
         Thread.currentThread().setContextClassLoader(vendors);
         try {
-            Reaper made = new Reaper();
-            made.start();
             AtomicReference<Object> value = new AtomicReference<>("not asked");
-            made.submit(() -> value.set(inherited.get()));
-            Thread thread = threadOf(made);
+            reaper.submit(Piece.of(() -> value.set(inherited.get())));
+            Thread thread = threadOf(reaper);
             assertNull(value.get());
             assertNotEquals(vendors, thread.getContextClassLoader());
-            made.stop();
         } finally {
             Thread.currentThread().setContextClassLoader(before);
             inherited.remove();

@@ -13,6 +13,8 @@ final class RecordedJournal implements Journal {
 
     record Leaked(String heap, String client, String name, long size, String site) {}
 
+    record LeakedMore(String client, long buffers, long bytes) {}
+
     record Changed(String heap, String bundle, HeapState state, long buffers) {}
 
     record Short(String heap, long size, String reason) {}
@@ -20,11 +22,15 @@ final class RecordedJournal implements Journal {
     final List<Ended> allocations = new CopyOnWriteArrayList<>();
     final List<Released> releases = new CopyOnWriteArrayList<>();
     final List<Leaked> leaks = new CopyOnWriteArrayList<>();
+    final List<LeakedMore> sums = new CopyOnWriteArrayList<>();
     final List<Changed> changes = new CopyOnWriteArrayList<>();
     final List<Short> shortages = new CopyOnWriteArrayList<>();
 
     /** Whether {@link #leaked} throws, as an Event Admin does that is being stopped. */
     volatile boolean leakFails;
+
+    /** What {@link #released} throws, null for nothing. */
+    volatile Error releaseFails;
 
     @Override
     public Allocation allocating() {
@@ -34,6 +40,9 @@ final class RecordedJournal implements Journal {
 
     @Override
     public void released(String heap, String name, long size, boolean lingers) {
+        if (releaseFails != null) {
+            throw releaseFails;
+        }
         releases.add(new Released(heap, name, size, lingers));
     }
 
@@ -43,6 +52,11 @@ final class RecordedJournal implements Journal {
             throw new IllegalStateException("made up");
         }
         leaks.add(new Leaked(heap, client, name, size, site));
+    }
+
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        sums.add(new LeakedMore(client, buffers, bytes));
     }
 
     @Override

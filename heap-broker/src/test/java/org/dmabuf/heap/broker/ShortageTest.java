@@ -66,13 +66,17 @@ class ShortageTest {
         return heap;
     }
 
-    /** Has the reaper at work until a moment comes; what is handed to it waits behind. */
+    /** Has the heap's reaper at work until a moment comes; what is handed to it waits behind. */
     private void busyUntil(CountDownLatch moment) {
+        busyUntil("one", moment);
+    }
+
+    private void busyUntil(String heap, CountDownLatch moment) {
         CountDownLatch begun = new CountDownLatch(1);
-        broker.reaper.submit(() -> {
+        broker.table.routes().named(heap).account().reaper().submit(Piece.of(() -> {
             begun.countDown();
             await(moment);
-        });
+        }));
         await(begun);
     }
 
@@ -85,7 +89,7 @@ class ShortageTest {
     }
 
     private void useAndClose() {
-        Lease used = broker.allocate(SIZE);
+        Lease used = broker.allocate(AllocationRequest.of(SIZE).from("one"));
         try (Arena arena = Arena.ofConfined()) {
             used.map(Access.READ_WRITE, arena);
         }
@@ -148,26 +152,45 @@ class ShortageTest {
         broker.allocate(SIZE).close();
     }
 
-    /** Its own thread is not lent to another vendor's code, and its fallback comes. */
     @Test
-    void who_is_refused_is_not_held_by_what_hangs_in_another_heaps_code() {
+    void a_client_that_is_refused_does_not_wait_for_what_hangs_in_another_heaps_code() {
         one(() -> {});
+        broker.heap("bad", new FakeHeap());
         broker.heap("two", new FakeHeap());
         CountDownLatch goOn = new CountDownLatch(1);
-        busyUntil(goOn);
+        busyUntil("bad", goOn);
         AtomicReference<Thread> second = new AtomicReference<>();
+        Reaper bad = broker.table.routes().named("bad").account().reaper();
+        bad.submit(Piece.of(() -> second.set(Thread.currentThread())));
         try (Lease held = broker.allocate(AllocationRequest.of(SIZE).from("one"))) {
-            broker.reaper.submit(() -> {
-                second.set(Thread.currentThread());
-                await(goOn);
-            });
             broker.allocate(AllocationRequest.of(SIZE).from("one", "two")).close();
+            assertEquals(0, bad.done());
             assertEquals(SIZE, held.size());
         }
         goOn.countDown();
         Await.until("the second is done", () -> second.get() != null);
         assertNotEquals(Thread.currentThread(), second.get());
         assertEquals(1, refused.get());
+    }
+
+    @Test
+    void a_client_whose_own_quota_is_full_waits_for_every_heap_that_has_buffers_of_it_and_for_no_other() {
+        broker.heap("one", new FakeHeap());
+        broker.heap("two", new FakeHeap());
+        broker.heap("bad", new FakeHeap());
+        broker.ledger.apply(BrokerParts.rules(new String[0], new String[] {"*=4K"}, new String[0], new String[0]));
+        CountDownLatch goOn = new CountDownLatch(1);
+        busyUntil("bad", goOn);
+        CountDownLatch released = new CountDownLatch(1);
+        busyUntil("one", released);
+        useAndClose();
+        Thread client = Thread.currentThread();
+        Thread.ofPlatform().daemon().start(() -> {
+            Await.until("the client waits", () -> client.getState() == Thread.State.TIMED_WAITING);
+            released.countDown();
+        });
+        broker.allocate(AllocationRequest.of(SIZE).from("two")).close();
+        goOn.countDown();
     }
 
     @Test

@@ -32,7 +32,15 @@ public final class Descriptors {
         if (copy < 0) {
             throw Refusal.of(heap, "fcntl(F_DUPFD_CLOEXEC)", copy);
         }
-        return new Fd(syscalls, copy);
+        Fd made = null;
+        try {
+            made = new Fd(syscalls, copy);
+        } finally {
+            if (made == null) { // for want of memory
+                syscalls.close(copy);
+            }
+        }
+        return made;
     }
 
     /**

@@ -4,6 +4,8 @@ package org.dmabuf.heap.linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -44,13 +46,31 @@ public final class Mmap {
      */
     @SuppressWarnings("restricted") // gives a mapping of this process its size and its end
     public MemorySegment map(OwnedFd fd, long size, Access access, Arena arena) {
-        MemorySegment mapping = map("", fd.fd(), size, access);
+        UnmapOnce end = new UnmapOnce(); // first: what is mapped must not lack what ends it
+        MemorySegment segment = null;
         try {
-            MemorySegment segment = mapping.reinterpret(arena, this::unmap);
+            end.mapping = map("", fd.fd(), size, access);
+            segment = end.mapping.reinterpret(arena, end);
             return access.writes() ? segment : segment.asReadOnly();
-        } catch (RuntimeException | Error e) {
-            unmap(mapping);
-            throw e;
+        } finally {
+            if (segment == null) {
+                end.accept(null); // the arena may have taken it over before that failed, and comes to its end as well
+            }
+        }
+    }
+
+    /** The end of a mapping, by its arena or by the call that failed: by the first of the two. */
+    private final class UnmapOnce extends AtomicBoolean implements Consumer<MemorySegment> {
+        private static final long serialVersionUID = 1L;
+
+        /** Null until there is one. */
+        private transient MemorySegment mapping;
+
+        @Override
+        public void accept(MemorySegment ended) {
+            if (mapping != null && compareAndSet(false, true)) {
+                unmap(mapping);
+            }
         }
     }
 

@@ -85,13 +85,18 @@ public final class HeapConverter implements Converter {
                     text(properties, HeapProperties.EMULATES),
                     heap.state().toString().toLowerCase(Locale.ROOT),
                     bytes(heap.usage().capacity()),
-                    bytes(heap.usage().free()),
-                    bytes(heap.usage().largestFree()),
+                    bytes(heap.usage().free()) + old(heap),
+                    bytes(heap.usage().largestFree()) + old(heap),
                     Long.toString(heap.liveBuffers()),
                     Bytes.text(heap.liveBytes()),
                     Bytes.text(heap.lingeringBytes()));
         }
         return table.toString();
+    }
+
+    /** {@return a mark behind a figure that the heap did not give for this listing} */
+    private static String old(HeapInfo heap) {
+        return heap.usageAge().isZero() ? "" : " (" + age(heap.usageAge()) + " old)";
     }
 
     private static String buffers(Collection<?> buffers) {
@@ -180,7 +185,10 @@ public final class HeapConverter implements Converter {
                 + (heap.reason().isEmpty() ? "" : ": " + heap.reason()));
         details.add("bundle", heap.bundle());
         details.add("descriptors", descriptors(Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))));
-        if (heap.state() == HeapState.SERVING) {
+        if (!heap.usageAge().isZero()) {
+            details.add("usage", "asked in vain for " + age(heap.usageAge()) + "; the figures below are older");
+        }
+        if (heap.state() == HeapState.SERVING || heap.state() == HeapState.HANGING) {
             heap.usage().capacity().ifPresent(bytes -> details.add("capacity", size(bytes)));
             heap.usage().free().ifPresent(bytes -> details.add("free", size(bytes)));
             heap.usage().largestFree().ifPresent(bytes -> details.add("largest free", size(bytes)));
@@ -266,8 +274,8 @@ public final class HeapConverter implements Converter {
         private final StringBuilder text = new StringBuilder();
 
         Details add(String key, String value) {
-            text.append(text.isEmpty() ? "" : "\n");
-            text.append(String.format("%-22s%s", Printable.of(key), Printable.of(value)));
+            text.append(text.isEmpty() ? "" : "\n")
+                    .append(String.format("%-22s%s", Printable.of(key), Printable.of(value)));
             return this;
         }
 

@@ -28,11 +28,12 @@ final class Table {
         rows.add(first);
     }
 
+    /** Adds a line. What does not print in a cell is escaped. */
     Table row(String... cells) {
         if (cells.length != right.length) {
             throw new IllegalArgumentException(cells.length + " cells for " + right.length + " columns");
         }
-        rows.add(Arrays.stream(cells).map(Printable::of).toArray(String[]::new)); // names are of any bundle's making
+        rows.add(Arrays.stream(cells).map(Printable::of).toArray(String[]::new));
         return this;
     }
 

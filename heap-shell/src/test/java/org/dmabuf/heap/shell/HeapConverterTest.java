@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -26,6 +27,7 @@ class HeapConverterTest {
             Map<String, Object> properties,
             String bundle,
             HeapUsage usage,
+            Duration usageAge,
             long liveBuffers,
             long liveBytes,
             long lingeringBuffers,
@@ -39,6 +41,7 @@ class HeapConverterTest {
             Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"),
             "org.dmabuf.heap.system",
             HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)),
+            Duration.ZERO,
             2,
             8192,
             1,
@@ -50,6 +53,7 @@ class HeapConverterTest {
             Map.of("heap.name", "cma", "heap.emulates", new String[] {"contiguous", "protected"}, "heap.dmabuf", true),
             "org.example.cma",
             HeapUsage.unknown().withCapacity(64 << 20),
+            Duration.ZERO,
             0,
             0,
             0,
@@ -88,6 +92,37 @@ class HeapConverterTest {
     void the_reason_why_a_heap_does_not_serve_is_told() {
         String text = text(CMA, Converter.INSPECT);
         assertTrue(text.contains("state                 shadowed: its name is taken"), text);
+    }
+
+    @Test
+    void a_heap_that_hangs_is_shown_as_hanging_with_figures_that_are_marked_as_old() {
+        Heap hangs = new Heap(
+                "camera",
+                HeapState.HANGING,
+                "the release of a buffer hangs in its code for 7 s",
+                Map.of("heap.name", "camera"),
+                "org.example.camera",
+                HeapUsage.unknown().withCapacity(64 << 20).withFree(8 << 20),
+                Duration.ofSeconds(9),
+                1,
+                4096,
+                0,
+                0);
+        String table = text(List.of(hangs), Converter.INSPECT);
+        assertTrue(table.contains("  hanging    64 MiB  8 MiB (9 s old)  - (9 s old)  "), table);
+        String text = text(hangs, Converter.INSPECT);
+        assertTrue(text.contains("state                 hanging: the release of a buffer hangs in its code for 7 s"));
+        assertTrue(text.contains("usage                 asked in vain for 9 s; the figures below are older"), text);
+        assertTrue(text.contains("free                  8388608 bytes (8 MiB)"), text);
+    }
+
+    @Test
+    void what_does_not_print_is_escaped_wherever_it_comes_from() {
+        BufferInfo buffer = new BufferInfo("a\u001b[2Jb\u202e", 1, "system\n", "memfd", false, OptionalLong.empty());
+        String table = text(List.of(buffer), Converter.INSPECT);
+        assertTrue(table.contains("a\\u001b[2Jb\\u202e") && table.contains("system\\u000a"), table);
+        String text = text(buffer, Converter.INSPECT);
+        assertTrue(text.contains("a\\u001b[2Jb\\u202e") && text.contains("system\\u000a"), text);
     }
 
     @Test

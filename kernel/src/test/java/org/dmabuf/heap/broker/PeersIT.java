@@ -55,14 +55,13 @@ class PeersIT {
 
     private final Ledger ledger = new Ledger();
     private final HeapTable table = new HeapTable(ledger);
-    private final Reaper reaper = new Reaper();
     private final Peers peers = new Peers();
     private final Leaks leaks = new Leaks();
     private final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
     private final Allocator allocator = new Allocator(
             table,
             ledger,
-            new Upkeep(reaper, new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}));
+            new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}));
     private final List<MemorySource> sources = new ArrayList<>();
     private final List<Heap> heaps = new ArrayList<>();
 
@@ -74,7 +73,6 @@ class PeersIT {
         assertEquals(0, kernelsBytes());
         announce("system", DmaHeapSource.open("system", "system", Syscalls.linux(), Headroom.machine()));
         announce("udmabuf", UdmabufSource.open("udmabuf", Syscalls.linux(), Headroom.machine()));
-        reaper.start();
         leaks.start();
     }
 
@@ -89,7 +87,7 @@ class PeersIT {
     void close() throws IOException {
         client.stop("the test is over");
         leaks.stop();
-        reaper.stop();
+        ledger.stop();
         peers.close();
         sources.forEach(MemorySource::close);
         assertEquals(0, kernelsBytes());

@@ -68,7 +68,7 @@ class HostileHolderIT {
         try (MemorySource source = open(exporter)) {
             HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
             OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(exporter, buffer.descriptor());
-            AdoptedMemory adopted = AdoptedMemory.adopt(Syscalls.linux(), Headroom.machine(), fd, _ -> {});
+            AdoptedMemory adopted = AdoptedMemory.adopt(Syscalls.linux(), Headroom.machine(), false, fd, _ -> {});
             try (HolderProcess device = HolderProcess.start(folder, "fence", duplicate(adopted), SIZE)) {
                 adopted.beginCpuAccess(Access.READ);
                 adopted.endCpuAccess(Access.READ);

@@ -3,6 +3,9 @@ package org.dmabuf.heap.broker;
 
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -39,15 +42,15 @@ final class Parts {
     });
 
     final Memory memory = new Memory();
-    final Ledger ledger = new Ledger();
+    private final List<Reaper> reapers = new ArrayList<>();
+    final Ledger ledger = new Ledger(this::reaper);
     final Account account = ledger.open("stress");
     final Client client;
 
     /** Times that a buffer was reported as lost. */
     final AtomicInteger leaks = new AtomicInteger();
 
-    private final Reaper reaper = new Reaper();
-    private final Upkeep upkeep = new Upkeep(reaper, DESCRIPTORS, Optional.empty(), new Journal() {
+    private final Upkeep upkeep = new Upkeep(DESCRIPTORS, Optional.empty(), new Journal() {
         @Override
         public void leaked(String heap, String who, String name, long size, String site) {
             leaks.incrementAndGet();
@@ -62,6 +65,13 @@ final class Parts {
     Parts(Rules rules) {
         ledger.apply(rules);
         client = new Client(ledger.enter("org.example.stress"), "test:stress", new Leaks());
+    }
+
+    /** {@return a reaper without a thread} */
+    private Reaper reaper(String heap) {
+        Reaper made = new Reaper(heap, Duration.ofSeconds(2), 0);
+        reapers.add(made);
+        return made;
     }
 
     /** {@return a charge of nothing so far} */
@@ -116,7 +126,7 @@ final class Parts {
 
     /** Does what the reaper's thread would do. */
     void settle() {
-        reaper.drain();
+        reapers.forEach(Reaper::drain);
     }
 
     /** {@return buffers that are still charged} */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.openjdk.jcstress.annotations.Actor;
@@ -14,24 +15,51 @@ import org.openjdk.jcstress.infra.results.II_Result;
 
 /** Work that is handed over is done once. */
 public class ReaperWork {
+    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
+
+    /** Counts. */
+    private static final class Piece implements Work {
+        private final AtomicInteger done;
+        private Work behind;
+
+        Piece(AtomicInteger done) {
+            this.done = done;
+        }
+
+        @Override
+        public void perform() {
+            done.incrementAndGet();
+        }
+
+        @Override
+        public long bytes() {
+            return 0;
+        }
+
+        @Override
+        public Work next() {
+            return behind;
+        }
+
+        @Override
+        public void next(Work work) {
+            behind = work;
+        }
+    }
+
     /** Work comes while the reaper's thread goes to sleep: it does not sleep through it. */
     @JCStressTest
     @Outcome(id = "1, 1", expect = Expect.ACCEPTABLE, desc = "done once, without another submission to wake it")
     @State
     public static class SubmitAgainstPark {
-        private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
-        private static final Reaper REAPER = new Reaper();
-
-        static {
-            REAPER.start();
-        }
+        private static final Reaper REAPER = new Reaper("stress");
 
         private final AtomicInteger first = new AtomicInteger();
         private final AtomicInteger second = new AtomicInteger();
 
         @Actor
         public void submit(II_Result result) {
-            REAPER.submit(first::incrementAndGet);
+            REAPER.submit(new Piece(first));
             result.r1 = awaited(first);
         }
 
@@ -41,7 +69,7 @@ public class ReaperWork {
             while (first.get() == 0) {
                 Thread.onSpinWait();
             }
-            REAPER.submit(second::incrementAndGet);
+            REAPER.submit(new Piece(second));
             result.r2 = awaited(second);
         }
 
@@ -59,12 +87,12 @@ public class ReaperWork {
     @Outcome(id = "1", expect = Expect.ACCEPTABLE, desc = "done once")
     @State
     public static class SubmitAgainstStop {
-        private final Reaper reaper = new Reaper();
+        private final Reaper reaper = new Reaper("stress");
         private final AtomicInteger done = new AtomicInteger();
 
         @Actor
         public void submit() {
-            reaper.submit(done::incrementAndGet);
+            reaper.submit(new Piece(done));
         }
 
         @Actor
@@ -74,7 +102,67 @@ public class ReaperWork {
 
         @Arbiter
         public void check(I_Result result) {
+            reaper.join(System.nanoTime() + PATIENCE);
             result.r1 = done.get();
+        }
+    }
+
+    /** A client helps while the reaper is at work: each piece is taken by one of them. */
+    @JCStressTest
+    @Outcome(id = "2", expect = Expect.ACCEPTABLE, desc = "both done once")
+    @State
+    public static class DrainAgainstDrain {
+        private final Reaper reaper = new Reaper("stress", Duration.ofSeconds(10), 0);
+        private final AtomicInteger done = new AtomicInteger();
+
+        public DrainAgainstDrain() {
+            reaper.submit(new Piece(done));
+        }
+
+        @Actor
+        public void submitAndDrain() {
+            reaper.submit(new Piece(done));
+            reaper.drain();
+        }
+
+        @Actor
+        public void drain() {
+            reaper.drain();
+        }
+
+        @Arbiter
+        public void check(I_Result result) {
+            result.r1 = done.get();
+        }
+    }
+
+    /** A caller that settles returns when what was handed over before is done, also by another thread. */
+    @JCStressTest
+    @Outcome(id = "1", expect = Expect.ACCEPTABLE, desc = "done before the wait is over")
+    @State
+    public static class SettleAgainstDrain {
+        private final Reaper reaper = new Reaper("stress", Duration.ofSeconds(10), 1);
+        private final AtomicInteger done = new AtomicInteger();
+
+        public SettleAgainstDrain() {
+            reaper.submit(new Piece(done));
+        }
+
+        @Actor
+        public void settle(I_Result result) {
+            reaper.settle(System.nanoTime() + PATIENCE);
+            result.r1 = done.get();
+        }
+
+        @Actor
+        public void drain() {
+            reaper.drain();
+        }
+
+        @Arbiter
+        public void end() {
+            reaper.stop();
+            reaper.join(System.nanoTime() + PATIENCE);
         }
     }
 }

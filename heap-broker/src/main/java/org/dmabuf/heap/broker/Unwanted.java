@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/** The release of memory that a heap made and no client got. */
+final class Unwanted implements Work {
+    private final Heap heap;
+    private final HeapBuffer memory;
+    private Work behind;
+
+    private Unwanted(Heap heap, HeapBuffer memory) {
+        this.heap = heap;
+        this.memory = memory;
+    }
+
+    /** Has the heap's reaper give it back. Without memory for that, the calling thread does. */
+    static void giveBack(Heap heap, HeapBuffer memory) {
+        Unwanted unwanted;
+        try {
+            unwanted = new Unwanted(heap, memory);
+        } catch (OutOfMemoryError e) {
+            memory.release();
+            return;
+        }
+        heap.account().reaper().submit(unwanted);
+    }
+
+    @Override
+    public void perform() {
+        memory.release();
+    }
+
+    @Override
+    public long bytes() {
+        return 0; // what it is worth is the heap's to say, and its code is not asked here
+    }
+
+    @Override
+    public Work next() {
+        return behind;
+    }
+
+    @Override
+    public void next(Work work) {
+        behind = work;
+    }
+
+    @Override
+    public String toString() {
+        return heap + ": the release of a buffer that was not taken";
+    }
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Syscalls;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Whatever fails while something is closed: each step is done once, and none is left out. */
+class EndsOnceTest {
+    private static final long SIZE = 4096;
+    /** More frames than any call of the broker's has below it. */
+    private static final int DEEPEST = 400;
+
+    private static final long STACK = 256 << 10;
+
+    private final BrokerParts broker = new BrokerParts();
+    private final List<FakeMemory> made = new ArrayList<>();
+    /** As above, of a heap whose own code may be without stack: whether it was reached then is not known to anybody. */
+    private final List<FakeMemory> deep = new ArrayList<>();
+
+    @AfterEach
+    void nothing_is_left() {
+        broker.journal.releaseFails = null;
+        broker.close();
+        for (FakeMemory memory : deep) {
+            assertTrue(memory.count("release") <= 1 && memory.count("end WRITE") <= 1, () -> "" + memory.calls());
+        }
+        for (FakeMemory memory : made) {
+            assertEquals(1, memory.count("release"), () -> memory.calls().toString());
+            assertTrue(memory.released(), () -> memory.calls().toString());
+            assertEquals(begun(memory, "map "), memory.count("unmap"), () -> memory.calls().toString());
+            assertEquals(begun(memory, "begin "), begun(memory, "end "), () -> memory.calls().toString());
+        }
+        assertEquals(0, broker.client.account().figures().liveBytes());
+        assertTrue(broker.client.account().settled());
+    }
+
+    private static long begun(FakeMemory memory, String call) {
+        return memory.calls().stream().filter(one -> one.startsWith(call)).count();
+    }
+
+    private Heap heap() {
+        return heap(made);
+    }
+
+    private Heap heap(List<FakeMemory> all) {
+        return broker.heap("camera", new FakeHeap(request -> {
+            FakeMemory memory = new FakeMemory(request.size());
+            all.add(memory);
+            return memory;
+        }));
+    }
+
+    static Stream<Error> errors() {
+        return Stream.of(new OutOfMemoryError("made up"), new StackOverflowError());
+    }
+
+    @ParameterizedTest
+    @MethodSource("errors")
+    void a_close_that_fails_after_the_release_is_finished_by_the_reaper(Error error) {
+        Heap heap = heap();
+        broker.journal.releaseFails = error;
+        broker.allocate(SIZE).close();
+        broker.journal.releaseFails = null;
+        Await.until("the charge ends", () -> heap.account().buffers() == 0);
+    }
+
+    @ParameterizedTest
+    @MethodSource("errors")
+    void the_stop_of_a_bundle_takes_back_all_of_it_while_each_end_fails(Error error) {
+        Heap heap = heap();
+        for (int i = 0; i < 100; i++) {
+            Lease lease = broker.allocate(SIZE);
+            lease.duplicate();
+            lease.beginCpuAccess(Access.READ);
+        }
+        broker.journal.releaseFails = error;
+        broker.client.stop("its bundle has stopped");
+        broker.journal.releaseFails = null;
+        Await.until("all charges end", () -> heap.account().buffers() == 0);
+    }
+
+    @Test
+    void a_thing_that_cannot_be_taken_back_hides_nothing_else_and_is_taken_back_by_the_next_event() {
+        FakeBundle camera = new FakeBundle("org.example.camera");
+        ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
+        Heap heap = heap();
+        boolean[] fails = {true};
+        int[] reclaimed = new int[1];
+        own.client().keep(new Holding() {
+            @Override
+            void end() {
+                reclaimed[0]++;
+            }
+
+            @Override
+            Reaper reclaim() {
+                if (fails[0]) {
+                    throw new OutOfMemoryError("made up");
+                }
+                reclaimed[0]++;
+                return null;
+            }
+        });
+        for (int i = 0; i < 20; i++) {
+            own.allocate(AllocationRequest.of(SIZE));
+        }
+        camera.stop();
+        broker.clients.bundleChanged(null);
+        Await.until("the rest is back", () -> heap.account().buffers() == 0);
+        assertEquals(0, reclaimed[0]);
+        fails[0] = false;
+        broker.clients.bundleChanged(null);
+        broker.clients.bundleChanged(null);
+        assertEquals(1, reclaimed[0]);
+    }
+
+    /** Closes at every depth of a stack up to its end; what a call could not do for that, the next one does. */
+    private void atEveryDepth(Runnable before, Runnable what) {
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        Thread thread = new Thread(
+                null,
+                () -> {
+                    try {
+                        int end = depth();
+                        for (int depth = end - DEEPEST; depth <= end + DEEPEST; depth++) {
+                            before.run();
+                            try {
+                                down(depth, what);
+                            } catch (StackOverflowError e) {
+                                // It is called again, with a stack.
+                            }
+                            what.run();
+                        }
+                    } catch (Throwable e) {
+                        failure.set(e);
+                    }
+                },
+                "small",
+                STACK);
+        thread.setDaemon(true);
+        thread.start();
+        Await.until("it is over", () -> !thread.isAlive());
+        assertEquals(null, failure.get());
+    }
+
+    private static int depth() {
+        int[] reached = new int[1];
+        try {
+            down(Integer.MAX_VALUE, () -> {}, reached);
+        } catch (StackOverflowError e) {
+            // That is what was to be found.
+        }
+        return reached[0];
+    }
+
+    private static void down(int depth, Runnable what, int[] reached) {
+        reached[0]++;
+        if (depth > 0) {
+            down(depth - 1, what, reached);
+        } else {
+            what.run();
+        }
+    }
+
+    private static void down(int depth, Runnable what) {
+        down(depth, what, new int[1]);
+    }
+
+    @Test
+    void a_reference_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
+        Heap heap = heap(deep);
+        DmaBuf[] now = new DmaBuf[1];
+        atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
+        Await.until("all charges end", () -> heap.account().buffers() == 0);
+        assertEquals(0, broker.client.stop("its bundle has stopped"));
+    }
+
+    @Test
+    void a_bracket_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
+        Heap heap = heap(deep);
+        CpuAccess[] now = new CpuAccess[1];
+        atEveryDepth(
+                () -> {
+                    Lease lease = broker.allocate(SIZE);
+                    now[0] = lease.beginCpuAccess(Access.WRITE);
+                    lease.close();
+                },
+                () -> now[0].close());
+        Await.until("all charges end", () -> heap.account().buffers() == 0);
+        assertEquals(0, broker.client.stop("its bundle has stopped"));
+    }
+
+    @Test
+    void a_closed_reference_keeps_nothing_of_the_heap() {
+        List<DmaBuf> kept = new ArrayList<>();
+        WeakReference<FakeMemory> memory = closedOf(kept);
+        Await.untilCollected("the heap's buffer goes", () -> memory.refersTo(null));
+        DmaBuf closed = kept.getFirst();
+        assertEquals(SIZE, closed.size());
+        assertEquals("vendor", closed.heapName());
+        assertThrows(IllegalStateException.class, closed::inode);
+    }
+
+    /** In a method of its own, so that no frame keeps the heap. */
+    private WeakReference<FakeMemory> closedOf(List<DmaBuf> kept) {
+        FakeHeap exporter = new FakeHeap();
+        Heap heap = broker.heap("vendor", exporter);
+        DmaBuf buffer = broker.allocate(SIZE);
+        kept.add(buffer);
+        buffer.close();
+        broker.remove(heap);
+        return new WeakReference<>(exporter.memory());
+    }
+
+    @Test
+    void a_bracket_that_waits_for_a_device_is_counted() throws Exception {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        broker.heap("camera", new FakeHeap(request -> {
+            FakeMemory memory = new FakeMemory(request.size()) {
+                @Override
+                public void beginCpuAccess(Access access) {
+                    inside.countDown();
+                    try {
+                        assertTrue(goOn.await(30, TimeUnit.SECONDS));
+                    } catch (InterruptedException e) {
+                        throw new AssertionError(e);
+                    }
+                    super.beginCpuAccess(access);
+                }
+            };
+            made.add(memory);
+            return memory;
+        }));
+        Lease lease = broker.allocate(SIZE);
+        Monitor monitor = new Monitor(broker.ledger, broker.table);
+        Thread waits = Thread.ofPlatform().daemon().start(() -> lease.beginCpuAccess(Access.READ)
+                .close());
+        assertTrue(inside.await(30, TimeUnit.SECONDS));
+        assertEquals(1, monitor.buffers().getFirst().brackets());
+        assertEquals(1, monitor.buffers().getFirst().references());
+        goOn.countDown();
+        waits.join();
+        assertEquals(0, monitor.buffers().getFirst().brackets());
+        lease.close();
+    }
+
+    @Test
+    void a_bracket_that_the_heap_refuses_is_not_counted() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public void beginCpuAccess(Access access) {
+                throw new IllegalStateException("made up");
+            }
+        };
+        made.add(memory);
+        broker.heap("camera", new FakeHeap(request -> memory));
+        try (Lease lease = broker.allocate(SIZE)) {
+            assertThrows(HeapException.class, () -> lease.beginCpuAccess(Access.READ));
+            assertEquals(
+                    0,
+                    new Monitor(broker.ledger, broker.table)
+                            .buffers()
+                            .getFirst()
+                            .brackets());
+        }
+    }
+
+    /** Its text is asked for by a log, and by the sentence that the client gets. */
+    private static final class Unspeakable extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("made up");
+        }
+    }
+
+    @Test
+    void a_failure_whose_text_fails_as_well_leaves_nothing_behind() {
+        Heap heap = broker.heap("camera", new FakeHeap(request -> {
+            FakeMemory memory = new FakeMemory(request.size()) {
+                @Override
+                public void unmap(MemorySegment mapping) {
+                    super.unmap(mapping);
+                    throw new Unspeakable();
+                }
+
+                @Override
+                public void endCpuAccess(Access access) {
+                    super.endCpuAccess(access);
+                    throw new Unspeakable();
+                }
+
+                @Override
+                public void release() {
+                    super.release();
+                    throw new Unspeakable();
+                }
+            };
+            made.add(memory);
+            return memory;
+        }));
+        Lease lease = broker.allocate(SIZE);
+        try (Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ, arena);
+        }
+        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
+        HeapException refusal = assertThrows(HeapException.class, bracket::close);
+        assertTrue(refusal.getMessage().contains(Unspeakable.class.getName()), refusal.getMessage());
+        lease.close();
+        Await.until("the charge ends", () -> heap.account().buffers() == 0);
+        broker.heap("other", new FakeHeap(request -> {
+            throw new Unspeakable();
+        }));
+        HeapException failed = assertThrows(
+                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).from("other")));
+        assertTrue(failed.getMessage().contains(Unspeakable.class.getName()), failed.getMessage());
+    }
+
+    @Test
+    void a_charge_that_ends_or_lingers_twice_is_counted_once() {
+        Account account = new Account("camera");
+        Charge charge = new Charge(Tallies.share(account), 0, List.of());
+        FakeMemory memory = new FakeMemory(SIZE);
+        Buffer buffer = new Buffer(
+                memory,
+                SIZE,
+                1,
+                HeapDescription.refused("camera", Map.of(), "org.example.camera"),
+                charge,
+                true,
+                "",
+                broker.upkeep);
+        charge.begin(buffer);
+        charge.linger();
+        charge.linger();
+        assertEquals(new Figures(0, 0, 1, SIZE, SIZE, Tally.UNLIMITED), account.figures());
+        charge.end();
+        charge.end();
+        assertEquals(new Figures(0, 0, 0, 0, SIZE, Tally.UNLIMITED), account.figures());
+        assertTrue(charge.share().client().settled());
+    }
+
+    @Test
+    void a_peak_that_is_reset_while_bytes_are_added_is_never_below_them() {
+        ClientAccount[] now = new ClientAccount[1];
+        new Race()
+                .before(round -> now[0] = new ClientAccount("org.example.camera"))
+                .with(round -> now[0].add(100))
+                .with(round -> now[0].resetPeak())
+                .after(round -> assertEquals(100, now[0].figures().peakBytes(), "round " + round))
+                .run(20_000);
+    }
+
+    @Test
+    void a_publication_that_cannot_be_registered_keeps_no_buffer() {
+        Heap heap = heap();
+        FakeBundle camera = new FakeBundle("org.example.camera"); // registers nothing
+        ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
+        try (DmaBuf buffer = own.allocate(AllocationRequest.of(SIZE))) {
+            assertThrows(UnsupportedOperationException.class, () -> own.publish(buffer, "front"));
+        }
+        assertEquals(0, heap.account().buffers());
+    }
+
+    @Test
+    void a_descriptor_that_is_left_open_is_closed_at_the_stop_and_not_again() {
+        Heap heap = broker.memfd("system");
+        Lease lease = broker.allocate(SIZE);
+        OwnedFd left = lease.exportFd();
+        OwnedFd closed = lease.exportFd();
+        OwnedFd given = lease.exportFd();
+        closed.close();
+        int number = given.detach();
+        assertEquals(2, broker.client.stop("its bundle has stopped"));
+        assertThrows(IllegalStateException.class, left::fd);
+        left.close();
+        new Fd(Syscalls.linux(), number).close();
+        Await.until("the charge ends", () -> {
+            broker.peers.look();
+            return heap.account().buffers() == 0;
+        });
+    }
+}

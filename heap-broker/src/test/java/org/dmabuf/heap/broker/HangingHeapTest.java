@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ChargedBuffer;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** A heap whose code hangs harms its own clients at most, is shown as hanging, and no stop waits for it for long. */
+class HangingHeapTest {
+    private static final long SIZE = 4096;
+    /** No stop that waits a fraction of a second for each buffer, or a patience for each heap, is over by then. */
+    private static final Duration LONG = Duration.ofSeconds(25);
+
+    private final BrokerParts broker = new BrokerParts(Duration.ofMillis(200));
+    private final CountDownLatch goOn = new CountDownLatch(1);
+    /** Threads that were in a heap's code that hangs. */
+    private final Set<Thread> hung = ConcurrentHashMap.newKeySet();
+
+    @AfterEach
+    void nothing_is_left() {
+        goOn.countDown();
+        broker.client.stop("the test is over");
+        Await.until("all comes back", () -> broker.ledger.heaps().stream().allMatch(heap -> heap.buffers() == 0));
+        broker.close();
+        assertFalse(hung.contains(Thread.currentThread()));
+    }
+
+    private void hang() {
+        hung.add(Thread.currentThread());
+        try {
+            assertTrue(goOn.await(120, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private class HangsInUnmap extends FakeMemory {
+        HangsInUnmap(HeapRequest request) {
+            super(request.size());
+        }
+
+        @Override
+        public void unmap(MemorySegment mapping) {
+            hang();
+            super.unmap(mapping);
+        }
+    }
+
+    private class HangsInRelease extends FakeMemory {
+        HangsInRelease(HeapRequest request) {
+            super(request.size());
+        }
+
+        @Override
+        public void release() {
+            hang();
+            super.release();
+        }
+    }
+
+    private Lease from(String heap) {
+        return broker.allocate(AllocationRequest.of(SIZE).from(heap));
+    }
+
+    private void mapAndClose(String heap) {
+        try (Lease lease = from(heap);
+                Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ_WRITE, arena);
+        }
+    }
+
+    private static void within(Duration time, Runnable what) throws InterruptedException {
+        Thread does = Thread.ofPlatform().daemon().start(what);
+        assertTrue(does.join(time), "it is not over");
+    }
+
+    @Test
+    void any_number_of_unmaps_that_hang_leave_another_heap_as_it_was() {
+        broker.heap("bad", new FakeHeap(HangsInUnmap::new));
+        AtomicBoolean out = new AtomicBoolean();
+        broker.heap("system", new FakeHeap(request -> {
+            if (!out.compareAndSet(false, true)) {
+                throw new HeapException(Errno.ENOMEM, "system", "its buffer is out");
+            }
+            return new FakeMemory(request.size()) {
+                @Override
+                public void release() {
+                    super.release();
+                    out.set(false);
+                }
+            };
+        }));
+        for (int i = 0; i < 20; i++) {
+            mapAndClose("bad");
+        }
+        for (int i = 0; i < 20; i++) {
+            mapAndClose("system");
+        }
+        assertEquals(20, broker.table.routes().named("bad").account().buffers());
+    }
+
+    @Test
+    void a_client_of_another_heap_does_none_of_its_work() {
+        broker.heap("bad", new FakeHeap(HangsInUnmap::new));
+        broker.heap("system", new FakeHeap());
+        for (int i = 0; i < 256; i++) { // more, and their own clients would hang
+            mapAndClose("bad");
+        }
+        Reaper bad = broker.table.routes().named("bad").account().reaper();
+        for (int i = 0; i < 100; i++) {
+            bad.submit(Piece.of(this::hang));
+        }
+        for (int i = 0; i < 100; i++) {
+            mapAndClose("system");
+        }
+        assertFalse(hung.contains(Thread.currentThread()));
+    }
+
+    @Test
+    void a_client_of_it_is_refused_a_mapping_when_its_end_could_not_be_done() {
+        broker.heap("bad", new FakeHeap(HangsInUnmap::new));
+        Reaper bad = broker.table.routes().named("bad").account().reaper();
+        for (int i = 0; i < 300; i++) {
+            bad.submit(Piece.of(this::hang));
+        }
+        Await.until("all of its threads hang", () -> {
+            bad.settle(System.nanoTime() + 1);
+            return hung.size() == 4 && !bad.help();
+        });
+        try (Lease lease = from("bad");
+                Arena arena = Arena.ofConfined()) {
+            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
+            assertEquals(Errno.EBUSY, refusal.errno());
+            assertEquals("bad", refusal.heap());
+            assertTrue(
+                    refusal.getMessage().contains("it is not mapped while the work hangs in its code for "),
+                    refusal.getMessage());
+        }
+    }
+
+    @Test
+    void it_is_listed_as_hanging_with_what_hangs_and_serves_again_when_it_goes_on() {
+        broker.heap("bad", new FakeHeap(HangsInUnmap::new));
+        broker.heap("system", new FakeHeap());
+        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("bad").name("frame"));
+        try (Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ, arena);
+        }
+        lease.close();
+        Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
+        String reason = broker.info("bad", HeapState.HANGING).reason();
+        assertTrue(
+                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' hangs in its code"
+                        + " for "),
+                reason);
+        assertEquals(HeapState.SERVING, state("system"));
+        goOn.countDown();
+        Await.until("it serves", () -> state("bad") == HeapState.SERVING);
+        assertEquals("", broker.info("bad", HeapState.SERVING).reason());
+    }
+
+    private HeapState state(String heap) {
+        return broker.listing.heaps().stream()
+                .filter(info -> info.name().equals(heap))
+                .map(HeapInfo::state)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void a_heap_that_left_is_listed_with_what_hangs_of_it() {
+        Heap bad = broker.heap("bad", new FakeHeap(HangsInRelease::new));
+        Lease lease = from("bad");
+        broker.client.stop("its bundle has stopped");
+        broker.remove(bad);
+        Await.until("its reason says so", () -> broker.info("bad", HeapState.DEPARTED)
+                .reason()
+                .startsWith("it has left; its buffers live on; the release of a buffer of 4 KiB from heap 'bad'"));
+        assertThrows(IllegalStateException.class, lease::duplicate);
+    }
+
+    @Test
+    void a_heap_that_comes_under_the_name_of_one_that_hangs_does_not_wait_for_it() {
+        Heap bad = broker.heap("camera", new FakeHeap(HangsInRelease::new));
+        for (int i = 0; i < 10; i++) {
+            from("camera");
+        }
+        broker.client.stop("its bundle has stopped");
+        Await.until("it hangs", () -> bad.account().reaper().hangs());
+        broker.remove(bad);
+        FakeHeap updated = new FakeHeap();
+        broker.heap("camera", updated);
+        Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).from("camera"));
+        other.stop("its bundle has stopped");
+        assertTrue(updated.memory().released());
+        assertEquals(HeapState.SERVING, state("camera"));
+    }
+
+    @Test
+    void the_stop_of_a_bundle_with_ten_thousand_of_its_buffers_ends() throws InterruptedException {
+        broker.heap("bad", new FakeHeap(HangsInRelease::new));
+        FakeHeap system = new FakeHeap();
+        broker.heap("system", system);
+        for (int i = 0; i < 10_000; i++) {
+            from("bad");
+        }
+        from("system");
+        within(LONG, () -> broker.client.stop("its bundle has stopped"));
+        assertTrue(system.memory().released());
+        assertEquals(10_000, broker.table.routes().named("bad").account().buffers());
+        assertEquals(4, hung.size());
+    }
+
+    @Test
+    void the_stop_of_a_bundle_with_buffers_of_64_such_heaps_ends() throws InterruptedException {
+        for (int i = 0; i < 64; i++) {
+            broker.heap("bad-" + i, new FakeHeap(HangsInRelease::new));
+            from("bad-" + i);
+        }
+        within(LONG, () -> broker.client.stop("its bundle has stopped"));
+    }
+
+    @Test
+    void the_stop_of_a_bundle_that_publishes_or_has_got_its_buffers_ends() throws InterruptedException {
+        broker.heap("bad", new FakeHeap(HangsInRelease::new));
+        FakeBundle camera = new FakeBundle("org.example.camera");
+        FakeBundle display = new FakeBundle("org.example.display");
+        ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
+        List<PublishedBuffer> published = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            Lease lease = (Lease) own.allocate(AllocationRequest.of(SIZE));
+            published.add(own.client().keep(published(own.client(), lease)));
+            published.getLast().getService(display.bundle(), null);
+            lease.close();
+        }
+        camera.stop();
+        within(LONG, () -> broker.clients.bundleChanged(null));
+        display.stop();
+        within(LONG, () -> broker.clients.bundleChanged(null));
+        assertEquals(100, broker.table.routes().named("bad").account().buffers());
+    }
+
+    private PublishedBuffer published(Client client, Lease lease) {
+        PublishedBuffer made = new PublishedBuffer(client, broker.clients, lease.anotherFor(client, Lease::new));
+        made.register(FakeBundle.registering(), "front");
+        return made;
+    }
+
+    @Test
+    void the_stop_of_the_broker_ends() throws InterruptedException {
+        for (int i = 0; i < 64; i++) {
+            broker.heap("bad-" + i, new FakeHeap(HangsInUnmap::new));
+            mapAndClose("bad-" + i);
+        }
+        within(LONG, broker.ledger::stop);
+    }
+
+    @Test
+    void a_buffer_that_was_not_taken_holds_no_caller_when_its_release_hangs() {
+        broker.heap("bad", new FakeHeap(request -> new HangsInRelease(request) {
+            @Override
+            public long size() {
+                return 1;
+            }
+        }));
+        assertEquals(
+                Errno.EIO,
+                assertThrows(HeapException.class, () -> from("bad")).errno());
+    }
+
+    @Test
+    void a_usage_that_hangs_holds_no_listing_and_is_asked_once_and_shown_as_old() {
+        AtomicInteger asked = new AtomicInteger();
+        AtomicBoolean hangs = new AtomicBoolean();
+        broker.heap("bad", new HeapExporter() {
+            @Override
+            public HeapBuffer allocate(HeapRequest request) {
+                return new FakeMemory(request.size());
+            }
+
+            @Override
+            public HeapUsage usage() {
+                asked.incrementAndGet();
+                if (hangs.get()) {
+                    hang();
+                }
+                return HeapUsage.unknown().withFree(asked.get());
+            }
+        });
+        broker.heap("system", new FakeHeap());
+        HeapInfo fresh = broker.info("bad", HeapState.SERVING);
+        assertEquals(1, fresh.usage().free().orElseThrow());
+        assertEquals(Duration.ZERO, fresh.usageAge());
+        hangs.set(true);
+        for (int i = 0; i < 5; i++) {
+            List<HeapInfo> heaps = broker.listing.heaps();
+            assertEquals(Duration.ZERO, heaps.stream().filter(heap -> heap.name().equals("system")).findFirst()
+                    .orElseThrow().usageAge());
+        }
+        Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
+        HeapInfo old = broker.info("bad", HeapState.HANGING);
+        assertEquals(1, old.usage().free().orElseThrow());
+        assertTrue(old.usageAge().compareTo(Duration.ZERO) > 0);
+        assertTrue(old.reason().startsWith("the question for the usage of heap 'bad' hangs"), old.reason());
+        assertEquals(2, asked.get());
+        hangs.set(false);
+        goOn.countDown();
+        Await.until("it answers", () -> state("bad") == HeapState.SERVING
+                && broker.info("bad", HeapState.SERVING).usageAge().isZero());
+    }
+
+    @Test
+    void a_descriptor_that_hangs_holds_no_dump() throws InterruptedException {
+        AtomicBoolean hangs = new AtomicBoolean();
+        MemfdSource source = MemfdSource.open("bad", Syscalls.linux(), Headroom.machine());
+        broker.heap("bad", request -> {
+            HeapBuffer real = source.allocate(request);
+            return new HeapBuffer() {
+                @Override
+                public long size() {
+                    return real.size();
+                }
+
+                @Override
+                public int descriptor() {
+                    if (hangs.get()) {
+                        hang();
+                    }
+                    return real.descriptor();
+                }
+
+                @Override
+                public MemorySegment map(Access access) {
+                    return real.map(access);
+                }
+
+                @Override
+                public void unmap(MemorySegment mapping) {
+                    real.unmap(mapping);
+                }
+
+                @Override
+                public void release() {
+                    real.release();
+                }
+            };
+        }, Map.of());
+        Lease lease = from("bad");
+        lease.exportFd().close();
+        long inode = lease.inode().orElseThrow();
+        hangs.set(true);
+        List<ChargedBuffer> told = new ArrayList<>();
+        within(LONG, () -> told.addAll(new Monitor(broker.ledger, broker.table).buffers()));
+        assertEquals(inode, told.getFirst().inode().orElseThrow());
+    }
+
+    @Test
+    void an_exporter_whose_equals_and_hash_code_hang_comes_and_goes_like_any_other() throws InterruptedException {
+        HeapExporter bad = new HeapExporter() {
+            @Override
+            public HeapBuffer allocate(HeapRequest request) {
+                return new FakeMemory(request.size());
+            }
+
+            @Override
+            public boolean equals(Object other) {
+                hang();
+                return this == other;
+            }
+
+            @Override
+            public int hashCode() {
+                hang();
+                return 0;
+            }
+
+            @Override
+            public String toString() {
+                hang();
+                return "";
+            }
+        };
+        within(LONG, () -> {
+            Heap heap = broker.heap("bad", bad);
+            from("bad").close();
+            assertFalse(heap.equals(broker.heap("other", bad)));
+            heap.hashCode();
+            broker.listing.heaps();
+            broker.remove(heap);
+        });
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+/** Work that does what a test says. */
+final class Piece implements Work {
+    private final String name;
+    private final long bytes;
+    private final Runnable work;
+    private Work behind;
+
+    Piece(String name, long bytes, Runnable work) {
+        this.name = name;
+        this.bytes = bytes;
+        this.work = work;
+    }
+
+    static Piece of(Runnable work) {
+        return new Piece("the work", 1, work);
+    }
+
+    @Override
+    public void perform() {
+        work.run();
+    }
+
+    @Override
+    public long bytes() {
+        return bytes;
+    }
+
+    @Override
+    public Work next() {
+        return behind;
+    }
+
+    @Override
+    public void next(Work work) {
+        behind = work;
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}
