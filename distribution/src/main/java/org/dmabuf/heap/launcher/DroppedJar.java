@@ -51,7 +51,7 @@ final class DroppedJar {
     /** The step installed, updated or uninstalled a bundle. */
     private boolean changed;
 
-    private String told = "";
+    private String reported = "";
 
     /**
      * Does nothing yet.
@@ -67,7 +67,7 @@ final class DroppedJar {
         this.reports = reports;
     }
 
-    /** Notes the present state of the file; null when there is none. */
+    /** Notes the present state of the file; null when it is missing. */
     void see(FileStamp now) {
         boolean same = now == null ? gone : !gone && now.equals(stamp);
         if (same) {
@@ -107,7 +107,7 @@ final class DroppedJar {
         return gone && !isBusy() && bundle == null;
     }
 
-    /** {@return the bundle; null when there is none, or while a step has to do with it} */
+    /** {@return the bundle; null before it is installed, and while a step runs} */
     Bundle bundle() {
         return isBusy() ? null : bundle;
     }
@@ -163,7 +163,7 @@ final class DroppedJar {
         String reason = shortage
                 ? "too little memory (" + Sentence.of(thrown) + "); it is tried again"
                 : Sentence.of(thrown) + remedy(thrown);
-        tell(switch (ended.activity()) {
+        report(switch (ended.activity()) {
             case STARTING -> " does not start: " + reason;
             case STOPPING -> gone ? " is gone, but its bundle does not uninstall: " + reason : refused(reason);
             default -> refused(reason);
@@ -189,9 +189,9 @@ final class DroppedJar {
         return (bundle == null ? " is not installed: " : " does not replace the one that runs: ") + reason;
     }
 
-    private void tell(String sentence) {
-        if (!sentence.equals(told)) {
-            told = sentence;
+    private void report(String sentence) {
+        if (!sentence.equals(reported)) {
+            reported = sentence;
             reports.problem(name + sentence);
         }
     }
@@ -291,7 +291,7 @@ final class DroppedJar {
         handled = now;
         changed = true;
         waiting = true;
-        told = "";
+        reported = "";
     }
 
     /** Otherwise the framework starts the new one after the update, and reports in its own words. */
@@ -333,13 +333,13 @@ final class DroppedJar {
                 reports.info(name + " runs: " + bundle.getSymbolicName() + " " + bundle.getVersion());
             }
             waiting = false;
-            told = "";
+            reported = "";
         } catch (BundleException e) {
             List<String> missing = Missing.from(bundle, wiring);
             if (missing.isEmpty()) {
                 throw e;
             }
-            tell(" does not start: it lacks " + String.join(", ", missing));
+            report(" does not start: it lacks " + String.join(", ", missing));
         }
     }
 }

@@ -42,7 +42,7 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
         return of(file, true);
     }
 
-    /** Reads no more than tells a bundle from another file. */
+    /** Reads only the start of the file and its manifest. */
     static Optional<JarFlaw> ofManifest(Path file) throws NoSuchFileException {
         return of(file, false);
     }

@@ -39,7 +39,7 @@ final class PackageRefresh {
     private Step resolving;
     private volatile boolean postponed;
     private long postponedAt;
-    private String told = "";
+    private String reported = "";
 
     PackageRefresh(FrameworkWiring wiring, Reports reports) {
         this.wiring = wiring;
@@ -113,7 +113,7 @@ final class PackageRefresh {
         if (!exchanging.enter(Activity.REFRESHING, "the framework")) {
             return;
         }
-        told = "";
+        reported = "";
         CountDownLatch done = new CountDownLatch(1);
         wiring.refreshBundles(outdated, _ -> done.countDown());
         // The framework reports the end through the queue of all its events, which a listener may block.
@@ -152,8 +152,8 @@ final class PackageRefresh {
         postponed = true;
         String sentence = "packages of a jar that was replaced or removed stay in use until the " + activity + " of "
                 + user.getSymbolicName() + " returns";
-        if (!sentence.equals(told)) {
-            told = sentence;
+        if (!sentence.equals(reported)) {
+            reported = sentence;
             reports.problem(sentence);
         }
     }

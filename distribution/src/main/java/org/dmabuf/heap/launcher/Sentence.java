@@ -36,7 +36,7 @@ final class Sentence {
         return line.matches("(?s).*\\s.*") ? line : kind + ": " + line;
     }
 
-    /** A vendor's exception may throw from its own {@code getMessage}: then it has none. */
+    /** A vendor's exception may throw from its own {@code getMessage}, which counts as no message. */
     private static String message(Throwable thrown) {
         try {
             return thrown.getMessage();
