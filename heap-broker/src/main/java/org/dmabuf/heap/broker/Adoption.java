@@ -71,11 +71,11 @@ final class Adoption {
 
     /** As an allocation: what the client has closed counts against it until its mappings are gone. */
     private Buffer taken(Client client, OwnedFd descriptor, String name) {
-        long before = upkeep.moment(account);
+        long before = upkeep.moment(client.account());
         try {
             return takenAtOnce(client, descriptor, name);
         } catch (HeapException e) {
-            if (e.errno() != Errno.ENOMEM || !upkeep.hasComeBack(account, before)) {
+            if (e.errno() != Errno.ENOMEM || !upkeep.hasComeBack(client.account(), before)) {
                 throw e;
             }
             return takenAtOnce(client, descriptor, name);

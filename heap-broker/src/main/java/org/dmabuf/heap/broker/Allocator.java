@@ -235,7 +235,7 @@ final class Allocator {
         /** Where the client's own quota is full, what counts against it may be on its way back to any heap. */
         private boolean hasComeBack(Heap heap, long before) {
             if (endsAnywhere) {
-                upkeep.awaitAll(client.account());
+                upkeep.hasComeBack(client.account(), 0);
                 return true; // the quota is looked at first, and the heap is not asked when it is still full
             }
             return upkeep.hasComeBack(heap.account(), before);

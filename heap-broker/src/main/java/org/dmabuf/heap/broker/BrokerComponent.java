@@ -229,10 +229,16 @@ public final class BrokerComponent {
     }
 
     private void end() {
-        leaks.stop();
-        ledger.stop();
-        peers.close();
-        flight.close();
+        try {
+            leaks.stop();
+        } finally {
+            try {
+                ledger.stop();
+            } finally {
+                peers.close();
+                flight.close();
+            }
+        }
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)

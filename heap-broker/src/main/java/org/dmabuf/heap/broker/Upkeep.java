@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.util.Collection;
 import java.util.Optional;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Peers;
@@ -32,16 +31,29 @@ record Upkeep(Descriptors descriptors, Optional<Peers> peers, Journal journal) {
         return account.reaper().done() + look() != since;
     }
 
+    /** {@return a moment of all heaps that a client has used, for {@link #hasComeBack(ClientAccount, long)}} */
+    long moment(ClientAccount client) {
+        return done(client) + told();
+    }
+
     /**
-     * Waits for what is on its way back to any heap that a client has buffers of, for one patience in all.
+     * Waits for what is on its way back to any heap that a client has used, for one patience in all.
      *
-     * @param client whose quota over all heaps is full
+     * @param client whose quota over all heaps may be full
+     * @param since a moment
+     * @return whether there was any since then
      */
-    void awaitAll(ClientAccount client) {
-        Collection<Reaper> reapers =
-                client.shares().stream().map(share -> share.account().reaper()).toList();
-        Reaper.settle(reapers);
-        look();
+    boolean hasComeBack(ClientAccount client, long since) {
+        Reaper.settle(client.shares().stream()
+                .map(share -> share.account().reaper())
+                .toList());
+        return done(client) + look() != since;
+    }
+
+    private static long done(ClientAccount client) {
+        return client.shares().stream()
+                .mapToLong(share -> share.account().reaper().done())
+                .sum();
     }
 
     private long told() {
