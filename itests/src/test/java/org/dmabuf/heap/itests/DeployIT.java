@@ -171,8 +171,8 @@ public class DeployIT {
 
     @Test
     public void the_name_of_a_jar_cannot_forge_a_line_of_the_log() throws Exception {
-        Files.writeString(gateway.dropped("a\nWARN forged\u001b[2J\u202e.jar"), "hello");
-        gateway.awaitWarning("a\\u000aWARN forged\\u001b[2J\\u202e.jar", " is not installed: it is no jar at all.*");
+        Files.writeString(gateway.dropped("a\nWARN forged\u001b[2J.jar"), "hello");
+        gateway.awaitWarning("a\\u000aWARN forged\\u001b[2J.jar", " is not installed: it is no jar at all.*");
         Files.copy(vendor, gateway.dropped("b\n.jar"));
         gateway.awaitLog("b\\u000a.jar runs: org.example.acme.heap 0.1.0");
         assertFalse(gateway.log(), gateway.log().lines().anyMatch(line -> line.startsWith("WARN forged")));
