@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.ReferenceQueue;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -84,7 +85,11 @@ public class AllocateBenchmark {
         allocator = new Allocator(
                 table,
                 ledger,
-                new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(new Peers()), journals()));
+                new Upkeep(
+                        new Descriptors(Syscalls.linux()),
+                        Optional.of(new Peers()),
+                        journals(),
+                        new ReferenceQueue<>()));
         for (int id = 0; id < HEAPS - 1; id++) {
             table.arrived(
                     id,

@@ -132,7 +132,7 @@ public final class BrokerComponent {
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         journals.add(flight);
-        Upkeep upkeep = new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), journals);
+        Upkeep upkeep = new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), journals, leaks.lost());
         adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger, new Allocator(table, ledger, upkeep), adoption, new HeapListing(table, adoption), leaks);

@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.lang.ref.PhantomReference;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -75,6 +76,8 @@ final class Buffer implements Work {
     private volatile int holds = 1;
     // How many of the holds are of these kinds.
     private volatile int mappings;
+    /** Guarded by this. */
+    private Mapping firstMapping;
     private volatile int brackets;
 
     /** Null from when it is released: a client may keep a closed reference, and the heap's classes must be free. */
@@ -393,16 +396,18 @@ final class Buffer implements Work {
                     heap.name(),
                     this + ": it is not mapped while " + reaper.hanging() + "; report that to the heap's vendor");
         }
-        Mapping end = new Mapping();
+        ArenaEnd arenaEnd = new ArenaEnd();
+        Mapping end = new Mapping(arenaEnd);
         if (!hold()) {
             return null;
         }
         MemorySegment segment = null;
         try {
             MAPPINGS.getAndAdd(this, 1);
+            end.link();
             end.mapping = mapMemory(access);
             requireWhole(end.mapping);
-            segment = end.mapping.reinterpret(arena, end);
+            segment = end.mapping.reinterpret(arena, arenaEnd);
             return access.writes() ? segment : segment.asReadOnly();
         } finally {
             if (segment == null && end.begin()) { // an arena that has taken over the end does it as well
@@ -466,10 +471,23 @@ final class Buffer implements Work {
     }
 
     /**
-     * What an arena does at its end, or the call that mapped when it fails: one of the two, once. It keeps the memory
-     * reachable, and not the reference through which it was mapped.
+     * The cleanup action of an arena. Only the arena holds it. Java makes a segment for it before it calls it, and where
+     * that fails for want of memory the action is not called: the {@link Mapping} is told by the collector then.
      */
-    private final class Mapping implements Consumer<MemorySegment>, Work {
+    private static final class ArenaEnd implements Consumer<MemorySegment> {
+        private Mapping mapping;
+
+        @Override
+        public void accept(MemorySegment segment) {
+            mapping.lost();
+        }
+    }
+
+    /**
+     * A mapping, which ends once: with its arena, or in the call that mapped when that fails. The buffer's list of
+     * mappings keeps it, so it outlives an arena that lost its cleanup action.
+     */
+    private final class Mapping extends PhantomReference<Object> implements Leaks.Watch, Work {
         /** Null until the heap has mapped. */
         private MemorySegment mapping;
 
@@ -477,14 +495,48 @@ final class Buffer implements Work {
         private boolean unmapped;
         private boolean uncounted;
         private Work next;
+        // Neighbours in the buffer's list, which is guarded by the buffer.
+        private Mapping before;
+        private Mapping after;
+
+        Mapping(ArenaEnd arenaEnd) {
+            super(arenaEnd, upkeep.lost());
+            arenaEnd.mapping = this;
+        }
+
+        void link() {
+            synchronized (Buffer.this) {
+                after = firstMapping;
+                if (after != null) {
+                    after.before = this;
+                }
+                firstMapping = this;
+            }
+        }
+
+        private void unlink() {
+            synchronized (Buffer.this) {
+                if (before != null) {
+                    before.after = after;
+                } else if (firstMapping == this) {
+                    firstMapping = after;
+                }
+                if (after != null) {
+                    after.before = before;
+                }
+                before = null;
+                after = null;
+            }
+        }
 
         /** {@return whether the caller is the one to end it} */
         boolean begin() {
             return !(boolean) MAPPING_ENDED.getAndSet(this, true);
         }
 
+        /** The arena has ended. */
         @Override
-        public void accept(MemorySegment segment) {
+        public void lost() {
             if (begin()) {
                 reaper.submit(this);
             }
@@ -504,6 +556,8 @@ final class Buffer implements Work {
                 }
             }
             if (!uncounted) {
+                clear();
+                unlink();
                 MAPPINGS.getAndAdd(Buffer.this, -1);
                 uncounted = true;
             }

@@ -6,7 +6,7 @@ package org.dmabuf.heap.broker;
  * What stands behind a lease: its hold of the buffer, and whether it is ended. The client's list has the claim and the
  * client the lease, so that a lease which nobody can reach any more, and which was not closed, is found.
  */
-final class Claim extends Holding {
+final class Claim extends Holding implements Leaks.Watch {
     final Client client;
     final Buffer buffer;
 
@@ -58,7 +58,8 @@ final class Claim extends Holding {
     }
 
     /** The lease became unreachable. */
-    void lost() {
+    @Override
+    public void lost() {
         if (!ended()) {
             try {
                 client.leaks().report(client.account(), buffer);

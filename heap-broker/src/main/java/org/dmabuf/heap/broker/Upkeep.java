@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.lang.ref.ReferenceQueue;
 import java.util.Optional;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Peers;
@@ -11,8 +12,10 @@ import org.dmabuf.heap.linux.Peers;
  * @param descriptors duplicates
  * @param peers tells when others have let go; empty for memory that others are charged for
  * @param journal is told of its end
+ * @param lost where {@link Leaks} finds what became unreachable without its end
  */
-record Upkeep(Descriptors descriptors, Optional<Peers> peers, Journal journal) {
+record Upkeep(
+        Descriptors descriptors, Optional<Peers> peers, Journal journal, ReferenceQueue<Object> lost) {
     /** {@return a moment of a heap's, for {@link #hasComeBack(Account, long)}} */
     long moment(Account account) {
         return account.reaper().done() + told();
@@ -65,6 +68,6 @@ record Upkeep(Descriptors descriptors, Optional<Peers> peers, Journal journal) {
     }
 
     Upkeep withoutPeers() {
-        return new Upkeep(descriptors, Optional.empty(), journal);
+        return new Upkeep(descriptors, Optional.empty(), journal, lost);
     }
 }

@@ -244,7 +244,7 @@ class AdoptionTest {
         kernel.answer("dmaBufSync", 0);
         Adoption adoption = new Adoption(
                 broker.ledger,
-                new Upkeep(new Descriptors(kernel), Optional.empty(), broker.journal),
+                new Upkeep(new Descriptors(kernel), Optional.empty(), broker.journal, broker.leaks.lost()),
                 kernel,
                 Headroom.machine());
         try (OwnedFd made = memfd(0);

@@ -53,7 +53,7 @@ final class BrokerParts implements AutoCloseable {
         this.ledger = ledger;
         table = new HeapTable(ledger);
         client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
-        upkeep = new Upkeep(new Descriptors(syscalls), Optional.of(peers), journal);
+        upkeep = new Upkeep(new Descriptors(syscalls), Optional.of(peers), journal, leaks.lost());
         allocator = new Allocator(table, ledger, upkeep);
         adoption = new Adoption(ledger, upkeep, syscalls, Headroom.machine());
         listing = new HeapListing(table, adoption);

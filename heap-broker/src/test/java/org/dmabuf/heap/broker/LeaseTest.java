@@ -11,6 +11,7 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.ReferenceQueue;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -516,7 +517,7 @@ class LeaseTest {
                 charge,
                 true,
                 "frame",
-                new Upkeep(null, Optional.empty(), new RecordedJournal()));
+                new Upkeep(null, Optional.empty(), new RecordedJournal(), new ReferenceQueue<>()));
         assertEquals(Optional.empty(), charge.begin(buffer));
         return buffer;
     }

@@ -5,7 +5,6 @@ import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
 import org.dmabuf.heap.Errno;
@@ -127,8 +126,8 @@ public final class Headroom {
         final Ledger memory = new Ledger();
         final Ledger cgroup = new Ledger();
         final AtomicLong held = new AtomicLong();
-        final ReentrantLock reading = new ReentrantLock();
         volatile long readAt;
+        private volatile boolean reading;
 
         State(LongFunction<Reading> machine, long reserve, LongSupplier nanoTime) {
             this.machine = machine;
@@ -141,11 +140,19 @@ public final class Headroom {
             return nanoTime.getAsLong() - readAt > MAX_AGE_MILLIS * 1_000_000;
         }
 
-        /** Reads the machine, unless another thread has just done so. */
-        void refresh(boolean always) {
-            reading.lock();
+        /** {@return whether a thread reads the machine now} */
+        boolean reading() {
+            return reading;
+        }
+
+        /**
+         * Reads the machine, unless another thread has just done so. A monitor, unlike a lock object, is given up also
+         * by a thread that has no stack left.
+         */
+        synchronized void refresh(boolean always) {
             try {
                 if (always || old()) {
+                    reading = true;
                     // Before the machine is looked at: what is settled later may not be in its figure.
                     long memoryShown = memory.settled.get();
                     long cgroupShown = cgroup.settled.get();
@@ -157,7 +164,7 @@ public final class Headroom {
                     readAt = nanoTime.getAsLong();
                 }
             } finally {
-                reading.unlock();
+                reading = false;
             }
         }
     }
@@ -358,13 +365,11 @@ public final class Headroom {
 
     /** Reads the machine when the last figure is old, no other thread reads it, and there is a descriptor for that. */
     private void look() {
-        if (state.old() && state.reading.tryLock()) {
+        if (state.old() && !state.reading()) {
             try {
                 state.refresh(false);
             } catch (HeapException e) {
                 // The last figure serves for a report; the next reservation tells the cause.
-            } finally {
-                state.reading.unlock();
             }
         }
     }

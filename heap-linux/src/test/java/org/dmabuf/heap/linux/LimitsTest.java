@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.junit.jupiter.api.Test;
@@ -124,6 +125,7 @@ class LimitsTest {
         private final List<HeapBuffer> held = new ArrayList<>();
 
         public static void main(String[] arguments) {
+            Refusal.of("", "open", -Errno.EMFILE.number()); // to load a class from a folder takes a descriptor
             AtTheLimit process = new AtTheLimit();
             switch (arguments[0]) {
                 case "descriptors" -> process.descriptors();

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.ReferenceQueue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -61,7 +62,7 @@ class PeersIT {
     private final Allocator allocator = new Allocator(
             table,
             ledger,
-            new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}));
+            new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}, new ReferenceQueue<>()));
     private final List<MemorySource> sources = new ArrayList<>();
     private final List<Heap> heaps = new ArrayList<>();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import java.lang.ref.ReferenceQueue;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
@@ -55,7 +56,7 @@ final class Parts {
         public void leaked(String heap, String who, String name, long size, String site) {
             leaks.incrementAndGet();
         }
-    });
+    }, new ReferenceQueue<>());
 
     Parts() {
         this(Rules.NONE);
