@@ -18,6 +18,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.PeerWatch;
 import org.dmabuf.heap.linux.Printable;
+import org.dmabuf.heap.linux.RepeatableRelease;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -190,12 +191,19 @@ final class Buffer implements Work {
     private void end() {
         HeapBuffer given = memory;
         if (given != null) {
-            memory = null;
+            boolean repeatable = given instanceof RepeatableRelease;
+            memory = repeatable ? given : null;
             try {
                 given.release();
+            } catch (OutOfMemoryError | StackOverflowError e) {
+                if (repeatable) {
+                    throw e;
+                }
+                report("release failed, its memory may be lost", e);
             } catch (Throwable e) {
                 report("release failed, its memory may be lost", e);
             }
+            memory = null;
         }
         if (!reported) {
             reported = true;
@@ -548,12 +556,19 @@ final class Buffer implements Work {
             MemorySegment mapped = mapping;
             if (mapped != null && !unmapped) {
                 HeapBuffer held = memory;
-                unmapped = true;
+                boolean repeatable = held instanceof RepeatableRelease;
+                unmapped = !repeatable;
                 try {
                     held.unmap(mapped);
+                } catch (OutOfMemoryError | StackOverflowError e) {
+                    if (repeatable) {
+                        throw e;
+                    }
+                    report("unmap failed, the mapping may be lost", e);
                 } catch (Throwable e) {
                     report("unmap failed, the mapping may be lost", e);
                 }
+                unmapped = true;
             }
             if (!uncounted) {
                 clear();

@@ -71,6 +71,7 @@ class Lease implements DmaBuf {
     @Override
     public MemorySegment map(Access access, Arena arena) {
         Objects.requireNonNull(access);
+        StackProbe.require();
         try {
             requireOpen();
             MemorySegment segment = buffer.map(access, arena);
@@ -170,6 +171,7 @@ class Lease implements DmaBuf {
 
     /** Holds the memory for the time of a call: another thread may close this lease meanwhile. */
     private void hold() {
+        StackProbe.require();
         requireOpen();
         if (!buffer.hold()) {
             throw closed();

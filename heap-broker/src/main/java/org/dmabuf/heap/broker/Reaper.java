@@ -253,7 +253,7 @@ final class Reaper {
     /** Waits under the lock. {@return whether there is something to report} */
     private boolean await(long deadline, boolean all, long upTo) {
         boolean interrupted = false;
-        boolean news = false;
+        boolean news = relieve(); // a thread that could not be had before may be had now
         while (!(all ? over() : settled(upTo))) {
             news |= relieve();
             long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
@@ -313,6 +313,13 @@ final class Reaper {
      * @return whether there is something to report
      */
     private boolean relieve() {
+        if (worker != null && !worker.thread.isAlive()) { // it found no memory to begin with, or to go on
+            if (worker.work != null) {
+                finish(worker);
+            }
+            worker = null;
+            threads--;
+        }
         boolean hangs = worker != null && worker.hangs(System.nanoTime());
         boolean news = hangs && !worker.reported;
         if (first != null && threads < most && (worker == null || hangs)) {

@@ -70,6 +70,7 @@ public final class FailurePoints {
     private final Account account;
     private final List<String> wrong = new ArrayList<>();
     private int failures;
+    private String running = "";
 
     /** @param faulty whether the heap fails whenever memory comes back to it, so that the broker logs */
     private FailurePoints(boolean faulty) {
@@ -100,6 +101,9 @@ public final class FailurePoints {
                 case "stack" -> points.everywhere(FailurePoints::withUsedUpStack, step, most);
                 case "log" -> points.everywhere(FailurePoints::withFailingLog, 1, 1);
                 default -> throw new IllegalArgumentException(arguments[0]);
+            }
+            if (!points.wrong.isEmpty()) {
+                RecordedLog.lines().stream().limit(20).forEach(System.out::println);
             }
             points.wrong.forEach(System.out::println);
             System.out.println(points.failures + " failures, " + points.wrong.size() + " wrong");
@@ -166,6 +170,7 @@ public final class FailurePoints {
 
     /** Ends twice what may have failed: what is done is not done again. */
     private void endAgain(Act act) {
+        running = act.name;
         for (int i = 0; i < 2; i++) {
             try {
                 act.end();
@@ -193,7 +198,7 @@ public final class FailurePoints {
         System.gc();
         for (Reference<?> one = broker.leaks.lost().poll(); one != null; one = broker.leaks.lost().poll()) {
             if (one instanceof Claim claim) {
-                wrong.add("a reference was lost: " + claim.buffer);
+                wrong.add(running + ": a reference was lost: " + claim.buffer);
             }
             ((Leaks.Watch) one).lost();
         }
@@ -703,6 +708,8 @@ public final class FailurePoints {
         private FakeBundle bundle;
         private Arena arena;
         private OwnedFd kept;
+        /** What the bundle has and does not lose. */
+        private final List<Object> open = new ArrayList<>();
 
         StopBundle() {
             super("stop a bundle");
@@ -715,11 +722,11 @@ public final class FailurePoints {
             arena = Arena.ofShared();
             DmaBuf first = own.allocate(AllocationRequest.of(SIZE));
             first.map(Access.READ, arena);
-            first.beginCpuAccess(Access.READ);
             DmaBuf second = own.allocate(AllocationRequest.of(SIZE));
             kept = new Fd(Syscalls.linux(), second.exportFd().detach());
-            second.exportFd();
-            own.allocate(AllocationRequest.of(SIZE)).duplicate();
+            open.clear();
+            open.addAll(List.of(first, first.beginCpuAccess(Access.READ), second, second.exportFd()));
+            open.addAll(List.of(first.duplicate(), own.allocate(AllocationRequest.of(SIZE))));
         }
 
         @Override

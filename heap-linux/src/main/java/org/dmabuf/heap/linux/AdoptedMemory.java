@@ -21,7 +21,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * <p>The figure of allocated blocks (st_blocks) is not asked for: a sender can allocate blocks beyond the end, which
  * make up for missing ones.
  */
-public final class AdoptedMemory implements HeapBuffer {
+public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     static final long TMPFS_MAGIC = 0x01021994;
     static final long HUGETLBFS_MAGIC = ForeignMemory.HUGETLBFS_MAGIC;
     static final long DMA_BUF_MAGIC = 0x444d4142;
@@ -45,8 +45,8 @@ public final class AdoptedMemory implements HeapBuffer {
     private final Mmap mmap;
     private final Offer offer;
     private final long size;
-    /** Bytes that are held in the headroom. */
-    private final long held;
+    /** Bytes that are held in the headroom; 0 from the release on. */
+    private long held;
 
     private final Brackets brackets;
     private final Fd descriptor;
@@ -269,10 +269,8 @@ public final class AdoptedMemory implements HeapBuffer {
 
     @Override
     public void release() {
-        try {
-            descriptor.close();
-        } finally {
-            headroom.release(held);
-        }
+        descriptor.close();
+        headroom.release(held);
+        held = 0;
     }
 }

@@ -8,7 +8,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /** A dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
-final class DmaHeapBuffer implements HeapBuffer {
+final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final Brackets brackets;

@@ -65,8 +65,16 @@ public final class Fd implements OwnedFd {
     public void close() {
         int fd = take();
         if (fd != GONE) {
-            // Also after EINTR the number is free, and may be another thread's by now.
-            syscalls.close(fd);
+            boolean called = false;
+            try {
+                // Also after EINTR the number is free, and may be another thread's by now.
+                syscalls.close(fd);
+                called = true;
+            } finally {
+                if (!called) {
+                    number = fd; // no stack or no memory for the call: it can be closed again
+                }
+            }
         }
     }
 

@@ -66,23 +66,22 @@ final class HeldMemory {
 
     /** Ends one hold. The last one ends the count. */
     synchronized void letGo() {
-        holders--;
-        if (holders == 0) {
+        if (holders == 1) {
             headroom.release(bytes);
         }
+        holders--; // last: a call that throws can be repeated
     }
 
     /** Ends the buffer's hold, before its descriptor is closed. A second call does nothing. */
     void end() {
-        synchronized (this) {
-            if (ended) {
-                return;
-            }
-            ended = true;
-        }
         if (descriptor != NONE) {
             BY_DESCRIPTOR.remove(descriptor, this);
         }
-        letGo();
+        synchronized (this) {
+            if (!ended) {
+                letGo();
+                ended = true;
+            }
+        }
     }
 }

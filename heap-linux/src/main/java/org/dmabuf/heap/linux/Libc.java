@@ -65,8 +65,14 @@ final class Libc {
         return true;
     }
 
-    /** A handle that was linked with the right type does not throw. */
+    /**
+     * A handle that was linked with the right type throws only for want of stack or memory, before the function is
+     * called. That error is thrown as it is.
+     */
     static AssertionError unexpected(Throwable e) {
+        if (e instanceof Error error) {
+            throw error;
+        }
         return new AssertionError(e);
     }
 }

@@ -6,7 +6,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /** A sealed memfd as a buffer. Each map is a mapping of its own, gone with its unmap. */
-final class MemfdBuffer implements HeapBuffer {
+final class MemfdBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final String heap;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.dmabuf.heap.Errno;
@@ -14,10 +16,14 @@ import org.dmabuf.heap.HeapException;
 /**
  * One read of a small file of the kernel. A file that is absent and a process that has no descriptor left are different
  * answers: a limit that could not be read is still a limit.
+ *
+ * <p>It makes the system calls itself: Java's own readers lose the descriptor when they find no memory for the object
+ * around it, and a gateway that is short of memory reads these files most often.
  */
 final class ProcFile {
     private static final String PROBE = "/proc/self/stat";
-    private static final int ATTEMPTS = 2;
+    /** Guarded by the class. */
+    private static final MemorySegment BLOCK = Arena.global().allocate(16 << 10);
 
     private ProcFile() {}
 
@@ -28,25 +34,62 @@ final class ProcFile {
      * @throws HeapException the kernel's refusal of a descriptor, with the remedy
      */
     static Optional<String> read(Path file) {
-        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            try {
-                return Optional.of(new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1));
-            } catch (NoSuchFileException | AccessDeniedException e) {
-                return Optional.empty();
-            } catch (IOException e) {
-                requireDescriptors(file);
-            }
+        String path = file.toString();
+        Syscalls linux = Syscalls.linux();
+        int fd = linux.open(path, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+        if (fd == -Errno.ENAMETOOLONG.number()) {
+            return readLong(file);
         }
-        return Optional.empty(); // a cgroup that was removed, or a path that is no file
+        if (fd < 0) {
+            requirePermanent(file, fd);
+            return Optional.empty();
+        }
+        try {
+            return content(file, fd);
+        } finally {
+            linux.close(fd);
+        }
     }
 
-    /** The exception of a failed read has no error number: a second open tells whether descriptors are used up. */
+    private static synchronized Optional<String> content(Path file, int fd) {
+        ByteArrayOutputStream content = new ByteArrayOutputStream();
+        while (true) {
+            long read = PeerCalls.linux().read(fd, BLOCK);
+            if (read == 0) {
+                return Optional.of(content.toString(StandardCharsets.ISO_8859_1));
+            }
+            if (read > 0) {
+                content.writeBytes(BLOCK.asSlice(0, read).toArray(ValueLayout.JAVA_BYTE));
+            } else if (read != -Errno.EINTR.number()) {
+                requirePermanent(file, (int) read);
+                return Optional.empty(); // a cgroup that was removed, or a path that is no file
+            }
+        }
+    }
+
+    /** A path that is longer than a thread's block takes, as of cgroups that lie deep. */
+    private static Optional<String> readLong(Path file) {
+        try {
+            return Optional.of(Files.readString(file, StandardCharsets.ISO_8859_1));
+        } catch (IOException e) {
+            requireDescriptors(file);
+            return Optional.empty();
+        }
+    }
+
+    /** The exception of Java's own readers has no error number: an open tells whether descriptors are used up. */
     static void requireDescriptors(Path wanted) {
         int fd = Syscalls.linux().open(PROBE, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
         if (fd >= 0) {
             Syscalls.linux().close(fd);
-        } else if (Errno.of(-fd).isOfTheMoment()) {
-            throw Refusal.of("", "open(" + wanted + ")", fd);
+        } else {
+            requirePermanent(wanted, fd);
+        }
+    }
+
+    private static void requirePermanent(Path wanted, int result) {
+        if (Errno.of(-result).isOfTheMoment()) {
+            throw Refusal.of("", "open(" + wanted + ")", result);
         }
     }
 }

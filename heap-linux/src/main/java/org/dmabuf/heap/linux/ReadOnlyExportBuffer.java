@@ -9,12 +9,13 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * A memfd that the owner writes and everybody else only reads. The seal that keeps others from writing is on the file
  * and so binds the owner too: it keeps the one writable mapping that was made before, and hands out that.
  */
-final class ReadOnlyExportBuffer implements HeapBuffer {
+final class ReadOnlyExportBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final MemorySegment kept;
     private final int readOnlyFd;
     private final HeldMemory held;
+    private boolean unmapped;
 
     /** Takes over mapping and descriptor, and counts the memory from now on. */
     ReadOnlyExportBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, MemorySegment kept, int readOnlyFd) {
@@ -49,7 +50,10 @@ final class ReadOnlyExportBuffer implements HeapBuffer {
     @Override
     public void release() {
         held.end();
-        mmap.unmap(kept);
+        if (!unmapped) {
+            mmap.unmap(kept);
+            unmapped = true;
+        }
         syscalls.close(readOnlyFd);
     }
 }

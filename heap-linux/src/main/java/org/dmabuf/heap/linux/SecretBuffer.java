@@ -10,7 +10,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 /**
  * Secret memory as a buffer. Its pages are there before it is; whether this process may map them is the heap's word.
  */
-final class SecretBuffer implements HeapBuffer {
+final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final LockedMemory locked;
@@ -19,6 +19,7 @@ final class SecretBuffer implements HeapBuffer {
     private final long size;
     private final boolean exportable;
     private final boolean mappable;
+    private boolean closed;
 
     SecretBuffer(
             Syscalls syscalls,
@@ -76,7 +77,10 @@ final class SecretBuffer implements HeapBuffer {
 
     @Override
     public void release() {
-        syscalls.close(fd);
+        if (!closed) {
+            syscalls.close(fd);
+            closed = true;
+        }
         locked.giveBack(size);
     }
 }

@@ -13,13 +13,14 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * <p>The memfd goes with the release. Pages that a peer's dma-buf keeps are then used memory for the kernel, and no
  * shared memory any more, so they are not counted as held.
  */
-final class UdmabufBuffer implements HeapBuffer {
+final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final Brackets brackets;
     private final MemorySegment kept;
     private final int dmaBuf;
     private final HeldMemory held;
+    private boolean unmapped;
 
     /** Takes over mapping and descriptor, and counts the memory from now on. */
     UdmabufBuffer(
@@ -67,7 +68,10 @@ final class UdmabufBuffer implements HeapBuffer {
     @Override
     public void release() {
         held.end();
-        mmap.unmap(kept);
+        if (!unmapped) {
+            mmap.unmap(kept);
+            unmapped = true;
+        }
         syscalls.close(dmaBuf);
     }
 }
