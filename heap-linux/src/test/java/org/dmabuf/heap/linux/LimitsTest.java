@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.junit.jupiter.api.Test;
@@ -147,11 +148,7 @@ class LimitsTest {
         }
 
         private void refusedPage() {
-            try {
-                source.allocate(new Request(Bytes.PAGE, 1, 0, true, Access.READ_WRITE, "too long ".repeat(100)));
-            } catch (HeapException e) {
-                told(e);
-            }
+            told(Refusal.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
         }
 
         private void mappings() {
