@@ -164,11 +164,7 @@ class LimitsTest {
         }
 
         private void refusedPage() {
-            try {
-                source.allocate(new Request(Bytes.PAGE, 1, 0, true, Access.READ_WRITE, "too long ".repeat(100)));
-            } catch (HeapException e) {
-                told(e);
-            }
+            told(Refusal.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
         }
 
         private void mappings() {

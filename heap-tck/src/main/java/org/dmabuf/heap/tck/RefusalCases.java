@@ -50,13 +50,6 @@ final class RefusalCases {
                         heap.kinds(SIZE).forEach(request -> heap.assertRefused(request.name(name), Errno.EINVAL));
                     }
                 }),
-                heap.expect("a_name_of_31_bytes_is_granted", () -> {
-                    for (String name : List.of("x".repeat(31), "\u00e9".repeat(15))) {
-                        heap.kinds(SIZE)
-                                .forEach(request ->
-                                        heap.allocate(request.name(name)).close());
-                    }
-                }),
                 heap.expect("every_alignment_up_to_the_announced_one_is_granted", () -> {
                     for (long alignment = 1; alignment <= heap.alignment(); alignment *= 2) {
                         heap.allocate(ContractRequest.of(SIZE).alignment(alignment)).close();

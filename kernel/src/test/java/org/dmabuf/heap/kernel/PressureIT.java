@@ -89,11 +89,14 @@ class PressureIT {
                     PoolBudget.none().recycled(4 * SIZE));
             List<HeapBuffer> held = new ArrayList<>();
             takeAll(source, held, 4); // loads what is needed: at the limit there may be no memory for it
+            HeapBuffer kept = source.allocate(ContractRequest.of(SIZE).exportable(false));
             try {
-                source.allocate(ContractRequest.of(SIZE).name("too long ".repeat(100)));
+                kept.descriptor();
             } catch (HeapException e) {
                 told(0, e);
             }
+            kept.release();
+            source.trim(Long.MAX_VALUE);
             // The kernel keeps something back from each process, by how much of its address space is in use.
             long back = Long.parseLong(Files.readString(KEPT_BACK).strip());
             Files.writeString(COMMIT_LIMIT, Long.toString(((committed() + ROOM) >> 10) + back));
