@@ -479,8 +479,8 @@ final class Buffer implements Work {
     }
 
     /**
-     * The cleanup action of an arena. Only the arena holds it. Java makes a segment for it before it calls it, and where
-     * that fails for want of memory the action is not called: the {@link Mapping} is told by the collector then.
+     * The cleanup action of an arena. Only the arena holds it. Java makes a segment before it calls it, and where that
+     * fails for want of memory the action is not called: the collector then reports it to the {@link Mapping}.
      */
     private static final class ArenaEnd implements Consumer<MemorySegment> {
         private Mapping mapping;

@@ -116,8 +116,19 @@ public final class FailurePoints {
 
     private List<Act> acts() {
         return List.of(
-                new Allocate(), new Close(), new MapBuffer(), new EndArena(), new Begin(), new EndBracket(), new Export(),
-                new CloseExported(), new Duplicate(), new Publish(), new Unpublish(), new Adopt(), new StopBundle(),
+                new Allocate(),
+                new Close(),
+                new MapBuffer(),
+                new EndArena(),
+                new Begin(),
+                new EndBracket(),
+                new Export(),
+                new CloseExported(),
+                new Duplicate(),
+                new Publish(),
+                new Unpublish(),
+                new Adopt(),
+                new StopBundle(),
                 new StopBroker());
     }
 

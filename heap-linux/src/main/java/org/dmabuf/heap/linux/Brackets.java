@@ -58,7 +58,7 @@ final class Brackets {
         return new Brackets(syscalls, "", size, !canBeUdmabuf(fd), true);
     }
 
-    /** The first {@code exp_name:} is the kernel's. The name comes after it, and a holder can forge more lines there. */
+    /** The first {@code exp_name:} is the kernel's. The name comes after it, and a holder can forge lines there. */
     private static boolean canBeUdmabuf(int fd) {
         try {
             return PeerCalls.linux()

@@ -29,8 +29,8 @@ import org.dmabuf.heap.OwnedFd;
  *
  * <p>A descriptor can be of a file system that the sender serves itself (FUSE), and closing it can wait for that
  * without limit. What is no memory is closed on another thread, so that neither {@link #receive} nor
- * {@link FdMessage#close} waits. Such a descriptor can keep this process from exiting until the file system answers, its
- * program ends, or its connection is aborted.
+ * {@link FdMessage#close} waits. Such a descriptor can keep this process from exiting until the file system answers,
+ * its program ends, or its connection is aborted.
  *
  * <p>One thread at a time sends or receives; any thread may close, which ends a call that waits. Memory for messages is
  * taken once, when the socket is made.

@@ -81,7 +81,7 @@ abstract sealed class FollowedFile {
         /**
          * {@return how many descriptors, mappings, messages and importers hold it, ours among them; -1 for unknown}
          *
-         * <p>The first {@code count:} is the kernel's. The name comes after it, and a holder can forge more lines there.
+         * <p>The first {@code count:} is the kernel's. The name comes after it, and a holder can forge lines there.
          */
         long holders() {
             try {

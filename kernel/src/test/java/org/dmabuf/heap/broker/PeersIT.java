@@ -62,7 +62,8 @@ class PeersIT {
     private final Allocator allocator = new Allocator(
             table,
             ledger,
-            new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}, new ReferenceQueue<>()));
+            new Upkeep(
+                    new Descriptors(Syscalls.linux()), Optional.of(peers), new Journal() {}, new ReferenceQueue<>()));
     private final List<MemorySource> sources = new ArrayList<>();
     private final List<Heap> heaps = new ArrayList<>();
 
