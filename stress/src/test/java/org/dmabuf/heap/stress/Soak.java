@@ -13,6 +13,8 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dmabuf.heap.stress.client.Client;
 import org.dmabuf.heap.stress.forgetful.Forgetful;
@@ -32,6 +34,7 @@ public final class Soak {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
     private static final String BROKER = "org.dmabuf.heap.broker";
     private static final String SYSTEM = "org.dmabuf.heap.system";
+    private static final Pattern MORE_LOST = Pattern.compile(" lost (\\d+) more buffers");
 
     private final Path home;
     private final Duration duration;
@@ -178,6 +181,7 @@ public final class Soak {
     /** Buffers that a bundle loses are found, told and released, each once, while the bundle runs. */
     private void forget(GatewayInside gateway, BrokerInside broker)
             throws IOException, BundleException, InterruptedException {
+        restartBroker(gateway); // which reports the sums of the interval that is under way
         long found = reportedLost();
         if (found > tally.forgotten()) {
             tally.fail("the end", new AssertionError(found + " references were reported as lost, of "
@@ -189,6 +193,7 @@ public final class Soak {
                 "soak.forgetful", GatewayInside.jar("soak.forgetful", Forgetful.class, Map.of()));
         forgetful.start();
         empty("charged to a bundle that has lost all", () -> broker.buffersOf("soak.forgetful"));
+        restartBroker(gateway); // which ends the interval
         long more = reportedLost() - found;
         if (more != tally.forgotten() - before) {
             tally.fail("the end", new AssertionError(more + " references were reported as lost, where "
@@ -198,10 +203,16 @@ public final class Soak {
         gateway.refresh(List.of(forgetful));
     }
 
+    /** One line for each of the first in an interval, and a line with the number of the others at its end. */
     private long reportedLost() throws IOException {
         try (Stream<String> lines = Files.lines(log)) {
-            return lines.filter(line -> line.contains(" lost a ")).count();
+            return lines.mapToLong(Soak::reportedLost).sum();
         }
+    }
+
+    private static long reportedLost(String line) {
+        Matcher more = MORE_LOST.matcher(line);
+        return more.find() ? Long.parseLong(more.group(1)) : line.contains(" lost a ") ? 1 : 0;
     }
 
     /** Waits till nothing is left of a kind; automatic arenas end when the collector finds them. */
