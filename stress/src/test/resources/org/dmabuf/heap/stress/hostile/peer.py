@@ -9,7 +9,7 @@ import ctypes, fcntl, mmap, os, random, resource, select, signal, socket, sys, t
 libc = ctypes.CDLL(None, use_errno=True)
 libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
 PUNCH_KEEP, KEEP = 3, 1
-ADD_SEALS, SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE = 1033, 1, 2, 4, 8, 16
+ADD_SEALS, GET_SEALS, SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE = 1033, 1034, 1, 2, 4, 8, 16
 PAGE = mmap.PAGESIZE
 draw = random.Random(int(sys.argv[1]))
 kept = []  # descriptors, mappings, pipes and sockets that outlive their exchange
@@ -111,9 +111,16 @@ def misuse_child(fd):
     threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
 
 
-def misuse_owner(fd):
+def misuse_mode(fd):
     os.fchmod(fd, 0)
-    os.fchown(fd, 12345, 12345)
+
+
+def is_memory(fd):
+    """Whether misuse harms nothing but the memory: other descriptors are of this machine's own files and devices."""
+    try:
+        return fcntl.fcntl(fd, GET_SEALS) >= 0
+    except OSError:
+        return False
 
 
 MISUSES = [value for name, value in list(globals().items()) if name.startswith("misuse_")]
@@ -218,7 +225,7 @@ TEXTS = [b"dmaheap 1 4096 x", b"\n[WARN] forged", b"\x1b[2J", b"\xff\xfe", b"x" 
 def take(peer):
     _, fds, _, _ = socket.recv_fds(peer, 512, 4)
     for fd in fds:
-        for _ in range(draw.randrange(1, 4)):
+        for _ in range(draw.randrange(1, 4) if is_memory(fd) else 0):
             attempt(draw.choice(MISUSES), fd)
         if draw.randrange(3) == 0:
             keep(fd)
@@ -240,7 +247,7 @@ def give(peer):
     text = draw.choice(TEXTS) if draw.randrange(4) == 0 else b"dmaheap 1 4096 x"
     socket.send_fds(peer, [text], fds)
     for fd in fds:
-        if draw.randrange(4) == 0:
+        if is_memory(fd) and draw.randrange(4) == 0:
             attempt(draw.choice(MISUSES), fd)
         os.close(fd)
 
