@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.Semaphore;
 import java.util.random.RandomGenerator;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -105,7 +106,7 @@ final class SocketFile implements AutoCloseable {
         owner = identityOf(socket.fd()).owner();
         int result = sockets.bind(socket.fd(), path.toString());
         if (result == -Errno.EADDRINUSE.number()) {
-            try (Fd lock = lock()) {
+            try (FolderLock lock = lock()) {
                 if (lock != null && removeAbandoned()) {
                     result = sockets.bind(socket.fd(), path.toString());
                 }
@@ -125,7 +126,7 @@ final class SocketFile implements AutoCloseable {
      * it.
      */
     void remove() {
-        try (Fd lock = lock()) {
+        try (FolderLock lock = lock()) {
             if (lock != null && owner != null) {
                 removeAbandoned();
             }
@@ -210,8 +211,39 @@ final class SocketFile implements AutoCloseable {
         }
     }
 
-    /** {@return the locked folder, or null when another process keeps the lock or the folder cannot be read} */
-    private Fd lock() {
+    /**
+     * The lock of a folder. Threads of this process take turns before they ask for it: the kernel's lock has no queue
+     * for callers that do not wait in it.
+     */
+    private record FolderLock(Fd folder) implements AutoCloseable {
+        private static final Semaphore TURN = new Semaphore(1, true);
+
+        @Override
+        public void close() {
+            try {
+                folder.close();
+            } finally {
+                TURN.release();
+            }
+        }
+    }
+
+    /** {@return the lock, or null when another process keeps it or the folder cannot be read} */
+    private FolderLock lock() {
+        FolderLock.TURN.acquireUninterruptibly();
+        FolderLock lock = null;
+        try {
+            Fd locked = lockedFolder();
+            lock = locked == null ? null : new FolderLock(locked);
+            return lock;
+        } finally {
+            if (lock == null) {
+                FolderLock.TURN.release();
+            }
+        }
+    }
+
+    private Fd lockedFolder() {
         int opened = syscalls.open(inFolder("."), O_RDONLY | O_CLOEXEC);
         if (opened < 0) {
             return null;
