@@ -10,6 +10,8 @@ public enum HeapState {
      * come back.
      */
     HANGING,
+    /** It is not announced yet: what it needs is short, and it is tried again. */
+    WAITING,
     /** It announced something that cannot be: no name, a name or id out of range, a property of the wrong type. */
     REFUSED,
     /** Another heap has its name or id; it takes over when that one goes. */

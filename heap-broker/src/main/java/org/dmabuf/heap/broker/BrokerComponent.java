@@ -14,6 +14,7 @@ import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.Peers;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -110,6 +111,7 @@ public final class BrokerComponent {
     private final Leaks leaks = new Leaks();
     private final Ledger ledger = new Ledger();
     private final HeapTable table = new HeapTable(ledger);
+    private final WaitingHeaps waiting = new WaitingHeaps();
     private final HeapNews news = new HeapNews(table, journals);
     private final Peers peers = new Peers();
     private final Adoption adoption;
@@ -135,7 +137,11 @@ public final class BrokerComponent {
         Upkeep upkeep = new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), journals, leaks.lost());
         adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
-                ledger, new Allocator(table, ledger, upkeep), adoption, new HeapListing(table, adoption), leaks);
+                ledger,
+                new Allocator(table, ledger, upkeep),
+                adoption,
+                new HeapListing(table, waiting, adoption),
+                leaks);
         modified(config, properties);
     }
 
@@ -251,6 +257,22 @@ public final class BrokerComponent {
     }
 
     @Reference(
+            service = WaitingHeap.class,
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            updated = "addWaitingHeap")
+    void addWaitingHeap(ServiceReference<WaitingHeap> service) {
+        Bundle bundle = service.getBundle();
+        if (bundle != null) { // else it left before it was bound
+            waiting.put(id(service), FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
+        }
+    }
+
+    void removeWaitingHeap(ServiceReference<WaitingHeap> service) {
+        waiting.remove(id(service));
+    }
+
+    @Reference(
             service = HeapExporter.class,
             cardinality = ReferenceCardinality.MULTIPLE,
             policy = ReferencePolicy.DYNAMIC,
@@ -311,7 +333,7 @@ public final class BrokerComponent {
         }
     }
 
-    private static long id(ServiceReference<HeapExporter> service) {
+    private static long id(ServiceReference<?> service) {
         return (Long) service.getProperty(Constants.SERVICE_ID);
     }
 }

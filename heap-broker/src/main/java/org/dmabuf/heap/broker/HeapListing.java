@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
 
@@ -44,12 +45,14 @@ final class HeapListing {
     }
 
     private final HeapTable table;
+    private final WaitingHeaps waiting;
     private final Adoption adoption;
     /** Of the heaps that serve, by their gates, which stay when a heap's properties change. */
     private final Map<Gate, LastUsage> usages = new ConcurrentHashMap<>();
 
-    HeapListing(HeapTable table, Adoption adoption) {
+    HeapListing(HeapTable table, WaitingHeaps waiting, Adoption adoption) {
         this.table = table;
+        this.waiting = waiting;
         this.adoption = adoption;
     }
 
@@ -86,6 +89,14 @@ final class HeapListing {
                             left.account().reaper().hanging()),
                     NO_ANSWER,
                     charged));
+        }
+        for (WaitingHeaps.Waiting heap : waiting.list()) {
+            infos.add(info(
+                    HeapDescription.named(heap.name(), Map.of(HeapProperties.NAME, heap.name()), heap.bundle()),
+                    HeapState.WAITING,
+                    heap.reason(),
+                    NO_ANSWER,
+                    Figures.NONE));
         }
         if (adoption.account().buffers() > 0) {
             infos.add(info(

@@ -26,6 +26,7 @@ final class BrokerParts implements AutoCloseable {
     final Leaks leaks = new Leaks();
     final Upkeep upkeep;
     final Allocator allocator;
+    final WaitingHeaps waiting = new WaitingHeaps();
     final Adoption adoption;
     final HeapListing listing;
     final Clients clients;
@@ -56,7 +57,7 @@ final class BrokerParts implements AutoCloseable {
         upkeep = new Upkeep(new Descriptors(syscalls), Optional.of(peers), journal, leaks.lost());
         allocator = new Allocator(table, ledger, upkeep);
         adoption = new Adoption(ledger, upkeep, syscalls, Headroom.machine());
-        listing = new HeapListing(table, adoption);
+        listing = new HeapListing(table, waiting, adoption);
         clients = new Clients(ledger, allocator, adoption, listing, leaks);
     }
 

@@ -402,7 +402,7 @@ class ClientsTest {
                             ledger,
                             new Allocator(table, ledger, broker.upkeep),
                             broker.adoption,
-                            new HeapListing(table, broker.adoption),
+                            new HeapListing(table, broker.waiting, broker.adoption),
                             broker.leaks);
             final AtomicInteger asked = new AtomicInteger();
 

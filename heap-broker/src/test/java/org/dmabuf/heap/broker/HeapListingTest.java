@@ -16,6 +16,7 @@ import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -210,5 +211,29 @@ class HeapListingTest {
         assertEquals(1, broker.info("camera", HeapState.SHADOWED).liveBuffers());
         assertEquals(1, buffersListed());
         lease.close();
+    }
+
+    @Test
+    void a_heap_that_waits_for_what_is_short_is_listed_with_its_reason() {
+        broker.waiting.put(
+                7, Map.of(HeapProperties.NAME, "camera", WaitingHeap.REASON, "512 MiB do not fit"), "org.example");
+        HeapInfo info = broker.info("camera", HeapState.WAITING);
+        assertEquals("512 MiB do not fit", info.reason());
+        assertEquals("org.example", info.bundle());
+        assertEquals(0, info.liveBuffers());
+        broker.waiting.remove(7);
+        assertEquals(List.of(), broker.listing.heaps());
+    }
+
+    @Test
+    void no_code_of_a_value_that_is_no_string_runs_for_the_list() {
+        Object value = new Object() {
+            @Override
+            public String toString() {
+                throw new AssertionError("it ran");
+            }
+        };
+        broker.waiting.put(7, Map.of(HeapProperties.NAME, value, WaitingHeap.REASON, value), "org.example");
+        assertEquals("", broker.info("", HeapState.WAITING).reason());
     }
 }

@@ -3,6 +3,7 @@ package org.dmabuf.heap.carveout;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Bytes;
@@ -14,6 +15,7 @@ import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.RegionSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
@@ -151,7 +153,13 @@ public final class CarveoutHeap {
         if (!config.quota().isBlank()) {
             announced.put(HeapProperties.QUOTA, settings.bytes("quota", config.quota()));
         }
-        start = HeapStart.begin(name, () -> open(context, name, layout, announced, syscalls, log));
+        start = HeapStart.begin(name, waiting(context), () -> open(context, name, layout, announced, syscalls, log));
+    }
+
+    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
+        return properties -> context.registerService(
+                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
+                ::unregister;
     }
 
     /** {@return what withdraws the heap} */

@@ -4,6 +4,7 @@ package org.dmabuf.heap.cma;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
@@ -14,6 +15,7 @@ import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
@@ -143,7 +145,7 @@ public final class CmaHeap {
         String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
         LazyRegionLayout layout = layout(config, settings);
-        start = HeapStart.begin(settings.heap(), () -> {
+        start = HeapStart.begin(settings.heap(), waiting(context), () -> {
             Backend.Choice choice = backend.choose(word, nodes, layout);
             log.info("heap '{}' {}", settings.heap(), choice.told());
             return register(context, choice, announced);
@@ -156,6 +158,12 @@ public final class CmaHeap {
                 settings.bytes("alignment.cap", config.alignment_cap()),
                 settings.oneOf("exports", config.exports(), RegionLayout.Exports.class),
                 settings.place("size"));
+    }
+
+    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
+        return properties -> context.registerService(
+                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
+                ::unregister;
     }
 
     /** {@return what withdraws the heap} */

@@ -2,10 +2,14 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.System.Logger.Level;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.spi.WaitingHeap;
 
 /**
  * The start of one heap. A shortage at the start is no reason for the heap to be absent for good: a limit is raised, a
@@ -24,30 +28,37 @@ public final class HeapStart implements AutoCloseable {
     private static final long PATIENCE_MILLIS = 2000;
 
     private final String heap;
+    private final Function<Map<String, Object>, Runnable> waiting;
     private final Supplier<Runnable> opening;
 
     // Guarded by this.
     private Runnable withdrawal;
+    /** Ends the listing as a heap that waits. */
+    private Runnable waitingEnd = () -> {};
     private Thread thread;
     private boolean closed;
 
-    private HeapStart(String heap, Supplier<Runnable> opening) {
+    private HeapStart(String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
         this.heap = heap;
+        this.waiting = waiting;
         this.opening = opening;
     }
 
     /**
      * Opens a heap now, or later when the machine is short of something.
      *
-     * @param heap its name, for the log
+     * @param heap its name, for the log and for the list of heaps
+     * @param waiting registers the service {@link org.dmabuf.heap.spi.WaitingHeap} with the given properties, and
+     *     returns what unregisters it; called when there is a shortage, at most once
      * @param opening takes the heap's memory, registers the heap, and returns what withdraws it. When it throws, it has
      *     left nothing behind. It may be called again, on the daemon thread, and at most until {@link #close}
      * @return the start, to be closed when the heap is to go
      * @throws HeapException from the opening, unless its {@link org.dmabuf.heap.Errno#isOfTheMoment cause} is a
      *     shortage
      */
-    public static HeapStart begin(String heap, Supplier<Runnable> opening) {
-        HeapStart start = new HeapStart(heap, Objects.requireNonNull(opening));
+    public static HeapStart begin(
+            String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
+        HeapStart start = new HeapStart(heap, Objects.requireNonNull(waiting), Objects.requireNonNull(opening));
         try {
             start.withdrawal = opening.get();
         } catch (HeapException e) {
@@ -60,6 +71,8 @@ public final class HeapStart implements AutoCloseable {
     }
 
     private synchronized void tryLater(HeapException shortage) {
+        waitingEnd = waiting.apply(
+                Map.of(HeapProperties.NAME, heap, WaitingHeap.REASON, String.valueOf(shortage.getMessage())));
         // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
         thread = Thread.ofPlatform()
                 .name("dmaheap-start-" + heap)
@@ -67,7 +80,15 @@ public final class HeapStart implements AutoCloseable {
                 .inheritInheritableThreadLocals(false)
                 .unstarted(this::tryAgain);
         thread.setContextClassLoader(null);
-        thread.start();
+        boolean started = false;
+        try {
+            thread.start();
+            started = true;
+        } finally {
+            if (!started) {
+                endWaiting();
+            }
+        }
         LOG.log(
                 Level.WARNING,
                 "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is opened"
@@ -78,6 +99,27 @@ public final class HeapStart implements AutoCloseable {
     }
 
     private void tryAgain() {
+        try {
+            open();
+        } finally {
+            endWaiting();
+        }
+    }
+
+    private void endWaiting() {
+        Runnable end;
+        synchronized (this) {
+            end = waitingEnd;
+            waitingEnd = () -> {};
+        }
+        try {
+            end.run();
+        } catch (IllegalStateException e) {
+            // The framework was first: the bundle has stopped.
+        }
+    }
+
+    private void open() {
         long pause = FIRST_PAUSE_NANOS;
         while (isOpenAfter(pause)) {
             try {
@@ -152,6 +194,7 @@ public final class HeapStart implements AutoCloseable {
             trying = thread;
             notifyAll();
         }
+        endWaiting();
         if (opened != null) {
             opened.run();
         } else if (trying != null && trying != Thread.currentThread()) {

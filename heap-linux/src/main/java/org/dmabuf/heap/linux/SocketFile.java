@@ -144,7 +144,7 @@ final class SocketFile implements AutoCloseable {
         try (Fd file = new Fd(syscalls, opened)) { // while it is open no other file gets the number of its inode
             Identity seen = identityOf(file.fd());
             boolean ours = seen.isSocket() && seen.owner().equals(owner) && (own == null || own.equals(seen));
-            return ours && isAbandoned(file) && removeIfStill(seen, file);
+            return ours && isFree(file) && removeIfStill(seen, file);
         }
     }
 
@@ -156,7 +156,7 @@ final class SocketFile implements AutoCloseable {
         boolean removed = false;
         try (Fd moved = named(aside)) {
             // Asked again, because bind(2) shows its file a moment before the socket can be found by it.
-            if (identityOf(moved.fd()).equals(seen) && isAbandoned(file)) {
+            if (identityOf(moved.fd()).equals(seen) && isFree(file)) {
                 Files.deleteIfExists(Path.of(inFolder(aside)));
                 removed = true;
             }
@@ -180,6 +180,14 @@ final class SocketFile implements AutoCloseable {
                             + " is now " + Printable.of(path.resolveSibling(aside).toString()) + ": "
                             + Errno.of(-result).meaning() + "; rename it back");
         }
+    }
+
+    /**
+     * The file that {@link #bind} made is free once its socket was shut down. A process that this one starts at that
+     * moment has the socket too, until it executes its program.
+     */
+    private boolean isFree(Fd file) {
+        return own != null || isAbandoned(file);
     }
 
     /** Connecting to the very file that was opened: a name could lead to another by now. */

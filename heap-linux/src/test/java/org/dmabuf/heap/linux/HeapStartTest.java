@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -26,6 +29,8 @@ class HeapStartTest {
     private final AtomicInteger open = new AtomicInteger();
     private volatile RuntimeException refusal;
     private volatile Error error;
+    /** What is listed as waiting now. */
+    private final Queue<Map<String, Object>> listed = new ConcurrentLinkedQueue<>();
 
     private Runnable open() {
         attempts.incrementAndGet();
@@ -37,6 +42,11 @@ class HeapStartTest {
         }
         open.incrementAndGet();
         return open::decrementAndGet;
+    }
+
+    private Runnable listed(Map<String, Object> properties) {
+        listed.add(properties);
+        return () -> listed.remove(properties);
     }
 
     private static HeapException refusal(Errno errno) {
@@ -59,11 +69,32 @@ class HeapStartTest {
     void nothing_is_left() {
         until("the thread ends", () -> !waits());
         assertEquals(0, open.get());
+        assertEquals(List.of(), List.copyOf(listed));
+    }
+
+    @Test
+    void a_heap_that_waits_is_listed_with_its_reason_until_it_is_announced() {
+        refusal = refusal(Errno.ENOMEM);
+        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+        assertEquals(
+                List.of(Map.of("heap.name", "camera", "heap.reason", "heap 'camera': 512 MiB do not fit")),
+                List.copyOf(listed));
+        refusal = null;
+        until("it is open", () -> open.get() == 1);
+        until("it waits no more", listed::isEmpty);
+        start.close();
+    }
+
+    @Test
+    void a_heap_that_is_opened_at_once_is_never_listed_as_waiting() {
+        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+        assertEquals(List.of(), List.copyOf(listed));
+        start.close();
     }
 
     @Test
     void a_heap_that_can_be_opened_is_there_at_once_and_needs_no_thread() {
-        HeapStart start = HeapStart.begin("camera", this::open);
+        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
         assertEquals(1, open.get());
         assertFalse(waits());
         start.close();
@@ -78,7 +109,7 @@ class HeapStartTest {
     void a_shortage_is_told_once_and_the_heap_comes_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
         List<String> told = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin("camera", this::open);
+            HeapStart start = HeapStart.begin("camera", this::listed, this::open);
             until("it is tried again", () -> attempts.get() > 1);
             assertEquals(0, open.get());
             refusal = null;
@@ -98,7 +129,7 @@ class HeapStartTest {
     @Test
     void memory_of_the_virtual_machine_that_is_short_is_a_shortage_too() {
         refusal = refusal(Errno.ENOMEM);
-        HeapStart start = HeapStart.begin("camera", this::open);
+        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
         error = new OutOfMemoryError("as the test wants it");
         until("it is tried again", () -> attempts.get() > 1);
         error = null;
@@ -110,7 +141,7 @@ class HeapStartTest {
     @Test
     void what_is_no_shortage_is_thrown_at_once() {
         refusal = refusal(Errno.EINVAL);
-        assertThrows(HeapException.class, () -> HeapStart.begin("camera", this::open));
+        assertThrows(HeapException.class, () -> HeapStart.begin("camera", this::listed, this::open));
         assertEquals(1, attempts.get());
         assertFalse(waits());
     }
@@ -119,7 +150,7 @@ class HeapStartTest {
     void what_is_no_shortage_ends_the_attempts_and_is_told() {
         refusal = refusal(Errno.ENOMEM);
         List<String> told = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin("camera", this::open);
+            HeapStart start = HeapStart.begin("camera", this::listed, this::open);
             refusal = refusal(Errno.ENODEV);
             until("the thread ends", () -> !waits());
             start.close();
@@ -131,7 +162,7 @@ class HeapStartTest {
     @Test
     void a_start_that_is_closed_tries_no_more() {
         refusal = refusal(Errno.ENOMEM);
-        HeapStart.begin("camera", this::open).close();
+        HeapStart.begin("camera", this::listed, this::open).close();
         assertFalse(waits());
         assertEquals(1, attempts.get());
     }
@@ -141,7 +172,7 @@ class HeapStartTest {
         refusal = refusal(Errno.ENOMEM);
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch closing = new CountDownLatch(1);
-        HeapStart start = HeapStart.begin("camera", () -> {
+        HeapStart start = HeapStart.begin("camera", this::listed, () -> {
             if (attempts.get() > 0) {
                 begun.countDown();
                 await(closing);

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
@@ -13,6 +14,7 @@ import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
@@ -130,7 +132,7 @@ public final class SecureHeap {
         String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
         boolean mappable = config.heap_mappable();
-        start = HeapStart.begin(name, () -> {
+        start = HeapStart.begin(name, waiting(context), () -> {
             Backend.Choice choice = backend.choose(word, nodes, mappable);
             if (choice.source().isEmpty()) {
                 log.warn("heap '{}' is not announced, since {}", name, choice.passedOver());
@@ -141,6 +143,12 @@ public final class SecureHeap {
             }
             return register(context, choice.source().get(), choice.properties(), announced);
         });
+    }
+
+    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
+        return properties -> context.registerService(
+                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
+                ::unregister;
     }
 
     /** {@return what withdraws the heap} */

@@ -3,6 +3,7 @@ package org.dmabuf.heap.system;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
@@ -12,6 +13,7 @@ import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
@@ -121,7 +123,7 @@ public final class SystemHeap {
         Map<String, Object> announced = settings.announcement("system", config::heap_id, config::heap_priority);
         PoolBudget budget = new Pools(settings).budget(config);
         String backend = config.backend();
-        start = HeapStart.begin(settings.heap(), () -> {
+        start = HeapStart.begin(settings.heap(), waiting(context), () -> {
             Backend.Choice choice = Backend.choose(backend, settings, syscalls, headroom);
             if (!choice.passedOver().isEmpty()) {
                 log.info("heap '{}' has its memory from {}", settings.heap(), choice.told());
@@ -138,6 +140,12 @@ public final class SystemHeap {
             source.close();
             throw e;
         }
+    }
+
+    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
+        return properties -> context.registerService(
+                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
+                ::unregister;
     }
 
     /** {@return what withdraws the heap} */

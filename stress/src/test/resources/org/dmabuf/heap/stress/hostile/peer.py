@@ -271,6 +271,9 @@ def serve(order, path):
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 signal.signal(signal.SIGIO, signal.SIG_IGN)
-print("ready", flush=True)
+try:
+    print("ready", flush=True)
+except BrokenPipeError:
+    os._exit(1)  # the gateway has ended meanwhile
 for line in sys.stdin:
     attempt(serve, *line.split())
