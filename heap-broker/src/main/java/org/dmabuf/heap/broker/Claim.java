@@ -32,7 +32,7 @@ final class Claim extends Holding {
                 dropped = true;
             } finally {
                 if (!dropped) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }
@@ -49,7 +49,7 @@ final class Claim extends Holding {
                 dropped = true;
             } finally {
                 if (!dropped) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }
@@ -59,7 +59,7 @@ final class Claim extends Holding {
 
     /** The lease became unreachable. */
     void lost() {
-        if (!ended()) {
+        if (!ended) {
             try {
                 client.leaks().report(client.account(), buffer);
             } finally {

@@ -178,7 +178,7 @@ class Lease implements DmaBuf {
     }
 
     private void requireOpen() {
-        if (claim.ended()) {
+        if (claim.ended) {
             throw closed();
         }
     }
@@ -189,6 +189,6 @@ class Lease implements DmaBuf {
 
     @Override
     public String toString() {
-        return (claim.ended() ? "closed reference to a " : "") + buffer;
+        return (claim.ended ? "closed reference to a " : "") + buffer;
     }
 }
