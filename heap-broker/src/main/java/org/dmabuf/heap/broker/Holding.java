@@ -54,9 +54,14 @@ abstract class Holding extends PhantomReference<Object> {
         super(handle, lost);
     }
 
-    /** {@return whether the caller is the one that ends it} */
+    /**
+     * Begins the end. It is set last of all: getAndSet of a boolean would make another call after that, which could
+     * fail for want of stack.
+     *
+     * @return whether the caller is the one that ends it
+     */
     final boolean beginEnd() {
-        return !(boolean) ENDED.getAndSet(this, true);
+        return ENDED.compareAndSet(this, false, true);
     }
 
     /**
