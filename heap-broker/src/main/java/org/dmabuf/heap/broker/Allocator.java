@@ -12,7 +12,6 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.slf4j.event.Level;
 
 /** Carries one request from heap to heap until one gives a buffer, or all have refused. */
 final class Allocator {
@@ -160,12 +159,12 @@ final class Allocator {
                 throw e;
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
-                    log(Level.WARN, "left while it was asked, and failed for that in allocate", heap, e);
+                    logFailure(true, heap, e);
                     refusals.told(heap, left(heap, e));
                     heap.account().failed(Errno.ENODEV);
                     return null;
                 }
-                log(Level.ERROR, "failed in allocate; report that to its vendor", heap, e);
+                logFailure(false, heap, e);
                 refusals.broken(heap, e);
                 heap.account().failed(Errno.EIO);
                 throw refusals.end();
@@ -293,9 +292,13 @@ final class Allocator {
         }
 
         /** What was thrown may be of the vendor's own class, and fail when the log asks it for its text. */
-        private static void log(Level level, String what, Heap heap, Throwable failure) {
+        private static void logFailure(boolean left, Heap heap, Throwable failure) {
             try {
-                LOG.atLevel(level).setCause(failure).log("{} {}", heap, what);
+                if (left) {
+                    LOG.warn("{} left while it was asked, and failed for that in allocate", heap, failure);
+                } else {
+                    LOG.error("{} failed in allocate; report that to its vendor", heap, failure);
+                }
             } catch (Throwable e) {
                 // The client reads of it all the same.
             }

@@ -44,7 +44,7 @@ final class Bracket extends Holding implements CpuAccess, Work {
                 finish();
             } finally {
                 if (!dropped) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }
@@ -85,7 +85,7 @@ final class Bracket extends Holding implements CpuAccess, Work {
                 has = buffer.reaper();
             } finally {
                 if (!handedOver) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }

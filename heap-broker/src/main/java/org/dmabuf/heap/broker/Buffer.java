@@ -539,7 +539,7 @@ final class Buffer implements Work {
 
         /** {@return whether the caller is the one to end it} */
         boolean begin() {
-            return !(boolean) MAPPING_ENDED.getAndSet(this, true);
+            return MAPPING_ENDED.compareAndSet(this, false, true);
         }
 
         /** The arena has ended. */

@@ -32,7 +32,7 @@ final class Claim extends Holding implements Leaks.Watch {
                 dropped = true;
             } finally {
                 if (!dropped) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }
@@ -49,7 +49,7 @@ final class Claim extends Holding implements Leaks.Watch {
                 dropped = true;
             } finally {
                 if (!dropped) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }
@@ -60,7 +60,7 @@ final class Claim extends Holding implements Leaks.Watch {
     /** The lease became unreachable. */
     @Override
     public void lost() {
-        if (!ended()) {
+        if (!ended) {
             try {
                 client.leaks().report(client.account(), buffer);
             } finally {

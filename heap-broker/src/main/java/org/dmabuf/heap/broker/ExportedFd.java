@@ -73,7 +73,7 @@ final class ExportedFd extends Holding implements OwnedFd, Work {
                 has = reaper;
             } finally {
                 if (!handedOver) {
-                    undoEnd();
+                    ended = false;
                 }
             }
         }

@@ -33,7 +33,11 @@ abstract class Holding extends PhantomReference<Object> {
 
     Holding next;
 
-    private volatile boolean ended;
+    /**
+     * Whether it is ended. When {@link #beginEnd} came to nothing this is set back, by a plain write: a call could fail
+     * for want of stack like all the rest.
+     */
+    volatile boolean ended;
 
     /** Is the object that the client has, or is found by other means. */
     Holding() {
@@ -50,18 +54,14 @@ abstract class Holding extends PhantomReference<Object> {
         super(handle, lost);
     }
 
-    final boolean ended() {
-        return ended;
-    }
-
-    /** {@return whether the caller is the one that ends it} */
+    /**
+     * Begins the end. It is set last of all: getAndSet of a boolean would make another call after that, which could
+     * fail for want of stack.
+     *
+     * @return whether the caller is the one that ends it
+     */
     final boolean beginEnd() {
-        return !(boolean) ENDED.getAndSet(this, true);
-    }
-
-    /** What {@link #beginEnd} began did not come about: it can be ended again. */
-    final void undoEnd() {
-        ended = false;
+        return ENDED.compareAndSet(this, false, true);
     }
 
     /**

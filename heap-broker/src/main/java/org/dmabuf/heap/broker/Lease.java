@@ -180,7 +180,7 @@ class Lease implements DmaBuf {
     }
 
     private void requireOpen() {
-        if (claim.ended()) {
+        if (claim.ended) {
             throw closed();
         }
     }
@@ -191,6 +191,6 @@ class Lease implements DmaBuf {
 
     @Override
     public String toString() {
-        return (claim.ended() ? "closed reference to a " : "") + buffer;
+        return (claim.ended ? "closed reference to a " : "") + buffer;
     }
 }

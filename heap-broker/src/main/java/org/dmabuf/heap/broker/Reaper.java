@@ -24,8 +24,10 @@ final class Reaper {
     /** Loaded with this: the broker's jar may be gone when an arena that outlived it hands over the first work. */
     private static final Class<?> LOADED = Worker.class;
 
-    /** Nanoseconds that one piece of work, or a caller that waits for work, may take. */
+    /** Nanoseconds that a caller waits for work at most. */
     static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
+    /** How long a piece of work may take: less than a caller waits, which then reports what hangs. */
+    private static final Duration WORK = Duration.ofMillis(1500);
 
     /** Pieces that may wait before mappers help; a fraction of the 65530 mappings that Linux gives a process. */
     private static final int BACKLOG = 256;
@@ -70,7 +72,7 @@ final class Reaper {
      * @param heap name, for the log
      */
     Reaper(String heap) {
-        this(heap, Duration.ofNanos(PATIENCE), MOST_THREADS);
+        this(heap, WORK, MOST_THREADS);
     }
 
     /**
@@ -199,10 +201,14 @@ final class Reaper {
      * @param deadline when it stops waiting, as {@link System#nanoTime} tells it
      */
     void join(long deadline) {
+        boolean news;
         int left;
         synchronized (this) {
-            await(deadline, true, Long.MAX_VALUE);
+            news = await(deadline, true, Long.MAX_VALUE);
             left = waiting;
+        }
+        if (news) {
+            report();
         }
         if (left > 0) {
             LOG.warn(
@@ -272,7 +278,7 @@ final class Reaper {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        return news;
+        return news | relieve();
     }
 
     private boolean settled(long upTo) {

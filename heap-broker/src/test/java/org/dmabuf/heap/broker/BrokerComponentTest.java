@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.AbstractList;
+import java.util.Collections;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -373,7 +374,7 @@ class BrokerComponentTest {
     void a_heap_that_changes_its_properties_while_it_is_bound_is_held_as_it_is_now() {
         Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "old"));
         AtomicReference<ServiceRegistration<HeapExporter>> heap = new AtomicReference<>();
-        properties.put(HeapProperties.EMULATES, new AbstractList<String>() {
+        properties.put(HeapProperties.EMULATES, Collections.unmodifiableList(new AbstractList<String>() {
             @Override
             public String get(int index) {
                 throw new IndexOutOfBoundsException(index);
@@ -386,7 +387,7 @@ class BrokerComponentTest {
                 }
                 return 0;
             }
-        });
+        }));
         ServiceRegistration<HeapExporter> bound = framework
                 .getBundleContext()
                 .registerService(HeapExporter.class, new FakeHeap(), FrameworkUtil.asDictionary(properties));

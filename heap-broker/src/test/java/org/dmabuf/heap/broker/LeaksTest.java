@@ -127,7 +127,7 @@ class LeaksTest {
         now.addAndGet(TimeUnit.SECONDS.toNanos(60));
         report("org.example.leaky", 1);
         assertEquals(
-                "WARN bundle org.example.leaky lost 6595 more buffers, 26 MiB, in the last 60 s without closing"
+                "WARN bundle org.example.leaky lost 6595 more buffers, 25.8 MiB, in the last 60 s without closing"
                         + " them; they are released",
                 RecordedLog.lines().get(6));
         assertEquals(
