@@ -388,6 +388,7 @@ class BrokenHeapsTest {
         assertFailing(
                 request -> good.allocate(like(request, request.size()).alignment(1)),
                 "an_alignment_above_the_announced_one_is_refused",
+                "an_alignment_that_is_no_power_of_two_is_refused",
                 "a_refusal_names_the_heap_and_the_size",
                 "refusals_leave_nothing_behind",
                 "after_refusals_the_heap_serves_as_before");
