@@ -202,13 +202,13 @@ class HeapListingTest {
     }
 
     @Test
-    void buffers_of_a_heap_that_lost_its_id_to_another_stay_listed() {
-        Heap first = broker.heap("display", new FakeHeap(), Map.of(HeapProperties.ID, 1));
-        broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2, HeapProperties.PRIORITY, 9));
+    void buffers_of_a_heap_that_took_the_id_of_another_stay_listed() {
+        Heap first = broker.heap("display", new FakeHeap(), Map.of(HeapProperties.ID, 1, HeapProperties.PRIORITY, 9));
+        broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2));
         Lease lease = broker.allocate(4096);
-        assertEquals("camera", lease.heapName());
+        assertEquals("display", lease.heapName());
         broker.table.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
-        assertEquals(1, broker.info("camera", HeapState.SHADOWED).liveBuffers());
+        assertEquals(1, broker.info("display", HeapState.SHADOWED).liveBuffers());
         assertEquals(1, buffersListed());
         lease.close();
     }

@@ -121,9 +121,8 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Removes the file that {@link #bind} made, after its socket was closed. Any other file stays, and one on which a
-     * process listens. So does this one when another process keeps the lock of the folder; the next listener replaces
-     * it.
+     * Removes the file that {@link #bind} made, after its socket was shut down. Any other file stays. So does this
+     * one when another process keeps the lock of the folder; the next listener replaces it.
      */
     void remove() {
         try (FolderLock lock = lock()) {

@@ -69,7 +69,9 @@ final class Exchanges implements Runnable {
                 for (int i = 0; i < exchanges && process.isAlive() && !ended.getAsBoolean(); i++) {
                     exchange(process);
                 }
-            } catch (IOException | RuntimeException | Error e) {
+            } catch (IOException e) {
+                tally.did("lose a hostile process"); // its own misuse ended it, and it takes no more orders
+            } catch (RuntimeException | Error e) {
                 tally.fail(doing, e);
             }
         }
