@@ -28,7 +28,8 @@ def memfd():
 
 
 def udmabuf(fd):
-    return fcntl.ioctl(os.open("/dev/udmabuf", os.O_RDWR), 0x40187542, struct.pack("=IIQQ", fd, 1, 0, SIZE))
+    request = bytearray(struct.pack("=IIQQ", fd, 1, 0, SIZE))  # of bytes, Python would not give the call's result
+    return fcntl.ioctl(os.open("/dev/udmabuf", os.O_RDWR), 0x40187542, request)  # UDMABUF_CREATE
 
 
 def fill(fd):
