@@ -11,8 +11,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
  * Memory that another process made and handed over. An access to a page that is gone ends this process, and a page that
- * is made by an access is charged to this process. By default only memory is accepted whose pages cannot be taken away: a
- * dma-buf, or a memfd that is sealed against shrinking and writing and has no hole.
+ * is made by an access is charged to this process. By default only memory is accepted whose pages cannot be taken away:
+ * a dma-buf, or a memfd that is sealed against shrinking and writing and has no hole.
  *
  * <p>The pages of a dma-buf are made with it by the kernel's heaps, by udmabuf and by video devices. A graphics driver
  * makes them at the first mapping, and charges them to this process: the whole size of every other dma-buf is held in

@@ -26,7 +26,6 @@ import org.dmabuf.heap.linux.FdListener;
 import org.dmabuf.heap.linux.FdMessage;
 import org.dmabuf.heap.linux.FdSocket;
 import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.RegionLayout;
@@ -114,7 +113,7 @@ class HostileMemoryIT {
                     sender.send(fd, "adopted");
                 }
                 sender.receive().close();
-                List<Lease> others = takeAll(broker, 10 * MIB, arena);
+                List<Lease> others = takeAll(broker);
                 MemorySegment memory = buffer.map(Access.READ, arena);
                 byte first = memory.get(ValueLayout.JAVA_BYTE, 0);
                 assertFilled(first, memory);
@@ -127,13 +126,12 @@ class HostileMemoryIT {
         }
     }
 
-    /** Buffers until the first refusal, each byte of them touched. */
-    private static List<Lease> takeAll(BrokerParts broker, long size, Arena arena) {
+    /** Memfds until the first refusal. Their pages are there without a touch. */
+    private static List<Lease> takeAll(BrokerParts broker) {
         List<Lease> held = new ArrayList<>();
         try {
-            while (held.size() < 10 * MemoryCgroup.LIMIT / size) {
-                held.add(broker.allocate(AllocationRequest.of(size).from("system")));
-                held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
+            while (held.size() < MemoryCgroup.LIMIT / MIB) {
+                held.add(broker.allocate(AllocationRequest.of(10 * MIB).from("system")));
             }
         } catch (HeapException e) {
             return held;
@@ -293,14 +291,11 @@ class HostileMemoryIT {
                     BrokerParts broker = new BrokerParts();
                     Arena arena = Arena.ofConfined()) {
                 broker.heap("camera", region, region.properties());
-                MemorySource memfds = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
-                broker.heap("system", memfds, memfds.properties());
-                takeAll(broker, 10 * MIB, arena);
-                for (int i = 0; i < 5; i++) {
-                    broker.allocate(AllocationRequest.of(20 * MIB).from("camera"))
-                            .map(Access.READ_WRITE, arena)
-                            .fill((byte) 1);
-                }
+                broker.memfd("system");
+                takeAll(broker);
+                broker.allocate(AllocationRequest.of(20 * MIB).from("camera"))
+                        .map(Access.READ_WRITE, arena)
+                        .fill((byte) 1);
                 System.out.println(MemoryCgroup.TOLD + "100 MiB: granted, and all other memory");
             }
             System.out.println(MemoryCgroup.TOLD + "alive");
