@@ -29,8 +29,10 @@ import org.osgi.framework.wiring.FrameworkWiring;
  * left out: a vendor's broken heap must not take the others down. The gateway also goes on without a jar that blocks.
  */
 final class BundleFolder {
-    /** How long the start of the gateway waits for one jar, also on a slow machine. */
+    /** How long the start of the gateway waits for a jar that blocks. */
     private static final long PATIENCE_MILLIS = 15_000;
+    /** How long it waits for a jar whose start works, as on a slow machine: without it, the shell lacks commands. */
+    private static final long WORK_MILLIS = 120_000;
 
     private final Path folder;
     private final Queue<Step> unfinished = new ConcurrentLinkedQueue<>();
@@ -139,7 +141,8 @@ final class BundleFolder {
             });
             if (!step.await(Step.NOTICE_MILLIS)) {
                 step.report().ifPresent(reports::problem);
-                if (!step.await(PATIENCE_MILLIS - Step.NOTICE_MILLIS)) {
+                if (!step.awaitWork(
+                        Step.NOTICE_MILLIS, PATIENCE_MILLIS - Step.NOTICE_MILLIS, WORK_MILLIS - Step.NOTICE_MILLIS)) {
                     unfinished.add(step);
                 }
             }

@@ -151,6 +151,28 @@ final class Step {
         return done.await(millis, TimeUnit.MILLISECONDS);
     }
 
+    /**
+     * Waits longer for a step that works than for one that blocks. A step works when its stack is another one after an
+     * interval.
+     *
+     * @param interval milliseconds from one look at the stack to the next
+     * @param least milliseconds after which a step that blocks is no longer waited for
+     * @param most milliseconds after which no step is waited for
+     * @return whether it is done
+     */
+    boolean awaitWork(long interval, long least, long most) throws InterruptedException {
+        StackTraceElement[] before;
+        long waited = 0;
+        do {
+            before = thread.getStackTrace();
+            if (await(interval)) {
+                return true;
+            }
+            waited += interval;
+        } while (waited < least || waited < most && !Arrays.equals(before, thread.getStackTrace()));
+        return isDone();
+    }
+
     /** {@return what a step that is done ended with, if not well} */
     Optional<Throwable> failure() {
         return Optional.ofNullable(failure);

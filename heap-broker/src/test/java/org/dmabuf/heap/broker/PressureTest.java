@@ -19,13 +19,19 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.LazyRegionLayout;
+import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.RegionSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A process of its own in a cgroup with a limit, whose client wants all the memory that there is and writes to it. */
 class PressureTest {
@@ -77,14 +83,15 @@ class PressureTest {
     }
 
     /** What was punched can be touched again at any time, by this process or by the peer. */
-    @Test
-    void memory_that_a_peer_punches_is_not_given_out_again() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"memfd", "carveout", "lazy"})
+    void memory_that_a_peer_punches_is_not_given_out_again(String exporter) throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
         assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
         try (MemoryCgroup cgroup = made.get()) {
             assertEquals(
                     List.of("refused beside live buffers", "refused beside lingering buffers", "alive"),
-                    cgroup.run(Punched.class));
+                    cgroup.run(Punched.class, exporter));
         }
     }
 
@@ -95,13 +102,16 @@ class PressureTest {
         private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
 
         public static void main(String[] arguments) {
-            MemorySource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+            MemorySource source = open(arguments[0]);
             try (BrokerParts broker = new BrokerParts()) {
-                Account account = broker.heap("system", source, source.properties()).account();
+                Account account =
+                        broker.heap("exporter", source, source.properties()).account();
+                broker.memfd("system");
                 List<Lease> exported = new ArrayList<>();
                 List<OwnedFd> peer = new ArrayList<>();
                 for (int i = 0; i < BUFFERS; i++) {
-                    exported.add(broker.allocate(AllocationRequest.of(SIZE)));
+                    exported.add(broker.allocate(
+                            AllocationRequest.of(SIZE).from("exporter").allowEmulated("contiguous")));
                     peer.add(exported.getLast().exportFd());
                 }
                 punch(peer);
@@ -126,6 +136,26 @@ class PressureTest {
             System.out.println(MemoryCgroup.TOLD + "alive");
         }
 
+        /** Regions have no dma-buf of their own range here: their exported buffers are memfds. */
+        private static MemorySource open(String exporter) {
+            RegionLayout.Exports memfd = RegionLayout.Exports.MEMFD;
+            Syscalls linux = Syscalls.linux();
+            Headroom headroom = Headroom.machine();
+            return switch (exporter) {
+                case "memfd" -> MemfdSource.open("exporter", linux, headroom);
+                case "carveout" ->
+                    RegionSource.open(
+                            "exporter", RegionLayout.of(BUFFERS * SIZE, "size").withExports(memfd), linux, headroom);
+                case "lazy" ->
+                    LazyRegionSource.open(
+                            "exporter",
+                            new LazyRegionLayout(2 * BUFFERS * SIZE, 1 << 20, memfd, "size"),
+                            linux,
+                            headroom);
+                default -> throw new IllegalArgumentException(exporter);
+            };
+        }
+
         private static void punch(List<OwnedFd> peer) {
             for (OwnedFd fd : peer) {
                 if (Syscalls.linux().fallocate(fd.fd(), PUNCH_HOLE_KEEP_SIZE, 0, SIZE) != 0) {
@@ -139,7 +169,7 @@ class PressureTest {
             List<Lease> held = new ArrayList<>();
             try {
                 while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
-                    held.add(broker.allocate(AllocationRequest.of(SIZE)));
+                    held.add(broker.allocate(AllocationRequest.of(SIZE).from("system")));
                     held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
                 }
             } catch (HeapException e) {

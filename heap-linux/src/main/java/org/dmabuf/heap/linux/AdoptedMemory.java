@@ -11,8 +11,12 @@ import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
  * Memory that another process made and handed over. An access to a page that is gone ends this process, and a page that
- * is made by an access is charged to this process. By default only memory is accepted whose pages all exist and stay: a
- * dma-buf, or a memfd that is sealed against shrinking and writing and has no hole.
+ * is made by an access is charged to this process. By default only memory is accepted whose pages cannot be taken away:
+ * a dma-buf, or a memfd that is sealed against shrinking and writing and has no hole.
+ *
+ * <p>The pages of a dma-buf are made with it by the kernel's heaps, by udmabuf and by video devices. A graphics driver
+ * makes them at the first mapping, and charges them to this process: the whole size of every other dma-buf is held in
+ * the headroom until the release.
  *
  * <p>A memfd that is not sealed against writing can be accepted on request. Its sender can remove its pages at any time
  * (FALLOC_FL_PUNCH_HOLE), so that accesses make them anew here: the whole size is held in the headroom until the
@@ -38,8 +42,12 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     private static final int O_WRONLY = 0x1;
     private static final int O_RDWR = 0x2;
 
-    /** What a memfd's sender can still do, by its seals; of a dma-buf only the access mode counts. */
-    private record Offer(boolean dmaBuf, boolean writeSealed, int accessMode) {}
+    /**
+     * What the sender can still do: by a memfd's seals, or by a dma-buf's exporter.
+     *
+     * @param exporter of a dma-buf; unknown for a memfd
+     */
+    private record Offer(boolean dmaBuf, DmaBufExporter exporter, boolean writeSealed, int accessMode) {}
 
     private final Headroom headroom;
     private final Mmap mmap;
@@ -67,7 +75,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
      * asked, so a descriptor of a file that another process serves (FUSE) is refused without a wait.
      *
      * @param syscalls the kernel
-     * @param headroom must have room for all of a memfd that can lose pages; a sealed one and a dma-buf need none
+     * @param headroom must have room for all of a memfd that can lose pages, and of a dma-buf that can lack them
      * @param unsealed whether a memfd is accepted that can lose pages or has holes
      * @param descriptor this object's when the call returns, the caller's when it throws
      * @param claim is given the bytes that are about to be adopted; what it throws refuses them
@@ -84,7 +92,9 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         if (size == 0) {
             throw new HeapException(Errno.EINVAL, "", "the descriptor has no bytes; its sender makes it larger first");
         }
-        boolean stays = offer.dmaBuf() || offer.writeSealed() && isComplete(syscalls, fd, size, unsealed);
+        boolean stays = offer.dmaBuf()
+                ? offer.exporter().makesAllPages()
+                : offer.writeSealed() && isComplete(syscalls, fd, size, unsealed);
         if (stays) {
             return taken(syscalls, headroom, offer, size, 0, descriptor, claim);
         }
@@ -115,7 +125,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     offer,
                     size,
                     held,
-                    Brackets.ofAdopted(syscalls, size, descriptor.fd()),
+                    Brackets.ofAdopted(syscalls, size, offer.exporter()),
                     new Fd(syscalls, descriptor.detach()));
             adopted = true;
             return memory;
@@ -174,7 +184,8 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
             throw new HeapException(
                     Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
         }
-        return new Offer(kind == ForeignMemory.DMA_BUF, writeSealed, accessMode);
+        boolean dmaBuf = kind == ForeignMemory.DMA_BUF;
+        return new Offer(dmaBuf, dmaBuf ? DmaBufExporter.of(fd) : DmaBufExporter.UNKNOWN, writeSealed, accessMode);
     }
 
     /** {@return whether it is sealed against writing} */

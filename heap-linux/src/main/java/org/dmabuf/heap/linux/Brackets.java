@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.io.IOException;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -16,7 +15,6 @@ final class Brackets {
     static final long DMA_BUF_SYNC_START = 0x0;
     static final long DMA_BUF_SYNC_END = 0x4;
 
-    private static final String EXPORTER = "exp_name:";
     private static final String SYNC = "ioctl(DMA_BUF_IOCTL_SYNC)";
 
     private final Syscalls syscalls;
@@ -52,25 +50,10 @@ final class Brackets {
      *
      * @param syscalls the kernel
      * @param size bytes of the buffer, for a refusal
-     * @param fd the dma-buf
+     * @param exporter what made the dma-buf
      */
-    static Brackets ofAdopted(Syscalls syscalls, long size, int fd) {
-        return new Brackets(syscalls, "", size, !canBeUdmabuf(fd), true);
-    }
-
-    /** The first {@code exp_name:} is the kernel's. The name comes after it, and a holder can forge lines there. */
-    private static boolean canBeUdmabuf(int fd) {
-        try {
-            return PeerCalls.linux()
-                    .fdinfo(fd)
-                    .lines()
-                    .filter(line -> line.startsWith(EXPORTER))
-                    .findFirst()
-                    .map(line -> line.substring(EXPORTER.length()).strip().equals("udmabuf"))
-                    .orElse(true);
-        } catch (IOException | RuntimeException e) {
-            return true;
-        }
+    static Brackets ofAdopted(Syscalls syscalls, long size, DmaBufExporter exporter) {
+        return new Brackets(syscalls, "", size, !exporter.canBeUdmabuf(), true);
     }
 
     /**

@@ -179,6 +179,7 @@ public final class Headroom {
     private final List<Ledger> ledgers;
 
     private final Headroom uncharged;
+    private final Headroom setAside;
 
     /**
      * @param machine reads the limits, given the bytes that are {@linkplain #hold held}
@@ -188,13 +189,15 @@ public final class Headroom {
     Headroom(LongFunction<Reading> machine, long reserve, LongSupplier nanoTime) {
         state = new State(machine, reserve, nanoTime);
         ledgers = List.of(state.cgroup, state.memory);
-        uncharged = new Headroom(state);
+        uncharged = new Headroom(state, state.memory);
+        setAside = new Headroom(state, state.cgroup);
     }
 
-    private Headroom(State state) {
+    private Headroom(State state, Ledger only) {
         this.state = state;
-        ledgers = List.of(state.memory);
+        ledgers = List.of(only);
         uncharged = this;
+        setAside = this;
     }
 
     /** {@return the headroom of this machine and of this process's cgroup} */
@@ -205,6 +208,11 @@ public final class Headroom {
     /** {@return the same for memory that the kernel charges to no cgroup: the machine alone limits it} */
     Headroom uncharged() {
         return uncharged;
+    }
+
+    /** {@return the same for huge pages that the kernel charges to a cgroup: the machine has set them aside already} */
+    Headroom setAside() {
+        return setAside;
     }
 
     /** Reads the reserve; says once what holds instead of what cannot be understood. */

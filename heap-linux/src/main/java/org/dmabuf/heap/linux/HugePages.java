@@ -17,14 +17,24 @@ final class HugePages {
     private static final String SUFFIX = "kB";
 
     private final Path pools;
+    private final Path proc;
 
-    /** @param pools has a folder for each size that this kernel knows */
-    HugePages(Path pools) {
+    /**
+     * @param pools has a folder for each size that this kernel knows
+     * @param proc where the proc file system is
+     */
+    HugePages(Path pools, Path proc) {
         this.pools = pools;
+        this.proc = proc;
     }
 
     static HugePages ofTheMachine() {
-        return new HugePages(Path.of("/sys/kernel/mm/hugepages"));
+        return new HugePages(Path.of("/sys/kernel/mm/hugepages"), Path.of("/proc"));
+    }
+
+    /** {@return whether the kernel charges huge pages to memory cgroups now, as memory.max limits them} */
+    boolean areCharged() {
+        return OwnCgroup.chargesHugePages(proc);
     }
 
     /** {@return the flags by which memfd_create takes pages of a size, 0 for ordinary ones} */

@@ -98,6 +98,23 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
         return locate(second, Name.of(utf8(path)), path, mounts(proc, second), id);
     }
 
+    /**
+     * {@return whether huge pages are charged to memory cgroups} That is an option of the cgroup file system, since
+     * Linux 6.7, and has no effect on memory cgroups of version 1.
+     */
+    static boolean chargesHugePages(Path proc) {
+        boolean charged = false;
+        for (String line : ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
+            String[] right = line.substring(line.indexOf(" - ") + 3).split(" ");
+            List<String> options = Arrays.asList(right[right.length - 1].split(","));
+            if (right[0].equals("cgroup") && options.contains("memory")) {
+                return false;
+            }
+            charged |= right[0].equals("cgroup2") && options.contains("memory_hugetlb_accounting");
+        }
+        return charged;
+    }
+
     private static OwnCgroup locate(boolean second, Name own, String path, List<Mount> mounts, long id) {
         for (Mount mount : mounts) {
             if (mount.root.leadsTo(own)) {

@@ -68,7 +68,7 @@ final class RegionMemory {
      * @param heap named in refusals
      * @param layout its size and pages
      * @param syscalls the kernel
-     * @param headroom what the machine has left; huge pages are none of it
+     * @param headroom what the machine has left; huge pages are none of it, and can be charged to the cgroup
      * @param hugePages what the machine has of these
      * @return memory, to be closed
      * @throws HeapException with nothing held: {@link Errno#EINVAL} for a size in no whole pages or pages that there
@@ -88,17 +88,30 @@ final class RegionMemory {
         }
         if (layout.isOnHugePages()) {
             hugePages.require(heap, size, pageSize);
-            return take(heap, layout, syscalls, headroom, hugePages);
+            return hugePages.areCharged()
+                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages)
+                    : take(heap, layout, syscalls, headroom, hugePages);
         }
+        return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages);
+    }
+
+    /** The kernel would fill a cgroup to its limit before it refuses, and end a process of it at the next page. */
+    private static RegionMemory takeWithin(
+            Headroom limits,
+            String heap,
+            RegionLayout layout,
+            Syscalls syscalls,
+            Headroom headroom,
+            HugePages hugePages) {
         try {
-            headroom.reserve(heap, size);
+            limits.reserve(heap, layout.size());
         } catch (HeapException e) {
             throw new HeapException(e.errno(), heap, e.getMessage() + heldByDeparted(heap), e);
         }
         try {
             return take(heap, layout, syscalls, headroom, hugePages);
         } finally {
-            headroom.settle(size);
+            limits.settle(layout.size());
         }
     }
 

@@ -58,7 +58,7 @@ class BracketsTest {
     @Test
     void the_first_bracket_of_an_adopted_dma_buf_is_for_the_direction_that_was_asked_for() {
         goOn.countDown();
-        Brackets brackets = Brackets.ofAdopted(slow, 4096, 3);
+        Brackets brackets = Brackets.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
         brackets.begin(3, Access.READ);
         brackets.end(3, Access.READ);
         brackets.begin(3, Access.WRITE);
@@ -68,7 +68,7 @@ class BracketsTest {
 
     @Test
     void while_the_first_bracket_of_what_may_be_udmabufs_is_made_no_other_begins() throws InterruptedException {
-        Brackets brackets = Brackets.ofAdopted(slow, 4096, 3);
+        Brackets brackets = Brackets.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
         Thread first = Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ));
         inside.await();
         Thread second = Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE));

@@ -247,6 +247,18 @@ class HeadroomTest {
     }
 
     @Test
+    void memory_that_the_machine_has_set_aside_is_held_against_the_cgroup_alone() {
+        available.set(RESERVE);
+        cgroup.set(RESERVE + 10 * MIB);
+        headroom.setAside().reserve("camera", 8 * MIB);
+        assertEquals(2 * MIB, headroom.setAside().available());
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> headroom.setAside().reserve("camera", 3 * MIB));
+        assertTrue(refusal.getMessage().contains("2 MiB left of a limit made up less"), refusal.getMessage());
+        headroom.setAside().settle(8 * MIB);
+    }
+
+    @Test
     void what_the_machine_refuses_takes_nothing_from_the_cgroup() {
         cgroup.set(RESERVE + 200 * MIB);
         refused(150 * MIB);

@@ -12,6 +12,8 @@ import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class HugePagesTest {
     private static final long MIB = 1 << 20;
@@ -34,12 +36,13 @@ class HugePagesTest {
     }
 
     private HeapException refusal(long size, long pageSize) {
-        return assertThrows(HeapException.class, () -> new HugePages(pools).require("camera", size, pageSize));
+        return assertThrows(
+                HeapException.class, () -> new HugePages(pools, pools).require("camera", size, pageSize));
     }
 
     @Test
     void what_the_pool_has_is_granted() {
-        new HugePages(pools).require("camera", 10 * PAGE, PAGE);
+        new HugePages(pools, pools).require("camera", 10 * PAGE, PAGE);
     }
 
     @Test
@@ -64,5 +67,23 @@ class HugePagesTest {
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
                 "heap 'camera': this machine has no pages of 1 MiB; it has 4 KiB, 2 MiB, 1 GiB", refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "true  | - cgroup2 cgroup2 rw,nsdelegate,memory_hugetlb_accounting |",
+                "false | - cgroup2 cgroup2 rw,nsdelegate |",
+                "false | - tmpfs memory_hugetlb_accounting rw |",
+                "false | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,memory",
+                "true  | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,cpu,cpuacct",
+            })
+    void they_are_charged_where_cgroups_of_version_2_are_mounted_so(boolean charged, String first, String second)
+            throws IOException {
+        Path mounts = Files.createDirectory(pools.resolve("self")).resolve("mountinfo");
+        String before = "36 34 0:30 / /sys/fs/cgroup rw,relatime ";
+        Files.writeString(mounts, before + first + "\n" + (second == null ? "" : before + second + "\n"));
+        assertEquals(charged, new HugePages(pools, pools).areCharged());
     }
 }

@@ -54,7 +54,7 @@ class RegionOnHugePagesTest {
                 .withPageSize(HUGE)
                 .withExports(RegionLayout.Exports.MEMFD);
         try (RegionSource source =
-                RegionSource.open("camera", layout, kernel, Headroom.machine(), new HugePages(pools))) {
+                RegionSource.open("camera", layout, kernel, Headroom.machine(), new HugePages(pools, pools))) {
             HeapBuffer unseen = source.allocate(new Request(MIB));
             HeapBuffer seen = source.allocate(new Request(MIB));
             try (OwnedFd _ = new Descriptors(Syscalls.linux()).duplicate("camera", seen.descriptor())) {
@@ -84,7 +84,7 @@ class RegionOnHugePagesTest {
                         });
         RegionLayout layout = RegionLayout.of(2 * HUGE, "its size").withPageSize(HUGE);
         try (RegionSource source =
-                RegionSource.open("camera", layout, old, Headroom.machine(), new HugePages(pools))) {
+                RegionSource.open("camera", layout, old, Headroom.machine(), new HugePages(pools, pools))) {
             assertEquals(false, source.properties().get("heap.dmabuf"));
             assertTrue(source.passedOver().contains("Linux 6.11"), source.passedOver());
         }
@@ -95,7 +95,7 @@ class RegionOnHugePagesTest {
                         layout.withExports(RegionLayout.Exports.UDMABUF),
                         old,
                         Headroom.machine(),
-                        new HugePages(pools)));
+                        new HugePages(pools, pools)));
         assertEquals(Errno.ENOTSUP, refusal.errno());
     }
 

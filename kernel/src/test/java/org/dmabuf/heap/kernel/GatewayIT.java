@@ -6,10 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -119,5 +122,101 @@ class GatewayIT {
         gateway.awaitLog(".*heap 'camera': open\\(/dev/dma_heap/system\\) failed: .*; take a kernel that has .*");
         assertFalse(gateway.run("dmaheap:list").contains("camera"));
         gateway.end();
+    }
+
+    @Test
+    void a_killed_gateway_leaves_its_peers_their_memory_and_the_next_one_its_home_and_its_socket() throws Exception {
+        byte[] content = Arrays.copyOf(Files.readAllBytes(Path.of("/proc/self/exe")), 10_000);
+        Path file = Files.write(folder.resolve("frame.yuv"), content);
+        Path socket = folder.resolve("socket");
+        configureNode("org.dmabuf.heap.carveout-camera.cfg", "size = 4M\n");
+        gateway.start();
+        gateway.await("dmaheap:list", "camera .* udmabuf +yes .* serving .*");
+        gateway.run("dmaheap:load -h system -n one " + file);
+        gateway.run("dmaheap:load -h camera -n two " + file);
+        Process holder = holder(file, folder.resolve("one"), folder.resolve("two"));
+        try {
+            gateway.run("dmaheap:share one " + folder.resolve("one"));
+            gateway.run("dmaheap:share two " + folder.resolve("two"));
+            assertEquals("held", said(holder));
+            gateway.begin("dmaheap:share one " + socket);
+            awaitFile(socket);
+            gateway.kill();
+            List<Path> left = caches();
+            assertEquals(1, left.size());
+            ask(holder);
+            assertEquals("readable", said(holder));
+            assertEquals(List.of("00012288"), kernelsBuffers("one"));
+            assertEquals(List.of("00012288"), kernelsBuffers("two"));
+
+            gateway.start();
+            gateway.await("dmaheap:list", "camera .* udmabuf +yes .* serving .*");
+            assertEquals(1, caches().size());
+            assertFalse(caches().contains(left.getFirst()), left.toString());
+            gateway.run("dmaheap:load -h camera -n three " + file);
+            Process other = holder(file, socket);
+            try {
+                gateway.run("dmaheap:share three " + socket);
+                assertEquals("held", said(other));
+            } finally {
+                other.destroyForcibly().waitFor();
+            }
+            assertFalse(Files.exists(socket));
+        } finally {
+            holder.destroyForcibly().waitFor();
+        }
+        assertEquals(List.of(), kernelsBuffers("one"));
+        assertEquals(List.of(), kernelsBuffers("two"));
+        gateway.end();
+        assertEquals(List.of(), kernelsBuffers("three"));
+    }
+
+    /** A process that maps what comes by each socket, and compares it with the file when it is asked. */
+    private Process holder(Path file, Path... sockets) throws IOException {
+        Path script = Files.writeString(folder.resolve("peer.py"), """
+                import mmap, os, socket, sys, time
+                content = open(sys.argv[1], "rb").read()
+                held = []
+                for path in sys.argv[2:]:
+                    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+                        while peer.connect_ex(path):
+                            time.sleep(0.1)
+                        _, (fd,), _, _ = socket.recv_fds(peer, 256, 1)
+                    held.append(mmap.mmap(fd, 12288))
+                    os.close(fd)
+                print("held", flush=True)
+                for _ in sys.stdin:
+                    same = all(memory[:len(content)] == content for memory in held)
+                    print("readable" if same else "changed", flush=True)
+                """);
+        List<String> command = new ArrayList<>(List.of("python3", "-S", script.toString(), file.toString()));
+        for (Path socket : sockets) {
+            command.add(socket.toString());
+        }
+        return new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    private static void ask(Process holder) throws IOException {
+        holder.outputWriter(StandardCharsets.UTF_8).append('\n').flush();
+    }
+
+    private static String said(Process holder) throws IOException {
+        return holder.inputReader(StandardCharsets.UTF_8).readLine();
+    }
+
+    private static void awaitFile(Path file) throws InterruptedException {
+        long end = System.nanoTime() + 60_000_000_000L;
+        while (!Files.exists(file)) {
+            assertTrue(System.nanoTime() < end, () -> "there is no " + file);
+            Thread.sleep(50);
+        }
+    }
+
+    private List<Path> caches() throws IOException {
+        try (Stream<Path> folders = Files.list(gateway.home().resolve("cache"))) {
+            return folders.toList();
+        }
     }
 }

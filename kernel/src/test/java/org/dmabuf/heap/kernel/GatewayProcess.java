@@ -82,6 +82,16 @@ final class GatewayProcess implements AutoCloseable {
         return printed.toString();
     }
 
+    /** Begins a command line and does not wait for its end. */
+    void begin(String line) {
+        in.println(line);
+    }
+
+    /** Ends it by SIGKILL; another can be started from the same home. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
+    }
+
     String log() throws IOException {
         return Files.readString(log);
     }

@@ -7,7 +7,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
@@ -461,9 +460,13 @@ final class Worker implements Runnable {
     }
 
     private List<ServiceReference<DmaBuf>> published() throws InvalidSyntaxException {
-        Collection<ServiceReference<DmaBuf>> found =
-                context.getServiceReferences(DmaBuf.class, "(dmabuf.name=soak-*)");
-        return new ArrayList<>(found);
+        try {
+            return new ArrayList<>(context.getServiceReferences(DmaBuf.class, "(dmabuf.name=soak-*)"));
+        } catch (NullPointerException e) {
+            // Felix 7.0.5 looks at the wiring of a publisher that is uninstalled at this moment.
+            tally.refused("look up", "publisher uninstalled");
+            return List.of();
+        }
     }
 
     private void keep(Runnable close) {
