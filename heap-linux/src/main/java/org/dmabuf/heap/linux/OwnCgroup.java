@@ -105,7 +105,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     static boolean chargesHugePages(Path proc) {
         boolean charged = false;
         for (String line : ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
-            String[] right = line.substring(line.indexOf(" - ") + 3).split(" ");
+            String[] halves = line.split(" - ", 2);
+            String[] right = halves[halves.length - 1].split(" ");
             List<String> options = Arrays.asList(right[right.length - 1].split(","));
             if (right[0].equals("cgroup") && options.contains("memory")) {
                 return false;

@@ -75,6 +75,7 @@ class HugePagesTest {
             value = {
                 "true  | - cgroup2 cgroup2 rw,nsdelegate,memory_hugetlb_accounting |",
                 "false | - cgroup2 cgroup2 rw,nsdelegate |",
+                "false | nothing |",
                 "false | - tmpfs memory_hugetlb_accounting rw |",
                 "false | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,memory",
                 "true  | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,cpu,cpuacct",
@@ -85,5 +86,12 @@ class HugePagesTest {
         String before = "36 34 0:30 / /sys/fs/cgroup rw,relatime ";
         Files.writeString(mounts, before + first + "\n" + (second == null ? "" : before + second + "\n"));
         assertEquals(charged, new HugePages(pools, pools).areCharged());
+    }
+
+    @Test
+    void without_a_list_of_mounts_they_are_not_charged() throws IOException {
+        assertEquals(false, new HugePages(pools, pools).areCharged());
+        Files.createFile(Files.createDirectory(pools.resolve("self")).resolve("mountinfo"));
+        assertEquals(false, new HugePages(pools, pools).areCharged());
     }
 }
