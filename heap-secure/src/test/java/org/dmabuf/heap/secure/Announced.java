@@ -9,6 +9,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
@@ -33,6 +34,9 @@ final class Announced {
     BundleContext context() {
         return proxy(BundleContext.class, (method, arguments) -> switch (method) {
             case "registerService" -> {
+                if (arguments[0] == WaitingHeap.class) { // which has no life beyond its registration
+                    yield proxy(ServiceRegistration.class, (name, none) -> null);
+                }
                 Heap heap = new Heap(
                         (HeapExporter) arguments[1],
                         Map.copyOf(FrameworkUtil.asMap((Dictionary<String, Object>) arguments[2])));
