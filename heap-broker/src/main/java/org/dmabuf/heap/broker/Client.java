@@ -110,7 +110,7 @@ final class Client {
      * Ends everything that the client left open, and waits until the heaps have it back, but no longer than one
      * patience in all.
      *
-     * @param why for whoever still calls
+     * @param why for the exception of a later call
      * @return how many things that were
      */
     int stop(String why) {
@@ -124,7 +124,7 @@ final class Client {
      * Ends everything that the client left open, and has the heaps' reapers do what calls the heaps' code. Waits for
      * nothing. What cannot be ended, for want of memory, stays the client's and is taken back by the next call.
      *
-     * @param why for whoever still calls
+     * @param why for the exception of a later call
      * @param used is given the reapers that have work to do for it
      * @return how many things were ended
      */

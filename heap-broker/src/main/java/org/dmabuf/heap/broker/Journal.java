@@ -53,7 +53,7 @@ interface Journal {
     default void leaked(String heap, String client, String name, long size, String site) {}
 
     /**
-     * A client lost more buffers than are told one by one.
+     * A client lost more buffers than are reported one by one.
      *
      * @param client symbolic name of the bundle that lost them
      * @param buffers how many, besides those that were told
