@@ -308,8 +308,10 @@ public final class Soak {
     }
 
     /** Quotas that some requests fit, permissions that some bundles have: of each kind in half of all settings. */
-    private static String brokerSettings(Random random) {
-        StringBuilder lines = new StringBuilder("drain.ms = " + random.nextInt(3000) + "\n");
+    private String brokerSettings(Random random) {
+        int drain = random.nextInt(20) == 0 ? random.nextInt(1000) : random.nextInt(1000, 3000);
+        tally.drains(drain);
+        StringBuilder lines = new StringBuilder("drain.ms = " + drain + "\n");
         if (random.nextBoolean()) {
             lines.append("quota.heap = faulty-0=" + random.nextInt(1, 64)
                     + "M system=" + random.nextInt(1, 128) + "M\n");

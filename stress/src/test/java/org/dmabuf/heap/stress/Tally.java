@@ -8,6 +8,7 @@ import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -18,6 +19,8 @@ import java.util.concurrent.atomic.LongAdder;
  */
 public final class Tally {
     private static final int FAILURES_KEPT = 20;
+    /** Milliseconds in which a thread that has begun a call enters the heap, also on a busy machine. */
+    private static final int FULL_DRAIN = 1000;
 
     private final long seed;
     private final Map<String, LongAdder> operations = new ConcurrentHashMap<>();
@@ -28,6 +31,8 @@ public final class Tally {
     private final LongAdder forgotten = new LongAdder();
     private final AtomicInteger brokerLife = new AtomicInteger();
     private volatile boolean over;
+    /** {@link System#nanoTime} until which a drain may be shorter than a call needs to begin. */
+    private volatile long shortDrainUntil = Long.MIN_VALUE;
 
     Tally(long seed) {
         this.seed = seed;
@@ -64,6 +69,20 @@ public final class Tally {
         if (failures.size() < FAILURES_KEPT) {
             failures.add(text.toString());
         }
+    }
+
+    /** The broker is about to wait so long for the calls inside a heap that leaves. One thread calls this. */
+    void drains(int millis) {
+        if (millis < FULL_DRAIN) {
+            shortDrainUntil = Long.MAX_VALUE;
+        } else if (shortDrainUntil == Long.MAX_VALUE) {
+            shortDrainUntil = System.nanoTime() + TimeUnit.SECONDS.toNanos(2); // a short one may be under way
+        }
+    }
+
+    /** {@return whether a call that had begun cannot enter a heap that has left} */
+    public boolean drainsInFull() {
+        return System.nanoTime() > shortDrainUntil;
     }
 
     /** {@return whether everybody is to close what it has, and end} */

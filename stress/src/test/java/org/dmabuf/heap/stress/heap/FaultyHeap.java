@@ -54,7 +54,7 @@ public final class FaultyHeap implements BundleActivator, HeapExporter {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        if (left) {
+        if (left && tally.drainsInFull()) { // after a short drain it is entered late, as documented
             tally.fail("allocate", new AssertionError("heap '" + name + "' was entered after it had left"));
         }
         int fate = random.nextInt(1000);
