@@ -25,9 +25,6 @@ public final class DmaHeapSource implements MemorySource {
     private static final int O_RDWR = 0x2;
     private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
 
-    /** Bytes of memory that the machine has; 0 until it could be read. */
-    private static volatile long machine;
-
     /** Whether the kernel charges buffers to the cgroup. The parameter is in newer kernels only, and is read-only. */
     private static final Path ACCOUNTING = Path.of("/sys/module/dma_heap/parameters/mem_accounting");
 
@@ -187,9 +184,10 @@ public final class DmaHeapSource implements MemorySource {
         device.close();
     }
 
-    /** {@return what limits its memory, null for a heap with memory of its own} */
-    Headroom headroom() {
-        return headroom;
+    /** Those of the machine alone where the kernel charges its memory to no cgroup. */
+    @Override
+    public Headroom limits(Headroom all) {
+        return headroom == null ? all : headroom;
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
@@ -207,14 +205,11 @@ public final class DmaHeapSource implements MemorySource {
 
     /** The kernel knows best what its heap has, but is not asked for what no machine like this can have. */
     private void requireLessThanAllMemory(long size) {
-        long all = machine;
-        if (all == 0) {
-            try {
-                all = new MachineMemory().total();
-            } catch (HeapException e) {
-                throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
-            }
-            machine = all;
+        long all;
+        try {
+            all = Headroom.total();
+        } catch (HeapException e) {
+            throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
         }
         if (size > all) {
             throw new HeapException(

@@ -30,9 +30,9 @@ class DmaBufSourcesTest {
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
             new Headroom(
-                    _ -> new Headroom.Reading(
-                            new Headroom.Bound(room.get(), "a machine made up", Long.MAX_VALUE),
-                            new Headroom.Bound(cgroup.get(), "a cgroup made up", Long.MAX_VALUE)),
+                    _ -> new MachineMemory.Reading(
+                            new MachineMemory.Bound(room.get(), "a machine made up", Long.MAX_VALUE),
+                            new MachineMemory.Bound(cgroup.get(), "a cgroup made up", Long.MAX_VALUE)),
                     0,
                     clock::get);
 

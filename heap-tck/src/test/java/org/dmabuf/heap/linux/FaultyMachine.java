@@ -76,7 +76,7 @@ final class FaultyMachine {
     final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
     final SecretCalls secrets = over(SecretCalls.class, SecretCalls.linux());
     final PeerTable peers = new PeerTable(syscalls, over(PeerCalls.class, PeerCalls.linux()));
-    final Headroom headroom = new Headroom(_ -> new Headroom.Reading(left(), "a machine made up"), 0, clock::get);
+    final Headroom headroom = new Headroom(_ -> new MachineMemory.Reading(left(), "a machine made up"), 0, clock::get);
 
     FaultyMachine(long seed) {
         random = ThreadLocal.withInitial(
