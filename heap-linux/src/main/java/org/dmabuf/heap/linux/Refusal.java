@@ -51,6 +51,20 @@ final class Refusal {
     }
 
     /**
+     * The end of an allocation for which a mapping was refused. Where the process has no room for one, another heap
+     * would not help, so that is not ENOMEM.
+     *
+     * @param heap that needed the mapping
+     * @param refusal of the mapping
+     * @return to be thrown, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
+     */
+    static HeapException ofMapping(String heap, HeapException refusal) {
+        return refusal.errno() == Errno.ENOMEM
+                ? new HeapException(Errno.EAGAIN, heap, refusal.getMessage(), refusal)
+                : refusal;
+    }
+
+    /**
      * A descriptor that the request said would not be wanted.
      *
      * @param heap whose buffer it is

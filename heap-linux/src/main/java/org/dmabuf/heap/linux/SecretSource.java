@@ -204,12 +204,9 @@ public final class SecretSource implements MemorySource {
 
     private HeapException notMapped(long size, int result) {
         HeapException refusal = Refusal.of(heap, size, "mmap", result);
-        return switch (refusal.errno()) {
-            case EAGAIN -> overLimit(size, "other mappings of this process have the rest", refusal);
-            // The process has no room for a mapping. Another heap would not help, so this is not ENOMEM.
-            case ENOMEM -> new HeapException(Errno.EAGAIN, heap, refusal.getMessage(), refusal);
-            default -> refusal;
-        };
+        return refusal.errno() == Errno.EAGAIN
+                ? overLimit(size, "other mappings of this process have the rest", refusal)
+                : Refusal.ofMapping(heap, refusal);
     }
 
     private HeapException overLimit(long size, String left, HeapException cause) {
