@@ -51,6 +51,6 @@ record DmaBufExporter(String name) {
         return name.equals(UDMABUF)
                 || name.equals("system")
                 || name.startsWith(VIDEO)
-                || !name.isEmpty() && Files.exists(Path.of(DmaHeapSource.FOLDER, name));
+                || !name.isEmpty() && Files.exists(Path.of(DmaBufDevices.HEAPS, name));
     }
 }

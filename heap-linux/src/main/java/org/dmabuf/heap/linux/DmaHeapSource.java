@@ -18,12 +18,7 @@ import org.dmabuf.heap.spi.HeapRequest;
  */
 public final class DmaHeapSource implements MemorySource {
     /** Where the kernel's heaps have their nodes. */
-    public static final String FOLDER = "/dev/dma_heap/";
-
-    static final String ALLOC = "ioctl(DMA_HEAP_IOCTL_ALLOC)";
-
-    private static final int O_RDWR = 0x2;
-    private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
+    public static final String FOLDER = DmaBufDevices.HEAPS;
 
     /** Whether the kernel charges buffers to the cgroup. The parameter is in newer kernels only, and is read-only. */
     private static final Path ACCOUNTING = Path.of("/sys/module/dma_heap/parameters/mem_accounting");
@@ -46,7 +41,7 @@ public final class DmaHeapSource implements MemorySource {
         this.headroom = headroom;
         this.device = device;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestCheck(heap, WHY_NOT_READ_ONLY);
+        this.check = new RequestCheck(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
         this.mappable = mappable;
     }
 
@@ -235,7 +230,7 @@ public final class DmaHeapSource implements MemorySource {
         int fd;
         int node = device.enter();
         try {
-            fd = syscalls.dmaHeapAllocate(node, size, O_RDWR | Memfd.O_CLOEXEC, 0);
+            fd = syscalls.dmaHeapAllocate(node, size, Fcntl.O_RDWR | Fcntl.O_CLOEXEC, 0);
         } finally {
             device.leave();
         }
@@ -243,7 +238,7 @@ public final class DmaHeapSource implements MemorySource {
             throw ownMemoryIsShort(size);
         }
         if (fd < 0) {
-            throw Refusal.of(heap, size, ALLOC, fd);
+            throw Refusal.of(heap, size, DmaBufDevices.HEAP_ALLOC, fd);
         }
         return fd;
     }

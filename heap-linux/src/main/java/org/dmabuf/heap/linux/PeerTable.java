@@ -24,9 +24,6 @@ import org.dmabuf.heap.HeapException;
 final class PeerTable {
     private static final QuietLog LOG = new QuietLog(PeerTable.class);
 
-    private static final int F_DUPFD_CLOEXEC = 1030;
-    private static final int F_GET_SEALS = 1034;
-    private static final long SECRET_MAGIC = 0x5345434d;
     private static final int NONE = -1;
     /** Between two tries of what the system refused. */
     private static final int RETRY_MILLIS = 50;
@@ -120,9 +117,9 @@ final class PeerTable {
             throw Refusal.of(heap, size, "fstatfs", (int) kind);
         }
         FollowedFile file;
-        if (kind == AdoptedMemory.DMA_BUF_MAGIC) {
+        if (kind == ForeignMemory.DMA_BUF_MAGIC) {
             file = dmaBuf(heap, size, fd);
-        } else if (kind == SECRET_MAGIC) {
+        } else if (kind == ForeignMemory.SECRET_MAGIC) {
             file = secrets.add(heap, size, fd);
         } else if (isMemfd(heap, size, kind, fd)) {
             file = inotify.add(heap, size, fd);
@@ -154,8 +151,8 @@ final class PeerTable {
      * name, and the kernel reports its end when the name is removed and not when the last holder has gone.
      */
     private boolean isMemfd(String heap, long size, long kind, int fd) {
-        return (kind == AdoptedMemory.TMPFS_MAGIC || kind == AdoptedMemory.HUGETLBFS_MAGIC)
-                && syscalls.fcntl(fd, F_GET_SEALS, 0) >= 0
+        return (kind == ForeignMemory.TMPFS_MAGIC || kind == ForeignMemory.HUGETLBFS_MAGIC)
+                && syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0) >= 0
                 && require(heap, size, "statx", syscalls.links(fd)) == 0;
     }
 
@@ -169,7 +166,7 @@ final class PeerTable {
         if (known != null) {
             return known;
         }
-        int ours = require(heap, size, "fcntl(F_DUPFD_CLOEXEC)", syscalls.fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        int ours = require(heap, size, "fcntl(F_DUPFD_CLOEXEC)", syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0));
         FollowedFile.DmaBuf file = new FollowedFile.DmaBuf(calls, inode, new Fd(syscalls, ours));
         long holders;
         try {

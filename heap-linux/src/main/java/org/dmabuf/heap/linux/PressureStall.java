@@ -25,8 +25,6 @@ final class PressureStall implements PressureWatch {
     /** 150 ms of 2 s lost by any task; a process without privileges may only use multiples of 2 s. */
     private static final String TRIGGER = "some 150000 2000000\0";
 
-    private static final int O_RDWR = 0x2;
-    private static final int O_NONBLOCK = 0x800;
     private static final int NONE = -1;
     private static final short POLLIN = 0x1;
     private static final short POLLPRI = 0x2;
@@ -91,7 +89,7 @@ final class PressureStall implements PressureWatch {
     }
 
     private static int trigger(Syscalls syscalls, String file) {
-        int fd = syscalls.open(file, O_RDWR | O_NONBLOCK | Memfd.O_CLOEXEC);
+        int fd = syscalls.open(file, Fcntl.O_RDWR | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC);
         if (fd < 0) {
             return fd;
         }

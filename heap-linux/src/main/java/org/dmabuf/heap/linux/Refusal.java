@@ -123,10 +123,10 @@ final class Refusal {
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
             case ENOSYS -> "; this kernel is too old";
             case EINVAL ->
-                call.equals(UdmabufSource.CREATE)
-                        ? "; what it takes of a buffer is limited by " + UdmabufSource.SIZE_LIMIT
+                call.equals(DmaBufDevices.UDMABUF_CREATE)
+                        ? "; what it takes of a buffer is limited by " + DmaBufDevices.UDMABUF_SIZE_LIMIT
                         : "";
-            case ENOTTY -> call.equals(DmaHeapSource.ALLOC) ? "; its node is no heap of the kernel" : "";
+            case ENOTTY -> call.equals(DmaBufDevices.HEAP_ALLOC) ? "; its node is no heap of the kernel" : "";
             case ENOENT -> call.startsWith("open(/proc") ? "; is /proc mounted?" : "";
             default -> "";
         };
@@ -135,7 +135,7 @@ final class Refusal {
     private static String deviceRemedy(String call, Errno errno) {
         return switch (errno) {
             case ENOENT, ENODEV, ENXIO ->
-                call.contains(UdmabufSource.DEVICE)
+                call.contains(DmaBufDevices.UDMABUF)
                         ? "; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF"
                         : "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node";
             case EACCES, EPERM ->

@@ -21,7 +21,6 @@ import org.dmabuf.heap.spi.HeapRequest;
  * {@code /proc}, and therefore there is none for reading only: whoever has one writes.
  */
 public final class SecretSource implements MemorySource {
-    private static final int O_CLOEXEC = 0x80000;
     private static final String ZEROS = "/dev/zero";
 
     private final String heap;
@@ -119,7 +118,7 @@ public final class SecretSource implements MemorySource {
         int fd = -1;
         boolean made = false;
         try {
-            fd = secrets.memfdSecret(O_CLOEXEC);
+            fd = secrets.memfdSecret(Fcntl.O_CLOEXEC);
             if (fd < 0) {
                 throw notGiven(size, fd);
             }
@@ -145,7 +144,7 @@ public final class SecretSource implements MemorySource {
      * signal; but the kernel's own write into the mapping only ends early. Pages stay when the mapping has gone.
      */
     private void populate(int fd, long size) {
-        int zeros = syscalls.open(ZEROS, O_CLOEXEC);
+        int zeros = syscalls.open(ZEROS, Fcntl.O_CLOEXEC);
         if (zeros < 0) {
             throw Refusal.of(heap, size, "open of " + ZEROS, zeros);
         }

@@ -176,13 +176,13 @@ class DmaBufSourcesTest {
     }
 
     private void openable() {
-        syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Memfd.O_CLOEXEC));
+        syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
     }
 
     /** On a kernel whose dma-bufs are descriptors of /dev/null. */
     private UdmabufSource udmabuf(Path limit) {
         openable();
-        syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Memfd.O_CLOEXEC));
+        syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
         syscalls.answer("dmaBufSync", 0);
         syscalls.answer("dmaBufSetName", 0);
         UdmabufSource source = UdmabufSource.open("camera", syscalls.calling(), headroom, limit);
