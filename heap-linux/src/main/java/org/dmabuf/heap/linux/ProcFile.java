@@ -54,7 +54,7 @@ final class ProcFile {
     private static synchronized Optional<String> content(Path file, int fd) {
         ByteArrayOutputStream content = new ByteArrayOutputStream();
         while (true) {
-            long read = PeerCalls.linux().read(fd, BLOCK);
+            long read = Syscalls.linux().read(fd, BLOCK.address(), BLOCK.byteSize());
             if (read == 0) {
                 return Optional.of(content.toString(StandardCharsets.ISO_8859_1));
             }

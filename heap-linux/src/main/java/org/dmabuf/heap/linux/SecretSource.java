@@ -165,7 +165,7 @@ public final class SecretSource implements MemorySource {
 
     private void fill(int zeros, long address, long size) {
         for (long done = 0; done < size; ) {
-            long read = secrets.read(zeros, address + done, size - done);
+            long read = syscalls.read(zeros, address + done, size - done);
             if (read > 0) {
                 done += read; // less than asked for: the next call says why, if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {
