@@ -26,21 +26,10 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * make up for missing ones.
  */
 public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
-    static final long TMPFS_MAGIC = 0x01021994;
-    static final long HUGETLBFS_MAGIC = ForeignMemory.HUGETLBFS_MAGIC;
-    static final long DMA_BUF_MAGIC = 0x444d4142;
-
     private static final String SEALING = "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)";
 
-    private static final int F_GETFL = 3;
-    private static final int F_GET_SEALS = 1034;
-    private static final int F_SEAL_WRITE = 0x8;
     /** Either keeps every process from punching holes, root too; SHRINK and GROW do not. */
-    private static final int WRITE_SEALS = F_SEAL_WRITE | Memfd.F_SEAL_FUTURE_WRITE;
-
-    private static final int O_ACCMODE = 0x3;
-    private static final int O_WRONLY = 0x1;
-    private static final int O_RDWR = 0x2;
+    private static final int WRITE_SEALS = Memfd.F_SEAL_WRITE | Memfd.F_SEAL_FUTURE_WRITE;
 
     /**
      * What the sender can still do: by a memfd's seals, or by a dma-buf's exporter.
@@ -179,8 +168,8 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                                 "the descriptor is no memory to share; hand over a dma-buf, or a memfd sealed by "
                                         + SEALING);
                 };
-        int accessMode = require("fcntl(F_GETFL)", syscalls.fcntl(fd, F_GETFL, 0)) & O_ACCMODE;
-        if (accessMode == O_WRONLY) {
+        int accessMode = require("fcntl(F_GETFL)", syscalls.fcntl(fd, Fcntl.F_GETFL, 0)) & Fcntl.O_ACCMODE;
+        if (accessMode == Fcntl.O_WRONLY) {
             throw new HeapException(
                     Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
         }
@@ -190,7 +179,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
 
     /** {@return whether it is sealed against writing} */
     private static boolean requireSeals(Syscalls syscalls, int fd, boolean unsealed) {
-        int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, F_GET_SEALS, 0));
+        int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0));
         if ((seals & Memfd.F_SEAL_SHRINK) == 0) {
             throw new HeapException(
                     Errno.EPERM,
@@ -250,7 +239,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     "heap 'adopted': the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its sender"
                             + " sealed it against that; map it with READ");
         }
-        if (offer.accessMode() != O_RDWR) {
+        if (offer.accessMode() != Fcntl.O_RDWR) {
             throw new HeapException(
                     Errno.EACCES,
                     "adopted",

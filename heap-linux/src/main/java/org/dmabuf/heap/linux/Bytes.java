@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 /** Sizes as the machine and as people count them. */
 public final class Bytes {
     /** Bytes in a page of this machine: 4096, or 16384 or 65536 on some arm64 kernels. */
-    public static final long PAGE = LinuxSyscalls.pageSize();
+    public static final long PAGE = Libc.pageSize();
 
     private static final Pattern SIZE =
             Pattern.compile("([0-9]+)\\s*(?:([KMGT])(?:i?B)?|B|bytes)?", Pattern.CASE_INSENSITIVE);

@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -19,36 +19,32 @@ final class CgroupId {
     private static final long PIDFD_INFO_CGROUPID = 0x4;
     private static final long INFO_BYTES = 64; // u64 mask, u64 cgroupid, and numbers that are not used here
 
-    private static final MethodHandle SYSCALL = Libc.link(
-            "syscall",
-            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT),
-            Linker.Option.firstVariadicArg(1));
-    private static final MethodHandle IOCTL = Libc.link(
-            "ioctl",
-            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
-            Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle SYSCALL =
+            Libc.linkVariadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT));
 
     private CgroupId() {}
 
     /** {@return the inode of the cgroup's directory, or {@link #UNKNOWN} where the kernel does not tell it} */
     static long ofThisProcess() {
+        int pidfd = pidfd(Math.toIntExact(ProcessHandle.current().pid()));
+        if (pidfd < 0) {
+            return UNKNOWN;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment info = arena.allocate(INFO_BYTES, 8);
+            info.set(JAVA_LONG, 0, PIDFD_INFO_CGROUPID);
+            int result = Syscalls.linux().ioctl(pidfd, PIDFD_GET_INFO, info.address());
+            boolean told = result == 0 && (info.get(JAVA_LONG, 0) & PIDFD_INFO_CGROUPID) != 0;
+            return told ? info.get(JAVA_LONG, 8) : UNKNOWN;
+        } finally {
+            Syscalls.linux().close(pidfd);
+        }
+    }
+
+    private static int pidfd(int pid) {
         MemorySegment block = Libc.block();
-        int pid = Math.toIntExact(ProcessHandle.current().pid());
         try {
-            int pidfd = Libc.result(block, (int) (long) SYSCALL.invokeExact(block, SYS_PIDFD_OPEN, pid, 0));
-            if (pidfd < 0) {
-                return UNKNOWN;
-            }
-            try {
-                MemorySegment info = block.asSlice(Libc.STRUCT, INFO_BYTES);
-                info.fill((byte) 0);
-                info.set(JAVA_LONG, 0, PIDFD_INFO_CGROUPID);
-                int result = (int) IOCTL.invokeExact(block, pidfd, PIDFD_GET_INFO, block.address() + Libc.STRUCT);
-                boolean told = result == 0 && (info.get(JAVA_LONG, 0) & PIDFD_INFO_CGROUPID) != 0;
-                return told ? info.get(JAVA_LONG, 8) : UNKNOWN;
-            } finally {
-                Syscalls.linux().close(pidfd);
-            }
+            return Libc.result(block, (int) (long) SYSCALL.invokeExact(block, SYS_PIDFD_OPEN, pid, 0));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

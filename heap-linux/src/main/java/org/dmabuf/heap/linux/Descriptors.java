@@ -6,8 +6,6 @@ import org.dmabuf.heap.OwnedFd;
 
 /** What can be done with any descriptor, whoever made it. */
 public final class Descriptors {
-    private static final int F_DUPFD_CLOEXEC = 1030;
-
     private final Syscalls syscalls;
 
     /**
@@ -28,7 +26,7 @@ public final class Descriptors {
      * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has none left
      */
     public OwnedFd duplicate(String heap, int fd) {
-        int copy = syscalls.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
         if (copy < 0) {
             throw Refusal.of(heap, "fcntl(F_DUPFD_CLOEXEC)", copy);
         }

@@ -15,7 +15,7 @@ final class Device implements AutoCloseable {
     private static final int S_IFCHR = 0x2000;
 
     /** The open of a FIFO waits for a writer without O_NONBLOCK, and a terminal could become the process's own. */
-    private static final int O_NONBLOCK_NOCTTY = 0x800 | 0x100;
+    private static final int NO_WAIT_NO_TERMINAL = Fcntl.O_NONBLOCK | Fcntl.O_NOCTTY;
 
     private final Syscalls syscalls;
     private final String heap;
@@ -44,7 +44,7 @@ final class Device implements AutoCloseable {
      * @throws HeapException the kernel's refusal, with the remedy; {@link Errno#ENOTTY} for what is no character device
      */
     static Device open(Syscalls syscalls, String heap, String path) {
-        int fd = syscalls.open(path, Memfd.O_RDONLY | Memfd.O_CLOEXEC | O_NONBLOCK_NOCTTY);
+        int fd = syscalls.open(path, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC | NO_WAIT_NO_TERMINAL);
         if (fd < 0) {
             throw Refusal.of(heap, "open(" + path + ")", fd);
         }

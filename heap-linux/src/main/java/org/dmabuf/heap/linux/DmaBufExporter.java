@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -26,14 +25,13 @@ record DmaBufExporter(String name) {
      */
     static DmaBufExporter of(int fd) {
         try {
-            return PeerCalls.linux()
-                    .fdinfo(fd)
-                    .lines()
+            return ProcFile.read(Path.of("/proc/self/fdinfo/" + fd)).stream()
+                    .flatMap(String::lines)
                     .filter(line -> line.startsWith(FIELD))
                     .findFirst()
                     .map(line -> new DmaBufExporter(line.substring(FIELD.length()).strip()))
                     .orElse(UNKNOWN);
-        } catch (IOException | RuntimeException e) {
+        } catch (RuntimeException e) {
             return UNKNOWN;
         }
     }
@@ -51,6 +49,6 @@ record DmaBufExporter(String name) {
         return name.equals(UDMABUF)
                 || name.equals("system")
                 || name.startsWith(VIDEO)
-                || !name.isEmpty() && Files.exists(Path.of(DmaHeapSource.FOLDER, name));
+                || !name.isEmpty() && Files.exists(Path.of(DmaBufDevices.HEAPS, name));
     }
 }

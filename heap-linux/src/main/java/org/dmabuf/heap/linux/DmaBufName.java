@@ -7,7 +7,7 @@ import org.dmabuf.heap.HeapException;
 /** The name of a dma-buf, which fdinfo and debugfs show. */
 final class DmaBufName {
     /** The kernel's DMA_BUF_NAME_LEN less the NUL. */
-    private static final int MOST_BYTES = 31;
+    static final int MOST_BYTES = 31;
 
     private DmaBufName() {}
 

@@ -18,15 +18,7 @@ import org.dmabuf.heap.spi.HeapRequest;
  */
 public final class DmaHeapSource implements MemorySource {
     /** Where the kernel's heaps have their nodes. */
-    public static final String FOLDER = "/dev/dma_heap/";
-
-    static final String ALLOC = "ioctl(DMA_HEAP_IOCTL_ALLOC)";
-
-    private static final int O_RDWR = 0x2;
-    private static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
-
-    /** Bytes of memory that the machine has; 0 until it could be read. */
-    private static volatile long machine;
+    public static final String FOLDER = DmaBufDevices.HEAPS;
 
     /** Whether the kernel charges buffers to the cgroup. The parameter is in newer kernels only, and is read-only. */
     private static final Path ACCOUNTING = Path.of("/sys/module/dma_heap/parameters/mem_accounting");
@@ -49,7 +41,7 @@ public final class DmaHeapSource implements MemorySource {
         this.headroom = headroom;
         this.device = device;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestCheck(heap, WHY_NOT_READ_ONLY);
+        this.check = new RequestCheck(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
         this.mappable = mappable;
     }
 
@@ -187,9 +179,10 @@ public final class DmaHeapSource implements MemorySource {
         device.close();
     }
 
-    /** {@return what limits its memory, null for a heap with memory of its own} */
-    Headroom headroom() {
-        return headroom;
+    /** Those of the machine alone where the kernel charges its memory to no cgroup. */
+    @Override
+    public Headroom limits(Headroom all) {
+        return headroom == null ? all : headroom;
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
@@ -207,14 +200,11 @@ public final class DmaHeapSource implements MemorySource {
 
     /** The kernel knows best what its heap has, but is not asked for what no machine like this can have. */
     private void requireLessThanAllMemory(long size) {
-        long all = machine;
-        if (all == 0) {
-            try {
-                all = new MachineMemory().total();
-            } catch (HeapException e) {
-                throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
-            }
-            machine = all;
+        long all;
+        try {
+            all = Headroom.total();
+        } catch (HeapException e) {
+            throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
         }
         if (size > all) {
             throw new HeapException(
@@ -240,7 +230,7 @@ public final class DmaHeapSource implements MemorySource {
         int fd;
         int node = device.enter();
         try {
-            fd = syscalls.dmaHeapAllocate(node, size, O_RDWR | Memfd.O_CLOEXEC, 0);
+            fd = syscalls.dmaHeapAllocate(node, size, Fcntl.O_RDWR | Fcntl.O_CLOEXEC, 0);
         } finally {
             device.leave();
         }
@@ -248,7 +238,7 @@ public final class DmaHeapSource implements MemorySource {
             throw ownMemoryIsShort(size);
         }
         if (fd < 0) {
-            throw Refusal.of(heap, size, ALLOC, fd);
+            throw Refusal.of(heap, size, DmaBufDevices.HEAP_ALLOC, fd);
         }
         return fd;
     }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.dmabuf.heap.HeapException;
 
 /** Shareable memory whose last use is waited for. Guarded by its {@link PeerTable}. */
@@ -29,6 +30,20 @@ abstract sealed class FollowedFile {
         }
     }
 
+    /**
+     * Begins to wait for the end of one more watch's memory, and looks whether it has come. From here on the wait goes
+     * on, also when it throws.
+     *
+     * @param gone as {@link Follower#look} has it
+     */
+    abstract void await(long now, Consumer<FollowedFile> gone);
+
+    /** One watch waits no more, which was dropped or whose memory has gone. */
+    void unawait() {}
+
+    /** Ends the following. */
+    abstract void forget();
+
     /** {@return whether somebody waits for the end, all of whose own uses have ended} */
     boolean awaited() {
         for (PeerWatch watch : watches) {
@@ -42,9 +57,27 @@ abstract sealed class FollowedFile {
     /** Of which the kernel says by itself that it is gone. */
     static final class Memfd extends FollowedFile {
         final int number;
+        private final Inotify follower;
 
-        Memfd(int number) {
+        Memfd(Inotify follower, int number) {
+            this.follower = follower;
             this.number = number;
+        }
+
+        @Override
+        void await(long now, Consumer<FollowedFile> gone) {
+            follower.awaited++;
+            follower.look(now, true, gone);
+        }
+
+        @Override
+        void unawait() {
+            follower.awaited--;
+        }
+
+        @Override
+        void forget() {
+            follower.remove(this);
         }
     }
 
@@ -52,9 +85,22 @@ abstract sealed class FollowedFile {
     static final class Secret extends FollowedFile {
         /** Device and inode, as the kernel's list of locks has them. */
         final String number;
+        private final SecretLocks follower;
 
-        Secret(String number) {
+        Secret(SecretLocks follower, String number) {
+            this.follower = follower;
             this.number = number;
+        }
+
+        @Override
+        void await(long now, Consumer<FollowedFile> gone) {
+            follower.pace.from(now);
+            follower.look(now, true, gone);
+        }
+
+        @Override
+        void forget() {
+            follower.remove(this);
         }
     }
 
@@ -62,20 +108,34 @@ abstract sealed class FollowedFile {
     static final class DmaBuf extends FollowedFile {
         final long inode;
         final Pace pace = new Pace();
+        private final DmaBufCounts follower;
         private final PeerCalls calls;
         private final Fd ours;
 
         /**
          * Takes over a descriptor.
          *
+         * @param follower has it by its number
          * @param calls count who holds it
          * @param inode its number
          * @param ours the only descriptor of it that is held here
          */
-        DmaBuf(PeerCalls calls, long inode, Fd ours) {
+        DmaBuf(DmaBufCounts follower, PeerCalls calls, long inode, Fd ours) {
+            this.follower = follower;
             this.calls = calls;
             this.inode = inode;
             this.ours = ours;
+        }
+
+        @Override
+        void await(long now, Consumer<FollowedFile> gone) {
+            pace.from(now);
+            follower.look(this, gone);
+        }
+
+        @Override
+        void forget() {
+            follower.remove(this);
         }
 
         /**

@@ -17,9 +17,11 @@ enum ForeignMemory {
     /** A file of a file system, a socket, a device, memfd_secret memory, or a descriptor of O_PATH. */
     OTHER;
 
+    // The kinds of file systems that memory is on, by statfs(2).
+    static final long TMPFS_MAGIC = 0x01021994;
     static final long HUGETLBFS_MAGIC = 0x958458f6L;
-
-    private static final int F_GET_SEALS = 1034;
+    static final long DMA_BUF_MAGIC = 0x444d4142;
+    static final long SECRET_MAGIC = 0x5345434d;
 
     /**
      * Finds out what a descriptor is of.
@@ -27,7 +29,7 @@ enum ForeignMemory {
      * @throws HeapException when it cannot be found out: EMFILE, or no /proc
      */
     static ForeignMemory of(Syscalls syscalls, int fd) {
-        if (syscalls.fcntl(fd, F_GET_SEALS, 0) >= 0) { // EINVAL for all that is not memory of these two kinds
+        if (syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0) >= 0) { // EINVAL for all that is not memory of these two kinds
             long kind = syscalls.fileSystem(fd);
             if (kind < 0) {
                 throw Refusal.of("", "fstatfs", (int) kind);
@@ -43,6 +45,6 @@ enum ForeignMemory {
 
     /** {@return whether closing it cannot wait for a file system; false when that cannot be found out} */
     static boolean isMemory(Syscalls syscalls, int fd) {
-        return syscalls.fcntl(fd, F_GET_SEALS, 0) >= 0 || syscalls.isDmaBuf(fd) == 1;
+        return syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0) >= 0 || syscalls.isDmaBuf(fd) == 1;
     }
 }

@@ -31,32 +31,11 @@ public final class Headroom {
     private static final long MAX_AGE_MILLIS = 50;
     private static final long DEFAULT_RESERVE = 64L << 20;
 
-    /**
-     * One limit at one moment.
-     *
-     * @param available bytes; less than 0 when more is used than the limit allows
-     * @param limit what the bytes are left of, for a sentence
-     * @param size bytes of the limit
-     */
-    record Bound(long available, String limit, long size) {
-        /** More than any machine has; sums of it with what was granted do not overflow. */
-        static final Bound NONE = new Bound(Long.MAX_VALUE / 2, "no limit", Long.MAX_VALUE);
-    }
+    /** Bytes of memory that the machine has; 0 until it could be read. */
+    private static volatile long total;
 
-    /**
-     * The limits at one moment.
-     *
-     * @param machine of all memory
-     * @param cgroup the tightest of the cgroups, which not all memory is charged to
-     */
-    record Reading(Bound machine, Bound cgroup) {
-        Reading(long available, String limit) {
-            this(new Bound(available, limit, Long.MAX_VALUE), Bound.NONE);
-        }
-    }
-
-    /** Memory that is kept for speed and given back before anybody is refused. */
-    interface Spare {
+    /** Memory that is kept for speed and given back before a caller is refused. */
+    public interface Spare {
         /** {@return bytes that are kept now} */
         long held();
 
@@ -80,7 +59,7 @@ public final class Headroom {
         /** How far {@link #granted} may go before the next reading. */
         volatile long ceiling;
 
-        volatile Bound bound = Bound.NONE;
+        volatile MachineMemory.Bound bound = MachineMemory.Bound.NONE;
 
         /** Bytes that may be granted; less than 0 when even the reserve is used. */
         long room() {
@@ -120,7 +99,7 @@ public final class Headroom {
 
     /** One machine, for all who allocate from it. */
     private static final class State {
-        final LongFunction<Reading> machine;
+        final LongFunction<MachineMemory.Reading> machine;
         final long reserve;
         final LongSupplier nanoTime;
         final Ledger memory = new Ledger();
@@ -129,7 +108,7 @@ public final class Headroom {
         volatile long readAt;
         private volatile boolean reading;
 
-        State(LongFunction<Reading> machine, long reserve, LongSupplier nanoTime) {
+        State(LongFunction<MachineMemory.Reading> machine, long reserve, LongSupplier nanoTime) {
             this.machine = machine;
             this.reserve = reserve;
             this.nanoTime = nanoTime;
@@ -156,7 +135,7 @@ public final class Headroom {
                     // Before the machine is looked at: what is settled later may not be in its figure.
                     long memoryShown = memory.settled.get();
                     long cgroupShown = cgroup.settled.get();
-                    Reading now = machine.apply(held.get());
+                    MachineMemory.Reading now = machine.apply(held.get());
                     memory.bound = now.machine();
                     cgroup.bound = now.cgroup();
                     memory.ceiling = now.machine().available() - reserve + memoryShown;
@@ -186,7 +165,7 @@ public final class Headroom {
      * @param reserve bytes that are never granted
      * @param nanoTime the clock
      */
-    Headroom(LongFunction<Reading> machine, long reserve, LongSupplier nanoTime) {
+    Headroom(LongFunction<MachineMemory.Reading> machine, long reserve, LongSupplier nanoTime) {
         state = new State(machine, reserve, nanoTime);
         ledgers = List.of(state.cgroup, state.memory);
         uncharged = new Headroom(state, state.memory);
@@ -203,6 +182,20 @@ public final class Headroom {
     /** {@return the headroom of this machine and of this process's cgroup} */
     public static Headroom machine() {
         return Machine.HEADROOM;
+    }
+
+    /**
+     * {@return bytes of memory that the machine has in all; 0 when that cannot be read}
+     *
+     * @throws HeapException {@link Errno#EMFILE} or {@link Errno#ENFILE} when there is no descriptor to look with
+     */
+    public static long total() {
+        long all = total;
+        if (all == 0) {
+            all = new MachineMemory().total();
+            total = all;
+        }
+        return all;
     }
 
     /** {@return the same for memory that the kernel charges to no cgroup: the machine alone limits it} */
@@ -267,7 +260,7 @@ public final class Headroom {
 
     private HeapException refusal(String heap, long bytes) {
         Ledger tightest = tightest();
-        Bound bound = tightest.bound;
+        MachineMemory.Bound bound = tightest.bound;
         String what = "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: ";
         return new HeapException(
                 Errno.ENOMEM,
@@ -337,13 +330,23 @@ public final class Headroom {
         return Math.max(0, least);
     }
 
-    void add(Spare spare) {
+    /**
+     * Counts on memory that is kept for speed, until {@link #remove}.
+     *
+     * @param spare of memory that these limits hold for; any thread may call it
+     */
+    public void add(Spare spare) {
         for (Ledger ledger : ledgers) {
             ledger.spares.add(spare);
         }
     }
 
-    void remove(Spare spare) {
+    /**
+     * Ends what {@link #add} began. A call of it that is under way goes on.
+     *
+     * @param spare as added
+     */
+    public void remove(Spare spare) {
         for (Ledger ledger : ledgers) {
             ledger.spares.remove(spare);
         }
@@ -366,7 +369,7 @@ public final class Headroom {
     }
 
     /** {@return bytes that could be allocated now without what pools keep} */
-    long left() {
+    public long left() {
         look();
         return Math.max(0, tightest().room());
     }

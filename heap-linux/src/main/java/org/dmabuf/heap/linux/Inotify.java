@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -18,7 +19,7 @@ import org.dmabuf.heap.Errno;
  * One inotify instance that says which memfds are gone. A memfd has no name, so its inode is deleted when its last
  * descriptor, mapping and message in flight has gone. Guarded by its {@link PeerTable}.
  */
-final class Inotify {
+final class Inotify implements Follower {
     private static final int IN_DELETE_SELF = 0x400;
     private static final int IN_UNMOUNT = 0x2000;
     private static final int IN_Q_OVERFLOW = 0x4000;
@@ -37,20 +38,22 @@ final class Inotify {
     private int fd = CLOSED;
     /** Events may have been lost, and the kernel's own list is still to be looked at. */
     private boolean doubtful;
+    /** How many watches wait for one of the files. */
+    int awaited;
 
     Inotify(Syscalls syscalls, PeerCalls calls) {
         this.syscalls = syscalls;
         this.calls = calls;
     }
 
-    /** {@return the instance's descriptor, negative before the first watch} */
+    /** {@return a descriptor that can be read when it is to be looked at, negative where it is so by the clock} */
     int fd() {
-        return fd;
+        return awaited > 0 && !doubtful ? fd : CLOSED;
     }
 
-    /** {@return whether events were lost and it could not be told yet whose} */
-    boolean doubtful() {
-        return doubtful;
+    @Override
+    public long dueIn(long now) {
+        return awaited > 0 && doubtful ? PeerTable.RETRY_NANOS : NEVER;
     }
 
     FollowedFile.Memfd add(String heap, long size, int memfd) {
@@ -67,7 +70,7 @@ final class Inotify {
         }
         boolean followed = false;
         try {
-            FollowedFile.Memfd file = files.computeIfAbsent(number, FollowedFile.Memfd::new);
+            FollowedFile.Memfd file = files.computeIfAbsent(number, key -> new FollowedFile.Memfd(this, key));
             followed = true;
             return file;
         } finally {
@@ -83,13 +86,9 @@ final class Inotify {
         }
     }
 
-    /**
-     * Passes on each file that has gone since the last call. Does not wait.
-     *
-     * @param gone is called once for each file, which is forgotten here before
-     */
-    void forEachGone(Consumer<FollowedFile.Memfd> gone) {
-        if (files.isEmpty()) {
+    @Override
+    public void look(long now, boolean atAll, Consumer<FollowedFile> gone) {
+        if (awaited == 0 || files.isEmpty()) {
             return;
         }
         boolean whole = false;
@@ -104,10 +103,10 @@ final class Inotify {
     }
 
     /** {@return whether the queue was read as far as it should be} */
-    private boolean readAll(Consumer<FollowedFile.Memfd> gone) {
+    private boolean readAll(Consumer<FollowedFile> gone) {
         long read = 1;
         for (int reads = 0; reads < MOST_READS && (read > 0 || read == -Errno.EINTR.number()); reads++) {
-            read = calls.read(fd, events);
+            read = read();
             if (read > 0) {
                 take(read, gone);
             }
@@ -115,7 +114,15 @@ final class Inotify {
         return read > 0 || read == -Errno.EAGAIN.number() || read == -Errno.EINTR.number();
     }
 
-    private void take(long bytes, Consumer<FollowedFile.Memfd> gone) {
+    private long read() {
+        try {
+            return syscalls.read(fd, events.address(), events.byteSize());
+        } finally {
+            Reference.reachabilityFence(events); // only its address went along
+        }
+    }
+
+    private void take(long bytes, Consumer<FollowedFile> gone) {
         long at = 0;
         while (bytes - at >= EVENT) {
             int number = events.get(JAVA_INT, at);
@@ -139,7 +146,7 @@ final class Inotify {
      * Compares with the kernel's list of watches. One that ends after it was made leaves an event, or another word of
      * an overflow: the kernel always has room for that, and if it stands in the queue already it is still to be read.
      */
-    private void reconcile(Consumer<FollowedFile.Memfd> gone) {
+    private void reconcile(Consumer<FollowedFile> gone) {
         Set<Integer> listed = new HashSet<>();
         try {
             String list = calls.fdinfo(fd);

@@ -41,7 +41,7 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
 
     private static String whyNoReadOnlyExport(MemfdSource own) {
         if (own == null) {
-            return UdmabufSource.WHY_NOT_READ_ONLY;
+            return DmaBufDevices.WHY_NOT_READ_ONLY;
         }
         return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY))
                 ? ""
@@ -79,7 +79,7 @@ public final class LazyRegionSource implements MemorySource, RegionMap {
     /** {@return why there is none, empty when there is} */
     private static String openUdmabuf(LazyRegion region) {
         try {
-            region.openUdmabuf(Udmabuf.open(region.heap, region.syscalls, Path.of(UdmabufSource.SIZE_LIMIT)));
+            region.openUdmabuf(Udmabuf.open(region.heap, region.syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT)));
             return "";
         } catch (HeapException e) {
             if (region.layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -33,11 +35,40 @@ final class Libc {
     private Libc() {}
 
     /** {@return a handle whose first argument is the thread's block} */
-    static MethodHandle link(String function, FunctionDescriptor type, Linker.Option... options) {
-        Linker.Option[] all = new Linker.Option[options.length + 1];
-        all[0] = ERRNO_OPTION;
-        System.arraycopy(options, 0, all, 1, options.length);
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(function), type, all);
+    static MethodHandle link(String function, FunctionDescriptor type) {
+        return downcall(function, type, ERRNO_OPTION);
+    }
+
+    /**
+     * {@return as {@link #link}, of a function with a variable number of arguments}
+     *
+     * @param fixed how many arguments its declaration names
+     */
+    static MethodHandle linkVariadic(String function, int fixed, FunctionDescriptor type) {
+        return downcall(function, type, ERRNO_OPTION, Linker.Option.firstVariadicArg(fixed));
+    }
+
+    /** {@return a handle without the block, of a function that leaves no error number} */
+    static MethodHandle linkPlain(String function, FunctionDescriptor type) {
+        return downcall(function, type);
+    }
+
+    /** {@return as {@link #linkPlain}, for calls of some microseconds, for which the collector may have to wait} */
+    static MethodHandle linkCritical(String function, FunctionDescriptor type) {
+        return downcall(function, type, Linker.Option.critical(false));
+    }
+
+    private static MethodHandle downcall(String function, FunctionDescriptor type, Linker.Option... options) {
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(function), type, options);
+    }
+
+    /** {@return bytes in a page, by getpagesize(3)} */
+    static int pageSize() {
+        try {
+            return (int) linkPlain("getpagesize", FunctionDescriptor.of(JAVA_INT)).invokeExact();
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
     }
 
     /** {@return this thread's block} */

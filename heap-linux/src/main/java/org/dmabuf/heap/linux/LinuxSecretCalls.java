@@ -5,7 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -15,12 +14,10 @@ final class LinuxSecretCalls implements SecretCalls {
 
     private static final long SYS_MEMFD_SECRET = 447; // no C library has a function for it
 
-    private static final MethodHandle SYSCALL = Libc.link(
-            "syscall", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT), Linker.Option.firstVariadicArg(1));
+    private static final MethodHandle SYSCALL =
+            Libc.linkVariadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle FTRUNCATE =
             Libc.link("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle READ =
-            Libc.link("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
     private LinuxSecretCalls() {}
 
@@ -39,17 +36,6 @@ final class LinuxSecretCalls implements SecretCalls {
         MemorySegment block = Libc.block();
         try {
             return Libc.result(block, (int) FTRUNCATE.invokeExact(block, fd, size));
-        } catch (Throwable e) {
-            throw Libc.unexpected(e);
-        }
-    }
-
-    @Override
-    public long read(int fd, long address, long length) {
-        MemorySegment block = Libc.block();
-        try {
-            long read = (long) READ.invokeExact(block, fd, address, length);
-            return read == -1 ? -Libc.errno(block) : read;
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

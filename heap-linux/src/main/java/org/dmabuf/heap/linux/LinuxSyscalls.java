@@ -8,7 +8,6 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
@@ -23,12 +22,18 @@ final class LinuxSyscalls implements Syscalls {
     private static final MethodHandle MEMFD_CREATE =
             Libc.link("memfd_create", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle OPEN =
-            Libc.link("open", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT), Linker.Option.firstVariadicArg(2));
+            Libc.linkVariadic("open", 2, FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle CLOSE = Libc.link("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
-    private static final MethodHandle FCNTL = Libc.link(
-            "fcntl",
-            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
-            Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle FCNTL =
+            Libc.linkVariadic("fcntl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle READ =
+            Libc.link("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle WRITE =
+            Libc.link("write", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle POLL =
+            Libc.link("poll", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle EVENTFD =
+            Libc.link("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle FALLOCATE =
             Libc.link("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle MMAP = Libc.link(
@@ -50,10 +55,8 @@ final class LinuxSyscalls implements Syscalls {
 
     private static final MethodHandle LSEEK =
             Libc.link("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle IOCTL = Libc.link(
-            "ioctl",
-            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
-            Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle IOCTL =
+            Libc.linkVariadic("ioctl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
     private static final int SEEK_SET = 0;
     private static final int SEEK_CUR = 1;
@@ -102,16 +105,6 @@ final class LinuxSyscalls implements Syscalls {
 
     private LinuxSyscalls() {}
 
-    /** Bytes in a page, by getpagesize(3). */
-    static int pageSize() {
-        MethodHandle handle = Libc.link("getpagesize", FunctionDescriptor.of(JAVA_INT));
-        try {
-            return (int) handle.invokeExact(Libc.block());
-        } catch (Throwable e) {
-            throw Libc.unexpected(e);
-        }
-    }
-
     @Override
     public int memfdCreate(String name, int flags) {
         MemorySegment block = Libc.block();
@@ -153,6 +146,46 @@ final class LinuxSyscalls implements Syscalls {
         MemorySegment block = Libc.block();
         try {
             return Libc.result(block, (int) FCNTL.invokeExact(block, fd, command, argument));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public long read(int fd, long address, long length) {
+        return transfer(READ, fd, address, length);
+    }
+
+    @Override
+    public long write(int fd, long address, long length) {
+        return transfer(WRITE, fd, address, length);
+    }
+
+    private static long transfer(MethodHandle call, int fd, long address, long length) {
+        MemorySegment block = Libc.block();
+        try {
+            long transferred = (long) call.invokeExact(block, fd, address, length);
+            return transferred == -1 ? -Libc.errno(block) : transferred;
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int poll(long pollfds, int count, int millis) {
+        MemorySegment block = Libc.block();
+        try {
+            return Libc.result(block, (int) POLL.invokeExact(block, pollfds, (long) count, millis));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int eventfd(int flags) {
+        MemorySegment block = Libc.block();
+        try {
+            return Libc.result(block, (int) EVENTFD.invokeExact(block, 0, flags));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -380,6 +413,11 @@ final class LinuxSyscalls implements Syscalls {
         block.set(JAVA_LONG, Libc.STRUCT + CREATE_OFFSET, offset);
         block.set(JAVA_LONG, Libc.STRUCT + CREATE_SIZE, size);
         return ioctl(block, device, UDMABUF_CREATE, block.address() + Libc.STRUCT);
+    }
+
+    @Override
+    public int ioctl(int fd, long request, long address) {
+        return ioctl(Libc.block(), fd, request, address);
     }
 
     private static int ioctl(MemorySegment block, int fd, long request, long argument) {

@@ -21,6 +21,30 @@ final class MachineMemory {
     /** Version 1 writes "no limit" as nearly 2^63. */
     private static final long NO_LIMIT = 1L << 62;
 
+    /**
+     * One limit at one moment.
+     *
+     * @param available bytes; less than 0 when more is used than the limit allows
+     * @param limit what the bytes are left of, for a sentence
+     * @param size bytes of the limit
+     */
+    record Bound(long available, String limit, long size) {
+        /** More than any machine has; sums of it with what was granted do not overflow. */
+        static final Bound NONE = new Bound(Long.MAX_VALUE / 2, "no limit", Long.MAX_VALUE);
+    }
+
+    /**
+     * The limits at one moment.
+     *
+     * @param machine of all memory
+     * @param cgroup the tightest of the cgroups, which not all memory is charged to
+     */
+    record Reading(Bound machine, Bound cgroup) {
+        Reading(long available, String limit) {
+            this(new Bound(available, limit, Long.MAX_VALUE), Bound.NONE);
+        }
+    }
+
     private final Path proc;
     private final LongSupplier cgroupId;
     private String membership = "";
@@ -45,8 +69,8 @@ final class MachineMemory {
      * @param held bytes of shareable memory that this process answers for in full size
      * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
      */
-    Headroom.Reading read(long held) {
-        Headroom.Bound machine = machine(held);
+    Reading read(long held) {
+        Bound machine = machine(held);
         String now = ProcFile.read(proc.resolve("self/cgroup")).orElse("");
         if (!now.equals(membership)) {
             OwnCgroup found = OwnCgroup.locate(proc, now, cgroupId);
@@ -56,18 +80,18 @@ final class MachineMemory {
             cgroup = found;
             membership = now;
         }
-        Headroom.Bound tightest = Headroom.Bound.NONE;
+        Bound tightest = Bound.NONE;
         for (Path level : cgroup.levels()) {
             tightest = tighter(tightest, cgroup.secondVersion() ? second(level, held) : first(level, held));
         }
-        return new Headroom.Reading(machine, tightest);
+        return new Reading(machine, tightest);
     }
 
-    private Headroom.Bound machine(long held) {
+    private Bound machine(long held) {
         String meminfo = ProcFile.read(proc.resolve("meminfo")).orElse("");
         OptionalLong figure = field(meminfo, "MemAvailable:", 1024);
         if (figure.isEmpty()) { // without the figure there is no way to be careful
-            return new Headroom.Bound(
+            return new Bound(
                     0, "the machine's MemAvailable, which is not in " + proc.resolve("meminfo"), Long.MAX_VALUE);
         }
         long available = figure.getAsLong();
@@ -80,7 +104,7 @@ final class MachineMemory {
             limit += " less its CmaFree";
         }
         long absent = absent(held, field(meminfo, "Shmem:", 1024));
-        return new Headroom.Bound(available - absent, limit + note(absent), Long.MAX_VALUE);
+        return new Bound(available - absent, limit + note(absent), Long.MAX_VALUE);
     }
 
     /** {@return bytes of memory that the machine has in all; 0 when that cannot be read} */
@@ -88,14 +112,14 @@ final class MachineMemory {
         return field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024).orElse(0);
     }
 
-    private Headroom.Bound second(Path folder, long held) {
+    private Bound second(Path folder, long held) {
         OptionalLong max = number(folder.resolve("memory.max"));
         OptionalLong high = number(folder.resolve("memory.high")); // above it the kernel puts each thread to sleep
         OptionalLong used = number(folder.resolve("memory.current"));
         boolean byHigh = high.isPresent() && high.getAsLong() < max.orElse(Long.MAX_VALUE);
         OptionalLong limit = byHigh ? high : max;
         if (limit.isEmpty() || used.isEmpty()) {
-            return Headroom.Bound.NONE; // "max", or gone
+            return Bound.NONE; // "max", or gone
         }
         String stat = ProcFile.read(folder.resolve("memory.stat")).orElse("");
         long droppable = field(stat, "inactive_file ", 1).orElse(0);
@@ -112,7 +136,7 @@ final class MachineMemory {
                 : " (limits are known up to the namespace's root, " + top + ")";
     }
 
-    private static Headroom.Bound first(Path folder, long held) {
+    private static Bound first(Path folder, long held) {
         String stat = ProcFile.read(folder.resolve("memory.stat")).orElse("");
         long droppable = field(stat, "total_inactive_file ", 1).orElse(0);
         long absent = absent(held, field(stat, "total_shmem ", 1));
@@ -122,14 +146,14 @@ final class MachineMemory {
     }
 
     /** The figure in memory.stat also knows the limits of cgroups above that no mount shows. */
-    private static Headroom.Bound first(
+    private static Bound first(
             Path folder, String prefix, String stat, String inherited, long droppable, long absent) {
         Path file = folder.resolve(prefix + "limit_in_bytes");
         long own = number(file).orElse(Long.MAX_VALUE);
         long above = field(stat, inherited, 1).orElse(Long.MAX_VALUE);
         OptionalLong used = number(folder.resolve(prefix + "usage_in_bytes"));
         if (Math.min(own, above) >= NO_LIMIT || used.isEmpty()) {
-            return Headroom.Bound.NONE;
+            return Bound.NONE;
         }
         String name = own <= above
                 ? "the limit in " + file
@@ -138,8 +162,8 @@ final class MachineMemory {
     }
 
     /** memory.stat lags behind: more can be droppable than used. */
-    private static Headroom.Bound bound(long limit, long used, long absent, String name) {
-        return new Headroom.Bound(limit - Math.max(0, used) - absent, name + note(absent), limit);
+    private static Bound bound(long limit, long used, long absent, String name) {
+        return new Bound(limit - Math.max(0, used) - absent, name + note(absent), limit);
     }
 
     /** {@return bytes that this process answers for and that are not in memory now} */
@@ -153,7 +177,7 @@ final class MachineMemory {
                 : ", of which " + Bytes.text(absent) + " of shared buffers count that were punched or swapped out,";
     }
 
-    private static Headroom.Bound tighter(Headroom.Bound one, Headroom.Bound other) {
+    private static Bound tighter(Bound one, Bound other) {
         return other.available() < one.available() ? other : one;
     }
 

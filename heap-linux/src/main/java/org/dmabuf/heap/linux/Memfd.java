@@ -15,16 +15,15 @@ final class Memfd {
     static final int MFD_NOEXEC_SEAL = 0x8; // since 6.3, EINVAL before
 
     static final int F_ADD_SEALS = 1033;
+    static final int F_GET_SEALS = 1034; // EINVAL for all that is not memory
 
     static final int F_SEAL_SEAL = 0x1; // no further seal
     static final int F_SEAL_SHRINK = 0x2;
     static final int F_SEAL_GROW = 0x4;
+    static final int F_SEAL_WRITE = 0x8;
     static final int F_SEAL_FUTURE_WRITE = 0x10; // no new writable map and no write(2), for root too
 
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-
-    static final int O_RDONLY = 0x0;
-    static final int O_CLOEXEC = 0x80000;
 
     /**
      * fallocate(2) undoes all of a call that a signal interrupts. In pieces, a profiler's signals cannot keep a large

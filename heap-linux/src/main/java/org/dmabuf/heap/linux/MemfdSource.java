@@ -119,7 +119,7 @@ public final class MemfdSource implements MemorySource {
             MemorySegment kept = mmap.mapToKeep(heap, writable, size);
             int readOnly = -1;
             try {
-                readOnly = syscalls.open("/proc/self/fd/" + writable, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+                readOnly = syscalls.open("/proc/self/fd/" + writable, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
                 if (readOnly < 0) {
                     throw Refusal.of(heap, size, "open(/proc/self/fd)", readOnly);
                 }

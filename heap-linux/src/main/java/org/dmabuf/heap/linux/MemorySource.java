@@ -17,6 +17,16 @@ public interface MemorySource extends HeapExporter, AutoCloseable {
     Map<String, Object> properties();
 
     /**
+     * Tells which limits hold for this memory.
+     *
+     * @param all the limits of the machine and of this process's cgroup
+     * @return those of them that hold
+     */
+    default Headroom limits(Headroom all) {
+        return all;
+    }
+
+    /**
      * Gives back what the source holds between allocations. Allocations that are under way end as they would have;
      * later ones are refused. A second call does nothing.
      */

@@ -96,7 +96,7 @@ public final class Mmap {
             }
             return mapping;
         } catch (HeapException e) {
-            throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
+            throw Refusal.ofMapping(heap, e);
         }
     }
 

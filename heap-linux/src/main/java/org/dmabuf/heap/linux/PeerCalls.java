@@ -2,12 +2,11 @@
 package org.dmabuf.heap.linux;
 
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 
 /**
  * The system calls that tell when others have let go of memory, as the kernel gives them: a result of 0 or more, or the
- * negative error number. Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed through
- * {@link Syscalls#close}.
+ * negative error number. Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed and
+ * read through {@link Syscalls}.
  */
 interface PeerCalls {
     /** {@return the calls of the running kernel} */
@@ -26,25 +25,6 @@ interface PeerCalls {
     int addWatch(int inotify, String path, int mask);
 
     int removeWatch(int inotify, int watch);
-
-    /** {@return a close-on-exec event counter whose reads do not wait, or a negative error number} */
-    int eventfd();
-
-    /** Makes an event counter readable. */
-    int signal(int eventfd);
-
-    /** {@return bytes that were read, or a negative error number} */
-    long read(int fd, MemorySegment into);
-
-    /**
-     * Waits until one of two descriptors can be read.
-     *
-     * @param one a descriptor
-     * @param other another, or negative for none
-     * @param millis how long at most, negative for ever
-     * @return how many can be read, or a negative error number
-     */
-    int await(int one, int other, int millis);
 
     /**
      * {@return what {@code /proc/self/fdinfo} has on a descriptor, one character a byte}

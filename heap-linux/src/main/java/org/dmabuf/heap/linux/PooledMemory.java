@@ -64,8 +64,7 @@ final class PooledMemory {
         try {
             return buffer.map(Access.READ_WRITE);
         } catch (HeapException e) {
-            // Of mappings the process has no more; another heap would not help, so this is not ENOMEM.
-            throw e.errno() == Errno.ENOMEM ? new HeapException(Errno.EAGAIN, heap, e.getMessage(), e) : e;
+            throw Refusal.ofMapping(heap, e);
         }
     }
 

@@ -105,9 +105,7 @@ public final class PooledSource implements MemorySource {
         }
         PressureStall pressure = PressureStall.open(heap, syscalls);
         try {
-            Headroom limits = source instanceof DmaHeapSource kernels && kernels.headroom() != null
-                    ? kernels.headroom() // which the cgroup's limit may be no part of
-                    : headroom;
+            Headroom limits = source.limits(headroom);
             return new PooledSource(source, heap, syscalls, limits, budget, pressure, System::nanoTime).start();
         } catch (RuntimeException | Error e) {
             pressure.close();

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
-
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,28 +16,16 @@ import org.dmabuf.heap.HeapException;
  */
 final class PressureStall implements PressureWatch {
     /** 150 ms of 2 s lost by any task; a process without privileges may only use multiples of 2 s. */
-    private static final String TRIGGER = "some 150000 2000000\0";
+    private static final String TRIGGER = "some 150000 2000000";
 
-    private static final int O_RDWR = 0x2;
-    private static final int O_NONBLOCK = 0x800;
     private static final int NONE = -1;
-    private static final short POLLIN = 0x1;
-    private static final short POLLPRI = 0x2;
-    private static final short POLLERR = 0x8;
-    private static final long POLLFD = 8; // int fd, short events, short revents
-
-    private static final MethodHandle POLL =
-            Libc.link("poll", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle WRITE =
-            Libc.link("write", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
     private final Syscalls syscalls;
-    private final MemorySegment counter = Arena.ofAuto().allocate(8, 8);
-    private final int wake;
+    private final EventFd wake;
     private int stall;
     private boolean closed; // guarded by this, as is who writes to wake
 
-    private PressureStall(Syscalls syscalls, int wake, int stall) {
+    private PressureStall(Syscalls syscalls, EventFd wake, int stall) {
         this.syscalls = syscalls;
         this.wake = wake;
         this.stall = stall;
@@ -61,9 +42,10 @@ final class PressureStall implements PressureWatch {
      * @throws HeapException when the process has no descriptor left
      */
     static PressureStall open(String heap, Syscalls syscalls, List<String> files) {
-        int wake = PeerCalls.linux().eventfd();
-        if (wake < 0) {
-            throw Refusal.of(heap, "eventfd", wake);
+        EventFd wake = new EventFd(syscalls);
+        int opened = wake.open();
+        if (opened < 0) {
+            throw Refusal.of(heap, "eventfd", opened);
         }
         for (String file : files) {
             int fd = trigger(syscalls, file);
@@ -91,22 +73,20 @@ final class PressureStall implements PressureWatch {
     }
 
     private static int trigger(Syscalls syscalls, String file) {
-        int fd = syscalls.open(file, O_RDWR | O_NONBLOCK | Memfd.O_CLOEXEC);
+        int fd = syscalls.open(file, Fcntl.O_RDWR | Fcntl.O_NONBLOCK | Fcntl.O_CLOEXEC);
         if (fd < 0) {
             return fd;
         }
-        MemorySegment block = Libc.block();
-        Libc.text(block, TRIGGER);
-        try {
-            long written = (long) WRITE.invokeExact(block, fd, block.address() + Libc.TEXT, (long) TRIGGER.length());
-            if (written == TRIGGER.length()) {
-                return fd;
+        boolean set = false;
+        try (Arena arena = Arena.ofConfined()) {
+            long length = TRIGGER.length() + 1; // with its NUL
+            set = syscalls.write(fd, arena.allocateFrom(TRIGGER).address(), length) == length;
+        } finally {
+            if (!set) {
+                syscalls.close(fd);
             }
-        } catch (Throwable e) {
-            throw Libc.unexpected(e);
         }
-        syscalls.close(fd);
-        return NONE;
+        return set ? fd : NONE;
     }
 
     @Override
@@ -118,38 +98,22 @@ final class PressureStall implements PressureWatch {
     public boolean await(long nanos) {
         // Rounded up, or a wait of less than a millisecond would be many of none.
         long millis = Math.clamp(TimeUnit.NANOSECONDS.toMillis(nanos) + 1, 0, Integer.MAX_VALUE);
-        MemorySegment block = Libc.block();
-        pollfd(block, Libc.STRUCT, wake, POLLIN);
-        pollfd(block, Libc.STRUCT + POLLFD, stall, POLLPRI); // a negative one is passed over by the kernel
-        try {
-            int ready = (int) POLL.invokeExact(block, block.address() + Libc.STRUCT, 2L, (int) millis);
-            if (ready < 0) {
-                return false; // a signal: the caller comes again
-            }
-        } catch (Throwable e) {
-            throw Libc.unexpected(e);
+        int told = wake.await(stall, EventFd.POLLPRI, (int) millis);
+        if (told < 0) {
+            return false; // a signal: the caller comes again
         }
-        short told = block.get(JAVA_SHORT, Libc.STRUCT + POLLFD + 6);
-        if (block.get(JAVA_SHORT, Libc.STRUCT + 6) != 0) {
-            PeerCalls.linux().read(wake, counter); // empties it
-        }
-        if ((told & POLLERR) != 0) { // the cgroup has gone
+        wake.clear();
+        if ((told & EventFd.POLLERR) != 0) { // the cgroup has gone
             syscalls.close(stall);
             stall = NONE;
         }
-        return (told & POLLPRI) != 0;
-    }
-
-    private static void pollfd(MemorySegment block, long offset, int fd, short events) {
-        block.set(JAVA_INT, offset, fd);
-        block.set(JAVA_SHORT, offset + 4, events);
-        block.set(JAVA_SHORT, offset + 6, (short) 0);
+        return (told & EventFd.POLLPRI) != 0;
     }
 
     @Override
     public synchronized void wake() {
         if (!closed) {
-            PeerCalls.linux().signal(wake);
+            wake.signal();
         }
     }
 
@@ -157,7 +121,7 @@ final class PressureStall implements PressureWatch {
     public synchronized void close() {
         if (!closed) {
             closed = true;
-            syscalls.close(wake);
+            wake.close();
             if (stall != NONE) {
                 syscalls.close(stall);
             }

@@ -36,7 +36,7 @@ final class ProcFile {
     static Optional<String> read(Path file) {
         String path = file.toString();
         Syscalls linux = Syscalls.linux();
-        int fd = linux.open(path, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+        int fd = linux.open(path, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         if (fd == -Errno.ENAMETOOLONG.number()) {
             return readLong(file);
         }
@@ -54,7 +54,7 @@ final class ProcFile {
     private static synchronized Optional<String> content(Path file, int fd) {
         ByteArrayOutputStream content = new ByteArrayOutputStream();
         while (true) {
-            long read = PeerCalls.linux().read(fd, BLOCK);
+            long read = Syscalls.linux().read(fd, BLOCK.address(), BLOCK.byteSize());
             if (read == 0) {
                 return Optional.of(content.toString(StandardCharsets.ISO_8859_1));
             }
@@ -79,7 +79,7 @@ final class ProcFile {
 
     /** The exception of Java's own readers has no error number: an open tells whether descriptors are used up. */
     static void requireDescriptors(Path wanted) {
-        int fd = Syscalls.linux().open(PROBE, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+        int fd = Syscalls.linux().open(PROBE, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         if (fd >= 0) {
             Syscalls.linux().close(fd);
         } else {

@@ -61,7 +61,7 @@ final class RecyclePool {
             }
         }
         hits.incrementAndGet();
-        Zeroing.clear(memory.mapping);
+        Memset.clear(memory.mapping.address(), memory.mapping.byteSize());
         return memory;
     }
 

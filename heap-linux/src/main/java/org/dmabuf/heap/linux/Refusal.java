@@ -51,6 +51,20 @@ final class Refusal {
     }
 
     /**
+     * The end of an allocation for which a mapping was refused. Where the process has no room for one, another heap
+     * would not help, so that is not ENOMEM.
+     *
+     * @param heap that needed the mapping
+     * @param refusal of the mapping
+     * @return to be thrown, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
+     */
+    static HeapException ofMapping(String heap, HeapException refusal) {
+        return refusal.errno() == Errno.ENOMEM
+                ? new HeapException(Errno.EAGAIN, heap, refusal.getMessage(), refusal)
+                : refusal;
+    }
+
+    /**
      * A descriptor that the request said would not be wanted.
      *
      * @param heap whose buffer it is
@@ -109,10 +123,10 @@ final class Refusal {
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
             case ENOSYS -> "; this kernel is too old";
             case EINVAL ->
-                call.equals(UdmabufSource.CREATE)
-                        ? "; what it takes of a buffer is limited by " + UdmabufSource.SIZE_LIMIT
+                call.equals(DmaBufDevices.UDMABUF_CREATE)
+                        ? "; what it takes of a buffer is limited by " + DmaBufDevices.UDMABUF_SIZE_LIMIT
                         : "";
-            case ENOTTY -> call.equals(DmaHeapSource.ALLOC) ? "; its node is no heap of the kernel" : "";
+            case ENOTTY -> call.equals(DmaBufDevices.HEAP_ALLOC) ? "; its node is no heap of the kernel" : "";
             case ENOENT -> call.startsWith("open(/proc") ? "; is /proc mounted?" : "";
             default -> "";
         };
@@ -121,7 +135,7 @@ final class Refusal {
     private static String deviceRemedy(String call, Errno errno) {
         return switch (errno) {
             case ENOENT, ENODEV, ENXIO ->
-                call.contains(UdmabufSource.DEVICE)
+                call.contains(DmaBufDevices.UDMABUF)
                         ? "; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF"
                         : "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node";
             case EACCES, EPERM ->

@@ -167,7 +167,7 @@ final class RegionMemory {
 
     /** Makes a block zero that has no tenant and is not hollow. */
     void clear(long offset, long size) {
-        Zeroes.write(mapping.address() + offset, size);
+        Memset.clear(mapping.address() + offset, size);
     }
 
     /**

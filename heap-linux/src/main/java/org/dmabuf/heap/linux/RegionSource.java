@@ -47,7 +47,7 @@ public final class RegionSource implements MemorySource, RegionMap {
 
     private static String whyNoReadOnlyExport(MemfdSource own) {
         if (own == null) {
-            return UdmabufSource.WHY_NOT_READ_ONLY;
+            return DmaBufDevices.WHY_NOT_READ_ONLY;
         }
         return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY))
                 ? ""
@@ -104,7 +104,7 @@ public final class RegionSource implements MemorySource, RegionMap {
             String passedOver = "";
             if (layout.exports() != RegionLayout.Exports.MEMFD) {
                 try {
-                    udmabuf = Udmabuf.open(heap, syscalls, Path.of(UdmabufSource.SIZE_LIMIT));
+                    udmabuf = Udmabuf.open(heap, syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
                     lending = lendsPages(heap, layout, syscalls, memory, peers, udmabuf);
                 } catch (HeapException e) {
                     if (layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {

@@ -9,9 +9,6 @@ import org.dmabuf.heap.spi.HeapRequest;
 
 /** Check of a request before any system call. A broker is not the only caller of a source. */
 final class RequestCheck {
-    /** The kernel's DMA_BUF_NAME_LEN less the NUL. */
-    private static final int NAME_BYTES = 31;
-
     private final String heap;
     private final String noReadOnlyExport;
     private final long alignment;
@@ -99,13 +96,14 @@ final class RequestCheck {
                     request,
                     "the name "
                             + (request.name() == null ? "null" : "'" + request.name().replaceAll("\\p{Cc}", "?") + "'")
-                            + " is none; use at most " + NAME_BYTES + " bytes of UTF-8 without control characters");
+                            + " is none; use at most " + DmaBufName.MOST_BYTES
+                            + " bytes of UTF-8 without control characters");
         }
     }
 
     private static boolean canBeName(String name) {
-        return name.length() <= NAME_BYTES
-                && name.getBytes(StandardCharsets.UTF_8).length <= NAME_BYTES
+        return name.length() <= DmaBufName.MOST_BYTES
+                && name.getBytes(StandardCharsets.UTF_8).length <= DmaBufName.MOST_BYTES
                 && name.chars().noneMatch(Character::isISOControl);
     }
 

@@ -3,8 +3,8 @@ package org.dmabuf.heap.linux;
 
 /**
  * The system calls of secret memory, as the kernel gives them: a result of 0 or more, or the negative error number.
- * Apart from {@link Syscalls}, because no other memory needs them. Descriptors are closed and mapped through
- * {@link Syscalls}.
+ * Apart from {@link Syscalls}, because no other memory needs them. Descriptors are closed, mapped and read
+ * through {@link Syscalls}.
  */
 interface SecretCalls {
     /** {@return the calls of the running kernel} */
@@ -28,14 +28,4 @@ interface SecretCalls {
      * @return 0 or a negative error number
      */
     int ftruncate(int fd, long size);
-
-    /**
-     * read(2). A page that the kernel cannot find for the target ends the call, where an access would raise a signal.
-     *
-     * @param fd descriptor
-     * @param address where to put what was read
-     * @param length bytes
-     * @return bytes read or a negative error number
-     */
-    long read(int fd, long address, long length);
 }

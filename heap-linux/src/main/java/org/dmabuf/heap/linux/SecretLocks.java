@@ -17,7 +17,7 @@ import org.dmabuf.heap.HeapException;
  * list until the last descriptor, mapping and message in flight has gone. A peer that unlocks the file ends its
  * maker's charge early and harms nothing else. Guarded by its {@link PeerTable}.
  */
-final class SecretLocks {
+final class SecretLocks implements Follower {
     /**
      * As many lists in a row have to lack a lock. The kernel gives a long list in parts, and one that is unlocked
      * between two of them makes the next lack another.
@@ -41,7 +41,7 @@ final class SecretLocks {
         try {
             String number = numberOfLock(calls.fdinfo(fd));
             if (!number.isEmpty()) {
-                file = new FollowedFile.Secret(number);
+                file = new FollowedFile.Secret(this, number);
             }
             if (file != null && !unlisted(List.of(file)).isEmpty()) {
                 file = null;
@@ -67,8 +67,7 @@ final class SecretLocks {
         files.remove(file.number, file);
     }
 
-    /** {@return whether somebody waits for one of them} */
-    boolean awaited() {
+    private boolean awaited() {
         for (FollowedFile.Secret file : files.values()) {
             if (file.awaited()) {
                 return true;
@@ -77,12 +76,19 @@ final class SecretLocks {
         return false;
     }
 
-    /**
-     * Passes on each file that has gone since the last call. Does not wait.
-     *
-     * @param gone is called once for each file, which is forgotten here before
-     */
-    void forEachGone(Consumer<FollowedFile.Secret> gone) {
+    @Override
+    public long dueIn(long now) {
+        return awaited() ? pace.dueIn(now) : NEVER;
+    }
+
+    @Override
+    public void look(long now, boolean atAll, Consumer<FollowedFile> gone) {
+        if (awaited() && (pace.isDue(now) || atAll)) {
+            passOnGone(gone);
+        }
+    }
+
+    private void passOnGone(Consumer<FollowedFile> gone) {
         List<FollowedFile.Secret> unlisted;
         try {
             unlisted = unlisted(files.values());

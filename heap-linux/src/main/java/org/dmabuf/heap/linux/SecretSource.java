@@ -21,7 +21,6 @@ import org.dmabuf.heap.spi.HeapRequest;
  * {@code /proc}, and therefore there is none for reading only: whoever has one writes.
  */
 public final class SecretSource implements MemorySource {
-    private static final int O_CLOEXEC = 0x80000;
     private static final String ZEROS = "/dev/zero";
 
     private final String heap;
@@ -119,7 +118,7 @@ public final class SecretSource implements MemorySource {
         int fd = -1;
         boolean made = false;
         try {
-            fd = secrets.memfdSecret(O_CLOEXEC);
+            fd = secrets.memfdSecret(Fcntl.O_CLOEXEC);
             if (fd < 0) {
                 throw notGiven(size, fd);
             }
@@ -145,7 +144,7 @@ public final class SecretSource implements MemorySource {
      * signal; but the kernel's own write into the mapping only ends early. Pages stay when the mapping has gone.
      */
     private void populate(int fd, long size) {
-        int zeros = syscalls.open(ZEROS, O_CLOEXEC);
+        int zeros = syscalls.open(ZEROS, Fcntl.O_CLOEXEC);
         if (zeros < 0) {
             throw Refusal.of(heap, size, "open of " + ZEROS, zeros);
         }
@@ -166,7 +165,7 @@ public final class SecretSource implements MemorySource {
 
     private void fill(int zeros, long address, long size) {
         for (long done = 0; done < size; ) {
-            long read = secrets.read(zeros, address + done, size - done);
+            long read = syscalls.read(zeros, address + done, size - done);
             if (read > 0) {
                 done += read; // less than asked for: the next call says why, if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {
@@ -204,12 +203,9 @@ public final class SecretSource implements MemorySource {
 
     private HeapException notMapped(long size, int result) {
         HeapException refusal = Refusal.of(heap, size, "mmap", result);
-        return switch (refusal.errno()) {
-            case EAGAIN -> overLimit(size, "other mappings of this process have the rest", refusal);
-            // The process has no room for a mapping. Another heap would not help, so this is not ENOMEM.
-            case ENOMEM -> new HeapException(Errno.EAGAIN, heap, refusal.getMessage(), refusal);
-            default -> refusal;
-        };
+        return refusal.errno() == Errno.EAGAIN
+                ? overLimit(size, "other mappings of this process have the rest", refusal)
+                : Refusal.ofMapping(heap, refusal);
     }
 
     private HeapException overLimit(long size, String left, HeapException cause) {

@@ -26,9 +26,7 @@ final class SocketFile implements AutoCloseable {
     /** The longest path of a socket. */
     static final int PATH_BYTES = 107;
 
-    private static final int O_RDONLY = 0x0;
     private static final int O_PATH = 0x200000;
-    private static final int O_CLOEXEC = 0x80000;
     /** arm64 has a number of its own, unlike x86-64 and riscv64. */
     private static final int O_NOFOLLOW = System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
 
@@ -84,7 +82,7 @@ final class SocketFile implements AutoCloseable {
                             + " most " + PATH_BYTES);
         }
         Path parent = path.getParent() == null ? Path.of(".") : path.getParent();
-        int folder = syscalls.open(parent + "/.", O_PATH | O_CLOEXEC);
+        int folder = syscalls.open(parent + "/.", O_PATH | Fcntl.O_CLOEXEC);
         if (folder < 0) {
             throw new HeapException(
                     Errno.of(-folder),
@@ -136,7 +134,7 @@ final class SocketFile implements AutoCloseable {
 
     /** {@return whether no file has the name any more} */
     private boolean removeAbandoned() {
-        int opened = syscalls.open(inFolder(name), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        int opened = syscalls.open(inFolder(name), O_PATH | O_NOFOLLOW | Fcntl.O_CLOEXEC);
         if (opened < 0) {
             return opened == -Errno.ENOENT.number();
         }
@@ -197,7 +195,7 @@ final class SocketFile implements AutoCloseable {
     }
 
     private Fd named(String file) {
-        int opened = syscalls.open(inFolder(file), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        int opened = syscalls.open(inFolder(file), O_PATH | O_NOFOLLOW | Fcntl.O_CLOEXEC);
         if (opened < 0) {
             throw Refusal.of("", "open of the socket's file " + Printable.of(path.toString()), opened);
         }
@@ -251,7 +249,7 @@ final class SocketFile implements AutoCloseable {
     }
 
     private Fd lockedFolder() {
-        int opened = syscalls.open(inFolder("."), O_RDONLY | O_CLOEXEC);
+        int opened = syscalls.open(inFolder("."), Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         if (opened < 0) {
             return null;
         }

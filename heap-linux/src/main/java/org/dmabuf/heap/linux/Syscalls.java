@@ -50,6 +50,54 @@ public interface Syscalls {
     int fcntl(int fd, int command, int argument);
 
     /**
+     * read(2). A page that the kernel cannot find for the target ends the call, where an access would raise a signal.
+     *
+     * @param fd descriptor
+     * @param address where to put what was read
+     * @param length bytes
+     * @return bytes read or a negative error number
+     */
+    long read(int fd, long address, long length);
+
+    /**
+     * write(2).
+     *
+     * @param fd descriptor
+     * @param address of what to write
+     * @param length bytes
+     * @return bytes written or a negative error number
+     */
+    long write(int fd, long address, long length);
+
+    /**
+     * poll(2): waits until something happens to one of several descriptors.
+     *
+     * @param pollfds address of structs pollfd: int fd, short events, short revents; a negative fd is passed over
+     * @param count how many there are
+     * @param millis how long at most, negative for ever
+     * @return to how many something happened, 0 when time has passed, or a negative error number
+     */
+    int poll(long pollfds, int count, int millis);
+
+    /**
+     * eventfd(2): a counter of 0 as a file, which can be read when it was written to.
+     *
+     * @param flags {@code EFD_*}
+     * @return a descriptor or a negative error number
+     */
+    int eventfd(int flags);
+
+    /**
+     * ioctl(2) with the address of its argument.
+     *
+     * @param fd descriptor
+     * @param request number of the call, which differs between files
+     * @param address of the argument
+     * @return 0 or more as the request has it, or a negative error number
+     */
+    int ioctl(int fd, long request, long address);
+
+    /**
      * fallocate(2): makes the file at least {@code offset + length} bytes long, with memory behind that range.
      *
      * @param fd descriptor

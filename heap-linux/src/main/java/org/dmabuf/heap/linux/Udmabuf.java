@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
-/** {@value UdmabufSource#DEVICE}, opened: makes dma-bufs of ranges of memfds, up to a size that the machine sets. */
+/** {@value DmaBufDevices#UDMABUF}, opened: makes dma-bufs of ranges of memfds, up to a size that the machine sets. */
 final class Udmabuf implements AutoCloseable {
     private static final long DEFAULT_LIMIT = 64L << 20; // since 4.20, where it could not be changed
     private static final int UDMABUF_FLAGS_CLOEXEC = 0x1;
@@ -36,7 +36,7 @@ final class Udmabuf implements AutoCloseable {
      * @throws HeapException the kernel's refusal, with the remedy
      */
     static Udmabuf open(String heap, Syscalls syscalls, Path limitFile) {
-        return new Udmabuf(heap, syscalls, Device.open(syscalls, heap, UdmabufSource.DEVICE), limitFile);
+        return new Udmabuf(heap, syscalls, Device.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
     }
 
     /** {@return the most bytes that one dma-buf may have, as far as it was last read} */
@@ -59,8 +59,8 @@ final class Udmabuf implements AutoCloseable {
                         heap,
                         "heap '" + heap + "': " + size + " bytes are more than udmabuf takes in one buffer that can be"
                                 + " exported, " + Bytes.text(limit) + "; write " + ((size - 1 >> 20) + 1) + " or more"
-                                + " into " + UdmabufSource.SIZE_LIMIT + " (udmabuf.size_limit_mb= at boot), ask for"
-                                + " less, or with exportable(false)");
+                                + " into " + DmaBufDevices.UDMABUF_SIZE_LIMIT
+                                + " (udmabuf.size_limit_mb= at boot), ask for less, or with exportable(false)");
             }
         }
     }
@@ -108,7 +108,7 @@ final class Udmabuf implements AutoCloseable {
             device.leave();
         }
         if (dmaBuf < 0) {
-            throw Refusal.of(heap, size, UdmabufSource.CREATE, dmaBuf);
+            throw Refusal.of(heap, size, DmaBufDevices.UDMABUF_CREATE, dmaBuf);
         }
         try {
             DmaBufName.set(syscalls, heap, dmaBuf, size, name);

@@ -19,12 +19,7 @@ import org.dmabuf.heap.spi.HeapRequest;
  */
 public final class UdmabufSource implements MemorySource {
     /** The device's node. */
-    public static final String DEVICE = "/dev/udmabuf";
-
-    static final String CREATE = "ioctl(UDMABUF_CREATE)";
-    static final String SIZE_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb";
-
-    static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
+    public static final String DEVICE = DmaBufDevices.UDMABUF;
 
     private final String heap;
     private final Syscalls syscalls;
@@ -41,7 +36,7 @@ public final class UdmabufSource implements MemorySource {
         this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestCheck(heap, WHY_NOT_READ_ONLY);
+        this.check = new RequestCheck(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
     }
 
     /**
@@ -55,7 +50,7 @@ public final class UdmabufSource implements MemorySource {
      *     may not open it; any other as the kernel has it
      */
     public static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom) {
-        return open(heap, syscalls, headroom, Path.of(SIZE_LIMIT));
+        return open(heap, syscalls, headroom, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
     }
 
     static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom, Path limitFile) {

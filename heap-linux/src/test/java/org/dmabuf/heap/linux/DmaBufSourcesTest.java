@@ -30,9 +30,9 @@ class DmaBufSourcesTest {
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
             new Headroom(
-                    _ -> new Headroom.Reading(
-                            new Headroom.Bound(room.get(), "a machine made up", Long.MAX_VALUE),
-                            new Headroom.Bound(cgroup.get(), "a cgroup made up", Long.MAX_VALUE)),
+                    _ -> new MachineMemory.Reading(
+                            new MachineMemory.Bound(room.get(), "a machine made up", Long.MAX_VALUE),
+                            new MachineMemory.Bound(cgroup.get(), "a cgroup made up", Long.MAX_VALUE)),
                     0,
                     clock::get);
 
@@ -176,13 +176,13 @@ class DmaBufSourcesTest {
     }
 
     private void openable() {
-        syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Memfd.O_CLOEXEC));
+        syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
     }
 
     /** On a kernel whose dma-bufs are descriptors of /dev/null. */
     private UdmabufSource udmabuf(Path limit) {
         openable();
-        syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Memfd.O_CLOEXEC));
+        syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
         syscalls.answer("dmaBufSync", 0);
         syscalls.answer("dmaBufSetName", 0);
         UdmabufSource source = UdmabufSource.open("camera", syscalls.calling(), headroom, limit);

@@ -29,12 +29,12 @@ class HeadroomTest {
 
     private final Headroom headroom = new Headroom(this::read, RESERVE, clock::get);
 
-    private Headroom.Reading read(long held) {
+    private MachineMemory.Reading read(long held) {
         readings.incrementAndGet();
         heldAtReading = held;
-        Headroom.Reading figure = new Headroom.Reading(
-                new Headroom.Bound(available.get(), "a machine made up", Long.MAX_VALUE),
-                new Headroom.Bound(cgroup.get(), "a limit made up", cgroupSize.get()));
+        MachineMemory.Reading figure = new MachineMemory.Reading(
+                new MachineMemory.Bound(available.get(), "a machine made up", Long.MAX_VALUE),
+                new MachineMemory.Bound(cgroup.get(), "a limit made up", cgroupSize.get()));
         meanwhile.run();
         return figure;
     }

@@ -33,7 +33,7 @@ class LazyRegionSourceTest {
     private final AtomicLong room = new AtomicLong(1L << 40);
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
-            new Headroom(_ -> new Headroom.Reading(room.get(), "a machine made up"), 0, clock::get);
+            new Headroom(_ -> new MachineMemory.Reading(room.get(), "a machine made up"), 0, clock::get);
     private final AtomicBoolean takesBack = new AtomicBoolean(true);
     private final Syscalls kernel = (Syscalls) Proxy.newProxyInstance(
             Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {

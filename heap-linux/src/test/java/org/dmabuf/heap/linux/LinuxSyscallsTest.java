@@ -97,7 +97,7 @@ class LinuxSyscallsTest {
     @Test
     void a_reopened_descriptor_is_the_same_file_and_another_number() throws IOException {
         int fd = memfd("reopened");
-        int again = linux.open("/proc/self/fd/" + fd, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+        int again = linux.open("/proc/self/fd/" + fd, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         try {
             assertNotEquals(fd, again);
             assertEquals(linux.inode(fd), linux.inode(again));
@@ -147,7 +147,7 @@ class LinuxSyscallsTest {
         assertEquals(
                 -Errno.EBADF.number(), linux.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, NO_FD, 0));
         assertEquals(-Errno.EINVAL.number(), linux.memfdCreate("flags", 1 << 30));
-        assertEquals(-Errno.ENOENT.number(), linux.open("/nothing/here", Memfd.O_RDONLY));
+        assertEquals(-Errno.ENOENT.number(), linux.open("/nothing/here", Fcntl.O_RDONLY));
         assertEquals(-Errno.EACCES.number(), readOnlyMappedForWriting());
         assertEquals(-Errno.EINVAL.number(), linux.munmap(1, Bytes.PAGE)); // no page begins there
         assertEquals(-Errno.EINVAL.number(), linux.madvise(1, Bytes.PAGE, Mmap.MADV_POPULATE_READ));
@@ -155,7 +155,7 @@ class LinuxSyscallsTest {
 
     private long readOnlyMappedForWriting() {
         int fd = memfd("readonly");
-        int readOnly = linux.open("/proc/self/fd/" + fd, Memfd.O_RDONLY | Memfd.O_CLOEXEC);
+        int readOnly = linux.open("/proc/self/fd/" + fd, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         try {
             return linux.mmap(Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, readOnly, 0);
         } finally {
@@ -169,7 +169,7 @@ class LinuxSyscallsTest {
         int enametoolong = 36;
         assertEquals(-enametoolong, linux.memfdCreate("n".repeat(256), 0));
         assertEquals(-enametoolong, linux.memfdCreate("\u20ac".repeat(86), 0)); // 258 bytes
-        assertEquals(-enametoolong, linux.open("/" + "p".repeat(255), Memfd.O_RDONLY));
+        assertEquals(-enametoolong, linux.open("/" + "p".repeat(255), Fcntl.O_RDONLY));
         // The longest that the kernel takes: 249 bytes.
         int fd = memfd("\u20ac".repeat(83));
         assertEquals(0, linux.close(fd));
@@ -215,14 +215,14 @@ class LinuxSyscallsTest {
             int enotty = -Errno.ENOTTY.number();
             assertEquals(enotty, linux.dmaBufSync(fd, Brackets.DMA_BUF_SYNC_READ));
             assertEquals(enotty, linux.dmaBufSetName(fd, "name"));
-            assertEquals(enotty, linux.dmaHeapAllocate(fd, Bytes.PAGE, Memfd.O_CLOEXEC, 0));
+            assertEquals(enotty, linux.dmaHeapAllocate(fd, Bytes.PAGE, Fcntl.O_CLOEXEC, 0));
             assertEquals(enotty, linux.udmabufCreate(fd, fd, 1, 0, Bytes.PAGE));
             assertEquals(-Errno.EINVAL.number(), linux.dmaBufSetName(fd, "x".repeat(256)));
         } finally {
             assertEquals(0, linux.close(fd));
         }
         assertEquals(-Errno.EBADF.number(), linux.dmaBufSync(NO_FD, Brackets.DMA_BUF_SYNC_READ));
-        assertEquals(-Errno.EBADF.number(), linux.dmaHeapAllocate(NO_FD, Bytes.PAGE, Memfd.O_CLOEXEC, 0));
+        assertEquals(-Errno.EBADF.number(), linux.dmaHeapAllocate(NO_FD, Bytes.PAGE, Fcntl.O_CLOEXEC, 0));
         assertEquals(-Errno.EBADF.number(), linux.udmabufCreate(NO_FD, NO_FD, 1, 0, Bytes.PAGE));
         assertEquals(-Errno.EBADF.number(), linux.seekEnd(NO_FD));
     }

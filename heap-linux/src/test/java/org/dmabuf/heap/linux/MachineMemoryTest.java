@@ -70,16 +70,16 @@ class MachineMemoryTest {
     }
 
     /** The tightest bound, with bytes of shareable memory that this process answers for. */
-    private static Headroom.Bound read(MachineMemory memory, long held) {
-        Headroom.Reading reading = memory.read(held);
+    private static MachineMemory.Bound read(MachineMemory memory, long held) {
+        MachineMemory.Reading reading = memory.read(held);
         return reading.cgroup().available() < reading.machine().available() ? reading.cgroup() : reading.machine();
     }
 
-    private Headroom.Bound read(long held) {
+    private MachineMemory.Bound read(long held) {
         return read(memory(), held);
     }
 
-    private Headroom.Bound read() {
+    private MachineMemory.Bound read() {
         return read(0);
     }
 
@@ -268,7 +268,7 @@ class MachineMemoryTest {
         second("gateway", "memory.stat", "anon 1\nshmem " + 10 * MIB + "\nshmem_thp 0");
         assertEquals(302 * MIB, read(0).available());
         assertEquals(302 * MIB, read(10 * MIB).available());
-        Headroom.Bound punched = read(210 * MIB);
+        MachineMemory.Bound punched = read(210 * MIB);
         assertEquals(102 * MIB, punched.available());
         assertEquals(
                 "the limit in " + mount.resolve("gateway/memory.max") + ", of which 200 MiB of shared buffers count"

@@ -18,7 +18,7 @@ class MemfdSourceTest {
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom =
-            new Headroom(_ -> new Headroom.Reading(ROOM, "a machine made up"), 0, clock::get);
+            new Headroom(_ -> new MachineMemory.Reading(ROOM, "a machine made up"), 0, clock::get);
     private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
 
     private HeapBuffer allocate(long size) {

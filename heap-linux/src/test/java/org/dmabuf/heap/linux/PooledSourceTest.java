@@ -212,7 +212,7 @@ class PooledSourceTest {
     private volatile LongSupplier machine = available::get;
     private final AtomicLong clock = new AtomicLong();
     private final Headroom headroom = new Headroom(
-            _ -> new Headroom.Reading(machine.getAsLong(), "a machine made up"), 0, System::nanoTime);
+            _ -> new MachineMemory.Reading(machine.getAsLong(), "a machine made up"), 0, System::nanoTime);
     private final Pressure pressure = new Pressure();
     private final Provider provider = new Provider();
     private PooledSource pooled;

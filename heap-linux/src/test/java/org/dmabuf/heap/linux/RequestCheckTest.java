@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 class RequestCheckTest {
     private static final long SIZE = 8192;
     private static final Headroom PLENTY =
-            new Headroom(_ -> new Headroom.Reading(1L << 40, "a machine made up"), 0, System::nanoTime);
+            new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a machine made up"), 0, System::nanoTime);
 
     private final CountedSyscalls kernel = new CountedSyscalls();
 

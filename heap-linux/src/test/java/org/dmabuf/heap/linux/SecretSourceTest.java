@@ -42,7 +42,7 @@ class SecretSourceTest {
     private static final long SIZE = 16 * Bytes.PAGE;
     private static final long ROOM = 64 * Bytes.PAGE;
     private static final Headroom PLENTY =
-            new Headroom(_ -> new Headroom.Reading(1L << 40, "a machine made up"), 0, () -> 0);
+            new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a machine made up"), 0, () -> 0);
 
     private static final int O_RDONLY = 0x0;
     private static final int O_RDWR = 0x2;

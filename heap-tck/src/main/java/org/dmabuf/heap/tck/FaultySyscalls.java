@@ -152,6 +152,31 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
+    public long read(int fd, long address, long length) {
+        return call("read", () -> kernel.read(fd, address, length));
+    }
+
+    @Override
+    public long write(int fd, long address, long length) {
+        return call("write", () -> kernel.write(fd, address, length));
+    }
+
+    @Override
+    public int poll(long pollfds, int count, int millis) {
+        return (int) call("poll", () -> kernel.poll(pollfds, count, millis));
+    }
+
+    @Override
+    public int eventfd(int flags) {
+        return (int) call("eventfd", () -> kernel.eventfd(flags));
+    }
+
+    @Override
+    public int ioctl(int fd, long request, long address) {
+        return (int) call("ioctl", () -> kernel.ioctl(fd, request, address));
+    }
+
+    @Override
     public int fallocate(int fd, int mode, long offset, long length) {
         return (int) call("fallocate", () -> kernel.fallocate(fd, mode, offset, length));
     }
