@@ -19,14 +19,14 @@ import org.dmabuf.heap.linux.Syscalls;
  * live or lingering, and as adopted.
  */
 final class Adoption {
-    /** No heap may have it. */
-    static final String NAME = "adopted";
-
-    private final HeapDescription listed = description(Map.of(HeapProperties.NAME, NAME));
-    private final HeapDescription memfd = description(
-            Map.of(HeapProperties.NAME, NAME, HeapProperties.BACKEND, "memfd", HeapProperties.DMABUF, false));
+    private final HeapDescription listed = description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED));
+    private final HeapDescription memfd = description(Map.of(
+            HeapProperties.NAME, HeapDescription.ADOPTED,
+            HeapProperties.BACKEND, "memfd",
+            HeapProperties.DMABUF, false));
     /** What made a dma-buf of another process is not known. */
-    private final HeapDescription dmaBuf = description(Map.of(HeapProperties.NAME, NAME, HeapProperties.DMABUF, true));
+    private final HeapDescription dmaBuf =
+            description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
 
     private final Account account;
     private final Ledger ledger;
@@ -38,7 +38,7 @@ final class Adoption {
 
     Adoption(Ledger ledger, Upkeep upkeep, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
-        account = ledger.open(NAME);
+        account = ledger.open(HeapDescription.ADOPTED);
         this.upkeep = upkeep.withoutPeers(); // its maker is charged for what lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
@@ -83,8 +83,8 @@ final class Adoption {
     }
 
     private Buffer takenAtOnce(Client client, OwnedFd descriptor, String name) {
-        ledger.rules().requireAllowed(NAME, false, client);
-        Charge charge = ledger.charge(client, account);
+        ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.bundle(), client.location());
+        Charge charge = ledger.charge(client.account(), account);
         Buffer buffer = null;
         try {
             AdoptedMemory memory = AdoptedMemory.adopt(
@@ -125,7 +125,7 @@ final class Adoption {
     }
 
     private static HeapDescription description(Map<String, Object> properties) {
-        return HeapDescription.named(NAME, properties, BrokerComponent.PID);
+        return HeapDescription.named(HeapDescription.ADOPTED, properties, Rules.PID);
     }
 
     Account account() {

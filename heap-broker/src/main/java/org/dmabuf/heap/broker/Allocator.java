@@ -146,7 +146,7 @@ final class Allocator {
                 if (heap == null) {
                     return null;
                 }
-                ledger.rules().requireAllowed(heap.name(), heap.description().restricted(), client);
+                ledger.rules().requireAllowed(heap.name(), heap.description().restricted(), client.bundle(), client.location());
                 buffer = charged(heap);
             } catch (HeapException e) {
                 refusals.told(heap, e);
@@ -242,7 +242,7 @@ final class Allocator {
 
         /** As {@link #charged}, or nothing that is held or charged. */
         private Buffer chargedAtOnce(Heap heap) {
-            Charge charge = ledger.charge(client, heap.account());
+            Charge charge = ledger.charge(client.account(), heap.account());
             require(charge.reserve(wanted.size()), charge, wanted.size());
             Buffer buffer = null;
             try {

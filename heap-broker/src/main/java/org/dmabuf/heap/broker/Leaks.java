@@ -119,7 +119,7 @@ final class Leaks {
                     Printable.of(client),
                     buffer,
                     site.isEmpty()
-                            ? "Where it was allocated is known with allocation.sites=true in " + BrokerComponent.PID
+                            ? "Where it was allocated is known with allocation.sites=true in " + Rules.PID
                             : "It was allocated" + System.lineSeparator() + "\tat " + site);
         } finally {
             buffer.journal().leaked(buffer.heapName(), client, buffer.name(), buffer.size(), site);

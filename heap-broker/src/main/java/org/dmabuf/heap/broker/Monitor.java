@@ -42,7 +42,7 @@ final class Monitor implements HeapMonitor {
 
         @Override
         public OptionalLong limit() {
-            return figures.limit() == Tally.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(figures.limit());
+            return figures.limit() == Rules.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(figures.limit());
         }
     }
 

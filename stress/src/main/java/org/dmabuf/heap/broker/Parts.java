@@ -77,7 +77,7 @@ final class Parts {
 
     /** {@return a charge of nothing so far} */
     Charge charge() {
-        return ledger.charge(client, account);
+        return ledger.charge(client.account(), account);
     }
 
     /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
