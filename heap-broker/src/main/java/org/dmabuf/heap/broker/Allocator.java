@@ -185,7 +185,7 @@ final class Allocator {
             if (now == routes) {
                 return asked;
             }
-            Routes.Listed listed = now.at(asked.gate());
+            HeapStanding listed = now.at(asked.gate());
             if (listed == null || listed.state() != HeapState.SERVING) {
                 refusals.absent(asked, listed == null ? Routes.LEAVING : listed.reason());
                 return null;
