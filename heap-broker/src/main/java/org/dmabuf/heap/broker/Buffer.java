@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * drops it last releases it. When a descriptor of it has left the process, its charge goes on until no peer holds the
  * memory. Knows the heap's buffer and nothing of clients.
  */
-final class Buffer implements Work {
+final class Buffer implements Work, Charged {
     private static final Logger LOG = LoggerFactory.getLogger(Buffer.class);
     private static final VarHandle HOLDS;
     private static final VarHandle MAPPINGS;
@@ -44,19 +44,6 @@ final class Buffer implements Work {
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
-    }
-
-    /**
-     * Who uses a buffer at one moment.
-     *
-     * @param references leases of clients and publications
-     * @param mappings not ended
-     * @param brackets not ended
-     * @param exported whether a descriptor has left
-     * @param inode of the descriptor, when one has left
-     */
-    record Uses(int references, int mappings, int brackets, boolean exported, OptionalLong inode) {
-        static final Uses NONE = new Uses(0, 0, 0, false, OptionalLong.empty());
     }
 
     /** No pause is long before the last step of an end is tried again for want of memory, nor are there many. */
@@ -126,7 +113,8 @@ final class Buffer implements Work {
         reaper = charge.share().account().reaper();
     }
 
-    long size() {
+    @Override
+    public long size() {
         return size;
     }
 
@@ -135,7 +123,8 @@ final class Buffer implements Work {
         return reaper;
     }
 
-    String name() {
+    @Override
+    public String name() {
         return name;
     }
 
@@ -360,12 +349,9 @@ final class Buffer implements Work {
                 thrown);
     }
 
-    /**
-     * Tells who uses it now. Calls no code of the heap: the inode is asked of the descriptor that it lent.
-     *
-     * @return its uses; one that begins or ends meanwhile may be told as a reference
-     */
-    Uses uses() {
+    /** The inode is asked of the descriptor that the heap lent. */
+    @Override
+    public Uses uses() {
         int mapped = Math.max(0, mappings);
         int begun = Math.max(0, brackets);
         int references = Math.max(0, holds - mapped - begun);
