@@ -61,7 +61,7 @@ final class Adoption {
         client.requireActive();
         try {
             CheckedRequest.checkName(name);
-            return client.lease(taken(client, descriptor, name));
+            return Lease.open(client, taken(client, descriptor, name));
         } catch (HeapException e) {
             account.failed(e.errno());
             client.account().failures().count(e.errno());

@@ -171,7 +171,7 @@ final class Allocator {
             } finally {
                 asked.gate().leave(ticket);
             }
-            return client.lease(buffer);
+            return Lease.open(client, buffer);
         }
 
         /**

@@ -453,7 +453,7 @@ class AdoptionTest {
                     memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.upkeep.withoutPeers());
             assertTrue(charge.begin(buffer).isEmpty());
             assertEquals(SIZE, broker.adoption.account().bytes());
-            broker.client.lease(buffer).close();
+            Lease.open(broker.client, buffer).close();
         }
     }
 

@@ -211,7 +211,7 @@ public final class FailurePoints {
             if (one instanceof Claim claim) {
                 wrong.add(running + ": a reference was lost: " + claim.buffer);
             }
-            ((Leaks.Watch) one).lost();
+            ((EndsOnce) one).lost();
         }
     }
 

@@ -95,7 +95,7 @@ final class Parts {
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
     Lease lease() {
-        return client.keep(new Lease(client, buffer()));
+        return Lease.kept(new Lease(client, buffer()));
     }
 
     Clients clients() {
