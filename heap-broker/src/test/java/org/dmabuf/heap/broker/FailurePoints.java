@@ -621,7 +621,7 @@ public final class FailurePoints {
         return new ClientBroker(
                 broker.client,
                 registering(new FakeBundle("org.example.publisher")),
-                broker.clients,
+                broker.clients::of,
                 broker.allocator,
                 broker.adoption,
                 broker.listing);

@@ -109,7 +109,7 @@ final class Parts {
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
     PublishedBuffer published(Clients clients) {
-        PublishedBuffer published = new PublishedBuffer(client, clients, new Lease(client, buffer()));
+        PublishedBuffer published = new PublishedBuffer(client, clients::of, new Lease(client, buffer()));
         published.register(CONTEXT, "stress");
         return client.keep(published);
     }
