@@ -24,7 +24,7 @@ final class Account {
     private final Supplier<Reaper> reapers;
     private final Failures failures = new Failures();
     /** Guarded by this. */
-    private long announced = Tally.UNLIMITED;
+    private long announced = Rules.UNLIMITED;
     /** Whether the limit is what the heap announced; guarded by this. */
     private boolean own;
 

@@ -2,7 +2,6 @@
 package org.dmabuf.heap.broker;
 
 import java.util.Map;
-import java.util.Optional;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -19,14 +18,14 @@ import org.dmabuf.heap.linux.Syscalls;
  * live or lingering, and as adopted.
  */
 final class Adoption {
-    /** No heap may have it. */
-    static final String NAME = "adopted";
-
-    private final HeapDescription listed = description(Map.of(HeapProperties.NAME, NAME));
-    private final HeapDescription memfd = description(
-            Map.of(HeapProperties.NAME, NAME, HeapProperties.BACKEND, "memfd", HeapProperties.DMABUF, false));
+    private final HeapDescription listed = description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED));
+    private final HeapDescription memfd = description(Map.of(
+            HeapProperties.NAME, HeapDescription.ADOPTED,
+            HeapProperties.BACKEND, "memfd",
+            HeapProperties.DMABUF, false));
     /** What made a dma-buf of another process is not known. */
-    private final HeapDescription dmaBuf = description(Map.of(HeapProperties.NAME, NAME, HeapProperties.DMABUF, true));
+    private final HeapDescription dmaBuf =
+            description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
 
     private final Account account;
     private final Ledger ledger;
@@ -38,7 +37,7 @@ final class Adoption {
 
     Adoption(Ledger ledger, Upkeep upkeep, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
-        account = ledger.open(NAME);
+        account = ledger.open(HeapDescription.ADOPTED);
         this.upkeep = upkeep.withoutPeers(); // its maker is charged for what lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
@@ -61,7 +60,9 @@ final class Adoption {
         client.requireActive();
         try {
             CheckedRequest.checkName(name);
-            return client.lease(taken(client, descriptor, name));
+            ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.bundle(), client.location());
+            long before = upkeep.moment(client.account());
+            return Lease.open(client, new Taking(client, descriptor, name).acquire(account, before));
         } catch (HeapException e) {
             account.failed(e.errno());
             client.account().failures().count(e.errno());
@@ -69,53 +70,38 @@ final class Adoption {
         }
     }
 
-    /** As an allocation: what the client has closed counts against it until its mappings are gone. */
-    private Buffer taken(Client client, OwnedFd descriptor, String name) {
-        long before = upkeep.moment(client.account());
-        try {
-            return takenAtOnce(client, descriptor, name);
-        } catch (HeapException e) {
-            if (e.errno() != Errno.ENOMEM || !upkeep.hasComeBack(client.account(), before)) {
-                throw e;
-            }
-            return takenAtOnce(client, descriptor, name);
-        }
-    }
+    /** One descriptor that a client hands over. */
+    private final class Taking extends Acquisition {
+        private final OwnedFd descriptor;
+        private final String name;
 
-    private Buffer takenAtOnce(Client client, OwnedFd descriptor, String name) {
-        ledger.rules().requireAllowed(NAME, false, client);
-        Charge charge = ledger.charge(client, account);
-        Buffer buffer = null;
-        try {
+        Taking(Client client, OwnedFd descriptor, String name) {
+            super(client, ledger);
+            this.descriptor = descriptor;
+            this.name = name;
+        }
+
+        @Override
+        boolean hasComeBack(long since) {
+            return upkeep.hasComeBack(client.account(), since);
+        }
+
+        @Override
+        Buffer charged(Charge charge) {
             AdoptedMemory memory = AdoptedMemory.adopt(
                     syscalls, headroom, unsealed, descriptor, size -> require(charge.setAside(size), charge, size));
-            buffer = charged(memory, charge, name);
-        } finally {
-            if (buffer == null) {
-                charge.cancel();
+            boolean charged = false;
+            try {
+                HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
+                Buffer buffer = new Buffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
+                require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
+                charged = true;
+                return buffer;
+            } finally {
+                if (!charged) {
+                    memory.release();
+                }
             }
-        }
-        return buffer;
-    }
-
-    private Buffer charged(AdoptedMemory memory, Charge charge, String name) {
-        boolean charged = false;
-        try {
-            HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-            Buffer buffer = new Buffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
-            require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
-            charged = true;
-            return buffer;
-        } finally {
-            if (!charged) {
-                memory.release();
-            }
-        }
-    }
-
-    private static void require(Optional<Over> over, Charge charge, long size) {
-        if (over.isPresent()) {
-            throw over.get().refusal(charge.share(), size);
         }
     }
 
@@ -125,7 +111,7 @@ final class Adoption {
     }
 
     private static HeapDescription description(Map<String, Object> properties) {
-        return HeapDescription.named(NAME, properties, BrokerComponent.PID);
+        return HeapDescription.named(HeapDescription.ADOPTED, properties, Rules.PID);
     }
 
     Account account() {

@@ -2,7 +2,6 @@
 package org.dmabuf.heap.broker;
 
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalInt;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
@@ -60,17 +59,16 @@ final class Allocator {
     }
 
     /** One request on its way, over the routes of one moment. */
-    private final class Walk {
-        private final Client client;
+    private final class Walk extends Acquisition {
         private final CheckedRequest wanted;
         private final Routes routes;
         private final Demands demands;
         private final Refusals refusals;
-        /** The client's own quota is full: another heap would be refused to it as well. */
-        private boolean endsAnywhere;
+        /** The heap that is asked, once its gate is entered. */
+        private Heap heap;
 
         Walk(Client client, CheckedRequest wanted, Routes routes) {
-            this.client = client;
+            super(client, ledger);
             this.wanted = wanted;
             this.routes = routes;
             demands = new Demands(wanted.request(), routes);
@@ -105,12 +103,12 @@ final class Allocator {
 
         private Lease byName(List<String> names) {
             for (int i = 0; i < names.size(); i++) {
-                Heap heap = routes.named(names.get(i));
-                if (heap == null) {
+                Heap named = routes.named(names.get(i));
+                if (named == null) {
                     refusals.unknown(names.get(i));
                     continue;
                 }
-                Lease lease = ask(heap);
+                Lease lease = ask(named);
                 if (lease != null) {
                     return lease;
                 }
@@ -139,15 +137,17 @@ final class Allocator {
                 refusals.absent(asked, Routes.LEAVING);
                 return null;
             }
-            Heap heap = asked;
+            heap = asked;
             Buffer buffer;
             try {
-                heap = current(asked);
-                if (heap == null) {
+                Heap now = current(asked);
+                if (now == null) {
                     return null;
                 }
-                ledger.rules().requireAllowed(heap.name(), heap.description().restricted(), client);
-                buffer = charged(heap);
+                heap = now;
+                boolean restricted = heap.description().restricted();
+                ledger.rules().requireAllowed(heap.name(), restricted, client.bundle(), client.location());
+                buffer = acquire(heap.account(), upkeep.moment(heap.account()));
             } catch (HeapException e) {
                 refusals.told(heap, e);
                 heap.account().failed(e.errno());
@@ -159,19 +159,19 @@ final class Allocator {
                 throw e;
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
-                    logFailure(true, heap, e);
-                    refusals.told(heap, left(heap, e));
+                    logFailure(true, e);
+                    refusals.told(heap, left(e));
                     heap.account().failed(Errno.ENODEV);
                     return null;
                 }
-                logFailure(false, heap, e);
+                logFailure(false, e);
                 refusals.broken(heap, e);
                 heap.account().failed(Errno.EIO);
                 throw refusals.end();
             } finally {
                 asked.gate().leave(ticket);
             }
-            return client.lease(buffer);
+            return Lease.open(client, buffer);
         }
 
         /**
@@ -181,96 +181,68 @@ final class Allocator {
          * asked for a long time before.
          */
         private Heap current(Heap asked) {
-            Routes now = table.routes();
-            if (now == routes) {
+            Routes latest = table.routes();
+            if (latest == routes) {
                 return asked;
             }
-            Routes.Listed listed = now.at(asked.gate());
-            if (listed == null || listed.state() != HeapState.SERVING) {
-                refusals.absent(asked, listed == null ? Routes.LEAVING : listed.reason());
+            HeapStanding standing = latest.at(asked.gate());
+            if (standing == null || standing.state() != HeapState.SERVING) {
+                refusals.absent(asked, standing == null ? Routes.LEAVING : standing.reason());
                 return null;
             }
-            Heap heap = listed.heap();
-            if (!isAskedFor(heap, asked)) {
+            Heap now = standing.heap();
+            if (!isAskedFor(now, asked)) {
                 refusals.absent(asked, "it has taken another name or heap.id since the request began");
                 return null;
             }
-            Demands then = new Demands(wanted.request(), now);
-            if (!then.metBy(heap)) {
-                refusals.absent(heap, then.unmetBy(heap));
+            Demands then = new Demands(wanted.request(), latest);
+            if (!then.metBy(now)) {
+                refusals.absent(now, then.unmetBy(now));
                 return null;
             }
-            return heap;
+            return now;
         }
 
-        private boolean isAskedFor(Heap heap, Heap asked) {
+        private boolean isAskedFor(Heap now, Heap asked) {
             AllocationRequest request = wanted.request();
             if (request.mask().isPresent()) {
-                OptionalInt id = heap.description().id();
+                OptionalInt id = now.description().id();
                 return id.isPresent() && (request.mask().getAsLong() >>> id.getAsInt() & 1) != 0;
             }
-            return request.heaps().isEmpty() || heap.name().equals(asked.name());
-        }
-
-        /**
-         * A buffer of the heap with its charge. Memory that its client has closed, and whose mappings have ended, may
-         * be on its way back still: nobody is told that there is none before it has come.
-         */
-        private Buffer charged(Heap heap) {
-            long before = upkeep.moment(heap.account());
-            try {
-                return chargedAtOnce(heap);
-            } catch (HeapException e) {
-                if (e.errno() != Errno.ENOMEM
-                        || !hasComeBack(heap, before)
-                        || heap.gate().closed()) { // whoever waited for those inside may have gone on
-                    throw e;
-                }
-                endsAnywhere = false;
-                return chargedAtOnce(heap);
-            }
+            return request.heaps().isEmpty() || now.name().equals(asked.name());
         }
 
         /** Where the client's own quota is full, what counts against it may be on its way back to any heap. */
-        private boolean hasComeBack(Heap heap, long before) {
+        @Override
+        boolean hasComeBack(long since) {
+            boolean again = true; // the quota is looked at first, and the heap is not asked when it is still full
             if (endsAnywhere) {
                 upkeep.hasComeBack(client.account(), 0);
-                return true; // the quota is looked at first, and the heap is not asked when it is still full
+            } else {
+                again = upkeep.hasComeBack(heap.account(), since);
             }
-            return upkeep.hasComeBack(heap.account(), before);
+            if (!again || heap.gate().closed()) { // whoever waited for those inside may have gone on
+                return false;
+            }
+            endsAnywhere = false;
+            return true;
         }
 
-        /** As {@link #charged}, or nothing that is held or charged. */
-        private Buffer chargedAtOnce(Heap heap) {
-            Charge charge = ledger.charge(client, heap.account());
+        @Override
+        Buffer charged(Charge charge) {
             require(charge.reserve(wanted.size()), charge, wanted.size());
-            Buffer buffer = null;
-            try {
-                buffer = accepted(heap, heap.exporter().allocate(wanted), charge);
-            } finally {
-                if (buffer == null) {
-                    charge.cancel();
-                }
-            }
-            return buffer;
+            return accepted(heap.exporter().allocate(wanted), charge);
         }
 
-        private void require(Optional<Over> over, Charge charge, long size) {
-            if (over.isPresent()) {
-                endsAnywhere = over.get().everywhere();
-                throw over.get().refusal(charge.share(), size);
-            }
-        }
-
-        private Buffer accepted(Heap heap, HeapBuffer memory, Charge charge) {
+        private Buffer accepted(HeapBuffer memory, Charge charge) {
             if (memory == null) {
-                throw broken(heap, "returned no buffer");
+                throw broken("returned no buffer");
             }
             boolean accepted = false;
             try {
                 long size = memory.size();
                 if (size < wanted.size() || size > CheckedRequest.LARGEST) {
-                    throw broken(heap, "returned a buffer of " + size + " bytes for one of " + wanted.size());
+                    throw broken("returned a buffer of " + size + " bytes for one of " + wanted.size());
                 }
                 Buffer buffer = new Buffer(
                         memory,
@@ -292,7 +264,7 @@ final class Allocator {
         }
 
         /** What was thrown may be of the vendor's own class, and fail when the log asks it for its text. */
-        private static void logFailure(boolean left, Heap heap, Throwable failure) {
+        private void logFailure(boolean left, Throwable failure) {
             try {
                 if (left) {
                     LOG.warn("{} left while it was asked, and failed for that in allocate", heap, failure);
@@ -304,7 +276,7 @@ final class Allocator {
             }
         }
 
-        private static HeapException left(Heap heap, Throwable failure) {
+        private HeapException left(Throwable failure) {
             return new HeapException(
                     Errno.ENODEV,
                     heap.name(),
@@ -312,7 +284,7 @@ final class Allocator {
                     failure);
         }
 
-        private HeapException broken(Heap heap, String how) {
+        private HeapException broken(String how) {
             LOG.error("{} {}; report that to its vendor", heap, how);
             return new HeapException(Errno.EIO, heap.name(), heap + " " + how + "; report that to its vendor");
         }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,15 +15,14 @@ import org.slf4j.LoggerFactory;
 final class Bracket extends Holding implements CpuAccess, Work {
     private static final Logger LOG = LoggerFactory.getLogger(Bracket.class);
 
-    final Access access;
+    private final Access access;
     private final Client client;
     private final Buffer buffer;
 
     /** The heap's end of it was called, and must not be again. Written by the one that ends this. */
-    boolean heapCalled;
+    private boolean heapCalled;
 
     private boolean dropped;
-    private Work behind;
 
     /**
      * Takes over one hold of the buffer, once its bracket is begun.
@@ -35,6 +35,24 @@ final class Bracket extends Holding implements CpuAccess, Work {
         this.client = client;
         this.buffer = buffer;
         this.access = access;
+    }
+
+    /** Begins it. It is counted from before it waits for devices, which may take long. */
+    void begin() {
+        buffer.countBracket(1);
+        boolean begun = false;
+        try {
+            buffer.memory().beginCpuAccess(access);
+            begun = true;
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw buffer.failed("beginCpuAccess", e);
+        } finally {
+            if (!begun) {
+                buffer.countBracket(-1);
+            }
+        }
     }
 
     @Override
@@ -55,13 +73,26 @@ final class Bracket extends Holding implements CpuAccess, Work {
     private void finish() {
         try {
             if (!heapCalled) {
-                buffer.endCpuAccess(this);
+                endAccess();
             }
         } finally {
             if (heapCalled && !dropped) {
                 buffer.drop();
                 dropped = true;
             }
+        }
+    }
+
+    private void endAccess() {
+        HeapBuffer held = buffer.memory();
+        buffer.countBracket(-1);
+        heapCalled = true;
+        try {
+            held.endCpuAccess(access);
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw buffer.failed("endCpuAccess", e);
         }
     }
 
@@ -114,16 +145,6 @@ final class Bracket extends Holding implements CpuAccess, Work {
     @Override
     public long bytes() {
         return buffer.size();
-    }
-
-    @Override
-    public Work next() {
-        return behind;
-    }
-
-    @Override
-    public void next(Work work) {
-        behind = work;
     }
 
     @Override

@@ -46,7 +46,7 @@ import org.slf4j.LoggerFactory;
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapBroker'")
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapMonitor'")
 public final class BrokerComponent {
-    static final String PID = "org.dmabuf.heap.broker";
+    static final String PID = Rules.PID;
 
     private static final Logger LOG = LoggerFactory.getLogger(BrokerComponent.class);
     /** Declarative Services waits 5 s for an unbind; a drain has to be over before. */
@@ -194,7 +194,7 @@ public final class BrokerComponent {
         ledger.keepSites(config.allocation_sites());
         adoption.acceptUnsealed(config.adopt_unsealed());
         List<String> slips = new ArrayList<>();
-        Rules rules = Rules.of(
+        Rules rules = RulesParser.parse(
                 config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow(), slips::add);
         if (slips.isEmpty() || !configured) { // at the start there are none before that could stay in force
             ledger.apply(rules);

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.lang.ref.PhantomReference;
+import java.lang.ref.ReferenceQueue;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
@@ -28,35 +24,18 @@ import org.slf4j.LoggerFactory;
  * drops it last releases it. When a descriptor of it has left the process, its charge goes on until no peer holds the
  * memory. Knows the heap's buffer and nothing of clients.
  */
-final class Buffer implements Work {
+final class Buffer extends LinkedWork implements Charged {
     private static final Logger LOG = LoggerFactory.getLogger(Buffer.class);
     private static final VarHandle HOLDS;
-    private static final VarHandle MAPPINGS;
     private static final VarHandle BRACKETS;
-    private static final VarHandle MAPPING_ENDED;
 
     static {
         try {
             HOLDS = MethodHandles.lookup().findVarHandle(Buffer.class, "holds", int.class);
-            MAPPINGS = MethodHandles.lookup().findVarHandle(Buffer.class, "mappings", int.class);
             BRACKETS = MethodHandles.lookup().findVarHandle(Buffer.class, "brackets", int.class);
-            MAPPING_ENDED = MethodHandles.lookup().findVarHandle(Mapping.class, "ended", boolean.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
-    }
-
-    /**
-     * Who uses a buffer at one moment.
-     *
-     * @param references leases of clients and publications
-     * @param mappings not ended
-     * @param brackets not ended
-     * @param exported whether a descriptor has left
-     * @param inode of the descriptor, when one has left
-     */
-    record Uses(int references, int mappings, int brackets, boolean exported, OptionalLong inode) {
-        static final Uses NONE = new Uses(0, 0, 0, false, OptionalLong.empty());
     }
 
     /** No pause is long before the last step of an end is tried again for want of memory, nor are there many. */
@@ -75,11 +54,12 @@ final class Buffer implements Work {
     private final boolean exportable;
 
     private volatile int holds = 1;
-    // How many of the holds are of these kinds.
-    private volatile int mappings;
-    /** Guarded by this. */
-    private Mapping firstMapping;
+    /** How many of the holds are of brackets. */
     private volatile int brackets;
+    /** How many of the holds are of mappings. Written by these, under the lock of this. */
+    volatile int mappings;
+    /** The list of them, kept by themselves under the lock of this. */
+    BufferMapping firstMapping;
 
     /** Null from when it is released: a client may keep a closed reference, and the heap's classes must be free. */
     private HeapBuffer memory;
@@ -92,7 +72,6 @@ final class Buffer implements Work {
     private Runnable peersGone;
 
     private boolean reported;
-    private Work behind;
 
     /**
      * Takes over a heap's buffer. The caller has the one hold.
@@ -126,8 +105,14 @@ final class Buffer implements Work {
         reaper = charge.share().account().reaper();
     }
 
-    long size() {
+    @Override
+    public long size() {
         return size;
+    }
+
+    /** {@return bytes, as it was asked for} */
+    long alignment() {
+        return alignment;
     }
 
     /** {@return what unmaps and releases it where a client must not wait} */
@@ -135,7 +120,8 @@ final class Buffer implements Work {
         return reaper;
     }
 
-    String name() {
+    @Override
+    public String name() {
         return name;
     }
 
@@ -252,18 +238,8 @@ final class Buffer implements Work {
         return size;
     }
 
-    @Override
-    public Work next() {
-        return behind;
-    }
-
-    @Override
-    public void next(Work work) {
-        behind = work;
-    }
-
     /** Logs what a heap's code must not throw. Neither that nor the log can keep the caller from going on. */
-    private void report(String what, Throwable thrown) {
+    void report(String what, Throwable thrown) {
         try {
             LOG.error("{}: {}", this, what, thrown);
         } catch (Throwable e) {
@@ -273,6 +249,16 @@ final class Buffer implements Work {
 
     Journal journal() {
         return upkeep.journal();
+    }
+
+    /** {@return where to make known what was lost of it} */
+    ReferenceQueue<Object> lost() {
+        return upkeep.lost();
+    }
+
+    /** {@return what the heap made; for a caller with a hold, until it gives that up} */
+    HeapBuffer memory() {
+        return memory;
     }
 
     /** {@return where it was allocated, innermost call first; empty when that is not kept} */
@@ -306,37 +292,9 @@ final class Buffer implements Work {
         return left;
     }
 
-    /** Counts the bracket from before it waits for devices, which may take long. */
-    void beginCpuAccess(Access access) {
-        BRACKETS.getAndAdd(this, 1);
-        boolean begun = false;
-        try {
-            memory.beginCpuAccess(access);
-            begun = true;
-        } catch (HeapException | OutOfMemoryError e) {
-            throw e;
-        } catch (Throwable e) {
-            throw failed("beginCpuAccess", e);
-        } finally {
-            if (!begun) {
-                BRACKETS.getAndAdd(this, -1);
-            }
-        }
-    }
-
-    /** Notes in the bracket that the heap was called: it must not be again, whatever this throws. */
-    void endCpuAccess(Bracket bracket) {
-        HeapBuffer held = memory;
-        Access access = bracket.access;
-        BRACKETS.getAndAdd(this, -1);
-        bracket.heapCalled = true;
-        try {
-            held.endCpuAccess(access);
-        } catch (HeapException | OutOfMemoryError e) {
-            throw e;
-        } catch (Throwable e) {
-            throw failed("endCpuAccess", e);
-        }
+    /** Counts a bracket, or with -1 its end. */
+    void countBracket(int more) {
+        BRACKETS.getAndAdd(this, more);
     }
 
     private int descriptor() {
@@ -349,8 +307,8 @@ final class Buffer implements Work {
         }
     }
 
-    /** What a heap's code must not throw; the buffer is as it was before the call. */
-    private HeapException failed(String call, Throwable thrown) {
+    /** {@return for what a heap's code must not throw; the buffer is as it was before the call} */
+    HeapException failed(String call, Throwable thrown) {
         report("the heap failed in " + call + "; report that to its vendor", thrown);
         return new HeapException(
                 Errno.EIO,
@@ -360,12 +318,9 @@ final class Buffer implements Work {
                 thrown);
     }
 
-    /**
-     * Tells who uses it now. Calls no code of the heap: the inode is asked of the descriptor that it lent.
-     *
-     * @return its uses; one that begins or ends meanwhile may be told as a reference
-     */
-    Uses uses() {
+    /** The inode is asked of the descriptor that the heap lent. */
+    @Override
+    public Uses uses() {
         int mapped = Math.max(0, mappings);
         int begun = Math.max(0, brackets);
         int references = Math.max(0, holds - mapped - begun);
@@ -384,219 +339,9 @@ final class Buffer implements Work {
         return new Uses(references, mapped, begun, true, inode);
     }
 
-    /**
-     * Maps into an arena. The mapping has a hold of its own, from before the heap is asked until after the unmap.
-     *
-     * @return the segment, or null when the memory is released
-     */
-    @SuppressWarnings("restricted") // ties a heap's mapping to the client's arena
-    MemorySegment map(Access access, Arena arena) {
-        if (arena.scope().equals(Arena.global().scope())) {
-            throw new HeapException(
-                    Errno.EINVAL,
-                    heap.name(),
-                    this + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
-                            + " automatic arena");
-        }
-        if (!reaper.help()) {
-            throw new HeapException(
-                    Errno.EBUSY,
-                    heap.name(),
-                    this + ": it is not mapped while " + reaper.hanging() + "; report that to the heap's vendor");
-        }
-        ArenaEnd arenaEnd = new ArenaEnd();
-        Mapping end = new Mapping(arenaEnd);
-        if (!hold()) {
-            return null;
-        }
-        MemorySegment segment = null;
-        try {
-            MAPPINGS.getAndAdd(this, 1);
-            end.link();
-            end.mapping = mapMemory(access);
-            requireWhole(end.mapping);
-            segment = end.mapping.reinterpret(arena, arenaEnd);
-            return access.writes() ? segment : segment.asReadOnly();
-        } finally {
-            if (segment == null && end.begin()) { // an arena that has taken over the end does it as well
-                endNow(end);
-            }
-        }
-    }
-
-    private void endNow(Mapping end) {
-        try {
-            end.perform();
-        } catch (OutOfMemoryError | StackOverflowError e) {
-            reaper.submit(end); // what is left to do
-        }
-    }
-
-    /** An address shows the alignment of the memory up to a page; beyond that only a device sees it. */
-    private void requireWhole(MemorySegment mapping) {
-        long mapped = mapping == null || !mapping.isNative() ? 0 : mapping.byteSize();
-        if (mapped != size) {
-            throw new HeapException(
-                    Errno.EIO,
-                    heap.name(),
-                    this + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
-        }
-        if ((mapping.address() & (Math.min(alignment, Bytes.PAGE) - 1)) != 0) {
-            throw new HeapException(
-                    Errno.EIO,
-                    heap.name(),
-                    this + ": the heap mapped it at address 0x" + Long.toHexString(mapping.address())
-                            + ", which is not aligned to " + Bytes.text(alignment) + "; report that to its vendor");
-        }
-    }
-
-    private MemorySegment mapMemory(Access access) {
-        try {
-            return mapOnce(access);
-        } catch (HeapException e) {
-            if (e.errno() != Errno.ENOMEM) {
-                throw e;
-            }
-            reaper.settle(System.nanoTime() + Reaper.PATIENCE); // ended mappings count against the same limit
-            return mapOnce(access);
-        }
-    }
-
-    private MemorySegment mapOnce(Access access) {
-        try {
-            return memory.map(access);
-        } catch (HeapException | OutOfMemoryError e) {
-            throw e;
-        } catch (Throwable e) {
-            throw failed("map", e);
-        }
-    }
-
     @Override
     public String toString() {
         return "buffer " + (name.isEmpty() ? "" : "'" + Printable.of(name) + "' ") + "of " + Bytes.text(size)
                 + " from heap '" + heap.name() + "'";
-    }
-
-    /**
-     * The cleanup action of an arena. Only the arena holds it. Java makes a segment before it calls it, and where that
-     * fails for want of memory the action is not called: the collector then reports it to the {@link Mapping}.
-     */
-    private static final class ArenaEnd implements Consumer<MemorySegment> {
-        private Mapping mapping;
-
-        @Override
-        public void accept(MemorySegment segment) {
-            mapping.lost();
-        }
-    }
-
-    /**
-     * A mapping, which ends once: with its arena, or in the call that mapped when that fails. The buffer's list of
-     * mappings keeps it, so it outlives an arena that lost its cleanup action.
-     */
-    private final class Mapping extends PhantomReference<Object> implements Leaks.Watch, Work {
-        /** Null until the heap has mapped. */
-        private MemorySegment mapping;
-
-        private volatile boolean ended;
-        private boolean unmapped;
-        private boolean uncounted;
-        private Work next;
-        // Neighbours in the buffer's list, which is guarded by the buffer.
-        private Mapping before;
-        private Mapping after;
-
-        Mapping(ArenaEnd arenaEnd) {
-            super(arenaEnd, upkeep.lost());
-            arenaEnd.mapping = this;
-        }
-
-        void link() {
-            synchronized (Buffer.this) {
-                after = firstMapping;
-                if (after != null) {
-                    after.before = this;
-                }
-                firstMapping = this;
-            }
-        }
-
-        private void unlink() {
-            synchronized (Buffer.this) {
-                if (before != null) {
-                    before.after = after;
-                } else if (firstMapping == this) {
-                    firstMapping = after;
-                }
-                if (after != null) {
-                    after.before = before;
-                }
-                before = null;
-                after = null;
-            }
-        }
-
-        /** {@return whether the caller is the one to end it} */
-        boolean begin() {
-            return MAPPING_ENDED.compareAndSet(this, false, true);
-        }
-
-        /** The arena has ended. */
-        @Override
-        public void lost() {
-            if (begin()) {
-                reaper.submit(this);
-            }
-        }
-
-        /** Each step is done once, also when it fails and is called again. */
-        @Override
-        public void perform() {
-            MemorySegment mapped = mapping;
-            if (mapped != null && !unmapped) {
-                HeapBuffer held = memory;
-                boolean repeatable = held instanceof RepeatableRelease;
-                unmapped = !repeatable;
-                try {
-                    held.unmap(mapped);
-                } catch (OutOfMemoryError | StackOverflowError e) {
-                    if (repeatable) {
-                        throw e;
-                    }
-                    report("unmap failed, the mapping may be lost", e);
-                } catch (Throwable e) {
-                    report("unmap failed, the mapping may be lost", e);
-                }
-                unmapped = true;
-            }
-            if (!uncounted) {
-                clear();
-                unlink();
-                MAPPINGS.getAndAdd(Buffer.this, -1);
-                uncounted = true;
-            }
-            drop();
-        }
-
-        @Override
-        public long bytes() {
-            return size;
-        }
-
-        @Override
-        public Work next() {
-            return next;
-        }
-
-        @Override
-        public void next(Work work) {
-            next = work;
-        }
-
-        @Override
-        public String toString() {
-            return "the end of a mapping of a " + Buffer.this;
-        }
     }
 }

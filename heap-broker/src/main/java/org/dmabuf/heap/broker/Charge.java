@@ -27,7 +27,7 @@ final class Charge {
             long size,
             long since,
             List<StackTraceElement> site,
-            Optional<Buffer> buffer,
+            Optional<Charged> buffer,
             boolean lingering) {}
 
     private final Share share;
@@ -42,7 +42,7 @@ final class Charge {
     // The rest is guarded by the account: who dumps it reads.
 
     /** Null before it is charged, and from when it lingers: the heap's classes must be free to go then. */
-    private Buffer buffer;
+    private Charged buffer;
 
     private String name = "";
     private Charge previous;
@@ -127,7 +127,7 @@ final class Charge {
      * @param made the buffer; it may be larger than was asked for
      * @return the quota that it does not fit; what was set aside is so still
      */
-    Optional<Over> begin(Buffer made) {
+    Optional<Over> begin(Charged made) {
         long more = made.size() - reserved;
         Optional<Over> over = more == 0 ? Optional.empty() : share.client().add(more);
         if (over.isEmpty()) {

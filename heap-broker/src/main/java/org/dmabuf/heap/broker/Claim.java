@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
+import org.dmabuf.heap.DmaBuf;
 
 /**
- * What stands behind a lease: its hold of the buffer, and whether it is ended. The client's list has the claim and the
- * client the lease, so that a lease which nobody can reach any more, and which was not closed, is found.
+ * The hold of a buffer that a lease stands for, and whether it is ended. The client's list has the claim and the client
+ * the lease, so that a lease which cannot be reached any more, and which was not closed, is found.
  */
-final class Claim extends Holding implements Leaks.Watch {
+final class Claim extends Holding {
     final Client client;
     final Buffer buffer;
 
@@ -17,7 +18,7 @@ final class Claim extends Holding implements Leaks.Watch {
      * @param client who has that
      * @param buffer held once
      */
-    Claim(Lease lease, Client client, Buffer buffer) {
+    Claim(DmaBuf lease, Client client, Buffer buffer) {
         super(lease, client.leaks().lost());
         this.client = client;
         this.buffer = buffer;
@@ -59,7 +60,7 @@ final class Claim extends Holding implements Leaks.Watch {
 
     /** The lease became unreachable. */
     @Override
-    public void lost() {
+    void lost() {
         if (!ended) {
             try {
                 client.leaks().report(client.account(), buffer);

@@ -70,38 +70,6 @@ final class Client {
         throw over();
     }
 
-    /** As {@link #keep(Holding)}, for a reference, which is ended when it cannot be kept. */
-    <L extends Lease> L keep(L lease) {
-        boolean kept = false;
-        try {
-            keep(lease.claim());
-            kept = true;
-        } finally {
-            if (!kept) {
-                lease.end();
-            }
-        }
-        return lease;
-    }
-
-    /**
-     * Makes a reference that takes over one hold of a buffer, and keeps it. The hold is given up when that fails, be it
-     * for want of memory.
-     *
-     * @return the reference
-     */
-    Lease lease(Buffer buffer) {
-        Lease lease = null;
-        try {
-            lease = new Lease(this, buffer);
-        } finally {
-            if (lease == null) {
-                buffer.drop();
-            }
-        }
-        return keep(lease);
-    }
-
     void forget(Holding holding) {
         holdings.remove(holding);
     }

@@ -20,7 +20,7 @@ final class ClientAccount {
     private final AtomicLong used = new AtomicLong();
 
     private final AtomicLong peak = new AtomicLong();
-    private volatile long limit = Tally.UNLIMITED;
+    private volatile long limit = Rules.UNLIMITED;
     /** Guarded by this. */
     private Rules rules = Rules.NONE;
 
@@ -42,7 +42,7 @@ final class ClientAccount {
     }
 
     boolean limited() {
-        return limit != Tally.UNLIMITED;
+        return limit != Rules.UNLIMITED;
     }
 
     /** {@return this client's part of a heap's account} */

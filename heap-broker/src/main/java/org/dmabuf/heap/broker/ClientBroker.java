@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker;
 
 import java.util.List;
+import java.util.function.Function;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -10,6 +11,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
 /**
@@ -19,7 +21,7 @@ import org.osgi.framework.BundleContext;
 final class ClientBroker implements HeapBroker {
     private final Client client;
     private final BundleContext context;
-    private final Clients clients;
+    private final Function<Bundle, Client> clients;
     private final Allocator allocator;
     private final Adoption adoption;
     private final HeapListing listing;
@@ -27,7 +29,7 @@ final class ClientBroker implements HeapBroker {
     ClientBroker(
             Client client,
             BundleContext context,
-            Clients clients,
+            Function<Bundle, Client> clients,
             Allocator allocator,
             Adoption adoption,
             HeapListing listing) {

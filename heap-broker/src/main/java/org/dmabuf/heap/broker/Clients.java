@@ -106,7 +106,7 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
             throw new IllegalStateException("bundle " + Printable.of(bundle.getSymbolicName()) + " has stopped");
         }
         Client client = new Client(ledger.enter(name(bundle)), bundle.getLocation(), leaks);
-        return new ClientBroker(client, context, this, allocator, adoption, listing);
+        return new ClientBroker(client, context, this::of, allocator, adoption, listing);
     }
 
     /** A bundle of the first manifest version has none. */

@@ -12,8 +12,6 @@ final class ExportedFd extends Holding implements OwnedFd, Work {
     /** Null until it is there. */
     private OwnedFd descriptor;
 
-    private Work behind;
-
     /**
      * Room for a descriptor.
      *
@@ -94,16 +92,6 @@ final class ExportedFd extends Holding implements OwnedFd, Work {
     @Override
     public long bytes() {
         return 0;
-    }
-
-    @Override
-    public Work next() {
-        return behind;
-    }
-
-    @Override
-    public void next(Work work) {
-        behind = work;
     }
 
     @Override

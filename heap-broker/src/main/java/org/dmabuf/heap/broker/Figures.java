@@ -9,9 +9,9 @@ package org.dmabuf.heap.broker;
  * @param lingeringBuffers that peers alone hold
  * @param lingeringBytes in them
  * @param peakBytes most bytes of both kinds at once
- * @param limit bytes at most, {@link Tally#UNLIMITED} for none
+ * @param limit bytes at most, {@link Rules#UNLIMITED} for none
  */
 record Figures(
         long liveBuffers, long liveBytes, long lingeringBuffers, long lingeringBytes, long peakBytes, long limit) {
-    static final Figures NONE = new Figures(0, 0, 0, 0, 0, Tally.UNLIMITED);
+    static final Figures NONE = new Figures(0, 0, 0, 0, 0, Rules.UNLIMITED);
 }

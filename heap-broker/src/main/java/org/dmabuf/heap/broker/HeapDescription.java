@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * @param priority higher is asked first
  * @param alignment bytes, the largest that a request may ask for
  * @param readOnlyExport whether a descriptor can be exported through which nobody can write
- * @param quota bytes that may be out where nothing else is configured, {@link Tally#UNLIMITED} for any
+ * @param quota bytes that may be out where nothing else is configured, {@link Rules#UNLIMITED} for any
  * @param restricted whether nobody may use it who is not named in the broker's configuration
  * @param emulates what the heap imitates
  * @param properties every service property of a plain type
@@ -44,6 +44,9 @@ record HeapDescription(
         Set<String> emulates,
         Map<String, Object> properties,
         String bundle) {
+
+    /** What adopted memory is listed under; no heap may have this name. */
+    static final String ADOPTED = "adopted";
 
     private static final Logger LOG = LoggerFactory.getLogger(HeapDescription.class);
     private static final int NAME_LENGTH = 64;
@@ -125,7 +128,7 @@ record HeapDescription(
                 (int) number(properties, HeapProperties.PRIORITY, 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 alignment,
                 flag(properties, HeapProperties.EXPORT_READONLY),
-                number(properties, HeapProperties.QUOTA, Tally.UNLIMITED, 0, Long.MAX_VALUE),
+                number(properties, HeapProperties.QUOTA, Rules.UNLIMITED, 0, Long.MAX_VALUE),
                 flag(properties, HeapProperties.RESTRICTED),
                 emulations(properties),
                 plain,
@@ -153,7 +156,7 @@ record HeapDescription(
                 0,
                 USUAL_ALIGNMENT,
                 false,
-                Tally.UNLIMITED,
+                Rules.UNLIMITED,
                 false,
                 Set.of(),
                 properties,
@@ -184,7 +187,7 @@ record HeapDescription(
             throw new Refused(HeapProperties.NAME + " '" + Printable.of(name) + "' is no name: at most " + NAME_LENGTH
                     + " characters that print, without blanks, '/' and '..'");
         }
-        if (name.equals(Adoption.NAME)) {
+        if (name.equals(ADOPTED)) {
             throw new Refused(
                     HeapProperties.NAME + " '" + name + "' is what memory of other processes is listed under");
         }

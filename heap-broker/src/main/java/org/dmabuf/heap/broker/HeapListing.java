@@ -66,7 +66,7 @@ final class HeapListing {
         }
         Map<Gate, LastUsage.Answer> answers = answers(routes);
         Set<Account> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
-        for (Routes.Listed listed : routes.listed()) {
+        for (HeapStanding listed : routes.listed()) {
             Heap heap = listed.heap();
             boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
             String hanging = asked ? heap.account().reaper().hanging() : "";
@@ -132,7 +132,7 @@ final class HeapListing {
     /** Asks every heap that serves, first all and then waiting for all together. */
     private Map<Gate, LastUsage.Answer> answers(Routes routes) {
         Map<Gate, Heap> serving = new HashMap<>();
-        for (Routes.Listed listed : routes.listed()) {
+        for (HeapStanding listed : routes.listed()) {
             if (listed.state() == HeapState.SERVING) {
                 serving.put(listed.heap().gate(), listed.heap());
             }

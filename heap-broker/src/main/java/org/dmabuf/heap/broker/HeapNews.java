@@ -25,19 +25,10 @@ import org.slf4j.LoggerFactory;
 final class HeapNews {
     private static final Logger LOG = LoggerFactory.getLogger(HeapNews.class);
 
-    private record Standing(Heap heap, HeapState state, String reason) {
-        boolean sameAs(Standing other) {
-            return other != null
-                    && heap.name().equals(other.heap.name())
-                    && state == other.state
-                    && reason.equals(other.reason);
-        }
-    }
-
     private final HeapTable table;
     private final Journal journal;
     /** Standings that the log has, by {@code service.id}. Guarded by this. */
-    private Map<Long, Standing> logged = Map.of();
+    private Map<Long, HeapStanding> logged = Map.of();
     /** Heaps that arrived in the journal and have not departed there, by name. Guarded by this. */
     private final Map<String, Heap> arrived = new HashMap<>();
 
@@ -52,7 +43,7 @@ final class HeapNews {
     /** Reports changes since the last call; to be called after each change of the table. */
     void tell() {
         synchronized (this) { // routes are read under the lock: a later reading is never reported before an older one
-            List<Routes.Listed> listed = table.routes().listed();
+            List<HeapStanding> listed = table.routes().listed();
             log(listed);
             departByProperties(listed);
             arrive(listed);
@@ -85,24 +76,23 @@ final class HeapNews {
         report();
     }
 
-    private void log(List<Routes.Listed> listed) {
-        Map<Long, Standing> now = new HashMap<>();
-        List<Standing> changed = new ArrayList<>();
-        for (Routes.Listed one : listed) {
+    private void log(List<HeapStanding> listed) {
+        Map<Long, HeapStanding> now = new HashMap<>();
+        List<HeapStanding> changed = new ArrayList<>();
+        for (HeapStanding one : listed) {
             if (one.state() == HeapState.DRAINING) {
                 continue; // its end is logged when it has left
             }
-            Standing standing = new Standing(one.heap(), one.state(), one.reason());
-            now.put(one.heap().service(), standing);
-            if (!standing.sameAs(logged.get(one.heap().service()))) {
-                changed.add(standing);
+            now.put(one.heap().service(), one);
+            if (!one.sameAs(logged.get(one.heap().service()))) {
+                changed.add(one);
             }
         }
         changed.forEach(standing -> reports.add(() -> log(standing)));
         logged = now;
     }
 
-    private static void log(Standing standing) {
+    private static void log(HeapStanding standing) {
         Heap heap = standing.heap();
         if (standing.state() == HeapState.SERVING) {
             LOG.info("{} of bundle {} serves", heap, Printable.of(heap.description().bundle()));
@@ -116,8 +106,8 @@ final class HeapNews {
     }
 
     /** A heap that is still there and was renamed or shadowed. */
-    private void departByProperties(List<Routes.Listed> listed) {
-        for (Routes.Listed one : listed) {
+    private void departByProperties(List<HeapStanding> listed) {
+        for (HeapStanding one : listed) {
             for (Heap before : List.copyOf(arrived.values())) {
                 if (before.service() == one.heap().service()
                         && one.state() != HeapState.DRAINING
@@ -133,8 +123,8 @@ final class HeapNews {
         arrived.remove(heap.name());
     }
 
-    private void arrive(List<Routes.Listed> listed) {
-        for (Routes.Listed one : listed) {
+    private void arrive(List<HeapStanding> listed) {
+        for (HeapStanding one : listed) {
             Heap heap = one.heap();
             if (one.state() == HeapState.SERVING && !arrived.containsKey(heap.name())) {
                 reports.add(() -> tell(heap, HeapState.SERVING));

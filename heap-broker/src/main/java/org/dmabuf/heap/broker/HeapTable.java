@@ -190,7 +190,7 @@ final class HeapTable {
 
     private void publish() {
         Routes now = Routes.of(arrivals, draining, routes);
-        for (Routes.Listed listed : now.listed()) {
+        for (HeapStanding listed : now.listed()) {
             if (listed.state() == HeapState.SERVING) { // and not what waits behind it under the same name
                 Heap heap = listed.heap();
                 ledger.announced(heap.account(), heap.description().quota());

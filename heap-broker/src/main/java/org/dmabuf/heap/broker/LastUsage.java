@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
  * What one heap said last of its usage. It is asked by its reaper, because its code may block, and not again before it
  * has answered.
  */
-final class LastUsage implements Work {
+final class LastUsage extends LinkedWork {
     private static final Logger LOG = LoggerFactory.getLogger(LastUsage.class);
 
     /**
@@ -30,8 +30,6 @@ final class LastUsage implements Work {
     private boolean answered;
     /** When it answered last; before that, when it was asked first. */
     private long since;
-
-    private Work behind;
 
     /**
      * Has the heap asked, unless it still is.
@@ -129,16 +127,6 @@ final class LastUsage implements Work {
     @Override
     public long bytes() {
         return 0;
-    }
-
-    @Override
-    public Work next() {
-        return behind;
-    }
-
-    @Override
-    public void next(Work work) {
-        behind = work;
     }
 
     @Override

@@ -29,12 +29,6 @@ final class Leaks {
     /** How often the thread looks whether an interval is over, while one runs. */
     private static final long LOOK_MILLIS = 1000;
 
-    /** A reference that is enqueued when what it watches became unreachable. */
-    interface Watch {
-        /** Ends what is still open of it. */
-        void lost();
-    }
-
     /** What one client lost in one interval. */
     private static final class Losses {
         final long since;
@@ -119,7 +113,7 @@ final class Leaks {
                     Printable.of(client),
                     buffer,
                     site.isEmpty()
-                            ? "Where it was allocated is known with allocation.sites=true in " + BrokerComponent.PID
+                            ? "Where it was allocated is known with allocation.sites=true in " + Rules.PID
                             : "It was allocated" + System.lineSeparator() + "\tat " + site);
         } finally {
             buffer.journal().leaked(buffer.heapName(), client, buffer.name(), buffer.size(), site);
@@ -165,7 +159,7 @@ final class Leaks {
                 if (one == null) {
                     sumUp(INTERVAL);
                 } else {
-                    ((Watch) one).lost();
+                    ((EndsOnce) one).lost();
                 }
             } catch (InterruptedException e) {
                 // It is told to stop, or a log that was interrupted passed it on.

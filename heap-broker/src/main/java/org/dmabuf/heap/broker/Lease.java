@@ -18,8 +18,6 @@ import org.dmabuf.heap.OwnedFd;
  * time is not lost yet.
  */
 class Lease implements DmaBuf {
-    private final Client client;
-    private final Buffer buffer;
     private final Claim claim;
 
     /**
@@ -29,42 +27,73 @@ class Lease implements DmaBuf {
      * @param buffer held once for this lease
      */
     Lease(Client client, Buffer buffer) {
-        this.client = client;
-        this.buffer = buffer;
-        this.claim = new Claim(this, client, buffer);
+        claim = new Claim(this, client, buffer);
     }
 
-    Claim claim() {
+    /**
+     * Makes a client's reference that takes over one hold of a buffer. The hold is given up when that fails, be it for
+     * want of memory.
+     *
+     * @return the reference, which its client keeps
+     */
+    static Lease open(Client client, Buffer buffer) {
+        Lease lease = null;
+        try {
+            lease = new Lease(client, buffer);
+        } finally {
+            if (lease == null) {
+                buffer.drop();
+            }
+        }
+        return kept(lease);
+    }
+
+    /** {@return the reference, which its client keeps; it is ended when that fails} */
+    static <L extends Lease> L kept(L lease) {
+        boolean kept = false;
+        try {
+            Claim claim = lease.claim();
+            claim.client.keep(claim);
+            kept = true;
+        } finally {
+            if (!kept) {
+                lease.end();
+            }
+        }
+        return lease;
+    }
+
+    final Claim claim() {
         return claim;
     }
 
     @Override
     public long size() {
-        return buffer.size();
+        return claim.buffer.size();
     }
 
     @Override
     public String heapName() {
-        return buffer.heapName();
+        return claim.buffer.heapName();
     }
 
     @Override
     public Map<String, Object> heapProperties() {
-        return buffer.heapProperties();
+        return claim.buffer.heapProperties();
     }
 
     @Override
     public String name() {
-        return buffer.name();
+        return claim.buffer.name();
     }
 
     @Override
     public OptionalLong inode() {
         hold();
         try {
-            return buffer.inode();
+            return claim.buffer.inode();
         } finally {
-            buffer.drop();
+            claim.buffer.drop();
         }
     }
 
@@ -74,7 +103,7 @@ class Lease implements DmaBuf {
         StackProbe.require();
         try {
             requireOpen();
-            MemorySegment segment = buffer.map(access, arena);
+            MemorySegment segment = BufferMapping.map(claim.buffer, access, arena);
             if (segment == null) {
                 throw closed();
             }
@@ -87,14 +116,15 @@ class Lease implements DmaBuf {
     @Override
     public CpuAccess beginCpuAccess(Access access) {
         Objects.requireNonNull(access);
-        Bracket bracket = new Bracket(client, buffer, access); // first: what is begun must not lack what ends it
+        Buffer buffer = claim.buffer;
+        Bracket bracket = new Bracket(claim.client, buffer, access); // first: what is begun must not lack what ends it
         hold();
         boolean begun = false;
         boolean kept = false;
         try {
-            buffer.beginCpuAccess(access);
+            bracket.begin();
             begun = true;
-            client.keep(bracket);
+            claim.client.keep(bracket);
             kept = true;
             return bracket;
         } finally {
@@ -108,12 +138,13 @@ class Lease implements DmaBuf {
 
     @Override
     public OwnedFd exportFd() {
-        ExportedFd exported = new ExportedFd(client, buffer); // first: it takes what may fail no more
+        Buffer buffer = claim.buffer;
+        ExportedFd exported = new ExportedFd(claim.client, buffer); // first: it takes what may fail no more
         hold();
         boolean kept = false;
         try {
             exported.own(buffer.exportFd());
-            client.keep(exported);
+            claim.client.keep(exported);
             kept = true;
             return exported;
         } finally {
@@ -126,7 +157,7 @@ class Lease implements DmaBuf {
 
     @Override
     public DmaBuf duplicate() {
-        return duplicateFor(client, Lease::new);
+        return duplicateFor(claim.client, Lease::new);
     }
 
     /**
@@ -137,7 +168,7 @@ class Lease implements DmaBuf {
      * @return the reference
      */
     <L extends Lease> L duplicateFor(Client other, BiFunction<Client, Buffer, L> lease) {
-        return other.keep(anotherFor(other, lease));
+        return kept(anotherFor(other, lease));
     }
 
     /** As {@link #duplicateFor}, and for the caller to end: its client does not know of it. */
@@ -145,10 +176,10 @@ class Lease implements DmaBuf {
         hold();
         L made = null;
         try {
-            made = lease.apply(other, buffer);
+            made = lease.apply(other, claim.buffer);
         } finally {
             if (made == null) {
-                buffer.drop();
+                claim.buffer.drop();
             }
         }
         return made;
@@ -173,7 +204,7 @@ class Lease implements DmaBuf {
     private void hold() {
         StackProbe.require();
         requireOpen();
-        if (!buffer.hold()) {
+        if (!claim.buffer.hold()) {
             throw closed();
         }
         Reference.reachabilityFence(this);
@@ -186,11 +217,11 @@ class Lease implements DmaBuf {
     }
 
     private IllegalStateException closed() {
-        return new IllegalStateException("this reference to a " + buffer + " is closed");
+        return new IllegalStateException("this reference to a " + claim.buffer + " is closed");
     }
 
     @Override
     public String toString() {
-        return (claim.ended ? "closed reference to a " : "") + buffer;
+        return (claim.ended ? "closed reference to a " : "") + claim.buffer;
     }
 }

@@ -12,7 +12,8 @@ import java.util.function.Function;
  * keeps the sums: what is out beyond a limit that was lowered stays out, and nothing is added to it.
  */
 final class Ledger {
-    private static final String OWN = Ledger.class.getPackageName() + ".";
+    /** The names of all classes of the broker begin so. */
+    private static final String OWN = "org.dmabuf.heap.broker.";
     private static final int SITE_DEPTH = 32;
 
     private final List<Account> heaps = new ArrayList<>();
@@ -61,8 +62,8 @@ final class Ledger {
     }
 
     /** {@return a charge of nothing so far, by who calls now} */
-    Charge charge(Client client, Account account) {
-        return new Charge(client.account().in(account), clock.now(), sites ? site() : List.of());
+    Charge charge(ClientAccount client, Account account) {
+        return new Charge(client.in(account), clock.now(), sites ? site() : List.of());
     }
 
     /** Calls on the way here, from the first that is not the broker's own. */

@@ -42,7 +42,7 @@ final class Monitor implements HeapMonitor {
 
         @Override
         public OptionalLong limit() {
-            return figures.limit() == Tally.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(figures.limit());
+            return figures.limit() == Rules.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(figures.limit());
         }
     }
 
@@ -112,7 +112,7 @@ final class Monitor implements HeapMonitor {
     }
 
     private static ChargedBuffer told(String heap, Charge.Entry entry, long now) {
-        Buffer.Uses uses = entry.buffer().map(Buffer::uses).orElse(Buffer.Uses.NONE);
+        Charged.Uses uses = entry.buffer().map(Charged::uses).orElse(Charged.Uses.NONE);
         return new Told(
                 heap,
                 entry.client(),

@@ -36,7 +36,7 @@ record Over(String whose, String remedy, long used, long limit, boolean everywhe
     }
 
     private static String setting(String name) {
-        return name + " in " + BrokerComponent.PID;
+        return name + " in " + Rules.PID;
     }
 
     /** {@return the refusal of a buffer of this size} */

@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.Publication;
@@ -31,7 +32,7 @@ final class PublishedBuffer extends Holding implements PrototypeServiceFactory<D
     }
 
     private final Client client;
-    private final Clients clients;
+    private final Function<Bundle, Client> clients;
     private final Lease kept;
     /** References that were got and not ungot: Felix forgets one that is got while the service goes. */
     private final Set<Borrowed> borrowed = ConcurrentHashMap.newKeySet();
@@ -43,10 +44,10 @@ final class PublishedBuffer extends Holding implements PrototypeServiceFactory<D
      * Keeps a buffer for others.
      *
      * @param client who publishes
-     * @param clients who may get it
+     * @param clients the client that a bundle is
      * @param kept a reference of the publication's own
      */
-    PublishedBuffer(Client client, Clients clients, Lease kept) {
+    PublishedBuffer(Client client, Function<Bundle, Client> clients, Lease kept) {
         this.client = client;
         this.clients = clients;
         this.kept = kept;
@@ -65,7 +66,7 @@ final class PublishedBuffer extends Holding implements PrototypeServiceFactory<D
 
     @Override
     public DmaBuf getService(Bundle bundle, ServiceRegistration<DmaBuf> registered) {
-        Borrowed reference = kept.duplicateFor(clients.of(bundle), Borrowed::new);
+        Borrowed reference = kept.duplicateFor(clients.apply(bundle), Borrowed::new);
         boolean got = false;
         try {
             borrowed.add(reference);

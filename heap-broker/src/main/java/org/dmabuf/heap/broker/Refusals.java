@@ -139,7 +139,7 @@ final class Refusals {
 
     /** Why nobody serves under a name. */
     private String whyNot(String name) {
-        for (Routes.Listed listed : routes.listed()) {
+        for (HeapStanding listed : routes.listed()) {
             if (listed.heap().name().equals(name)) {
                 return listed.reason();
             }

@@ -22,15 +22,6 @@ import org.osgi.framework.InvalidSyntaxException;
  * lowest bit of the result is then the first heap to ask, whatever the priorities are.
  */
 final class Routes {
-    /**
-     * A heap and its standing.
-     *
-     * @param heap the heap
-     * @param state its standing
-     * @param reason why it does not serve, empty when it does
-     */
-    record Listed(Heap heap, HeapState state, String reason) {}
-
     /** Requirements to remember; more different ones than this are evaluated each time. */
     private static final int REMEMBERED = 256;
 
@@ -47,11 +38,11 @@ final class Routes {
     private final Heap[] places;
 
     private final long[] permutation;
-    private final List<Listed> listed;
+    private final List<HeapStanding> listed;
     private final Map<String, boolean[]> answers = new ConcurrentHashMap<>();
     private final Map<Heap, Integer> index;
 
-    private Routes(Heap[] order, List<Listed> listed) {
+    private Routes(Heap[] order, List<HeapStanding> listed) {
         this.order = order;
         this.listed = listed;
         byName = new HashMap<>();
@@ -85,12 +76,12 @@ final class Routes {
      */
     static Routes of(List<Heap> arrivals, List<Heap> draining, Routes before) {
         List<Heap> serving = new ArrayList<>();
-        List<Listed> others = new ArrayList<>();
+        List<HeapStanding> others = new ArrayList<>();
         Map<String, Heap> names = new HashMap<>();
         Map<Integer, Heap> ids = new HashMap<>();
         for (Heap heap : incumbentsFirst(arrivals, before)) {
             if (heap.refused()) {
-                others.add(new Listed(heap, HeapState.REFUSED, heap.refusal()));
+                others.add(new HeapStanding(heap, HeapState.REFUSED, heap.refusal()));
                 continue;
             }
             Heap named = names.get(heap.name());
@@ -98,13 +89,13 @@ final class Routes {
                     ? ids.get(heap.description().id().getAsInt())
                     : null;
             if (named != null) {
-                others.add(new Listed(
+                others.add(new HeapStanding(
                         heap,
                         HeapState.SHADOWED,
                         "its name is taken by the heap of bundle " + Printable.of(named.description().bundle())
                                 + "; it serves when that one goes"));
             } else if (numbered != null) {
-                others.add(new Listed(
+                others.add(new HeapStanding(
                         heap,
                         HeapState.SHADOWED,
                         "its heap.id " + heap.description().id().getAsInt() + " is taken by heap '" + numbered.name()
@@ -117,13 +108,13 @@ final class Routes {
             }
         }
         for (Heap heap : draining) {
-            others.add(new Listed(heap, HeapState.DRAINING, LEAVING));
+            others.add(new HeapStanding(heap, HeapState.DRAINING, LEAVING));
         }
         serving.sort(Comparator.comparingInt((Heap heap) -> heap.description().priority())
                 .thenComparingInt(heap -> heap.description().id().orElse(-1))
                 .reversed());
-        List<Listed> listed = new ArrayList<>();
-        serving.forEach(heap -> listed.add(new Listed(heap, HeapState.SERVING, "")));
+        List<HeapStanding> listed = new ArrayList<>();
+        serving.forEach(heap -> listed.add(new HeapStanding(heap, HeapState.SERVING, "")));
         listed.addAll(others);
         return new Routes(serving.toArray(Heap[]::new), List.copyOf(listed));
     }
@@ -183,13 +174,13 @@ final class Routes {
     }
 
     /** {@return every heap with its standing: those that serve, in order, then the others} */
-    List<Listed> listed() {
+    List<HeapStanding> listed() {
         return listed;
     }
 
     /** {@return where the heap stands that has this gate, or null when it has left} */
-    Listed at(Gate gate) {
-        for (Listed one : listed) {
+    HeapStanding at(Gate gate) {
+        for (HeapStanding one : listed) {
             if (one.heap().gate() == gate) {
                 return one;
             }

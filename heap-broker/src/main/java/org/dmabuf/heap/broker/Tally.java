@@ -6,10 +6,8 @@ package org.dmabuf.heap.broker;
  * overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
  */
 final class Tally {
-    static final long UNLIMITED = Long.MAX_VALUE;
-
     /** Bytes at most, of what is charged and what is reserved; read without the lock to see whether there is one. */
-    volatile long limit = UNLIMITED;
+    volatile long limit = Rules.UNLIMITED;
 
     /** Bytes for calls that are under way. */
     private long reserved;
@@ -21,7 +19,7 @@ final class Tally {
     private long peak;
 
     boolean limited() {
-        return limit != UNLIMITED;
+        return limit != Rules.UNLIMITED;
     }
 
     boolean fits(long size) {

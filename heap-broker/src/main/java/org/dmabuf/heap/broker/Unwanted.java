@@ -4,10 +4,9 @@ package org.dmabuf.heap.broker;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /** The release of memory that a heap made and no client got. */
-final class Unwanted implements Work {
+final class Unwanted extends LinkedWork {
     private final Heap heap;
     private final HeapBuffer memory;
-    private Work behind;
 
     private Unwanted(Heap heap, HeapBuffer memory) {
         this.heap = heap;
@@ -34,16 +33,6 @@ final class Unwanted implements Work {
     @Override
     public long bytes() {
         return 0; // what it is worth is the heap's to say, and its code is not asked here
-    }
-
-    @Override
-    public Work next() {
-        return behind;
-    }
-
-    @Override
-    public void next(Work work) {
-        behind = work;
     }
 
     @Override

@@ -443,7 +443,7 @@ class AdoptionTest {
     /** The quota falls between the look at the descriptor and the buffer. */
     @Test
     void what_was_set_aside_is_charged_whatever_quota_comes_meanwhile() throws Exception {
-        Charge charge = broker.ledger.charge(broker.client, broker.adoption.account());
+        Charge charge = broker.ledger.charge(broker.client.account(), broker.adoption.account());
         assertTrue(charge.setAside(SIZE).isEmpty());
         broker.ledger.apply(BrokerParts.rules(
                 new String[] {"adopted=4K"}, new String[] {"*=4K"}, new String[] {"*/adopted=4K"}, new String[0]));
@@ -453,7 +453,7 @@ class AdoptionTest {
                     memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.upkeep.withoutPeers());
             assertTrue(charge.begin(buffer).isEmpty());
             assertEquals(SIZE, broker.adoption.account().bytes());
-            broker.client.lease(buffer).close();
+            Lease.open(broker.client, buffer).close();
         }
     }
 

@@ -63,7 +63,7 @@ final class BrokerParts implements AutoCloseable {
 
     /** Rules whose every entry is understood. */
     static Rules rules(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow) {
-        return Rules.of(quotaHeap, quotaClient, quotaClientOnHeap, allow, slip -> {
+        return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, slip -> {
             throw new AssertionError(slip);
         });
     }

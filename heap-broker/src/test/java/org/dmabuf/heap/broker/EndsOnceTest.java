@@ -365,10 +365,10 @@ class EndsOnceTest {
         charge.begin(buffer);
         charge.linger();
         charge.linger();
-        assertEquals(new Figures(0, 0, 1, SIZE, SIZE, Tally.UNLIMITED), account.figures());
+        assertEquals(new Figures(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED), account.figures());
         charge.end();
         charge.end();
-        assertEquals(new Figures(0, 0, 0, 0, SIZE, Tally.UNLIMITED), account.figures());
+        assertEquals(new Figures(0, 0, 0, 0, SIZE, Rules.UNLIMITED), account.figures());
         assertTrue(charge.share().client().settled());
     }
 

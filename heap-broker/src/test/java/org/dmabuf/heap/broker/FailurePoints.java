@@ -211,7 +211,7 @@ public final class FailurePoints {
             if (one instanceof Claim claim) {
                 wrong.add(running + ": a reference was lost: " + claim.buffer);
             }
-            ((Leaks.Watch) one).lost();
+            ((EndsOnce) one).lost();
         }
     }
 
@@ -621,7 +621,7 @@ public final class FailurePoints {
         return new ClientBroker(
                 broker.client,
                 registering(new FakeBundle("org.example.publisher")),
-                broker.clients,
+                broker.clients::of,
                 broker.allocator,
                 broker.adoption,
                 broker.listing);

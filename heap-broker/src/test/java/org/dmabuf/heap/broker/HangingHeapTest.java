@@ -269,7 +269,7 @@ class HangingHeapTest {
     }
 
     private PublishedBuffer published(Client client, Lease lease) {
-        PublishedBuffer made = new PublishedBuffer(client, broker.clients, lease.anotherFor(client, Lease::new));
+        PublishedBuffer made = new PublishedBuffer(client, broker.clients::of, lease.anotherFor(client, Lease::new));
         made.register(FakeBundle.registering(), "front");
         return made;
     }

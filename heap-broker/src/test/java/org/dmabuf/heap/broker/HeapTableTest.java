@@ -415,7 +415,7 @@ class HeapTableTest {
         assertEquals(3, table.close().size());
         assertEquals(
                 List.of(HeapState.DRAINING, HeapState.DRAINING, HeapState.DRAINING),
-                table.routes().listed().stream().map(Routes.Listed::state).toList());
+                table.routes().listed().stream().map(HeapStanding::state).toList());
         assertEquals(0, table.routes().size());
         table.gone(leaving);
         assertSame(shadowed, table.leaving(3));

@@ -456,10 +456,10 @@ class LeaseTest {
         };
         Buffer buffer = bufferOf(memory, busy);
         try (Arena arena = Arena.ofConfined()) {
-            buffer.map(Access.READ, arena);
+            BufferMapping.map(buffer, Access.READ, arena);
         }
         assertEquals(0, memory.count("unmap"));
-        MemorySegment segment = buffer.map(Access.READ, Arena.ofAuto());
+        MemorySegment segment = BufferMapping.map(buffer, Access.READ, Arena.ofAuto());
         assertEquals(SIZE, segment.byteSize());
         assertEquals(List.of("map READ", "map READ", "unmap", "map READ"), memory.calls());
         busy.stop();
@@ -503,7 +503,7 @@ class LeaseTest {
         for (int i = 0; i < 300; i++) {
             idle.submit(Piece.of(done::incrementAndGet));
         }
-        bufferOf(new FakeMemory(SIZE), idle).map(Access.READ, Arena.ofAuto());
+        BufferMapping.map(bufferOf(new FakeMemory(SIZE), idle), Access.READ, Arena.ofAuto());
         assertEquals(2, done.get());
     }
 
@@ -530,7 +530,7 @@ class LeaseTest {
         buffer.drop();
         buffer.drop();
         assertFalse(buffer.hold());
-        assertEquals(null, buffer.map(Access.READ, Arena.ofAuto()));
+        assertEquals(null, BufferMapping.map(buffer, Access.READ, Arena.ofAuto()));
         assertEquals(List.of("release"), memory.calls());
     }
 
@@ -579,7 +579,7 @@ class LeaseTest {
         class Round {
             final FakeMemory memory = new FakeMemory(64);
             final Client client = Tallies.client("org.example.camera");
-            final Lease kept = client.keep(new Lease(client, bufferOf(memory, new Reaper("camera"))));
+            final Lease kept = Lease.kept(new Lease(client, bufferOf(memory, new Reaper("camera"))));
             final List<DmaBuf> leases =
                     Stream.generate(kept::duplicate).limit(many).toList();
             final List<CpuAccess> brackets =

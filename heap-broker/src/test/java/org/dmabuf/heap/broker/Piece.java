@@ -2,11 +2,10 @@
 package org.dmabuf.heap.broker;
 
 /** Work that does what a test says. */
-final class Piece implements Work {
+final class Piece extends LinkedWork {
     private final String name;
     private final long bytes;
     private final Runnable work;
-    private Work behind;
 
     Piece(String name, long bytes, Runnable work) {
         this.name = name;
@@ -26,16 +25,6 @@ final class Piece implements Work {
     @Override
     public long bytes() {
         return bytes;
-    }
-
-    @Override
-    public Work next() {
-        return behind;
-    }
-
-    @Override
-    public void next(Work work) {
-        behind = work;
     }
 
     @Override

@@ -83,7 +83,7 @@ class RoutesTest {
         return routes.met(routes.meeting(filter), heap);
     }
 
-    private static Routes.Listed listed(Routes routes, Heap heap) {
+    private static HeapStanding listed(Routes routes, Heap heap) {
         return routes.listed().stream()
                 .filter(listed -> listed.heap() == heap)
                 .findFirst()
@@ -121,7 +121,7 @@ class RoutesTest {
         assertEquals(List.of(high, five, three, late, later, low), inOrder(routes));
         assertEquals(
                 List.of(high, five, three, late, later, low),
-                routes.listed().stream().map(Routes.Listed::heap).toList());
+                routes.listed().stream().map(HeapStanding::heap).toList());
     }
 
     @Test
@@ -287,7 +287,7 @@ class RoutesTest {
                         HeapState.REFUSED,
                         HeapState.SHADOWED,
                         HeapState.DRAINING),
-                routes.listed().stream().map(Routes.Listed::state).toList());
+                routes.listed().stream().map(HeapStanding::state).toList());
         assertSame(system, routes.listed().getFirst().heap());
     }
 

@@ -186,7 +186,8 @@ class PeersIT {
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
     void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {
-        ledger.apply(Rules.of(new String[0], new String[] {"*=1M"}, new String[0], new String[0], slip -> fail(slip)));
+        ledger.apply(RulesParser.parse(
+                new String[0], new String[] {"*=1M"}, new String[0], new String[0], slip -> fail(slip)));
         DmaBuf buffer = allocate(heap);
         OwnedFd fd = buffer.exportFd();
         buffer.close();

@@ -34,7 +34,7 @@ public class ClientStops {
         @Actor
         public void keep(IIII_Result result) {
             try {
-                parts.client.keep(lease);
+                Lease.kept(lease);
                 result.r1 = 1;
             } catch (IllegalStateException e) {
                 result.r1 = 0;
@@ -58,7 +58,7 @@ public class ClientStops {
     @State
     public static class CloseAgainstStop extends Stopping {
         private final Buffer buffer = parts.buffer();
-        private final Lease lease = parts.client.keep(new Lease(parts.client, buffer));
+        private final Lease lease = Lease.kept(new Lease(parts.client, buffer));
 
         public CloseAgainstStop() {
             buffer.hold();
@@ -128,7 +128,7 @@ public class ClientStops {
                 return;
             }
             try {
-                client.keep(new Lease(client, buffer));
+                Lease.kept(new Lease(client, buffer));
                 result.r1 = 1;
             } catch (IllegalStateException e) {
                 result.r1 = 0;

@@ -77,7 +77,7 @@ final class Parts {
 
     /** {@return a charge of nothing so far} */
     Charge charge() {
-        return ledger.charge(client, account);
+        return ledger.charge(client.account(), account);
     }
 
     /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
@@ -95,7 +95,7 @@ final class Parts {
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
     Lease lease() {
-        return client.keep(new Lease(client, buffer()));
+        return Lease.kept(new Lease(client, buffer()));
     }
 
     Clients clients() {
@@ -109,7 +109,7 @@ final class Parts {
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
     PublishedBuffer published(Clients clients) {
-        PublishedBuffer published = new PublishedBuffer(client, clients, new Lease(client, buffer()));
+        PublishedBuffer published = new PublishedBuffer(client, clients::of, new Lease(client, buffer()));
         published.register(CONTEXT, "stress");
         return client.keep(published);
     }

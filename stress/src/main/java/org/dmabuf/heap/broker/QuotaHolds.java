@@ -17,7 +17,7 @@ public class QuotaHolds {
     private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
 
     private static Rules rules(String heap, String client, String share) {
-        return Rules.of(entry(heap), entry(client), entry(share), new String[0], slip -> {
+        return RulesParser.parse(entry(heap), entry(client), entry(share), new String[0], slip -> {
             throw new AssertionError(slip);
         });
     }

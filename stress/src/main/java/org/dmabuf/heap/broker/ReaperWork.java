@@ -18,9 +18,8 @@ public class ReaperWork {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
 
     /** Counts. */
-    private static final class Piece implements Work {
+    private static final class Piece extends LinkedWork {
         private final AtomicInteger done;
-        private Work behind;
 
         Piece(AtomicInteger done) {
             this.done = done;
@@ -34,16 +33,6 @@ public class ReaperWork {
         @Override
         public long bytes() {
             return 0;
-        }
-
-        @Override
-        public Work next() {
-            return behind;
-        }
-
-        @Override
-        public void next(Work work) {
-            behind = work;
         }
     }
 
