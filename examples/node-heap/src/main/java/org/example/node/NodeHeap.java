@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.node;
 
-import java.util.HashMap;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.HeapStart;
+import org.dmabuf.heap.linux.Opened;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -47,47 +45,37 @@ public final class NodeHeap {
         int heap_priority() default -10;
     }
 
-    private final DmaHeapSource source;
-    private final ServiceRegistration<HeapExporter> registration;
+    private final HeapStart start;
 
     /**
-     * Opens the node, tries it, and announces the heap.
+     * Opens the node, tries it, and announces the heap; later, when the machine is short of something now.
      *
      * @param context registers the service
      * @param config node, name and id
+     * @param properties the configuration's own
      * @throws HeapException when there is no such node or it may not be opened; nothing is registered then
      */
     @Activate
-    public NodeHeap(BundleContext context, Config config) {
-        if (config.node().isBlank()) {
+    public NodeHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        String node = config.node();
+        if (node.isBlank()) {
             throw new HeapException(
                     Errno.EINVAL,
                     config.heap_name(),
                     "no node is configured; set node in etc/" + PID + ".cfg to a name below " + DmaHeapSource.FOLDER);
         }
-        String name = config.heap_name().isEmpty() ? config.node() : config.heap_name();
-        source = DmaHeapSource.open(name, config.node(), Syscalls.linux(), Headroom.machine());
-        Map<String, Object> properties = new HashMap<>(source.properties()); // backend, alignment, …
-        properties.put(HeapProperties.NAME, name);
-        properties.put(HeapProperties.ID, config.heap_id());
-        properties.put(HeapProperties.PRIORITY, config.heap_priority());
-        properties.put(HeapProperties.TYPE, "node");
-        registration = register(context, properties);
-    }
-
-    private ServiceRegistration<HeapExporter> register(BundleContext context, Map<String, Object> properties) {
-        try {
-            return context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
+        String name = config.heap_name().isEmpty() ? node : config.heap_name();
+        HeapSettings settings =
+                HeapSettings.of(PID, "node", properties, name, config::heap_id, config::heap_priority);
+        start = HeapStart.begin(
+                context,
+                settings,
+                () -> Opened.of(DmaHeapSource.open(name, node, Syscalls.linux(), Headroom.machine())));
     }
 
     /** Takes the heap away. Its buffers live on. */
     @Deactivate
     void withdraw() {
-        registration.unregister(); // waits for the allocations under way, within limits
-        source.close();
+        start.close();
     }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.annotation.Annotation;
 import java.lang.reflect.Proxy;
+import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.Test;
@@ -20,7 +21,7 @@ class NodeHeapTest {
             });
 
     private HeapException refusal(String node, String name) {
-        return assertThrows(HeapException.class, () -> new NodeHeap(context, config(node, name)));
+        return assertThrows(HeapException.class, () -> new NodeHeap(context, config(node, name), Map.of()));
     }
 
     private static NodeHeap.Config config(String node, String name) {

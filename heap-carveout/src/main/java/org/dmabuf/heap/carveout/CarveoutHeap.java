@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.carveout;
 
-import java.util.HashMap;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.OptionalLong;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
+import org.dmabuf.heap.linux.Opened;
 import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.RegionSource;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
-import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ConfigurationPolicy;
@@ -35,7 +30,7 @@ import org.slf4j.LoggerFactory;
  * Heaps whose memory is set aside when they start: a camera's frames are there when the camera is, and nobody else has
  * them. One heap for each configuration {@code org.dmabuf.heap.carveout~NAME}; without one there is none.
  *
- * <p>The service is registered here and not by Declarative Services, which would offer it before the region was taken:
+ * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the region was taken:
  * no memory, no service.
  */
 @Component(
@@ -145,59 +140,36 @@ public final class CarveoutHeap {
 
     CarveoutHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
-        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "carveout");
-        String name = settings.heap();
+        HeapSettings settings = HeapSettings.of(
+                PID, "carveout", properties, config.heap_name(), config::heap_id, config::heap_priority);
         RegionLayout layout = layout(config, settings);
         settings.unread(Config.class).forEach(log::warn);
-        Map<String, Object> announced = settings.announcement("carveout", config::heap_id, config::heap_priority);
-        if (!config.quota().isBlank()) {
-            announced.put(HeapProperties.QUOTA, settings.bytes("quota", config.quota()));
-        }
-        start = HeapStart.begin(name, waiting(context), () -> open(context, name, layout, announced, syscalls, log));
+        OptionalLong quota = config.quota().isBlank()
+                ? OptionalLong.empty()
+                : OptionalLong.of(settings.bytes("quota", config.quota()));
+        start = HeapStart.begin(context, settings, () -> {
+            Opened opened = open(settings.heap(), layout, syscalls, log);
+            return quota.isPresent() ? opened.with(HeapProperties.QUOTA, quota.getAsLong()) : opened;
+        });
     }
 
-    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
-        return properties -> context.registerService(
-                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
-                ::unregister;
-    }
-
-    /** {@return what withdraws the heap} */
-    private static Runnable open(
-            BundleContext context,
-            String name,
-            RegionLayout layout,
-            Map<String, Object> announced,
-            Syscalls syscalls,
-            Logger log) {
-        RegionSource source = RegionSource.open(name, layout, syscalls, Headroom.machine());
-        try {
-            if (!source.passedOver().isEmpty()) {
-                log.info("heap '{}' exports memfds, which no device imports, since {}", name, source.passedOver());
+    private static Opened open(String name, RegionLayout layout, Syscalls syscalls, Logger log) {
+        RegionSource region = RegionSource.open(name, layout, syscalls, Headroom.machine());
+        return Opened.of(region).then(source -> {
+            if (!region.passedOver().isEmpty()) {
+                log.info("heap '{}' exports memfds, which no device imports, since {}", name, region.passedOver());
             }
-            if (!source.swappable().isEmpty()) {
-                log.info("heap '{}' has memory that can be swapped out, since {}", name, source.swappable());
+            if (!region.swappable().isEmpty()) {
+                log.info("heap '{}' has memory that can be swapped out, since {}", name, region.swappable());
             }
-            Map<String, Object> properties = new HashMap<>(announced);
-            properties.putAll(source.properties());
-            ServiceRegistration<?> registration = context.registerService(
-                    new String[] {HeapExporter.class.getName(), RegionMap.class.getName()},
-                    source,
-                    FrameworkUtil.asDictionary(properties));
             log.info(
                     "heap '{}' has {} on pages of {}, and exports {}",
                     name,
-                    Bytes.text(source.size()),
+                    Bytes.text(region.size()),
                     Bytes.text(layout.pageSize()),
-                    properties.get(HeapProperties.BACKEND));
-            return () -> {
-                registration.unregister(); // waits for the allocations under way, within limits
-                source.close();
-            };
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
+                    region.properties().get(HeapProperties.BACKEND));
+            return source;
+        });
     }
 
     private static RegionLayout layout(Config config, HeapSettings settings) {

@@ -16,8 +16,11 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
@@ -39,19 +42,19 @@ class CarveoutHeapTest {
     @AfterEach
     void nothing_is_left_behind() {
         heaps.forEach(CarveoutHeap::withdraw);
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
     }
 
     private Announced.Heap announced(Map<String, ?> set) {
         start(set);
-        return announced.heaps.getLast();
+        return announced.heaps().getLast();
     }
 
     private void start(Map<String, ?> set) {
         heaps.add(new CarveoutHeap(
                 announced.context(),
-                Announced.config(set),
+                Announced.config(CarveoutHeap.Config.class, set),
                 Map.of("service.pid", PID),
                 kernel,
                 NOPLogger.NOP_LOGGER));
@@ -82,6 +85,9 @@ class CarveoutHeapTest {
                         "exports", "memfd",
                         "emulate_contiguous", true))
                 .properties();
+        assertEquals(
+                List.of(HeapExporter.class.getName(), RegionMap.class.getName()),
+                announced.heaps().getLast().types());
         assertEquals("frames", properties.get("heap.name"));
         assertEquals(63, properties.get("heap.id"));
         assertEquals(5, properties.get("heap.priority"));
@@ -121,7 +127,7 @@ class CarveoutHeapTest {
     @Test
     void a_region_that_the_machine_has_not_got_waits_without_any_system_call() {
         start(Map.of("size", "64T", "granule", "1G"));
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         assertEquals(0, kernel.count("memfdCreate"));
     }
 
@@ -130,7 +136,7 @@ class CarveoutHeapTest {
     void a_region_for_which_there_is_no_memory_at_the_start_comes_when_there_is(String call, Errno errno) {
         kernel.fail(call, errno);
         start(Map.of("size", "1M", "exports", "memfd"));
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         kernel.heal();
         announced.awaited().exporter().allocate(ContractRequest.of(1)).release();
     }
@@ -168,7 +174,7 @@ class CarveoutHeapTest {
                 });
         heaps.add(new CarveoutHeap(
                 announced.context(),
-                Announced.config(Map.of("size", "1M", "exports", "memfd")),
+                Announced.config(CarveoutHeap.Config.class, Map.of("size", "1M", "exports", "memfd")),
                 Map.of("service.pid", PID),
                 kernel,
                 log));

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.cma;
 
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.BackEnds;
+import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.LazyRegionLayout;
-import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.LazyRegionSource;
+import org.dmabuf.heap.linux.Opened;
 import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
-import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -36,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * {@code org.dmabuf.heap.cma}; with configurations {@code org.dmabuf.heap.cma~NAME} there is one for each of these
  * instead.
  *
- * <p>The service is registered here and not by Declarative Services, which would offer it before the kernel was asked
+ * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
 @Component(immediate = true, service = {}, configurationPid = CmaHeap.PID)
@@ -46,6 +43,9 @@ import org.slf4j.LoggerFactory;
         attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.linux.RegionMap'")
 public final class CmaHeap {
     static final String PID = "org.dmabuf.heap.cma";
+
+    private static final String DMA_HEAP = "dma-heap";
+    private static final String REGION = "region";
 
     /**
      * What can be configured. A change takes the heap away and brings another; buffers of the old one live on. Sizes
@@ -81,11 +81,11 @@ public final class CmaHeap {
                 name = "Back end",
                 description = "What makes the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = Backend.AUTO, label = "The best that there is"),
-                    @Option(value = Backend.DMA_HEAP, label = "A contiguous heap of the kernel"),
-                    @Option(value = Backend.REGION, label = "A region with the same rules, which is not contiguous")
+                    @Option(value = BackEnds.AUTO, label = "The best that there is"),
+                    @Option(value = DMA_HEAP, label = "A contiguous heap of the kernel"),
+                    @Option(value = REGION, label = "A region with the same rules, which is not contiguous")
                 })
-        String backend() default Backend.AUTO;
+        String backend() default BackEnds.AUTO;
 
         /** {@return the kernel's names of contiguous heaps, the first that serves is taken} */
         @AttributeDefinition(
@@ -138,18 +138,49 @@ public final class CmaHeap {
     }
 
     CmaHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
-        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "cma");
+        HeapSettings settings =
+                HeapSettings.of(PID, "cma", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
-        Map<String, Object> announced = settings.announcement("cma", config::heap_id, config::heap_priority);
-        Backend backend = new Backend(settings, syscalls, Headroom.machine());
+        String heap = settings.heap();
         String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
         LazyRegionLayout layout = layout(config, settings);
-        start = HeapStart.begin(settings.heap(), waiting(context), () -> {
-            Backend.Choice choice = backend.choose(word, nodes, layout);
-            log.info("heap '{}' {}", settings.heap(), choice.told());
-            return register(context, choice, announced);
+        Headroom headroom = Headroom.machine();
+        String remedy = "take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its"
+                + " node by " + settings.place("nodes");
+        BackEnds backEnds = new BackEnds(settings, "auto, dma-heap or region")
+                .with(
+                        DMA_HEAP,
+                        () -> BackEnds.firstNode(
+                                settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
+                .with(REGION, () -> Opened.of(LazyRegionSource.open(heap, layout, syscalls, headroom)));
+        start = HeapStart.begin(context, settings, () -> {
+            BackEnds.Choice choice = backEnds.choose(word);
+            return choice.opened().then(source -> {
+                if (source instanceof LazyRegionSource region) {
+                    log.info("heap '{}' {}", heap, emulation(region, choice.passedOver()));
+                }
+                return source;
+            });
         });
+    }
+
+    private static Opened device(String heap, String node, Syscalls syscalls, Logger log) {
+        return Opened.of(DmaHeapSource.openContiguous(heap, node, syscalls))
+                .with(HeapProperties.CONTIGUOUS, true)
+                .with(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE) // whatever fits is one run
+                .then(source -> {
+                    log.info("heap '{}' {}", heap, "has the memory of " + DmaHeapSource.FOLDER + node);
+                    return source;
+                });
+    }
+
+    private static String emulation(LazyRegionSource region, String passedOver) {
+        return "only emulates contiguous memory, since "
+                + (passedOver.isEmpty() ? REGION + " is configured" : passedOver)
+                + (region.passedOver().isEmpty()
+                        ? ""
+                        : "; it exports memfds, which no device imports, since " + region.passedOver());
     }
 
     private static LazyRegionLayout layout(Config config, HeapSettings settings) {
@@ -158,33 +189,6 @@ public final class CmaHeap {
                 settings.bytes("alignment.cap", config.alignment_cap()),
                 settings.oneOf("exports", config.exports(), RegionLayout.Exports.class),
                 settings.place("size"));
-    }
-
-    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
-        return properties -> context.registerService(
-                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
-                ::unregister;
-    }
-
-    /** {@return what withdraws the heap} */
-    private static Runnable register(BundleContext context, Backend.Choice choice, Map<String, Object> announced) {
-        MemorySource source = choice.source();
-        try {
-            String[] types = source instanceof RegionMap
-                    ? new String[] {HeapExporter.class.getName(), RegionMap.class.getName()}
-                    : new String[] {HeapExporter.class.getName()};
-            Map<String, Object> properties = new HashMap<>(announced);
-            properties.putAll(choice.properties());
-            ServiceRegistration<?> registration =
-                    context.registerService(types, source, FrameworkUtil.asDictionary(properties));
-            return () -> {
-                registration.unregister(); // waits for the allocations under way, within limits
-                source.close();
-            };
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
     }
 
     /** Takes the heap away. Its buffers live on. */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.HeapContract;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -35,8 +36,12 @@ class CmaContractTest {
     private Stream<DynamicTest> contract(Map<String, ?> set) {
         Announced announced = new Announced();
         open.add(new CmaHeap(
-                announced.context(), Announced.config(set), Map.of(), Syscalls.linux(), NOPLogger.NOP_LOGGER));
-        Announced.Heap heap = announced.heaps.getFirst();
+                announced.context(),
+                Announced.config(CmaHeap.Config.class, set),
+                Map.of(),
+                Syscalls.linux(),
+                NOPLogger.NOP_LOGGER));
+        Announced.Heap heap = announced.heaps().getFirst();
         return HeapContract.of(heap.exporter(), heap.properties()).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
                     Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());

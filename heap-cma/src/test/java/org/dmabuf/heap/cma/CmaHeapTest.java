@@ -17,6 +17,7 @@ import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.junit.jupiter.api.Test;
@@ -35,7 +36,7 @@ class CmaHeapTest {
     private CmaHeap start(Syscalls syscalls, Map<String, ?> set, String pid) {
         return new CmaHeap(
                 announced.context(),
-                Announced.config(set),
+                Announced.config(CmaHeap.Config.class, set),
                 Map.of(Constants.SERVICE_PID, pid),
                 syscalls,
                 NOPLogger.NOP_LOGGER);
@@ -49,15 +50,18 @@ class CmaHeapTest {
     @ValueSource(strings = {"default_cma_region", "linux,cma", "reserved", "default-pool"})
     void each_name_that_kernels_have_for_it_is_found(String node) {
         CmaHeap heap = start(kernel(Errno.ENOENT, node), Map.of());
-        Map<String, Object> properties = announced.heaps.getFirst().properties();
+        Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals("cma", properties.get("heap.name"));
         assertEquals("cma", properties.get("heap.type"));
         assertEquals("dma-heap", properties.get("heap.backend"));
         assertEquals(true, properties.get("heap.contiguous"));
         assertEquals(true, properties.get("heap.dmabuf"));
         assertEquals(null, properties.get("heap.emulates"));
+        assertEquals(
+                List.of(HeapExporter.class.getName()),
+                announced.heaps().getFirst().types());
         heap.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @Test
@@ -66,23 +70,26 @@ class CmaHeapTest {
         start(kernel(Errno.ENOENT, "memory@42000000-contiguous"), set).withdraw();
 
         CmaHeap other = start(kernel(Errno.ENOENT, "reserved"), set);
-        assertEquals(List.of("contiguous"), announced.heaps.getFirst().properties().get("heap.emulates"));
+        assertEquals(List.of("contiguous"), announced.heaps().getFirst().properties().get("heap.emulates"));
         other.withdraw();
     }
 
     @Test
     void without_a_node_the_region_says_what_it_is_not() {
         CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("exports", "memfd"));
-        Map<String, Object> properties = announced.heaps.getFirst().properties();
+        Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
         assertEquals(false, properties.get("heap.contiguous"));
         assertEquals(4096L, properties.get("heap.contiguous.max"));
         assertEquals(false, properties.get("heap.dmabuf"));
-        HeapExporter exporter = announced.heaps.getFirst().exporter();
+        assertEquals(
+                List.of(HeapExporter.class.getName(), RegionMap.class.getName()),
+                announced.heaps().getFirst().types());
+        HeapExporter exporter = announced.heaps().getFirst().exporter();
         assertEquals(64L << 20, exporter.usage().capacity().orElseThrow());
         assertEquals(64L << 20, assertInstanceOf(RegionMap.class, exporter).size());
         heap.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @Test
@@ -91,10 +98,10 @@ class CmaHeapTest {
         CmaHeap video = start(kernel(Errno.ENOENT), Map.of("size", "2M"), "org.dmabuf.heap.cma~video");
         assertEquals(
                 List.of("camera", "video"),
-                announced.heaps.stream().map(h -> h.properties().get("heap.name")).toList());
+                announced.heaps().stream().map(h -> h.properties().get("heap.name")).toList());
         assertEquals(
                 List.of(1L << 20, 2L << 20),
-                announced.heaps.stream()
+                announced.heaps().stream()
                         .map(h -> h.exporter().usage().capacity().orElseThrow())
                         .toList());
         camera.withdraw();
@@ -111,7 +118,7 @@ class CmaHeapTest {
                         + " default-pool); take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at"
                         + " boot), or name its node by nodes in org.dmabuf.heap.cma",
                 refusal.getMessage());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @Test
@@ -129,8 +136,8 @@ class CmaHeapTest {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
         kernel.fail("dmaHeapAllocate", Errno.ENOMEM);
         CmaHeap heap = start(kernel, Map.of());
-        HeapExporter exporter = announced.heaps.getFirst().exporter();
-        assertEquals("dma-heap", announced.heaps.getFirst().properties().get("heap.backend"));
+        HeapExporter exporter = announced.heaps().getFirst().exporter();
+        assertEquals("dma-heap", announced.heaps().getFirst().properties().get("heap.backend"));
         HeapException refusal =
                 assertThrows(HeapException.class, () -> exporter.allocate(ContractRequest.of(4096)));
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -144,11 +151,11 @@ class CmaHeapTest {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
         kernel.fail("open", Errno.EMFILE);
         CmaHeap heap = start(kernel, Map.of());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         kernel.heal();
         assertEquals("dma-heap", announced.awaited().properties().get("heap.backend"));
         heap.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @ParameterizedTest
@@ -161,7 +168,7 @@ class CmaHeapTest {
                 assertThrows(HeapException.class, () -> start(kernel(Errno.ENOENT), Map.of(setting, value)));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(refusal.getMessage().startsWith("heap 'cma': "), refusal.getMessage());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     /**

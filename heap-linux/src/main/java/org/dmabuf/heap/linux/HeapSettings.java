@@ -24,30 +24,45 @@ public final class HeapSettings {
     /** What Configuration Admin, Declarative Services and File Install add of their own. */
     private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
 
-    private final String heap;
     private final String pid;
+    private final String type;
     private final Map<String, ?> properties;
+    private final String heap;
+    private final IntSupplier id;
+    private final IntSupplier priority;
 
-    private HeapSettings(String heap, String pid, Map<String, ?> properties) {
-        this.heap = heap;
+    private HeapSettings(
+            String pid, String type, Map<String, ?> properties, String heap, IntSupplier id, IntSupplier priority) {
         this.pid = pid;
+        this.type = type;
         this.properties = properties;
+        this.heap = heap;
+        this.id = id;
+        this.priority = priority;
     }
 
     /**
      * Settings of a configuration. The heap of one of a factory has its name unless another is configured.
      *
      * @param factory name of the configuration, or of the factory that it is of
+     * @param type the kind of heap, which is the heap's name, too, where the configuration has none
      * @param properties of the configuration, as the component got them
-     * @param name as configured, or empty
-     * @param otherwise the heap's name where neither tells one
+     * @param name the setting {@code heap.name}, or empty
+     * @param id the setting {@code heap.id}: bit in a mask of heaps, or -1 for none
+     * @param priority the setting {@code heap.priority}
      * @return the settings
      */
-    public static HeapSettings of(String factory, Map<String, ?> properties, String name, String otherwise) {
+    public static HeapSettings of(
+            String factory,
+            String type,
+            Map<String, ?> properties,
+            String name,
+            IntSupplier id,
+            IntSupplier priority) {
         String pid = properties.get("service.pid") instanceof String own ? own : factory;
         int tilde = pid.indexOf('~');
-        String heap = !name.isEmpty() ? name : tilde < 0 ? otherwise : pid.substring(tilde + 1);
-        return new HeapSettings(heap, pid, properties);
+        String heap = !name.isEmpty() ? name : tilde < 0 ? type : pid.substring(tilde + 1);
+        return new HeapSettings(pid, type, properties, heap, id, priority);
     }
 
     /** {@return the heap's name} */
@@ -66,15 +81,12 @@ public final class HeapSettings {
     }
 
     /**
-     * What every heap announces that is configured, and to which it adds what is true of its memory.
+     * What every heap announces that is configured.
      *
-     * @param type the kind of heap
-     * @param id bit in a mask of heaps, or -1 for none: the setting {@code heap.id}
-     * @param priority the setting {@code heap.priority}
-     * @return properties for a service, which are the caller's
+     * @return properties for a service
      * @throws HeapException for a setting that is no number
      */
-    public Map<String, Object> announcement(String type, IntSupplier id, IntSupplier priority) {
+    Map<String, Object> announcement() {
         Map<String, Object> announced = new HashMap<>();
         announced.put(HeapProperties.NAME, heap);
         announced.put(HeapProperties.TYPE, type);

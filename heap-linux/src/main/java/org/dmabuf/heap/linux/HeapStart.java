@@ -10,6 +10,7 @@ import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.spi.WaitingHeap;
+import org.osgi.framework.BundleContext;
 
 /**
  * The start of one heap. A shortage at the start is no reason for the heap to be absent for good: a limit is raised, a
@@ -45,18 +46,32 @@ public final class HeapStart implements AutoCloseable {
     }
 
     /**
-     * Opens a heap now, or later when the machine is short of something.
+     * Opens a heap and registers it as a service, now, or later when the machine is short of something. The service is
+     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link RegionMap} where the source is one. Its properties are
+     * those of the settings and those of the memory, which go before them.
      *
-     * @param heap its name, for the log and for the list of heaps
-     * @param waiting registers the service {@link org.dmabuf.heap.spi.WaitingHeap} with the given properties, and
-     *     returns what unregisters it; called when there is a shortage, at most once
-     * @param opening takes the heap's memory, registers the heap, and returns what withdraws it. When it throws, it has
-     *     left nothing behind. It may be called again, on the daemon thread, and at most until {@link #close}
+     * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
+     *     where the bundle that registers it is wired to the service's type
+     * @param settings name, type, id and priority
+     * @param opening takes the heap's memory. When it throws, it has left nothing behind. It may be called again, on
+     *     the daemon thread, and at most until {@link #close}
      * @return the start, to be closed when the heap is to go
-     * @throws HeapException from the opening, unless its {@link org.dmabuf.heap.Errno#isOfTheMoment cause} is a
-     *     shortage
+     * @throws HeapException for a setting that is no number, and from the opening, unless its
+     *     {@link org.dmabuf.heap.Errno#isOfTheMoment cause} is a shortage
      */
-    public static HeapStart begin(
+    public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<Opened> opening) {
+        HeapRegistration registration = new HeapRegistration(context, settings.announcement());
+        return begin(settings.heap(), registration::waiting, () -> registration.register(opening.get()));
+    }
+
+    /**
+     * As {@link #begin(BundleContext, HeapSettings, Supplier)}.
+     *
+     * @param waiting registers the service {@link WaitingHeap} with the given properties, and returns what unregisters
+     *     it; called when there is a shortage, at most once
+     * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
+     */
+    static HeapStart begin(
             String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
         HeapStart start = new HeapStart(heap, Objects.requireNonNull(waiting), Objects.requireNonNull(opening));
         try {

@@ -14,7 +14,11 @@ import org.junit.jupiter.api.function.Executable;
 class HeapSettingsTest {
     private static final String PID = "org.example.acme";
 
-    private final HeapSettings settings = HeapSettings.of(PID, Map.of("service.pid", PID), "frames", "acme");
+    private final HeapSettings settings = of(Map.of("service.pid", PID), "frames");
+
+    private static HeapSettings of(Map<String, ?> properties, String name) {
+        return HeapSettings.of(PID, "acme", properties, name, () -> 3, () -> 7);
+    }
 
     private static void refused(String sentence, Executable reading) {
         HeapException refusal = assertThrows(HeapException.class, reading);
@@ -27,12 +31,12 @@ class HeapSettingsTest {
     @Test
     void a_heap_has_the_name_that_is_configured_or_that_of_its_configuration() {
         Map<String, String> one = Map.of("service.pid", PID + "~camera");
-        assertEquals("camera", HeapSettings.of(PID, one, "", "acme").heap());
-        assertEquals("frames", HeapSettings.of(PID, one, "frames", "acme").heap());
-        assertEquals("size in org.example.acme~camera", HeapSettings.of(PID, one, "", "acme").place("size"));
-        assertEquals("acme", HeapSettings.of(PID, Map.of(), "", "acme").heap());
-        assertEquals("acme", HeapSettings.of(PID, Map.of("service.pid", PID), "", "acme").heap());
-        assertEquals("size in org.example.acme", HeapSettings.of(PID, Map.of(), "", "acme").place("size"));
+        assertEquals("camera", of(one, "").heap());
+        assertEquals("frames", of(one, "frames").heap());
+        assertEquals("size in org.example.acme~camera", of(one, "").place("size"));
+        assertEquals("acme", of(Map.of(), "").heap());
+        assertEquals("acme", of(Map.of("service.pid", PID), "").heap());
+        assertEquals("size in org.example.acme", of(Map.of(), "").place("size"));
     }
 
     @Test
@@ -70,27 +74,28 @@ class HeapSettingsTest {
     void what_every_heap_is_configured_with_is_announced() {
         assertEquals(
                 Map.of("heap.name", "frames", "heap.type", "acme", "heap.priority", 7, "heap.id", 3),
-                settings.announcement("acme", () -> 3, () -> 7));
+                settings.announcement());
         assertEquals(
                 Map.of("heap.name", "frames", "heap.type", "acme", "heap.priority", 0),
-                settings.announcement("acme", () -> -1, () -> 0));
+                HeapSettings.of(PID, "acme", Map.of(), "frames", () -> -1, () -> 0).announcement());
     }
 
     @Test
     void a_number_that_is_none_is_told_with_what_is_there() {
-        HeapSettings wrong = HeapSettings.of(PID, Map.of("heap.id", "x"), "frames", "");
+        Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
                 "heap 'frames': heap.id = x in org.example.acme is none; set it to a whole number",
-                () -> wrong.announcement("acme", () -> Integer.parseInt("x"), () -> 0));
+                () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
+                        .announcement());
         refused(
                 "heap 'frames': heap.priority = null in org.example.acme is none; set it to a whole number",
-                () -> wrong.announcement("acme", () -> 0, () -> Integer.parseInt("")));
+                () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> 0, () -> Integer.parseInt(""))
+                        .announcement());
     }
 
     @Test
     void what_is_no_setting_is_told_and_what_the_framework_adds_is_not() {
-        HeapSettings slip = HeapSettings.of(
-                PID,
+        HeapSettings slip = of(
                 Map.of(
                         "page.sise", "2M",
                         "page.size", "2M",
@@ -99,8 +104,7 @@ class HeapSettingsTest {
                         "component.name", "Acme",
                         "felix.fileinstall.filename", "file:/etc/x.cfg",
                         ".private", 1),
-                "",
-                "acme");
+                "");
         assertEquals(
                 List.of("configuration org.example.acme~camera: 'page.sise' is no setting, and nobody reads it; there"
                         + " are: heap.id, page.size"),

@@ -2,23 +2,21 @@
 package org.dmabuf.heap.secure;
 
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.BackEnds;
+import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.SecretSource;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
-import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -33,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * The heap for what the gateway passes on and must not see: keys, decrypted audio. Nobody may allocate from it who is
  * not let by the broker's policy, and no process gets a descriptor whose user is not in {@link Config#heap_peers}.
  *
- * <p>The service is registered here and not by Declarative Services, which would offer it before the kernel was asked
+ * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
 @Component(immediate = true, service = {}, configurationPid = SecureHeap.PID)
@@ -41,6 +39,9 @@ import org.slf4j.LoggerFactory;
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'")
 public final class SecureHeap {
     static final String PID = "org.dmabuf.heap.secure";
+
+    private static final String DMA_HEAP = "dma-heap";
+    private static final String MEMFD_SECRET = "memfd_secret";
 
     private static final Path PASSWD = Path.of("/etc/passwd");
 
@@ -86,11 +87,11 @@ public final class SecureHeap {
                 name = "Back end",
                 description = "What makes the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = Backend.AUTO, label = "The best that there is"),
-                    @Option(value = Backend.DMA_HEAP, label = "A protected heap of the kernel"),
-                    @Option(value = Backend.MEMFD_SECRET, label = "memfd_secret, which emulates protected memory")
+                    @Option(value = BackEnds.AUTO, label = "The best that there is"),
+                    @Option(value = DMA_HEAP, label = "A protected heap of the kernel"),
+                    @Option(value = MEMFD_SECRET, label = "memfd_secret, which emulates protected memory")
                 })
-        String backend() default Backend.AUTO;
+        String backend() default BackEnds.AUTO;
 
         /** {@return the kernel's names of protected heaps, the first that serves is taken} */
         @AttributeDefinition(
@@ -121,52 +122,55 @@ public final class SecureHeap {
 
     SecureHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
-        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "secure");
-        String name = settings.heap();
+        HeapSettings settings =
+                HeapSettings.of(PID, "secure", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
-        Map<String, Object> announced = settings.announcement("secure", config::heap_id, config::heap_priority);
+        String heap = settings.heap();
         List<Integer> peers = new Users(settings, PASSWD).ids(config.heap_peers());
-        announced.put(HeapProperties.PEERS, peers);
-        announced.put(HeapProperties.RESTRICTED, true);
-        Backend backend = new Backend(settings, syscalls, Headroom.machine());
         String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
         boolean mappable = config.heap_mappable();
-        start = HeapStart.begin(name, waiting(context), () -> {
-            Backend.Choice choice = backend.choose(word, nodes, mappable);
-            if (choice.source().isEmpty()) {
-                log.warn("heap '{}' is not announced, since {}", name, choice.passedOver());
-                return () -> {};
+        Headroom headroom = Headroom.machine();
+        String remedy = "take a kernel with a TEE that has one, or name it by " + settings.place("nodes");
+        BackEnds backEnds = new BackEnds(settings, "auto, dma-heap or memfd_secret")
+                .with(
+                        DMA_HEAP,
+                        () -> BackEnds.firstNode(
+                                settings, nodes, node -> device(settings, node, syscalls), "protected", remedy))
+                .with(MEMFD_SECRET, () -> Opened.of(SecretSource.open(heap, syscalls, headroom, mappable)));
+        start = HeapStart.begin(context, settings, () -> {
+            BackEnds.Choice choice = backEnds.choose(word);
+            if (choice.isNone()) {
+                log.warn("heap '{}' is not announced, since {}", heap, choice.passedOver());
+                return Opened.none();
             }
-            if (!choice.passedOver().isEmpty()) {
-                log.info("heap '{}' only emulates protected memory, since {}", name, choice.passedOver());
-            }
-            return register(context, choice.source().get(), choice.properties(), announced);
+            return choice.opened()
+                    .with(HeapProperties.PEERS, peers)
+                    .with(HeapProperties.RESTRICTED, true)
+                    .then(source -> {
+                        if (!choice.passedOver().isEmpty()) {
+                            log.info("heap '{}' only emulates protected memory, since {}", heap, choice.passedOver());
+                        }
+                        return source;
+                    });
         });
     }
 
-    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
-        return properties -> context.registerService(
-                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
-                ::unregister;
-    }
-
-    /** {@return what withdraws the heap} */
-    private static Runnable register(
-            BundleContext context, MemorySource source, Map<String, Object> ofMemory, Map<String, Object> announced) {
-        try {
-            Map<String, Object> properties = new HashMap<>(ofMemory);
-            properties.putAll(announced);
-            ServiceRegistration<?> registration =
-                    context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
-            return () -> {
-                registration.unregister(); // waits for the allocations under way, within limits
-                source.close();
-            };
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
+    private static Opened device(HeapSettings settings, String node, Syscalls syscalls) {
+        String heap = settings.heap();
+        return Opened.of(DmaHeapSource.openWithOwnMemory(heap, node, syscalls))
+                .with(HeapProperties.PROTECTED, true)
+                .then(source -> {
+                    if (Boolean.FALSE.equals(source.properties().get(HeapProperties.MAPPABLE))) {
+                        return source;
+                    }
+                    throw new HeapException(
+                            Errno.EINVAL,
+                            heap,
+                            "heap '" + heap + "': the CPU maps memory of " + DmaHeapSource.FOLDER + node
+                                    + ", which therefore protects nothing; name a protected heap by "
+                                    + settings.place("nodes"));
+                });
     }
 
     /** Takes the heap away. Its buffers live on. */

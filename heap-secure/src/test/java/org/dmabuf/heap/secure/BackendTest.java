@@ -20,6 +20,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.HeapContract;
@@ -50,11 +51,12 @@ class BackendTest {
     }
 
     private SecureHeap start(Syscalls kernel, Map<String, ?> set) {
-        return new SecureHeap(announced.context(), Announced.config(set), Map.of(), kernel, log);
+        return new SecureHeap(
+                announced.context(), Announced.config(SecureHeap.Config.class, set), Map.of(), kernel, log);
     }
 
     private Map<String, Object> properties() {
-        return announced.heaps.getFirst().properties();
+        return announced.heaps().getFirst().properties();
     }
 
     @Test
@@ -69,7 +71,7 @@ class BackendTest {
         assertEquals(List.of(), properties.get("heap.peers"));
         assertEquals(null, properties.get("heap.emulates"));
         assertEquals(List.of(), logged);
-        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
         assertEquals(
                 Errno.EINVAL,
                 assertThrows(HeapException.class, () -> buffer.map(Access.READ)).errno());
@@ -83,10 +85,11 @@ class BackendTest {
         Announced made = new Announced();
         SecureHeap heap = new SecureHeap(
                 made.context(),
-                Announced.config(Map.of()), Map.of(),
+                Announced.config(SecureHeap.Config.class, Map.of()),
+                Map.of(),
                 kernel(true, Errno.ENOENT, "protected,secure-video"),
                 log);
-        Announced.Heap service = made.heaps.getFirst();
+        Announced.Heap service = made.heaps().getFirst();
         Map<String, Object> asMemfds = new HashMap<>(service.properties());
         asMemfds.put("heap.dmabuf", false); // a memfd of the running kernel stands for a dma-buf
         return Stream.concat(
@@ -129,7 +132,7 @@ class BackendTest {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
         kernel.fail("mmap", Errno.EPERM);
         start(kernel, Map.of()).withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         assertEquals(1, logged.size(), logged.toString());
         String line = logged.getFirst();
         assertTrue(
@@ -146,7 +149,7 @@ class BackendTest {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
         kernel.fail("mmap", Errno.EPERM);
         assertThrows(HeapException.class, () -> start(kernel, Map.of("backend", "memfd_secret")));
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         assertEquals(List.of(), logged);
     }
 
@@ -162,7 +165,7 @@ class BackendTest {
                 "heap 'secure': the CPU maps memory of /dev/dma_heap/system, which therefore protects nothing; name a"
                         + " protected heap by nodes in org.dmabuf.heap.secure",
                 refusal.getMessage());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @Test
@@ -171,7 +174,7 @@ class BackendTest {
                 HeapException.class,
                 () -> start(kernel(true, Errno.ENOENT), Map.of("backend", "dma-heap")));
         assertEquals(Errno.ENOENT, refusal.errno());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
 
         SecretMemory.assumeThatTheKernelHasIt();
         start(kernel(true, Errno.ENOENT, "protected,secure-video"), Map.of("backend", "memfd_secret")).withdraw();
@@ -181,7 +184,7 @@ class BackendTest {
     @Test
     void a_shortage_of_the_moment_decides_nothing() {
         SecureHeap heap = start(kernel(true, Errno.EMFILE), Map.of());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         heap.withdraw();
     }
 

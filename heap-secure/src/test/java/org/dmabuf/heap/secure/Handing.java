@@ -19,6 +19,7 @@ import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 
 /**
@@ -30,6 +31,8 @@ final class Handing {
 
     private Handing() {}
 
+    private record Memory(HeapExporter exporter, Map<String, Object> properties) {}
+
     /** What the process in the middle does with the memory that goes through it. */
     enum Kind {
         /** Secret memory as it is by default: the process refuses to map it. */
@@ -39,13 +42,14 @@ final class Handing {
         /** A memfd, mapped for reading: what a search must find. */
         ORDINARY;
 
-        private Announced.Heap heap(int user) {
+        private Memory memory(int user) {
             if (this == ORDINARY) {
                 MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
-                return new Announced.Heap(source, source.properties());
+                return new Memory(source, source.properties());
             }
-            return SecretMemory.heap(Map.of(
+            Announced.Heap heap = SecretMemory.heap(Map.of(
                     "heap_mappable", this == SEEN, "heap_peers", new String[] {Integer.toUnsignedString(user)}));
+            return new Memory(heap.exporter(), heap.properties());
         }
     }
 
@@ -53,14 +57,13 @@ final class Handing {
         Kind kind = Kind.valueOf(arguments[0]);
         Path socket = Path.of(arguments[1]);
         int user = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
-        Announced.Heap heap = kind.heap(user);
-        HeapExporter exporter = heap.exporter();
-        HeapBuffer buffer = exporter.allocate(ContractRequest.of(Long.parseLong(arguments[2])));
+        Memory memory = kind.memory(user);
+        HeapBuffer buffer = memory.exporter().allocate(ContractRequest.of(Long.parseLong(arguments[2])));
         try (FdListener listener = FdListener.bind(socket)) {
             System.out.println("listening");
-            give(listener, buffer, heap.properties());
+            give(listener, buffer, memory.properties());
             look(kind, buffer);
-            give(listener, buffer, heap.properties());
+            give(listener, buffer, memory.properties());
         }
         System.out.println("handed on");
         System.in.read(); // until it is killed, with the buffer open

@@ -9,6 +9,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.SecretSource;
 import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.tck.Announced;
 import org.slf4j.helpers.NOPLogger;
 
 /** Whether the running kernel has what these tests are about. */
@@ -37,7 +38,12 @@ final class SecretMemory {
     static Announced.Heap heap(Map<String, ?> set) {
         assumeThatTheKernelHasIt();
         Announced announced = new Announced();
-        new SecureHeap(announced.context(), Announced.config(set), Map.of(), Syscalls.linux(), NOPLogger.NOP_LOGGER);
-        return announced.heaps.getFirst();
+        new SecureHeap(
+                announced.context(),
+                Announced.config(SecureHeap.Config.class, set),
+                Map.of(),
+                Syscalls.linux(),
+                NOPLogger.NOP_LOGGER);
+        return announced.heaps().getFirst();
     }
 }

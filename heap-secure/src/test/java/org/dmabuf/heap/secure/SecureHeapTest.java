@@ -14,6 +14,7 @@ import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
@@ -34,9 +35,14 @@ class SecureHeapTest {
         SecretMemory.assumeThatTheKernelHasIt();
     }
 
+    private SecureHeap start(Map<String, ?> set, Syscalls syscalls) {
+        return new SecureHeap(
+                announced.context(), Announced.config(SecureHeap.Config.class, set), Map.of(), syscalls, LOG);
+    }
+
     private Announced.Heap announced(Map<String, ?> set) {
-        new SecureHeap(announced.context(), Announced.config(set), Map.of(), Syscalls.linux(), LOG);
-        return announced.heaps.getLast();
+        start(set, Syscalls.linux());
+        return announced.heaps().getLast();
     }
 
     @Test
@@ -85,7 +91,7 @@ class SecureHeapTest {
             assertEquals(Errno.EINVAL, refusal.errno());
             assertTrue(refusal.getMessage().contains("org.dmabuf.heap.secure"), refusal.getMessage());
         }
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @ParameterizedTest
@@ -94,14 +100,13 @@ class SecureHeapTest {
         ProcessState before = ProcessState.now();
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
         kernel.fail(call, errno);
-        SecureHeap heap = new SecureHeap(
-                announced.context(), Announced.config(Map.of("backend", "memfd_secret")), Map.of(), kernel, LOG);
-        assertEquals(List.of(), announced.heaps);
+        SecureHeap heap = start(Map.of("backend", "memfd_secret"), kernel);
+        assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
         kernel.heal();
         announced.awaited().exporter().allocate(ContractRequest.of(1)).release();
         heap.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
     }
 
@@ -109,8 +114,8 @@ class SecureHeapTest {
     @CsvSource({"mmap, EAGAIN", "mmap, ENOMEM", "open, EMFILE", "close, EINTR"})
     void a_fault_at_an_allocation_costs_nothing_and_the_heap_serves_again(String call, Errno errno) {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        new SecureHeap(announced.context(), Announced.config(Map.of("backend", "memfd_secret")), Map.of(), kernel, LOG);
-        HeapExporter heap = announced.heaps.getFirst().exporter();
+        start(Map.of("backend", "memfd_secret"), kernel);
+        HeapExporter heap = announced.heaps().getFirst().exporter();
         ProcessState before = ProcessState.now();
         kernel.failNext(call, 1, errno);
         if (call.equals("close")) { // a descriptor is gone whatever close answers
@@ -125,11 +130,10 @@ class SecureHeapTest {
 
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
-        SecureHeap heap = new SecureHeap(
-                announced.context(), Announced.config(Map.of("heap_mappable", true)), Map.of(), Syscalls.linux(), LOG);
-        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        SecureHeap heap = start(Map.of("heap_mappable", true), Syscalls.linux());
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
         heap.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         buffer.unmap(buffer.map(Access.READ_WRITE));
         buffer.release();
     }

@@ -20,7 +20,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class UsersTest {
-    private static final HeapSettings SETTINGS = HeapSettings.of(SecureHeap.PID, Map.of(), "", "secure");
+    private static final HeapSettings SETTINGS =
+            HeapSettings.of(SecureHeap.PID, "secure", Map.of(), "", () -> 3, () -> 0);
 
     @TempDir
     Path folder;

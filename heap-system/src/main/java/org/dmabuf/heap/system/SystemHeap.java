@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.system;
 
-import java.util.HashMap;
 import java.util.Map;
-import java.util.function.Function;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.BackEnds;
+import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Opened;
 import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
-import org.dmabuf.heap.spi.WaitingHeap;
+import org.dmabuf.heap.linux.UdmabufSource;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -33,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * {@code /dev/dma_heap/system}, has its memory from there where the machine permits, and is where a request goes that
  * says nothing but a size.
  *
- * <p>The service is registered here and not by Declarative Services, which would offer it before the kernel was asked
+ * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
 @Component(immediate = true, service = {}, configurationPid = SystemHeap.PID)
@@ -72,12 +70,12 @@ public final class SystemHeap {
                 name = "Back end",
                 description = "What makes the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = Backend.AUTO, label = "The best that there is"),
+                    @Option(value = BackEnds.AUTO, label = "The best that there is"),
                     @Option(value = "dma-heap", label = "The kernel's system heap: /dev/dma_heap/system"),
                     @Option(value = "udmabuf", label = "dma-bufs made of memfds: /dev/udmabuf"),
                     @Option(value = "memfd", label = "memfds, which no device imports")
                 })
-        String backend() default Backend.AUTO;
+        String backend() default BackEnds.AUTO;
 
         /** {@return sizes and counts of buffers that are made ahead of demand: {@code SIZE=COUNT}} */
         @AttributeDefinition(
@@ -118,51 +116,26 @@ public final class SystemHeap {
     SystemHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         Headroom headroom = Headroom.machine();
-        HeapSettings settings = HeapSettings.of(PID, properties, config.heap_name(), "system");
+        HeapSettings settings =
+                HeapSettings.of(PID, "system", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
-        Map<String, Object> announced = settings.announcement("system", config::heap_id, config::heap_priority);
+        String heap = settings.heap();
         PoolBudget budget = new Pools(settings).budget(config);
-        String backend = config.backend();
-        start = HeapStart.begin(settings.heap(), waiting(context), () -> {
-            Backend.Choice choice = Backend.choose(backend, settings, syscalls, headroom);
-            if (!choice.passedOver().isEmpty()) {
-                log.info("heap '{}' has its memory from {}", settings.heap(), choice.told());
-            }
-            return register(context, pooled(choice.source(), settings.heap(), syscalls, headroom, budget), announced);
+        String word = config.backend();
+        BackEnds backEnds = new BackEnds(settings, "auto, dma-heap, udmabuf, memfd")
+                .with("dma-heap", () -> Opened.of(DmaHeapSource.open(heap, "system", syscalls, headroom)))
+                .with("udmabuf", () -> Opened.of(UdmabufSource.open(heap, syscalls, headroom)))
+                .with("memfd", () -> Opened.of(MemfdSource.open(heap, syscalls, headroom)));
+        start = HeapStart.begin(context, settings, () -> {
+            BackEnds.Choice choice = backEnds.choose(word);
+            return choice.opened().then(source -> {
+                if (!choice.passedOver().isEmpty()) {
+                    log.info(
+                            "heap '{}' has its memory from {}", heap, choice.word() + ", since " + choice.passedOver());
+                }
+                return PooledSource.over(source, heap, syscalls, headroom, budget);
+            });
         });
-    }
-
-    private static MemorySource pooled(
-            MemorySource source, String heap, Syscalls syscalls, Headroom headroom, PoolBudget budget) {
-        try {
-            return PooledSource.over(source, heap, syscalls, headroom, budget);
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
-    }
-
-    private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {
-        return properties -> context.registerService(
-                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
-                ::unregister;
-    }
-
-    /** {@return what withdraws the heap} */
-    private static Runnable register(BundleContext context, MemorySource source, Map<String, Object> announced) {
-        try {
-            Map<String, Object> properties = new HashMap<>(announced);
-            properties.putAll(source.properties());
-            ServiceRegistration<?> registration =
-                    context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
-            return () -> {
-                registration.unregister(); // waits for the allocations under way, within limits
-                source.close();
-            };
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
-        }
     }
 
     /** Takes the heap away. Its buffers live on. */

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
@@ -45,11 +46,11 @@ class BackendTest {
     }
 
     private SystemHeap start(String backend) {
-        return new SystemHeap(announced.context(), Announced.config("main", 0, 0, backend), Map.of(), kernel, log);
+        return new SystemHeap(announced.context(), Configs.config("main", 0, 0, backend), Map.of(), kernel, log);
     }
 
     private Object announces(String property) {
-        return announced.heaps.getFirst().properties().get(property);
+        return announced.heaps().getFirst().properties().get(property);
     }
 
     @ParameterizedTest(name = "auto: the heap {0}, udmabuf {1}: {2}")
@@ -78,7 +79,7 @@ class BackendTest {
         assertEquals(backend, announces("heap.backend"));
         assertEquals(dmabuf, announces("heap.dmabuf"));
         assertEquals(!dmabuf, announces("heap.export.readonly"));
-        announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1)).release();
+        announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1)).release();
         assertEquals(Math.min(1, reasons), logged.size(), logged.toString());
         if (reasons > 0) {
             String line = logged.getFirst();
@@ -126,12 +127,12 @@ class BackendTest {
     void a_shortage_of_the_moment_decides_nothing_and_the_heap_comes_after_it(String call, Errno errno) {
         kernel.fail(call, errno);
         SystemHeap started = start("auto");
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         kernel.heal();
         assertEquals("dma-heap", announced.awaited().properties().get("heap.backend"));
         assertEquals(List.of(), logged); // nothing better was passed over
         started.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @ParameterizedTest
@@ -151,7 +152,7 @@ class BackendTest {
         HeapException refusal = assertThrows(HeapException.class, () -> start(backend));
         assertEquals(errno, refusal.errno());
         assertTrue(refusal.getMessage().startsWith("heap 'main': open(" + path + ") failed: "), refusal.getMessage());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
     }
 
     @ParameterizedTest
@@ -170,13 +171,13 @@ class BackendTest {
         assertThrows(
                 IllegalStateException.class,
                 () -> new SystemHeap(
-                        Announced.stopped(), Announced.config("main", 0, 0, "dma-heap"), Map.of(), kernel, log));
+                        Announced.stopped(), Configs.config("main", 0, 0, "dma-heap"), Map.of(), kernel, log));
     }
 
     @Test
     void a_heap_that_is_withdrawn_closes_its_device_and_leaves_its_buffers_working() {
         SystemHeap heap = start("dma-heap");
-        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
         long closes = kernel.count("close");
         heap.withdraw();
         assertEquals(closes + 1, kernel.count("close"));
@@ -188,7 +189,7 @@ class BackendTest {
     void a_setting_that_is_none_is_told_in_the_log() {
         new SystemHeap(
                         announced.context(),
-                        Announced.config("main", 0, 0, "dma-heap"),
+                        Configs.config("main", 0, 0, "dma-heap"),
                         Map.of("back.end", "memfd", "backend", "dma-heap"),
                         kernel,
                         log)
@@ -204,7 +205,7 @@ class BackendTest {
     @Test
     void an_empty_name_is_the_usual_one_in_the_log_too() {
         devices.without(NODE, Errno.ENOENT);
-        new SystemHeap(announced.context(), Announced.config("", 0, 0, "auto"), Map.of(), kernel, log).withdraw();
+        new SystemHeap(announced.context(), Configs.config("", 0, 0, "auto"), Map.of(), kernel, log).withdraw();
         assertTrue(
                 logged.getFirst().startsWith("info [heap '{}' has its memory from {}, system, udmabuf"),
                 logged::getFirst);

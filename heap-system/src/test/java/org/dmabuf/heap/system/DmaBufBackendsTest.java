@@ -15,8 +15,11 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.UdmabufSource;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
@@ -53,13 +56,14 @@ class DmaBufBackendsTest {
 
     /** Of the two with a device. */
     private enum Kind {
-        DMA_HEAP(Backend.DMA_HEAP),
-        UDMABUF(Backend.UDMABUF);
+        DMA_HEAP,
+        UDMABUF;
 
-        private final Backend backend;
-
-        Kind(Backend backend) {
-            this.backend = backend;
+        private MemorySource open(String heap, Syscalls syscalls) {
+            return switch (this) {
+                case DMA_HEAP -> DmaHeapSource.open(heap, "system", syscalls, Headroom.machine());
+                case UDMABUF -> UdmabufSource.open(heap, syscalls, Headroom.machine());
+            };
         }
     }
 
@@ -68,7 +72,7 @@ class DmaBufBackendsTest {
     }
 
     private MemorySource open(Kind kind, String heap) {
-        MemorySource source = kind.backend.open(heap, kernel, Headroom.machine());
+        MemorySource source = kind.open(heap, kernel);
         open.add(source);
         devices.syncs.clear();
         devices.names.clear();
@@ -82,7 +86,7 @@ class DmaBufBackendsTest {
     @TestFactory
     Stream<DynamicTest> both_keep_the_contract() {
         return Stream.of(Kind.values()).flatMap(kind -> {
-            MemorySource source = kind.backend.open("camera", devices.syscalls, Headroom.machine());
+            MemorySource source = kind.open("camera", devices.syscalls);
             Map<String, Object> properties = new HashMap<>(source.properties());
             properties.put("heap.name", "camera");
             return Stream.concat(

@@ -13,6 +13,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Test;
@@ -24,7 +25,7 @@ class PoolsTest {
     private final Announced announced = new Announced();
 
     private static SystemHeap.Config config(String prewarm, String recycle) {
-        return Announced.config("system", 0, 0, "memfd", prewarm, recycle);
+        return Configs.config("system", 0, 0, "memfd", prewarm, recycle);
     }
 
     private static boolean keeps() {
@@ -39,7 +40,7 @@ class PoolsTest {
         assertEquals("0", SystemHeap.Config.class.getMethod("pool_recycle").getDefaultValue());
         assertEquals(60, SystemHeap.Config.class.getMethod("pool_idle_s").getDefaultValue());
         SystemHeap heap = new SystemHeap(announced.context(), config("", "0"), Map.of());
-        assertEquals(List.of(), announced.heaps.getFirst().exporter().usage().pools());
+        assertEquals(List.of(), announced.heaps().getFirst().exporter().usage().pools());
         assertFalse(keeps());
         heap.withdraw();
     }
@@ -48,7 +49,7 @@ class PoolsTest {
     void a_heap_with_pools_that_is_withdrawn_leaves_nothing_but_the_buffers_that_are_out() {
         ProcessState before = ProcessState.now();
         SystemHeap heap = new SystemHeap(announced.context(), config("64K=4 1M=2", "1M"), Map.of());
-        HeapExporter exporter = announced.heaps.getFirst().exporter();
+        HeapExporter exporter = announced.heaps().getFirst().exporter();
         HeapBuffer exported = exporter.allocate(ContractRequest.of(64 << 10));
         HeapBuffer recycled = exporter.allocate(ContractRequest.of(64 << 10).exportable(false));
         exporter.allocate(ContractRequest.of(64 << 10).exportable(false)).release();
@@ -94,7 +95,7 @@ class PoolsTest {
                 () -> new SystemHeap(announced.context(), config(prewarm, recycle), Map.of()));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
     }
 }

@@ -3,6 +3,7 @@ package org.dmabuf.heap.system;
 
 import java.util.Map;
 import java.util.stream.Stream;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.HeapContract;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -21,8 +22,8 @@ class SystemHeapContractTest {
     @TestFactory
     Stream<DynamicTest> the_system_heap_keeps_the_contract() {
         Announced announced = new Announced();
-        heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
-        return contract(announced.heaps.getFirst());
+        heap = new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
+        return contract(announced.heaps().getFirst());
     }
 
     /** With pools of sizes that the cases ask for, so that they get what was made ahead and what was used before. */
@@ -31,8 +32,8 @@ class SystemHeapContractTest {
         Announced announced = new Announced();
         heap = new SystemHeap(
                 announced.context(),
-                Announced.config("system", 0, 0, "memfd", "4K=8 16K=8 64K=8 1M=4", "16M"), Map.of());
-        return contract(announced.heaps.getFirst());
+                Configs.config("system", 0, 0, "memfd", "4K=8 16K=8 64K=8 1M=4", "16M"), Map.of());
+        return contract(announced.heaps().getFirst());
     }
 
     private static Stream<DynamicTest> contract(Announced.Heap heap) {

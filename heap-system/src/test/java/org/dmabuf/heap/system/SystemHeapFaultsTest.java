@@ -20,6 +20,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.slf4j.helpers.NOPLogger;
 
 /** The heap on a kernel that fails at every place where one can. Whatever happens, nothing is left behind. */
 class SystemHeapFaultsTest {
@@ -65,8 +67,8 @@ class SystemHeapFaultsTest {
     @BeforeEach
     void a_heap_that_is_announced() {
         Announced announced = new Announced();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG);
-        heap = announced.heaps.getFirst().exporter();
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
+        heap = announced.heaps().getFirst().exporter();
         pieces.clear();
         before = ProcessState.now();
     }

@@ -18,6 +18,7 @@ import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.helpers.NOPLogger;
 
 /** Every wrong input that this heap, or a peer that has its descriptor, can make, and the kernel's errno for it. */
 class SystemHeapInputTest {
@@ -44,8 +46,8 @@ class SystemHeapInputTest {
     @BeforeEach
     void a_heap_that_is_announced() {
         Announced announced = new Announced();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG);
-        heap = announced.heaps.getFirst().exporter();
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
+        heap = announced.heaps().getFirst().exporter();
         memfds = kernel.count("memfdCreate");
         before = ProcessState.now();
     }

@@ -15,17 +15,20 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Test;
+import org.slf4j.helpers.NOPLogger;
 
 class SystemHeapTest {
     private final Announced announced = new Announced();
 
     @Test
     void the_heap_announces_itself_with_all_that_is_true_of_its_memory() {
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
         assertEquals(
                 Map.ofEntries(
                         Map.entry("heap.name", "system"),
@@ -37,19 +40,22 @@ class SystemHeapTest {
                         Map.entry("heap.contiguous.max", Bytes.PAGE),
                         Map.entry("heap.alignment", Bytes.PAGE),
                         Map.entry("heap.export.readonly", true)),
-                announced.heaps.getFirst().properties());
+                announced.heaps().getFirst().properties());
     }
 
     @Test
     void name_id_and_priority_are_the_configured_ones() {
-        new SystemHeap(announced.context(), Announced.config("spare", 63, -5), Map.of());
-        Map<String, Object> properties = announced.heaps.getFirst().properties();
+        new SystemHeap(announced.context(), Configs.config("spare", 63, -5), Map.of());
+        assertEquals(
+                List.of(HeapExporter.class.getName()),
+                announced.heaps().getFirst().types());
+        Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals("spare", properties.get("heap.name"));
         assertEquals(63, properties.get("heap.id"));
         assertEquals(-5, properties.get("heap.priority"));
         HeapException refusal = assertThrows(
                 HeapException.class,
-                () -> announced.heaps.getFirst().exporter().allocate(ContractRequest.of(0)));
+                () -> announced.heaps().getFirst().exporter().allocate(ContractRequest.of(0)));
         assertEquals("spare", refusal.heap());
     }
 
@@ -69,10 +75,10 @@ class SystemHeapTest {
         HeapException refusal = assertThrows(
                 HeapException.class,
                 () -> new SystemHeap(
-                        announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG));
+                        announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER));
         assertEquals(Errno.ENOSYS, refusal.errno());
         assertTrue(refusal.getMessage().contains("this kernel is too old"), refusal.getMessage());
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
     }
 
@@ -82,25 +88,25 @@ class SystemHeapTest {
         // The first two seal the size; the third is F_SEAL_FUTURE_WRITE.
         kernel.failOn("fcntl", 3, Errno.EINVAL);
         ProcessState before = ProcessState.now();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of(), kernel, Announced.NO_LOG);
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
         before.assertNothingLeft();
-        assertEquals(false, announced.heaps.getFirst().properties().get("heap.export.readonly"));
-        announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1)).release();
+        assertEquals(false, announced.heaps().getFirst().properties().get("heap.export.readonly"));
+        announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1)).release();
     }
 
     @Test
     void trying_the_kernel_leaves_nothing_behind() {
         ProcessState before = ProcessState.now();
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
         before.assertNothingLeft();
     }
 
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
-        SystemHeap heap = new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
-        HeapBuffer buffer = announced.heaps.getFirst().exporter().allocate(ContractRequest.of(1));
+        SystemHeap heap = new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
         heap.withdraw();
-        assertEquals(List.of(), announced.heaps);
+        assertEquals(List.of(), announced.heaps());
 
         MemorySegment mapping = buffer.map(Access.READ_WRITE);
         mapping.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
@@ -110,7 +116,7 @@ class SystemHeapTest {
 
     @Test
     void the_usage_tells_what_the_machine_has_left() {
-        new SystemHeap(announced.context(), Announced.config("system", 0, 0), Map.of());
-        assertTrue(announced.heaps.getFirst().exporter().usage().free().orElseThrow() > 0);
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
+        assertTrue(announced.heaps().getFirst().exporter().usage().free().orElseThrow() > 0);
     }
 }

@@ -14,8 +14,8 @@
  * }
  * }</pre>
  *
- * <p>{@link org.dmabuf.heap.tck.ProcessState} and {@link org.dmabuf.heap.tck.FaultySyscalls} serve the tests of one
- * heap beside it.
+ * <p>{@link org.dmabuf.heap.tck.Announced}, {@link org.dmabuf.heap.tck.ProcessState} and
+ * {@link org.dmabuf.heap.tck.FaultySyscalls} serve the tests of one heap beside it.
  */
 @Export
 @Version("1.0.0")

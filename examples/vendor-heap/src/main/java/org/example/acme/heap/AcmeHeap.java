@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.acme.heap;
 
-import java.util.HashMap;
 import java.util.Map;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.Opened;
 import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -18,13 +16,14 @@ import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
 /**
- * A vendor's heap, whole: take a source of memory, say what is true of it, register it. The broker does the rest.
- *
- * <p>The component is immediate and registers the service itself, after it has the memory: no memory, no service.
+ * A vendor's heap, whole: settings, and a source of memory. {@link HeapStart} registers the service, after it has the
+ * memory: no memory, no service. The broker does the rest.
  */
-@Component(immediate = true, service = {}, configurationPid = "org.example.acme.heap")
+@Component(immediate = true, service = {}, configurationPid = AcmeHeap.PID)
 @Designate(ocd = AcmeHeap.Config.class)
 public final class AcmeHeap {
+    static final String PID = "org.example.acme.heap";
+
     /** What an integrator may set. */
     @ObjectClassDefinition(name = "ACME heap")
     public @interface Config {
@@ -38,22 +37,20 @@ public final class AcmeHeap {
         int heap_priority() default -10;
     }
 
-    private final ServiceRegistration<HeapExporter> registration;
+    private final HeapStart start;
 
     @Activate
-    public AcmeHeap(BundleContext context, Config config) {
-        MemfdSource source = MemfdSource.open(config.heap_name(), Syscalls.linux(), Headroom.machine());
-        Map<String, Object> properties = new HashMap<>(source.properties()); // backend, alignment, …
-        properties.put(HeapProperties.NAME, config.heap_name());
-        properties.put(HeapProperties.ID, config.heap_id());
-        properties.put(HeapProperties.PRIORITY, config.heap_priority());
-        properties.put(HeapProperties.TYPE, "acme");
-        registration =
-                context.registerService(HeapExporter.class, source, FrameworkUtil.asDictionary(properties));
+    public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        HeapSettings settings =
+                HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
+        start = HeapStart.begin(
+                context,
+                settings,
+                () -> Opened.of(MemfdSource.open(settings.heap(), Syscalls.linux(), Headroom.machine())));
     }
 
     @Deactivate
     void stop() {
-        registration.unregister();
+        start.close();
     }
 }

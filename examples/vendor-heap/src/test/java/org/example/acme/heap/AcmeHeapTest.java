@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.acme.heap;
 
-import java.util.HashMap;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.HeapContract;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/** How a vendor runs the heap contract against a heap: one test a case. */
+/** How a vendor runs the heap contract against a heap, as the broker gets it: one test a case. */
 class AcmeHeapTest {
+    private final Announced announced = new Announced();
+    private final AcmeHeap heap =
+            new AcmeHeap(announced.context(), Announced.config(AcmeHeap.Config.class, Map.of()), Map.of());
+
+    @AfterEach
+    void stop() {
+        heap.stop();
+    }
+
     @TestFactory
     Stream<DynamicTest> the_heap_keeps_the_contract() {
-        MemfdSource source = MemfdSource.open("acme", Syscalls.linux(), Headroom.machine());
-        Map<String, Object> properties = new HashMap<>(source.properties());
-        properties.put(HeapProperties.NAME, "acme");
-        return HeapContract.of(source, properties).cases().stream()
+        Announced.Heap service = announced.awaited();
+        return HeapContract.of(service.exporter(), service.properties()).cases().stream()
                 .filter(one -> one.skipReason().isEmpty())
                 .map(one -> DynamicTest.dynamicTest(one.name(), one::run));
     }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.tck;
+
+import java.lang.annotation.Annotation;
+import java.lang.reflect.Proxy;
+import java.util.Dictionary;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.WaitingHeap;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+
+/**
+ * What the component of a heap has registered, in a framework that can do nothing else: any other call of it is an
+ * error. Any thread may call any method.
+ */
+public final class Announced {
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
+
+    /** One service, as it was registered. */
+    public static final class Heap {
+        private final List<String> types;
+        private final HeapExporter exporter;
+        private final Map<String, Object> properties;
+
+        private Heap(List<String> types, HeapExporter exporter, Map<String, Object> properties) {
+            this.types = types;
+            this.exporter = exporter;
+            this.properties = properties;
+        }
+
+        /** {@return names of the service's types} */
+        public List<String> types() {
+            return types;
+        }
+
+        /** {@return the service} */
+        public HeapExporter exporter() {
+            return exporter;
+        }
+
+        /** {@return the service's properties} */
+        public Map<String, Object> properties() {
+            return properties;
+        }
+    }
+
+    private interface Calls {
+        Object call(String method, Object[] arguments);
+    }
+
+    private final List<Heap> heaps = new CopyOnWriteArrayList<>();
+    private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
+        if (!method.equals("registerService")) {
+            throw new UnsupportedOperationException(method);
+        }
+        return arguments[0] == WaitingHeap.class // which has no life beyond its registration
+                ? proxy(ServiceRegistration.class, (name, none) -> null)
+                : registered(arguments);
+    });
+
+    /** Without a heap. */
+    public Announced() {}
+
+    /** {@return the context of a bundle that runs} */
+    public BundleContext context() {
+        return context;
+    }
+
+    /** {@return the context of a bundle that has stopped} */
+    public static BundleContext stopped() {
+        return proxy(BundleContext.class, (method, arguments) -> {
+            throw new IllegalStateException("the bundle has stopped");
+        });
+    }
+
+    /** {@return the heaps that are registered now, in the order of their registrations} */
+    public List<Heap> heaps() {
+        return List.copyOf(heaps);
+    }
+
+    /** {@return the first heap, as soon as there is one} */
+    public Heap awaited() {
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        }
+        return heaps.getFirst();
+    }
+
+    /**
+     * A configuration, as Declarative Services hands one to a component.
+     *
+     * @param type the component's annotation
+     * @param set values by the method's name; the rest are the defaults
+     * @param <C> the annotation
+     * @return the configuration
+     */
+    public static <C extends Annotation> C config(Class<C> type, Map<String, ?> set) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(), new Class<?>[] {type}, (proxy, method, none) ->
+                        set.containsKey(method.getName()) ? set.get(method.getName()) : method.getDefaultValue()));
+    }
+
+    @SuppressWarnings("unchecked") // what services are registered with
+    private Object registered(Object[] arguments) {
+        Heap heap = new Heap(
+                types(arguments[0]),
+                (HeapExporter) arguments[1],
+                Map.copyOf(FrameworkUtil.asMap((Dictionary<String, Object>) arguments[2])));
+        heaps.add(heap);
+        return proxy(ServiceRegistration.class, (name, none) -> {
+            if (!name.equals("unregister") || !heaps.remove(heap)) {
+                throw new IllegalStateException(name);
+            }
+            return null;
+        });
+    }
+
+    private static List<String> types(Object types) {
+        return switch (types) {
+            case Class<?> one -> List.of(one.getName());
+            case String one -> List.of(one);
+            default -> List.of((String[]) types);
+        };
+    }
+
+    private static <T> T proxy(Class<T> type, Calls calls) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) ->
+                        calls.call(method.getName(), arguments)));
+    }
+}
