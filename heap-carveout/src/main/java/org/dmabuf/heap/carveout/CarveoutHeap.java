@@ -11,10 +11,10 @@ import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.RegionMap;
 import org.dmabuf.heap.linux.RegionSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
@@ -46,7 +46,7 @@ import org.slf4j.LoggerFactory;
 @Designate(ocd = CarveoutHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.linux.RegionMap'")
+        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'")
 public final class CarveoutHeap {
     static final String PID = "org.dmabuf.heap.carveout";
 

@@ -10,6 +10,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.RegionMap;
 
 /**
  * Stands for the kernel's contiguous heaps where there are none: a region of a size of its own, in which each buffer

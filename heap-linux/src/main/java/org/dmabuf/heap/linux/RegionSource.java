@@ -12,6 +12,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.RegionMap;
 
 /**
  * A region of memory that is taken when it opens, and handed out in ranges: an allocation is no system call, and finds
