@@ -11,11 +11,11 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.EmulatedCmaSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
-import org.dmabuf.heap.linux.LazyRegionLayout;
-import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
 
 /** Chooses what makes the heap's memory: a contiguous heap of the kernel where there is one, else a region like it. */
@@ -62,7 +62,7 @@ final class Backend {
      * @return the choice
      * @throws HeapException when the word is none, or what it names is not there
      */
-    Choice choose(String word, List<String> nodes, LazyRegionLayout layout) {
+    Choice choose(String word, List<String> nodes, RegionLayout layout) {
         return switch (word) {
             case REGION -> region(layout, REGION + " is configured");
             case DMA_HEAP, AUTO -> {
@@ -82,8 +82,8 @@ final class Backend {
         };
     }
 
-    private Choice region(LazyRegionLayout layout, String why) {
-        LazyRegionSource source = LazyRegionSource.open(heap, layout, syscalls, headroom);
+    private Choice region(RegionLayout layout, String why) {
+        EmulatedCmaSource source = EmulatedCmaSource.open(heap, layout, syscalls, headroom);
         return new Choice(
                 source,
                 source.properties(),

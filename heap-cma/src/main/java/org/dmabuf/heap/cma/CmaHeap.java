@@ -9,7 +9,6 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.LazyRegionLayout;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
@@ -144,7 +143,7 @@ public final class CmaHeap {
         Backend backend = new Backend(settings, syscalls, Headroom.machine());
         String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
-        LazyRegionLayout layout = layout(config, settings);
+        RegionLayout layout = layout(config, settings);
         start = HeapStart.begin(settings.heap(), waiting(context), () -> {
             Backend.Choice choice = backend.choose(word, nodes, layout);
             log.info("heap '{}' {}", settings.heap(), choice.told());
@@ -152,12 +151,10 @@ public final class CmaHeap {
         });
     }
 
-    private static LazyRegionLayout layout(Config config, HeapSettings settings) {
-        return new LazyRegionLayout(
-                settings.bytes("size", config.size()),
-                settings.bytes("alignment.cap", config.alignment_cap()),
-                settings.oneOf("exports", config.exports(), RegionLayout.Exports.class),
-                settings.place("size"));
+    private static RegionLayout layout(Config config, HeapSettings settings) {
+        return RegionLayout.of(settings.bytes("size", config.size()), settings.place("size"))
+                .withAlignmentCap(settings.bytes("alignment.cap", config.alignment_cap()))
+                .withExports(settings.oneOf("exports", config.exports(), RegionLayout.Exports.class));
     }
 
     private static Function<Map<String, Object>, Runnable> waiting(BundleContext context) {

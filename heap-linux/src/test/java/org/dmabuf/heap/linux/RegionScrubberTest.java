@@ -11,7 +11,7 @@ import java.util.function.BooleanSupplier;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.junit.jupiter.api.Test;
 
-class ZeroerTest {
+class RegionScrubberTest {
     private static final long SIZE = 1 << 20;
 
     private final AtomicReference<Error> failure = new AtomicReference<>();

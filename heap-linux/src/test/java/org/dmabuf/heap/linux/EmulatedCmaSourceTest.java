@@ -25,10 +25,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Where buffers are placed, and which memory they have. That they are buffers, the contract of heap-tck looks at. */
-class LazyRegionSourceTest {
+class EmulatedCmaSourceTest {
     private static final long K = 1 << 10;
     private static final long MIB = 1 << 20;
     private static final long SIZE = 16 * MIB;
+    private static final RegionLayout LAYOUT =
+            RegionLayout.of(SIZE, "its size").withAlignmentCap(MIB).withExports(RegionLayout.Exports.MEMFD);
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong room = new AtomicLong(1L << 40);
@@ -43,11 +45,7 @@ class LazyRegionSourceTest {
                         ? -Errno.ENOMEM.number()
                         : method.invoke(syscalls.calling(), a);
             });
-    private final LazyRegionSource source = LazyRegionSource.open(
-            "camera",
-            new LazyRegionLayout(SIZE, MIB, RegionLayout.Exports.MEMFD, "its size"),
-            kernel,
-            headroom);
+    private final EmulatedCmaSource source = EmulatedCmaSource.open("camera", LAYOUT, kernel, headroom);
 
     private HeapBuffer range(long size) {
         return source.allocate(new Request(size, false));
@@ -238,11 +236,7 @@ class LazyRegionSourceTest {
             faulty.answer(call, answer);
             HeapException refusal = assertThrows(
                     HeapException.class,
-                    () -> LazyRegionSource.open(
-                            "camera",
-                            new LazyRegionLayout(SIZE, MIB, RegionLayout.Exports.MEMFD, "its size"),
-                            faulty.calling(),
-                            headroom));
+                    () -> EmulatedCmaSource.open("camera", LAYOUT, faulty.calling(), headroom));
             assertEquals(Errno.ENOMEM, refusal.errno(), call);
             assertEquals(call.equals("memfdCreate") ? 0 : 1, faulty.count("close"), call);
         }
