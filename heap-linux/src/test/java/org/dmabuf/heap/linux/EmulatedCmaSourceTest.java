@@ -75,6 +75,29 @@ class EmulatedCmaSourceTest {
         source.close();
     }
 
+    @Test
+    void a_layout_that_cannot_be_is_refused_and_so_is_what_does_not_apply() {
+        long made = syscalls.count("memfdCreate");
+        for (RegionLayout none : List.of(
+                LAYOUT.withAlignmentCap(0),
+                LAYOUT.withAlignmentCap(3 * Bytes.PAGE),
+                LAYOUT.withPageSize(2 * MIB),
+                LAYOUT.withGranule(MIB),
+                LAYOUT.withChunk(MIB))) {
+            HeapException refusal = assertThrows(
+                    HeapException.class, () -> EmulatedCmaSource.open("camera", none, kernel, headroom));
+            assertEquals(Errno.EINVAL, refusal.errno());
+        }
+        assertEquals(made, syscalls.count("memfdCreate"));
+    }
+
+    @Test
+    void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
+        HeapBuffer buffer = exportable(MIB);
+        buffer.release();
+        assertThrows(IllegalStateException.class, buffer::descriptor);
+    }
+
     @ParameterizedTest
     @CsvSource({
         "8, 8", "12, 16", "16, 16", "20, 32", "36, 64", "68, 128", "132, 256", "260, 512", "516, 1024", "1028, 1024",
