@@ -18,9 +18,8 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.EmulatedCmaSource;
 import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.LazyRegionLayout;
-import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Mmap;
@@ -84,7 +83,7 @@ class PressureTest {
 
     /** What was punched can be touched again at any time, by this process or by the peer. */
     @ParameterizedTest
-    @ValueSource(strings = {"memfd", "carveout", "lazy"})
+    @ValueSource(strings = {"memfd", "carveout", "emulated-cma"})
     void memory_that_a_peer_punches_is_not_given_out_again(String exporter) throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
         assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
@@ -146,10 +145,10 @@ class PressureTest {
                 case "carveout" ->
                     RegionSource.open(
                             "exporter", RegionLayout.of(BUFFERS * SIZE, "size").withExports(memfd), linux, headroom);
-                case "lazy" ->
-                    LazyRegionSource.open(
+                case "emulated-cma" ->
+                    EmulatedCmaSource.open(
                             "exporter",
-                            new LazyRegionLayout(2 * BUFFERS * SIZE, 1 << 20, memfd, "size"),
+                            RegionLayout.of(2 * BUFFERS * SIZE, "size").withAlignmentCap(1 << 20).withExports(memfd),
                             linux,
                             headroom);
                 default -> throw new IllegalArgumentException(exporter);

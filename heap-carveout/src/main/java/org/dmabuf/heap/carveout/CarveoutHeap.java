@@ -41,7 +41,7 @@ import org.slf4j.LoggerFactory;
 @Designate(ocd = CarveoutHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.linux.RegionMap'")
+        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'")
 public final class CarveoutHeap {
     static final String PID = "org.dmabuf.heap.carveout";
 

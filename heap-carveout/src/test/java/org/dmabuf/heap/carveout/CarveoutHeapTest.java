@@ -16,7 +16,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;

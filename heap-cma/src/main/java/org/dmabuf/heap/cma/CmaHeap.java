@@ -7,11 +7,10 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.BackEnds;
 import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.EmulatedCmaSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.LazyRegionLayout;
-import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.Opened;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
@@ -40,7 +39,7 @@ import org.slf4j.LoggerFactory;
 @Designate(ocd = CmaHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.linux.RegionMap'")
+        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'")
 public final class CmaHeap {
     static final String PID = "org.dmabuf.heap.cma";
 
@@ -144,7 +143,7 @@ public final class CmaHeap {
         String heap = settings.heap();
         String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
-        LazyRegionLayout layout = layout(config, settings);
+        RegionLayout layout = layout(config, settings);
         Headroom headroom = Headroom.machine();
         String remedy = "take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its"
                 + " node by " + settings.place("nodes");
@@ -153,11 +152,11 @@ public final class CmaHeap {
                         DMA_HEAP,
                         () -> BackEnds.firstNode(
                                 settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
-                .with(REGION, () -> Opened.of(LazyRegionSource.open(heap, layout, syscalls, headroom)));
+                .with(REGION, () -> Opened.of(EmulatedCmaSource.open(heap, layout, syscalls, headroom)));
         start = HeapStart.begin(context, settings, () -> {
             BackEnds.Choice choice = backEnds.choose(word);
             return choice.opened().then(source -> {
-                if (source instanceof LazyRegionSource region) {
+                if (source instanceof EmulatedCmaSource region) {
                     log.info("heap '{}' {}", heap, emulation(region, choice.passedOver()));
                 }
                 return source;
@@ -175,7 +174,7 @@ public final class CmaHeap {
                 });
     }
 
-    private static String emulation(LazyRegionSource region, String passedOver) {
+    private static String emulation(EmulatedCmaSource region, String passedOver) {
         return "only emulates contiguous memory, since "
                 + (passedOver.isEmpty() ? REGION + " is configured" : passedOver)
                 + (region.passedOver().isEmpty()
@@ -183,12 +182,10 @@ public final class CmaHeap {
                         : "; it exports memfds, which no device imports, since " + region.passedOver());
     }
 
-    private static LazyRegionLayout layout(Config config, HeapSettings settings) {
-        return new LazyRegionLayout(
-                settings.bytes("size", config.size()),
-                settings.bytes("alignment.cap", config.alignment_cap()),
-                settings.oneOf("exports", config.exports(), RegionLayout.Exports.class),
-                settings.place("size"));
+    private static RegionLayout layout(Config config, HeapSettings settings) {
+        return RegionLayout.of(settings.bytes("size", config.size()), settings.place("size"))
+                .withAlignmentCap(settings.bytes("alignment.cap", config.alignment_cap()))
+                .withExports(settings.oneOf("exports", config.exports(), RegionLayout.Exports.class));
     }
 
     /** Takes the heap away. Its buffers live on. */

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux;
 import java.util.HashMap;
 import java.util.Map;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;

@@ -47,7 +47,7 @@ public final class HeapStart implements AutoCloseable {
 
     /**
      * Opens a heap and registers it as a service, now, or later when the machine is short of something. The service is
-     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link RegionMap} where the source is one. Its properties are
+     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link org.dmabuf.heap.spi.RegionMap} where the source is one. Its properties are
      * those of the settings and those of the memory, which go before them.
      *
      * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only

@@ -50,10 +50,11 @@ final class HugePages {
      * @param heap named in a refusal
      * @param size bytes, whole huge pages
      * @param pageSize bytes
+     * @param held what to add where pages are missing, a part of a sentence; may be empty
      * @throws HeapException {@link Errno#ENOMEM} with how many pages are missing and where to add them,
      *     {@link Errno#EINVAL} when there are no such pages on this machine
      */
-    void require(String heap, long size, long pageSize) {
+    void require(String heap, long size, long pageSize, String held) {
         Path pool = pools.resolve(PREFIX + (pageSize >> 10) + SUFFIX);
         long free;
         long all;
@@ -75,7 +76,7 @@ final class HugePages {
                     heap,
                     "heap '" + heap + "': a region of " + size + " bytes takes " + wanted + " huge pages of "
                             + Bytes.text(pageSize) + ", and " + free + " of " + all + " are free: "
-                            + (wanted - free) + " are missing" + RegionMemory.heldByDeparted(heap) + "; write "
+                            + (wanted - free) + " are missing" + held + "; write "
                             + (all + wanted - free) + " into " + pool.resolve("nr_hugepages")
                             + (isDefault(pageSize) ? " (vm.nr_hugepages)" : "")
                             + ", or reserve them at boot (hugepagesz="

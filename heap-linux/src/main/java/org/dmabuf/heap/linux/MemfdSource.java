@@ -47,7 +47,7 @@ public final class MemfdSource implements MemorySource {
      */
     public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
         MemfdSource plain = new MemfdSource(heap, syscalls, headroom, false);
-        plain.probe().release();
+        plain.writableExport(heap, Bytes.PAGE, true).release();
         try {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
             return new MemfdSource(heap, syscalls, headroom, true);
@@ -71,11 +71,7 @@ public final class MemfdSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        return allocate(request, check.wholePages(request));
-    }
-
-    /** A request that was checked, with the size that the buffer is to have: whole pages. */
-    HeapBuffer allocate(HeapRequest request, long size) {
+        long size = check.wholePages(request);
         String name = request.name().isEmpty() ? heap : request.name();
         headroom.reserve(heap, size);
         try {
@@ -95,11 +91,6 @@ public final class MemfdSource implements MemorySource {
     /** Holds nothing between allocations. */
     @Override
     public void close() {}
-
-    /** {@return a buffer of one page} */
-    HeapBuffer probe() {
-        return writableExport(heap, Bytes.PAGE, true);
-    }
 
     private HeapBuffer writableExport(String name, long size, boolean exportable) {
         // SEAL at once: a receiver that could add a seal could keep us from mapping for writing.

@@ -1,275 +1,163 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import java.lang.System.Logger.Level;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
+import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * A region at work: its memory, the books of who has what, and the thread that zeroes. It lives until it was closed and
- * the last that holds it has left: each buffer does, until its last peer has gone too, and whoever zeroes.
+ * A region at work: its memory, and the books of which buffer has which range. It lives until it was closed and the
+ * last range came back.
  *
  * <p>Any thread may call any method.
  */
-final class Region {
-    private static final QuietLog LOG = new QuietLog(Region.class);
-
+abstract class Region {
     final String heap;
     final RegionLayout layout;
     final Syscalls syscalls;
     final RegionMemory memory;
-    private final RegionAllocator blocks;
+    final RegionAllocator blocks;
+    final RegionLifetime lifetime = new RegionLifetime(this::end);
+
+    /** Follows descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
     private final Peers peers;
-    private final Zeroer zeroer;
 
-    /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. */
-    private final Udmabuf udmabuf;
+    /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. Set once, before any buffer. */
+    private Udmabuf udmabuf;
 
-    /** Whether holders of dma-bufs can keep pages unseen. */
-    private final boolean lending;
-
-    /** Offsets of ranges whose pages a holder may keep. */
-    private final Set<Long> lent = ConcurrentHashMap.newKeySet();
-
-    /** Bytes up to which a buffer is in one physical run. */
-    private final long run;
-
-    private final AtomicLong holders = new AtomicLong(1);
-    private final AtomicBoolean closed = new AtomicBoolean();
-
-    /** Takes over the memory, the peers and the device. */
+    /** Takes over the memory and the peers. */
     Region(
             String heap,
             RegionLayout layout,
             Syscalls syscalls,
             RegionMemory memory,
             RegionAllocator blocks,
-            Peers peers,
-            Udmabuf udmabuf,
-            boolean lending) {
+            Peers peers) {
         this.heap = heap;
         this.layout = layout;
         this.syscalls = syscalls;
         this.memory = memory;
         this.blocks = blocks;
         this.peers = peers;
-        this.udmabuf = udmabuf;
-        this.lending = lending;
-        this.run = udmabuf == null ? Bytes.PAGE : layout.pageSize();
-        this.zeroer = new Zeroer(heap, this, blocks, memory);
-        zeroer.start();
     }
 
-    /** {@return bytes up to which, and to a multiple of which, a buffer is in one physical run} */
-    long run() {
-        return run;
+    /**
+     * Lets ranges be exported as dma-bufs where the layout wants that and it works. To be called before the first
+     * allocation, or not at all.
+     *
+     * @return why there are no dma-bufs though they were wanted; empty when there are, or they were not
+     * @throws HeapException where the layout permits nothing else, or for a shortage that may be over soon
+     */
+    final String openUdmabuf() {
+        if (layout.exports() == RegionLayout.Exports.MEMFD) {
+            return "";
+        }
+        Udmabuf device = null;
+        try {
+            device = Udmabuf.open(heap, syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
+            tryOut(device);
+            udmabuf = device;
+            return "";
+        } catch (HeapException e) {
+            if (layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {
+                throw e;
+            }
+            return e.getMessage();
+        } finally {
+            if (udmabuf == null && device != null) {
+                device.close();
+            }
+        }
     }
+
+    /**
+     * Tries on one page what an exported range will need.
+     *
+     * @throws HeapException where something does not work
+     */
+    abstract void tryOut(Udmabuf device);
 
     /** {@return what makes dma-bufs of ranges, null where exported buffers are memfds of their own} */
-    Udmabuf udmabuf() {
+    final Udmabuf udmabuf() {
         return udmabuf;
     }
 
-    RegionAllocator blocks() {
-        return blocks;
-    }
-
     /**
-     * Takes a range, zeroed, and holds the region for it until {@link #discard}.
+     * Takes a range with memory, zeroed. The region stays for it until {@link #giveBack}.
      *
+     * @param request its alignment counts
      * @param size bytes, whole pages
-     * @param alignment bytes, a power of two
-     * @param asked bytes that the client asked for, named in a refusal
      * @return its offset
-     * @throws HeapException {@link Errno#ENOMEM} when there is no place, {@link Errno#ENODEV} when the heap has gone
+     * @throws HeapException {@link Errno#ENOMEM} when there is no place or no memory, {@link Errno#ENODEV} when the
+     *     heap has gone; nothing is held
      */
-    long take(long size, long alignment, long asked) {
-        return take(size, alignment, asked, false);
-    }
+    abstract long take(HeapRequest request, long size);
 
     /**
-     * Takes a range for a buffer that has memory of its own, and holds the region for it until {@link #leaveEmpty}. Its
-     * pages go to the machine, where they can: nobody may touch the range. One whose pages are gone already is as good,
-     * and costs nothing. Its offset is aligned to nothing, since it is no part of the buffer's address.
+     * Takes a range for a buffer that has memory of its own. The range must not be touched, and has no memory where it
+     * can be without. The region stays for it until {@link #giveBackUnbacked}.
      *
+     * @param request its alignment counts where alignments are part of the rules that the region emulates
      * @param size bytes, whole pages
-     * @param asked bytes that the client asked for, named in a refusal
      * @return its offset
      * @throws HeapException as {@link #take}
      */
-    long takeEmpty(long size, long asked) {
-        return take(size, 1, asked, memory.canBeHollow());
-    }
+    abstract long takeUnbacked(HeapRequest request, long size);
 
-    private long take(long size, long alignment, long asked, boolean hollow) {
-        if (closed.get() || !tryHold()) {
+    /** Ends a tenancy of memory that the next tenant must not see. */
+    abstract void giveBack(long offset);
+
+    /** Ends a tenancy that had memory of its own: the range is as it was. */
+    abstract void giveBackUnbacked(long offset);
+
+    /** The region stays for the caller until it leaves. */
+    final void enter() {
+        if (!lifetime.enter()) {
             throw new HeapException(
                     Errno.ENODEV, heap, "heap '" + heap + "' has gone; use a heap that is announced");
         }
-        long offset = -1;
-        try {
-            offset = hollow ? findHollow(size) : find(size, alignment);
-            if (offset < 0) {
-                offset = zeroer.drainFor(() -> hollow ? findHollow(size) : find(size, alignment));
-            }
-            if (offset < 0) {
-                throw full(asked);
-            }
-            return offset;
-        } finally {
-            if (offset < 0) {
-                leave();
-            }
-        }
+    }
+
+    /** {@return a dma-buf of a range that has memory, which the caller closes} */
+    int export(long offset, long size, String name) {
+        return udmabuf.create(memory.fd(), offset, size, name);
+    }
+
+    /** {@return what follows a descriptor that is about to leave; null when the range need not wait for its holders} */
+    final PeerWatch watch(long size, int fd) {
+        return peers == null ? null : peers.watch(heap, size, fd);
     }
 
     /**
-     * What is no larger than a page of the region must not lie across two, and what is larger begins with one: the
-     * pages are the physical runs that were announced.
-     */
-    private long find(long size, long alignment) {
-        if (size > run) {
-            return blocks.allocate(size, Math.max(alignment, run));
-        }
-        long offset = blocks.allocate(size, alignment);
-        if (offset >= 0 && (offset & -run) != (offset + size - 1 & -run)) {
-            blocks.free(offset);
-            offset = blocks.allocate(size, Math.max(alignment, RegionAllocator.alignment(size, run)));
-        }
-        return offset;
-    }
-
-    private long findHollow(long size) {
-        long granule = layout.granule();
-        long offset = zeroer.takeHollow(size + granule - 1 & -granule);
-        if (offset >= 0) {
-            blocks.reuse(offset);
-            return offset;
-        }
-        offset = find(size, 1);
-        if (offset >= 0) {
-            memory.hollow(offset, blocks.size(offset));
-        }
-        return offset;
-    }
-
-    private HeapException full(long asked) {
-        RegionAllocator.Figures now = blocks.figures(run);
-        return new HeapException(
-                Errno.ENOMEM,
-                heap,
-                "carveout '" + heap + "': " + asked + " bytes do not fit: " + Bytes.text(now.free())
-                        + " free, largest run " + Bytes.text(now.largestFree())
-                        + (now.quarantined() == 0
-                                ? ""
-                                : ", " + Bytes.text(now.quarantined()) + " closed and still held by peers")
-                        + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty())
-                                + " waiting to be zeroed, or for memory of the machine")
-                        + "; raise " + layout.setting() + " or free a buffer");
-    }
-
-    /** Says that a descriptor of a range is about to be made. */
-    void lend(long offset) {
-        if (lending) {
-            lent.add(offset);
-        }
-    }
-
-    /** {@return whether a holder may keep pages of a range, so that they must not be the next tenant's} */
-    boolean isLent(long offset) {
-        return lent.contains(offset);
-    }
-
-    /** Says that a range has no page any more that was lent. */
-    void unlend(long offset) {
-        lent.remove(offset);
-    }
-
-    /** Ends a tenancy that left something to zero. */
-    void discard(long offset) {
-        blocks.discard(offset);
-        zeroer.wake();
-        leave();
-    }
-
-    /** Ends a tenancy that had memory of its own: the range is as it was. */
-    void leaveEmpty(long offset) {
-        blocks.retire(offset);
-        try {
-            if (memory.canBeHollow()) {
-                zeroer.fillLater(offset);
-            } else {
-                blocks.free(offset);
-            }
-        } finally {
-            leave();
-        }
-    }
-
-    /** Begins to follow a descriptor that is about to leave. */
-    PeerWatch watch(long size, int fd) {
-        return peers.watch(heap, size, fd);
-    }
-
-    /**
-     * Keeps a range from use until the last peer has gone.
+     * Keeps a range from use until the last holder has gone.
      *
      * @param peersGone then ends the tenancy
      */
-    void quarantine(long offset, PeerWatch watch, Runnable peersGone) {
+    final void quarantine(long offset, PeerWatch watch, Runnable peersGone) {
         blocks.quarantine(offset);
         watch.whenGone(peersGone);
     }
 
-    /** {@return whether the region is still there, and stays until {@link #leave}} */
-    boolean tryHold() {
-        long now;
-        do {
-            now = holders.get();
-            if (now == 0) {
-                return false;
-            }
-        } while (!holders.compareAndSet(now, now + 1));
-        return true;
+    /** Refuses later allocations, and leaves. Closing twice does nothing. */
+    final void close() {
+        if (lifetime.close()) {
+            stop();
+            lifetime.leave();
+        }
     }
 
-    void leave() {
-        if (holders.decrementAndGet() == 0) {
-            memory.gone();
+    /** Ends what is at work when the heap goes. */
+    void stop() {}
+
+    /** Gives everything back. */
+    void end() {
+        if (peers != null) {
             peers.close();
-            if (udmabuf != null) {
-                udmabuf.close();
-            }
-            memory.close();
-            LOG.write(Level.DEBUG, "heap ''{0}'': its region of {1} was given back", heap, Bytes.text(layout.size()));
         }
-    }
-
-    /**
-     * Refuses allocations, ends the thread, and leaves: without tenants and peers the memory is the machine's again
-     * when this returns. Closing twice does nothing.
-     */
-    void close() {
-        if (!closed.compareAndSet(false, true)) {
-            return;
+        if (udmabuf != null) {
+            udmabuf.close();
         }
-        zeroer.end();
-        memory.departed();
-        RegionAllocator.Figures now = blocks.figures(1);
-        long held = now.size() - now.free() - now.dirty();
-        if (held > 0) {
-            LOG.write(
-                    Level.INFO,
-                    "heap ''{0}'' has left with {1} in buffers that are not released, or that peers still hold; its"
-                            + " region of {2} stays until they are",
-                    heap,
-                    Bytes.text(held),
-                    Bytes.text(now.size()));
-        }
-        leave();
+        memory.close();
     }
 }

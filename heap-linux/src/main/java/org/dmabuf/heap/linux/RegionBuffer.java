@@ -4,15 +4,15 @@ package org.dmabuf.heap.linux;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A buffer that has a range of a region. Who let its descriptor out keeps the range from use after the release until
- * the last peer has gone. Descriptors are made under its monitor.
+ * A buffer that has a range of a region. If its descriptor was exported, the region may keep the range from use after
+ * the release, until the last holder has gone. Descriptors are made under its monitor.
  */
-abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn {
+abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, UnbackedRangeBuffer {
     final Region region;
     final long offset;
     private final long size;
     private PeerWatch watch;
-    /** Ends the tenancy when no peer is left. Made with the watch: a release must not fail for want of it. */
+    /** Ends the tenancy when no holder is left. Made before the watch: a release must not fail for want of it. */
     private Runnable peersGone;
 
     private boolean released;
@@ -36,10 +36,12 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
         }
     }
 
-    /** Follows the descriptor that is about to leave for the first time. */
+    /** Follows the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
     final void follow(int fd) {
-        if (watch == null) {
+        if (peersGone == null) {
             peersGone = this::end;
+        }
+        if (watch == null) {
             watch = region.watch(size, fd);
         }
     }
@@ -47,7 +49,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits Slice, StandIn 
     /** Lets go of this process's own descriptors and mappings. */
     abstract void drop();
 
-    /** Ends the tenancy, when no peer is left. */
+    /** Ends the tenancy, when no holder is left for which the range is kept. */
     abstract void end();
 
     @Override

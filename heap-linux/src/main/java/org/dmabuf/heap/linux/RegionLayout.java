@@ -2,9 +2,12 @@
 package org.dmabuf.heap.linux;
 
 import java.util.Objects;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 
 /**
- * What a region is to be, in bytes. Nothing is checked before {@link RegionSource#open}. Immutable: each {@code with}
+ * What a region is to be, in bytes. Nothing is checked before {@link RegionSource#open} or
+ * {@link EmulatedCmaSource#open}: each refuses what was chosen and does not apply to it. Immutable: each {@code with}
  * method returns another.
  */
 public final class RegionLayout {
@@ -22,6 +25,7 @@ public final class RegionLayout {
     private final long pageSize;
     private final long granule;
     private final long chunk;
+    private final long alignmentCap;
     private final Exports exports;
     private final boolean emulatingContiguous;
     private final String setting;
@@ -31,6 +35,7 @@ public final class RegionLayout {
             long pageSize,
             long granule,
             long chunk,
+            long alignmentCap,
             Exports exports,
             boolean emulatingContiguous,
             String setting) {
@@ -38,6 +43,7 @@ public final class RegionLayout {
         this.pageSize = pageSize;
         this.granule = granule;
         this.chunk = chunk;
+        this.alignmentCap = alignmentCap;
         this.exports = Objects.requireNonNull(exports);
         this.emulatingContiguous = emulatingContiguous;
         this.setting = Objects.requireNonNull(setting);
@@ -51,37 +57,50 @@ public final class RegionLayout {
      * @return a layout
      */
     public static RegionLayout of(long size, String setting) {
-        return new RegionLayout(size, Bytes.PAGE, Bytes.PAGE, Bytes.PAGE, Exports.AUTO, false, setting);
+        return new RegionLayout(size, Bytes.PAGE, Bytes.PAGE, Bytes.PAGE, 0, Exports.AUTO, false, setting);
     }
 
     /**
-     * Chooses the pages.
+     * Chooses the pages of a {@link RegionSource}.
      *
      * @param bytes {@link Bytes#PAGE}, or the size of a huge page of this machine
      * @return a layout
      */
     public RegionLayout withPageSize(long bytes) {
-        return new RegionLayout(size, bytes, granule, chunk, exports, emulatingContiguous, setting);
+        return new RegionLayout(size, bytes, granule, chunk, alignmentCap, exports, emulatingContiguous, setting);
     }
 
     /**
-     * Chooses how fine the books are: a coarse granule costs memory of the region, a fine one memory of Java's heap.
+     * Chooses how fine the books of a {@link RegionSource} are: a coarse granule costs memory of the region, a fine one
+     * memory of Java's heap.
      *
      * @param bytes a power of two, at least a page
      * @return a layout
      */
     public RegionLayout withGranule(long bytes) {
-        return new RegionLayout(size, pageSize, bytes, chunk, exports, emulatingContiguous, setting);
+        return new RegionLayout(size, pageSize, bytes, chunk, alignmentCap, exports, emulatingContiguous, setting);
     }
 
     /**
-     * Gives whole chunks, as ION's chunk heap: sizes are rounded up to them, and the region does not fragment.
+     * Gives whole chunks of a {@link RegionSource}, as ION's chunk heap: sizes are rounded up to them, and the region
+     * does not fragment.
      *
      * @param bytes a power of two, at least a page
      * @return a layout
      */
     public RegionLayout withChunk(long bytes) {
-        return new RegionLayout(size, pageSize, granule, bytes, exports, emulatingContiguous, setting);
+        return new RegionLayout(size, pageSize, granule, bytes, alignmentCap, exports, emulatingContiguous, setting);
+    }
+
+    /**
+     * Chooses the alignment of an {@link EmulatedCmaSource}, which needs one: buffers are aligned to the smallest power
+     * of two that is not below their size, and to no more than this.
+     *
+     * @param bytes a power of two, at least a page
+     * @return a layout
+     */
+    public RegionLayout withAlignmentCap(long bytes) {
+        return new RegionLayout(size, pageSize, granule, chunk, bytes, exports, emulatingContiguous, setting);
     }
 
     /**
@@ -91,17 +110,17 @@ public final class RegionLayout {
      * @return a layout
      */
     public RegionLayout withExports(Exports kind) {
-        return new RegionLayout(size, pageSize, granule, chunk, kind, emulatingContiguous, setting);
+        return new RegionLayout(size, pageSize, granule, chunk, alignmentCap, kind, emulatingContiguous, setting);
     }
 
     /**
      * Announces the region as an emulation of contiguous memory where it is none: a broker then gives it to those
-     * requests only that take emulated memory.
+     * requests only that take emulated memory. An {@link EmulatedCmaSource} always is announced so.
      *
      * @return a layout
      */
     public RegionLayout withContiguousEmulated() {
-        return new RegionLayout(size, pageSize, granule, chunk, exports, true, setting);
+        return new RegionLayout(size, pageSize, granule, chunk, alignmentCap, exports, true, setting);
     }
 
     /** {@return bytes of the region} */
@@ -132,6 +151,52 @@ public final class RegionLayout {
 
     String setting() {
         return setting;
+    }
+
+    /** {@return bytes, 0 when none was chosen} */
+    long alignmentCap() {
+        return alignmentCap;
+    }
+
+    /** {@return a size in whole chunks} */
+    long wholeChunks(long bytes) {
+        return Math.min(bytes, Long.MAX_VALUE - chunk) + chunk - 1 & -chunk;
+    }
+
+    /** @throws HeapException {@link Errno#EINVAL} for what no {@link RegionSource} can be */
+    void requireReservable(String heap) {
+        if (!isSize(chunk)) {
+            throw refusal(
+                    heap,
+                    "a chunk of " + chunk + " bytes is not a power of two of at least a page, " + Bytes.PAGE);
+        }
+        if (alignmentCap != 0) {
+            throw refusal(heap, "a cap on alignments is for an emulation of the kernel's contiguous heaps");
+        }
+    }
+
+    /** @throws HeapException {@link Errno#EINVAL} for what no {@link EmulatedCmaSource} can be */
+    void requireEmulatable(String heap) {
+        if (!isSize(alignmentCap)) {
+            throw refusal(
+                    heap,
+                    "a cap of " + alignmentCap + " bytes on alignments is not a power of two of at least a page, "
+                            + Bytes.PAGE);
+        }
+        if (isOnHugePages() || granule() != Bytes.PAGE) {
+            throw refusal(
+                    heap,
+                    "an emulation of the kernel's contiguous heaps is in pages of " + Bytes.PAGE
+                            + " bytes, and has neither chunks nor granules of another size");
+        }
+    }
+
+    private static boolean isSize(long bytes) {
+        return bytes >= Bytes.PAGE && Long.bitCount(bytes) == 1;
+    }
+
+    private static HeapException refusal(String heap, String sentence) {
+        return new HeapException(Errno.EINVAL, heap, "heap '" + heap + "': " + sentence);
     }
 
     boolean isOnHugePages() {

@@ -9,12 +9,11 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
 /**
- * The memory of one region: one memfd, sealed, mapped once for life, with every page of it there, and locked where the
- * process may lock as much. Its descriptor never
- * leaves the process, since it shows every tenant.
+ * The memory of one region: one memfd, sealed, and mapped once for life. Its descriptor never leaves the process, since
+ * it shows every tenant.
  */
 final class RegionMemory {
-    private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+    private static final int MADV_NOHUGEPAGE = 15;
 
     /** Bytes of regions that left and still have tenants, by the heap's name. */
     private static final Map<String, Long> DEPARTED = new ConcurrentHashMap<>();
@@ -22,11 +21,12 @@ final class RegionMemory {
     private final String heap;
     private final Syscalls syscalls;
     private final Headroom headroom;
+    private final Memfd memfd;
     private final Mmap mmap;
     private final RegionLayout layout;
     private final int fd;
     private final MemorySegment mapping;
-    /** Bytes that the headroom counts in full: all but hollow blocks; none of huge pages, which are other memory. */
+    /** Bytes that the headroom counts in full: all but unbacked ranges; none of huge pages, which are other memory. */
     private final AtomicLong held = new AtomicLong();
     private final String swappable;
 
@@ -37,22 +37,24 @@ final class RegionMemory {
             RegionLayout layout,
             int fd,
             MemorySegment mapping,
+            long backed,
             String swappable) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.headroom = headroom;
+        this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.layout = layout;
         this.fd = fd;
         this.mapping = mapping;
         this.swappable = swappable;
-        if (canBeHollow()) {
-            hold(layout.size()); // last: nothing fails after it
+        if (canBeUnbacked()) {
+            hold(backed); // last: nothing fails after it
         }
     }
 
-    /** Counts no block twice: one that was not emptied when it should have been is filled all the same. */
-    private void hold(long bytes) {
+    /** Counts no range twice: one that was not emptied when it should have been is backed all the same. */
+    void hold(long bytes) {
         long before;
         long after;
         do {
@@ -63,7 +65,7 @@ final class RegionMemory {
     }
 
     /**
-     * Takes the memory, zeroed.
+     * Takes the memory, zeroed, with every page there, and locked where the process may lock as much.
      *
      * @param heap named in refusals
      * @param layout its size and pages
@@ -87,7 +89,7 @@ final class RegionMemory {
                             + ", and the region a positive multiple of it: change " + layout.setting());
         }
         if (layout.isOnHugePages()) {
-            hugePages.require(heap, size, pageSize);
+            hugePages.require(heap, size, pageSize, heldByDeparted(heap));
             return hugePages.areCharged()
                     ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages)
                     : take(heap, layout, syscalls, headroom, hugePages);
@@ -127,14 +129,38 @@ final class RegionMemory {
             if (e.errno() != Errno.ENOMEM || !layout.isOnHugePages()) {
                 throw e;
             }
-            hugePages.require(heap, size, layout.pageSize());
+            hugePages.require(heap, size, layout.pageSize(), heldByDeparted(heap));
             throw new HeapException(
                     Errno.ENOMEM, heap, e.getMessage() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
             MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);
             String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
-            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, swappable);
+            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, size, swappable);
+        } catch (RuntimeException | Error e) {
+            syscalls.close(fd);
+            throw e;
+        }
+    }
+
+    /**
+     * Takes none: each range is unbacked. It is on ordinary pages, and backed through a mapping that is told to have no
+     * huge ones. By fallocate(2) the machine's settings could give some; {@link #unback} leaves one of which a part is
+     * held in the file, with zeroes, and the range's next tenant would share it with the former holder.
+     *
+     * @param heap named in refusals
+     * @param layout its size
+     * @param syscalls the kernel
+     * @param headroom counts what is backed
+     * @return memory, to be closed
+     * @throws HeapException the kernel's refusal; nothing is held
+     */
+    static RegionMemory unbacked(String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom) {
+        int fd = new Memfd(syscalls).createEmpty(heap, layout.size());
+        try {
+            MemorySegment mapping = new Mmap(syscalls).mapEmpty(heap, fd, layout.size());
+            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE); // EINVAL: there are none
+            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, 0, "");
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);
             throw e;
@@ -165,57 +191,64 @@ final class RegionMemory {
         return mapping.asSlice(offset, size);
     }
 
-    /** Makes a block zero that has no tenant and is not hollow. */
+    /** Makes a range zero that has no tenant and is backed. */
     void clear(long offset, long size) {
         Memset.clear(mapping.address() + offset, size);
     }
 
     /**
-     * Puts pages, zeroed, behind a block that has no tenant and is hollow.
+     * Puts pages, zeroed, behind an unbacked range that has no tenant, and counts them.
      *
-     * @return false when the machine has none now; the block is as hollow as it was, or less
+     * @return false when the machine has none now; the range is as unbacked as it was, or less
      */
-    boolean fill(long offset, long size) {
+    boolean back(long offset, long size) {
         try {
             headroom.reserve(heap, size);
         } catch (HeapException e) {
             return false;
         }
         try {
-            boolean filled = mmap.fill(mapping.asSlice(offset, size));
-            if (filled) {
+            boolean backed = fill(offset, size);
+            if (backed) {
                 hold(size);
             }
-            return filled;
+            return backed;
         } finally {
             headroom.settle(size);
         }
     }
 
-    /** {@return whether blocks can be hollow: huge pages go back to their pool and not to the machine} */
-    boolean canBeHollow() {
+    /** {@return false when there is no memory for all of the range; whether it counts is the caller's to say} */
+    boolean fill(long offset, long size) {
+        return mmap.fill(mapping.asSlice(offset, size));
+    }
+
+    /** {@return whether ranges can be unbacked: huge pages go back to their pool and not to the machine} */
+    boolean canBeUnbacked() {
         return !layout.isOnHugePages();
     }
 
     /**
-     * Gives the pages of a block back to the machine, as long as the block's tenant has memory of its own. What is not
-     * there must not be touched before it is {@linkplain #fill filled}.
+     * Gives the pages of a range back to the machine. A dma-buf of the range keeps those that it had, and they are no
+     * longer the region's. What is not there must not be touched before it is {@linkplain #back backed}.
      *
-     * @param offset of a block that has no tenant
-     * @return whether the pages are gone; else what was zero is zero
+     * @param offset of a range that has no tenant, or one with memory of its own
+     * @return 0, or a negative error number: what was zero is zero then
      */
-    boolean hollow(long offset, long size) {
-        int result;
-        do {
-            result = syscalls.fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, size);
-        } while (result == -Errno.EINTR.number());
+    int unback(long offset, long size) {
+        int result = memfd.punch(fd, offset, size);
         if (result == 0) {
             hold(-size);
         }
-        return result == 0;
+        return result;
     }
 
-    /** Says that the heap has left and its region stays. */
+    /** {@return bytes of memory that the region has now, or a negative error number} */
+    long occupied() {
+        return syscalls.allocated(fd);
+    }
+
+    /** To be called when the heap has left and its region stays. */
     void departed() {
         DEPARTED.merge(heap, layout.size(), Long::sum);
     }
@@ -226,7 +259,7 @@ final class RegionMemory {
     }
 
     /** {@return a part of a sentence, empty when no region of a heap of that name has left and stayed} */
-    static String heldByDeparted(String heap) {
+    private static String heldByDeparted(String heap) {
         Long bytes = DEPARTED.get(heap);
         return bytes == null
                 ? ""

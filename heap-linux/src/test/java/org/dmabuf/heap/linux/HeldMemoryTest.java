@@ -152,10 +152,10 @@ class HeldMemoryTest {
         assertEquals(4 * SIZE, headroom.held());
         HeapBuffer slice = region.allocate(new Request(SIZE, false));
         assertEquals(4 * SIZE, headroom.held());
-        HeapBuffer standIn = region.allocate(new Request(SIZE)); // has memory of its own for an empty range
+        HeapBuffer unbacked = region.allocate(new Request(SIZE)); // has memory of its own for an empty range
         assertEquals(4 * SIZE, headroom.held());
-        int peer = descriptorOfPeer(standIn);
-        standIn.release();
+        int peer = descriptorOfPeer(unbacked);
+        unbacked.release();
         assertEquals(4 * SIZE, headroom.held());
         Syscalls.linux().close(peer);
         region.close();
@@ -171,23 +171,23 @@ class HeldMemoryTest {
                 RegionLayout.of(4 * SIZE, "size").withExports(RegionLayout.Exports.MEMFD),
                 kernel.calling(),
                 headroom);
-        HeapBuffer standIn = region.allocate(new Request(SIZE));
+        HeapBuffer unbacked = region.allocate(new Request(SIZE));
         region.close();
-        standIn.release();
+        unbacked.release();
     }
 
     @Test
-    void a_lazy_region_counts_where_it_has_buffers() {
-        LazyRegionSource region = LazyRegionSource.open(
+    void an_emulated_cma_region_counts_where_it_has_buffers() {
+        EmulatedCmaSource region = EmulatedCmaSource.open(
                 "cma",
-                new LazyRegionLayout(4 * SIZE, Bytes.PAGE, RegionLayout.Exports.MEMFD, "size"),
+                RegionLayout.of(4 * SIZE, "size").withAlignmentCap(Bytes.PAGE).withExports(RegionLayout.Exports.MEMFD),
                 kernel.calling(),
                 headroom);
         assertEquals(0, headroom.held());
         HeapBuffer own = region.allocate(new Request(SIZE, false));
-        HeapBuffer placed = region.allocate(new Request(SIZE));
+        HeapBuffer unbacked = region.allocate(new Request(SIZE));
         assertEquals(2 * SIZE, headroom.held());
-        placed.release();
+        unbacked.release();
         assertEquals(SIZE, headroom.held());
         kernel.answer("fallocate", -Errno.ENOMEM.number());
         own.release(); // of which the kernel takes nothing back
@@ -197,10 +197,10 @@ class HeldMemoryTest {
     }
 
     @Test
-    void a_lazy_range_that_could_not_be_filled_does_not_count() {
-        LazyRegionSource region = LazyRegionSource.open(
+    void a_range_of_it_that_could_not_be_filled_does_not_count() {
+        EmulatedCmaSource region = EmulatedCmaSource.open(
                 "cma",
-                new LazyRegionLayout(4 * SIZE, Bytes.PAGE, RegionLayout.Exports.MEMFD, "size"),
+                RegionLayout.of(4 * SIZE, "size").withAlignmentCap(Bytes.PAGE).withExports(RegionLayout.Exports.MEMFD),
                 kernel.calling(),
                 headroom);
         kernel.answer("madvise", -Errno.ENOMEM.number());

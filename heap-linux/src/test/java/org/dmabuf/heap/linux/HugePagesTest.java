@@ -36,13 +36,13 @@ class HugePagesTest {
     }
 
     private HeapException refusal(long size, long pageSize) {
-        return assertThrows(
-                HeapException.class, () -> new HugePages(pools, pools).require("camera", size, pageSize));
+        HugePages machine = new HugePages(pools, pools);
+        return assertThrows(HeapException.class, () -> machine.require("camera", size, pageSize, " (1 GiB stays)"));
     }
 
     @Test
     void what_the_pool_has_is_granted() {
-        new HugePages(pools, pools).require("camera", 10 * PAGE, PAGE);
+        new HugePages(pools, pools).require("camera", 10 * PAGE, PAGE, "");
     }
 
     @Test
@@ -51,13 +51,13 @@ class HugePagesTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
                 "heap 'camera': a region of 33554432 bytes takes 16 huge pages of 2 MiB, and 10 of 20 are free: 6 are"
-                        + " missing; write 26 into " + pools + "/hugepages-2048kB/nr_hugepages (vm.nr_hugepages), or"
-                        + " reserve them at boot (hugepagesz=2M hugepages=26)",
+                        + " missing (1 GiB stays); write 26 into " + pools + "/hugepages-2048kB/nr_hugepages"
+                        + " (vm.nr_hugepages), or reserve them at boot (hugepagesz=2M hugepages=26)",
                 refusal.getMessage());
         assertEquals(
                 "heap 'camera': a region of 1073741824 bytes takes 1 huge pages of 1 GiB, and 0 of 0 are free: 1 are"
-                        + " missing; write 1 into " + pools + "/hugepages-1048576kB/nr_hugepages, or reserve them at"
-                        + " boot (hugepagesz=1G hugepages=1)",
+                        + " missing (1 GiB stays); write 1 into " + pools + "/hugepages-1048576kB/nr_hugepages, or"
+                        + " reserve them at boot (hugepagesz=1G hugepages=1)",
                 refusal(1L << 30, 1L << 30).getMessage());
     }
 

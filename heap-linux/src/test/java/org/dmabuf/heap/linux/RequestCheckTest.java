@@ -29,12 +29,11 @@ class RequestCheckTest {
     private void forEachSource(Use use) {
         Syscalls syscalls = kernel.calling();
         RegionLayout layout = RegionLayout.of(1 << 20, "size").withExports(RegionLayout.Exports.MEMFD);
-        LazyRegionLayout lazy = new LazyRegionLayout(1 << 20, 1 << 20, RegionLayout.Exports.MEMFD, "size");
         List<MemorySource> sources = new ArrayList<>();
         try {
             sources.add(MemfdSource.open("camera", syscalls, PLENTY));
             sources.add(RegionSource.open("camera", layout, syscalls, PLENTY));
-            sources.add(LazyRegionSource.open("camera", lazy, syscalls, PLENTY));
+            sources.add(EmulatedCmaSource.open("camera", layout.withAlignmentCap(1 << 20), syscalls, PLENTY));
             sources.add(PooledSource.over(
                     MemfdSource.open("camera", syscalls, PLENTY),
                     "camera",

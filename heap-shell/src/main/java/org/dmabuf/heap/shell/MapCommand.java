@@ -8,7 +8,7 @@ import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.spi.RegionMap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;

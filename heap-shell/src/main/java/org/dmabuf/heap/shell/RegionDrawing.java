@@ -4,7 +4,7 @@ package org.dmabuf.heap.shell;
 import java.util.EnumMap;
 import java.util.Map;
 import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.RegionMap;
+import org.dmabuf.heap.spi.RegionMap;
 
 /**
  * A region as it was at one moment, for a terminal: each character is an equal share of it and shows the state that

@@ -3,8 +3,8 @@ package org.dmabuf.heap.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import org.dmabuf.heap.linux.RegionMap;
-import org.dmabuf.heap.linux.RegionMap.State;
+import org.dmabuf.heap.spi.RegionMap;
+import org.dmabuf.heap.spi.RegionMap.State;
 import org.junit.jupiter.api.Test;
 
 class RegionDrawingTest {

@@ -33,10 +33,10 @@ enum PlainSource implements Function<FaultyMachine, MemorySource> {
                     RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD).withChunk(256 << 10));
         }
     },
-    LAZY_REGION(1 << 20) {
+    EMULATED_CMA(1 << 20) {
         @Override
         public MemorySource apply(FaultyMachine machine) {
-            return lazyRegion(machine, RegionLayout.Exports.MEMFD);
+            return emulatedCma(machine, RegionLayout.Exports.MEMFD);
         }
     },
     SECRET(256 << 10) {
@@ -92,8 +92,11 @@ enum PlainSource implements Function<FaultyMachine, MemorySource> {
                 () -> new Peers(machine.peers));
     }
 
-    static MemorySource lazyRegion(FaultyMachine machine, RegionLayout.Exports exports) {
-        return LazyRegionSource.open(
-                HEAP, new LazyRegionLayout(SIZE, 1 << 20, exports, "size"), machine.syscalls, machine.headroom);
+    static MemorySource emulatedCma(FaultyMachine machine, RegionLayout.Exports exports) {
+        return EmulatedCmaSource.open(
+                HEAP,
+                RegionLayout.of(SIZE, "size").withAlignmentCap(1 << 20).withExports(exports),
+                machine.syscalls,
+                machine.headroom);
     }
 }

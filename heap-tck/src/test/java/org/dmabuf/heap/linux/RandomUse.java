@@ -384,7 +384,7 @@ final class RandomUse {
             takeAll(capacity.getAsLong());
             await("all is free", () -> source.usage().free().equals(capacity));
         }
-        if (source instanceof LazyRegionSource region) {
+        if (source instanceof EmulatedCmaSource region) {
             assertEquals(0, region.occupied());
         }
         source.close();

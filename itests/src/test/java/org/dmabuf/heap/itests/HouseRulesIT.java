@@ -35,7 +35,7 @@ public class HouseRulesIT {
             "heap-cma.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
             "heap-carveout.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
             "heap-secure.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
-            "heap-shell.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.linux"));
+            "heap-shell.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"));
 
     @Test
     public void no_bundle_imports_more_of_ours_than_the_house_allows() throws IOException {

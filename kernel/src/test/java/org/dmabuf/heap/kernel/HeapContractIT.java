@@ -17,9 +17,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.EmulatedCmaSource;
 import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.LazyRegionLayout;
-import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.MemfdSource;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.PoolBudget;
@@ -60,9 +59,10 @@ class HeapContractIT {
                 Headroom.machine(),
                 PoolBudget.none().prewarmed(64 << 10, 8).prewarmed(1 << 20, 4).recycled(8 << 20));
         // More than the cases hold at once, which the alignment of contiguous memory spreads.
-        LazyRegionLayout layout =
-                new LazyRegionLayout(40L << 20, 1L << 20, RegionLayout.Exports.UDMABUF, "its size");
-        emulation = LazyRegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine());
+        RegionLayout layout = RegionLayout.of(40L << 20, "its size")
+                .withAlignmentCap(1L << 20)
+                .withExports(RegionLayout.Exports.UDMABUF);
+        emulation = EmulatedCmaSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine());
         secret = SecretSource.open(HEAP, Syscalls.linux(), Headroom.machine(), true);
     }
 

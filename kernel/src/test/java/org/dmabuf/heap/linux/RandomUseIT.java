@@ -28,7 +28,7 @@ class RandomUseIT {
         POOLED_UDMABUF(machine -> PlainSource.pooled(machine, UDMABUF.opening.apply(machine))),
         REGION(machine -> PlainSource.region(machine, region())),
         REGION_ON_HUGE_PAGES(machine -> PlainSource.region(machine, region().withPageSize(HUGE))),
-        LAZY_REGION(machine -> PlainSource.lazyRegion(machine, Exports.UDMABUF));
+        EMULATED_CMA(machine -> PlainSource.emulatedCma(machine, Exports.UDMABUF));
 
         private final Function<FaultyMachine, MemorySource> opening;
 

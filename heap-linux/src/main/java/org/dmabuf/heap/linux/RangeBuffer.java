@@ -5,10 +5,10 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 
 /**
- * A range of a region as a buffer: no system call to make it, to map it or to release it. A descriptor is made when it
- * is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
+ * A range of a region as a buffer: no system call of its own to make it, to map it or to release it. A descriptor is
+ * made when it is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
  */
-final class Slice extends RegionBuffer {
+final class RangeBuffer extends RegionBuffer {
     private static final int NONE = -1;
 
     private final boolean exportable;
@@ -16,7 +16,7 @@ final class Slice extends RegionBuffer {
     private volatile Brackets brackets;
     private volatile int dmaBuf = NONE;
 
-    Slice(Region region, long offset, long size, boolean exportable, String name) {
+    RangeBuffer(Region region, long offset, long size, boolean exportable, String name) {
         super(region, offset, size);
         this.exportable = exportable;
         this.name = name;
@@ -34,12 +34,11 @@ final class Slice extends RegionBuffer {
     private synchronized int export() {
         requireHeld();
         if (dmaBuf == NONE) {
-            region.lend(offset);
-            int made = region.udmabuf().create(region.memory.fd(), offset, size(), name);
+            int made = region.export(offset, size(), name.isEmpty() ? region.heap : name);
             boolean followed = false;
             try {
                 Brackets first = new Brackets(region.syscalls, region.heap, size(), false);
-                first.prepare(made); // a peer that has the descriptor could else make the first at the same time
+                first.prepare(made); // a holder of the descriptor could else make the first at the same time
                 follow(made);
                 followed = true;
                 brackets = first;
@@ -91,6 +90,6 @@ final class Slice extends RegionBuffer {
 
     @Override
     void end() {
-        region.discard(offset);
+        region.giveBack(offset);
     }
 }

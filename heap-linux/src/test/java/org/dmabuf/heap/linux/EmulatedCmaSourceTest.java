@@ -18,16 +18,19 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Where buffers are placed, and which memory they have. That they are buffers, the contract of heap-tck looks at. */
-class LazyRegionSourceTest {
+class EmulatedCmaSourceTest {
     private static final long K = 1 << 10;
     private static final long MIB = 1 << 20;
     private static final long SIZE = 16 * MIB;
+    private static final RegionLayout LAYOUT =
+            RegionLayout.of(SIZE, "its size").withAlignmentCap(MIB).withExports(RegionLayout.Exports.MEMFD);
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong room = new AtomicLong(1L << 40);
@@ -42,11 +45,7 @@ class LazyRegionSourceTest {
                         ? -Errno.ENOMEM.number()
                         : method.invoke(syscalls.calling(), a);
             });
-    private final LazyRegionSource source = LazyRegionSource.open(
-            "camera",
-            new LazyRegionLayout(SIZE, MIB, RegionLayout.Exports.MEMFD, "its size"),
-            kernel,
-            headroom);
+    private final EmulatedCmaSource source = EmulatedCmaSource.open("camera", LAYOUT, kernel, headroom);
 
     private HeapBuffer range(long size) {
         return source.allocate(new Request(size, false));
@@ -74,6 +73,29 @@ class LazyRegionSourceTest {
     @AfterEach
     void close() {
         source.close();
+    }
+
+    @Test
+    void a_layout_that_cannot_be_is_refused_and_so_is_what_does_not_apply() {
+        long made = syscalls.count("memfdCreate");
+        for (RegionLayout none : List.of(
+                LAYOUT.withAlignmentCap(0),
+                LAYOUT.withAlignmentCap(3 * Bytes.PAGE),
+                LAYOUT.withPageSize(2 * MIB),
+                LAYOUT.withGranule(MIB),
+                LAYOUT.withChunk(MIB))) {
+            HeapException refusal = assertThrows(
+                    HeapException.class, () -> EmulatedCmaSource.open("camera", none, kernel, headroom));
+            assertEquals(Errno.EINVAL, refusal.errno());
+        }
+        assertEquals(made, syscalls.count("memfdCreate"));
+    }
+
+    @Test
+    void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
+        HeapBuffer buffer = exportable(MIB);
+        buffer.release();
+        assertThrows(IllegalStateException.class, buffer::descriptor);
     }
 
     @ParameterizedTest
@@ -237,11 +259,7 @@ class LazyRegionSourceTest {
             faulty.answer(call, answer);
             HeapException refusal = assertThrows(
                     HeapException.class,
-                    () -> LazyRegionSource.open(
-                            "camera",
-                            new LazyRegionLayout(SIZE, MIB, RegionLayout.Exports.MEMFD, "its size"),
-                            faulty.calling(),
-                            headroom));
+                    () -> EmulatedCmaSource.open("camera", LAYOUT, faulty.calling(), headroom));
             assertEquals(Errno.ENOMEM, refusal.errno(), call);
             assertEquals(call.equals("memfdCreate") ? 0 : 1, faulty.count("close"), call);
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.carveout;
+package org.dmabuf.heap.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -29,17 +30,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.RegionMap;
-import org.dmabuf.heap.linux.RegionSource;
-import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
-import org.dmabuf.heap.tck.FaultySyscalls;
-import org.dmabuf.heap.tck.ProcessState;
+import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,14 +39,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is in a region, who has it, and what becomes of what was released. */
-class RegionTest {
+class RegionSourceTest {
     private static final long MIB = 1 << 20;
     private static final long SIZE = 16 * MIB;
     private static final int FRAME = 12_441_600; // 3840 x 2160, NV12
 
-    private final ProcessState before = ProcessState.now();
-    private final UdmabufKernel device = new UdmabufKernel();
-    private final FaultySyscalls kernel = new FaultySyscalls(device.syscalls);
+    private final HeldFiles before = new HeldFiles();
+    private final UdmabufKernel kernel = new UdmabufKernel();
     private final List<RegionSource> open = new ArrayList<>();
 
     @AfterEach
@@ -69,8 +60,19 @@ class RegionTest {
         return RegionLayout.of(SIZE, "size in org.dmabuf.heap.carveout~camera").withExports(exports);
     }
 
+    @Test
+    void a_layout_that_cannot_be_is_refused_and_so_is_what_does_not_apply() {
+        RegionLayout layout = layout(RegionLayout.Exports.MEMFD);
+        for (RegionLayout none :
+                List.of(layout.withChunk(MIB + 1), layout.withGranule(3 * MIB), layout.withAlignmentCap(MIB))) {
+            assertEquals(
+                    Errno.EINVAL,
+                    assertThrows(HeapException.class, () -> open(none)).errno());
+        }
+    }
+
     private RegionSource open(RegionLayout layout) {
-        RegionSource source = RegionSource.open("camera", layout, kernel, Headroom.machine());
+        RegionSource source = RegionSource.open("camera", layout, kernel.syscalls, Headroom.machine());
         open.add(source);
         return source;
     }
@@ -83,8 +85,8 @@ class RegionTest {
         return open(layout(RegionLayout.Exports.MEMFD));
     }
 
-    private static ContractRequest slice(long size) {
-        return ContractRequest.of(size).exportable(false);
+    private static Request slice(long size) {
+        return new Request(size, false);
     }
 
     private static OwnedFd peer(HeapBuffer buffer) {
@@ -127,9 +129,9 @@ class RegionTest {
     @Test
     void buffers_that_nobody_exports_are_made_mapped_and_released_without_a_system_call() {
         RegionSource source = udmabufs();
-        long calls = device.calls.get();
+        long calls = kernel.calls.get();
         for (int i = 0; i < 100; i++) {
-            for (ContractRequest request : List.of(slice(3 * MIB), ContractRequest.of(MIB))) {
+            for (Request request : List.of(slice(3 * MIB), new Request(MIB))) {
                 HeapBuffer buffer = source.allocate(request);
                 buffer.beginCpuAccess(Access.READ_WRITE);
                 fill(buffer, 1);
@@ -138,7 +140,7 @@ class RegionTest {
             }
         }
         await("all is zeroed", () -> free(source) == SIZE);
-        assertEquals(calls, device.calls.get());
+        assertEquals(calls, kernel.calls.get());
     }
 
     @Test
@@ -169,7 +171,7 @@ class RegionTest {
     @Test
     void what_a_peer_still_has_is_quarantined_and_zero_when_it_is_used_again() throws IOException {
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(4 * MIB));
+        HeapBuffer buffer = source.allocate(new Request(4 * MIB));
         fill(buffer, 0xff);
         OwnedFd peer = peer(buffer);
         buffer.release();
@@ -193,13 +195,13 @@ class RegionTest {
     @CsvSource({"true, 1", "false, 2"})
     void a_former_holder_that_kept_a_page_never_sees_the_next_tenant(boolean old, String seen, @TempDir Path folder)
             throws IOException {
-        device.lendsPages = old;
+        kernel.lendsPages = old;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        HeapBuffer buffer = source.allocate(new Request(MIB));
         fill(buffer, 1);
         assertTrue(buffer.descriptor() >= 0);
-        String region = "/proc/" + ProcessHandle.current().pid() + "/fd/" + device.region;
-        Process keeper = keeper(folder, region, device.offset);
+        String region = "/proc/" + ProcessHandle.current().pid() + "/fd/" + kernel.region;
+        Process keeper = keeper(folder, region, kernel.offset);
         try {
             assertEquals("kept", keeper.inputReader().readLine());
             buffer.release();
@@ -217,7 +219,7 @@ class RegionTest {
 
     private static Process keeper(Path folder, String file, long offset) throws IOException {
         Path script = folder.resolve("keeper.py");
-        try (InputStream text = RegionTest.class.getResourceAsStream("/keeper.py")) {
+        try (InputStream text = RegionSourceTest.class.getResourceAsStream("/keeper.py")) {
             Files.write(script, text.readAllBytes());
         }
         return new ProcessBuilder("python3", "-S", script.toString(), file, Long.toString(offset))
@@ -227,24 +229,24 @@ class RegionTest {
 
     @Test
     void what_was_never_exported_keeps_its_pages_on_a_kernel_that_lends_them() {
-        device.lendsPages = true;
+        kernel.lendsPages = true;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        HeapBuffer buffer = source.allocate(new Request(MIB));
         fill(buffer, 1);
         buffer.release();
         await("all is zeroed", () -> free(source) == SIZE);
-        assertEquals(0, device.punches.get());
+        assertEquals(0, kernel.punches.get());
     }
 
     @Test
     void a_range_whose_pages_may_be_kept_waits_until_the_machine_has_others() {
-        device.lendsPages = true;
+        kernel.lendsPages = true;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        HeapBuffer buffer = source.allocate(new Request(MIB));
         assertTrue(buffer.descriptor() >= 0);
         kernel.fail("madvise", Errno.ENOMEM);
         buffer.release();
-        await("the pages are given back", () -> device.punches.get() == 1);
+        await("the pages are given back", () -> kernel.punches.get() == 1);
         assertEquals(Errno.ENOMEM, refusal(source));
         kernel.heal();
         HeapBuffer all = source.allocate(slice(SIZE));
@@ -254,9 +256,9 @@ class RegionTest {
 
     @Test
     void a_range_whose_pages_the_kernel_does_not_take_back_is_not_handed_out() {
-        device.lendsPages = true;
+        kernel.lendsPages = true;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        HeapBuffer buffer = source.allocate(new Request(MIB));
         assertTrue(buffer.descriptor() >= 0);
         kernel.fail("fallocate", Errno.EIO);
         buffer.release();
@@ -275,11 +277,11 @@ class RegionTest {
     void where_it_cannot_be_tried_whether_pages_can_be_kept_they_are_replaced() {
         kernel.answer("canSplice", -Errno.ENOSYS.number());
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
+        HeapBuffer buffer = source.allocate(new Request(MIB));
         assertTrue(buffer.descriptor() >= 0);
         buffer.release();
         await("all is replaced", () -> free(source) == SIZE);
-        assertEquals(1, device.punches.get());
+        assertEquals(1, kernel.punches.get());
         kernel.answer("canSplice", -Errno.EMFILE.number());
         assertEquals(
                 Errno.EMFILE, assertThrows(HeapException.class, this::udmabufs).errno());
@@ -290,7 +292,7 @@ class RegionTest {
         RegionSource source = open(RegionLayout.of(32 << 10, "size").withExports(RegionLayout.Exports.MEMFD));
         assumeTrue(source.swappable().isEmpty(), () -> "skipped: this process may not lock 32 KiB");
         assertEquals(32, lockedKiB("camera"));
-        source.allocate(ContractRequest.of(16 << 10)).release();
+        source.allocate(new Request(16 << 10)).release();
         await("the memory is back", () -> free(source) == 32 << 10);
         assertEquals(32, lockedKiB("camera"));
     }
@@ -335,12 +337,12 @@ class RegionTest {
     @Test
     void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
         for (RegionSource source : List.of(udmabufs(), memfds())) {
-            HeapBuffer unexported = source.allocate(ContractRequest.of(MIB));
-            HeapBuffer exported = source.allocate(ContractRequest.of(MIB));
+            HeapBuffer unexported = source.allocate(new Request(MIB));
+            HeapBuffer exported = source.allocate(new Request(MIB));
             assertTrue(exported.descriptor() >= 0);
             unexported.release();
             exported.release();
-            ProcessState released = ProcessState.now();
+            HeldFiles released = new HeldFiles();
             assertThrows(IllegalStateException.class, unexported::descriptor);
             assertThrows(IllegalStateException.class, exported::descriptor);
             released.assertNothingLeft();
@@ -357,7 +359,7 @@ class RegionTest {
                 buffer.release();
             }
             source.close();
-            assertEquals(List.of(), before.leftIn(ProcessState.now()));
+            assertEquals(Set.of(), before.left());
         }
     }
 
@@ -365,7 +367,7 @@ class RegionTest {
     void a_region_lives_on_with_its_last_buffer_and_last_peer() {
         RegionSource source = udmabufs();
         HeapBuffer slice = source.allocate(slice(MIB));
-        HeapBuffer exported = source.allocate(ContractRequest.of(MIB));
+        HeapBuffer exported = source.allocate(new Request(MIB));
         fill(slice, 1);
         source.close();
         fill(exported, 2);
@@ -375,7 +377,7 @@ class RegionTest {
         exported.release();
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(1)));
         assertEquals(Errno.ENODEV, refusal.errno());
-        assertFalse(before.leftIn(ProcessState.now()).isEmpty());
+        assertFalse(before.left().isEmpty());
         peer.close();
     }
 
@@ -383,12 +385,12 @@ class RegionTest {
     void memfds_of_their_own_count_against_the_region_and_their_ranges_give_back_their_memory() throws IOException {
         RegionSource source = memfds();
         assertEquals(SIZE, memoryBehind("camera"));
-        HeapBuffer frame = source.allocate(ContractRequest.of(FRAME).name("frame"));
+        HeapBuffer frame = source.allocate(new Request(FRAME, 1, 0, true, Access.READ_WRITE, "frame"));
         long pages = Bytes.wholePages(FRAME);
         assertEquals(SIZE - pages, free(source));
         assertEquals(SIZE - pages, memoryBehind("camera"));
         assertEquals(pages, memoryBehind("frame"));
-        assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(FRAME)));
+        assertThrows(HeapException.class, () -> source.allocate(new Request(FRAME)));
         fill(frame, 0xff);
         frame.release();
         await("the memory is back", () -> free(source) == SIZE);
@@ -401,18 +403,18 @@ class RegionTest {
     @Test
     void a_range_that_gave_back_its_memory_serves_the_next_memfd_of_its_size_as_it_is() {
         RegionSource source = memfds();
-        HeapBuffer first = source.allocate(ContractRequest.of(FRAME));
-        assertEquals(1, device.punches.get());
+        HeapBuffer first = source.allocate(new Request(FRAME));
+        assertEquals(1, kernel.punches.get());
         kernel.fail("madvise", Errno.ENOMEM); // so that it cannot be filled in between, however long this takes
         first.release();
         for (int i = 0; i < 20; i++) {
-            source.allocate(ContractRequest.of(FRAME)).release();
+            source.allocate(new Request(FRAME)).release();
         }
-        assertEquals(1, device.punches.get());
+        assertEquals(1, kernel.punches.get());
         kernel.heal();
         await("the memory is back", () -> free(source) == SIZE);
-        source.allocate(ContractRequest.of(FRAME)).release();
-        assertEquals(2, device.punches.get());
+        source.allocate(new Request(FRAME)).release();
+        assertEquals(2, kernel.punches.get());
     }
 
     @Test
@@ -420,7 +422,7 @@ class RegionTest {
             throws IOException {
         RegionSource source = memfds();
         for (int i = 0; i < 20; i++) {
-            HeapBuffer frame = source.allocate(ContractRequest.of(FRAME));
+            HeapBuffer frame = source.allocate(new Request(FRAME));
             fill(frame, 0xff);
             frame.release();
             if (i % 2 == 0) {
@@ -430,7 +432,7 @@ class RegionTest {
                 fill(all, 0xff);
                 all.release();
             } else {
-                HeapBuffer more = source.allocate(ContractRequest.of(FRAME + MIB));
+                HeapBuffer more = source.allocate(new Request(FRAME + MIB));
                 assertEquals(SIZE - more.size(), memoryBehind("camera"));
                 assertFilled(0, more);
                 more.release();
@@ -443,15 +445,15 @@ class RegionTest {
         RegionSource source = memfds();
         List<HeapBuffer> frames = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
-            frames.add(source.allocate(ContractRequest.of(4 * MIB)));
+            frames.add(source.allocate(new Request(4 * MIB)));
         }
         kernel.fail("madvise", Errno.ENOMEM); // so that nothing is filled before it is needed
         frames.forEach(HeapBuffer::release);
         assertThrows(HeapException.class, () -> source.allocate(slice(4 * MIB)));
         kernel.heal();
-        device.populated.clear();
+        kernel.populated.clear();
         source.allocate(slice(4 * MIB)).release();
-        long mine = device.populated.stream().filter(Thread.currentThread()::equals).count();
+        long mine = kernel.populated.stream().filter(Thread.currentThread()::equals).count();
         assertTrue(mine <= 1, mine + " ranges, and not one or the background's"); // which has its own time
     }
 
@@ -472,7 +474,7 @@ class RegionTest {
     @Test
     void what_a_peer_has_of_a_memfd_counts_until_it_has_gone() {
         RegionSource source = memfds();
-        HeapBuffer frame = source.allocate(ContractRequest.of(FRAME));
+        HeapBuffer frame = source.allocate(new Request(FRAME));
         OwnedFd peer = peer(frame);
         frame.release();
         assertEquals(Bytes.wholePages(FRAME), quarantined(source));
@@ -483,7 +485,7 @@ class RegionTest {
     @Test
     void a_range_that_the_machine_has_no_pages_for_is_nobodys_until_it_has() {
         RegionSource source = memfds();
-        HeapBuffer frame = source.allocate(ContractRequest.of(FRAME));
+        HeapBuffer frame = source.allocate(new Request(FRAME));
         kernel.fail("madvise", Errno.ENOMEM);
         frame.release();
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
@@ -497,9 +499,9 @@ class RegionTest {
     @Test
     void a_memfd_that_cannot_be_made_gives_its_range_back() {
         RegionSource source = memfds();
-        kernel.failNext("memfdCreate", 1, Errno.EMFILE);
+        kernel.failNext("memfdCreate", Errno.EMFILE);
         HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(FRAME)));
+                assertThrows(HeapException.class, () -> source.allocate(new Request(FRAME)));
         assertEquals(Errno.EMFILE, refusal.errno());
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
@@ -520,7 +522,7 @@ class RegionTest {
     @ParameterizedTest
     @CsvSource({"open, EACCES", "open, ENOENT", "udmabufCreate, EINVAL", "udmabufCreate, ENOTTY"})
     void without_udmabuf_the_reason_is_told_and_memfds_are_exported(String call, Errno errno) {
-        kernel.failNext(call, 1, errno);
+        kernel.failNext(call, errno);
         RegionSource source = open(layout(RegionLayout.Exports.AUTO));
         assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
         assertEquals(false, source.properties().get(HeapProperties.DMABUF));
@@ -531,9 +533,9 @@ class RegionTest {
     @CsvSource({"udmabufCreate, EMFILE", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"})
     void a_fault_at_an_export_costs_nothing_and_the_next_one_works(String call, Errno errno) {
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(ContractRequest.of(MIB));
-        ProcessState allocated = ProcessState.now();
-        kernel.failNext(call, 1, errno);
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeldFiles allocated = new HeldFiles();
+        kernel.failNext(call, errno);
         assertEquals(errno, assertThrows(HeapException.class, buffer::descriptor).errno());
         allocated.assertNothingLeft();
         assertTrue(buffer.descriptor() >= 0);
@@ -562,7 +564,7 @@ class RegionTest {
     void the_map_shows_every_byte_and_what_it_is() {
         RegionSource source = udmabufs();
         HeapBuffer slice = source.allocate(slice(MIB));
-        HeapBuffer exported = source.allocate(ContractRequest.of(2 * MIB));
+        HeapBuffer exported = source.allocate(new Request(2 * MIB));
         OwnedFd peer = peer(exported);
         exported.release();
         List<String> stretches = new ArrayList<>();
@@ -606,7 +608,7 @@ class RegionTest {
                 int value = thread;
                 work.add(threads.submit(() -> tenant(value, random -> random.nextBoolean()
                         ? source.allocate(slice(1 + random.nextLong(3 * MIB)))
-                        : source.allocate(ContractRequest.of((1 + random.nextInt(3)) * MIB)))));
+                        : source.allocate(new Request((1 + random.nextInt(3)) * MIB)))));
             }
             for (Future<?> one : work) {
                 one.get();

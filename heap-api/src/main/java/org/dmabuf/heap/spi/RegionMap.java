@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.linux;
+package org.dmabuf.heap.spi;
 
-import org.osgi.annotation.versioning.ProviderType;
+import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Shows which bytes of a heap's region are in use, to whoever draws it. A heap registers it as a service with its
+ * Shows which bytes of a heap's region are in use, for what draws it. A heap registers it as a service with its
  * {@code heap.name}, beside its exporter.
  */
-@ProviderType
+@ConsumerType
 public interface RegionMap {
     /** What a stretch of a region is. More may come. */
     enum State {
@@ -17,7 +17,7 @@ public interface RegionMap {
         USED,
         /** Released, to be zeroed, or to have memory again, before it is free. */
         DIRTY,
-        /** Released, and a peer may still see it. */
+        /** Released, and a holder may still see it. */
         QUARANTINED
     }
 

@@ -14,10 +14,9 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.EmulatedCmaSource;
 import org.dmabuf.heap.linux.Fd;
 import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.LazyRegionLayout;
-import org.dmabuf.heap.linux.LazyRegionSource;
 import org.dmabuf.heap.linux.Mmap;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
@@ -27,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The region that stands for contiguous memory, with dma-bufs of its ranges. */
-class LazyRegionIT {
+class EmulatedCmaIT {
     private static final long MIB = 1 << 20;
     private static final long BUFFER = 64 << 10;
     private static final int F_DUPFD_CLOEXEC = 1030;
@@ -35,10 +34,10 @@ class LazyRegionIT {
 
     private final Syscalls syscalls = Syscalls.linux();
 
-    private static LazyRegionSource open(long size) {
-        return LazyRegionSource.open(
+    private static EmulatedCmaSource open(long size) {
+        return EmulatedCmaSource.open(
                 "cma",
-                new LazyRegionLayout(size, MIB, RegionLayout.Exports.UDMABUF, "its size"),
+                RegionLayout.of(size, "its size").withAlignmentCap(MIB).withExports(RegionLayout.Exports.UDMABUF),
                 Syscalls.linux(),
                 Headroom.machine());
     }
@@ -49,7 +48,7 @@ class LazyRegionIT {
     void a_peer_that_outlives_its_buffer_neither_sees_nor_changes_what_comes_to_its_place(String huge)
             throws IOException {
         Files.writeString(HUGE, huge);
-        try (LazyRegionSource region = open(4 * MIB)) {
+        try (EmulatedCmaSource region = open(4 * MIB)) {
             HeapBuffer before = region.allocate(ContractRequest.of(BUFFER).exportable(false));
             before.map(Access.READ_WRITE).fill((byte) 1);
             HeapBuffer buffer = region.allocate(ContractRequest.of(BUFFER));
@@ -81,7 +80,7 @@ class LazyRegionIT {
     }
 
     /** So that there is one place only for the next buffer, that of the last. */
-    private static List<HeapBuffer> takeRest(LazyRegionSource region) {
+    private static List<HeapBuffer> takeRest(EmulatedCmaSource region) {
         List<HeapBuffer> rest = new ArrayList<>();
         while (region.usage().free().orElseThrow() > 0) {
             rest.add(region.allocate(ContractRequest.of(region.usage().largestFree().orElseThrow())

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux;
 
 import java.lang.System.Logger.Level;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -9,17 +10,17 @@ import java.util.function.LongSupplier;
 
 /**
  * Makes free again what was released of one region, in a daemon thread of its own, and in the thread of an allocation
- * that has nothing left to take. What was used is zeroed at once. What has no pages, since its buffer had memory of its
- * own, gets them after a while: a camera that goes on with the next frame takes such a range as it is, and filling it
- * for nobody costs as much as the frame.
+ * that has nothing left to take. What was used is zeroed at once. An unbacked range, whose buffer had memory of its
+ * own, is backed after a while: a camera that goes on with the next frame takes such a range as it is, and backing it
+ * in between would cost as much as the frame.
  *
- * <p>One block at a time: two at once would share one memory bus, and who waits for the lock also waits for the block
- * that somebody else has under way.
+ * <p>One block at a time: two at once would share one memory bus. An allocation that waits for the lock so waits for
+ * the block that another thread has under way, too.
  */
-final class Zeroer {
-    private static final QuietLog LOG = new QuietLog(Zeroer.class);
+final class RegionScrubber {
+    private static final QuietLog LOG = new QuietLog(RegionScrubber.class);
 
-    /** How long a hollow block waits for a buffer, and then for the machine when it has no memory. */
+    /** How long an unbacked range waits for a buffer, and then for the machine when it has no memory. */
     private static final long LATER_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /** How long an end waits for a block that is under way; 10 GiB take as long. */
@@ -27,34 +28,41 @@ final class Zeroer {
 
     private enum Rest {
         NONE,
-        /** Until the oldest hollow block is due. */
+        /** Until the oldest unbacked range is due. */
         TIMED,
         /** Until it is woken, or about to be. */
         UNTIMED
     }
 
     private final String heap;
-    private final Region region;
+    private final RegionLifetime lifetime;
     private final RegionAllocator blocks;
     private final RegionMemory memory;
+    private final Set<Long> lent;
     private final Thread thread;
 
     private final ReentrantLock lock = new ReentrantLock(true);
-    private final HollowBlocks hollow = new HollowBlocks();
-    /** Whether it was told that the machine has no memory, since all had. Guarded by the lock. */
-    private boolean told;
+    private final UnbackedRanges unbacked = new UnbackedRanges();
+    /** Whether it was logged that the machine has no memory, since all ranges had some. Guarded by the lock. */
+    private boolean logged;
 
-    /** Whether there was no room in the list of hollow blocks for one, so that a dirty one can be hollow. */
-    private volatile boolean dirtyMayBeHollow;
+    /** Whether the list of unbacked ranges had no room for one, so that a dirty block can be unbacked. */
+    private volatile boolean dirtyMayBeUnbacked;
 
     private volatile Rest rest = Rest.NONE;
     private volatile boolean ended;
 
-    Zeroer(String heap, Region region, RegionAllocator blocks, RegionMemory memory) {
+    /**
+     * @param lifetime of the region, which stays as long as a block is under way
+     * @param lent offsets of ranges whose pages a former holder may keep; what gets other pages is taken out
+     */
+    RegionScrubber(
+            String heap, RegionLifetime lifetime, RegionAllocator blocks, RegionMemory memory, Set<Long> lent) {
         this.heap = heap;
-        this.region = region;
+        this.lifetime = lifetime;
         this.blocks = blocks;
         this.memory = memory;
+        this.lent = lent;
         thread = DaemonLoop.thread(
                 "dmaheap-zero-" + heap, "heap '" + heap + "': zeroing failed", LATER_NANOS, this::work);
     }
@@ -63,40 +71,40 @@ final class Zeroer {
         thread.start();
     }
 
-    /** Says that there is something to zero. */
+    /** To be called when there is something to zero. */
     void wake() {
         if (rest != Rest.NONE) {
             LockSupport.unpark(thread);
         }
     }
 
-    /** Takes over a block that is nobody's and has no pages, to fill it later. */
-    void fillLater(long offset) {
-        addHollow(offset, blocks.size(offset));
+    /** Takes over a block that has neither tenant nor pages, to back it later. */
+    void backLater(long offset) {
+        addUnbacked(offset, blocks.size(offset));
         if (rest == Rest.UNTIMED) { // and not for each, when it comes to look by itself
             LockSupport.unpark(thread);
         }
     }
 
-    private void addHollow(long offset, long size) {
+    private void addUnbacked(long offset, long size) {
         boolean added = false;
         try {
-            hollow.add(offset, size);
+            unbacked.add(offset, size);
             added = true;
         } finally {
             if (!added) { // no memory of Java's for the entry
-                dirtyMayBeHollow = true;
+                dirtyMayBeUnbacked = true;
                 blocks.discard(offset);
             }
         }
     }
 
-    /** {@return the offset of a block of that size without pages, which is the caller's now; -1 when there is none} */
-    long takeHollow(long size) {
-        return hollow.take(size);
+    /** {@return the offset of an unbacked block of that size, which is the caller's now; -1 when there is none} */
+    long takeUnbacked(long size) {
+        return unbacked.take(size);
     }
 
-    /** Ends the thread, and waits for the block that it has under way: it holds the region until then. */
+    /** Ends the thread, and waits for the block that it has under way: the region stays until then. */
     void end() {
         ended = true;
         LockSupport.unpark(thread);
@@ -116,7 +124,7 @@ final class Zeroer {
 
     /**
      * Makes free what can be, in the caller's thread, until a search finds a place: all that is to be zeroed, and of
-     * the hollow blocks, which cost more, no more than it takes. The caller holds the region.
+     * the unbacked ranges, which cost more, no more than it takes. The caller has entered the region.
      *
      * @param search gives an offset, or -1
      * @return what the search found, -1 when nothing is left to make free
@@ -128,8 +136,8 @@ final class Zeroer {
                 // until there is none
             }
             long offset = search.getAsLong();
-            for (int left = hollow.count(); offset < 0 && left > 0; left--) { // once each: what is refused comes back
-                fillNext(0);
+            for (int left = unbacked.count(); offset < 0 && left > 0; left--) { // once each: what is refused comes back
+                backNext(0);
                 offset = search.getAsLong();
             }
             return offset;
@@ -149,7 +157,7 @@ final class Zeroer {
         }
         rest = Rest.UNTIMED;
         if (!step()) { // what came before a release could see that the thread rests
-            sleep(hollow.dueIn(LATER_NANOS));
+            sleep(unbacked.dueIn(LATER_NANOS));
         }
         return true;
     }
@@ -164,22 +172,22 @@ final class Zeroer {
             rest = Rest.TIMED;
             LockSupport.parkNanos(this, nanos);
         }
-        Thread.interrupted(); // nobody has reason to, and it would keep the next park from waiting
+        Thread.interrupted(); // there is no reason for one, and it would keep the next park from waiting
     }
 
     private boolean step() {
-        if (!region.tryHold()) {
+        if (!lifetime.stay()) {
             return false;
         }
         try {
             lock.lock();
             try {
-                return zeroNext() || fillNext(LATER_NANOS);
+                return zeroNext() || backNext(LATER_NANOS);
             } finally {
                 lock.unlock();
             }
         } finally {
-            region.leave();
+            lifetime.leave();
         }
     }
 
@@ -188,13 +196,13 @@ final class Zeroer {
         if (offset < 0) {
             return false;
         }
-        if (region.isLent(offset)) {
+        if (lent.contains(offset)) {
             return replaceNext(offset);
         }
         boolean zero = false;
         try {
             long size = blocks.size(offset);
-            if (!dirtyMayBeHollow || memory.fill(offset, size)) {
+            if (!dirtyMayBeUnbacked || memory.back(offset, size)) {
                 memory.clear(offset, size);
                 zero = true;
             }
@@ -215,42 +223,42 @@ final class Zeroer {
      */
     private boolean replaceNext(long offset) {
         long size = blocks.size(offset);
-        if (!memory.hollow(offset, size)) {
+        if (memory.unback(offset, size) != 0) {
             blocks.discard(offset);
             return false;
         }
-        region.unlend(offset);
-        addHollow(offset, size);
-        fillNext(0);
+        lent.remove(offset);
+        addUnbacked(offset, size);
+        backNext(0);
         return true;
     }
 
-    /** {@return whether there was one of that age, filled or not} */
-    private boolean fillNext(long age) {
-        HollowBlocks.Block block = hollow.takeOldest(age);
-        if (block == null) {
+    /** {@return whether there was one of that age, backed or not} */
+    private boolean backNext(long age) {
+        UnbackedRanges.Range range = unbacked.takeOldest(age);
+        if (range == null) {
             return false;
         }
-        boolean filled = false;
+        boolean backed = false;
         try {
-            filled = memory.fill(block.offset(), block.size());
+            backed = memory.back(range.offset(), range.size());
         } finally {
-            if (filled) {
-                blocks.free(block.offset());
+            if (backed) {
+                blocks.free(range.offset());
             } else {
-                addHollow(block.offset(), block.size());
+                addUnbacked(range.offset(), range.size());
             }
         }
-        if (filled) {
-            told &= hollow.count() > 0;
-        } else if (!told) {
-            told = true;
+        if (backed) {
+            logged &= unbacked.count() > 0;
+        } else if (!logged) {
+            logged = true;
             LOG.write(
                     Level.WARNING,
                     "heap ''{0}'': the machine has no memory to put back behind {1} of the region, which an exported"
                             + " buffer left empty; tried again each second, and when an allocation needs them",
                     heap,
-                    Bytes.text(block.size()));
+                    Bytes.text(range.size()));
         }
         return true;
     }

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.carveout;
+package org.dmabuf.heap.linux;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.Map;
 import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.Errno;
 
 /**
- * A kernel that seems to have udmabuf, for what a region does around it: what it calls a dma-buf is a memfd of its own,
- * and shows nothing of the region. What a real one shows is for the suite on a real kernel.
+ * A kernel that seems to have udmabuf, for what a region does around it, and whose calls fail when a test says so. What
+ * it calls a dma-buf is a memfd of its own, and shows nothing of the region. What a real one shows is for the suite on
+ * a real kernel.
  */
 final class UdmabufKernel {
-    private static final int F_ADD_SEALS = 1033;
     private static final int F_SEAL_SHRINK_GROW_SEAL = 0x7;
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
     private static final int MFD_CLOEXEC_ALLOW_SEALING = 0x3;
@@ -26,19 +29,27 @@ final class UdmabufKernel {
 
     volatile long offset;
 
-    /** All calls of any kind. */
+    /** All calls of any kind that were not answered here. */
     final AtomicLong calls = new AtomicLong();
 
     /** Ranges that were given back to the machine. */
     final AtomicLong punches = new AtomicLong();
 
-    /** Who put memory behind mappings, once for each time. */
+    /** The threads that put memory behind mappings, once for each time. */
     final Queue<Thread> populated = new ConcurrentLinkedQueue<>();
 
+    /** @param left how often it is answered so */
+    private record Answer(long result, AtomicInteger left) {}
+
+    private final Map<String, Answer> answers = new ConcurrentHashMap<>();
     private final Syscalls linux = Syscalls.linux();
 
     final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
             UdmabufKernel.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
+                Answer answer = answers.get(method.getName());
+                if (answer != null && answer.left.getAndDecrement() > 0) {
+                    return method.getReturnType() == int.class ? (Object) (int) answer.result : answer.result;
+                }
                 calls.incrementAndGet();
                 if (method.getName().equals("fallocate") && (int) a[1] == PUNCH_HOLE_KEEP_SIZE) {
                     punches.incrementAndGet();
@@ -66,11 +77,31 @@ final class UdmabufKernel {
                 };
             });
 
+    /** Fails every call from now on. */
+    void fail(String call, Errno errno) {
+        answer(call, -errno.number());
+    }
+
+    /** Fails the next call, and no later one. */
+    void failNext(String call, Errno errno) {
+        answers.put(call, new Answer(-errno.number(), new AtomicInteger(1)));
+    }
+
+    /** Answers every call from now on. */
+    void answer(String call, long result) {
+        answers.put(call, new Answer(result, new AtomicInteger(Integer.MAX_VALUE)));
+    }
+
+    /** Takes back every answer. */
+    void heal() {
+        answers.clear();
+    }
+
     private int create(long size) {
         int fd = linux.memfdCreate("dma-buf", MFD_CLOEXEC_ALLOW_SEALING);
         if (fd >= 0) {
             linux.fallocate(fd, 0, 0, size);
-            linux.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK_GROW_SEAL);
+            linux.fcntl(fd, Memfd.F_ADD_SEALS, F_SEAL_SHRINK_GROW_SEAL);
         }
         return fd;
     }

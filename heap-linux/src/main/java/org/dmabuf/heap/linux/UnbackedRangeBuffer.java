@@ -6,13 +6,13 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A buffer with memory of its own, for which a range of a region stays empty: what stands for the range where no
- * dma-buf can be made of it. Other processes map it; the range's physical place is not the buffer's.
+ * A buffer with memory of its own, for which a range of a region is kept unbacked: what stands for the range where no
+ * dma-buf can be made of it. The region is as full as if the buffer were in it; the range's place is not the buffer's.
  */
-final class StandIn extends RegionBuffer {
-    private final HeapBuffer own;
+final class UnbackedRangeBuffer extends RegionBuffer {
+    private final HeapBuffer own; // a memfd, which has no brackets
 
-    StandIn(Region region, long offset, HeapBuffer own) {
+    UnbackedRangeBuffer(Region region, long offset, HeapBuffer own) {
         super(region, offset, own.size());
         this.own = own;
     }
@@ -42,6 +42,6 @@ final class StandIn extends RegionBuffer {
 
     @Override
     void end() {
-        region.leaveEmpty(offset);
+        region.giveBackUnbacked(offset);
     }
 }
