@@ -38,7 +38,7 @@ final class RegionAllocator {
         QUARANTINED,
         /** To be zeroed. */
         DIRTY,
-        /** In the hands of who zeroes it, or puts memory behind it. */
+        /** Being zeroed, or without memory until some is put behind it. */
         ZEROING
     }
 
@@ -274,7 +274,7 @@ final class RegionAllocator {
     }
 
     /**
-     * Takes a block that its buffer did not touch, closed and seen by no peer: nobody is asked to zero it. The caller
+     * Takes a block that its buffer did not touch, closed and seen by no holder: it needs no zeroing. The caller
      * calls {@link #free} or {@link #reuse}, any time later.
      *
      * @param offset of a block that is allocated or quarantined
