@@ -43,7 +43,7 @@ public final class DmaBufCosts {
 
     private DmaBufCosts() {}
 
-    /** What one export took: all of what a buffer's first use as a dma-buf takes, and of that two calls; nanoseconds. */
+    /** What a buffer's first use as a dma-buf took, and what two calls took of that: nanoseconds. */
     private record Export(long all, long udmabuf, long bracket) {}
 
     /**
@@ -84,7 +84,7 @@ public final class DmaBufCosts {
         }
     }
 
-    /** The call to udmabuf; the first bracket, for which the kernel lists the pages; the rest is the watch for peers. */
+    /** The call to udmabuf, the first bracket, for which the kernel lists the pages, and the watch for peers. */
     private void exports(long pageSize) {
         RegionLayout layout = RegionLayout.of(REGION, "size")
                 .withPageSize(pageSize)

@@ -84,7 +84,8 @@ class DisposalTest {
         }
         HeapException refusal = assertThrows(HeapException.class, disposal::requireRoom);
         assertEquals(Errno.EBUSY, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("8 descriptors that processes of user " + user), refusal::getMessage);
+        assertTrue(
+                refusal.getMessage().startsWith("8 descriptors that processes of user " + user), refusal::getMessage);
         assertDoesNotThrow(Disposal.of(USERS.incrementAndGet())::requireRoom);
         nothing_is_left();
         assertDoesNotThrow(disposal::requireRoom);

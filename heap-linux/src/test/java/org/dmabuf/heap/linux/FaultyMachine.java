@@ -76,7 +76,8 @@ public final class FaultyMachine {
     public final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
     final SecretCalls secrets = over(SecretCalls.class, SecretCalls.linux());
     private final PeerTable peers = new PeerTable(syscalls, over(PeerCalls.class, PeerCalls.linux()));
-    public final Headroom headroom = new Headroom(_ -> new Headroom.Reading(left(), "a machine made up"), 0, clock::get);
+    public final Headroom headroom =
+            new Headroom(_ -> new Headroom.Reading(left(), "a machine made up"), 0, clock::get);
 
     /** @param seed what fails follows from it */
     public FaultyMachine(long seed) {

@@ -80,6 +80,7 @@ class InotifyTest {
         look();
         assertEquals(List.of(), gone);
         linux.close(peer);
+        unreadable = true; // what the kernel says by itself is enough
         look();
         look();
         assertEquals(List.of(file), gone);
@@ -95,13 +96,17 @@ class InotifyTest {
         linux.close(memfd);
         linux.close(copy);
         linux.close(other);
+        unreadable = true;
+        look();
+        assertEquals(2, gone.size());
     }
 
     @Test
-    void one_that_is_removed_is_not_told_and_can_be_followed_again() {
+    void one_that_is_removed_is_not_told_and_can_be_followed_again() throws IOException {
         int memfd = memfd();
         FollowedFile.Memfd first = follow(memfd);
         inotify.remove(first);
+        assertFalse(PeerCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
         FollowedFile.Memfd second = follow(memfd);
         assertNotSame(first, second);
         inotify.remove(first); // which is forgotten
@@ -156,6 +161,7 @@ class InotifyTest {
         Inotify refused = new Inotify(linux, none);
         HeapException refusal = assertThrows(HeapException.class, () -> refused.add("camera", Bytes.PAGE, 0));
         assertEquals(Errno.EMFILE, refusal.errno());
+        assertTrue(refusal.getMessage().contains("inotify_init1"), refusal::getMessage);
         assertTrue(refused.fd() < 0);
     }
 }

@@ -101,6 +101,7 @@ class OwnCgroupTest {
         mounts(second("/..", mount, "rw"));
         long inode = (long) Files.getAttribute(own, "unix:ino");
         assertFound(OwnCgroup.locate(proc, "0::/\n", () -> inode), true, levels);
+        Files.writeString(mount.resolve("cgroup.procs"), "1\n");
         Files.writeString(
                 own.resolve("cgroup.procs"), "1\n" + ProcessHandle.current().pid() + "\n");
         assertFound(locate("0::/\n"), true, levels);
