@@ -2,9 +2,13 @@
 package org.dmabuf.heap.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.StandardCharsets;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -27,5 +31,18 @@ class DmaBufNameTest {
             assertEquals(before + (31 - before) / bytes * bytes, length);
             assertEquals(0, (cut.length() - before) % character.length());
         }
+    }
+
+    @Test
+    void a_kernel_without_names_is_good_enough_and_another_refusal_is_passed_on() {
+        CountedSyscalls syscalls = new CountedSyscalls().answer("dmaBufSetName", -Errno.ENOTTY.number());
+        DmaBufName.set(syscalls.calling(), "camera", 1_000_000, Bytes.PAGE, "frame");
+        assertEquals(1, syscalls.count("dmaBufSetName"));
+        syscalls.answer("dmaBufSetName", -Errno.ENOMEM.number());
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> DmaBufName.set(syscalls.calling(), "camera", 1_000_000, Bytes.PAGE, "frame"));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals("camera", refusal.heap());
     }
 }

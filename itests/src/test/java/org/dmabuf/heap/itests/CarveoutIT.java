@@ -8,7 +8,6 @@ import static org.junit.Assert.assertTrue;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -171,31 +170,5 @@ public class CarveoutIT {
                 InputStream.nullInputStream(), OutputStream.nullOutputStream(), OutputStream.nullOutputStream())) {
             return (String) session.execute(command);
         }
-    }
-
-    @Test
-    public void the_time_to_the_first_frame_is_printed() throws Exception {
-        for (boolean exportable : new boolean[] {false, true}) {
-            System.out.println("time to the first mapped frame of " + FRAME + " bytes"
-                    + (exportable ? ", exportable" : "") + ": camera " + micros("camera", exportable) + " us, system "
-                    + micros("system", exportable) + " us");
-        }
-    }
-
-    /** {@return the median of some} */
-    private long micros(String heap, boolean exportable) throws Exception {
-        long[] nanos = new long[21];
-        for (int i = 0; i < nanos.length; i++) {
-            long start = System.nanoTime();
-            try (DmaBuf frame = framework.broker()
-                    .allocate(AllocationRequest.of(FRAME).from(heap).exportable(exportable))) {
-                FirstByte.write(frame, 1);
-                nanos[i] = System.nanoTime() - start;
-            }
-            // The broker's thread unmaps; on a busy machine frames that it has not come to would fill the carveout.
-            Framework.await(0L, () -> framework.charged(heap));
-        }
-        Arrays.sort(nanos);
-        return nanos[nanos.length / 2] / 1000;
     }
 }

@@ -17,11 +17,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Dictionary;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
@@ -376,30 +374,5 @@ class CmaIT {
             assertTrue(refusal.getMessage().contains(" less its CmaFree "), refusal.getMessage());
             assertEquals(before, area.used());
         }
-    }
-
-    /** Printed and not judged: under emulation times compare with each other and with nothing else. */
-    @Test
-    void what_a_buffer_costs_is_printed() {
-        for (Maker maker : Maker.values()) {
-            Form form = start(maker);
-            List<String> costs = new ArrayList<>();
-            for (long mib : new long[] {1, 8, 32}) {
-                costs.add(String.format(Locale.ROOT, "%d MiB %.1f", mib, nanosOfOne(form, mib * MIB) / 1e3 / mib));
-            }
-            System.out.println("contiguous heap (" + form.announced().get(HeapProperties.BACKEND)
-                    + "), allocate and release, median us/MiB: " + String.join(", ", costs));
-        }
-    }
-
-    private static long nanosOfOne(Form form, long size) {
-        long[] nanos = new long[15];
-        for (int i = 0; i < nanos.length; i++) {
-            long start = System.nanoTime();
-            form.exporter().allocate(ContractRequest.of(size)).release();
-            nanos[i] = System.nanoTime() - start;
-        }
-        Arrays.sort(nanos);
-        return nanos[nanos.length / 2];
     }
 }

@@ -41,7 +41,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Buffers of real memory, as a client uses them, down to what /proc tells. */
-class MemfdBufferTest {
+class LeaseOnRealMemoryTest {
     private static final long SIZE = 4 * Bytes.PAGE;
     /** In /proc/self/maps every mapping of this test's buffers has it. */
     private static final String NAME = "broker-test-frame";

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux;
 
-import static org.dmabuf.heap.linux.RandomUse.HEAP;
-
 import java.util.function.Function;
 
 /** The sources that need no device node, as the heaps open them. */
-enum PlainSource implements Function<FaultyMachine, MemorySource> {
+public enum PlainSource implements Function<FaultyMachine, MemorySource> {
     MEMFD(1 << 20) {
         @Override
         public MemorySource apply(FaultyMachine machine) {
@@ -52,16 +50,21 @@ enum PlainSource implements Function<FaultyMachine, MemorySource> {
         }
     };
 
-    static final long SIZE = 8 << 20;
+    /** What all of them are opened for. */
+    public static final String HEAP = "random";
+
+    /** Bytes of a region. */
+    public static final long SIZE = 8 << 20;
 
     /** Bytes of its largest buffers. */
-    final long largest;
+    public final long largest;
 
     PlainSource(long largest) {
         this.largest = largest;
     }
 
-    static MemorySource pooled(FaultyMachine machine, MemorySource source) {
+    /** {@return a source with pools before another, which it takes over} */
+    public static MemorySource pooled(FaultyMachine machine, MemorySource source) {
         PoolBudget budget = PoolBudget.none()
                 .prewarmed(Bytes.PAGE, 4)
                 .prewarmed(16 * Bytes.PAGE, 4)
@@ -82,21 +85,28 @@ enum PlainSource implements Function<FaultyMachine, MemorySource> {
         }
     }
 
-    static MemorySource region(FaultyMachine machine, RegionLayout layout) {
+    /** {@return a region on this machine} */
+    public static MemorySource region(FaultyMachine machine, RegionLayout layout) {
         return RegionSource.open(
                 HEAP,
                 layout,
                 machine.syscalls,
                 machine.headroom,
                 HugePages.ofTheMachine(),
-                () -> new Peers(machine.peers));
+                machine::watching);
     }
 
-    static MemorySource emulatedCma(FaultyMachine machine, RegionLayout.Exports exports) {
+    /** {@return a region that has memory where it has buffers} */
+    public static MemorySource emulatedCma(FaultyMachine machine, RegionLayout.Exports exports) {
         return EmulatedCmaSource.open(
                 HEAP,
                 RegionLayout.of(SIZE, "size").withAlignmentCap(1 << 20).withExports(exports),
                 machine.syscalls,
                 machine.headroom);
+    }
+
+    /** {@return bytes of a region that hold memory without a buffer in it; 0 for any other source} */
+    public static long occupied(MemorySource source) {
+        return source instanceof EmulatedCmaSource region ? region.occupied() : 0;
     }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.linux;
+package org.dmabuf.heap.tck;
 
+import static org.dmabuf.heap.linux.PlainSource.HEAP;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -27,9 +29,16 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.FaultyMachine;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.Mmap;
+import org.dmabuf.heap.linux.PeerWatch;
+import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.PlainSource;
+import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
-import org.dmabuf.heap.tck.ProcessState;
 
 /**
  * Uses a source of memory at random, as a broker, its clients and their peers may, on a machine where anything fails.
@@ -40,9 +49,7 @@ import org.dmabuf.heap.tck.ProcessState;
  * properties {@code random.seed} and {@code random.operations} choose another than the one of this moment, and another
  * number than 10 000; {@code JAVA_TOOL_OPTIONS} takes them into the guest.
  */
-final class RandomUse {
-    static final String HEAP = "random";
-
+public final class RandomUse {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int BUFFERS = 24;
     private static final int PEERS = 16;
@@ -85,8 +92,8 @@ final class RandomUse {
         }
     }
 
-    /** Somebody else, who has a descriptor or, when that is null, a mapping. */
-    private record Peer(Content content, boolean writes, Fd fd, MemorySegment mapping) {}
+    /** Somebody else, who has a descriptor or, when that is null, a mapping until an arena ends. */
+    private record Peer(Content content, boolean writes, Fd fd, MemorySegment mapping, Arena arena) {}
 
     private final long seed = Long.getLong("random.seed", System.nanoTime());
     private final int operations = Integer.getInteger("random.operations", 10_000);
@@ -95,7 +102,7 @@ final class RandomUse {
     private final Function<FaultyMachine, MemorySource> opening;
     private final long largest;
 
-    private final Peers watching = new Peers(machine.peers);
+    private final Peers watching = machine.watching();
     private final List<Owned> buffers = new ArrayList<>();
     private final List<Peer> peers = new ArrayList<>();
     private final Map<Errno, Integer> refusals = new TreeMap<>();
@@ -112,13 +119,13 @@ final class RandomUse {
      * @param largest bytes of the largest buffers, of which there may be some twenty
      * @param opening opens it, or is refused with nothing held
      */
-    RandomUse(long largest, Function<FaultyMachine, MemorySource> opening) {
+    public RandomUse(long largest, Function<FaultyMachine, MemorySource> opening) {
         this.largest = largest;
         this.opening = opening;
     }
 
     /** Runs it, and prints what it came to. */
-    void run(String what) {
+    public void run(String what) {
         System.out.println(what + ": random.seed=" + seed);
         ProcessState before = ProcessState.now();
         Set<String> threads = threads();
@@ -315,16 +322,16 @@ final class RandomUse {
     private Peer peer(Content content, Access access, int fd) {
         Fd own = new Fd(Syscalls.linux(), Syscalls.linux().fcntl(fd, F_DUPFD_CLOEXEC, 0));
         if (random.nextBoolean()) {
+            Arena arena = Arena.ofConfined();
             try {
-                Peer peer = new Peer(
-                        content, access.writes(), null, new Mmap(Syscalls.linux()).map("", fd, content.size, access));
+                MemorySegment mapping = new Mmap(Syscalls.linux()).map(own, content.size, access, arena);
                 own.close();
-                return peer;
+                return new Peer(content, access.writes(), null, mapping, arena);
             } catch (HeapException e) {
-                // So much secret memory may it not lock.
+                arena.close(); // so much secret memory may it not lock
             }
         }
-        return new Peer(content, access.writes(), own, null);
+        return new Peer(content, access.writes(), own, null, null);
     }
 
     /** As a peer, whether the buffer is there still or not. Nobody else may have its memory. */
@@ -345,7 +352,7 @@ final class RandomUse {
         if (peer.fd != null) {
             peer.fd.close();
         } else {
-            new Mmap(Syscalls.linux()).unmap(peer.mapping);
+            peer.arena.close();
         }
     }
 
@@ -384,9 +391,7 @@ final class RandomUse {
             takeAll(capacity.getAsLong());
             await("all is free", () -> source.usage().free().equals(capacity));
         }
-        if (source instanceof EmulatedCmaSource region) {
-            assertEquals(0, region.occupied());
-        }
+        assertEquals(0, PlainSource.occupied(source));
         source.close();
         watching.close();
         machine.tick(TimeUnit.SECONDS.toNanos(1));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.linux;
+package org.dmabuf.heap.tck;
 
+import org.dmabuf.heap.linux.PlainSource;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 

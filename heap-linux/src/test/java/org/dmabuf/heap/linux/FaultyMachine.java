@@ -31,9 +31,9 @@ import org.dmabuf.heap.Errno;
  * it has little memory left at times; and that its clock goes by leaps. What fails follows from a seed, for each thread
  * by itself.
  */
-final class FaultyMachine {
+public final class FaultyMachine {
     /** Bytes that it has left when it is not short. */
-    static final long ROOM = 1L << 40;
+    public static final long ROOM = 1L << 40;
 
     private static final long SHORT = 256 << 10;
     /** How seldom a call fails: of those that it takes to make a buffer and to map it one does, in a third of tries. */
@@ -73,32 +73,39 @@ final class FaultyMachine {
     private final Map<String, Integer> failed = new TreeMap<>();
     private volatile boolean healed;
 
-    final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
+    public final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
     final SecretCalls secrets = over(SecretCalls.class, SecretCalls.linux());
-    final PeerTable peers = new PeerTable(syscalls, over(PeerCalls.class, PeerCalls.linux()));
-    final Headroom headroom = new Headroom(_ -> new MachineMemory.Reading(left(), "a machine made up"), 0, clock::get);
+    private final PeerTable peers = new PeerTable(syscalls, over(PeerCalls.class, PeerCalls.linux()));
+    public final Headroom headroom =
+            new Headroom(_ -> new MachineMemory.Reading(left(), "a machine made up"), 0, clock::get);
 
-    FaultyMachine(long seed) {
+    /** @param seed what fails follows from it */
+    public FaultyMachine(long seed) {
         random = ThreadLocal.withInitial(
                 () -> new Random(seed ^ Thread.currentThread().getName().hashCode()));
     }
 
     /** From now on nothing fails. */
-    void heal() {
+    public void heal() {
         healed = true;
         tick(TimeUnit.HOURS.toNanos(1));
+    }
+
+    /** {@return what follows memory on this machine} */
+    public Peers watching() {
+        return new Peers(peers);
     }
 
     long now() {
         return clock.get();
     }
 
-    void tick(long nanos) {
+    public void tick(long nanos) {
         clock.addAndGet(nanos);
     }
 
     /** {@return how often each call failed with which number} */
-    synchronized Map<String, Integer> failed() {
+    public synchronized Map<String, Integer> failed() {
         return new TreeMap<>(failed);
     }
 

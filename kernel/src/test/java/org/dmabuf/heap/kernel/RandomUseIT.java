@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.linux;
+package org.dmabuf.heap.kernel;
 
-import static org.dmabuf.heap.linux.RandomUse.HEAP;
+import static org.dmabuf.heap.linux.PlainSource.HEAP;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Function;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.FaultyMachine;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.PlainSource;
+import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.RegionLayout.Exports;
+import org.dmabuf.heap.linux.UdmabufSource;
+import org.dmabuf.heap.tck.RandomUse;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;

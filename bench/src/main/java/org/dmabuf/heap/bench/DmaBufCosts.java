@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.bench;
+
+import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.EmulatedCmaSource;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.RegionSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.tck.ContractRequest;
+
+/**
+ * What dma-bufs cost on a kernel that has heaps: to allocate and release one of each heap of the kernel and of the
+ * region that stands for a contiguous heap, and to make one of a range of a region. Started by {@code
+ * bench/dma-buf-costs} in the guest, where times compare with each other and with nothing else.
+ */
+public final class DmaBufCosts {
+    private static final long MIB = 1 << 20;
+    private static final long HUGE = 2 * MIB;
+    private static final long[] SIZES = {1, 8, 32};
+    private static final long REGION = 40 * MIB;
+
+    private static final int ROUNDS = 15;
+    /** Until the code is compiled and the slabs are filled. */
+    private static final int WARM_UP = 5;
+
+    private final Syscalls syscalls = Syscalls.linux();
+    private final Map<String, Long> nanosInCalls = new ConcurrentHashMap<>();
+
+    private DmaBufCosts() {}
+
+    /** What a buffer's first use as a dma-buf took, and what two calls took of that: nanoseconds. */
+    private record Export(long all, long udmabuf, long bracket) {}
+
+    /**
+     * Prints medians.
+     *
+     * @param arguments none
+     * @throws IOException when the kernel's heaps cannot be listed
+     */
+    public static void main(String[] arguments) throws IOException {
+        DmaBufCosts costs = new DmaBufCosts();
+        try (Stream<Path> nodes = Files.list(Path.of(DmaHeapSource.FOLDER))) {
+            for (Path node : nodes.sorted().toList()) {
+                String name = node.getFileName().toString();
+                costs.allocations(node.toString(), DmaHeapSource.openContiguous("bench", name, costs.syscalls));
+            }
+        }
+        RegionLayout layout = RegionLayout.of(REGION, "size")
+                .withAlignmentCap(MIB)
+                .withExports(RegionLayout.Exports.UDMABUF);
+        costs.allocations(
+                "emulated", EmulatedCmaSource.open("bench", layout, costs.syscalls, Headroom.machine()));
+        for (long pageSize : new long[] {4096, HUGE}) {
+            costs.exports(pageSize);
+        }
+    }
+
+    private void allocations(String heap, MemorySource source) {
+        try (source) {
+            List<String> medians = new ArrayList<>();
+            for (long mib : SIZES) {
+                List<Long> nanos = new ArrayList<>();
+                for (int i = 0; i < WARM_UP + ROUNDS; i++) {
+                    long start = System.nanoTime();
+                    source.allocate(ContractRequest.of(mib * MIB)).release();
+                    nanos.add(System.nanoTime() - start);
+                }
+                medians.add(mib + " MiB " + perMib(nanos, Long::longValue, mib));
+            }
+            System.out.println(heap + ", allocate and release, median us/MiB: " + String.join(", ", medians));
+        }
+    }
+
+    /** The call to udmabuf, the first bracket, for which the kernel lists the pages, and the watch for peers. */
+    private void exports(long pageSize) {
+        RegionLayout layout = RegionLayout.of(REGION, "size")
+                .withPageSize(pageSize)
+                .withExports(RegionLayout.Exports.UDMABUF);
+        try (RegionSource source = RegionSource.open("bench", layout, timed(), Headroom.machine())) {
+            List<String> medians = new ArrayList<>();
+            for (long mib : SIZES) {
+                List<Export> costs = new ArrayList<>();
+                for (int i = 0; i < WARM_UP + ROUNDS; i++) {
+                    awaitAllFree(source); // else the zeroing of the one before takes a processor
+                    costs.add(export(source, mib * MIB));
+                }
+                medians.add(mib + " MiB " + perMib(costs, Export::all, mib) + " (udmabuf "
+                        + perMib(costs, Export::udmabuf, mib) + ", bracket " + perMib(costs, Export::bracket, mib)
+                        + ")");
+            }
+            System.out.println("export of a range, pages of " + pageSize / 1024 + " KiB, median us/MiB: "
+                    + String.join(", ", medians));
+        }
+    }
+
+    private Export export(RegionSource source, long size) {
+        HeapBuffer buffer = source.allocate(ContractRequest.of(size));
+        try {
+            nanosInCalls.clear();
+            long start = System.nanoTime();
+            buffer.descriptor();
+            long all = System.nanoTime() - start;
+            return new Export(all, nanosInCalls.get("udmabufCreate"), nanosInCalls.get("dmaBufSync"));
+        } finally {
+            buffer.release();
+        }
+    }
+
+    private static <T> String perMib(List<T> costs, ToLongFunction<T> part, long mib) {
+        long[] nanos =
+                costs.subList(WARM_UP, costs.size()).stream().mapToLong(part).sorted().toArray();
+        return String.format(Locale.ROOT, "%.1f", nanos[ROUNDS / 2] / 1e3 / mib);
+    }
+
+    /** The kernel, with a clock beside it. */
+    private Syscalls timed() {
+        return (Syscalls) Proxy.newProxyInstance(
+                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, call, arguments) -> {
+                    long start = System.nanoTime();
+                    try {
+                        return call.invoke(syscalls, arguments);
+                    } finally {
+                        nanosInCalls.merge(call.getName(), System.nanoTime() - start, Long::sum);
+                    }
+                });
+    }
+
+    private static void awaitAllFree(RegionSource source) {
+        while (source.usage().free().orElseThrow() != REGION) {
+            Thread.onSpinWait();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.Publication;
+import org.junit.jupiter.api.Test;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleActivator;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.Constants;
+import org.osgi.framework.ServiceReference;
+
+/** Bundles that get the broker, and that stop, in order or not. */
+class BrokerComponentClientsTest extends BrokerInFramework {
+    @Test
+    void each_bundle_sees_a_broker_of_its_own_whatever_it_gets_and_ungets() {
+        heap("system", new FakeHeap());
+        BundleContext context = camera.getBundleContext();
+        ServiceReference<HeapBroker> reference = context.getServiceReference(HeapBroker.class);
+        assertEquals(Constants.SCOPE_BUNDLE, reference.getProperty(Constants.SERVICE_SCOPE));
+        HeapBroker own = context.getService(reference);
+        assertNotSame(own, brokerOf(display));
+        DmaBuf buffer = own.allocate(REQUEST);
+        context.ungetService(reference);
+        assertSame(own, context.getService(reference));
+        buffer.duplicate().close();
+    }
+
+    @Test
+    void a_stopped_bundles_buffers_are_taken_back_and_a_started_ones_work() throws Exception {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        HeapBroker own = brokerOf(display);
+        DmaBuf buffer = own.allocate(REQUEST);
+        display.stop();
+        assertTrue(exporter.memory().released());
+        assertThrows(IllegalStateException.class, buffer::duplicate);
+        assertThrows(IllegalStateException.class, own::heaps);
+        display.start();
+        brokerOf(display).allocate(REQUEST).close();
+    }
+
+    /** A bundle that fails on its way down. */
+    public static final class FailsToStop implements BundleActivator {
+        @Override
+        public void start(BundleContext context) {
+            // Nothing to do.
+        }
+
+        @Override
+        public void stop(BundleContext context) {
+            throw new IllegalStateException("made up");
+        }
+    }
+
+    @Test
+    void a_bundle_whose_activator_fails_in_stop_gives_its_buffers_back_all_the_same() throws Exception {
+        FakeHeap exporter = new FakeHeap();
+        heap("system", exporter);
+        Bundle careless = bundle("org.example.careless", FailsToStop.class);
+        HeapBroker own = brokerOf(careless);
+        DmaBuf open = own.allocate(REQUEST);
+        assertThrows(BundleException.class, careless::stop); // and Felix fires no STOPPED
+        assertEquals(Bundle.RESOLVED, careless.getState());
+        assertEquals(0, live());
+        assertTrue(exporter.memory().released());
+        assertThrows(IllegalStateException.class, open::duplicate);
+        careless.start();
+        HeapBroker fresh = brokerOf(careless);
+        assertNotSame(own, fresh);
+        try (DmaBuf buffer = fresh.allocate(REQUEST);
+                Publication publication = fresh.publish(buffer, "frame")) {
+            assertNotNull(publication);
+        }
+    }
+
+    @Test
+    void a_bundle_that_gave_its_broker_back_and_fails_in_stop_is_noticed_at_the_next_event() throws Exception {
+        heap("system", new FakeHeap());
+        Bundle careless = bundle("org.example.careless", FailsToStop.class);
+        DmaBuf open = brokerOf(careless).allocate(REQUEST);
+        BundleContext context = careless.getBundleContext();
+        context.ungetService(context.getServiceReference(HeapBroker.class));
+        assertThrows(BundleException.class, careless::stop);
+        careless.uninstall();
+        assertEquals(0, live());
+        assertThrows(IllegalStateException.class, open::duplicate);
+    }
+}

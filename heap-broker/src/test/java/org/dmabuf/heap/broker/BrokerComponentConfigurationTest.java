@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.Fd;
+import org.dmabuf.heap.linux.Syscalls;
+import org.junit.jupiter.api.Test;
+
+/** Configurations of the component, right ones and wrong ones. */
+class BrokerComponentConfigurationTest extends BrokerInFramework {
+    @Test
+    void the_wait_for_a_leaving_heap_is_bounded_below_that_of_declarative_services() throws Exception {
+        var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
+        nanos.setAccessible(true);
+        Map<Integer, Long> bounded =
+                Map.of(-1, 0L, 0, 0L, 1, 1_000_000L, 4000, 4_000_000_000L, Integer.MAX_VALUE, 4_000_000_000L);
+        for (Map.Entry<Integer, Long> entry : bounded.entrySet()) {
+            component.modified(drain(entry.getKey()), Map.of());
+            assertEquals(entry.getValue(), nanos.get(component));
+        }
+        deactivate();
+        assertEquals(0L, nanos.get(component), "the unbinds that follow have nothing to wait for");
+    }
+
+    @Test
+    void a_drain_that_is_no_number_is_reported_and_changes_nothing() throws Exception {
+        BrokerComponent.Config wrong = FakeBundle.proxy(BrokerComponent.Config.class, (self, method, arguments) -> {
+            if (method.getName().equals("drain_ms")) {
+                throw new NumberFormatException("For input string: \"soon\""); // as Declarative Services does
+            }
+            return method.getName().equals("allow") ? new String[] {"system=nobody"} : method.getDefaultValue();
+        });
+        component.modified(drain(1234), Map.of());
+        RecordedLog.clear();
+        component.modified(wrong, Map.of());
+        assertEquals(
+                List.of("ERROR configuration org.dmabuf.heap.broker: drain.ms is no number: For input string:"
+                        + " \"soon\"; it stays 1234 ms"),
+                RecordedLog.lines());
+        heap("system", new FakeHeap());
+        assertEquals(
+                Errno.EACCES,
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST)).errno());
+        new BrokerComponent(framework.getBundleContext(), wrong, Map.of());
+    }
+
+    @Test
+    void quotas_and_permissions_change_at_run_time_and_what_is_wrong_changes_none_of_them() {
+        heap("system", new FakeHeap());
+        DmaBuf held = brokerOf(camera).allocate(REQUEST);
+        component.modified(
+                config(Map.of(
+                        "quota_client",
+                        new String[] {"org.example.camera=6K"},
+                        "allow",
+                        new String[] {"system=*.camera"})),
+                Map.of());
+        for (int again = 0; again < 2; again++) {
+            HeapException over = assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST));
+            assertEquals(Errno.ENOMEM, over.errno());
+            HeapException refused = assertThrows(HeapException.class, () -> brokerOf(display).allocate(REQUEST));
+            assertEquals(Errno.EACCES, refused.errno());
+            assertTrue(
+                    refused.getMessage().contains("bundle org.example.display at test:org.example.display"),
+                    refused.getMessage());
+            RecordedLog.clear();
+            component.modified(
+                    config(Map.of(
+                            "quota_client",
+                            new String[] {"*=1G org.example.camera=lots"},
+                            "allow",
+                            new String[0])),
+                    Map.of());
+            assertEquals(
+                    List.of("ERROR configuration org.dmabuf.heap.broker: quota.client: 'org.example.camera=lots' is"
+                            + " none; write a size in bytes, or with K, M, G or T behind the number; none of its quotas"
+                            + " and permissions was taken over, those before stay in force"),
+                    RecordedLog.lines());
+        }
+        RecordedLog.clear();
+        component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", BrokerComponent.PID));
+        assertEquals(
+                List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
+                        + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
+                        + " quota.client.on.heap, quota.heap"),
+                RecordedLog.lines());
+        assertEquals(1, live(), "what was out stayed");
+        brokerOf(display).allocate(REQUEST).close();
+        brokerOf(camera).allocate(REQUEST).close();
+        held.close();
+    }
+
+    @Test
+    void a_slip_in_the_first_configuration_opens_nothing_and_the_rest_is_in_force() {
+        deactivate();
+        RecordedLog.clear();
+        component = new BrokerComponent(
+                framework.getBundleContext(),
+                config(Map.of(
+                        "quota_heap", new String[] {"small=lots system=6K"},
+                        "allow", new String[] {"camera= display=*.display secret"})),
+                Map.of());
+        assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
+        assertEquals(
+                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=BUNDLE, for instance"
+                        + " secure=org.example.*; its other quotas and permissions are in force, and a heap that it"
+                        + " means to open is closed",
+                RecordedLog.lines().getLast());
+        activate();
+        for (String name : List.of("system", "camera", "display", "secret")) {
+            heap(name, new FakeHeap());
+        }
+        for (String closed : List.of("camera", "display", "secret")) {
+            assertEquals(
+                    Errno.EACCES,
+                    assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from(closed)))
+                            .errno());
+        }
+        brokerOf(display).allocate(REQUEST.from("display")).close();
+        DmaBuf held = brokerOf(camera).allocate(REQUEST.from("system"));
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from("system")))
+                        .errno());
+        held.close();
+    }
+
+    @Test
+    void memory_that_can_lose_pages_is_adopted_only_while_that_is_set() {
+        Syscalls syscalls = Syscalls.linux();
+        for (boolean accept : new boolean[] {false, true, false}) {
+            component.modified(config(Map.of("adopt_unsealed", accept)), Map.of());
+            int fd = syscalls.memfdCreate("peer", 0x2); // MFD_ALLOW_SEALING
+            try (OwnedFd made = new Fd(syscalls, fd)) {
+                assertEquals(0, syscalls.fallocate(fd, 0, 0, 4096));
+                assertEquals(0, syscalls.fcntl(fd, 1033, 0x2)); // F_ADD_SEALS, F_SEAL_SHRINK
+                if (accept) {
+                    brokerOf(camera).adopt(made, "").close();
+                } else {
+                    HeapException refusal = assertThrows(
+                            HeapException.class, () -> brokerOf(camera).adopt(made, ""));
+                    assertEquals(Errno.EPERM, refusal.errno());
+                }
+            }
+        }
+    }
+}
