@@ -231,6 +231,9 @@ final class Allocator {
         @Override
         Buffer charged(Charge charge) {
             require(charge.reserve(wanted.size()), charge, wanted.size());
+            if (heap.gate().closed()) { // the heap's bundle may have waited long enough, and be gone
+                throw new HeapException(Errno.ENODEV, heap.name(), Routes.LEAVING);
+            }
             return accepted(heap.exporter().allocate(wanted), charge);
         }
 

@@ -41,13 +41,11 @@ import org.slf4j.LoggerFactory;
  * <p>It registers HeapBroker itself, as a service factory. As a component of scope bundle there would be one broker for
  * each bundle, living and dying with each get and unget of the service.
  */
-@Component(immediate = true, service = {}, configurationPid = BrokerComponent.PID)
+@Component(immediate = true, service = {}, configurationPid = Rules.PID)
 @Designate(ocd = BrokerComponent.Config.class)
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapBroker'")
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapMonitor'")
 public final class BrokerComponent {
-    static final String PID = Rules.PID;
-
     private static final Logger LOG = LoggerFactory.getLogger(BrokerComponent.class);
     /** Declarative Services waits 5 s for an unbind; a drain has to be over before. */
     private static final int LONGEST_DRAIN_MILLIS = 4000;
@@ -181,13 +179,13 @@ public final class BrokerComponent {
 
     @Modified
     void modified(Config config, Map<String, Object> properties) {
-        HeapSettings.unread(PID, properties, Config.class).forEach(LOG::warn);
+        HeapSettings.unread(Rules.PID, properties, Config.class).forEach(LOG::warn);
         try {
             drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
         } catch (RuntimeException e) { // Declarative Services reads a number when it is asked for
             LOG.error(
                     "configuration {}: drain.ms is no number: {}; it stays {} ms",
-                    PID,
+                    Rules.PID,
                     e.getMessage(),
                     TimeUnit.NANOSECONDS.toMillis(drainNanos));
         }
@@ -202,7 +200,7 @@ public final class BrokerComponent {
         for (String slip : slips) {
             LOG.error(
                     "configuration {}: {}; {}",
-                    PID,
+                    Rules.PID,
                     slip,
                     configured
                             ? "none of its quotas and permissions was taken over, those before stay in force"

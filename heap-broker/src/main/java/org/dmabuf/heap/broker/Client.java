@@ -97,6 +97,7 @@ final class Client {
      * @return how many things were ended
      */
     int takeBack(String why, Set<Reaper> used) {
+        StackProbe.require(); // what was polled and could not be noted would be lost
         stopped = why;
         int left = 0;
         List<Holding> failed = new ArrayList<>();

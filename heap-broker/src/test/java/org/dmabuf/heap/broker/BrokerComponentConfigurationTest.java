@@ -87,7 +87,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                     RecordedLog.lines());
         }
         RecordedLog.clear();
-        component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", BrokerComponent.PID));
+        component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", Rules.PID));
         assertEquals(
                 List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
                         + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
