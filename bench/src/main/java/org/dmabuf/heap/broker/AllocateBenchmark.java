@@ -13,7 +13,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.HolderTracker;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -68,8 +68,8 @@ public class AllocateBenchmark {
     }
 
     private final Ledger ledger = new Ledger();
-    private final HeapTable table = new HeapTable(ledger);
-    private final Client client = new Client(ledger.enter("bench"), "bench", new Leaks());
+    private final HeapRegistry table = new HeapRegistry(ledger);
+    private final Client client = new Client(ledger.enter("bench"), "bench", new LeakDetector());
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
     private final AllocationRequest byName = AllocationRequest.of(SIZE).from("heap-20");
@@ -85,9 +85,9 @@ public class AllocateBenchmark {
         allocator = new Allocator(
                 table,
                 ledger,
-                new Upkeep(
+                new BufferServices(
                         new Descriptors(Syscalls.linux()),
-                        Optional.of(new Peers()),
+                        Optional.of(new HolderTracker()),
                         journals(),
                         new ReferenceQueue<>()));
         for (int id = 0; id < HEAPS - 1; id++) {
@@ -106,9 +106,9 @@ public class AllocateBenchmark {
     }
 
     /** As in a gateway where nobody records. */
-    private static Journals journals() {
-        Journals journals = new Journals();
-        journals.add(new FlightJournal());
+    private static BrokerEventsFanOut journals() {
+        BrokerEventsFanOut journals = new BrokerEventsFanOut();
+        journals.add(new FlightRecorderEvents());
         return journals;
     }
 
@@ -144,13 +144,13 @@ public class AllocateBenchmark {
     }
 
     @Benchmark
-    public Heap routeByName() {
+    public RegisteredHeap routeByName() {
         return table.routes().named("heap-20");
     }
 
     @Benchmark
-    public Heap routeByMask() {
-        Routes routes = table.routes();
+    public RegisteredHeap routeByMask() {
+        RoutingTable routes = table.routes();
         return routes.first(routes.places(1L << 20 | 1L << 40));
     }
 

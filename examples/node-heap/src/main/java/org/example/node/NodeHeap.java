@@ -8,7 +8,7 @@ import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.OpenedHeap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
@@ -70,7 +70,7 @@ public final class NodeHeap {
         start = HeapStart.begin(
                 context,
                 settings,
-                () -> Opened.of(DmaHeapSource.open(name, node, Syscalls.linux(), Headroom.machine())));
+                () -> OpenedHeap.of(DmaHeapSource.open(name, node, Syscalls.linux(), Headroom.machine())));
     }
 
     /** Takes the heap away. Its buffers live on. */

@@ -27,7 +27,7 @@ abstract class Acquisition {
      * @param since a moment before this call, for {@link #hasComeBack}
      * @return a buffer, charged
      */
-    final Buffer acquire(Account account, long since) {
+    final SharedBuffer acquire(HeapAccount account, long since) {
         try {
             return acquireOnce(account);
         } catch (HeapException e) {
@@ -39,9 +39,9 @@ abstract class Acquisition {
     }
 
     /** When it throws, nothing is held or charged. */
-    private Buffer acquireOnce(Account account) {
+    private SharedBuffer acquireOnce(HeapAccount account) {
         Charge charge = ledger.charge(client.account(), account);
-        Buffer buffer = null;
+        SharedBuffer buffer = null;
         try {
             buffer = charged(charge);
         } finally {
@@ -53,7 +53,7 @@ abstract class Acquisition {
     }
 
     /** Throws the refusal of what does not fit a quota. */
-    final void require(Optional<Over> over, Charge charge, long size) {
+    final void require(Optional<QuotaExceeded> over, Charge charge, long size) {
         if (over.isPresent()) {
             endsAnywhere = over.get().everywhere();
             throw over.get().refusal(charge.share(), size);
@@ -69,5 +69,5 @@ abstract class Acquisition {
     abstract boolean hasComeBack(long since);
 
     /** {@return a buffer, for which the charge has begun; nothing is held when this throws} */
-    abstract Buffer charged(Charge charge);
+    abstract SharedBuffer charged(Charge charge);
 }

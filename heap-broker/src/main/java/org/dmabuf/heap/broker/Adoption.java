@@ -3,7 +3,6 @@ package org.dmabuf.heap.broker;
 
 import java.util.Map;
 import org.dmabuf.heap.DmaBuf;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -27,15 +26,15 @@ final class Adoption {
     private final HeapDescription dmaBuf =
             description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
 
-    private final Account account;
+    private final HeapAccount account;
     private final Ledger ledger;
-    private final Upkeep upkeep;
+    private final BufferServices upkeep;
     private final Syscalls syscalls;
     private final Headroom headroom;
     /** A setting. */
     private volatile boolean unsealed;
 
-    Adoption(Ledger ledger, Upkeep upkeep, Syscalls syscalls, Headroom headroom) {
+    Adoption(Ledger ledger, BufferServices upkeep, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
         account = ledger.open(HeapDescription.ADOPTED);
         this.upkeep = upkeep.withoutPeers(); // its maker is charged for what lingers
@@ -62,7 +61,7 @@ final class Adoption {
             CheckedRequest.checkName(name);
             ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.bundle(), client.location());
             long before = upkeep.moment(client.account());
-            return Lease.open(client, new Taking(client, descriptor, name).acquire(account, before));
+            return BufferReference.open(client, new Taking(client, descriptor, name).acquire(account, before));
         } catch (HeapException e) {
             account.failed(e.errno());
             client.account().failures().count(e.errno());
@@ -87,13 +86,14 @@ final class Adoption {
         }
 
         @Override
-        Buffer charged(Charge charge) {
+        SharedBuffer charged(Charge charge) {
             AdoptedMemory memory = AdoptedMemory.adopt(
                     syscalls, headroom, unsealed, descriptor, size -> require(charge.setAside(size), charge, size));
             boolean charged = false;
             try {
                 HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-                Buffer buffer = new Buffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
+                SharedBuffer buffer =
+                        new SharedBuffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
                 require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
                 charged = true;
                 return buffer;
@@ -114,7 +114,7 @@ final class Adoption {
         return HeapDescription.named(HeapDescription.ADOPTED, properties, Rules.PID);
     }
 
-    Account account() {
+    HeapAccount account() {
         return account;
     }
 }

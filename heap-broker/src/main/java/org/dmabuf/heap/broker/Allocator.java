@@ -16,11 +16,11 @@ import org.slf4j.LoggerFactory;
 final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
 
-    private final HeapTable table;
+    private final HeapRegistry table;
     private final Ledger ledger;
-    private final Upkeep upkeep;
+    private final BufferServices upkeep;
 
-    Allocator(HeapTable table, Ledger ledger, Upkeep upkeep) {
+    Allocator(HeapRegistry table, Ledger ledger, BufferServices upkeep) {
         this.table = table;
         this.ledger = ledger;
         this.upkeep = upkeep;
@@ -36,10 +36,10 @@ final class Allocator {
      */
     DmaBuf allocate(Client client, AllocationRequest request) {
         client.requireActive();
-        Journal.Allocation record = upkeep.journal().allocating();
+        BrokerEvents.Allocation record = upkeep.journal().allocating();
         try {
             Walk walk = new Walk(client, new CheckedRequest(request), table.routes());
-            Lease lease = walk.go();
+            BufferReference lease = walk.go();
             record.end(client.bundle(), lease.heapName(), request.name(), request.size(), walk.refusals.count(), "");
             return lease;
         } catch (HeapException e) {
@@ -61,23 +61,23 @@ final class Allocator {
     /** One request on its way, over the routes of one moment. */
     private final class Walk extends Acquisition {
         private final CheckedRequest wanted;
-        private final Routes routes;
-        private final Demands demands;
-        private final Refusals refusals;
+        private final RoutingTable routes;
+        private final RequestMatcher demands;
+        private final AttemptLog refusals;
         /** The heap that is asked, once its gate is entered. */
-        private Heap heap;
+        private RegisteredHeap heap;
 
-        Walk(Client client, CheckedRequest wanted, Routes routes) {
+        Walk(Client client, CheckedRequest wanted, RoutingTable routes) {
             super(client, ledger);
             this.wanted = wanted;
             this.routes = routes;
-            demands = new Demands(wanted.request(), routes);
-            refusals = new Refusals(wanted.request(), routes, demands);
+            demands = new RequestMatcher(wanted.request(), routes);
+            refusals = new AttemptLog(wanted.request(), routes, demands);
         }
 
-        Lease go() {
+        BufferReference go() {
             AllocationRequest request = wanted.request();
-            Lease lease;
+            BufferReference lease;
             if (request.mask().isPresent()) {
                 lease = byMask(request.mask().getAsLong());
             } else if (!request.heaps().isEmpty()) {
@@ -91,9 +91,9 @@ final class Allocator {
             return lease;
         }
 
-        private Lease byMask(long mask) {
+        private BufferReference byMask(long mask) {
             for (long places = routes.places(mask); places != 0; places &= places - 1) {
-                Lease lease = ask(routes.first(places));
+                BufferReference lease = ask(routes.first(places));
                 if (lease != null) {
                     return lease;
                 }
@@ -101,14 +101,14 @@ final class Allocator {
             return null;
         }
 
-        private Lease byName(List<String> names) {
+        private BufferReference byName(List<String> names) {
             for (int i = 0; i < names.size(); i++) {
-                Heap named = routes.named(names.get(i));
+                RegisteredHeap named = routes.named(names.get(i));
                 if (named == null) {
                     refusals.unknown(names.get(i));
                     continue;
                 }
-                Lease lease = ask(named);
+                BufferReference lease = ask(named);
                 if (lease != null) {
                     return lease;
                 }
@@ -116,9 +116,9 @@ final class Allocator {
             return null;
         }
 
-        private Lease inOrder() {
+        private BufferReference inOrder() {
             for (int turn = 0; turn < routes.size(); turn++) {
-                Lease lease = ask(routes.inOrder(turn));
+                BufferReference lease = ask(routes.inOrder(turn));
                 if (lease != null) {
                     return lease;
                 }
@@ -127,20 +127,20 @@ final class Allocator {
         }
 
         /** A lease, or null when the next heap may be asked. */
-        private Lease ask(Heap asked) {
+        private BufferReference ask(RegisteredHeap asked) {
             if (!demands.metBy(asked)) {
                 refusals.unsuitable(asked);
                 return null;
             }
             int ticket = asked.gate().enter();
-            if (ticket == Gate.REFUSED) {
-                refusals.absent(asked, Routes.LEAVING);
+            if (ticket == CallGate.REFUSED) {
+                refusals.absent(asked, RoutingTable.LEAVING);
                 return null;
             }
             heap = asked;
-            Buffer buffer;
+            SharedBuffer buffer;
             try {
-                Heap now = current(asked);
+                RegisteredHeap now = current(asked);
                 if (now == null) {
                     return null;
                 }
@@ -171,7 +171,7 @@ final class Allocator {
             } finally {
                 asked.gate().leave(ticket);
             }
-            return Lease.open(client, buffer);
+            return BufferReference.open(client, buffer);
         }
 
         /**
@@ -180,22 +180,22 @@ final class Allocator {
          * The request is held against what it announces now, its name and id among it: other heaps may have been
          * asked for a long time before.
          */
-        private Heap current(Heap asked) {
-            Routes latest = table.routes();
+        private RegisteredHeap current(RegisteredHeap asked) {
+            RoutingTable latest = table.routes();
             if (latest == routes) {
                 return asked;
             }
             HeapStanding standing = latest.at(asked.gate());
             if (standing == null || standing.state() != HeapState.SERVING) {
-                refusals.absent(asked, standing == null ? Routes.LEAVING : standing.reason());
+                refusals.absent(asked, standing == null ? RoutingTable.LEAVING : standing.reason());
                 return null;
             }
-            Heap now = standing.heap();
+            RegisteredHeap now = standing.heap();
             if (!isAskedFor(now, asked)) {
                 refusals.absent(asked, "it has taken another name or heap.id since the request began");
                 return null;
             }
-            Demands then = new Demands(wanted.request(), latest);
+            RequestMatcher then = new RequestMatcher(wanted.request(), latest);
             if (!then.metBy(now)) {
                 refusals.absent(now, then.unmetBy(now));
                 return null;
@@ -203,7 +203,7 @@ final class Allocator {
             return now;
         }
 
-        private boolean isAskedFor(Heap now, Heap asked) {
+        private boolean isAskedFor(RegisteredHeap now, RegisteredHeap asked) {
             AllocationRequest request = wanted.request();
             if (request.mask().isPresent()) {
                 OptionalInt id = now.description().id();
@@ -229,15 +229,15 @@ final class Allocator {
         }
 
         @Override
-        Buffer charged(Charge charge) {
+        SharedBuffer charged(Charge charge) {
             require(charge.reserve(wanted.size()), charge, wanted.size());
             if (heap.gate().closed()) { // the heap's bundle may have waited long enough, and be gone
-                throw new HeapException(Errno.ENODEV, heap.name(), Routes.LEAVING);
+                throw new HeapException(Errno.ENODEV, heap.name(), RoutingTable.LEAVING);
             }
             return accepted(heap.exporter().allocate(wanted), charge);
         }
 
-        private Buffer accepted(HeapBuffer memory, Charge charge) {
+        private SharedBuffer accepted(HeapBuffer memory, Charge charge) {
             if (memory == null) {
                 throw broken("returned no buffer");
             }
@@ -247,7 +247,7 @@ final class Allocator {
                 if (size < wanted.size() || size > CheckedRequest.LARGEST) {
                     throw broken("returned a buffer of " + size + " bytes for one of " + wanted.size());
                 }
-                Buffer buffer = new Buffer(
+                SharedBuffer buffer = new SharedBuffer(
                         memory,
                         size,
                         wanted.alignment(),
@@ -261,7 +261,7 @@ final class Allocator {
                 return buffer;
             } finally {
                 if (!accepted) {
-                    Unwanted.giveBack(heap, memory);
+                    UnwantedBuffer.giveBack(heap, memory);
                 }
             }
         }
@@ -283,7 +283,7 @@ final class Allocator {
             return new HeapException(
                     Errno.ENODEV,
                     heap.name(),
-                    "it left while it was asked, and failed with " + Thrown.text(failure),
+                    "it left while it was asked, and failed with " + ThrownText.text(failure),
                     failure);
         }
 

@@ -11,7 +11,7 @@ import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
-import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.HolderTracker;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.WaitingHeap;
@@ -104,14 +104,14 @@ public final class BrokerComponent {
     }
 
     private final BundleContext context;
-    private final Journal flight = flightJournal();
-    private final Journals journals = new Journals();
-    private final Leaks leaks = new Leaks();
+    private final BrokerEvents flight = flightJournal();
+    private final BrokerEventsFanOut journals = new BrokerEventsFanOut();
+    private final LeakDetector leaks = new LeakDetector();
     private final Ledger ledger = new Ledger();
-    private final HeapTable table = new HeapTable(ledger);
+    private final HeapRegistry table = new HeapRegistry(ledger);
     private final WaitingHeaps waiting = new WaitingHeaps();
-    private final HeapNews news = new HeapNews(table, journals);
-    private final Peers peers = new Peers();
+    private final HeapChangeReporter news = new HeapChangeReporter(table, journals);
+    private final HolderTracker peers = new HolderTracker();
     private final Adoption adoption;
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
@@ -132,7 +132,8 @@ public final class BrokerComponent {
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         journals.add(flight);
-        Upkeep upkeep = new Upkeep(new Descriptors(Syscalls.linux()), Optional.of(peers), journals, leaks.lost());
+        BufferServices upkeep =
+                new BufferServices(new Descriptors(Syscalls.linux()), Optional.of(peers), journals, leaks.lost());
         adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger,
@@ -147,12 +148,12 @@ public final class BrokerComponent {
      * A Java that was made for a small machine may be without Flight Recorder, and a framework that is told which
      * packages of Java it shows may not show that one.
      */
-    private static Journal flightJournal() {
+    private static BrokerEvents flightJournal() {
         try {
-            return new FlightJournal();
+            return new FlightRecorderEvents();
         } catch (LinkageError e) {
             LOG.info("without events for Flight Recorder: {}", e.toString());
-            return new Journal() {};
+            return new BrokerEvents() {};
         }
     }
 
@@ -246,11 +247,11 @@ public final class BrokerComponent {
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)
-    void addJournal(Journal journal) {
+    void addJournal(BrokerEvents journal) {
         journals.add(journal);
     }
 
-    void removeJournal(Journal journal) {
+    void removeJournal(BrokerEvents journal) {
         journals.remove(journal);
     }
 
@@ -292,7 +293,7 @@ public final class BrokerComponent {
     }
 
     void removeHeap(ServiceReference<HeapExporter> service) {
-        Heap heap = table.leaving(id(service));
+        RegisteredHeap heap = table.leaving(id(service));
         if (heap == null) {
             return;
         }
@@ -322,11 +323,11 @@ public final class BrokerComponent {
     private void drainAll() {
         long deadline = System.nanoTime() + drainNanos;
         drainNanos = 0; // the unbinds that follow find the gates closed and have nothing to wait for
-        List<Heap> heaps = table.close();
-        for (Heap heap : heaps) {
+        List<RegisteredHeap> heaps = table.close();
+        for (RegisteredHeap heap : heaps) {
             heap.gate().close(0);
         }
-        for (Heap heap : heaps) {
+        for (RegisteredHeap heap : heaps) {
             heap.gate().close(Math.max(0, deadline - System.nanoTime()));
         }
     }

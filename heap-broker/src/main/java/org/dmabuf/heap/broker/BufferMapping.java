@@ -16,7 +16,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * arena, or in the call that mapped when that fails. The buffer's list of mappings keeps it, so it outlives an arena
  * that lost its cleanup action.
  */
-final class BufferMapping extends EndsOnce implements Work {
+final class BufferMapping extends EndsOnce implements DeferredWork {
     /**
      * The cleanup action of an arena. Only the arena holds it. Java makes a segment before it calls it, and where that
      * fails for want of memory the action is not called: the collector then reports it to the mapping.
@@ -30,7 +30,7 @@ final class BufferMapping extends EndsOnce implements Work {
         }
     }
 
-    private final Buffer buffer;
+    private final SharedBuffer buffer;
     /** Null until the heap has mapped. */
     private MemorySegment memory;
 
@@ -40,7 +40,7 @@ final class BufferMapping extends EndsOnce implements Work {
     private BufferMapping before;
     private BufferMapping after;
 
-    private BufferMapping(Buffer buffer, ArenaEnd arenaEnd) {
+    private BufferMapping(SharedBuffer buffer, ArenaEnd arenaEnd) {
         super(arenaEnd, buffer.lost());
         this.buffer = buffer;
         arenaEnd.mapping = this;
@@ -52,7 +52,7 @@ final class BufferMapping extends EndsOnce implements Work {
      * @return the segment, or null when the memory is released
      */
     @SuppressWarnings("restricted") // ties a heap's mapping to the client's arena
-    static MemorySegment map(Buffer buffer, Access access, Arena arena) {
+    static MemorySegment map(SharedBuffer buffer, Access access, Arena arena) {
         if (arena.scope().equals(Arena.global().scope())) {
             throw new HeapException(
                     Errno.EINVAL,

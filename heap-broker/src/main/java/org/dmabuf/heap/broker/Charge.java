@@ -30,7 +30,7 @@ final class Charge {
             Optional<Charged> buffer,
             boolean lingering) {}
 
-    private final Share share;
+    private final ClientHeapAccount share;
     private final long since;
     private final List<StackTraceElement> site;
     private long reserved;
@@ -55,7 +55,7 @@ final class Charge {
      * @param since now, as {@link CoarseClock} tells it
      * @param site where the buffer is allocated, empty when nobody wants to know
      */
-    Charge(Share share, long since, List<StackTraceElement> site) {
+    Charge(ClientHeapAccount share, long since, List<StackTraceElement> site) {
         this.share = share;
         this.since = since;
         this.site = site;
@@ -69,7 +69,7 @@ final class Charge {
         return head;
     }
 
-    Share share() {
+    ClientHeapAccount share() {
         return share;
     }
 
@@ -84,7 +84,7 @@ final class Charge {
      * @param wanted bytes
      * @return the quota that they do not fit, or empty
      */
-    Optional<Over> reserve(long wanted) {
+    Optional<QuotaExceeded> reserve(long wanted) {
         return share.limited() ? setAside(wanted) : Optional.empty();
     }
 
@@ -95,8 +95,8 @@ final class Charge {
      * @param wanted bytes
      * @return the quota that they do not fit, or empty
      */
-    Optional<Over> setAside(long wanted) {
-        Optional<Over> over = share.client().add(wanted);
+    Optional<QuotaExceeded> setAside(long wanted) {
+        Optional<QuotaExceeded> over = share.client().add(wanted);
         if (over.isEmpty()) {
             try {
                 over = share.account().reserve(share, wanted);
@@ -127,9 +127,9 @@ final class Charge {
      * @param made the buffer; it may be larger than was asked for
      * @return the quota that it does not fit; what was set aside is so still
      */
-    Optional<Over> begin(Charged made) {
+    Optional<QuotaExceeded> begin(Charged made) {
         long more = made.size() - reserved;
-        Optional<Over> over = more == 0 ? Optional.empty() : share.client().add(more);
+        Optional<QuotaExceeded> over = more == 0 ? Optional.empty() : share.client().add(more);
         if (over.isEmpty()) {
             boolean charged = false;
             try {

@@ -11,8 +11,8 @@ import org.dmabuf.heap.linux.Printable;
 final class Client {
     private final ClientAccount account;
     private final String location;
-    private final Leaks leaks;
-    private final Holdings holdings = new Holdings();
+    private final LeakDetector leaks;
+    private final OpenResources holdings = new OpenResources();
     /** Why, once it has; null until then. */
     private volatile String stopped;
 
@@ -23,7 +23,7 @@ final class Client {
      * @param location where it was installed from
      * @param leaks finds what it loses
      */
-    Client(ClientAccount account, String location, Leaks leaks) {
+    Client(ClientAccount account, String location, LeakDetector leaks) {
         this.account = account;
         this.location = location;
         this.leaks = leaks;
@@ -42,7 +42,7 @@ final class Client {
         return account;
     }
 
-    Leaks leaks() {
+    LeakDetector leaks() {
         return leaks;
     }
 
@@ -59,7 +59,7 @@ final class Client {
      * @return the holding
      * @throws IllegalStateException when the bundle has stopped
      */
-    <H extends Holding> H keep(H holding) {
+    <H extends OpenResource> H keep(H holding) {
         if (stopped == null) {
             holdings.add(holding);
             if (stopped == null) {
@@ -70,7 +70,7 @@ final class Client {
         throw over();
     }
 
-    void forget(Holding holding) {
+    void forget(OpenResource holding) {
         holdings.remove(holding);
     }
 
@@ -100,9 +100,9 @@ final class Client {
         StackProbe.require(); // what was polled and could not be noted would be lost
         stopped = why;
         int left = 0;
-        List<Holding> failed = new ArrayList<>();
+        List<OpenResource> failed = new ArrayList<>();
         Throwable failure = null;
-        for (Holding holding = holdings.poll(); holding != null; holding = holdings.poll()) {
+        for (OpenResource holding = holdings.poll(); holding != null; holding = holdings.poll()) {
             try {
                 Reaper reaper = holding.reclaim();
                 left++;

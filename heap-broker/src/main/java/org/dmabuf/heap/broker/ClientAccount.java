@@ -14,8 +14,8 @@ import java.util.function.ToLongFunction;
  */
 final class ClientAccount {
     private final String bundle;
-    private final Failures failures = new Failures();
-    private final Map<Account, Share> shares = new ConcurrentHashMap<>();
+    private final FailureCounts failures = new FailureCounts();
+    private final Map<HeapAccount, ClientHeapAccount> shares = new ConcurrentHashMap<>();
     /** Bytes charged and reserved. */
     private final AtomicLong used = new AtomicLong();
 
@@ -37,7 +37,7 @@ final class ClientAccount {
         return bundle;
     }
 
-    Failures failures() {
+    FailureCounts failures() {
         return failures;
     }
 
@@ -46,26 +46,26 @@ final class ClientAccount {
     }
 
     /** {@return this client's part of a heap's account} */
-    Share in(Account account) {
-        Share share = shares.get(account);
+    ClientHeapAccount in(HeapAccount account) {
+        ClientHeapAccount share = shares.get(account);
         return share != null ? share : open(account);
     }
 
     /** Not while rules are applied: either has the limit from them, or is visited. */
-    private synchronized Share open(Account account) {
+    private synchronized ClientHeapAccount open(HeapAccount account) {
         return shares.computeIfAbsent(account, heap -> {
-            Share share = new Share(this, heap);
+            ClientHeapAccount share = new ClientHeapAccount(this, heap);
             share.tally.limit = rules.limit(bundle, heap.heap());
             return share;
         });
     }
 
-    Collection<Share> shares() {
+    Collection<ClientHeapAccount> shares() {
         return shares.values();
     }
 
     /** The heap's account is closed: nothing is charged to it any more. */
-    void forget(Account account) {
+    void forget(HeapAccount account) {
         shares.remove(account);
     }
 
@@ -80,14 +80,14 @@ final class ClientAccount {
      *
      * @return the quota that they do not fit, with nothing counted, or empty
      */
-    Optional<Over> add(long size) {
+    Optional<QuotaExceeded> add(long size) {
         long before;
         long most;
         do {
             before = used.get();
             most = limit;
             if (size > most - before) {
-                return Optional.of(Over.client(before, most));
+                return Optional.of(QuotaExceeded.client(before, most));
             }
         } while (!used.compareAndSet(before, before + size));
         raisePeak(before + size);
@@ -118,18 +118,18 @@ final class ClientAccount {
     }
 
     /** {@return the sums over all heaps; the peak counts what was reserved for calls, too} */
-    Figures figures() {
-        Collection<Figures> all = shares.values().stream().map(Share::figures).toList();
-        return new Figures(
-                sum(all, Figures::liveBuffers),
-                sum(all, Figures::liveBytes),
-                sum(all, Figures::lingeringBuffers),
-                sum(all, Figures::lingeringBytes),
+    UsageSnapshot figures() {
+        Collection<UsageSnapshot> all = shares.values().stream().map(ClientHeapAccount::figures).toList();
+        return new UsageSnapshot(
+                sum(all, UsageSnapshot::liveBuffers),
+                sum(all, UsageSnapshot::liveBytes),
+                sum(all, UsageSnapshot::lingeringBuffers),
+                sum(all, UsageSnapshot::lingeringBytes),
                 peak.get(),
                 limit);
     }
 
-    private static long sum(Collection<Figures> all, ToLongFunction<Figures> of) {
+    private static long sum(Collection<UsageSnapshot> all, ToLongFunction<UsageSnapshot> of) {
         return all.stream().mapToLong(of).sum();
     }
 }

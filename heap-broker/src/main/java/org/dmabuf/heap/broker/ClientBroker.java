@@ -68,13 +68,13 @@ final class ClientBroker implements HeapBroker {
     @Override
     public Publication publish(DmaBuf buffer, String name) {
         client.requireActive();
-        if (!(buffer instanceof Lease lease)) {
+        if (!(buffer instanceof BufferReference lease)) {
             throw new HeapException(Errno.EINVAL, "", "only a buffer of this broker can be published, not " + buffer);
         }
         if (name.isBlank()) {
             throw new HeapException(Errno.EINVAL, lease.heapName(), "a published buffer needs a name; give one");
         }
-        Lease kept = lease.anotherFor(client, Lease::new);
+        BufferReference kept = lease.anotherFor(client, BufferReference::new);
         PublishedBuffer published = null;
         boolean registered = false;
         try {

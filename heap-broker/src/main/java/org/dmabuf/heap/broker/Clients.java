@@ -28,11 +28,11 @@ final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleList
     private final Allocator allocator;
     private final Adoption adoption;
     private final HeapListing listing;
-    private final Leaks leaks;
+    private final LeakDetector leaks;
     private final Map<Bundle, ClientBroker> brokers = new ConcurrentHashMap<>();
     private volatile boolean stopped;
 
-    Clients(Ledger ledger, Allocator allocator, Adoption adoption, HeapListing listing, Leaks leaks) {
+    Clients(Ledger ledger, Allocator allocator, Adoption adoption, HeapListing listing, LeakDetector leaks) {
         this.ledger = ledger;
         this.allocator = allocator;
         this.adoption = adoption;

@@ -29,7 +29,7 @@ abstract class EndsOnce extends PhantomReference<Object> {
     volatile boolean ended;
 
     /** In the queue of a reaper. */
-    private Work behind;
+    private DeferredWork behind;
 
     /**
      * Watches over the object by which it is open.
@@ -54,13 +54,13 @@ abstract class EndsOnce extends PhantomReference<Object> {
     /** Ends what is still open of it: its handle became unreachable. */
     abstract void lost();
 
-    /** The link of a subclass that is {@link Work}. */
-    public final Work next() {
+    /** The link of a subclass that is {@link DeferredWork}. */
+    public final DeferredWork next() {
         return behind;
     }
 
-    /** As {@link Work#next(Work)}. */
-    public final void next(Work work) {
+    /** As {@link DeferredWork#next(DeferredWork)}. */
+    public final void next(DeferredWork work) {
         behind = work;
     }
 }

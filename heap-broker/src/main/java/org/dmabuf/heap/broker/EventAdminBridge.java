@@ -17,8 +17,8 @@ import org.osgi.service.event.EventAdmin;
  * Posts {@link HeapEvents}. A component of its own, so that the broker does without Event Admin and its package: this
  * class is loaded when the service is there.
  */
-@Component(service = Journal.class)
-public final class EventAdminBridge implements Journal {
+@Component(service = BrokerEvents.class)
+public final class EventAdminBridge implements BrokerEvents {
     private static final long SECOND = 1_000_000_000L;
 
     private final EventAdmin events;

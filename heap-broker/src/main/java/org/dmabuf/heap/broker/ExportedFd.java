@@ -5,7 +5,7 @@ import java.util.Map;
 import org.dmabuf.heap.OwnedFd;
 
 /** A descriptor that a client exported and has not given away: closed for it when its bundle has stopped. */
-final class ExportedFd extends Holding implements OwnedFd, Work {
+final class ExportedFd extends OpenResource implements OwnedFd, DeferredWork {
     private final Client client;
     private final Reaper reaper;
     private final Map<String, Object> heapProperties;
@@ -18,7 +18,7 @@ final class ExportedFd extends Holding implements OwnedFd, Work {
      * @param client who exports it
      * @param buffer whose it will be
      */
-    ExportedFd(Client client, Buffer buffer) {
+    ExportedFd(Client client, SharedBuffer buffer) {
         this.client = client;
         reaper = buffer.reaper();
         heapProperties = buffer.heapProperties();

@@ -247,7 +247,7 @@ record HeapDescription(
                 emulates.add(what);
             }
         } catch (RuntimeException | LinkageError e) { // Java's own list may be a view of a vendor's
-            throw new Refused(HeapProperties.EMULATES + " cannot be read: " + Thrown.text(e));
+            throw new Refused(HeapProperties.EMULATES + " cannot be read: " + ThrownText.text(e));
         }
         return emulates;
     }

@@ -44,13 +44,13 @@ final class HeapListing {
         }
     }
 
-    private final HeapTable table;
+    private final HeapRegistry table;
     private final WaitingHeaps waiting;
     private final Adoption adoption;
     /** Of the heaps that serve, by their gates, which stay when a heap's properties change. */
-    private final Map<Gate, LastUsage> usages = new ConcurrentHashMap<>();
+    private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
 
-    HeapListing(HeapTable table, WaitingHeaps waiting, Adoption adoption) {
+    HeapListing(HeapRegistry table, WaitingHeaps waiting, Adoption adoption) {
         this.table = table;
         this.waiting = waiting;
         this.adoption = adoption;
@@ -58,16 +58,16 @@ final class HeapListing {
 
     List<HeapInfo> heaps() {
         List<HeapInfo> infos = new ArrayList<>();
-        Routes routes;
-        List<HeapTable.Departed> departed;
+        RoutingTable routes;
+        List<HeapRegistry.Departed> departed;
         synchronized (table) { // of one moment: a heap that leaves or returns in between would be missing
             routes = table.routes();
             departed = table.departed();
         }
-        Map<Gate, LastUsage.Answer> answers = answers(routes);
-        Set<Account> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
+        Map<CallGate, LastUsage.Answer> answers = answers(routes);
+        Set<HeapAccount> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
         for (HeapStanding listed : routes.listed()) {
-            Heap heap = listed.heap();
+            RegisteredHeap heap = listed.heap();
             boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
             String hanging = asked ? heap.account().reaper().hanging() : "";
             infos.add(info(
@@ -75,10 +75,10 @@ final class HeapListing {
                     listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
                     reason(listed.reason(), hanging),
                     answers.getOrDefault(heap.gate(), NO_ANSWER),
-                    told.add(heap.account()) ? heap.account().figures() : Figures.NONE));
+                    told.add(heap.account()) ? heap.account().figures() : UsageSnapshot.NONE));
         }
-        for (HeapTable.Departed left : departed) {
-            Figures charged = left.account().figures();
+        for (HeapRegistry.Departed left : departed) {
+            UsageSnapshot charged = left.account().figures();
             infos.add(info(
                     left.description(),
                     HeapState.DEPARTED,
@@ -96,7 +96,7 @@ final class HeapListing {
                     HeapState.WAITING,
                     heap.reason(),
                     NO_ANSWER,
-                    Figures.NONE));
+                    UsageSnapshot.NONE));
         }
         if (adoption.account().buffers() > 0) {
             infos.add(info(
@@ -110,7 +110,7 @@ final class HeapListing {
     }
 
     private static Info info(
-            HeapDescription heap, HeapState state, String reason, LastUsage.Answer usage, Figures charged) {
+            HeapDescription heap, HeapState state, String reason, LastUsage.Answer usage, UsageSnapshot charged) {
         return new Info(
                 heap.name(),
                 state,
@@ -130,8 +130,8 @@ final class HeapListing {
     }
 
     /** Asks every heap that serves, first all and then waiting for all together. */
-    private Map<Gate, LastUsage.Answer> answers(Routes routes) {
-        Map<Gate, Heap> serving = new HashMap<>();
+    private Map<CallGate, LastUsage.Answer> answers(RoutingTable routes) {
+        Map<CallGate, RegisteredHeap> serving = new HashMap<>();
         for (HeapStanding listed : routes.listed()) {
             if (listed.state() == HeapState.SERVING) {
                 serving.put(listed.heap().gate(), listed.heap());
@@ -141,7 +141,7 @@ final class HeapListing {
         serving.forEach((gate, heap) ->
                 usages.computeIfAbsent(gate, first -> new LastUsage()).ask(heap));
         long deadline = System.nanoTime() + WAIT;
-        Map<Gate, LastUsage.Answer> answers = new HashMap<>();
+        Map<CallGate, LastUsage.Answer> answers = new HashMap<>();
         serving.forEach((gate, heap) -> {
             LastUsage usage = usages.get(gate);
             if (usage != null) { // another listing may have seen it leave

@@ -10,7 +10,7 @@ import org.dmabuf.heap.HeapState;
  * @param state its state
  * @param reason why it does not serve, empty when it does
  */
-record HeapStanding(Heap heap, HeapState state, String reason) {
+record HeapStanding(RegisteredHeap heap, HeapState state, String reason) {
     /** {@return whether there is nothing to tell that another, of the same service, has not told} */
     boolean sameAs(HeapStanding other) {
         return other != null

@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
  * What one heap said last of its usage. It is asked by its reaper, because its code may block, and not again before it
  * has answered.
  */
-final class LastUsage extends LinkedWork {
+final class LastUsage extends LinkedDeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(LastUsage.class);
 
     /**
@@ -24,7 +24,7 @@ final class LastUsage extends LinkedWork {
     record Answer(HeapUsage usage, Duration age) {}
 
     // Guarded by this.
-    private Heap heap;
+    private RegisteredHeap heap;
     private HeapUsage usage = HeapUsage.unknown();
     private boolean asked;
     private boolean answered;
@@ -36,7 +36,7 @@ final class LastUsage extends LinkedWork {
      *
      * @param now the heap with the properties of this moment
      */
-    void ask(Heap now) {
+    void ask(RegisteredHeap now) {
         synchronized (this) {
             if (asked) {
                 return;
@@ -94,12 +94,12 @@ final class LastUsage extends LinkedWork {
     }
 
     private HeapUsage ask() {
-        Heap of;
+        RegisteredHeap of;
         synchronized (this) {
             of = heap;
         }
         int ticket = of.gate().enter();
-        if (ticket == Gate.REFUSED) {
+        if (ticket == CallGate.REFUSED) {
             return HeapUsage.unknown();
         }
         try {

@@ -16,7 +16,7 @@ final class Ledger {
     private static final String OWN = "org.dmabuf.heap.broker.";
     private static final int SITE_DEPTH = 32;
 
-    private final List<Account> heaps = new ArrayList<>();
+    private final List<HeapAccount> heaps = new ArrayList<>();
     private final Map<String, Entry> clients = new HashMap<>();
     private volatile Rules rules = Rules.NONE;
     private final CoarseClock clock = new CoarseClock();
@@ -50,7 +50,7 @@ final class Ledger {
     /** Waits until the heaps have back what is on its way to them, but no longer than one patience in all. */
     void stop() {
         clock.stop();
-        List<Reaper> all = heaps().stream().map(Account::reaper).toList();
+        List<Reaper> all = heaps().stream().map(HeapAccount::reaper).toList();
         all.forEach(Reaper::stop);
         long deadline = System.nanoTime() + Reaper.PATIENCE;
         all.forEach(reaper -> reaper.join(deadline));
@@ -62,7 +62,7 @@ final class Ledger {
     }
 
     /** {@return a charge of nothing so far, by who calls now} */
-    Charge charge(ClientAccount client, Account account) {
+    Charge charge(ClientAccount client, HeapAccount account) {
         return new Charge(client.in(account), clock.now(), sites ? site() : List.of());
     }
 
@@ -86,20 +86,20 @@ final class Ledger {
     }
 
     /** {@return an account for a heap of this name, until {@link #close}} */
-    synchronized Account open(String heap) {
-        Account account = new Account(heap, () -> reapers.apply(heap));
+    synchronized HeapAccount open(String heap) {
+        HeapAccount account = new HeapAccount(heap, () -> reapers.apply(heap));
         account.apply(rules);
         heaps.add(account);
         return account;
     }
 
     /** Takes over what the heap of an account announces as its quota. */
-    synchronized void announced(Account account, long quota) {
+    synchronized void announced(HeapAccount account, long quota) {
         account.announced(quota, rules);
     }
 
     /** Forgets an account that nothing is charged to, nor will be. */
-    synchronized void close(Account account) {
+    synchronized void close(HeapAccount account) {
         heaps.remove(account);
         clients.values().forEach(entry -> entry.account.forget(account));
         prune();
@@ -123,7 +123,7 @@ final class Ledger {
     }
 
     /** {@return the accounts of heaps that are present or of which memory is out} */
-    synchronized List<Account> heaps() {
+    synchronized List<HeapAccount> heaps() {
         return List.copyOf(heaps);
     }
 

@@ -14,7 +14,8 @@ import org.dmabuf.heap.HeapMonitor;
 
 /** Reads the ledger for others. Whatever it tells is put together when it is asked. */
 final class Monitor implements HeapMonitor {
-    private record Sums(String heap, String client, Figures figures, Map<Errno, Long> failures) implements Charges {
+    private record Sums(String heap, String client, UsageSnapshot figures, Map<Errno, Long> failures)
+            implements Charges {
         @Override
         public long liveBuffers() {
             return figures.liveBuffers();
@@ -62,9 +63,9 @@ final class Monitor implements HeapMonitor {
             implements ChargedBuffer {}
 
     private final Ledger ledger;
-    private final HeapTable table;
+    private final HeapRegistry table;
 
-    Monitor(Ledger ledger, HeapTable table) {
+    Monitor(Ledger ledger, HeapRegistry table) {
         this.ledger = ledger;
         this.table = table;
     }
@@ -101,7 +102,7 @@ final class Monitor implements HeapMonitor {
     public List<ChargedBuffer> buffers() {
         long now = System.nanoTime();
         List<ChargedBuffer> all = new ArrayList<>();
-        for (Account account : ledger.heaps()) {
+        for (HeapAccount account : ledger.heaps()) {
             for (Charge.Entry entry : account.entries()) {
                 all.add(told(account.heap(), entry, now));
             }
@@ -130,7 +131,7 @@ final class Monitor implements HeapMonitor {
 
     @Override
     public void resetPeaks() {
-        ledger.heaps().forEach(Account::resetPeak);
+        ledger.heaps().forEach(HeapAccount::resetPeak);
         ledger.clients().forEach(ClientAccount::resetPeak);
     }
 }

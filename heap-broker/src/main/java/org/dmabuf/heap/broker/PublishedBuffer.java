@@ -18,10 +18,10 @@ import org.osgi.framework.ServiceRegistration;
  * A buffer as an OSGi service. Getting the service takes a reference and ungetting it drops it, as dma_buf_get and
  * dma_buf_put do; so does the framework for a bundle that stops.
  */
-final class PublishedBuffer extends Holding implements PrototypeServiceFactory<DmaBuf>, Publication {
+final class PublishedBuffer extends OpenResource implements PrototypeServiceFactory<DmaBuf>, Publication {
     /** A reference whose end is the unget, and not a close by somebody who did not open it. */
-    private static final class Borrowed extends Lease {
-        Borrowed(Client client, Buffer buffer) {
+    private static final class Borrowed extends BufferReference {
+        Borrowed(Client client, SharedBuffer buffer) {
             super(client, buffer);
         }
 
@@ -33,7 +33,7 @@ final class PublishedBuffer extends Holding implements PrototypeServiceFactory<D
 
     private final Client client;
     private final Function<Bundle, Client> clients;
-    private final Lease kept;
+    private final BufferReference kept;
     /** References that were got and not ungot: Felix forgets one that is got while the service goes. */
     private final Set<Borrowed> borrowed = ConcurrentHashMap.newKeySet();
 
@@ -47,7 +47,7 @@ final class PublishedBuffer extends Holding implements PrototypeServiceFactory<D
      * @param clients the client that a bundle is
      * @param kept a reference of the publication's own
      */
-    PublishedBuffer(Client client, Function<Bundle, Client> clients, Lease kept) {
+    PublishedBuffer(Client client, Function<Bundle, Client> clients, BufferReference kept) {
         this.client = client;
         this.clients = clients;
         this.kept = kept;

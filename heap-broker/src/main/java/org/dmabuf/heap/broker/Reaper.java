@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The queue of one heap's {@link Work}: unmapping and releasing call the heap's code, which may block, and neither the
- * framework's threads nor the one that cleans for the whole JVM must wait for it.
+ * The queue of one heap's {@link DeferredWork}: unmapping and releasing call the heap's code, which may block, and
+ * neither the framework's threads nor the one that cleans for the whole JVM must wait for it.
  *
  * <p>A daemon thread does the work. It starts with the first piece and ends after {@link #IDLE_MILLIS} without any, so
  * an idle heap costs no thread. A piece that takes longer than the patience hangs. Another thread then does what is
@@ -46,8 +46,8 @@ final class Reaper {
 
     // All of these are guarded by this; what is volatile is also read without the lock.
 
-    private Work first;
-    private Work last;
+    private DeferredWork first;
+    private DeferredWork last;
     private long submitted;
     private long begun;
     private volatile long done;
@@ -94,7 +94,7 @@ final class Reaper {
      *
      * @param work is in no queue
      */
-    void submit(Work work) {
+    void submit(DeferredWork work) {
         long bytes = work.bytes();
         synchronized (this) {
             if (last == null) {
@@ -231,7 +231,7 @@ final class Reaper {
 
     /** {@return what hangs in the heap's code, for a person; empty when nothing does} */
     String hanging() {
-        Work oldest = null;
+        DeferredWork oldest = null;
         long since = 0;
         int hang = 0;
         int behind;
@@ -346,7 +346,7 @@ final class Reaper {
 
     private void report() {
         boolean refused;
-        Work hangs = null;
+        DeferredWork hangs = null;
         synchronized (this) {
             refused = threadless && !threadlessReported;
             threadlessReported = threadless;
@@ -390,7 +390,7 @@ final class Reaper {
     }
 
     private void perform(Run run) {
-        Work work = run.work;
+        DeferredWork work = run.work;
         boolean again = false;
         try {
             work.perform();
@@ -409,7 +409,7 @@ final class Reaper {
         }
     }
 
-    private static void logFailure(Work work, Throwable failure) {
+    private static void logFailure(DeferredWork work, Throwable failure) {
         try {
             LOG.error("{} failed", work.what(), failure);
         } catch (Throwable e) {
@@ -419,8 +419,8 @@ final class Reaper {
 
     /** Takes the first piece. */
     private void begin(Run run) {
-        Work work = first;
-        Work behind = work.next();
+        DeferredWork work = first;
+        DeferredWork behind = work.next();
         long bytes = work.bytes();
         long now = System.nanoTime();
         work.next(null);
@@ -466,7 +466,7 @@ final class Reaper {
     /** One piece of work under way. */
     private class Run {
         Thread thread = Thread.currentThread();
-        Work work;
+        DeferredWork work;
         private long bytes;
         /** Its place among all that were begun. */
         long number;

@@ -244,7 +244,7 @@ class AdoptionTest {
         kernel.answer("dmaBufSync", 0);
         Adoption adoption = new Adoption(
                 broker.ledger,
-                new Upkeep(new Descriptors(kernel), Optional.empty(), broker.journal, broker.leaks.lost()),
+                new BufferServices(new Descriptors(kernel), Optional.empty(), broker.journal, broker.leaks.lost()),
                 kernel,
                 Headroom.machine());
         try (OwnedFd made = memfd(0);
@@ -449,11 +449,11 @@ class AdoptionTest {
                 new String[] {"adopted=4K"}, new String[] {"*=4K"}, new String[] {"*/adopted=4K"}, new String[0]));
         try (OwnedFd made = memfd(SEALED)) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, _ -> {});
-            Buffer buffer = new Buffer(
+            SharedBuffer buffer = new SharedBuffer(
                     memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.upkeep.withoutPeers());
             assertTrue(charge.begin(buffer).isEmpty());
             assertEquals(SIZE, broker.adoption.account().bytes());
-            Lease.open(broker.client, buffer).close();
+            BufferReference.open(broker.client, buffer).close();
         }
     }
 

@@ -33,11 +33,11 @@ class AllocatorTest {
 
     @AfterEach
     void no_call_is_left_inside_a_heap() {
-        for (Heap heap : broker.table.present()) {
+        for (RegisteredHeap heap : broker.table.present()) {
             assertTrue(heap.gate().empty(), heap::toString);
         }
         broker.close();
-        for (Heap heap : broker.table.present()) {
+        for (RegisteredHeap heap : broker.table.present()) {
             assertEquals(0, heap.account().buffers(), heap::toString);
         }
     }
@@ -144,7 +144,7 @@ class AllocatorTest {
 
     @Test
     void a_heap_that_is_leaving_makes_way_for_the_next() {
-        Heap leaving = broker.heap("leaving", new FakeHeap());
+        RegisteredHeap leaving = broker.heap("leaving", new FakeHeap());
         serving("stays", Map.of());
         leaving.gate().close(0);
         assertEquals("stays", broker.allocate(REQUEST.from("leaving", "stays")).heapName());
@@ -564,14 +564,14 @@ class AllocatorTest {
 
     @Test
     void a_heap_may_leave_from_within_its_own_allocate() {
-        Heap[] heap = new Heap[1];
+        RegisteredHeap[] heap = new RegisteredHeap[1];
         heap[0] = broker.heap("camera", new FakeHeap(request -> {
-            Heap leaving = broker.table.leaving(heap[0].service());
+            RegisteredHeap leaving = broker.table.leaving(heap[0].service());
             assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
             broker.table.gone(leaving);
             return new FakeMemory(request.size());
         }));
-        Lease lease = broker.allocate(REQUEST);
+        BufferReference lease = broker.allocate(REQUEST);
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
         lease.close();
         assertEquals(List.of(), broker.listing.heaps());
@@ -579,16 +579,16 @@ class AllocatorTest {
 
     @Test
     void a_heap_that_takes_another_name_inside_its_allocate_has_the_buffer_under_the_name_that_is_listed() {
-        Heap[] heap = new Heap[1];
+        RegisteredHeap[] heap = new RegisteredHeap[1];
         heap[0] = broker.heap("camera", new FakeHeap(request -> {
             broker.table.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
             return new FakeMemory(request.size());
         }));
-        Lease lease = broker.allocate(REQUEST.from("camera"));
+        BufferReference lease = broker.allocate(REQUEST.from("camera"));
         assertEquals("camera", lease.heapName());
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
         assertEquals(0, broker.info("front", HeapState.SERVING).liveBuffers());
-        Lease next = broker.allocate(REQUEST.from("front"));
+        BufferReference next = broker.allocate(REQUEST.from("front"));
         assertEquals(1, broker.info("front", HeapState.SERVING).liveBuffers());
         next.close();
         lease.close();
@@ -598,9 +598,9 @@ class AllocatorTest {
     /** Whatever name a heap has when a request reaches it, its buffer is listed under the name that it gives. */
     @Test
     void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_heaps_name() {
-        Heap heap = broker.heap("name0", new FakeHeap());
+        RegisteredHeap heap = broker.heap("name0", new FakeHeap());
         String[] allocated = new String[1];
-        Lease[] lease = new Lease[1];
+        BufferReference[] lease = new BufferReference[1];
         new Race()
                 .before(round -> lease[0] = null)
                 .with(round -> broker.table.changed(
@@ -624,7 +624,7 @@ class AllocatorTest {
 
     @Test
     void a_heap_that_lost_what_is_required_while_another_was_asked_is_none() {
-        Heap[] fallback = new Heap[1];
+        RegisteredHeap[] fallback = new RegisteredHeap[1];
         broker.heap("slow", new FakeHeap(request -> {
             broker.table.changed(
                     fallback[0].service(), () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
@@ -644,7 +644,7 @@ class AllocatorTest {
 
     @Test
     void a_heap_that_takes_another_name_while_another_was_asked_is_not_the_one_that_was_asked_for() {
-        Heap[] secure = new Heap[1];
+        RegisteredHeap[] secure = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
             broker.table.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
             throw new HeapException(Errno.ENOMEM, "first", "full");
@@ -663,7 +663,7 @@ class AllocatorTest {
 
     @Test
     void a_heap_that_takes_an_id_outside_of_the_mask_while_another_was_asked_is_not_asked() {
-        Heap[] other = new Heap[1];
+        RegisteredHeap[] other = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
             broker.table.changed(
                     other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
@@ -711,7 +711,7 @@ class AllocatorTest {
     @ParameterizedTest
     @MethodSource("failures")
     void a_heap_that_fails_because_it_left_makes_way_for_the_next(Throwable thrown) {
-        Heap[] heap = new Heap[1];
+        RegisteredHeap[] heap = new RegisteredHeap[1];
         FakeHeap leaver = new FakeHeap(request -> {
             broker.remove(heap[0]);
             if (thrown instanceof Error error) {
@@ -741,14 +741,14 @@ class AllocatorTest {
     @Test
     void allocations_go_on_while_heaps_come_and_go() {
         serving("stays", id(0, -1));
-        Account stays = broker.table.routes().named("stays").account();
+        HeapAccount stays = broker.table.routes().named("stays").account();
         new Race()
                 .with(round -> {
-                    Heap heap = broker.heap("comes", new FakeHeap(), id(round % 63 + 1, round % 3));
+                    RegisteredHeap heap = broker.heap("comes", new FakeHeap(), id(round % 63 + 1, round % 3));
                     broker.table.changed(
                             heap.service(),
                             () -> Map.of(HeapProperties.NAME, "changed", HeapProperties.ID, round % 63 + 1));
-                    Heap leaving = broker.table.leaving(heap.service());
+                    RegisteredHeap leaving = broker.table.leaving(heap.service());
                     assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
                     broker.table.gone(leaving);
                 })
@@ -773,9 +773,9 @@ class AllocatorTest {
         broker.allocate(AllocationRequest.of(64).from("full", "roomy").name("frame")).close();
 
         assertEquals(
-                List.of(new RecordedJournal.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
+                List.of(new RecordedBrokerEvents.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
                 broker.journal.allocations);
-        assertEquals(List.of(new RecordedJournal.Released("roomy", "frame", 64, false)), broker.journal.releases);
+        assertEquals(List.of(new RecordedBrokerEvents.Released("roomy", "frame", 64, false)), broker.journal.releases);
         assertEquals(List.of(), broker.journal.shortages);
     }
 
@@ -787,8 +787,8 @@ class AllocatorTest {
                 assertThrows(HeapException.class, () -> broker.allocate(AllocationRequest.of(64).from("full", "gone")));
 
         assertEquals(
-                List.of(new RecordedJournal.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),
+                List.of(new RecordedBrokerEvents.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),
                 broker.journal.allocations);
-        assertEquals(List.of(new RecordedJournal.Short("full", 64, e.getMessage())), broker.journal.shortages);
+        assertEquals(List.of(new RecordedBrokerEvents.Short("full", 64, e.getMessage())), broker.journal.shortages);
     }
 }

@@ -126,7 +126,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
 
     @Test
     void a_heap_leaves_also_when_nobody_can_be_told() {
-        component.addJournal(new Journal() {
+        component.addJournal(new BrokerEvents() {
             @Override
             public void changed(String name, String bundle, HeapState state, long buffers) {
                 throw new IllegalStateException("made up: the Event Admin is stopped");
@@ -141,7 +141,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
 
     @Test
     void only_a_heap_that_arrived_departs() {
-        RecordedJournal told = new RecordedJournal();
+        RecordedBrokerEvents told = new RecordedBrokerEvents();
         component.addJournal(told);
         ServiceRegistration<HeapExporter> first = heap("system", new FakeHeap());
         ServiceRegistration<HeapExporter> shadowed = heap("system", new FakeHeap());
@@ -155,7 +155,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
 
     @Test
     void a_heap_that_serves_no_more_by_its_properties_has_departed() {
-        RecordedJournal told = new RecordedJournal();
+        RecordedBrokerEvents told = new RecordedBrokerEvents();
         component.addJournal(told);
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         change(heap, Map.of(HeapProperties.NAME, "other"));
@@ -165,7 +165,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
                 List.of("system SERVING", "system DEPARTED", "other SERVING", "other DEPARTED"), changes(told));
     }
 
-    private static List<String> changes(RecordedJournal told) {
+    private static List<String> changes(RecordedBrokerEvents told) {
         return told.changes.stream()
                 .map(change -> change.heap() + " " + change.state())
                 .toList();

@@ -226,7 +226,7 @@ class BrokerComponentTest extends BrokerInFramework {
     void an_activation_without_a_thread_to_be_had_leaves_none() throws Exception {
         long threads = reapers();
         BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
-        Leaks started = (Leaks) field(unlucky, "leaks");
+        LeakDetector started = (LeakDetector) field(unlucky, "leaks");
         started.start(); // so that its second start fails, as it does when the system has no thread left
         assertThrows(IllegalThreadStateException.class, unlucky::activate);
         awaitReapers(threads);

@@ -12,19 +12,19 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.HolderTracker;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /** The broker's parts, put together as the component does, without a framework. */
 final class BrokerParts implements AutoCloseable {
     final Ledger ledger;
-    final HeapTable table;
-    final Peers peers = new Peers();
-    final RecordedJournal journal = new RecordedJournal();
+    final HeapRegistry table;
+    final HolderTracker peers = new HolderTracker();
+    final RecordedBrokerEvents journal = new RecordedBrokerEvents();
     /** Not started: what a test has made and does not mention again is not to go when the collector happens to come. */
-    final Leaks leaks = new Leaks();
-    final Upkeep upkeep;
+    final LeakDetector leaks = new LeakDetector();
+    final BufferServices upkeep;
     final Allocator allocator;
     final WaitingHeaps waiting = new WaitingHeaps();
     final Adoption adoption;
@@ -52,9 +52,9 @@ final class BrokerParts implements AutoCloseable {
     private BrokerParts(Syscalls syscalls, Ledger ledger) {
         this.syscalls = syscalls;
         this.ledger = ledger;
-        table = new HeapTable(ledger);
+        table = new HeapRegistry(ledger);
         client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
-        upkeep = new Upkeep(new Descriptors(syscalls), Optional.of(peers), journal, leaks.lost());
+        upkeep = new BufferServices(new Descriptors(syscalls), Optional.of(peers), journal, leaks.lost());
         allocator = new Allocator(table, ledger, upkeep);
         adoption = new Adoption(ledger, upkeep, syscalls, Headroom.machine());
         listing = new HeapListing(table, waiting, adoption);
@@ -68,33 +68,33 @@ final class BrokerParts implements AutoCloseable {
         });
     }
 
-    Heap heap(String name, HeapExporter exporter) {
+    RegisteredHeap heap(String name, HeapExporter exporter) {
         return heap(name, exporter, Map.of());
     }
 
-    Heap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
+    RegisteredHeap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
         all.put(HeapProperties.NAME, name);
         return table.arrived(++services, exporter, all, "org.example." + name);
     }
 
     /** A heap of real memory. */
-    Heap memfd(String name) {
+    RegisteredHeap memfd(String name) {
         MemfdSource source = MemfdSource.open(name, syscalls, Headroom.machine());
         return heap(name, source, source.properties());
     }
 
-    void remove(Heap heap) {
-        Heap leaving = table.leaving(heap.service());
+    void remove(RegisteredHeap heap) {
+        RegisteredHeap leaving = table.leaving(heap.service());
         leaving.gate().close(0);
         table.gone(leaving);
     }
 
-    Lease allocate(AllocationRequest request) {
-        return (Lease) allocator.allocate(client, request);
+    BufferReference allocate(AllocationRequest request) {
+        return (BufferReference) allocator.allocate(client, request);
     }
 
-    Lease allocate(long size) {
+    BufferReference allocate(long size) {
         return allocate(AllocationRequest.of(size));
     }
 

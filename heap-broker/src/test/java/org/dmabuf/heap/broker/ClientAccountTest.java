@@ -15,14 +15,14 @@ class ClientAccountTest {
     private static final String[] NONE = {};
 
     private final ClientAccount client = new ClientAccount("org.example.camera");
-    private final Account system = new Account("system");
-    private final Account secure = new Account("secure");
+    private final HeapAccount system = new HeapAccount("system");
+    private final HeapAccount secure = new HeapAccount("secure");
 
     private void rules(String onAllHeaps, String onOneHeap) {
         client.apply(BrokerParts.rules(NONE, new String[] {onAllHeaps}, new String[] {onOneHeap}, NONE));
     }
 
-    private static void charge(Share share, long size) {
+    private static void charge(ClientHeapAccount share, long size) {
         share.account().charge(new Charge(share, 0, List.of()), size, 0);
     }
 
@@ -31,7 +31,7 @@ class ClientAccountTest {
         rules("*=100", "");
         assertTrue(client.limited());
         assertEquals(Optional.empty(), client.add(60));
-        Over over = client.add(41).orElseThrow();
+        QuotaExceeded over = client.add(41).orElseThrow();
         assertEquals(60, over.used());
         assertEquals(100, over.limit());
         assertTrue(over.everywhere());
@@ -64,7 +64,7 @@ class ClientAccountTest {
 
     @Test
     void the_peaks_of_its_shares_are_reset_with_it() {
-        Share share = client.in(system);
+        ClientHeapAccount share = client.in(system);
         charge(share, 10);
         share.account().uncharge(chargeOf(share, 7), 7, false);
         client.resetPeak();
@@ -72,7 +72,7 @@ class ClientAccountTest {
         assertEquals(17, system.figures().peakBytes(), "the heap's own is another's");
     }
 
-    private static Charge chargeOf(Share share, long size) {
+    private static Charge chargeOf(ClientHeapAccount share, long size) {
         Charge charge = new Charge(share, 0, List.of());
         share.account().charge(charge, size, 0);
         return charge;
@@ -80,7 +80,7 @@ class ClientAccountTest {
 
     @Test
     void a_heaps_account_has_one_share_of_it_until_it_is_forgotten() {
-        Share share = client.in(system);
+        ClientHeapAccount share = client.in(system);
         assertSame(share, client.in(system));
         assertNotSame(share, client.in(secure));
         client.forget(system);
@@ -107,6 +107,6 @@ class ClientAccountTest {
         charge(client.in(secure), 100);
         charge(new ClientAccount("org.example.display").in(secure), 5);
         client.add(111);
-        assertEquals(new Figures(3, 111, 0, 0, 111, 1000), client.figures());
+        assertEquals(new UsageSnapshot(3, 111, 0, 0, 111, 1000), client.figures());
     }
 }

@@ -37,7 +37,7 @@ class ClientsTest {
     private final FakeBundle camera = new FakeBundle("org.example.camera");
     private final FakeBundle display = new FakeBundle("org.example.display");
     private final FakeHeap exporter = new FakeHeap();
-    private final Account account = broker.heap("system", exporter).account();
+    private final HeapAccount account = broker.heap("system", exporter).account();
 
     @AfterEach
     void stop() {
@@ -241,7 +241,7 @@ class ClientsTest {
                 }
             };
             String heap = "vendor" + thrown.hashCode();
-            Account vendor = broker.heap(heap, new FakeHeap(request -> memory)).account();
+            HeapAccount vendor = broker.heap(heap, new FakeHeap(request -> memory)).account();
             HeapBroker own = brokerOf(camera);
             DmaBuf buffer = own.allocate(REQUEST.from(heap));
             for (int i = 0; i < 20; i++) {
@@ -298,7 +298,7 @@ class ClientsTest {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         FakeMemory memory = new FakeMemory(4096);
-        Account slow = broker.heap("slow", new FakeHeap(request -> {
+        HeapAccount slow = broker.heap("slow", new FakeHeap(request -> {
                     inside.countDown();
                     try {
                         go.await();
@@ -331,7 +331,7 @@ class ClientsTest {
     void what_is_opened_while_the_bundle_stops_leaves_nothing() {
         AtomicInteger made = new AtomicInteger();
         AtomicInteger begun = new AtomicInteger();
-        Account race = broker.heap("race", new FakeHeap(request -> {
+        HeapAccount race = broker.heap("race", new FakeHeap(request -> {
                     made.incrementAndGet();
                     return new FakeMemory(64) {
                         @Override
@@ -394,8 +394,8 @@ class ClientsTest {
     void a_broker_got_while_everything_stops_has_stopped_too() {
         class Round {
             final Ledger ledger = new Ledger();
-            final HeapTable table = new HeapTable(ledger);
-            final Account account = table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
+            final HeapRegistry table = new HeapRegistry(ledger);
+            final HeapAccount account = table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
                     .account();
             final Clients clients =
                     new Clients(
@@ -437,7 +437,7 @@ class ClientsTest {
 
     @Test
     void a_client_that_has_stopped_keeps_nothing() {
-        Client client = Tallies.client("org.example.camera");
+        Client client = UsageSums.client("org.example.camera");
         client.stop("bundle org.example.camera has stopped");
         Counted late = new Counted();
         assertThrows(IllegalStateException.class, () -> client.keep(late));
@@ -447,7 +447,7 @@ class ClientsTest {
 
     @Test
     void what_a_client_has_closed_itself_is_not_kept() {
-        Client client = Tallies.client("org.example.camera");
+        Client client = UsageSums.client("org.example.camera");
         Counted forgotten = new Counted();
         assertSame(forgotten, client.keep(forgotten));
         client.forget(forgotten);
@@ -458,7 +458,7 @@ class ClientsTest {
 
     @Test
     void what_is_forgotten_twice_takes_nothing_else_along() {
-        Client client = Tallies.client("org.example.camera");
+        Client client = UsageSums.client("org.example.camera");
         List<Counted> all = Stream.generate(Counted::new).limit(5).toList();
         all.forEach(client::keep);
         for (int again = 0; again < 2; again++) {
@@ -473,7 +473,7 @@ class ClientsTest {
 
     @Test
     void what_another_thread_opened_is_taken_back_and_may_be_closed_by_any() throws InterruptedException {
-        Client client = Tallies.client("org.example.camera");
+        Client client = UsageSums.client("org.example.camera");
         List<Counted> all = new CopyOnWriteArrayList<>();
         for (int i = 0; i < 20; i++) { // more threads than rings
             Thread.ofPlatform().start(() -> all.add(client.keep(new Counted()))).join();
@@ -484,7 +484,7 @@ class ClientsTest {
     }
 
     /** Counts how often it is taken back. */
-    private static final class Counted extends Holding {
+    private static final class Counted extends OpenResource {
         final AtomicInteger reclaimed = new AtomicInteger();
 
         @Override

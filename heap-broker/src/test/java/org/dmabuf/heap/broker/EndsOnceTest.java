@@ -62,11 +62,11 @@ class EndsOnceTest {
         return memory.calls().stream().filter(one -> one.startsWith(call)).count();
     }
 
-    private Heap heap() {
+    private RegisteredHeap heap() {
         return heap(made);
     }
 
-    private Heap heap(List<FakeMemory> all) {
+    private RegisteredHeap heap(List<FakeMemory> all) {
         return broker.heap("camera", new FakeHeap(request -> {
             FakeMemory memory = new FakeMemory(request.size());
             all.add(memory);
@@ -81,7 +81,7 @@ class EndsOnceTest {
     @ParameterizedTest
     @MethodSource("errors")
     void a_close_that_fails_after_the_release_is_finished_by_the_reaper(Error error) {
-        Heap heap = heap();
+        RegisteredHeap heap = heap();
         broker.journal.releaseFails = error;
         broker.allocate(SIZE).close();
         broker.journal.releaseFails = null;
@@ -91,9 +91,9 @@ class EndsOnceTest {
     @ParameterizedTest
     @MethodSource("errors")
     void the_stop_of_a_bundle_takes_back_all_of_it_while_each_end_fails(Error error) {
-        Heap heap = heap();
+        RegisteredHeap heap = heap();
         for (int i = 0; i < 100; i++) {
-            Lease lease = broker.allocate(SIZE);
+            BufferReference lease = broker.allocate(SIZE);
             lease.duplicate();
             lease.beginCpuAccess(Access.READ);
         }
@@ -107,10 +107,10 @@ class EndsOnceTest {
     void a_thing_that_cannot_be_taken_back_hides_nothing_else_and_is_taken_back_by_the_next_event() {
         FakeBundle camera = new FakeBundle("org.example.camera");
         ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
-        Heap heap = heap();
+        RegisteredHeap heap = heap();
         boolean[] fails = {true};
         int[] reclaimed = new int[1];
-        own.client().keep(new Holding() {
+        own.client().keep(new OpenResource() {
             @Override
             void end() {
                 reclaimed[0]++;
@@ -192,7 +192,7 @@ class EndsOnceTest {
 
     @Test
     void a_reference_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
-        Heap heap = heap(deep);
+        RegisteredHeap heap = heap(deep);
         DmaBuf[] now = new DmaBuf[1];
         atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
         Await.until("all charges end", () -> {
@@ -204,11 +204,11 @@ class EndsOnceTest {
 
     @Test
     void a_bracket_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
-        Heap heap = heap(deep);
+        RegisteredHeap heap = heap(deep);
         CpuAccess[] now = new CpuAccess[1];
         atEveryDepth(
                 () -> {
-                    Lease lease = broker.allocate(SIZE);
+                    BufferReference lease = broker.allocate(SIZE);
                     now[0] = lease.beginCpuAccess(Access.WRITE);
                     lease.close();
                 },
@@ -234,7 +234,7 @@ class EndsOnceTest {
     /** In a method of its own, so that no frame keeps the heap. */
     private WeakReference<FakeMemory> closedOf(List<DmaBuf> kept) {
         FakeHeap exporter = new FakeHeap();
-        Heap heap = broker.heap("vendor", exporter);
+        RegisteredHeap heap = broker.heap("vendor", exporter);
         DmaBuf buffer = broker.allocate(SIZE);
         kept.add(buffer);
         buffer.close();
@@ -262,7 +262,7 @@ class EndsOnceTest {
             made.add(memory);
             return memory;
         }));
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         Monitor monitor = new Monitor(broker.ledger, broker.table);
         Thread waits = Thread.ofPlatform().daemon().start(() -> lease.beginCpuAccess(Access.READ)
                 .close());
@@ -285,7 +285,7 @@ class EndsOnceTest {
         };
         made.add(memory);
         broker.heap("camera", new FakeHeap(request -> memory));
-        try (Lease lease = broker.allocate(SIZE)) {
+        try (BufferReference lease = broker.allocate(SIZE)) {
             assertThrows(HeapException.class, () -> lease.beginCpuAccess(Access.READ));
             assertEquals(
                     0,
@@ -308,7 +308,7 @@ class EndsOnceTest {
 
     @Test
     void a_failure_whose_text_fails_as_well_leaves_nothing_behind() {
-        Heap heap = broker.heap("camera", new FakeHeap(request -> {
+        RegisteredHeap heap = broker.heap("camera", new FakeHeap(request -> {
             FakeMemory memory = new FakeMemory(request.size()) {
                 @Override
                 public void unmap(MemorySegment mapping) {
@@ -331,7 +331,7 @@ class EndsOnceTest {
             made.add(memory);
             return memory;
         }));
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         try (Arena arena = Arena.ofConfined()) {
             lease.map(Access.READ, arena);
         }
@@ -350,10 +350,10 @@ class EndsOnceTest {
 
     @Test
     void a_charge_that_ends_or_lingers_twice_is_counted_once() {
-        Account account = new Account("camera");
-        Charge charge = new Charge(Tallies.share(account), 0, List.of());
+        HeapAccount account = new HeapAccount("camera");
+        Charge charge = new Charge(UsageSums.share(account), 0, List.of());
         FakeMemory memory = new FakeMemory(SIZE);
-        Buffer buffer = new Buffer(
+        SharedBuffer buffer = new SharedBuffer(
                 memory,
                 SIZE,
                 1,
@@ -365,10 +365,10 @@ class EndsOnceTest {
         charge.begin(buffer);
         charge.linger();
         charge.linger();
-        assertEquals(new Figures(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED), account.figures());
+        assertEquals(new UsageSnapshot(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED), account.figures());
         charge.end();
         charge.end();
-        assertEquals(new Figures(0, 0, 0, 0, SIZE, Rules.UNLIMITED), account.figures());
+        assertEquals(new UsageSnapshot(0, 0, 0, 0, SIZE, Rules.UNLIMITED), account.figures());
         assertTrue(charge.share().client().settled());
     }
 
@@ -385,7 +385,7 @@ class EndsOnceTest {
 
     @Test
     void a_publication_that_cannot_be_registered_keeps_no_buffer() {
-        Heap heap = heap();
+        RegisteredHeap heap = heap();
         FakeBundle camera = new FakeBundle("org.example.camera"); // registers nothing
         ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
         try (DmaBuf buffer = own.allocate(AllocationRequest.of(SIZE))) {
@@ -396,8 +396,8 @@ class EndsOnceTest {
 
     @Test
     void a_descriptor_that_is_left_open_is_closed_at_the_stop_and_not_again() {
-        Heap heap = broker.memfd("system");
-        Lease lease = broker.allocate(SIZE);
+        RegisteredHeap heap = broker.memfd("system");
+        BufferReference lease = broker.allocate(SIZE);
         OwnedFd left = lease.exportFd();
         OwnedFd closed = lease.exportFd();
         OwnedFd given = lease.exportFd();

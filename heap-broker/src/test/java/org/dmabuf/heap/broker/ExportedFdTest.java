@@ -69,7 +69,7 @@ class ExportedFdTest {
 
     @Test
     void a_descriptor_tells_its_heap_also_when_the_buffer_is_closed() {
-        Heap heap = broker.memfd("system");
+        RegisteredHeap heap = broker.memfd("system");
         DmaBuf buffer = broker.allocate(1);
         try (OwnedFd descriptor = buffer.exportFd()) {
             buffer.close();

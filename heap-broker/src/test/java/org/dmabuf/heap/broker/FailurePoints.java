@@ -67,7 +67,7 @@ public final class FailurePoints {
     }
 
     private final BrokerParts broker = new BrokerParts();
-    private final Account account;
+    private final HeapAccount account;
     private final List<String> wrong = new ArrayList<>();
     private int failures;
     private String running = "";
@@ -204,11 +204,13 @@ public final class FailurePoints {
         }
     }
 
-    /** As the thread of {@link Leaks} does it; but a reference to a buffer must not be lost by the broker itself. */
+    /**
+     * As the thread of {@link LeakDetector} does it; but a reference to a buffer must not be lost by the broker itself.
+     */
     private void endLostMappings() {
         System.gc();
         for (Reference<?> one = broker.leaks.lost().poll(); one != null; one = broker.leaks.lost().poll()) {
-            if (one instanceof Claim claim) {
+            if (one instanceof ReferenceTracker claim) {
                 wrong.add(running + ": a reference was lost: " + claim.buffer);
             }
             ((EndsOnce) one).lost();
@@ -217,7 +219,7 @@ public final class FailurePoints {
 
     private void settle(String act, int point) {
         drain();
-        for (Account each : List.of(account, broker.adoption.account())) {
+        for (HeapAccount each : List.of(account, broker.adoption.account())) {
             if (each.buffers() != 0 || each.bytes() != 0) {
                 wrong.add(act + " at " + point + ": charged " + each.buffers() + " buffers, " + each.bytes()
                         + " bytes of heap " + each.heap());
@@ -371,7 +373,7 @@ public final class FailurePoints {
         }
     }
 
-    private Lease buffer() {
+    private BufferReference buffer() {
         return broker.allocate(SIZE);
     }
 
@@ -759,7 +761,7 @@ public final class FailurePoints {
 
     private final class StopBroker extends Act {
         private BrokerParts other;
-        private Account charged;
+        private HeapAccount charged;
 
         StopBroker() {
             super("stop a broker");

@@ -27,7 +27,7 @@ class FaultsTest {
 
     private final FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
     private final BrokerParts broker = new BrokerParts(kernel);
-    private Heap heap;
+    private RegisteredHeap heap;
     private ProcessState before;
 
     @BeforeEach
@@ -48,7 +48,7 @@ class FaultsTest {
 
     @Test
     void an_export_without_a_descriptor_left_says_what_to_do() {
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
         kernel.failNext("fcntl", 1, Errno.EMFILE);
         HeapException refusal = assertThrows(HeapException.class, lease::exportFd);
         assertEquals(Errno.EMFILE, refusal.errno());
@@ -66,7 +66,7 @@ class FaultsTest {
 
     @Test
     void a_mapping_without_room_says_what_to_do_and_was_tried_twice() {
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
         long before = kernel.count("mmap");
         kernel.fail("mmap", Errno.ENOMEM);
         try (Arena arena = Arena.ofConfined()) {
@@ -86,7 +86,7 @@ class FaultsTest {
 
     @Test
     void a_mapping_that_found_room_the_second_time_is_one_mapping() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         long unmaps = kernel.count("munmap");
         try (Arena arena = Arena.ofConfined()) {
@@ -120,7 +120,7 @@ class FaultsTest {
     void an_allocation_without_memory_goes_on_to_the_next_heap(String call) {
         broker.heap("next", new FakeHeap());
         kernel.failNext(call, 1, Errno.ENOMEM);
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("system", "next"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("system", "next"));
         assertEquals("next", lease.heapName());
         assertEquals(0, heap.account().buffers());
         lease.close();
@@ -141,7 +141,7 @@ class FaultsTest {
 
     @Test
     void an_inode_that_the_kernel_does_not_tell_is_a_refusal() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         kernel.failNext("inode", 1, Errno.EBADF);
         assertEquals(Errno.EBADF, assertThrows(HeapException.class, lease::inode).errno());
         assertTrue(lease.inode().isPresent());
@@ -151,7 +151,7 @@ class FaultsTest {
     @Test
     void a_close_that_is_interrupted_loses_nothing() {
         kernel.fail("close", Errno.EINTR); // the descriptor is gone all the same
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         lease.exportFd().close();
         lease.close();
         assertEquals(0, heap.account().buffers());

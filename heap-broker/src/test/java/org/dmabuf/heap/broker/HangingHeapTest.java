@@ -88,12 +88,12 @@ class HangingHeapTest {
         }
     }
 
-    private Lease from(String heap) {
+    private BufferReference from(String heap) {
         return broker.allocate(AllocationRequest.of(SIZE).from(heap));
     }
 
     private void mapAndClose(String heap) {
-        try (Lease lease = from(heap);
+        try (BufferReference lease = from(heap);
                 Arena arena = Arena.ofConfined()) {
             lease.map(Access.READ_WRITE, arena);
         }
@@ -154,7 +154,7 @@ class HangingHeapTest {
             bad.submit(Piece.of(this::hang));
         }
         Await.until("all of its threads hang", () -> bad.hanging().contains(", and so do 3 more"));
-        try (Lease lease = from("bad");
+        try (BufferReference lease = from("bad");
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
             assertEquals(Errno.EBUSY, refusal.errno());
@@ -169,7 +169,7 @@ class HangingHeapTest {
     void it_is_listed_as_hanging_with_what_hangs_and_serves_again_when_it_goes_on() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("bad").name("frame"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("bad").name("frame"));
         try (Arena arena = Arena.ofConfined()) {
             lease.map(Access.READ, arena);
         }
@@ -196,8 +196,8 @@ class HangingHeapTest {
 
     @Test
     void a_heap_that_left_is_listed_with_what_hangs_of_it() {
-        Heap bad = broker.heap("bad", new FakeHeap(HangsInRelease::new));
-        Lease lease = from("bad");
+        RegisteredHeap bad = broker.heap("bad", new FakeHeap(HangsInRelease::new));
+        BufferReference lease = from("bad");
         broker.client.stop("its bundle has stopped");
         broker.remove(bad);
         Await.until("its reason says so", () -> broker.info("bad", HeapState.DEPARTED)
@@ -208,7 +208,7 @@ class HangingHeapTest {
 
     @Test
     void a_heap_that_comes_under_the_name_of_one_that_hangs_does_not_wait_for_it() {
-        Heap bad = broker.heap("camera", new FakeHeap(HangsInRelease::new));
+        RegisteredHeap bad = broker.heap("camera", new FakeHeap(HangsInRelease::new));
         for (int i = 0; i < 10; i++) {
             from("camera");
         }
@@ -256,7 +256,7 @@ class HangingHeapTest {
         ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
         List<PublishedBuffer> published = new ArrayList<>();
         for (int i = 0; i < 100; i++) {
-            Lease lease = (Lease) own.allocate(AllocationRequest.of(SIZE));
+            BufferReference lease = (BufferReference) own.allocate(AllocationRequest.of(SIZE));
             published.add(own.client().keep(published(own.client(), lease)));
             published.getLast().getService(display.bundle(), null);
             lease.close();
@@ -268,8 +268,9 @@ class HangingHeapTest {
         assertEquals(100, broker.table.routes().named("bad").account().buffers());
     }
 
-    private PublishedBuffer published(Client client, Lease lease) {
-        PublishedBuffer made = new PublishedBuffer(client, broker.clients::of, lease.anotherFor(client, Lease::new));
+    private PublishedBuffer published(Client client, BufferReference lease) {
+        PublishedBuffer made =
+                new PublishedBuffer(client, broker.clients::of, lease.anotherFor(client, BufferReference::new));
         made.register(FakeBundle.registering(), "front");
         return made;
     }
@@ -373,7 +374,7 @@ class HangingHeapTest {
                 }
             };
         }, Map.of());
-        Lease lease = from("bad");
+        BufferReference lease = from("bad");
         lease.exportFd().close();
         long inode = lease.inode().orElseThrow();
         hangs.set(true);
@@ -409,7 +410,7 @@ class HangingHeapTest {
             }
         };
         within(LONG, () -> {
-            Heap heap = broker.heap("bad", bad);
+            RegisteredHeap heap = broker.heap("bad", bad);
             from("bad").close();
             assertFalse(heap.equals(broker.heap("other", bad)));
             heap.hashCode();

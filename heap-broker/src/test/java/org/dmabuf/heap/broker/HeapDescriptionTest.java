@@ -13,11 +13,11 @@ import java.io.InputStream;
 import java.lang.ref.WeakReference;
 import java.util.AbstractCollection;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.Iterator;
-import java.util.Arrays;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -248,8 +248,9 @@ class HeapDescriptionTest {
     /** Holds a filter against a description as the routes do. */
     private static final class RoutesMatch {
         static boolean matches(HeapDescription description, String filter) throws Exception {
-            Heap heap = new Heap(0, 1, new FakeHeap(), new Gate(), description, "", new Account("system"));
-            Routes routes = Routes.of(List.of(heap), List.of());
+            RegisteredHeap heap = new RegisteredHeap(
+                    0, 1, new FakeHeap(), new CallGate(), description, "", new HeapAccount("system"));
+            RoutingTable routes = RoutingTable.of(List.of(heap), List.of());
             return routes.met(routes.meeting(filter), heap);
         }
     }

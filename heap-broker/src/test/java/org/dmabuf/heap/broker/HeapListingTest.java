@@ -53,8 +53,8 @@ class HeapListingTest {
     @Test
     void a_heap_that_serves_tells_its_usage_and_what_it_has_out() {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
-        Lease one = broker.allocate(4096);
-        Lease two = broker.allocate(8192);
+        BufferReference one = broker.allocate(4096);
+        BufferReference two = broker.allocate(8192);
         HeapInfo info = broker.info("camera", HeapState.SERVING);
         assertEquals(2, info.liveBuffers());
         assertEquals(12288, info.liveBytes());
@@ -103,9 +103,9 @@ class HeapListingTest {
         broker.heap("camera", new FakeHeap());
         broker.heap("camera", asked);
         broker.heap("", asked);
-        Heap leaving = broker.heap("leaving", asked);
+        RegisteredHeap leaving = broker.heap("leaving", asked);
         broker.table.leaving(leaving.service());
-        Heap closed = broker.heap("closed", asked);
+        RegisteredHeap closed = broker.heap("closed", asked);
         closed.gate().close(0);
         RecordedLog.clear();
         List<HeapInfo> heaps = heaps();
@@ -131,10 +131,10 @@ class HeapListingTest {
 
     @Test
     void a_call_of_usage_is_one_that_a_leaving_heap_waits_for() {
-        Gate[] gate = new Gate[1];
+        CallGate[] gate = new CallGate[1];
         int[] inside = {-1};
-        Heap heap = broker.heap("camera", telling(() -> {
-            inside[0] = GateTest.onAnotherThread(() -> gate[0].close(0));
+        RegisteredHeap heap = broker.heap("camera", telling(() -> {
+            inside[0] = CallGateTest.onAnotherThread(() -> gate[0].close(0));
             return HeapUsage.unknown();
         }));
         gate[0] = heap.gate();
@@ -144,8 +144,8 @@ class HeapListingTest {
 
     @Test
     void buffers_of_a_heap_that_has_left_are_listed_until_the_last_is_closed() {
-        Heap heap = broker.heap("camera", new FakeHeap());
-        Lease lease = broker.allocate(4096);
+        RegisteredHeap heap = broker.heap("camera", new FakeHeap());
+        BufferReference lease = broker.allocate(4096);
         broker.remove(heap);
         HeapInfo info = broker.info("camera", HeapState.DEPARTED);
         assertEquals(1, info.liveBuffers());
@@ -159,7 +159,7 @@ class HeapListingTest {
 
     @Test
     void a_buffer_is_listed_once_when_its_heap_leaves_while_another_of_its_name_serves() {
-        Heap old = broker.heap("camera", new FakeHeap());
+        RegisteredHeap old = broker.heap("camera", new FakeHeap());
         broker.allocate(4096);
         broker.heap("camera", new FakeHeap());
         assertEquals(1, buffersListed());
@@ -176,8 +176,8 @@ class HeapListingTest {
     @Test
     void a_buffer_is_listed_once_when_a_heap_in_the_shadow_leaves() {
         broker.heap("camera", new FakeHeap());
-        Heap shadowed = broker.heap("camera", new FakeHeap());
-        Lease lease = broker.allocate(4096);
+        RegisteredHeap shadowed = broker.heap("camera", new FakeHeap());
+        BufferReference lease = broker.allocate(4096);
         broker.table.leaving(shadowed.service());
         assertEquals(1, buffersListed());
         lease.close();
@@ -185,8 +185,8 @@ class HeapListingTest {
 
     @Test
     void a_buffer_is_listed_once_at_every_moment_while_its_heap_leaves_and_returns() {
-        Heap[] heap = {broker.heap("camera", new FakeHeap())};
-        Lease lease = broker.allocate(4096);
+        RegisteredHeap[] heap = {broker.heap("camera", new FakeHeap())};
+        BufferReference lease = broker.allocate(4096);
         new Race()
                 .with(round -> {
                     broker.remove(heap[0]);
@@ -203,9 +203,10 @@ class HeapListingTest {
 
     @Test
     void buffers_of_a_heap_that_took_the_id_of_another_stay_listed() {
-        Heap first = broker.heap("display", new FakeHeap(), Map.of(HeapProperties.ID, 1, HeapProperties.PRIORITY, 9));
+        RegisteredHeap first =
+                broker.heap("display", new FakeHeap(), Map.of(HeapProperties.ID, 1, HeapProperties.PRIORITY, 9));
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2));
-        Lease lease = broker.allocate(4096);
+        BufferReference lease = broker.allocate(4096);
         assertEquals("display", lease.heapName());
         broker.table.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
         assertEquals(1, broker.info("display", HeapState.SHADOWED).liveBuffers());

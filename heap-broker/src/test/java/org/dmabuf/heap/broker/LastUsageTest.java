@@ -27,7 +27,7 @@ class LastUsageTest {
         broker.close();
     }
 
-    private Heap heap(Supplier<HeapUsage> answer) {
+    private RegisteredHeap heap(Supplier<HeapUsage> answer) {
         return broker.heap("system", new HeapExporter() {
             @Override
             public HeapBuffer allocate(HeapRequest request) {
@@ -64,7 +64,7 @@ class LastUsageTest {
 
     @Test
     void the_last_answer_is_told() {
-        Heap heap = heap(() -> free(asked.get()));
+        RegisteredHeap heap = heap(() -> free(asked.get()));
         for (int i = 1; i <= 3; i++) {
             usage.ask(heap);
             assertEquals(i, await().usage().free().orElseThrow());
@@ -75,7 +75,7 @@ class LastUsageTest {
     @Test
     void a_heap_that_does_not_answer_is_asked_once_and_its_answer_before_is_told_with_its_age() {
         CountDownLatch answer = new CountDownLatch(1);
-        Heap heap = heap(() -> {
+        RegisteredHeap heap = heap(() -> {
             if (asked.get() == 2) {
                 try {
                     answer.await();
@@ -100,7 +100,7 @@ class LastUsageTest {
 
     @Test
     void a_heap_that_fails_or_answers_nothing_is_not_known_of() {
-        Heap heap = heap(() -> switch (asked.get()) {
+        RegisteredHeap heap = heap(() -> switch (asked.get()) {
             case 1, 3 -> free(1);
             case 2 -> null;
             default -> throw new IllegalStateException("made up");
@@ -113,7 +113,7 @@ class LastUsageTest {
 
     @Test
     void a_heap_that_is_leaving_is_not_called() {
-        Heap heap = heap(() -> free(1));
+        RegisteredHeap heap = heap(() -> free(1));
         broker.remove(heap);
         usage.ask(heap);
         assertEquals(OptionalLong.empty(), await().usage().free());
@@ -122,7 +122,7 @@ class LastUsageTest {
 
     @Test
     void who_is_interrupted_waits_on_and_stays_interrupted() {
-        Heap heap = heap(() -> free(1));
+        RegisteredHeap heap = heap(() -> free(1));
         Thread.currentThread().interrupt();
         usage.ask(heap);
         assertEquals(1, await().usage().free().orElseThrow());

@@ -59,7 +59,7 @@ class LedgerTest {
 
     @Test
     void rules_hold_for_accounts_that_are_there_and_for_those_to_come() {
-        Account before = ledger.open("system");
+        HeapAccount before = ledger.open("system");
         ClientAccount camera = ledger.enter("org.example.camera");
         ledger.apply(BrokerParts.rules(
                 new String[] {"system=8K"}, new String[] {"*=4K"}, NONE, NONE));
@@ -75,7 +75,7 @@ class LedgerTest {
 
     @Test
     void an_account_that_is_closed_is_forgotten_by_clients_too() {
-        Account account = ledger.open("system");
+        HeapAccount account = ledger.open("system");
         ClientAccount camera = ledger.enter("org.example.camera");
         camera.in(account);
         assertEquals(List.of(account), ledger.heaps());
@@ -86,8 +86,8 @@ class LedgerTest {
 
     @Test
     void the_place_of_an_allocation_is_kept_while_that_is_on_and_begins_outside_of_the_broker() {
-        Account account = ledger.open("system");
-        Client camera = new Client(ledger.enter("org.example.camera"), "test:camera", new Leaks());
+        HeapAccount account = ledger.open("system");
+        Client camera = new Client(ledger.enter("org.example.camera"), "test:camera", new LeakDetector());
         assertEquals(List.of(), ledger.charge(camera.account(), account).site());
         ledger.keepSites(true);
         List<StackTraceElement> site = ledger.charge(camera.account(), account).site();

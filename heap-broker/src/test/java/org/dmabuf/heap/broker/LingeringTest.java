@@ -35,7 +35,7 @@ class LingeringTest {
     private final ProcessState before = ProcessState.now();
     private final FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
     private final BrokerParts broker = new BrokerParts(kernel);
-    private final Heap heap = broker.memfd("camera");
+    private final RegisteredHeap heap = broker.memfd("camera");
 
     @AfterEach
     void nothing_is_left() {
@@ -44,7 +44,7 @@ class LingeringTest {
     }
 
     private void assertCharged(long live, long lingering) {
-        Figures figures = heap.account().figures();
+        UsageSnapshot figures = heap.account().figures();
         assertEquals(live, figures.liveBuffers());
         assertEquals(live * SIZE, figures.liveBytes());
         assertEquals(lingering, figures.lingeringBuffers());
@@ -55,7 +55,7 @@ class LingeringTest {
 
     @Test
     void a_descriptor_that_is_still_open_keeps_the_charge_and_its_end_ends_it() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         OwnedFd fd = lease.exportFd();
         assertCharged(1, 0);
         lease.close();
@@ -67,7 +67,7 @@ class LingeringTest {
 
     @Test
     void a_descriptor_that_was_closed_unused_leaves_no_charge() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         lease.exportFd().close();
         lease.close();
         assertCharged(0, 0);
@@ -75,7 +75,7 @@ class LingeringTest {
 
     @Test
     void a_descriptor_given_away_keeps_the_charge_by_its_mapping_alone() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         try (Arena peer = Arena.ofConfined()) {
             OwnedFd fd = lease.exportFd();
             new Mmap(Syscalls.linux()).map(fd, SIZE, Access.READ, peer);
@@ -88,7 +88,7 @@ class LingeringTest {
 
     @Test
     void a_mapping_of_ones_own_is_live_and_only_then_what_peers_have_lingers() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         OwnedFd fd = lease.exportFd();
         try (Arena arena = Arena.ofConfined()) {
             lease.map(Access.READ, arena);
@@ -103,7 +103,7 @@ class LingeringTest {
 
     @Test
     void a_buffer_exported_for_reading_lingers_as_well() {
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
         OwnedFd fd = lease.exportFd();
         lease.close();
         assertCharged(0, 1);
@@ -114,7 +114,7 @@ class LingeringTest {
     @Test
     void a_buffer_that_never_left_is_uncharged_at_once_and_costs_no_call() {
         for (boolean exportable : new boolean[] {true, false}) {
-            Lease lease = broker.allocate(AllocationRequest.of(SIZE).exportable(exportable));
+            BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exportable(exportable));
             if (exportable) {
                 assertTrue(lease.inode().isPresent());
             }
@@ -126,7 +126,7 @@ class LingeringTest {
 
     @Test
     void when_nobody_could_follow_it_no_descriptor_leaves() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         ProcessState held = ProcessState.now();
         kernel.fail("fcntl", Errno.EMFILE);
         assertEquals(Errno.EMFILE, assertThrows(HeapException.class, lease::exportFd).errno());
@@ -145,7 +145,7 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor"));
         assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, lease::exportFd).errno());
         lease.close();
         assertTrue(memory.released());
@@ -159,8 +159,8 @@ class LingeringTest {
         } catch (HeapException e) {
             abort("skipped: " + e.getMessage());
         }
-        Heap secure = broker.heap("secure", source, source.properties());
-        Lease lease = broker.allocate(
+        RegisteredHeap secure = broker.heap("secure", source, source.properties());
+        BufferReference lease = broker.allocate(
                 AllocationRequest.of(SIZE).from("secure").allowEmulated("protected"));
         OwnedFd fd = lease.exportFd();
         lease.close();
@@ -172,7 +172,7 @@ class LingeringTest {
 
     @Test
     void a_heap_that_left_is_listed_while_peers_hold_memory_of_it() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         OwnedFd fd = lease.exportFd();
         broker.remove(heap);
         lease.close();
@@ -188,7 +188,7 @@ class LingeringTest {
 
     @Test
     void a_heap_that_comes_back_goes_on_with_what_lingers() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         OwnedFd fd = lease.exportFd();
         lease.close();
         broker.remove(heap);
@@ -201,7 +201,7 @@ class LingeringTest {
     @Test
     void adopted_memory_is_its_makers_and_does_not_linger() {
         broker.adoption.acceptUnsealed(true); // the heap exports for writing
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         DmaBuf adopted = broker.adoption.adopt(broker.client, lease.exportFd(), "");
         OwnedFd again = adopted.exportFd();
         assertEquals(1, broker.adoption.account().buffers(), "it is counted for the heap and as adopted");
@@ -216,11 +216,11 @@ class LingeringTest {
 
     @Test
     void a_broker_that_stops_waits_for_no_peer() {
-        Lease lease = broker.allocate(SIZE);
+        BufferReference lease = broker.allocate(SIZE);
         OwnedFd fd = lease.exportFd();
         lease.close();
         try (Arena arena = Arena.ofConfined()) {
-            Lease mapped = broker.allocate(SIZE);
+            BufferReference mapped = broker.allocate(SIZE);
             mapped.exportFd().close();
             mapped.map(Access.READ, arena);
             mapped.close();
@@ -233,7 +233,7 @@ class LingeringTest {
 
     @Test
     void many_threads_export_and_close_and_nothing_is_left_over() {
-        Lease[] leases = new Lease[1];
+        BufferReference[] leases = new BufferReference[1];
         OwnedFd[] exported = new OwnedFd[2];
         new Race()
                 .before(round -> leases[0] = broker.allocate(SIZE))
@@ -252,7 +252,7 @@ class LingeringTest {
                 .run(2000);
     }
 
-    private static OwnedFd exportUnlessClosed(Lease lease) {
+    private static OwnedFd exportUnlessClosed(BufferReference lease) {
         try {
             return lease.exportFd();
         } catch (IllegalStateException e) {
@@ -277,7 +277,7 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
@@ -303,7 +303,7 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        Lease lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
         lease.beginCpuAccess(Access.WRITE);
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");

@@ -90,7 +90,7 @@ class MonitorTest {
 
     @Test
     void a_heap_that_left_is_told_of_for_as_long_as_buffers_of_it_live() {
-        Heap heap = broker.heap("one", new FakeHeap());
+        RegisteredHeap heap = broker.heap("one", new FakeHeap());
         DmaBuf buffer = own.allocate(PAGE);
         broker.remove(heap);
         assertEquals(4096, of(monitor.heaps(), "one", "").liveBytes());

@@ -2,7 +2,7 @@
 package org.dmabuf.heap.broker;
 
 /** Work that does what a test says. */
-final class Piece extends LinkedWork {
+final class Piece extends LinkedDeferredWork {
     private final String name;
     private final long bytes;
     private final Runnable work;

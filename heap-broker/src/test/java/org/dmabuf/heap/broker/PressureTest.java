@@ -103,10 +103,10 @@ class PressureTest {
         public static void main(String[] arguments) {
             MemorySource source = open(arguments[0]);
             try (BrokerParts broker = new BrokerParts()) {
-                Account account =
+                HeapAccount account =
                         broker.heap("exporter", source, source.properties()).account();
                 broker.memfd("system");
-                List<Lease> exported = new ArrayList<>();
+                List<BufferReference> exported = new ArrayList<>();
                 List<OwnedFd> peer = new ArrayList<>();
                 for (int i = 0; i < BUFFERS; i++) {
                     exported.add(broker.allocate(
@@ -115,20 +115,20 @@ class PressureTest {
                 }
                 punch(peer);
                 try (Arena arena = Arena.ofConfined()) {
-                    List<Lease> others = takeAll(broker, arena);
+                    List<BufferReference> others = takeAll(broker, arena);
                     exported.forEach(lease -> lease.map(Access.READ_WRITE, arena).fill((byte) 1));
                     System.out.println(MemoryCgroup.TOLD + "refused beside live buffers");
-                    others.forEach(Lease::close);
+                    others.forEach(BufferReference::close);
                 }
-                exported.forEach(Lease::close);
+                exported.forEach(BufferReference::close);
                 account.reaper().settle(Long.MAX_VALUE / 2 + System.nanoTime());
                 punch(peer);
                 try (Arena arena = Arena.ofConfined()) {
-                    List<Lease> others = takeAll(broker, arena);
+                    List<BufferReference> others = takeAll(broker, arena);
                     Mmap mmap = new Mmap(Syscalls.linux());
                     peer.forEach(fd -> mmap.map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1));
                     System.out.println(MemoryCgroup.TOLD + "refused beside lingering buffers");
-                    others.forEach(Lease::close);
+                    others.forEach(BufferReference::close);
                 }
                 peer.forEach(OwnedFd::close);
             }
@@ -164,8 +164,8 @@ class PressureTest {
         }
 
         /** Buffers until the first refusal, each byte of them touched. */
-        private static List<Lease> takeAll(BrokerParts broker, Arena arena) {
-            List<Lease> held = new ArrayList<>();
+        private static List<BufferReference> takeAll(BrokerParts broker, Arena arena) {
+            List<BufferReference> held = new ArrayList<>();
             try {
                 while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
                     held.add(broker.allocate(AllocationRequest.of(SIZE).from("system")));
@@ -209,7 +209,7 @@ class PressureTest {
         }
 
         private static String takeAll(BrokerParts broker) {
-            List<Lease> held = new ArrayList<>();
+            List<BufferReference> held = new ArrayList<>();
             try (Arena arena = Arena.ofConfined()) {
                 while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
                     held.add(broker.allocate(
@@ -225,7 +225,7 @@ class PressureTest {
                 return held.size() + " buffers of 1 MiB, then " + e.errno() + " "
                         + e.getMessage().replace('\n', ' ');
             } finally {
-                held.forEach(Lease::close);
+                held.forEach(BufferReference::close);
             }
         }
     }

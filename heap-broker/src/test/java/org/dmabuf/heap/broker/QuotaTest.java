@@ -41,7 +41,7 @@ class QuotaTest {
     void every_account_is_settled() {
         broker.clients.stopAll();
         broker.close();
-        for (Account account : broker.ledger.heaps()) {
+        for (HeapAccount account : broker.ledger.heaps()) {
             assertEquals(0, account.bytes(), account.heap());
             assertEquals(0, account.buffers(), account.heap());
             assertEquals(List.of(), account.entries(), account.heap());
@@ -98,7 +98,7 @@ class QuotaTest {
     @Test
     void a_quota_that_a_heap_announces_holds_where_none_is_configured() {
         FakeHeap carveout = new FakeHeap();
-        Heap heap = broker.heap("carveout", carveout, Map.of(HeapProperties.QUOTA, 8192L));
+        RegisteredHeap heap = broker.heap("carveout", carveout, Map.of(HeapProperties.QUOTA, 8192L));
         HeapBroker own = brokerOf(camera);
         own.allocate(AllocationRequest.of(8192));
         assertEquals(
@@ -126,7 +126,7 @@ class QuotaTest {
 
     @Test
     void a_heap_that_waits_for_a_name_has_no_say_in_the_quota_of_the_one_that_serves() {
-        Heap first = broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 8192L));
+        RegisteredHeap first = broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 8192L));
         broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 0L));
         HeapBroker own = brokerOf(camera);
         own.allocate(PAGE).close();
@@ -367,8 +367,8 @@ class QuotaTest {
 
     @Test
     void failures_are_counted_by_cause_for_heap_and_bundle() {
-        Heap full = broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
-        Heap torn = broker.heap("torn", new FakeHeap(request -> {
+        RegisteredHeap full = broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
+        RegisteredHeap torn = broker.heap("torn", new FakeHeap(request -> {
             throw new IllegalStateException("torn");
         }));
         broker.heap("system", new FakeHeap());
@@ -388,7 +388,7 @@ class QuotaTest {
 
     @Test
     void a_peak_stays_until_it_is_reset() {
-        Heap heap = broker.heap("system", new FakeHeap());
+        RegisteredHeap heap = broker.heap("system", new FakeHeap());
         HeapBroker own = brokerOf(camera);
         DmaBuf one = own.allocate(PAGE);
         own.allocate(PAGE).close();
@@ -405,7 +405,7 @@ class QuotaTest {
 
     @Test
     void the_account_of_a_heap_that_is_gone_is_in_nobodys_books() {
-        Heap heap = broker.heap("system", new FakeHeap());
+        RegisteredHeap heap = broker.heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(PAGE);
         broker.remove(heap);
         assertEquals(1, accountOf(camera).shares().size());
@@ -414,7 +414,7 @@ class QuotaTest {
         assertEquals(0, accountOf(camera).shares().size());
         assertEquals(
                 List.of("adopted", "other"),
-                broker.ledger.heaps().stream().map(Account::heap).sorted().toList());
+                broker.ledger.heaps().stream().map(HeapAccount::heap).sorted().toList());
     }
 
     /** However requests and changes of the limit meet, no more is out than the limit, and nothing is left over. */
@@ -422,7 +422,7 @@ class QuotaTest {
     void no_more_is_out_than_the_quota_at_any_time() {
         AtomicLong out = new AtomicLong();
         AtomicLong most = new AtomicLong();
-        Heap heap = broker.heap("system", new FakeHeap(request -> {
+        RegisteredHeap heap = broker.heap("system", new FakeHeap(request -> {
             most.accumulateAndGet(out.addAndGet(request.size()), Math::max);
             return new FakeMemory(request.size()) {
                 @Override
@@ -460,7 +460,7 @@ class QuotaTest {
     void rules_that_come_into_force_as_a_bundle_first_uses_a_heap_apply_to_it() throws Exception {
         Rules limited = BrokerParts.rules(new String[0], new String[0], new String[] {"*/system=200"}, new String[0]);
         AtomicReference<ClientAccount> client = new AtomicReference<>();
-        Account account = new Account("system");
+        HeapAccount account = new HeapAccount("system");
         new Race()
                 .before(round -> client.set(new ClientAccount("org.example.camera")))
                 .with(round -> client.get().in(account))

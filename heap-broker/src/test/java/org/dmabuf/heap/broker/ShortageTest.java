@@ -34,7 +34,7 @@ class ShortageTest {
     @AfterEach
     void nothing_is_left() {
         broker.close();
-        for (Heap heap : broker.table.present()) {
+        for (RegisteredHeap heap : broker.table.present()) {
             assertEquals(0, heap.account().buffers(), heap::toString);
         }
     }
@@ -89,7 +89,7 @@ class ShortageTest {
     }
 
     private void useAndClose() {
-        Lease used = broker.allocate(AllocationRequest.of(SIZE).from("one"));
+        BufferReference used = broker.allocate(AllocationRequest.of(SIZE).from("one"));
         try (Arena arena = Arena.ofConfined()) {
             used.map(Access.READ_WRITE, arena);
         }
@@ -103,7 +103,7 @@ class ShortageTest {
         busyUntil(released);
         useAndClose();
         FakeMemory first = heap.memory();
-        try (Lease again = broker.allocate(SIZE)) {
+        try (BufferReference again = broker.allocate(SIZE)) {
             assertTrue(first.released());
             assertEquals("one", again.heapName());
         }
@@ -162,7 +162,7 @@ class ShortageTest {
         AtomicReference<Thread> second = new AtomicReference<>();
         Reaper bad = broker.table.routes().named("bad").account().reaper();
         bad.submit(Piece.of(() -> second.set(Thread.currentThread())));
-        try (Lease held = broker.allocate(AllocationRequest.of(SIZE).from("one"))) {
+        try (BufferReference held = broker.allocate(AllocationRequest.of(SIZE).from("one"))) {
             broker.allocate(AllocationRequest.of(SIZE).from("one", "two")).close();
             assertEquals(0, bad.done());
             assertEquals(SIZE, held.size());
@@ -196,7 +196,7 @@ class ShortageTest {
     @Test
     void a_heap_that_is_full_is_asked_once_when_nothing_was_on_its_way_back() {
         one(() -> {});
-        Lease held = broker.allocate(SIZE);
+        BufferReference held = broker.allocate(SIZE);
         assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, () -> broker.allocate(SIZE)).errno());
         assertEquals(1, refused.get());
         held.close();

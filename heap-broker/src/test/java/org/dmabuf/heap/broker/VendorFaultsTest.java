@@ -66,12 +66,12 @@ class VendorFaultsTest {
 
     @AfterEach
     void nothing_is_left() {
-        Account account = broker.table.routes().named("vendor").account();
+        HeapAccount account = broker.table.routes().named("vendor").account();
         broker.close();
         assertEquals(0, account.buffers());
     }
 
-    private Lease lease(FakeMemory memory) {
+    private BufferReference lease(FakeMemory memory) {
         broker.heap("vendor", new FakeHeap(request -> memory));
         return broker.allocate(AllocationRequest.of(4096).name("frame"));
     }
@@ -89,7 +89,7 @@ class VendorFaultsTest {
     @MethodSource("failures")
     void a_call_that_fails_names_the_heap_and_leaves_the_buffer_usable(Throwable thrown) {
         FakeMemory memory = new Failing(4096);
-        Lease lease = lease(memory);
+        BufferReference lease = lease(memory);
         var bracket = lease.beginCpuAccess(Access.WRITE);
         failure = thrown;
         RecordedLog.clear();
@@ -125,7 +125,7 @@ class VendorFaultsTest {
 
     @Test
     void an_out_of_memory_error_passes_as_it_is() {
-        Lease lease = lease(new Failing(4096));
+        BufferReference lease = lease(new Failing(4096));
         failure = new OutOfMemoryError("made up");
         assertSame(failure, assertThrows(OutOfMemoryError.class, () -> lease.beginCpuAccess(Access.READ)));
         assertSame(failure, assertThrows(OutOfMemoryError.class, lease::exportFd));
@@ -146,7 +146,7 @@ class VendorFaultsTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
-        Lease lease = broker.allocate(AllocationRequest.of(4096).alignment(4096));
+        BufferReference lease = broker.allocate(AllocationRequest.of(4096).alignment(4096));
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
             assertEquals(Errno.EIO, refusal.errno());
@@ -155,7 +155,7 @@ class VendorFaultsTest {
                     refusal.getMessage());
         }
         assertEquals(List.of("map READ", "unmap"), memory.calls());
-        Lease careless = broker.allocate(AllocationRequest.of(4096).alignment(64));
+        BufferReference careless = broker.allocate(AllocationRequest.of(4096).alignment(64));
         try (Arena arena = Arena.ofConfined()) {
             assertEquals(4096, careless.map(Access.READ, arena).byteSize());
         }
@@ -163,7 +163,7 @@ class VendorFaultsTest {
 
     @Test
     void a_mapping_of_the_java_heap_is_none() {
-        Lease lease = lease(new FakeMemory(4096) {
+        BufferReference lease = lease(new FakeMemory(4096) {
             @Override
             public MemorySegment map(Access access) {
                 return MemorySegment.ofArray(new byte[4096]);
@@ -179,7 +179,7 @@ class VendorFaultsTest {
     @Test
     void an_access_that_is_null_reaches_no_heap() {
         FakeMemory memory = new FakeMemory(4096);
-        Lease lease = lease(memory);
+        BufferReference lease = lease(memory);
         try (Arena arena = Arena.ofConfined()) {
             assertThrows(NullPointerException.class, () -> lease.map(null, arena));
         }

@@ -9,7 +9,7 @@ import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.OpenedHeap;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.RegionSource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -148,14 +148,14 @@ public final class CarveoutHeap {
                 ? OptionalLong.empty()
                 : OptionalLong.of(settings.bytes("quota", config.quota()));
         start = HeapStart.begin(context, settings, () -> {
-            Opened opened = open(settings.heap(), layout, syscalls, log);
+            OpenedHeap opened = open(settings.heap(), layout, syscalls, log);
             return quota.isPresent() ? opened.with(HeapProperties.QUOTA, quota.getAsLong()) : opened;
         });
     }
 
-    private static Opened open(String name, RegionLayout layout, Syscalls syscalls, Logger log) {
+    private static OpenedHeap open(String name, RegionLayout layout, Syscalls syscalls, Logger log) {
         RegionSource region = RegionSource.open(name, layout, syscalls, Headroom.machine());
-        return Opened.of(region).then(source -> {
+        return OpenedHeap.of(region).then(source -> {
             if (!region.passedOver().isEmpty()) {
                 log.info("heap '{}' exports memfds, which no device imports, since {}", name, region.passedOver());
             }

@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.EmulatedCmaSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.OpenedHeap;
 import org.dmabuf.heap.linux.RegionLayout;
 import org.dmabuf.heap.linux.Syscalls;
 import org.osgi.annotation.bundle.Capability;
@@ -152,7 +152,7 @@ public final class CmaHeap {
                         DMA_HEAP,
                         () -> BackEnds.firstNode(
                                 settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
-                .with(REGION, () -> Opened.of(EmulatedCmaSource.open(heap, layout, syscalls, headroom)));
+                .with(REGION, () -> OpenedHeap.of(EmulatedCmaSource.open(heap, layout, syscalls, headroom)));
         start = HeapStart.begin(context, settings, () -> {
             BackEnds.Choice choice = backEnds.choose(word);
             return choice.opened().then(source -> {
@@ -164,8 +164,8 @@ public final class CmaHeap {
         });
     }
 
-    private static Opened device(String heap, String node, Syscalls syscalls, Logger log) {
-        return Opened.of(DmaHeapSource.openContiguous(heap, node, syscalls))
+    private static OpenedHeap device(String heap, String node, Syscalls syscalls, Logger log) {
+        return OpenedHeap.of(DmaHeapSource.openContiguous(heap, node, syscalls))
                 .with(HeapProperties.CONTIGUOUS, true)
                 .with(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE) // whatever fits is one run
                 .then(source -> {

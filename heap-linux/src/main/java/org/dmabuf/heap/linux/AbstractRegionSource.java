@@ -10,7 +10,7 @@ import org.dmabuf.heap.spi.RegionMap;
 /** Buffers of a region, whichever of the two kinds it is. */
 abstract class AbstractRegionSource implements MemorySource, RegionMap {
     private final Region region;
-    private final RequestCheck check;
+    private final RequestValidator check;
 
     /** Makes the memory of buffers that may be exported; null where the region's own can be. */
     private final MemfdSource own;
@@ -22,7 +22,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         this.region = region;
         this.own = own;
         this.passedOver = passedOver;
-        this.check = new RequestCheck(region.heap, whyNoReadOnlyExport(own), alignment);
+        this.check = new RequestValidator(region.heap, whyNoReadOnlyExport(own), alignment);
     }
 
     private static String whyNoReadOnlyExport(MemfdSource own) {

@@ -45,11 +45,11 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     /** Bytes that are held in the headroom; 0 from the release on. */
     private long held;
 
-    private final Brackets brackets;
+    private final DmaBufSync brackets;
     private final Fd descriptor;
 
     private AdoptedMemory(
-            Headroom headroom, Mmap mmap, Offer offer, long size, long held, Brackets brackets, Fd descriptor) {
+            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync brackets, Fd descriptor) {
         this.headroom = headroom;
         this.mmap = mmap;
         this.offer = offer;
@@ -114,7 +114,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     offer,
                     size,
                     held,
-                    Brackets.ofAdopted(syscalls, size, offer.exporter()),
+                    DmaBufSync.ofAdopted(syscalls, size, offer.exporter()),
                     new Fd(syscalls, descriptor.detach()));
             adopted = true;
             return memory;
@@ -149,7 +149,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     }
 
     private static Offer requireSafe(Syscalls syscalls, int fd, boolean unsealed) {
-        ForeignMemory kind = ForeignMemory.of(syscalls, fd);
+        MemoryKind kind = MemoryKind.of(syscalls, fd);
         boolean writeSealed =
                 switch (kind) {
                     case DMA_BUF -> false;
@@ -173,7 +173,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
             throw new HeapException(
                     Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
         }
-        boolean dmaBuf = kind == ForeignMemory.DMA_BUF;
+        boolean dmaBuf = kind == MemoryKind.DMA_BUF;
         return new Offer(dmaBuf, dmaBuf ? DmaBufExporter.of(fd) : DmaBufExporter.UNKNOWN, writeSealed, accessMode);
     }
 
@@ -208,7 +208,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
 
     private static long require(String call, long result) {
         if (result < 0) {
-            throw Refusal.of("", call, (int) result);
+            throw KernelError.of("", call, (int) result);
         }
         return result;
     }

@@ -23,7 +23,7 @@ public final class BackEnds {
 
     private final HeapSettings settings;
     private final String right;
-    private final Map<String, Supplier<Opened>> openers = new LinkedHashMap<>();
+    private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
 
     /**
      * Without any back end yet.
@@ -43,7 +43,7 @@ public final class BackEnds {
      * @param opener opens it, or fails with nothing held
      * @return this
      */
-    public BackEnds with(String word, Supplier<Opened> opener) {
+    public BackEnds with(String word, Supplier<OpenedHeap> opener) {
         openers.put(word, opener);
         return this;
     }
@@ -59,7 +59,7 @@ public final class BackEnds {
         List<HeapException> passedOver = new ArrayList<>();
         if (word.equals(AUTO)) {
             return first(openers.keySet(), one -> choice(one, passedOver), passedOver)
-                    .orElseGet(() -> new Choice(AUTO, Opened.none(), passedOver));
+                    .orElseGet(() -> new Choice(AUTO, OpenedHeap.none(), passedOver));
         }
         if (!openers.containsKey(word)) {
             throw settings.wrong("backend", word, right);
@@ -83,8 +83,12 @@ public final class BackEnds {
      * @return the first
      * @throws HeapException when none serves, or the machine is short of something
      */
-    public static Opened firstNode(
-            HeapSettings settings, List<String> nodes, Function<String, Opened> opener, String kind, String remedy) {
+    public static OpenedHeap firstNode(
+            HeapSettings settings,
+            List<String> nodes,
+            Function<String, OpenedHeap> opener,
+            String kind,
+            String remedy) {
         List<HeapException> refusals = new ArrayList<>();
         return first(nodes, opener, refusals).orElseThrow(() -> {
             String others = reasons(refusals.stream()
@@ -123,10 +127,10 @@ public final class BackEnds {
     /** What was chosen, open. */
     public static final class Choice {
         private final String word;
-        private final Opened opened;
+        private final OpenedHeap opened;
         private final List<HeapException> passedOver;
 
-        private Choice(String word, Opened opened, List<HeapException> passedOver) {
+        private Choice(String word, OpenedHeap opened, List<HeapException> passedOver) {
             this.word = word;
             this.opened = opened;
             this.passedOver = passedOver;
@@ -152,7 +156,7 @@ public final class BackEnds {
          *
          * @throws HeapException for none: why the last was not taken
          */
-        public Opened opened() {
+        public OpenedHeap opened() {
             if (isNone()) {
                 throw passedOver.getLast();
             }

@@ -28,7 +28,7 @@ public final class Descriptors {
     public OwnedFd duplicate(String heap, int fd) {
         int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
         if (copy < 0) {
-            throw Refusal.of(heap, "fcntl(F_DUPFD_CLOEXEC)", copy);
+            throw KernelError.of(heap, "fcntl(F_DUPFD_CLOEXEC)", copy);
         }
         Fd made = null;
         try {
@@ -52,7 +52,7 @@ public final class Descriptors {
     public long inode(String heap, int fd) {
         long inode = syscalls.inode(fd);
         if (inode < 0) {
-            throw Refusal.of(heap, "statx", (int) inode);
+            throw KernelError.of(heap, "statx", (int) inode);
         }
         return inode;
     }

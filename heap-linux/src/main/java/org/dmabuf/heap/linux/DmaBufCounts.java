@@ -10,38 +10,38 @@ import org.dmabuf.heap.HeapException;
 
 /**
  * Says which dma-bufs are gone, by the count of holders that the kernel shows. All watches of one dma-buf share one
- * descriptor of it, so that 1 holder is always this class. Guarded by its {@link PeerTable}.
+ * descriptor of it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
  */
-final class DmaBufCounts implements Follower {
+final class DmaBufCounts implements FileTracker {
     private final Syscalls syscalls;
-    private final PeerCalls calls;
-    private final Map<Long, FollowedFile.DmaBuf> files = new HashMap<>();
+    private final HolderCalls calls;
+    private final Map<Long, TrackedFile.DmaBuf> files = new HashMap<>();
 
-    DmaBufCounts(Syscalls syscalls, PeerCalls calls) {
+    DmaBufCounts(Syscalls syscalls, HolderCalls calls) {
         this.syscalls = syscalls;
         this.calls = calls;
     }
 
-    FollowedFile.DmaBuf add(String heap, long size, int fd) {
+    TrackedFile.DmaBuf add(String heap, long size, int fd) {
         long inode = syscalls.inode(fd);
         if (inode < 0) {
-            throw Refusal.of(heap, size, "statx", (int) inode);
+            throw KernelError.of(heap, size, "statx", (int) inode);
         }
-        FollowedFile.DmaBuf known = files.get(inode);
+        TrackedFile.DmaBuf known = files.get(inode);
         if (known != null) {
             return known;
         }
         int ours = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
         if (ours < 0) {
-            throw Refusal.of(heap, size, "fcntl(F_DUPFD_CLOEXEC)", ours);
+            throw KernelError.of(heap, size, "fcntl(F_DUPFD_CLOEXEC)", ours);
         }
-        FollowedFile.DmaBuf file = new FollowedFile.DmaBuf(this, calls, inode, new Fd(syscalls, ours));
+        TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, new Fd(syscalls, ours));
         long holders;
         try {
             holders = file.count();
         } catch (HeapException e) {
             file.close();
-            throw Refusal.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
+            throw KernelError.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
         }
         if (holders < 0) {
             file.close();
@@ -56,7 +56,7 @@ final class DmaBufCounts implements Follower {
         return file;
     }
 
-    void remove(FollowedFile.DmaBuf file) {
+    void remove(TrackedFile.DmaBuf file) {
         files.remove(file.inode);
         file.close();
     }
@@ -64,7 +64,7 @@ final class DmaBufCounts implements Follower {
     @Override
     public long dueIn(long now) {
         long due = NEVER;
-        for (FollowedFile.DmaBuf file : files.values()) {
+        for (TrackedFile.DmaBuf file : files.values()) {
             if (file.awaited()) {
                 due = Math.min(due, file.pace.dueIn(now));
             }
@@ -73,15 +73,15 @@ final class DmaBufCounts implements Follower {
     }
 
     @Override
-    public void look(long now, boolean atAll, Consumer<FollowedFile> gone) {
-        for (FollowedFile.DmaBuf file : List.copyOf(files.values())) {
+    public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
+        for (TrackedFile.DmaBuf file : List.copyOf(files.values())) {
             if (file.awaited() && (file.pace.isDue(now) || atAll)) {
                 look(file, gone);
             }
         }
     }
 
-    void look(FollowedFile.DmaBuf file, Consumer<FollowedFile> gone) {
+    void look(TrackedFile.DmaBuf file, Consumer<TrackedFile> gone) {
         if (file.holders() == 1) {
             remove(file);
             gone.accept(file);

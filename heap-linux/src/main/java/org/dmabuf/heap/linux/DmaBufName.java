@@ -24,7 +24,7 @@ final class DmaBufName {
     static void set(Syscalls syscalls, String heap, int fd, long size, String name) {
         int result = syscalls.dmaBufSetName(fd, cut(name));
         if (result < 0 && result != -Errno.ENOTTY.number()) { // a kernel before 5.3 has no names, and all else
-            throw Refusal.of(heap, size, "ioctl(DMA_BUF_SET_NAME)", result);
+            throw KernelError.of(heap, size, "ioctl(DMA_BUF_SET_NAME)", result);
         }
     }
 

@@ -11,7 +11,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
-    private final Brackets brackets;
+    private final DmaBufSync brackets;
     private final String heap;
     private final int fd;
     private final long size;
@@ -22,7 +22,7 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
             Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable, boolean mappable) {
         this.syscalls = syscalls;
         this.mmap = mmap;
-        this.brackets = new Brackets(syscalls, heap, size, true);
+        this.brackets = new DmaBufSync(syscalls, heap, size, true);
         this.heap = heap;
         this.fd = fd;
         this.size = size;
@@ -38,7 +38,7 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw Refusal.notExportable(heap, size);
+            throw KernelError.notExportable(heap, size);
         }
         return fd;
     }

@@ -28,20 +28,20 @@ public final class DmaHeapSource implements MemorySource {
     private final Syscalls syscalls;
     /** Null for a heap whose memory is none of the machine's. */
     private final Headroom headroom;
-    private final Device device;
+    private final DeviceNode device;
     private final Mmap mmap;
-    private final RequestCheck check;
+    private final RequestValidator check;
     private final boolean mappable;
 
     private DmaHeapSource(
-            String heap, String node, Syscalls syscalls, Headroom headroom, Device device, boolean mappable) {
+            String heap, String node, Syscalls syscalls, Headroom headroom, DeviceNode device, boolean mappable) {
         this.heap = heap;
         this.node = node;
         this.syscalls = syscalls;
         this.headroom = headroom;
         this.device = device;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestCheck(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
         this.mappable = mappable;
     }
 
@@ -104,7 +104,7 @@ public final class DmaHeapSource implements MemorySource {
                     "heap '" + heap + "': '" + node + "' is no name of a heap; give one of " + FOLDER
                             + ", without '/' and '..'");
         }
-        Device device = Device.open(syscalls, heap, FOLDER + node);
+        DeviceNode device = DeviceNode.open(syscalls, heap, FOLDER + node);
         try {
             boolean mappable = new DmaHeapSource(heap, node, syscalls, headroom, device, true).probe(evenFull);
             return new DmaHeapSource(heap, node, syscalls, headroom, device, mappable);
@@ -204,7 +204,7 @@ public final class DmaHeapSource implements MemorySource {
         try {
             all = Headroom.total();
         } catch (HeapException e) {
-            throw Refusal.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
+            throw KernelError.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
         }
         if (size > all) {
             throw new HeapException(
@@ -238,7 +238,7 @@ public final class DmaHeapSource implements MemorySource {
             throw ownMemoryIsShort(size);
         }
         if (fd < 0) {
-            throw Refusal.of(heap, size, DmaBufDevices.HEAP_ALLOC, fd);
+            throw KernelError.of(heap, size, DmaBufDevices.HEAP_ALLOC, fd);
         }
         return fd;
     }
@@ -256,7 +256,7 @@ public final class DmaHeapSource implements MemorySource {
     private long made(int fd, long size) {
         long made = syscalls.seekEnd(fd);
         if (made < 0) {
-            throw Refusal.of(heap, size, "lseek", (int) made);
+            throw KernelError.of(heap, size, "lseek", (int) made);
         }
         if (made < size) {
             throw new HeapException(

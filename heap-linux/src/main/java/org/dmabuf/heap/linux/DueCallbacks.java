@@ -6,7 +6,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Callbacks of watches whose memory has gone, in the order in which that was seen, and the threads that run them. No
- * step that can fail stands between an end and its callback. Guarded by the lock of its {@link PeerTable}, which no
+ * step that can fail stands between an end and its callback. Guarded by the lock of its {@link HolderTable}, which no
  * callback runs under.
  */
 final class DueCallbacks {
@@ -16,10 +16,10 @@ final class DueCallbacks {
     private static final long OTHERS_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     private final Object lock;
-    /** The oldest of those that have not begun, linked through {@link PeerWatch#nextDue}. */
-    private PeerWatch first;
+    /** The oldest of those that have not begun, linked through {@link HolderWatch#nextDue}. */
+    private HolderWatch first;
 
-    private PeerWatch last;
+    private HolderWatch last;
     /** Threads that run callbacks now. */
     private int running;
 
@@ -32,7 +32,7 @@ final class DueCallbacks {
     }
 
     /** Called under the lock. Allocates nothing, and so does not fail. */
-    void add(PeerWatch watch) {
+    void add(HolderWatch watch) {
         watch.due = true;
         if (first == null) {
             first = watch;
@@ -55,7 +55,7 @@ final class DueCallbacks {
     /** Runs all that are due. Called without the lock, after {@link #enter}. */
     void runAll() {
         try {
-            for (PeerWatch watch = next(); watch != null; watch = next()) {
+            for (HolderWatch watch = next(); watch != null; watch = next()) {
                 run(watch);
             }
         } finally {
@@ -66,10 +66,10 @@ final class DueCallbacks {
         }
     }
 
-    private PeerWatch next() {
+    private HolderWatch next() {
         synchronized (lock) {
             while (first != null) {
-                PeerWatch watch = first;
+                HolderWatch watch = first;
                 first = watch.nextDue;
                 watch.nextDue = null;
                 if (watch.due && !watch.dropped) {
@@ -82,7 +82,7 @@ final class DueCallbacks {
     }
 
     /** Runs one that no other thread runs. Called without the lock. */
-    void run(PeerWatch watch) {
+    void run(HolderWatch watch) {
         try {
             watch.callback.run();
         } catch (Throwable e) { // not this thread's fault, and other callbacks wait

@@ -54,7 +54,7 @@ final class EmulatedCmaRegion extends Region {
             fill(page, Bytes.PAGE);
             int dmaBuf = device.create(memory.fd(), page, Bytes.PAGE, heap);
             try {
-                new Brackets(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
+                new DmaBufSync(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
             } finally {
                 syscalls.close(dmaBuf);
             }

@@ -89,9 +89,9 @@ public final class FdListener implements AutoCloseable {
      *     interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
      * @throws IllegalStateException when the listener was closed before
      */
-    public FdSocket accept(Duration timeout, Predicate<Peer> allowed) {
+    public FdSocket accept(Duration timeout, Predicate<PeerCredentials> allowed) {
         long deadline = System.nanoTime() + timeout.toNanos();
-        Peer refused = null;
+        PeerCredentials refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
             if (Thread.currentThread().isInterrupted()) {
                 throw new HeapException(Errno.EINTR, "", "the wait for a process at " + file + " was interrupted");
@@ -106,7 +106,7 @@ public final class FdListener implements AutoCloseable {
             boolean accepted = false;
             try {
                 peer.timeout(timeout);
-                Peer who = peer.peer();
+                PeerCredentials who = peer.peer();
                 accepted = allowed.test(who);
                 if (accepted) {
                     return peer;

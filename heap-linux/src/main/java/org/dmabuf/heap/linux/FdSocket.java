@@ -138,11 +138,11 @@ public final class FdSocket implements AutoCloseable {
      * @return the process that connected or listened
      * @throws HeapException when the kernel does not know
      */
-    public Peer peer() {
+    public PeerCredentials peer() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment ucred = arena.allocate(12, 4);
             require("getsockopt(SO_PEERCRED)", socket.call(fd -> sockets.peer(fd, ucred)), "");
-            return new Peer(ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8));
+            return new PeerCredentials(ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8));
         }
     }
 
@@ -206,7 +206,7 @@ public final class FdSocket implements AutoCloseable {
             throw new HeapException(
                     Errno.EINVAL, "", "a message has 1 to " + TEXT_BYTES + " bytes of text, not " + bytes.length);
         }
-        PeerRule.of(descriptor).ifPresent(rule -> rule.require(peer()));
+        PeerPolicy.of(descriptor).ifPresent(rule -> rule.require(peer()));
         MemorySegment.copy(MemorySegment.ofArray(bytes), 0, block, TEXT, bytes.length);
         block.set(JAVA_LONG, IOVEC + IOV_LEN, bytes.length);
         block.set(JAVA_LONG, MSG_CONTROLLEN, CMSG_DATA + 8); // CMSG_SPACE of one descriptor
@@ -223,11 +223,11 @@ public final class FdSocket implements AutoCloseable {
      * @return the message, which the caller closes
      * @throws HeapException {@link Errno#ETIMEDOUT} when none came, {@link Errno#ENOTCONN} when the other side has
      *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor, {@link Errno#EBUSY} while
-     *     {@value Disposal#MOST} descriptors that the other side's user sent cannot be closed; the message then stays
-     *     with the kernel
+     *     {@value ForeignFdCloser#MOST} descriptors that the other side's user sent cannot be closed; the message then
+     *     stays with the kernel
      */
     public FdMessage receive() {
-        Disposal disposal = Disposal.of(peer().uid());
+        ForeignFdCloser disposal = ForeignFdCloser.of(peer().uid());
         disposal.requireRoom();
         ForeignFd[] room = new ForeignFd[ROOM];
         Arrays.setAll(room, _ -> new ForeignFd(syscalls, disposal));
@@ -244,7 +244,7 @@ public final class FdSocket implements AutoCloseable {
             }
             int flags = block.get(JAVA_INT, MSG_FLAGS);
             if ((flags & MSG_CTRUNC) != 0 && descriptors < ROOM) {
-                throw Refusal.of("", "recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
+                throw KernelError.of("", "recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
             }
             if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
                 throw new HeapException(
@@ -315,6 +315,6 @@ public final class FdSocket implements AutoCloseable {
         if (result == -Errno.EAGAIN.number()) {
             throw new HeapException(Errno.ETIMEDOUT, "", call + what + ": the other side did nothing in time");
         }
-        throw Refusal.of("", call + what, (int) result);
+        throw KernelError.of("", call + what, (int) result);
     }
 }

@@ -6,11 +6,11 @@ import org.dmabuf.heap.OwnedFd;
 /**
  * Descriptor that another process sent, of a file that can be anything. Closing one can wait for its file system, which
  * can be a program of the sender's (FUSE), without limit and not even to be ended by SIGKILL. What is not known to be
- * memory is therefore closed on a thread of its own ({@link Disposal}).
+ * memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
  */
 final class ForeignFd implements OwnedFd {
     private final Syscalls syscalls;
-    private final Disposal disposal;
+    private final ForeignFdCloser disposal;
     private final Fd descriptor;
     /** The number that the disposal is to close. */
     private int unwanted;
@@ -18,7 +18,7 @@ final class ForeignFd implements OwnedFd {
     ForeignFd next;
 
     /** Made before the descriptor comes, so that no shortage of memory can lose it. */
-    ForeignFd(Syscalls syscalls, Disposal disposal) {
+    ForeignFd(Syscalls syscalls, ForeignFdCloser disposal) {
         this.syscalls = syscalls;
         this.disposal = disposal;
         this.descriptor = new Fd(syscalls);
@@ -47,7 +47,7 @@ final class ForeignFd implements OwnedFd {
         }
         boolean memory = false;
         try {
-            memory = ForeignMemory.isMemory(syscalls, number);
+            memory = MemoryKind.isMemory(syscalls, number);
         } finally {
             if (memory) {
                 syscalls.close(number);

@@ -31,7 +31,7 @@ final class HeapRegistration {
     }
 
     /** Closes the source when the heap cannot be registered. */
-    Runnable register(Opened opened) {
+    Runnable register(OpenedHeap opened) {
         if (opened.isNone()) {
             return () -> {};
         }

@@ -47,8 +47,8 @@ public final class HeapStart implements AutoCloseable {
 
     /**
      * Opens a heap and registers it as a service, now, or later when the machine is short of something. The service is
-     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link org.dmabuf.heap.spi.RegionMap} where the source is one. Its properties are
-     * those of the settings and those of the memory, which go before them.
+     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link org.dmabuf.heap.spi.RegionMap} where the source is one.
+     * Its properties are those of the settings and those of the memory, which go before them.
      *
      * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
      *     where the bundle that registers it is wired to the service's type
@@ -59,7 +59,7 @@ public final class HeapStart implements AutoCloseable {
      * @throws HeapException for a setting that is no number, and from the opening, unless its
      *     {@link org.dmabuf.heap.Errno#isOfTheMoment cause} is a shortage
      */
-    public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<Opened> opening) {
+    public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
         HeapRegistration registration = new HeapRegistration(context, settings.announcement());
         return begin(settings.heap(), registration::waiting, () -> registration.register(opening.get()));
     }

@@ -9,7 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * last use. A peer that has the descriptor can punch holes, which the next touch fills again, so what lies in memory at
  * the moment says too little.
  *
- * <p>The buffer is one holder; {@link PeerTable} is another while it follows the descriptor. So there is no moment
+ * <p>The buffer is one holder; {@link HolderTable} is another while it follows the descriptor. So there is no moment
  * between the release of the buffer and the wait for its peers at which the memory is not counted.
  */
 final class HeldMemory {

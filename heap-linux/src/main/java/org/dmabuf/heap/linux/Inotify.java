@@ -17,9 +17,9 @@ import org.dmabuf.heap.Errno;
 
 /**
  * One inotify instance that says which memfds are gone. A memfd has no name, so its inode is deleted when its last
- * descriptor, mapping and message in flight has gone. Guarded by its {@link PeerTable}.
+ * descriptor, mapping and message in flight has gone. Guarded by its {@link HolderTable}.
  */
-final class Inotify implements Follower {
+final class Inotify implements FileTracker {
     private static final int IN_DELETE_SELF = 0x400;
     private static final int IN_UNMOUNT = 0x2000;
     private static final int IN_Q_OVERFLOW = 0x4000;
@@ -32,16 +32,16 @@ final class Inotify implements Follower {
     private static final int CLOSED = -1;
 
     private final Syscalls syscalls;
-    private final PeerCalls calls;
+    private final HolderCalls calls;
     private final MemorySegment events = Arena.ofAuto().allocate(256L * EVENT, 8);
-    private final Map<Integer, FollowedFile.Memfd> files = new HashMap<>();
+    private final Map<Integer, TrackedFile.Memfd> files = new HashMap<>();
     private int fd = CLOSED;
     /** Events may have been lost, and the kernel's own list is still to be looked at. */
     private boolean doubtful;
     /** How many watches wait for one of the files. */
     int awaited;
 
-    Inotify(Syscalls syscalls, PeerCalls calls) {
+    Inotify(Syscalls syscalls, HolderCalls calls) {
         this.syscalls = syscalls;
         this.calls = calls;
     }
@@ -53,24 +53,24 @@ final class Inotify implements Follower {
 
     @Override
     public long dueIn(long now) {
-        return awaited > 0 && doubtful ? PeerTable.RETRY_NANOS : NEVER;
+        return awaited > 0 && doubtful ? HolderTable.RETRY_NANOS : NEVER;
     }
 
-    FollowedFile.Memfd add(String heap, long size, int memfd) {
+    TrackedFile.Memfd add(String heap, long size, int memfd) {
         if (fd == CLOSED) {
             int made = calls.inotify();
             if (made < 0) {
-                throw Refusal.of(heap, size, "inotify_init1", made);
+                throw KernelError.of(heap, size, "inotify_init1", made);
             }
             fd = made;
         }
         int number = calls.addWatch(fd, "/proc/self/fd/" + memfd, IN_DELETE_SELF);
         if (number < 0) {
-            throw Refusal.of(heap, size, "inotify_add_watch", number);
+            throw KernelError.of(heap, size, "inotify_add_watch", number);
         }
         boolean followed = false;
         try {
-            FollowedFile.Memfd file = files.computeIfAbsent(number, key -> new FollowedFile.Memfd(this, key));
+            TrackedFile.Memfd file = files.computeIfAbsent(number, key -> new TrackedFile.Memfd(this, key));
             followed = true;
             return file;
         } finally {
@@ -80,14 +80,14 @@ final class Inotify implements Follower {
         }
     }
 
-    void remove(FollowedFile.Memfd file) {
+    void remove(TrackedFile.Memfd file) {
         if (files.remove(file.number, file)) {
             calls.removeWatch(fd, file.number);
         }
     }
 
     @Override
-    public void look(long now, boolean atAll, Consumer<FollowedFile> gone) {
+    public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
         if (awaited == 0 || files.isEmpty()) {
             return;
         }
@@ -103,7 +103,7 @@ final class Inotify implements Follower {
     }
 
     /** {@return whether the queue was read as far as it should be} */
-    private boolean readAll(Consumer<FollowedFile> gone) {
+    private boolean readAll(Consumer<TrackedFile> gone) {
         long read = 1;
         for (int reads = 0; reads < MOST_READS && (read > 0 || read == -Errno.EINTR.number()); reads++) {
             read = read();
@@ -122,7 +122,7 @@ final class Inotify implements Follower {
         }
     }
 
-    private void take(long bytes, Consumer<FollowedFile> gone) {
+    private void take(long bytes, Consumer<TrackedFile> gone) {
         long at = 0;
         while (bytes - at >= EVENT) {
             int number = events.get(JAVA_INT, at);
@@ -130,7 +130,7 @@ final class Inotify implements Follower {
             if ((mask & IN_Q_OVERFLOW) != 0) {
                 doubtful = true;
             } else if ((mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
-                FollowedFile.Memfd file = files.remove(number);
+                TrackedFile.Memfd file = files.remove(number);
                 if (file != null) { // else it was told by the event before, or removed
                     gone.accept(file);
                 }
@@ -146,7 +146,7 @@ final class Inotify implements Follower {
      * Compares with the kernel's list of watches. One that ends after it was made leaves an event, or another word of
      * an overflow: the kernel always has room for that, and if it stands in the queue already it is still to be read.
      */
-    private void reconcile(Consumer<FollowedFile> gone) {
+    private void reconcile(Consumer<TrackedFile> gone) {
         Set<Integer> listed = new HashSet<>();
         try {
             String list = calls.fdinfo(fd);
@@ -162,8 +162,8 @@ final class Inotify implements Follower {
         } catch (IOException | RuntimeException e) {
             return; // in doubt all are held, and the list is asked for again
         }
-        for (Iterator<FollowedFile.Memfd> each = files.values().iterator(); each.hasNext(); ) {
-            FollowedFile.Memfd file = each.next();
+        for (Iterator<TrackedFile.Memfd> each = files.values().iterator(); each.hasNext(); ) {
+            TrackedFile.Memfd file = each.next();
             if (!listed.contains(file.number)) {
                 each.remove();
                 gone.accept(file);

@@ -60,18 +60,18 @@ final class Memfd {
     int create(String heap, String name, long size, int seals, int pages) {
         int fd = create(name, pages);
         if (fd < 0) {
-            throw Refusal.of(heap, size, "memfd_create", fd);
+            throw KernelError.of(heap, size, "memfd_create", fd);
         }
         int result = allocate(fd, size);
         if (result < 0) {
             syscalls.close(fd);
             Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
-            throw Refusal.of(errno, heap, size, "fallocate", result);
+            throw KernelError.of(errno, heap, size, "fallocate", result);
         }
         result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
         if (result < 0) {
             syscalls.close(fd);
-            throw Refusal.of(heap, size, "fcntl(F_ADD_SEALS)", result);
+            throw KernelError.of(heap, size, "fcntl(F_ADD_SEALS)", result);
         }
         return fd;
     }
@@ -88,7 +88,7 @@ final class Memfd {
     int createEmpty(String heap, long size) {
         int fd = create(heap, 0);
         if (fd < 0) {
-            throw Refusal.of(heap, size, "memfd_create", fd);
+            throw KernelError.of(heap, size, "memfd_create", fd);
         }
         String call = "fallocate";
         int result = fallocate(fd, 0, size - Bytes.PAGE, Bytes.PAGE); // the last page makes the file as long as that
@@ -102,7 +102,7 @@ final class Memfd {
         if (result < 0) {
             syscalls.close(fd);
             Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
-            throw Refusal.of(errno, heap, size, call, result);
+            throw KernelError.of(errno, heap, size, call, result);
         }
         return fd;
     }

@@ -35,7 +35,7 @@ final class MemfdBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw Refusal.notExportable(heap, size);
+            throw KernelError.notExportable(heap, size);
         }
         held.showsAs(fd);
         return fd;

@@ -24,7 +24,7 @@ public final class MemfdSource implements MemorySource {
     private final Headroom headroom;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final RequestCheck check;
+    private final RequestValidator check;
 
     private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, boolean readOnlyExport) {
         this.heap = heap;
@@ -33,7 +33,7 @@ public final class MemfdSource implements MemorySource {
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.check =
-                new RequestCheck(heap, readOnlyExport ? "" : "this kernel is too old to keep anybody from writing");
+                new RequestValidator(heap, readOnlyExport ? "" : "this kernel is too old to keep anybody from writing");
     }
 
     /**
@@ -112,12 +112,12 @@ public final class MemfdSource implements MemorySource {
             try {
                 readOnly = syscalls.open("/proc/self/fd/" + writable, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
                 if (readOnly < 0) {
-                    throw Refusal.of(heap, size, "open(/proc/self/fd)", readOnly);
+                    throw KernelError.of(heap, size, "open(/proc/self/fd)", readOnly);
                 }
                 int sealed = syscalls.fcntl(
                         writable, Memfd.F_ADD_SEALS, Memfd.F_SEAL_FUTURE_WRITE | Memfd.F_SEAL_SEAL);
                 if (sealed < 0) {
-                    throw Refusal.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
+                    throw KernelError.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
                 }
                 return new ReadOnlyExportBuffer(syscalls, mmap, headroom, kept, readOnly);
             } catch (RuntimeException | Error e) {

@@ -96,7 +96,7 @@ public final class Mmap {
             }
             return mapping;
         } catch (HeapException e) {
-            throw Refusal.ofMapping(heap, e);
+            throw KernelError.ofMapping(heap, e);
         }
     }
 
@@ -135,7 +135,7 @@ public final class Mmap {
         int protection = access.writes() ? PROT_READ | PROT_WRITE : PROT_READ;
         long address = syscalls.mmap(size, protection, MAP_SHARED, fd, 0);
         if (address < 0) {
-            throw Refusal.of(heap, size, "mmap", (int) address);
+            throw KernelError.of(heap, size, "mmap", (int) address);
         }
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
@@ -146,7 +146,7 @@ public final class Mmap {
         // EINVAL: the kernel is too old to fill page tables ahead, or the memory is no file's.
         if (result < 0 && result != -Errno.EINVAL.number()) {
             unmap(mapping);
-            throw Refusal.of(heap, mapping.byteSize(), "madvise(MADV_POPULATE)", result);
+            throw KernelError.of(heap, mapping.byteSize(), "madvise(MADV_POPULATE)", result);
         }
         return result >= 0;
     }

@@ -64,7 +64,7 @@ final class PooledMemory {
         try {
             return buffer.map(Access.READ_WRITE);
         } catch (HeapException e) {
-            throw Refusal.ofMapping(heap, e);
+            throw KernelError.ofMapping(heap, e);
         }
     }
 

@@ -127,7 +127,7 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        RequestCheck.requireSound(heap, request);
+        RequestValidator.requireSound(heap, request);
         boolean plain = request.alignment() <= Bytes.PAGE && request.heapFlags() == 0;
         if (plain && !request.exportable() && recycles && request.exports() != Access.WRITE) {
             return recycled(Bytes.wholePages(request.size()));

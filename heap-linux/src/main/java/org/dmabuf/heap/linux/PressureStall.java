@@ -45,7 +45,7 @@ final class PressureStall implements PressureWatch {
         EventFd wake = new EventFd(syscalls);
         int opened = wake.open();
         if (opened < 0) {
-            throw Refusal.of(heap, "eventfd", opened);
+            throw KernelError.of(heap, "eventfd", opened);
         }
         for (String file : files) {
             int fd = trigger(syscalls, file);

@@ -89,7 +89,7 @@ final class ProcFile {
 
     private static void requirePermanent(Path wanted, int result) {
         if (Errno.of(-result).isOfTheMoment()) {
-            throw Refusal.of("", "open(" + wanted + ")", result);
+            throw KernelError.of("", "open(" + wanted + ")", result);
         }
     }
 }

@@ -13,7 +13,7 @@ final class RangeBuffer extends RegionBuffer {
 
     private final boolean exportable;
     private final String name;
-    private volatile Brackets brackets;
+    private volatile DmaBufSync brackets;
     private volatile int dmaBuf = NONE;
 
     RangeBuffer(Region region, long offset, long size, boolean exportable, String name) {
@@ -25,7 +25,7 @@ final class RangeBuffer extends RegionBuffer {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw Refusal.notExportable(region.heap, size());
+            throw KernelError.notExportable(region.heap, size());
         }
         int fd = dmaBuf;
         return fd == NONE ? export() : fd;
@@ -37,7 +37,7 @@ final class RangeBuffer extends RegionBuffer {
             int made = region.export(offset, size(), name.isEmpty() ? region.heap : name);
             boolean followed = false;
             try {
-                Brackets first = new Brackets(region.syscalls, region.heap, size(), false);
+                DmaBufSync first = new DmaBufSync(region.syscalls, region.heap, size(), false);
                 first.prepare(made); // a holder of the descriptor could else make the first at the same time
                 follow(made);
                 followed = true;

@@ -21,7 +21,7 @@ abstract class Region {
     final RegionLifetime lifetime = new RegionLifetime(this::end);
 
     /** Follows descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
-    private final Peers peers;
+    private final HolderTracker peers;
 
     /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. Set once, before any buffer. */
     private Udmabuf udmabuf;
@@ -33,7 +33,7 @@ abstract class Region {
             Syscalls syscalls,
             RegionMemory memory,
             RegionAllocator blocks,
-            Peers peers) {
+            HolderTracker peers) {
         this.heap = heap;
         this.layout = layout;
         this.syscalls = syscalls;
@@ -125,7 +125,7 @@ abstract class Region {
     }
 
     /** {@return what follows a descriptor that is about to leave; null when the range need not wait for its holders} */
-    final PeerWatch watch(long size, int fd) {
+    final HolderWatch watch(long size, int fd) {
         return peers == null ? null : peers.watch(heap, size, fd);
     }
 
@@ -134,7 +134,7 @@ abstract class Region {
      *
      * @param peersGone then ends the tenancy
      */
-    final void quarantine(long offset, PeerWatch watch, Runnable peersGone) {
+    final void quarantine(long offset, HolderWatch watch, Runnable peersGone) {
         blocks.quarantine(offset);
         watch.whenGone(peersGone);
     }

@@ -11,7 +11,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
     final Region region;
     final long offset;
     private final long size;
-    private PeerWatch watch;
+    private HolderWatch watch;
     /** Ends the tenancy when no holder is left. Made before the watch: a release must not fail for want of it. */
     private Runnable peersGone;
 

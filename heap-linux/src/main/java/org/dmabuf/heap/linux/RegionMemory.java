@@ -172,7 +172,7 @@ final class RegionMemory {
         int result = syscalls.mlock(mapping.address(), mapping.byteSize());
         return result == 0
                 ? ""
-                : Refusal.of(heap, "mlock of " + Bytes.text(mapping.byteSize()), result)
+                : KernelError.of(heap, "mlock of " + Bytes.text(mapping.byteSize()), result)
                         .reason();
     }
 

@@ -56,7 +56,7 @@ public final class RegionSource extends AbstractRegionSource {
 
     static RegionSource open(
             String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
-        return open(heap, layout, syscalls, headroom, hugePages, Peers::new);
+        return open(heap, layout, syscalls, headroom, hugePages, HolderTracker::new);
     }
 
     static RegionSource open(
@@ -65,7 +65,7 @@ public final class RegionSource extends AbstractRegionSource {
             Syscalls syscalls,
             Headroom headroom,
             HugePages hugePages,
-            Supplier<Peers> following) {
+            Supplier<HolderTracker> following) {
         ReservedRegion region = ReservedRegion.open(heap, layout, syscalls, headroom, hugePages, following);
         boolean opened = false;
         try {

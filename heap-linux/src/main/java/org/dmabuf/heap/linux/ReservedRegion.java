@@ -33,7 +33,7 @@ final class ReservedRegion extends Region {
             Syscalls syscalls,
             RegionMemory memory,
             RegionAllocator blocks,
-            Peers peers) {
+            HolderTracker peers) {
         super(heap, layout, syscalls, memory, blocks, peers);
         this.scrubber = new RegionScrubber(heap, lifetime, blocks, memory, lent);
     }
@@ -50,7 +50,7 @@ final class ReservedRegion extends Region {
             Syscalls syscalls,
             Headroom headroom,
             HugePages hugePages,
-            Supplier<Peers> following) {
+            Supplier<HolderTracker> following) {
         layout.requireReservable(heap);
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
         RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
@@ -70,8 +70,8 @@ final class ReservedRegion extends Region {
     @Override
     void tryOut(Udmabuf device) {
         int dmaBuf = device.create(memory.fd(), layout.size() - Bytes.PAGE, Bytes.PAGE, heap); // within a huge page
-        try (PeerWatch _ = watch(Bytes.PAGE, dmaBuf)) {
-            new Brackets(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
+        try (HolderWatch _ = watch(Bytes.PAGE, dmaBuf)) {
+            new DmaBufSync(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
             boolean lends = device.lendsPages(dmaBuf);
             if (lends && layout.isOnHugePages()) {
                 throw new HeapException(
@@ -95,7 +95,7 @@ final class ReservedRegion extends Region {
      */
     void tryToFollowMemfds() {
         int page = new Memfd(syscalls).create(heap, heap, Bytes.PAGE, Memfd.F_SEAL_SEAL);
-        try (PeerWatch _ = watch(Bytes.PAGE, page)) {
+        try (HolderWatch _ = watch(Bytes.PAGE, page)) {
             // Nothing waits for this one.
         } finally {
             syscalls.close(page);

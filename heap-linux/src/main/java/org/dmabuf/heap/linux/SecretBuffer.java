@@ -13,7 +13,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
-    private final LockedMemory locked;
+    private final MlockLimit locked;
     private final String heap;
     private final int fd;
     private final long size;
@@ -24,7 +24,7 @@ final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     SecretBuffer(
             Syscalls syscalls,
             Mmap mmap,
-            LockedMemory locked,
+            MlockLimit locked,
             String heap,
             int fd,
             long size,
@@ -48,7 +48,7 @@ final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw Refusal.notExportable(heap, size);
+            throw KernelError.notExportable(heap, size);
         }
         return fd;
     }

@@ -15,33 +15,33 @@ import org.dmabuf.heap.HeapException;
  * Says which secret memory is gone. Inotify would keep it and never tell, and nothing counts it; but it is one open
  * file, which cannot be opened a second time, and a lock of flock(2) belongs to the open file: it stays in the kernel's
  * list until the last descriptor, mapping and message in flight has gone. A peer that unlocks the file ends its
- * maker's charge early and harms nothing else. Guarded by its {@link PeerTable}.
+ * maker's charge early and harms nothing else. Guarded by its {@link HolderTable}.
  */
-final class SecretLocks implements Follower {
+final class SecretLocks implements FileTracker {
     /**
      * As many lists in a row have to lack a lock. The kernel gives a long list in parts, and one that is unlocked
      * between two of them makes the next lack another.
      */
     private static final int LISTS = 3;
 
-    private final PeerCalls calls;
-    private final Map<String, FollowedFile.Secret> files = new HashMap<>();
-    final Pace pace = new Pace();
+    private final HolderCalls calls;
+    private final Map<String, TrackedFile.Secret> files = new HashMap<>();
+    final Backoff pace = new Backoff();
 
-    SecretLocks(PeerCalls calls) {
+    SecretLocks(HolderCalls calls) {
         this.calls = calls;
     }
 
-    FollowedFile.Secret add(String heap, long size, int fd) {
+    TrackedFile.Secret add(String heap, long size, int fd) {
         int locked = calls.lock(fd);
         if (locked < 0) {
-            throw Refusal.of(heap, size, "flock", locked);
+            throw KernelError.of(heap, size, "flock", locked);
         }
-        FollowedFile.Secret file = null;
+        TrackedFile.Secret file = null;
         try {
             String number = numberOfLock(calls.fdinfo(fd));
             if (!number.isEmpty()) {
-                file = new FollowedFile.Secret(this, number);
+                file = new TrackedFile.Secret(this, number);
             }
             if (file != null && !unlisted(List.of(file)).isEmpty()) {
                 file = null;
@@ -49,7 +49,7 @@ final class SecretLocks implements Follower {
         } catch (IOException e) {
             file = null; // it would not be told either
         } catch (HeapException e) {
-            throw Refusal.of(heap, size, "open(/proc/locks)", -e.errno().number());
+            throw KernelError.of(heap, size, "open(/proc/locks)", -e.errno().number());
         }
         if (file == null) {
             throw new HeapException(
@@ -59,16 +59,16 @@ final class SecretLocks implements Follower {
                             + Bytes.text(size) + " have let go of it: its lock is not in /proc/locks; is all of /proc"
                             + " mounted?");
         }
-        FollowedFile.Secret known = files.putIfAbsent(file.number, file);
+        TrackedFile.Secret known = files.putIfAbsent(file.number, file);
         return known == null ? file : known;
     }
 
-    void remove(FollowedFile.Secret file) {
+    void remove(TrackedFile.Secret file) {
         files.remove(file.number, file);
     }
 
     private boolean awaited() {
-        for (FollowedFile.Secret file : files.values()) {
+        for (TrackedFile.Secret file : files.values()) {
             if (file.awaited()) {
                 return true;
             }
@@ -82,27 +82,27 @@ final class SecretLocks implements Follower {
     }
 
     @Override
-    public void look(long now, boolean atAll, Consumer<FollowedFile> gone) {
+    public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
         if (awaited() && (pace.isDue(now) || atAll)) {
             passOnGone(gone);
         }
     }
 
-    private void passOnGone(Consumer<FollowedFile> gone) {
-        List<FollowedFile.Secret> unlisted;
+    private void passOnGone(Consumer<TrackedFile> gone) {
+        List<TrackedFile.Secret> unlisted;
         try {
             unlisted = unlisted(files.values());
         } catch (IOException | HeapException e) {
             return; // what is not known is held: it is asked again
         }
-        for (FollowedFile.Secret file : unlisted) {
+        for (TrackedFile.Secret file : unlisted) {
             remove(file);
             gone.accept(file);
         }
     }
 
-    private List<FollowedFile.Secret> unlisted(Collection<FollowedFile.Secret> among) throws IOException {
-        List<FollowedFile.Secret> unlisted = new ArrayList<>(among);
+    private List<TrackedFile.Secret> unlisted(Collection<TrackedFile.Secret> among) throws IOException {
+        List<TrackedFile.Secret> unlisted = new ArrayList<>(among);
         for (int list = 0; list < LISTS && !unlisted.isEmpty(); list++) {
             String locks = calls.locks();
             if (!locks.isEmpty() && !locks.endsWith("\n")) {

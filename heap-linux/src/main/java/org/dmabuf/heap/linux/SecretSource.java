@@ -27,9 +27,9 @@ public final class SecretSource implements MemorySource {
     private final Syscalls syscalls;
     private final SecretCalls secrets;
     private final Headroom headroom;
-    private final LockedMemory locked;
+    private final MlockLimit locked;
     private final Mmap mmap;
-    private final RequestCheck check;
+    private final RequestValidator check;
     private final boolean mappable;
 
     private SecretSource(
@@ -37,7 +37,7 @@ public final class SecretSource implements MemorySource {
             Syscalls syscalls,
             SecretCalls secrets,
             Headroom headroom,
-            LockedMemory locked,
+            MlockLimit locked,
             boolean mappable) {
         this.heap = heap;
         this.syscalls = syscalls;
@@ -45,7 +45,7 @@ public final class SecretSource implements MemorySource {
         this.headroom = headroom;
         this.locked = locked;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestCheck(heap, "whoever has a descriptor of secret memory can write to it");
+        this.check = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
         this.mappable = mappable;
     }
 
@@ -60,7 +60,7 @@ public final class SecretSource implements MemorySource {
      * @throws HeapException when this kernel gives no memory this way, with what would have to change
      */
     public static SecretSource open(String heap, Syscalls syscalls, Headroom headroom, boolean mappable) {
-        return open(heap, syscalls, SecretCalls.linux(), headroom, LockedMemory.ofThisProcess(), mappable);
+        return open(heap, syscalls, SecretCalls.linux(), headroom, MlockLimit.ofThisProcess(), mappable);
     }
 
     static SecretSource open(
@@ -68,7 +68,7 @@ public final class SecretSource implements MemorySource {
             Syscalls syscalls,
             SecretCalls secrets,
             Headroom headroom,
-            LockedMemory locked,
+            MlockLimit locked,
             boolean mappable) {
         SecretSource source = new SecretSource(heap, syscalls, secrets, headroom, locked, mappable);
         source.make(Bytes.PAGE, true).release();
@@ -124,7 +124,7 @@ public final class SecretSource implements MemorySource {
             }
             int sized = secrets.ftruncate(fd, size);
             if (sized < 0) {
-                throw Refusal.of(heap, size, "ftruncate", sized);
+                throw KernelError.of(heap, size, "ftruncate", sized);
             }
             populate(fd, size);
             made = true;
@@ -146,7 +146,7 @@ public final class SecretSource implements MemorySource {
     private void populate(int fd, long size) {
         int zeros = syscalls.open(ZEROS, Fcntl.O_CLOEXEC);
         if (zeros < 0) {
-            throw Refusal.of(heap, size, "open of " + ZEROS, zeros);
+            throw KernelError.of(heap, size, "open of " + ZEROS, zeros);
         }
         try {
             long address = syscalls.mmap(size, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
@@ -176,7 +176,7 @@ public final class SecretSource implements MemorySource {
                                 + Bytes.text(done) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit"
                                 + " or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too");
             } else if (read != -Errno.EINTR.number()) {
-                throw Refusal.of(heap, size, "read of " + ZEROS, (int) read);
+                throw KernelError.of(heap, size, "read of " + ZEROS, (int) read);
             }
         }
     }
@@ -192,7 +192,7 @@ public final class SecretSource implements MemorySource {
                                 + " in SystemCallFilter= of the unit";
                     default -> "";
                 };
-        HeapException refusal = Refusal.of(heap, size, "memfd_secret", result);
+        HeapException refusal = KernelError.of(heap, size, "memfd_secret", result);
         return remedy.isEmpty()
                 ? refusal
                 : new HeapException(
@@ -202,10 +202,10 @@ public final class SecretSource implements MemorySource {
     }
 
     private HeapException notMapped(long size, int result) {
-        HeapException refusal = Refusal.of(heap, size, "mmap", result);
+        HeapException refusal = KernelError.of(heap, size, "mmap", result);
         return refusal.errno() == Errno.EAGAIN
                 ? overLimit(size, "other mappings of this process have the rest", refusal)
-                : Refusal.ofMapping(heap, refusal);
+                : KernelError.ofMapping(heap, refusal);
     }
 
     private HeapException overLimit(long size, String left, HeapException cause) {

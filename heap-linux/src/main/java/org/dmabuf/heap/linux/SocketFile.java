@@ -197,7 +197,7 @@ final class SocketFile implements AutoCloseable {
     private Fd named(String file) {
         int opened = syscalls.open(inFolder(file), O_PATH | O_NOFOLLOW | Fcntl.O_CLOEXEC);
         if (opened < 0) {
-            throw Refusal.of("", "open of the socket's file " + Printable.of(path.toString()), opened);
+            throw KernelError.of("", "open of the socket's file " + Printable.of(path.toString()), opened);
         }
         return new Fd(syscalls, opened);
     }

@@ -246,7 +246,7 @@ public interface Syscalls {
      * ioctl(2) DMA_BUF_IOCTL_SYNC: begins or ends a CPU access. May wait for fences without limit.
      *
      * @param fd a dma-buf
-     * @param flags {@code DMA_BUF_SYNC_*} of {@link Brackets}
+     * @param flags {@code DMA_BUF_SYNC_*} of {@link DmaBufSync}
      * @return 0 or a negative error number
      */
     int dmaBufSync(int fd, long flags);

@@ -14,11 +14,11 @@ final class Udmabuf implements AutoCloseable {
 
     private final String heap;
     private final Syscalls syscalls;
-    private final Device device;
+    private final DeviceNode device;
     private final Path limitFile;
     private volatile long limit;
 
-    private Udmabuf(String heap, Syscalls syscalls, Device device, Path limitFile) {
+    private Udmabuf(String heap, Syscalls syscalls, DeviceNode device, Path limitFile) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.device = device;
@@ -36,7 +36,7 @@ final class Udmabuf implements AutoCloseable {
      * @throws HeapException the kernel's refusal, with the remedy
      */
     static Udmabuf open(String heap, Syscalls syscalls, Path limitFile) {
-        return new Udmabuf(heap, syscalls, Device.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
+        return new Udmabuf(heap, syscalls, DeviceNode.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
     }
 
     /** {@return the most bytes that one dma-buf may have, as far as it was last read} */
@@ -76,12 +76,12 @@ final class Udmabuf implements AutoCloseable {
     boolean lendsPages(int dmaBuf) {
         long address = syscalls.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, dmaBuf, 0);
         if (address < 0) {
-            throw Refusal.of(heap, Bytes.PAGE, "mmap", (int) address);
+            throw KernelError.of(heap, Bytes.PAGE, "mmap", (int) address);
         }
         try {
             int spliced = syscalls.canSplice(address);
             if (spliced < 0 && Errno.of(-spliced).isOfTheMoment()) {
-                throw Refusal.of(heap, "pipe2", spliced);
+                throw KernelError.of(heap, "pipe2", spliced);
             }
             return spliced != 0;
         } finally {
@@ -108,7 +108,7 @@ final class Udmabuf implements AutoCloseable {
             device.leave();
         }
         if (dmaBuf < 0) {
-            throw Refusal.of(heap, size, DmaBufDevices.UDMABUF_CREATE, dmaBuf);
+            throw KernelError.of(heap, size, DmaBufDevices.UDMABUF_CREATE, dmaBuf);
         }
         try {
             DmaBufName.set(syscalls, heap, dmaBuf, size, name);

@@ -16,7 +16,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
-    private final Brackets brackets;
+    private final DmaBufSync brackets;
     private final MemorySegment kept;
     private final int dmaBuf;
     private final HeldMemory held;
@@ -27,7 +27,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
             Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
-        this.brackets = new Brackets(syscalls, heap, kept.byteSize(), false);
+        this.brackets = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
         this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it

@@ -27,7 +27,7 @@ public final class UdmabufSource implements MemorySource {
     private final Udmabuf udmabuf;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final RequestCheck check;
+    private final RequestValidator check;
 
     private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
         this.heap = heap;
@@ -36,7 +36,7 @@ public final class UdmabufSource implements MemorySource {
         this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestCheck(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
     }
 
     /**

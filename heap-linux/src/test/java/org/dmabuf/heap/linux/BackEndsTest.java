@@ -24,7 +24,7 @@ class BackEndsTest {
         return new HeapException(errno, "frames", "heap 'frames': " + reason);
     }
 
-    private Opened refuse(String what, Errno errno) {
+    private OpenedHeap refuse(String what, Errno errno) {
         tried.add(what);
         throw refusal(errno, what + " is not there");
     }
@@ -37,7 +37,7 @@ class BackEndsTest {
 
     @Test
     void auto_takes_the_first_that_opens_and_knows_why_it_is_no_better_one() {
-        Opened memory = Opened.none().with("heap.backend", "memfd");
+        OpenedHeap memory = OpenedHeap.none().with("heap.backend", "memfd");
         BackEnds.Choice choice = two(Errno.ENOENT, Errno.EACCES).with("memfd", () -> memory).choose(BackEnds.AUTO);
         assertEquals("memfd", choice.word());
         assertEquals("device is not there; and region is not there", choice.passedOver());
@@ -72,13 +72,13 @@ class BackEndsTest {
                         .getMessage());
     }
 
-    private Opened first(List<String> nodes, Function<String, Opened> opener) {
+    private OpenedHeap first(List<String> nodes, Function<String, OpenedHeap> opener) {
         return BackEnds.firstNode(settings, nodes, opener, "fast", "buy one");
     }
 
     @Test
     void of_the_nodes_the_first_that_serves_is_taken() {
-        Opened memory = Opened.none();
+        OpenedHeap memory = OpenedHeap.none();
         assertSame(memory, first(List.of("a", "b"), node -> node.equals("b") ? memory : refuse(node, Errno.EACCES)));
         assertEquals(List.of("a"), tried);
     }

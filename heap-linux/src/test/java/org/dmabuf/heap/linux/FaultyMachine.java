@@ -75,7 +75,7 @@ public final class FaultyMachine {
 
     public final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
     final SecretCalls secrets = over(SecretCalls.class, SecretCalls.linux());
-    private final PeerTable peers = new PeerTable(syscalls, over(PeerCalls.class, PeerCalls.linux()));
+    private final HolderTable peers = new HolderTable(syscalls, over(HolderCalls.class, HolderCalls.linux()));
     public final Headroom headroom =
             new Headroom(_ -> new MachineMemory.Reading(left(), "a machine made up"), 0, clock::get);
 
@@ -92,8 +92,8 @@ public final class FaultyMachine {
     }
 
     /** {@return what follows memory on this machine} */
-    public Peers watching() {
-        return new Peers(peers);
+    public HolderTracker watching() {
+        return new HolderTracker(peers);
     }
 
     long now() {

@@ -92,7 +92,7 @@ class FdSocketTest {
     @Test
     void the_peer_is_known_before_anything_is_sent() throws Exception {
         try (Pair pair = new Pair()) {
-            Peer peer = pair.server.peer();
+            PeerCredentials peer = pair.server.peer();
             assertEquals(ProcessHandle.current().pid(), peer.pid());
             assertEquals(Files.getAttribute(Path.of("/proc/self"), "unix:uid"), peer.uid());
             assertEquals(Files.getAttribute(Path.of("/proc/self"), "unix:gid"), peer.gid());
@@ -101,7 +101,7 @@ class FdSocketTest {
 
     @Test
     void a_peer_who_may_not_is_disconnected_and_the_wait_goes_on() throws Exception {
-        List<Peer> asked = new ArrayList<>();
+        List<PeerCredentials> asked = new ArrayList<>();
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket first = FdSocket.connect(listener.path(), LONG);
                 FdSocket second = FdSocket.connect(listener.path(), LONG);
@@ -526,10 +526,10 @@ class FdSocketTest {
         try (Pair pair = new Pair();
                 Fd file = new Fd(syscalls, syscalls.open("/dev/null", 0));
                 Fd memory = memfd()) {
-            Disposal disposal = Disposal.of(pair.server.peer().uid());
+            ForeignFdCloser disposal = ForeignFdCloser.of(pair.server.peer().uid());
             FdSocket receiver = new FdSocket(
                     hanging, SocketCalls.linux(), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
-            for (int i = 0; i < Disposal.MOST; i++) {
+            for (int i = 0; i < ForeignFdCloser.MOST; i++) {
                 pair.server.send(memory, "memory is closed at once");
                 receiver.receive().close();
                 assertEquals(i, disposal.left());
@@ -561,8 +561,8 @@ class FdSocketTest {
 
     @Test
     void a_process_of_another_pid_namespace_is_not_called_process_0() {
-        assertEquals("a process of another PID namespace of user 1000", new Peer(0, 1000, 1000).toString());
-        assertEquals("process 42 of user 1000", new Peer(42, 1000, 1000).toString());
+        assertEquals("a process of another PID namespace of user 1000", new PeerCredentials(0, 1000, 1000).toString());
+        assertEquals("process 42 of user 1000", new PeerCredentials(42, 1000, 1000).toString());
     }
 
     @Test

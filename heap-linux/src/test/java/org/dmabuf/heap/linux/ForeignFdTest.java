@@ -22,7 +22,7 @@ class ForeignFdTest {
     });
 
     private ForeignFd descriptor() {
-        ForeignFd descriptor = new ForeignFd(syscalls.calling(), Disposal.of(USER));
+        ForeignFd descriptor = new ForeignFd(syscalls.calling(), ForeignFdCloser.of(USER));
         descriptor.own(NUMBER);
         return descriptor;
     }

@@ -32,7 +32,7 @@ class FuseTest {
     @TempDir
     Path folder;
 
-    private Disposal disposal;
+    private ForeignFdCloser disposal;
     private Process peer;
 
     @BeforeEach
@@ -40,7 +40,7 @@ class FuseTest {
         assumeTrue(Files.isWritable(Path.of("/dev/fuse")), "skipped: no /dev/fuse that this user may open");
         int user = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         assumeTrue(user == 0, "skipped: only root mounts");
-        disposal = Disposal.of(user);
+        disposal = ForeignFdCloser.of(user);
     }
 
     @AfterEach

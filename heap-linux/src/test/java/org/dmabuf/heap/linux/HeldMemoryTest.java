@@ -25,7 +25,7 @@ class HeldMemoryTest {
     private final CountedSyscalls kernel = new CountedSyscalls();
     private final Headroom headroom =
             new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a machine made up"), 0, () -> 0);
-    private final Peers peers = new Peers();
+    private final HolderTracker peers = new HolderTracker();
 
     @AfterEach
     void nothing_is_held_any_more() {
@@ -72,7 +72,7 @@ class HeldMemoryTest {
     @Test
     void memory_that_peers_hold_counts_without_a_gap_until_the_last_has_let_go() {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
-        PeerWatch watch = peers.watch("camera", SIZE, buffer.descriptor());
+        HolderWatch watch = peers.watch("camera", SIZE, buffer.descriptor());
         int peer = descriptorOfPeer(buffer);
         assertEquals(SIZE, headroom.held());
         kernel.answerEach("close", () -> {
@@ -91,9 +91,9 @@ class HeldMemoryTest {
     void memory_that_is_followed_twice_counts_once() {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
         int peer = descriptorOfPeer(buffer);
-        try (Peers others = new Peers()) {
-            PeerWatch one = peers.watch("camera", SIZE, buffer.descriptor());
-            PeerWatch two = others.watch("camera", SIZE, buffer.descriptor());
+        try (HolderTracker others = new HolderTracker()) {
+            HolderWatch one = peers.watch("camera", SIZE, buffer.descriptor());
+            HolderWatch two = others.watch("camera", SIZE, buffer.descriptor());
             buffer.release();
             assertEquals(SIZE, headroom.held());
             one.close();
@@ -122,7 +122,7 @@ class HeldMemoryTest {
         old.descriptor();
         old.release();
         HeapBuffer next = memfds().allocate(new Request(2 * SIZE));
-        PeerWatch watch = peers.watch("camera", 2 * SIZE, next.descriptor());
+        HolderWatch watch = peers.watch("camera", 2 * SIZE, next.descriptor());
         next.release();
         watch.whenGone(() -> {});
         untilHeld(0);
@@ -228,7 +228,7 @@ class HeldMemoryTest {
                 kernel.calling(),
                 SecretCalls.linux(),
                 headroom,
-                new LockedMemory(LockedMemory.UNLIMITED),
+                new MlockLimit(MlockLimit.UNLIMITED),
                 false);
         HeapBuffer buffer = source.allocate(new Request(SIZE));
         assertEquals(0, headroom.held());

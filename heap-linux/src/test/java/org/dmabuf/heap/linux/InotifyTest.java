@@ -25,19 +25,19 @@ class InotifyTest {
 
     private final Syscalls linux = Syscalls.linux();
     private boolean unreadable;
-    private final PeerCalls calls = (PeerCalls) Proxy.newProxyInstance(
-            PeerCalls.class.getClassLoader(), new Class<?>[] {PeerCalls.class}, (_, method, arguments) -> {
+    private final HolderCalls calls = (HolderCalls) Proxy.newProxyInstance(
+            HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, method, arguments) -> {
                 if (unreadable && method.getName().equals("fdinfo")) {
                     throw new IOException("made up");
                 }
                 try {
-                    return method.invoke(PeerCalls.linux(), arguments);
+                    return method.invoke(HolderCalls.linux(), arguments);
                 } catch (InvocationTargetException e) {
                     throw e.getCause();
                 }
             });
     private final Inotify inotify = new Inotify(linux, calls);
-    private final List<FollowedFile.Memfd> gone = new ArrayList<>();
+    private final List<TrackedFile.Memfd> gone = new ArrayList<>();
 
     @BeforeEach
     void await() {
@@ -55,17 +55,17 @@ class InotifyTest {
         return fd;
     }
 
-    private FollowedFile.Memfd follow(int fd) {
+    private TrackedFile.Memfd follow(int fd) {
         return inotify.add("camera", Bytes.PAGE, fd);
     }
 
     private void look() {
-        inotify.look(0, true, file -> gone.add((FollowedFile.Memfd) file));
+        inotify.look(0, true, file -> gone.add((TrackedFile.Memfd) file));
     }
 
     /** {@return whether events were lost and the kernel's list is still to be looked at} */
     private boolean doubtful() {
-        return inotify.dueIn(0) != Follower.NEVER;
+        return inotify.dueIn(0) != FileTracker.NEVER;
     }
 
     @Test
@@ -85,7 +85,7 @@ class InotifyTest {
     @Test
     void a_memfd_is_gone_with_its_last_descriptor_and_told_once() {
         int memfd = memfd();
-        FollowedFile.Memfd file = follow(memfd);
+        TrackedFile.Memfd file = follow(memfd);
         int peer = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
         linux.close(memfd);
         look();
@@ -115,10 +115,10 @@ class InotifyTest {
     @Test
     void one_that_is_removed_is_not_told_and_can_be_followed_again() throws IOException {
         int memfd = memfd();
-        FollowedFile.Memfd first = follow(memfd);
+        TrackedFile.Memfd first = follow(memfd);
         inotify.remove(first);
-        assertFalse(PeerCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
-        FollowedFile.Memfd second = follow(memfd);
+        assertFalse(HolderCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
+        TrackedFile.Memfd second = follow(memfd);
         assertNotSame(first, second);
         inotify.remove(first); // which is forgotten
         linux.close(memfd);
@@ -135,7 +135,7 @@ class InotifyTest {
 
     @Test
     void what_was_read_and_not_taken_is_found_in_the_kernels_list() {
-        List<FollowedFile.Memfd> files = new ArrayList<>();
+        List<TrackedFile.Memfd> files = new ArrayList<>();
         int held = memfd();
         follow(held);
         for (int fd : new int[] {memfd(), memfd(), memfd()}) {
@@ -145,7 +145,7 @@ class InotifyTest {
         assertThrows(
                 OutOfMemoryError.class,
                 () -> inotify.look(0, true, file -> {
-                    gone.add((FollowedFile.Memfd) file);
+                    gone.add((TrackedFile.Memfd) file);
                     throw new OutOfMemoryError("made up");
                 }));
         assertEquals(files.subList(0, 1), gone);
@@ -166,8 +166,8 @@ class InotifyTest {
 
     @Test
     void an_instance_that_cannot_be_made_is_refused() {
-        PeerCalls none = (PeerCalls) Proxy.newProxyInstance(
-                PeerCalls.class.getClassLoader(), new Class<?>[] {PeerCalls.class}, (_, _, _) ->
+        HolderCalls none = (HolderCalls) Proxy.newProxyInstance(
+                HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, _, _) ->
                         -Errno.EMFILE.number());
         Inotify refused = new Inotify(linux, none);
         HeapException refusal = assertThrows(HeapException.class, () -> refused.add("camera", Bytes.PAGE, 0));

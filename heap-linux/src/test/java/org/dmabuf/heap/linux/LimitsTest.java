@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The limits of a process, each met by a process of its own: the kernel refuses, the sentence names the remedy, and the
- * process goes on. RLIMIT_MEMLOCK is in {@link LockedMemoryTest}; what udmabuf takes is in the kernel's own tests.
+ * process goes on. RLIMIT_MEMLOCK is in {@link MlockLimitTest}; what udmabuf takes is in the kernel's own tests.
  */
 class LimitsTest {
     private static String meet(String limit, String... before) throws IOException, InterruptedException {
@@ -125,7 +125,7 @@ class LimitsTest {
         private final List<HeapBuffer> held = new ArrayList<>();
 
         public static void main(String[] arguments) {
-            Refusal.of("", "open", -Errno.EMFILE.number()); // to load a class from a folder takes a descriptor
+            KernelError.of("", "open", -Errno.EMFILE.number()); // to load a class from a folder takes a descriptor
             AtTheLimit process = new AtTheLimit();
             switch (arguments[0]) {
                 case "descriptors" -> process.descriptors();
@@ -164,7 +164,7 @@ class LimitsTest {
         }
 
         private void refusedPage() {
-            told(Refusal.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
+            told(KernelError.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
         }
 
         private void mappings() {
@@ -209,7 +209,7 @@ class LimitsTest {
         }
 
         private void watches() {
-            try (Peers peers = new Peers()) {
+            try (HolderTracker peers = new HolderTracker()) {
                 for (int i = 0; i < 10; i++) {
                     held.add(source.allocate(PLAIN));
                     peers.watch("system", Bytes.PAGE, held.getLast().descriptor());

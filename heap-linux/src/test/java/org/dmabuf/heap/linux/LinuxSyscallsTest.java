@@ -213,7 +213,7 @@ class LinuxSyscallsTest {
         int fd = memfd("none");
         try {
             int enotty = -Errno.ENOTTY.number();
-            assertEquals(enotty, linux.dmaBufSync(fd, Brackets.DMA_BUF_SYNC_READ));
+            assertEquals(enotty, linux.dmaBufSync(fd, DmaBufSync.DMA_BUF_SYNC_READ));
             assertEquals(enotty, linux.dmaBufSetName(fd, "name"));
             assertEquals(enotty, linux.dmaHeapAllocate(fd, Bytes.PAGE, Fcntl.O_CLOEXEC, 0));
             assertEquals(enotty, linux.udmabufCreate(fd, fd, 1, 0, Bytes.PAGE));
@@ -221,7 +221,7 @@ class LinuxSyscallsTest {
         } finally {
             assertEquals(0, linux.close(fd));
         }
-        assertEquals(-Errno.EBADF.number(), linux.dmaBufSync(NO_FD, Brackets.DMA_BUF_SYNC_READ));
+        assertEquals(-Errno.EBADF.number(), linux.dmaBufSync(NO_FD, DmaBufSync.DMA_BUF_SYNC_READ));
         assertEquals(-Errno.EBADF.number(), linux.dmaHeapAllocate(NO_FD, Bytes.PAGE, Fcntl.O_CLOEXEC, 0));
         assertEquals(-Errno.EBADF.number(), linux.udmabufCreate(NO_FD, NO_FD, 1, 0, Bytes.PAGE));
         assertEquals(-Errno.EBADF.number(), linux.seekEnd(NO_FD));

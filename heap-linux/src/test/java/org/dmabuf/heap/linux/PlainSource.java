@@ -45,7 +45,7 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
                     machine.syscalls,
                     machine.secrets,
                     machine.headroom,
-                    new LockedMemory(1 << 20), // of eight that anybody may lock, for peers have it mapped too
+                    new MlockLimit(1 << 20), // of eight that anybody may lock, for peers have it mapped too
                     true);
         }
     };

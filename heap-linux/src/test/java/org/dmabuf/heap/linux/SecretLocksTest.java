@@ -31,11 +31,11 @@ class SecretLocksTest {
     private final Deque<UnaryOperator<String>> lists = new ArrayDeque<>();
 
     private UnaryOperator<String> fdinfo = AS_IT_IS;
-    private final PeerCalls calls = (PeerCalls) Proxy.newProxyInstance(
-            PeerCalls.class.getClassLoader(), new Class<?>[] {PeerCalls.class}, (_, method, arguments) -> {
+    private final HolderCalls calls = (HolderCalls) Proxy.newProxyInstance(
+            HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, method, arguments) -> {
                 Object result;
                 try {
-                    result = method.invoke(PeerCalls.linux(), arguments);
+                    result = method.invoke(HolderCalls.linux(), arguments);
                 } catch (InvocationTargetException e) {
                     throw e.getCause();
                 }
@@ -52,7 +52,7 @@ class SecretLocksTest {
                 };
             });
     private final SecretLocks locks = new SecretLocks(calls);
-    private final List<FollowedFile.Secret> gone = new ArrayList<>();
+    private final List<TrackedFile.Secret> gone = new ArrayList<>();
     private int memory;
 
     @BeforeEach
@@ -66,21 +66,21 @@ class SecretLocksTest {
         linux.close(memory);
     }
 
-    private FollowedFile.Secret follow(int fd) {
-        FollowedFile.Secret file = locks.add("secure", Bytes.PAGE, fd);
-        PeerWatch watch = new PeerWatch(null, null, file);
+    private TrackedFile.Secret follow(int fd) {
+        TrackedFile.Secret file = locks.add("secure", Bytes.PAGE, fd);
+        HolderWatch watch = new HolderWatch(null, null, file);
         watch.callback = () -> {}; // what is not waited for is not looked at
         file.watches.add(watch);
         return file;
     }
 
     private void look() {
-        locks.look(0, true, file -> gone.add((FollowedFile.Secret) file));
+        locks.look(0, true, file -> gone.add((TrackedFile.Secret) file));
     }
 
     @Test
     void memory_is_gone_with_its_last_descriptor_and_told_once() {
-        FollowedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = follow(memory);
         int peer = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
         linux.close(memory);
         look();
@@ -94,7 +94,7 @@ class SecretLocksTest {
 
     @Test
     void one_file_is_followed_once_by_whatever_descriptor_until_it_is_removed() {
-        FollowedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = follow(memory);
         int copy = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
         assertSame(file, follow(copy));
         locks.remove(file);
@@ -104,7 +104,7 @@ class SecretLocksTest {
 
     @Test
     void only_what_three_lists_in_a_row_lack_is_gone() {
-        FollowedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = follow(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, AS_IT_IS));
         look();
@@ -117,7 +117,7 @@ class SecretLocksTest {
 
     @Test
     void a_list_that_cannot_be_read_or_is_cut_off_says_nothing() {
-        FollowedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = follow(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, _ -> null));
         look();
@@ -131,7 +131,7 @@ class SecretLocksTest {
 
     @Test
     void a_number_that_only_ends_or_begins_so_is_another_files() {
-        FollowedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = follow(memory);
         UnaryOperator<String> longer = list -> list.replace(file.number, "1" + file.number + "1");
         lists.addAll(List.of(longer, longer, longer));
         look();

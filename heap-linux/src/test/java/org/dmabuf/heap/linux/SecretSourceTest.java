@@ -60,7 +60,7 @@ class SecretSourceTest {
     private final List<String> calls = new ArrayList<>();
     private final Syscalls syscalls = faulty(Syscalls.class, Syscalls.linux());
     private final SecretCalls secrets = faulty(SecretCalls.class, SecretCalls.linux());
-    private final LockedMemory locked = new LockedMemory(ROOM);
+    private final MlockLimit locked = new MlockLimit(ROOM);
     private SecretSource source;
     private List<String> before;
 

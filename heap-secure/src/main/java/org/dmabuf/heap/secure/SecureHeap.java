@@ -12,7 +12,7 @@ import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.OpenedHeap;
 import org.dmabuf.heap.linux.SecretSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.osgi.annotation.bundle.Capability;
@@ -137,12 +137,12 @@ public final class SecureHeap {
                         DMA_HEAP,
                         () -> BackEnds.firstNode(
                                 settings, nodes, node -> device(settings, node, syscalls), "protected", remedy))
-                .with(MEMFD_SECRET, () -> Opened.of(SecretSource.open(heap, syscalls, headroom, mappable)));
+                .with(MEMFD_SECRET, () -> OpenedHeap.of(SecretSource.open(heap, syscalls, headroom, mappable)));
         start = HeapStart.begin(context, settings, () -> {
             BackEnds.Choice choice = backEnds.choose(word);
             if (choice.isNone()) {
                 log.warn("heap '{}' is not announced, since {}", heap, choice.passedOver());
-                return Opened.none();
+                return OpenedHeap.none();
             }
             return choice.opened()
                     .with(HeapProperties.PEERS, peers)
@@ -156,9 +156,9 @@ public final class SecureHeap {
         });
     }
 
-    private static Opened device(HeapSettings settings, String node, Syscalls syscalls) {
+    private static OpenedHeap device(HeapSettings settings, String node, Syscalls syscalls) {
         String heap = settings.heap();
-        return Opened.of(DmaHeapSource.openWithOwnMemory(heap, node, syscalls))
+        return OpenedHeap.of(DmaHeapSource.openWithOwnMemory(heap, node, syscalls))
                 .with(HeapProperties.PROTECTED, true)
                 .then(source -> {
                     if (Boolean.FALSE.equals(source.properties().get(HeapProperties.MAPPABLE))) {

@@ -19,7 +19,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.FdListener;
 import org.dmabuf.heap.linux.FdMessage;
 import org.dmabuf.heap.linux.FdSocket;
-import org.dmabuf.heap.linux.Peer;
+import org.dmabuf.heap.linux.PeerCredentials;
 
 /**
  * Hands a buffer to another process and takes one from it. The text that goes with the descriptor is
@@ -35,7 +35,7 @@ final class HandOver {
      * @param buffer adopted, and its bytes
      * @param from who sent it
      */
-    record Received(String name, HeldBuffer buffer, Peer from) {}
+    record Received(String name, HeldBuffer buffer, PeerCredentials from) {}
 
     /** Of a peer, and not of the socket that this side listens on. */
     private static final Set<Errno> HAS_GONE = EnumSet.of(Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN);
@@ -57,7 +57,7 @@ final class HandOver {
      * @param timeout for the process to come
      * @return the process that the descriptor was sent to
      */
-    Peer share(HeldBuffer buffer, String name, Path socket, Duration timeout) throws IOException {
+    PeerCredentials share(HeldBuffer buffer, String name, Path socket, Duration timeout) throws IOException {
         int user = ownUser();
         long deadline = System.nanoTime() + timeout.toNanos();
         try (FdListener listener = listenOn(socket);
@@ -110,7 +110,7 @@ final class HandOver {
     Received receive(Path socket, Duration timeout, UnaryOperator<String> naming) {
         try (FdSocket connection = FdSocket.connect(socket, timeout);
                 FdMessage message = connection.receive()) {
-            Peer from = connection.peer();
+            PeerCredentials from = connection.peer();
             Matcher text = TEXT.matcher(message.text());
             boolean ours = text.matches();
             String name = naming.apply(ours ? text.group(2) : "");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-import org.dmabuf.heap.linux.Peer;
+import org.dmabuf.heap.linux.PeerCredentials;
 
 /**
  * What {@code share} or {@code receive} did.
@@ -11,4 +11,4 @@ import org.dmabuf.heap.linux.Peer;
  * @param peer the process at the other end
  * @param sent whether it has it from here, and not the other way round
  */
-record HandedOver(BufferInfo buffer, long bytes, Peer peer, boolean sent) {}
+record HandedOver(BufferInfo buffer, long bytes, PeerCredentials peer, boolean sent) {}

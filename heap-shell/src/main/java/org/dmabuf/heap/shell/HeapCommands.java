@@ -24,7 +24,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Peer;
+import org.dmabuf.heap.linux.PeerCredentials;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -310,7 +310,7 @@ public final class HeapCommands {
             String[] words = expect(2, arguments, "share [options] NAME SOCKET");
             try (HeldBuffer held = buffers.borrow(words[0])) {
                 Path socket = socket(session, words[1]);
-                Peer peer = handOver.share(held, words[0], socket, timeout(seconds));
+                PeerCredentials peer = handOver.share(held, words[0], socket, timeout(seconds));
                 return new HandedOver(BufferInfo.of(words[0], held.buffer()), held.content(), peer, true);
             }
         });

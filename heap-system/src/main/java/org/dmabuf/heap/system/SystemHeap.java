@@ -9,7 +9,7 @@ import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.OpenedHeap;
 import org.dmabuf.heap.linux.PoolBudget;
 import org.dmabuf.heap.linux.PooledSource;
 import org.dmabuf.heap.linux.Syscalls;
@@ -123,9 +123,9 @@ public final class SystemHeap {
         PoolBudget budget = new Pools(settings).budget(config);
         String word = config.backend();
         BackEnds backEnds = new BackEnds(settings, "auto, dma-heap, udmabuf, memfd")
-                .with("dma-heap", () -> Opened.of(DmaHeapSource.open(heap, "system", syscalls, headroom)))
-                .with("udmabuf", () -> Opened.of(UdmabufSource.open(heap, syscalls, headroom)))
-                .with("memfd", () -> Opened.of(MemfdSource.open(heap, syscalls, headroom)));
+                .with("dma-heap", () -> OpenedHeap.of(DmaHeapSource.open(heap, "system", syscalls, headroom)))
+                .with("udmabuf", () -> OpenedHeap.of(UdmabufSource.open(heap, syscalls, headroom)))
+                .with("memfd", () -> OpenedHeap.of(MemfdSource.open(heap, syscalls, headroom)));
         start = HeapStart.begin(context, settings, () -> {
             BackEnds.Choice choice = backEnds.choose(word);
             return choice.opened().then(source -> {

@@ -34,8 +34,8 @@ import org.dmabuf.heap.linux.FaultyMachine;
 import org.dmabuf.heap.linux.Fd;
 import org.dmabuf.heap.linux.MemorySource;
 import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.PeerWatch;
-import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.HolderWatch;
+import org.dmabuf.heap.linux.HolderTracker;
 import org.dmabuf.heap.linux.PlainSource;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -83,7 +83,7 @@ public final class RandomUse {
         final ContractRequest request;
         final Content content;
         final List<Mapping> mappings = new ArrayList<>();
-        PeerWatch watch;
+        HolderWatch watch;
 
         Owned(HeapBuffer buffer, ContractRequest request) {
             this.buffer = buffer;
@@ -102,7 +102,7 @@ public final class RandomUse {
     private final Function<FaultyMachine, MemorySource> opening;
     private final long largest;
 
-    private final Peers watching = machine.watching();
+    private final HolderTracker watching = machine.watching();
     private final List<Owned> buffers = new ArrayList<>();
     private final List<Peer> peers = new ArrayList<>();
     private final Map<Errno, Integer> refusals = new TreeMap<>();

@@ -113,11 +113,11 @@ class HostileMemoryIT {
                     sender.send(fd, "adopted");
                 }
                 sender.receive().close();
-                List<Lease> others = takeAll(broker);
+                List<BufferReference> others = takeAll(broker);
                 MemorySegment memory = buffer.map(Access.READ, arena);
                 byte first = memory.get(ValueLayout.JAVA_BYTE, 0);
                 assertFilled(first, memory);
-                others.forEach(Lease::close);
+                others.forEach(BufferReference::close);
                 System.out.println(MemoryCgroup.TOLD + kind + ": " + first + " beside all other memory");
             } catch (HeapException e) {
                 System.out.println(MemoryCgroup.TOLD + kind + ": " + e.errno());
@@ -127,8 +127,8 @@ class HostileMemoryIT {
     }
 
     /** Memfds until the first refusal. Their pages are there without a touch. */
-    private static List<Lease> takeAll(BrokerParts broker) {
-        List<Lease> held = new ArrayList<>();
+    private static List<BufferReference> takeAll(BrokerParts broker) {
+        List<BufferReference> held = new ArrayList<>();
         try {
             while (held.size() < MemoryCgroup.LIMIT / MIB) {
                 held.add(broker.allocate(AllocationRequest.of(10 * MIB).from("system")));
@@ -147,7 +147,7 @@ class HostileMemoryIT {
         try (MemorySource source = open(heap);
                 BrokerParts broker = new BrokerParts()) {
             broker.heap("system", source, source.properties());
-            Lease lease = broker.allocate(size);
+            BufferReference lease = broker.allocate(size);
             try (Arena holder = Arena.ofConfined();
                     OwnedFd fd = lease.exportFd()) {
                 MemorySegment view = new Mmap(Syscalls.linux()).map(fd, size, Access.READ_WRITE, holder);
@@ -163,7 +163,7 @@ class HostileMemoryIT {
                     "the region is free",
                     () -> heap.equals("udmabuf")
                             || source.usage().free().orElseThrow() == size);
-            try (Lease next = broker.allocate(size);
+            try (BufferReference next = broker.allocate(size);
                     Arena own = Arena.ofConfined()) {
                 assertFilled(0, next.map(Access.READ, own));
             }
@@ -191,11 +191,11 @@ class HostileMemoryIT {
         try (MemorySource region = open("region");
                 MemorySource udmabuf = open("udmabuf")) {
             broker.heap("bad", new FakeHeap(request -> new HangingMemory(request.size(), goOn)));
-            Heap camera = broker.heap("camera", region, region.properties());
-            Heap system = broker.heap("system", udmabuf, udmabuf.properties());
+            RegisteredHeap camera = broker.heap("camera", region, region.properties());
+            RegisteredHeap system = broker.heap("system", udmabuf, udmabuf.properties());
             for (int i = 0; i < 20; i++) {
                 for (String heap : List.of("bad", "camera", "system")) {
-                    try (Lease lease = broker.allocate(AllocationRequest.of(MIB).from(heap));
+                    try (BufferReference lease = broker.allocate(AllocationRequest.of(MIB).from(heap));
                             Arena arena = Arena.ofConfined()) {
                         lease.map(Access.READ_WRITE, arena);
                     }

@@ -16,8 +16,8 @@ import org.dmabuf.heap.linux.Descriptors;
 import org.dmabuf.heap.linux.DmaHeapSource;
 import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.MemorySource;
-import org.dmabuf.heap.linux.PeerWatch;
-import org.dmabuf.heap.linux.Peers;
+import org.dmabuf.heap.linux.HolderWatch;
+import org.dmabuf.heap.linux.HolderTracker;
 import org.dmabuf.heap.linux.Syscalls;
 import org.dmabuf.heap.linux.UdmabufSource;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -45,9 +45,9 @@ class HostileHolderIT {
     void the_end_of_a_holder_is_seen_whatever_it_did(String exporter, String how) throws IOException {
         AtomicInteger gone = new AtomicInteger();
         try (MemorySource source = open(exporter);
-                Peers peers = new Peers()) {
+                HolderTracker peers = new HolderTracker()) {
             HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
-            PeerWatch watch = peers.watch(exporter, SIZE, buffer.descriptor());
+            HolderWatch watch = peers.watch(exporter, SIZE, buffer.descriptor());
             OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(exporter, buffer.descriptor());
             try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
                 fd.close();

@@ -29,12 +29,12 @@ public class ClientStops {
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "kept and taken back, or refused")
     @State
     public static class KeepAgainstStop extends Stopping {
-        private final Lease lease = new Lease(parts.client, parts.buffer());
+        private final BufferReference lease = new BufferReference(parts.client, parts.buffer());
 
         @Actor
         public void keep(IIII_Result result) {
             try {
-                Lease.kept(lease);
+                BufferReference.kept(lease);
                 result.r1 = 1;
             } catch (IllegalStateException e) {
                 result.r1 = 0;
@@ -57,8 +57,8 @@ public class ClientStops {
     @Outcome(id = "0, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "closed once, by either")
     @State
     public static class CloseAgainstStop extends Stopping {
-        private final Buffer buffer = parts.buffer();
-        private final Lease lease = Lease.kept(new Lease(parts.client, buffer));
+        private final SharedBuffer buffer = parts.buffer();
+        private final BufferReference lease = BufferReference.kept(new BufferReference(parts.client, buffer));
 
         public CloseAgainstStop() {
             buffer.hold();
@@ -87,7 +87,7 @@ public class ClientStops {
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "the bracket is ended either way")
     @State
     public static class BracketAgainstStop extends Stopping {
-        private final Lease lease = parts.lease();
+        private final BufferReference lease = parts.lease();
 
         @Actor
         public void begin(IIII_Result result) {
@@ -119,7 +119,7 @@ public class ClientStops {
 
         @Actor
         public void get(IIII_Result result) {
-            Buffer buffer = parts.buffer();
+            SharedBuffer buffer = parts.buffer();
             Client client;
             try {
                 client = clients.of(Parts.BUNDLE);
@@ -128,7 +128,7 @@ public class ClientStops {
                 return;
             }
             try {
-                Lease.kept(new Lease(client, buffer));
+                BufferReference.kept(new BufferReference(client, buffer));
                 result.r1 = 1;
             } catch (IllegalStateException e) {
                 result.r1 = 0;

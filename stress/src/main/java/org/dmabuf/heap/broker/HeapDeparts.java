@@ -20,11 +20,11 @@ public class HeapDeparts {
     @State
     public static class Departing {
         final Parts parts = new Parts();
-        final HeapTable table = new HeapTable(parts.ledger);
+        final HeapRegistry table = new HeapRegistry(parts.ledger);
         /** Written on the way through the heap's code, plainly. */
         int entered;
 
-        private final Heap heap = Parts.arrive(table, request -> {
+        private final RegisteredHeap heap = Parts.arrive(table, request -> {
             entered++;
             return parts.memory;
         });

@@ -45,13 +45,13 @@ final class Parts {
     final Memory memory = new Memory();
     private final List<Reaper> reapers = new ArrayList<>();
     final Ledger ledger = new Ledger(this::reaper);
-    final Account account = ledger.open("stress");
+    final HeapAccount account = ledger.open("stress");
     final Client client;
 
     /** Times that a buffer was reported as lost. */
     final AtomicInteger leaks = new AtomicInteger();
 
-    private final Upkeep upkeep = new Upkeep(DESCRIPTORS, Optional.empty(), new Journal() {
+    private final BufferServices upkeep = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
         @Override
         public void leaked(String heap, String who, String name, long size, String site) {
             leaks.incrementAndGet();
@@ -65,7 +65,7 @@ final class Parts {
     /** Under quotas. */
     Parts(Rules rules) {
         ledger.apply(rules);
-        client = new Client(ledger.enter("org.example.stress"), "test:stress", new Leaks());
+        client = new Client(ledger.enter("org.example.stress"), "test:stress", new LeakDetector());
     }
 
     /** {@return a reaper without a thread} */
@@ -81,46 +81,46 @@ final class Parts {
     }
 
     /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
-    Buffer buffer(Charge charge) {
-        return new Buffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", upkeep);
+    SharedBuffer buffer(Charge charge) {
+        return new SharedBuffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", upkeep);
     }
 
     /** {@return the buffer of {@link #memory}, charged, with one hold} */
-    Buffer buffer() {
+    SharedBuffer buffer() {
         Charge charge = charge();
-        Buffer buffer = buffer(charge);
+        SharedBuffer buffer = buffer(charge);
         charge.begin(buffer);
         return buffer;
     }
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
-    Lease lease() {
-        return Lease.kept(new Lease(client, buffer()));
+    BufferReference lease() {
+        return BufferReference.kept(new BufferReference(client, buffer()));
     }
 
     Clients clients() {
-        return new Clients(ledger, allocator(new HeapTable(ledger)), null, null, new Leaks());
+        return new Clients(ledger, allocator(new HeapRegistry(ledger)), null, null, new LeakDetector());
     }
 
     /** {@return an allocator over a table} */
-    Allocator allocator(HeapTable table) {
+    Allocator allocator(HeapRegistry table) {
         return new Allocator(table, ledger, upkeep);
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
     PublishedBuffer published(Clients clients) {
-        PublishedBuffer published = new PublishedBuffer(client, clients::of, new Lease(client, buffer()));
+        PublishedBuffer published = new PublishedBuffer(client, clients::of, new BufferReference(client, buffer()));
         published.register(CONTEXT, "stress");
         return client.keep(published);
     }
 
-    static Heap arrive(HeapTable table, HeapExporter exporter) {
+    static RegisteredHeap arrive(HeapRegistry table, HeapExporter exporter) {
         return table.arrived(1, exporter, Map.of(HeapProperties.NAME, "stress"), "org.example.stress");
     }
 
     /** Takes a heap away as the component does. */
-    static void depart(HeapTable table) {
-        Heap leaving = table.leaving(1);
+    static void depart(HeapRegistry table) {
+        RegisteredHeap leaving = table.leaving(1);
         leaving.gate().close(Long.MAX_VALUE >> 1);
         table.gone(leaving);
     }
@@ -136,7 +136,7 @@ final class Parts {
         return (int) (account.buffers() + account.bytes() + used + Math.abs(account.figures(share()).liveBytes()));
     }
 
-    private Share share() {
+    private ClientHeapAccount share() {
         return client.account().in(account);
     }
 

@@ -64,7 +64,7 @@ public class QuotaHolds {
         }
 
         void look() {
-            Figures figures = parts.account.figures();
+            UsageSnapshot figures = parts.account.figures();
             long used = figures.liveBytes() + figures.lingeringBytes();
             if (used > Memory.SIZE
                     || figures.peakBytes() > Memory.SIZE

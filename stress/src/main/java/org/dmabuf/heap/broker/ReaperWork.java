@@ -18,7 +18,7 @@ public class ReaperWork {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
 
     /** Counts. */
-    private static final class Piece extends LinkedWork {
+    private static final class Piece extends LinkedDeferredWork {
         private final AtomicInteger done;
 
         Piece(AtomicInteger done) {

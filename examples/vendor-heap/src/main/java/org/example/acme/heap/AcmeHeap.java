@@ -6,7 +6,7 @@ import org.dmabuf.heap.linux.Headroom;
 import org.dmabuf.heap.linux.HeapSettings;
 import org.dmabuf.heap.linux.HeapStart;
 import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Opened;
+import org.dmabuf.heap.linux.OpenedHeap;
 import org.dmabuf.heap.linux.Syscalls;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
@@ -46,7 +46,7 @@ public final class AcmeHeap {
         start = HeapStart.begin(
                 context,
                 settings,
-                () -> Opened.of(MemfdSource.open(settings.heap(), Syscalls.linux(), Headroom.machine())));
+                () -> OpenedHeap.of(MemfdSource.open(settings.heap(), Syscalls.linux(), Headroom.machine())));
     }
 
     @Deactivate

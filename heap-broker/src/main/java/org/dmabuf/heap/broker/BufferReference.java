@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalLong;
+import java.util.function.BiFunction;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.OwnedFd;
+
+/**
+ * A client's reference to a buffer. Each method keeps it reachable to its end: a reference that is used for the last
+ * time is not lost yet.
+ */
+class BufferReference implements DmaBuf {
+    private final ReferenceTracker claim;
+
+    /**
+     * Takes over one hold of the buffer.
+     *
+     * @param client who holds it
+     * @param buffer held once for this lease
+     */
+    BufferReference(Client client, SharedBuffer buffer) {
+        claim = new ReferenceTracker(this, client, buffer);
+    }
+
+    /**
+     * Makes a client's reference that takes over one hold of a buffer. The hold is given up when that fails, be it for
+     * want of memory.
+     *
+     * @return the reference, which its client keeps
+     */
+    static BufferReference open(Client client, SharedBuffer buffer) {
+        BufferReference lease = null;
+        try {
+            lease = new BufferReference(client, buffer);
+        } finally {
+            if (lease == null) {
+                buffer.drop();
+            }
+        }
+        return kept(lease);
+    }
+
+    /** {@return the reference, which its client keeps; it is ended when that fails} */
+    static <L extends BufferReference> L kept(L lease) {
+        boolean kept = false;
+        try {
+            ReferenceTracker claim = lease.claim();
+            claim.client.keep(claim);
+            kept = true;
+        } finally {
+            if (!kept) {
+                lease.end();
+            }
+        }
+        return lease;
+    }
+
+    final ReferenceTracker claim() {
+        return claim;
+    }
+
+    @Override
+    public long size() {
+        return claim.buffer.size();
+    }
+
+    @Override
+    public String heapName() {
+        return claim.buffer.heapName();
+    }
+
+    @Override
+    public Map<String, Object> heapProperties() {
+        return claim.buffer.heapProperties();
+    }
+
+    @Override
+    public String name() {
+        return claim.buffer.name();
+    }
+
+    @Override
+    public OptionalLong inode() {
+        hold();
+        try {
+            return claim.buffer.inode();
+        } finally {
+            claim.buffer.drop();
+        }
+    }
+
+    @Override
+    public MemorySegment map(Access access, Arena arena) {
+        Objects.requireNonNull(access);
+        StackProbe.require();
+        try {
+            requireOpen();
+            MemorySegment segment = BufferMapping.map(claim.buffer, access, arena);
+            if (segment == null) {
+                throw closed();
+            }
+            return segment;
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    @Override
+    public CpuAccess beginCpuAccess(Access access) {
+        Objects.requireNonNull(access);
+        SharedBuffer buffer = claim.buffer;
+        OpenCpuAccess bracket =
+                new OpenCpuAccess(claim.client, buffer, access); // first: what is begun must not lack what ends it
+        hold();
+        boolean begun = false;
+        boolean kept = false;
+        try {
+            bracket.begin();
+            begun = true;
+            claim.client.keep(bracket);
+            kept = true;
+            return bracket;
+        } finally {
+            if (!begun) {
+                buffer.drop();
+            } else if (!kept) {
+                bracket.reclaim();
+            }
+        }
+    }
+
+    @Override
+    public OwnedFd exportFd() {
+        SharedBuffer buffer = claim.buffer;
+        ExportedFd exported = new ExportedFd(claim.client, buffer); // first: it takes what may fail no more
+        hold();
+        boolean kept = false;
+        try {
+            exported.own(buffer.exportFd());
+            claim.client.keep(exported);
+            kept = true;
+            return exported;
+        } finally {
+            if (!kept) {
+                exported.end();
+            }
+            buffer.drop();
+        }
+    }
+
+    @Override
+    public DmaBuf duplicate() {
+        return duplicateFor(claim.client, BufferReference::new);
+    }
+
+    /**
+     * Makes another reference, for this client or another.
+     *
+     * @param other who will hold it
+     * @param lease makes one that takes over a hold
+     * @return the reference
+     */
+    <L extends BufferReference> L duplicateFor(Client other, BiFunction<Client, SharedBuffer, L> lease) {
+        return kept(anotherFor(other, lease));
+    }
+
+    /** As {@link #duplicateFor}, and for the caller to end: its client does not know of it. */
+    <L extends BufferReference> L anotherFor(Client other, BiFunction<Client, SharedBuffer, L> lease) {
+        hold();
+        L made = null;
+        try {
+            made = lease.apply(other, claim.buffer);
+        } finally {
+            if (made == null) {
+                claim.buffer.drop();
+            }
+        }
+        return made;
+    }
+
+    @Override
+    public void close() {
+        end();
+    }
+
+    /** Ends it, also where {@link #close()} does not. */
+    final void end() {
+        claim.end();
+        Reference.reachabilityFence(this);
+    }
+
+    final Reaper reclaim() {
+        return claim.reclaim();
+    }
+
+    /** Holds the memory for the time of a call: another thread may close this lease meanwhile. */
+    private void hold() {
+        StackProbe.require();
+        requireOpen();
+        if (!claim.buffer.hold()) {
+            throw closed();
+        }
+        Reference.reachabilityFence(this);
+    }
+
+    private void requireOpen() {
+        if (claim.ended) {
+            throw closed();
+        }
+    }
+
+    private IllegalStateException closed() {
+        return new IllegalStateException("this reference to a " + claim.buffer + " is closed");
+    }
+
+    @Override
+    public String toString() {
+        return (claim.ended ? "closed reference to a " : "") + claim.buffer;
+    }
+}

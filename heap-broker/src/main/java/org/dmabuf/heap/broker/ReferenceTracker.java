@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import org.dmabuf.heap.DmaBuf;
+
+/**
+ * The hold of a buffer that a lease stands for, and whether it is ended. The client's list has the claim and the client
+ * the lease, so that a lease which cannot be reached any more, and which was not closed, is found.
+ */
+final class ReferenceTracker extends OpenResource {
+    final Client client;
+    final SharedBuffer buffer;
+
+    /**
+     * Takes over one hold of the buffer.
+     *
+     * @param lease through which it is used
+     * @param client who has that
+     * @param buffer held once
+     */
+    ReferenceTracker(DmaBuf lease, Client client, SharedBuffer buffer) {
+        super(lease, client.leaks().lost());
+        this.client = client;
+        this.buffer = buffer;
+    }
+
+    @Override
+    void end() {
+        if (beginEnd()) {
+            boolean dropped = false;
+            try {
+                buffer.drop();
+                dropped = true;
+            } finally {
+                if (!dropped) {
+                    ended = false;
+                }
+            }
+        }
+        forget();
+    }
+
+    @Override
+    Reaper reclaim() {
+        Reaper has = null;
+        if (beginEnd()) {
+            boolean dropped = false;
+            try {
+                has = buffer.dropLater();
+                dropped = true;
+            } finally {
+                if (!dropped) {
+                    ended = false;
+                }
+            }
+        }
+        forget();
+        return has;
+    }
+
+    /** The lease became unreachable. */
+    @Override
+    void lost() {
+        if (!ended) {
+            try {
+                client.leaks().report(client.account(), buffer);
+            } finally {
+                reclaim();
+            }
+        }
+    }
+
+    /** After the hold is given up: until then the client's stop must find it. */
+    private void forget() {
+        clear(); // what is closed cannot be lost
+        client.forget(this);
+    }
+}

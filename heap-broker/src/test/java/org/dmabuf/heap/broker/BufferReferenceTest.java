@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.ReferenceQueue;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** References, brackets and mappings over a buffer that only writes down what it is asked to do. */
+class BufferReferenceTest {
+    private static final long SIZE = 8192;
+
+    private final BrokerParts broker = new BrokerParts();
+
+    @AfterEach
+    void stop() {
+        broker.close();
+    }
+
+    private BufferReference leaseOf(FakeMemory memory) {
+        String heap = "camera" + memory.hashCode();
+        broker.heap(heap, new FakeHeap(request -> memory));
+        return broker.allocate(AllocationRequest.of(memory.size()).from(heap).name("frame"));
+    }
+
+    private HeapAccount account(BufferReference lease) {
+        return broker.table.routes().named(lease.heapName()).account();
+    }
+
+    @Test
+    void a_reference_tells_what_it_refers_to_also_when_it_is_closed() {
+        broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame 7"));
+        for (int again = 0; again < 2; again++) {
+            assertEquals(SIZE, lease.size());
+            assertEquals("camera", lease.heapName());
+            assertEquals("frame 7", lease.name());
+            assertEquals(Map.of("heap.name", "camera", "heap.type", "carveout"), lease.heapProperties());
+            lease.close();
+        }
+    }
+
+    @Test
+    void a_buffer_without_a_name_has_an_empty_one() {
+        broker.heap("camera", new FakeHeap());
+        BufferReference lease = broker.allocate(SIZE);
+        assertEquals("", lease.name());
+        assertEquals("buffer of 8 KiB from heap 'camera'", lease.toString());
+    }
+
+    @Test
+    void the_size_is_the_heaps_and_not_the_one_asked_for() {
+        broker.heap("camera", new FakeHeap(request -> new FakeMemory(SIZE)));
+        BufferReference lease = broker.allocate(1);
+        assertEquals(SIZE, lease.size());
+        assertEquals(SIZE, account(lease).bytes());
+    }
+
+    @Test
+    void a_properties_change_does_not_reach_buffers_made_before() {
+        RegisteredHeap heap = broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "old"));
+        BufferReference lease = broker.allocate(SIZE);
+        broker.table.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
+        assertEquals("camera", lease.heapName());
+        assertEquals("old", lease.heapProperties().get(HeapProperties.TYPE));
+    }
+
+    @Test
+    void closing_twice_releases_once() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        assertEquals(1, account(lease).buffers());
+        lease.close();
+        lease.close();
+        assertEquals(List.of("release"), memory.calls());
+        assertEquals(0, account(lease).buffers());
+        assertEquals(0, account(lease).bytes());
+    }
+
+    @Test
+    void a_duplicate_keeps_the_memory_and_is_not_charged_again() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        DmaBuf duplicate = lease.duplicate();
+        DmaBuf third = duplicate.duplicate();
+        assertNotSame(lease, duplicate);
+        assertEquals(1, account(lease).buffers());
+        assertEquals(SIZE, account(lease).bytes());
+        lease.close();
+        lease.close(); // takes nothing from the others
+        duplicate.close();
+        assertEquals(List.of(), memory.calls());
+        assertEquals("frame", third.name());
+        third.beginCpuAccess(Access.READ).close();
+        third.close();
+        assertTrue(memory.released());
+        assertEquals(0, account(lease).buffers());
+    }
+
+    /** As when Java has no memory left for the object. */
+    @Test
+    void a_reference_that_cannot_be_made_holds_nothing() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        assertThrows(
+                OutOfMemoryError.class,
+                () -> lease.duplicateFor(broker.client, (client, buffer) -> {
+                    throw new OutOfMemoryError("made up");
+                }));
+        lease.close();
+        assertTrue(memory.released());
+    }
+
+    @Test
+    void a_buffer_for_which_no_reference_can_be_made_is_released_and_not_charged() {
+        FakeHeap exporter = new FakeHeap();
+        RegisteredHeap heap = broker.heap("camera", exporter);
+        Client broken = new Client(broker.ledger.enter("org.example.broken"), "test:broken", null);
+        assertThrows(
+                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE)));
+        assertTrue(exporter.memory().released());
+        assertEquals(0, heap.account().buffers());
+    }
+
+    static Stream<Arguments> uses() {
+        return Stream.of(
+                arguments("map", (Consumer<DmaBuf>) buffer -> buffer.map(Access.READ, Arena.ofAuto())),
+                arguments("beginCpuAccess", (Consumer<DmaBuf>) buffer -> buffer.beginCpuAccess(Access.READ)),
+                arguments("exportFd", (Consumer<DmaBuf>) DmaBuf::exportFd),
+                arguments("duplicate", (Consumer<DmaBuf>) DmaBuf::duplicate),
+                arguments("inode", (Consumer<DmaBuf>) DmaBuf::inode));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("uses")
+    void a_closed_reference_refuses_and_says_which(String name, Consumer<DmaBuf> use) {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        lease.close();
+        IllegalStateException refusal = assertThrows(IllegalStateException.class, () -> use.accept(lease));
+        String which = "buffer 'frame' of 8 KiB from heap '" + lease.heapName() + "'";
+        assertEquals("this reference to a " + which + " is closed", refusal.getMessage());
+        assertEquals("closed reference to a " + which, lease.toString());
+        assertEquals(List.of("release"), memory.calls());
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("uses")
+    void a_closed_reference_refuses_also_while_a_duplicate_is_open(String name, Consumer<DmaBuf> use) {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        DmaBuf duplicate = lease.duplicate();
+        lease.close();
+        assertThrows(IllegalStateException.class, () -> use.accept(lease));
+        assertEquals(List.of(), memory.calls());
+        duplicate.close();
+        assertTrue(memory.released());
+    }
+
+    @ParameterizedTest
+    @EnumSource(Access.class)
+    void a_bracket_begins_and_ends_in_one_direction(Access access) {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        CpuAccess bracket = lease.beginCpuAccess(access);
+        assertEquals(List.of("begin " + access), memory.calls());
+        bracket.close();
+        assertEquals(List.of("begin " + access, "end " + access), memory.calls());
+    }
+
+    @Test
+    void nested_brackets_each_reach_the_heap() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        CpuAccess outer = lease.beginCpuAccess(Access.READ_WRITE);
+        CpuAccess inner = lease.beginCpuAccess(Access.READ);
+        outer.close(); // overlapping, too
+        inner.close();
+        assertEquals(List.of("begin READ_WRITE", "begin READ", "end READ_WRITE", "end READ"), memory.calls());
+    }
+
+    @Test
+    void a_bracket_closed_twice_ends_once() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        CpuAccess bracket = lease.beginCpuAccess(Access.WRITE);
+        bracket.close();
+        bracket.close();
+        assertEquals(1, memory.count("end WRITE"));
+        lease.close();
+        assertTrue(memory.released());
+        assertEquals(0, account(lease).buffers());
+    }
+
+    @Test
+    void memory_is_released_only_after_the_end_of_its_last_bracket() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        CpuAccess bracket = lease.beginCpuAccess(Access.WRITE);
+        lease.close();
+        assertEquals(List.of("begin WRITE"), memory.calls());
+        assertEquals(1, account(lease).buffers());
+        bracket.close();
+        assertEquals(List.of("begin WRITE", "end WRITE", "release"), memory.calls());
+        assertEquals(0, account(lease).buffers());
+    }
+
+    @Test
+    void a_begin_that_the_heap_refuses_leaves_no_bracket() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public void beginCpuAccess(Access access) {
+                throw new HeapException(Errno.ETIMEDOUT, "camera", "the device hangs");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> lease.beginCpuAccess(Access.READ));
+        assertEquals(Errno.ETIMEDOUT, refusal.errno());
+        lease.close();
+        assertEquals(List.of("release"), memory.calls());
+    }
+
+    @Test
+    void an_end_that_the_heap_refuses_is_told_and_the_bracket_is_ended_all_the_same() {
+        AtomicInteger ends = new AtomicInteger();
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public void endCpuAccess(Access access) {
+                ends.incrementAndGet();
+                throw new HeapException(Errno.EINVAL, "camera", "no");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
+        assertThrows(HeapException.class, bracket::close);
+        assertDoesNotThrow(bracket::close);
+        assertEquals(1, ends.get());
+        lease.close();
+        assertTrue(memory.released());
+        assertEquals(0, account(lease).buffers());
+    }
+
+    @Test
+    void a_bracket_says_what_it_is() {
+        BufferReference lease = leaseOf(new FakeMemory(SIZE));
+        assertEquals(
+                "CPU access for READ to a buffer 'frame' of 8 KiB from heap '" + lease.heapName() + "'",
+                lease.beginCpuAccess(Access.READ).toString());
+    }
+
+    @Test
+    void a_release_that_throws_is_reported_and_uncharged() {
+        for (Throwable thrown :
+                List.of(new IllegalStateException("torn"), new NoClassDefFoundError("org/example/Gone"))) {
+            FakeMemory memory = new FakeMemory(SIZE) {
+                @Override
+                public void release() {
+                    super.release();
+                    sneak(thrown);
+                }
+            };
+            BufferReference lease = leaseOf(memory);
+            RecordedLog.clear();
+            lease.close();
+            assertEquals(
+                    List.of("ERROR buffer 'frame' of 8 KiB from heap '" + lease.heapName()
+                            + "': release failed, its memory may be lost <" + thrown + ">"),
+                    RecordedLog.lines());
+            assertEquals(0, account(lease).buffers());
+            assertEquals(0, account(lease).bytes());
+            lease.close();
+            assertEquals(1, memory.count("release"));
+        }
+    }
+
+    private static void sneak(Throwable thrown) {
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        throw (RuntimeException) thrown;
+    }
+
+    @Test
+    void a_mapping_holds_the_memory_until_its_arena_has_ended() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = lease.map(Access.WRITE, arena);
+            assertEquals(SIZE, segment.byteSize());
+            assertFalse(segment.isReadOnly());
+            lease.close();
+            assertEquals(List.of("map WRITE"), memory.calls());
+            assertEquals(1, account(lease).buffers());
+        }
+        Await.until("the mapping is undone", memory::released);
+        assertEquals(List.of("map WRITE", "unmap", "release"), memory.calls());
+        Await.until("it is uncharged", () -> account(lease).buffers() == 0);
+    }
+
+    @Test
+    void each_mapping_is_undone_once_with_what_the_heap_returned() {
+        MemorySegment[] mapped = new MemorySegment[1];
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                return mapped[0] = super.map(access);
+            }
+
+            @Override
+            public void unmap(MemorySegment mapping) {
+                note(mapping == mapped[0] ? "unmap the same" : "unmap another");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        try (Arena arena = Arena.ofShared()) {
+            lease.map(Access.READ, arena);
+            lease.map(Access.READ, arena);
+        }
+        lease.close();
+        Await.until("all is undone", memory::released);
+        assertEquals(2, memory.count("unmap the same"));
+        assertEquals(5, memory.calls().size());
+    }
+
+    @Test
+    void a_heap_that_maps_another_size_is_caught() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                return super.map(access).asSlice(0, 4096);
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        try (Arena arena = Arena.ofConfined()) {
+            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
+            assertEquals(Errno.EIO, refusal.errno());
+            assertEquals(lease.heapName(), refusal.heap());
+            assertEquals(lease + ": the heap mapped 4096 bytes of it; report that to its vendor", refusal.getMessage());
+        }
+        assertEquals(List.of("map READ", "unmap"), memory.calls());
+        lease.close();
+        assertTrue(memory.released());
+    }
+
+    @Test
+    void a_heap_that_maps_nothing_is_caught() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                return null;
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        assertEquals(Errno.EIO, refusal.errno());
+        lease.close();
+        assertEquals(List.of("release"), memory.calls());
+    }
+
+    @Test
+    void a_mapping_that_the_heap_refuses_leaves_nothing() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                note("refuses");
+                throw new HeapException(Errno.EINVAL, "camera", "protected memory is not mapped");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        assertEquals("protected memory is not mapped", refusal.getMessage());
+        lease.close();
+        assertEquals(List.of("refuses", "release"), memory.calls());
+    }
+
+    @Test
+    void an_unmap_that_fails_is_reported_and_the_memory_released() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public void unmap(MemorySegment mapping) {
+                super.unmap(mapping);
+                throw new NoClassDefFoundError("org/example/Gone");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        RecordedLog.clear();
+        try (Arena arena = Arena.ofConfined()) {
+            lease.map(Access.READ, arena);
+        }
+        lease.close();
+        Await.until("it is uncharged", () -> account(lease).buffers() == 0);
+        assertEquals(List.of("map READ", "unmap", "release"), memory.calls());
+        assertEquals(
+                List.of("ERROR " + lease.toString().replace("closed reference to a ", "")
+                        + ": unmap failed, the mapping may be lost <java.lang.NoClassDefFoundError: org/example/Gone>"),
+                RecordedLog.lines());
+        FakeMemory next = new FakeMemory(SIZE); // the reaper lives
+        BufferReference another = leaseOf(next);
+        try (Arena arena = Arena.ofConfined()) {
+            another.map(Access.READ, arena);
+        }
+        Await.until("the next is unmapped", () -> next.count("unmap") == 1);
+    }
+
+    @Test
+    void a_process_without_room_for_a_mapping_waits_for_the_reaper_and_tries_once_more() {
+        CountDownLatch refused = new CountDownLatch(1);
+        Reaper busy = new Reaper("camera");
+        busy.submit(Piece.of(() -> { // what arenas leave stays undone until then
+            try {
+                refused.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        }));
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                MemorySegment mapping = super.map(access);
+                if (count("map READ") == 2 && count("unmap") == 0) {
+                    refused.countDown();
+                    throw new HeapException(Errno.ENOMEM, "camera", "raise vm.max_map_count");
+                }
+                return mapping;
+            }
+        };
+        SharedBuffer buffer = bufferOf(memory, busy);
+        try (Arena arena = Arena.ofConfined()) {
+            BufferMapping.map(buffer, Access.READ, arena);
+        }
+        assertEquals(0, memory.count("unmap"));
+        MemorySegment segment = BufferMapping.map(buffer, Access.READ, Arena.ofAuto());
+        assertEquals(SIZE, segment.byteSize());
+        assertEquals(List.of("map READ", "map READ", "unmap", "map READ"), memory.calls());
+        busy.stop();
+    }
+
+    @Test
+    void a_process_that_still_has_no_room_says_so() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                super.map(access);
+                throw new HeapException(Errno.ENOMEM, "camera", "raise vm.max_map_count");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        assertEquals("raise vm.max_map_count", refusal.getMessage());
+        assertEquals(List.of("map READ", "map READ"), memory.calls());
+        lease.close();
+        assertTrue(memory.released());
+    }
+
+    @Test
+    void any_other_refusal_of_a_mapping_is_not_tried_again() {
+        FakeMemory memory = new FakeMemory(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                super.map(access);
+                throw new HeapException(Errno.EINVAL, "camera", "no");
+            }
+        };
+        BufferReference lease = leaseOf(memory);
+        assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        assertEquals(List.of("map READ"), memory.calls());
+    }
+
+    @Test
+    void who_maps_helps_the_reaper_first() {
+        Reaper idle = new Reaper("camera", Duration.ofSeconds(2), 0);
+        AtomicInteger done = new AtomicInteger();
+        for (int i = 0; i < 300; i++) {
+            idle.submit(Piece.of(done::incrementAndGet));
+        }
+        BufferMapping.map(bufferOf(new FakeMemory(SIZE), idle), Access.READ, Arena.ofAuto());
+        assertEquals(2, done.get());
+    }
+
+    private static SharedBuffer bufferOf(FakeMemory memory, Reaper reaper) {
+        Charge charge = new Charge(UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of());
+        SharedBuffer buffer = new SharedBuffer(
+                memory,
+                SIZE,
+                1,
+                HeapDescription.refused("camera", Map.of(), "org.example.camera"),
+                charge,
+                true,
+                "frame",
+                new BufferServices(null, Optional.empty(), new RecordedBrokerEvents(), new ReferenceQueue<>()));
+        assertEquals(Optional.empty(), charge.begin(buffer));
+        return buffer;
+    }
+
+    @Test
+    void a_buffer_that_is_released_cannot_be_held_or_mapped_again() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        SharedBuffer buffer = bufferOf(memory, new Reaper("camera"));
+        assertTrue(buffer.hold());
+        buffer.drop();
+        buffer.drop();
+        assertFalse(buffer.hold());
+        assertEquals(null, BufferMapping.map(buffer, Access.READ, Arena.ofAuto()));
+        assertEquals(List.of("release"), memory.calls());
+    }
+
+    @Test
+    void without_a_descriptor_there_is_no_export_and_no_inode() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        broker.heap("camera", new FakeHeap(request -> memory));
+        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name("frame"));
+        HeapException refusal = assertThrows(HeapException.class, lease::exportFd);
+        assertEquals(Errno.ENOTSUP, refusal.errno());
+        assertEquals("camera", refusal.heap());
+        assertEquals(
+                "buffer 'frame' of 8 KiB from heap 'camera' was allocated with exportable(false) and has no descriptor"
+                        + " to give; allocate it with exportable(true)",
+                refusal.getMessage());
+        assertEquals(OptionalLong.empty(), lease.inode());
+        assertEquals(List.of(), memory.calls());
+        lease.close();
+        assertTrue(memory.released());
+    }
+
+    @Test
+    void a_descriptor_that_the_heap_cannot_make_leaves_the_buffer_as_it_was() {
+        FakeMemory memory = new FakeMemory(SIZE);
+        BufferReference lease = leaseOf(memory);
+        assertThrows(HeapException.class, lease::exportFd);
+        assertThrows(HeapException.class, lease::inode);
+        lease.close();
+        assertEquals(List.of("descriptor", "descriptor", "release"), memory.calls());
+        assertEquals(0, account(lease).buffers());
+    }
+
+    @Test
+    void what_was_closed_is_not_held_for_the_client_any_more() {
+        BufferReference lease = leaseOf(new FakeMemory(SIZE));
+        lease.duplicate().close();
+        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
+        lease.close();
+        bracket.close();
+        assertEquals(0, broker.client.stop("its bundle has stopped"));
+    }
+
+    @Test
+    void threads_that_close_at_once_drop_one_hold_and_end_one_bracket() {
+        int many = 50; // one after the other: who closes the same ones meets again and again
+        class Round {
+            final FakeMemory memory = new FakeMemory(64);
+            final Client client = UsageSums.client("org.example.camera");
+            final BufferReference kept =
+                    BufferReference.kept(new BufferReference(client, bufferOf(memory, new Reaper("camera"))));
+            final List<DmaBuf> leases =
+                    Stream.generate(kept::duplicate).limit(many).toList();
+            final List<CpuAccess> brackets =
+                    Stream.generate(() -> kept.beginCpuAccess(Access.WRITE)).limit(many).toList();
+        }
+        Round[] now = new Round[1];
+        Race.Part closes = round -> {
+            now[0].leases.forEach(DmaBuf::close);
+            now[0].brackets.forEach(CpuAccess::close);
+        };
+        new Race()
+                .before(round -> now[0] = new Round())
+                .with(closes)
+                .with(closes)
+                .after(round -> {
+                    assertEquals(many, now[0].memory.count("end WRITE"));
+                    assertEquals(0, now[0].memory.count("release"));
+                    now[0].kept.close();
+                    assertTrue(now[0].memory.released());
+                })
+                .run(1000);
+    }
+
+    /** Everything that can be done with a buffer, at once and again; whoever comes last gives the memory back. */
+    @Test
+    void concurrent_close_map_duplicate_and_export_release_once() {
+        class Round {
+            final AtomicInteger uses = new AtomicInteger();
+            final FakeMemory memory = new FakeMemory(64) {
+                @Override
+                public int descriptor() {
+                    assertEquals(0, count("release"), "a descriptor after the release");
+                    throw new HeapException(Errno.EMFILE, "camera", "none left");
+                }
+            };
+            BufferReference lease;
+
+            /** Until the reference is closed. */
+            void again(Consumer<BufferReference> use) {
+                try {
+                    while (true) {
+                        use.accept(lease);
+                        uses.incrementAndGet();
+                    }
+                } catch (IllegalStateException closed) {
+                    assertTrue(closed.getMessage().startsWith("this reference to a buffer"), closed.getMessage());
+                }
+            }
+        }
+        Round[] now = new Round[1];
+        HeapAccount account =
+                broker.heap("camera", new FakeHeap(request -> now[0].memory)).account();
+        new Race()
+                .before(round -> {
+                    now[0] = new Round();
+                    now[0].lease = broker.allocate(64);
+                })
+                .with(round -> {
+                    Race.awaitSome(now[0].uses);
+                    now[0].lease.close();
+                })
+                .with(round -> now[0].again(lease -> {
+                    try (Arena arena = Arena.ofConfined()) {
+                        lease.map(Access.READ, arena);
+                    }
+                }))
+                .with(round -> now[0].again(lease -> {
+                    try (DmaBuf duplicate = lease.duplicate()) {
+                        duplicate.beginCpuAccess(Access.WRITE).close();
+                    }
+                }))
+                .with(round -> now[0].again(BufferReferenceTest::refusesToExport))
+                .after(round -> {
+                    FakeMemory memory = now[0].memory;
+                    Await.until("the memory is released", memory::released);
+                    assertEquals(1, memory.count("release"));
+                    assertEquals(memory.count("map READ"), memory.count("unmap"));
+                    assertEquals(memory.count("begin WRITE"), memory.count("end WRITE"));
+                    Await.until("it is uncharged", () -> account.buffers() == 0 && account.bytes() == 0);
+                })
+                .run(1500);
+    }
+
+    private static void refusesToExport(BufferReference lease) {
+        try (OwnedFd fd = lease.exportFd()) {
+            throw new AssertionError("exported " + fd);
+        } catch (HeapException refusal) {
+            assertEquals(Errno.EMFILE, refusal.errno());
+        }
+    }
+}

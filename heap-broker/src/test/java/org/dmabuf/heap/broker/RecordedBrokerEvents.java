@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.dmabuf.heap.HeapState;
+
+/** Keeps what it is told. */
+final class RecordedBrokerEvents implements BrokerEvents {
+    record Ended(String client, String heap, String name, long size, int tried, String outcome) {}
+
+    record Released(String heap, String name, long size, boolean lingers) {}
+
+    record Leaked(String heap, String client, String name, long size, String site) {}
+
+    record LeakedMore(String client, long buffers, long bytes) {}
+
+    record Changed(String heap, String bundle, HeapState state, long buffers) {}
+
+    record Short(String heap, long size, String reason) {}
+
+    final List<Ended> allocations = new CopyOnWriteArrayList<>();
+    final List<Released> releases = new CopyOnWriteArrayList<>();
+    final List<Leaked> leaks = new CopyOnWriteArrayList<>();
+    final List<LeakedMore> sums = new CopyOnWriteArrayList<>();
+    final List<Changed> changes = new CopyOnWriteArrayList<>();
+    final List<Short> shortages = new CopyOnWriteArrayList<>();
+
+    /** Whether {@link #leaked} throws, as an Event Admin does that is being stopped. */
+    volatile boolean leakFails;
+
+    /** What {@link #released} throws, null for nothing. */
+    volatile Error releaseFails;
+
+    @Override
+    public Allocation allocating() {
+        return (client, heap, name, size, tried, outcome) ->
+                allocations.add(new Ended(client, heap, name, size, tried, outcome));
+    }
+
+    @Override
+    public void released(String heap, String name, long size, boolean lingers) {
+        if (releaseFails != null) {
+            throw releaseFails;
+        }
+        releases.add(new Released(heap, name, size, lingers));
+    }
+
+    @Override
+    public void leaked(String heap, String client, String name, long size, String site) {
+        if (leakFails) {
+            throw new IllegalStateException("made up");
+        }
+        leaks.add(new Leaked(heap, client, name, size, site));
+    }
+
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        sums.add(new LeakedMore(client, buffers, bytes));
+    }
+
+    @Override
+    public void changed(String heap, String bundle, HeapState state, long buffers) {
+        changes.add(new Changed(heap, bundle, state, buffers));
+    }
+
+    @Override
+    public void lowMemory(String heap, long size, String reason) {
+        shortages.add(new Short(heap, size, reason));
+    }
+}

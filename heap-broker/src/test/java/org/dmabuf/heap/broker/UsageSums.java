@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+
+/** Sums without buffers, for tests of those who read them. */
+final class UsageSums {
+    private static final Map<HeapAccount, Queue<Charge>> CHARGED = new HashMap<>();
+
+    private UsageSums() {}
+
+    /** A client whose bundle has this symbolic name. */
+    static Client client(String bundle) {
+        return new Client(new ClientAccount(bundle), "test:" + bundle, new LeakDetector());
+    }
+
+    /** A share of a client that has no other. */
+    static ClientHeapAccount share(HeapAccount account) {
+        return new ClientAccount("org.example.camera").in(account);
+    }
+
+    static void charge(HeapAccount account, long size) {
+        Charge charge = new Charge(share(account), 0, List.of());
+        account.charge(charge, size, 0);
+        CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
+    }
+
+    /** Ends one that was charged so. */
+    static void uncharge(HeapAccount account, long size) {
+        account.uncharge(CHARGED.get(account).remove(), size, false);
+    }
+}

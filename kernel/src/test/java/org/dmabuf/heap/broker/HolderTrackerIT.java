@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.ReferenceQueue;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.kernel.HolderProcess;
+import org.dmabuf.heap.linux.Descriptors;
+import org.dmabuf.heap.linux.DmaHeapSource;
+import org.dmabuf.heap.linux.Headroom;
+import org.dmabuf.heap.linux.HolderTracker;
+import org.dmabuf.heap.linux.MemorySource;
+import org.dmabuf.heap.linux.RegionLayout;
+import org.dmabuf.heap.linux.RegionSource;
+import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.UdmabufSource;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the broker charges for dma-bufs that other processes hold, beside what the kernel lists. */
+class HolderTrackerIT {
+    private static final long SIZE = 1 << 20;
+    private static final String NAME = "peers-it";
+    private static final Path LIST = Path.of("/sys/kernel/debug/dma_buf/bufinfo");
+    private static final int MOST_TRIES = 30_000;
+
+    private final Ledger ledger = new Ledger();
+    private final HeapRegistry table = new HeapRegistry(ledger);
+    private final HolderTracker peers = new HolderTracker();
+    private final LeakDetector leaks = new LeakDetector();
+    private final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
+    private final Allocator allocator = new Allocator(
+            table,
+            ledger,
+            new BufferServices(
+                    new Descriptors(Syscalls.linux()),
+                    Optional.of(peers),
+                    new BrokerEvents() {},
+                    new ReferenceQueue<>()));
+    private final List<MemorySource> sources = new ArrayList<>();
+    private final List<RegisteredHeap> heaps = new ArrayList<>();
+
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void open() throws IOException {
+        assertEquals(0, kernelsBytes());
+        announce("system", DmaHeapSource.open("system", "system", Syscalls.linux(), Headroom.machine()));
+        announce("udmabuf", UdmabufSource.open("udmabuf", Syscalls.linux(), Headroom.machine()));
+        leaks.start();
+    }
+
+    private void announce(String name, MemorySource source) {
+        sources.add(source);
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.NAME, name);
+        heaps.add(table.arrived(heaps.size() + 1, source, properties, "org.example." + name));
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        client.stop("the test is over");
+        leaks.stop();
+        ledger.stop();
+        peers.close();
+        sources.forEach(MemorySource::close);
+        assertEquals(0, kernelsBytes());
+    }
+
+    private DmaBuf allocate(String heap) {
+        return allocator.allocate(
+                client, AllocationRequest.of(SIZE).from(heap).name(NAME));
+    }
+
+    private long brokersBytes() {
+        return heaps.stream().mapToLong(heap -> heap.account().bytes()).sum();
+    }
+
+    /** In all buffers of this test's name, whoever holds them. */
+    private static long kernelsBytes() throws IOException {
+        return Files.readAllLines(LIST).stream()
+                .map(line -> line.split("\t"))
+                .filter(columns -> columns.length == 7 && columns[6].equals(NAME))
+                .mapToLong(columns -> Long.parseLong(columns[0].strip()))
+                .sum();
+    }
+
+    private void assertBytes(long expected) throws IOException {
+        assertEquals(expected, kernelsBytes(), "by the kernel");
+        assertEquals(expected, brokersBytes(), "by the broker");
+    }
+
+    /** The broker never says less than the kernel has, and in the end as much. */
+    private void awaitBytes(long expected) throws IOException {
+        for (int tries = 0; tries < MOST_TRIES; tries++) {
+            long charged = brokersBytes();
+            long held = kernelsBytes();
+            assertTrue(held <= charged, () -> "held " + held + ", charged " + charged);
+            if (charged == expected) {
+                assertEquals(expected, held);
+                return;
+            }
+            pause();
+        }
+        fail("still charged: " + brokersBytes());
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(1);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Lets the thread that asks after peers find one that has gone, and so ask after all others that were due. */
+    private void letOneGo(String heap) throws IOException {
+        long before = brokersBytes();
+        DmaBuf other = allocate(heap);
+        OwnedFd fd = other.exportFd();
+        other.close();
+        assertBytes(before + SIZE);
+        fd.close();
+        awaitBytes(before);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "system, descriptor, exit", "system, mapping, exit", "system, message, exit", "system, import, exit",
+        "system, descriptor, kill", "system, mapping, kill", "system, message, kill", "system, import, kill",
+        "udmabuf, descriptor, exit", "udmabuf, mapping, exit", "udmabuf, message, exit", "udmabuf, import, exit",
+        "udmabuf, descriptor, kill", "udmabuf, mapping, kill", "udmabuf, message, kill", "udmabuf, import, kill"
+    })
+    void a_buffer_is_charged_until_the_process_ends_that_holds_it(String heap, String how, String end)
+            throws IOException {
+        assertBytes(0);
+        DmaBuf buffer = allocate(heap);
+        assertBytes(SIZE);
+        OwnedFd fd = buffer.exportFd();
+        try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
+            fd.close();
+            assertBytes(SIZE);
+            assertCharged(heap, 1, 0);
+            buffer.close();
+            assertCharged(heap, 0, 1);
+            assertBytes(SIZE);
+            letOneGo("system");
+            letOneGo("udmabuf");
+            assertCharged(heap, 0, 1);
+            assertBytes(SIZE);
+            holder.end(end);
+            awaitBytes(0);
+        }
+        assertCharged(heap, 0, 0);
+    }
+
+    /** The thread that asks after peers does so after 50 ms and more. */
+    @ParameterizedTest
+    @ValueSource(strings = {"system", "udmabuf"})
+    void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {
+        ledger.apply(RulesParser.parse(
+                new String[0], new String[] {"*=1M"}, new String[0], new String[0], slip -> fail(slip)));
+        DmaBuf buffer = allocate(heap);
+        OwnedFd fd = buffer.exportFd();
+        buffer.close();
+        assertRefused(heap);
+        Thread.sleep(20); // half as long the answer to that is taken for true
+        fd.close();
+        allocate(heap).close();
+        awaitBytes(0);
+    }
+
+    /** Of a region that the buffer fills, for somebody who asks for it meanwhile and for one who does not. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void memory_of_a_region_is_used_again_when_its_peer_was_killed_and_the_time_to_that_is_printed(boolean wanted)
+            throws IOException {
+        RegionSource region = RegionSource.open(
+                "camera",
+                RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.UDMABUF),
+                Syscalls.linux(),
+                Headroom.machine());
+        announce("camera", region);
+        long[] micros = new long[5];
+        for (int i = 0; i < micros.length; i++) {
+            DmaBuf frame = allocate("camera");
+            OwnedFd fd = frame.exportFd();
+            try (HolderProcess holder = HolderProcess.start(folder, "mapping", fd, SIZE)) {
+                fd.close();
+                frame.close();
+                assertRefused("camera");
+                long start = System.nanoTime();
+                holder.end("kill");
+                int tries = 0;
+                while (wanted ? isRefused("camera") : region.usage().free().orElseThrow() < SIZE) {
+                    assertTrue(++tries < MOST_TRIES);
+                    pause();
+                }
+                micros[i] = (System.nanoTime() - start) / 1000;
+            }
+        }
+        Arrays.sort(micros);
+        System.out.println("from a peer's SIGKILL to reuse, " + (wanted ? "when asked for" : "unasked") + ": median "
+                + micros[micros.length / 2] + " us, at most " + micros[micros.length - 1] + " us");
+        awaitBytes(0);
+    }
+
+    private void assertRefused(String heap) {
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> allocate(heap)).errno());
+    }
+
+    /** {@return whether an allocation was refused, for want of memory; else it is closed} */
+    private boolean isRefused(String heap) {
+        try {
+            allocate(heap).close();
+            return false;
+        } catch (HeapException e) {
+            assertEquals(Errno.ENOMEM, e.errno());
+            return true;
+        }
+    }
+
+    private void assertCharged(String heap, long live, long lingering) {
+        UsageSnapshot figures = heaps.stream()
+                .filter(one -> one.name().equals(heap))
+                .findFirst()
+                .orElseThrow()
+                .account()
+                .figures();
+        assertEquals(live, figures.liveBuffers());
+        assertEquals(live * SIZE, figures.liveBytes());
+        assertEquals(lingering, figures.lingeringBuffers());
+        assertEquals(lingering * SIZE, figures.lingeringBytes());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"system", "udmabuf"})
+    void a_buffer_that_comes_back_by_a_mapping_of_ones_own_is_live_until_that_ends(String heap) throws IOException {
+        DmaBuf buffer = allocate(heap);
+        buffer.exportFd().close();
+        try (Arena arena = Arena.ofConfined()) {
+            buffer.map(Access.READ, arena);
+            buffer.close();
+            assertCharged(heap, 1, 0);
+            assertBytes(SIZE);
+        }
+        awaitBytes(0);
+    }
+
+    /** As the kernel's own test of its heaps does, with brackets that go on working when a device has the buffer. */
+    @ParameterizedTest
+    @ValueSource(strings = {"system", "udmabuf"})
+    void a_buffer_is_written_and_read_in_brackets_before_and_after_a_device_imports_it(String heap)
+            throws IOException {
+        try (DmaBuf buffer = allocate(heap);
+                Arena arena = Arena.ofConfined();
+                OwnedFd fd = buffer.exportFd()) {
+            MemorySegment segment = buffer.map(Access.READ_WRITE, arena);
+            assertEquals(SIZE, segment.byteSize());
+            byte[] zeros = segment.toArray(ValueLayout.JAVA_BYTE);
+            assertArrayEquals(new byte[(int) SIZE], zeros);
+            writeAndRead(buffer, segment, (byte) 0x5a);
+            long before = holders(fd);
+            try (HolderProcess _ = HolderProcess.start(folder, "import", fd, SIZE)) {
+                assertTrue(holders(fd) > before, () -> "a device holds it, and the holders are as many as before");
+                for (Access access : Access.values()) {
+                    buffer.beginCpuAccess(access).close();
+                }
+                writeAndRead(buffer, segment, (byte) 0xa5);
+            }
+            writeAndRead(buffer, segment, (byte) 1);
+        }
+        awaitBytes(0);
+    }
+
+    private static void writeAndRead(DmaBuf buffer, MemorySegment segment, byte value) {
+        try (CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
+            segment.fill(value);
+        }
+        try (CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
+            for (long at = 0; at < SIZE; at += 511) {
+                assertEquals(value, segment.get(ValueLayout.JAVA_BYTE, at));
+            }
+        }
+    }
+
+    private static long holders(OwnedFd fd) throws IOException {
+        return Long.parseLong(fdinfo(fd).get("count"));
+    }
+
+    private static Map<String, String> fdinfo(OwnedFd fd) throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd.fd())).stream()
+                .map(line -> line.split(":\\s*", 2))
+                .collect(Collectors.toMap(part -> part[0], part -> part[1]));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"system, system", "udmabuf, udmabuf"})
+    void the_kernel_knows_a_buffer_by_its_name_and_size(String heap, String exporter) throws IOException {
+        try (DmaBuf buffer = allocate(heap);
+                OwnedFd fd = buffer.exportFd()) {
+            Map<String, String> shown = fdinfo(fd);
+            assertEquals(NAME, shown.get("name"));
+            assertEquals(Long.toString(SIZE), shown.get("size"));
+            assertEquals(exporter, shown.get("exp_name"));
+        }
+        awaitBytes(0);
+    }
+
+    @Test
+    void no_buffer_is_exported_for_reading_only() throws IOException {
+        for (String heap : List.of("system", "udmabuf")) {
+            HeapException refusal = assertThrows(
+                    HeapException.class,
+                    () -> allocator.allocate(
+                            client, AllocationRequest.of(SIZE).from(heap).name(NAME).exports(Access.READ)));
+            assertEquals(Errno.ENODEV, refusal.errno());
+            assertTrue(
+                    refusal.getMessage().contains("cannot export a descriptor through which nobody can write"),
+                    refusal.getMessage());
+        }
+        assertBytes(0);
+    }
+}
