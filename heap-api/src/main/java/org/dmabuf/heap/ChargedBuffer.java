@@ -36,7 +36,7 @@ public interface ChargedBuffer {
     /** {@return whether a descriptor of it was exported} */
     boolean exported();
 
-    /** {@return whether this process has closed it while peers hold its memory} */
+    /** {@return whether this process has closed it while others hold its memory} */
     boolean lingering();
 
     /** {@return time since it was allocated or adopted, to within a few seconds} */

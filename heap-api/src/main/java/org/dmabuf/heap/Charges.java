@@ -20,7 +20,7 @@ public interface Charges {
     /** {@return bytes in those buffers} */
     long liveBytes();
 
-    /** {@return buffers that this process has closed and peers still hold} */
+    /** {@return buffers that this process has closed and that are still held elsewhere} */
     long lingeringBuffers();
 
     /** {@return bytes in those buffers} */

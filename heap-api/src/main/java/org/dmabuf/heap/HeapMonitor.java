@@ -28,7 +28,7 @@ public interface HeapMonitor {
     List<Charges> clientsOnHeaps();
 
     /**
-     * Every buffer that is charged: live here, or lingering with peers.
+     * Every buffer that is charged: live here, or lingering with holders.
      *
      * @return buffers by heap, then from the oldest
      */

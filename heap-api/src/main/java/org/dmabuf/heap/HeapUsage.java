@@ -68,7 +68,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Tells how much was released and cannot be used again yet, because a peer may still see it.
+     * Tells how much was released and cannot be used again yet, because a holder may still see it.
      *
      * @param bytes at least 0
      * @return a usage
@@ -117,7 +117,7 @@ public final class HeapUsage {
         return optional(largestFree);
     }
 
-    /** {@return bytes that were released and wait for peers that may still see them} */
+    /** {@return bytes that were released and wait for holders that may still see them} */
     public OptionalLong quarantined() {
         return optional(quarantined);
     }

@@ -88,7 +88,7 @@ public class AllocateBenchmark {
                 new BufferServices(
                         new Descriptors(Syscalls.linux()),
                         Optional.of(new HolderTracker()),
-                        journals(),
+                        eventsFanOut(),
                         new ReferenceQueue<>()));
         for (int id = 0; id < HEAPS - 1; id++) {
             table.arrived(
@@ -106,10 +106,10 @@ public class AllocateBenchmark {
     }
 
     /** As in a gateway where nobody records. */
-    private static BrokerEventsFanOut journals() {
-        BrokerEventsFanOut journals = new BrokerEventsFanOut();
-        journals.add(new FlightRecorderEvents());
-        return journals;
+    private static BrokerEventsFanOut eventsFanOut() {
+        BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
+        eventsFanOut.add(new FlightRecorderEvents());
+        return eventsFanOut;
     }
 
     @TearDown

@@ -28,16 +28,16 @@ final class Adoption {
 
     private final HeapAccount account;
     private final Ledger ledger;
-    private final BufferServices upkeep;
+    private final BufferServices services;
     private final Syscalls syscalls;
     private final Headroom headroom;
     /** A setting. */
     private volatile boolean unsealed;
 
-    Adoption(Ledger ledger, BufferServices upkeep, Syscalls syscalls, Headroom headroom) {
+    Adoption(Ledger ledger, BufferServices services, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
         account = ledger.open(HeapDescription.ADOPTED);
-        this.upkeep = upkeep.withoutPeers(); // its maker is charged for what lingers
+        this.services = services.withoutHolders(); // its maker is charged for what lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
     }
@@ -60,7 +60,7 @@ final class Adoption {
         try {
             CheckedRequest.checkName(name);
             ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.bundle(), client.location());
-            long before = upkeep.moment(client.account());
+            long before = services.moment(client.account());
             return BufferReference.open(client, new Taking(client, descriptor, name).acquire(account, before));
         } catch (HeapException e) {
             account.failed(e.errno());
@@ -82,7 +82,7 @@ final class Adoption {
 
         @Override
         boolean hasComeBack(long since) {
-            return upkeep.hasComeBack(client.account(), since);
+            return services.hasComeBack(client.account(), since);
         }
 
         @Override
@@ -93,7 +93,7 @@ final class Adoption {
             try {
                 HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
                 SharedBuffer buffer =
-                        new SharedBuffer(memory, memory.size(), 1, description, charge, true, name, upkeep);
+                        new SharedBuffer(memory, memory.size(), 1, description, charge, true, name, services);
                 require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
                 charged = true;
                 return buffer;

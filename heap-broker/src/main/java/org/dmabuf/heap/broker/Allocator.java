@@ -18,12 +18,12 @@ final class Allocator {
 
     private final HeapRegistry table;
     private final Ledger ledger;
-    private final BufferServices upkeep;
+    private final BufferServices services;
 
-    Allocator(HeapRegistry table, Ledger ledger, BufferServices upkeep) {
+    Allocator(HeapRegistry table, Ledger ledger, BufferServices services) {
         this.table = table;
         this.ledger = ledger;
-        this.upkeep = upkeep;
+        this.services = services;
     }
 
     /**
@@ -36,12 +36,13 @@ final class Allocator {
      */
     DmaBuf allocate(Client client, AllocationRequest request) {
         client.requireActive();
-        BrokerEvents.Allocation record = upkeep.journal().allocating();
+        BrokerEvents.Allocation record = services.events().allocating();
         try {
             Walk walk = new Walk(client, new CheckedRequest(request), table.routes());
-            BufferReference lease = walk.go();
-            record.end(client.bundle(), lease.heapName(), request.name(), request.size(), walk.refusals.count(), "");
-            return lease;
+            BufferReference reference = walk.go();
+            record.end(
+                    client.bundle(), reference.heapName(), request.name(), request.size(), walk.attempts.count(), "");
+            return reference;
         } catch (HeapException e) {
             client.account().failures().count(e.errno());
             record.end(
@@ -52,7 +53,7 @@ final class Allocator {
                     e.attempts().size(),
                     e.errno().name());
             if (e.errno() == Errno.ENOMEM) {
-                upkeep.journal().lowMemory(e.heap(), request.size(), e.getMessage());
+                services.events().lowMemory(e.heap(), request.size(), e.getMessage());
             }
             throw e;
         }
@@ -62,8 +63,8 @@ final class Allocator {
     private final class Walk extends Acquisition {
         private final CheckedRequest wanted;
         private final RoutingTable routes;
-        private final RequestMatcher demands;
-        private final AttemptLog refusals;
+        private final RequestMatcher matcher;
+        private final AttemptLog attempts;
         /** The heap that is asked, once its gate is entered. */
         private RegisteredHeap heap;
 
@@ -71,31 +72,31 @@ final class Allocator {
             super(client, ledger);
             this.wanted = wanted;
             this.routes = routes;
-            demands = new RequestMatcher(wanted.request(), routes);
-            refusals = new AttemptLog(wanted.request(), routes, demands);
+            matcher = new RequestMatcher(wanted.request(), routes);
+            attempts = new AttemptLog(wanted.request(), routes, matcher);
         }
 
         BufferReference go() {
             AllocationRequest request = wanted.request();
-            BufferReference lease;
+            BufferReference reference;
             if (request.mask().isPresent()) {
-                lease = byMask(request.mask().getAsLong());
+                reference = byMask(request.mask().getAsLong());
             } else if (!request.heaps().isEmpty()) {
-                lease = byName(request.heaps());
+                reference = byName(request.heaps());
             } else {
-                lease = inOrder();
+                reference = inOrder();
             }
-            if (lease == null) {
-                throw refusals.all();
+            if (reference == null) {
+                throw attempts.all();
             }
-            return lease;
+            return reference;
         }
 
         private BufferReference byMask(long mask) {
             for (long places = routes.places(mask); places != 0; places &= places - 1) {
-                BufferReference lease = ask(routes.first(places));
-                if (lease != null) {
-                    return lease;
+                BufferReference reference = ask(routes.first(places));
+                if (reference != null) {
+                    return reference;
                 }
             }
             return null;
@@ -105,12 +106,12 @@ final class Allocator {
             for (int i = 0; i < names.size(); i++) {
                 RegisteredHeap named = routes.named(names.get(i));
                 if (named == null) {
-                    refusals.unknown(names.get(i));
+                    attempts.unknown(names.get(i));
                     continue;
                 }
-                BufferReference lease = ask(named);
-                if (lease != null) {
-                    return lease;
+                BufferReference reference = ask(named);
+                if (reference != null) {
+                    return reference;
                 }
             }
             return null;
@@ -118,23 +119,23 @@ final class Allocator {
 
         private BufferReference inOrder() {
             for (int turn = 0; turn < routes.size(); turn++) {
-                BufferReference lease = ask(routes.inOrder(turn));
-                if (lease != null) {
-                    return lease;
+                BufferReference reference = ask(routes.inOrder(turn));
+                if (reference != null) {
+                    return reference;
                 }
             }
             return null;
         }
 
-        /** A lease, or null when the next heap may be asked. */
+        /** A reference, or null when the next heap may be asked. */
         private BufferReference ask(RegisteredHeap asked) {
-            if (!demands.metBy(asked)) {
-                refusals.unsuitable(asked);
+            if (!matcher.metBy(asked)) {
+                attempts.unsuitable(asked);
                 return null;
             }
             int ticket = asked.gate().enter();
             if (ticket == CallGate.REFUSED) {
-                refusals.absent(asked, RoutingTable.LEAVING);
+                attempts.absent(asked, RoutingTable.LEAVING);
                 return null;
             }
             heap = asked;
@@ -147,27 +148,27 @@ final class Allocator {
                 heap = now;
                 boolean restricted = heap.description().restricted();
                 ledger.rules().requireAllowed(heap.name(), restricted, client.bundle(), client.location());
-                buffer = acquire(heap.account(), upkeep.moment(heap.account()));
+                buffer = acquire(heap.account(), services.moment(heap.account()));
             } catch (HeapException e) {
-                refusals.told(heap, e);
+                attempts.told(heap, e);
                 heap.account().failed(e.errno());
                 if (!endsAnywhere && (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV)) {
                     return null;
                 }
-                throw refusals.end();
+                throw attempts.end();
             } catch (OutOfMemoryError e) { // of the client as much as of the heap
                 throw e;
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
                     logFailure(true, e);
-                    refusals.told(heap, left(e));
+                    attempts.told(heap, left(e));
                     heap.account().failed(Errno.ENODEV);
                     return null;
                 }
                 logFailure(false, e);
-                refusals.broken(heap, e);
+                attempts.broken(heap, e);
                 heap.account().failed(Errno.EIO);
-                throw refusals.end();
+                throw attempts.end();
             } finally {
                 asked.gate().leave(ticket);
             }
@@ -187,17 +188,17 @@ final class Allocator {
             }
             HeapStanding standing = latest.at(asked.gate());
             if (standing == null || standing.state() != HeapState.SERVING) {
-                refusals.absent(asked, standing == null ? RoutingTable.LEAVING : standing.reason());
+                attempts.absent(asked, standing == null ? RoutingTable.LEAVING : standing.reason());
                 return null;
             }
             RegisteredHeap now = standing.heap();
             if (!isAskedFor(now, asked)) {
-                refusals.absent(asked, "it has taken another name or heap.id since the request began");
+                attempts.absent(asked, "it has taken another name or heap.id since the request began");
                 return null;
             }
             RequestMatcher then = new RequestMatcher(wanted.request(), latest);
             if (!then.metBy(now)) {
-                refusals.absent(now, then.unmetBy(now));
+                attempts.absent(now, then.unmetBy(now));
                 return null;
             }
             return now;
@@ -217,9 +218,9 @@ final class Allocator {
         boolean hasComeBack(long since) {
             boolean again = true; // the quota is looked at first, and the heap is not asked when it is still full
             if (endsAnywhere) {
-                upkeep.hasComeBack(client.account(), 0);
+                services.hasComeBack(client.account(), 0);
             } else {
-                again = upkeep.hasComeBack(heap.account(), since);
+                again = services.hasComeBack(heap.account(), since);
             }
             if (!again || heap.gate().closed()) { // whoever waited for those inside may have gone on
                 return false;
@@ -255,7 +256,7 @@ final class Allocator {
                         charge,
                         wanted.exportable(),
                         wanted.name(),
-                        upkeep);
+                        services);
                 require(charge.begin(buffer), charge, size); // it may be larger than what was reserved
                 accepted = true;
                 return buffer;

@@ -31,16 +31,16 @@ final class AttemptLog {
 
     private final AllocationRequest request;
     private final RoutingTable routes;
-    private final RequestMatcher demands;
+    private final RequestMatcher matcher;
     /** Made with the first, and most requests have none: the first heap gives the buffer. */
     private List<Refusal> all = List.of();
     /** What the last heap that was asked threw. */
     private HeapException last;
 
-    AttemptLog(AllocationRequest request, RoutingTable routes, RequestMatcher demands) {
+    AttemptLog(AllocationRequest request, RoutingTable routes, RequestMatcher matcher) {
         this.request = request;
         this.routes = routes;
-        this.demands = demands;
+        this.matcher = matcher;
     }
 
     /** Nobody serves under this name. */
@@ -129,7 +129,7 @@ final class AttemptLog {
     private String reason(Refusal refusal) {
         return switch (refusal) {
             case Unknown(String name) -> whyNot(name);
-            case Unsuitable(RegisteredHeap heap) -> demands.unmetBy(heap);
+            case Unsuitable(RegisteredHeap heap) -> matcher.unmetBy(heap);
             case Absent(_, String reason) -> reason;
             case Told(RegisteredHeap heap, HeapException by) -> said(heap, by);
             case Broken(_, HeapException by) ->

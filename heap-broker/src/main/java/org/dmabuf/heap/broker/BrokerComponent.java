@@ -105,13 +105,13 @@ public final class BrokerComponent {
 
     private final BundleContext context;
     private final BrokerEvents flight = flightJournal();
-    private final BrokerEventsFanOut journals = new BrokerEventsFanOut();
+    private final BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
     private final LeakDetector leaks = new LeakDetector();
     private final Ledger ledger = new Ledger();
     private final HeapRegistry table = new HeapRegistry(ledger);
     private final WaitingHeaps waiting = new WaitingHeaps();
-    private final HeapChangeReporter news = new HeapChangeReporter(table, journals);
-    private final HolderTracker peers = new HolderTracker();
+    private final HeapChangeReporter news = new HeapChangeReporter(table, eventsFanOut);
+    private final HolderTracker holders = new HolderTracker();
     private final Adoption adoption;
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
@@ -131,13 +131,13 @@ public final class BrokerComponent {
     @Activate
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
-        journals.add(flight);
-        BufferServices upkeep =
-                new BufferServices(new Descriptors(Syscalls.linux()), Optional.of(peers), journals, leaks.lost());
-        adoption = new Adoption(ledger, upkeep, Syscalls.linux(), Headroom.machine());
+        eventsFanOut.add(flight);
+        BufferServices services =
+                new BufferServices(new Descriptors(Syscalls.linux()), Optional.of(holders), eventsFanOut, leaks.lost());
+        adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger,
-                new Allocator(table, ledger, upkeep),
+                new Allocator(table, ledger, services),
                 adoption,
                 new HeapListing(table, waiting, adoption),
                 leaks);
@@ -240,19 +240,19 @@ public final class BrokerComponent {
             try {
                 ledger.stop();
             } finally {
-                peers.close();
+                holders.close();
                 flight.close();
             }
         }
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)
-    void addJournal(BrokerEvents journal) {
-        journals.add(journal);
+    void addJournal(BrokerEvents events) {
+        eventsFanOut.add(events);
     }
 
-    void removeJournal(BrokerEvents journal) {
-        journals.remove(journal);
+    void removeJournal(BrokerEvents events) {
+        eventsFanOut.remove(events);
     }
 
     @Reference(

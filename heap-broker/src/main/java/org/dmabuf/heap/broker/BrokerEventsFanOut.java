@@ -18,24 +18,24 @@ final class BrokerEventsFanOut implements BrokerEvents {
     /** An array that nobody changes: to walk it makes no garbage. */
     private volatile BrokerEvents[] all = {};
 
-    synchronized void add(BrokerEvents journal) {
+    synchronized void add(BrokerEvents events) {
         List<BrokerEvents> more = new ArrayList<>(List.of(all));
-        more.add(journal);
+        more.add(events);
         all = more.toArray(BrokerEvents[]::new);
     }
 
-    synchronized void remove(BrokerEvents journal) {
+    synchronized void remove(BrokerEvents events) {
         List<BrokerEvents> less = new ArrayList<>(List.of(all));
-        less.remove(journal);
+        less.remove(events);
         all = less.toArray(BrokerEvents[]::new);
     }
 
     /** Of the one that records allocations. */
     @Override
     public Allocation allocating() {
-        for (BrokerEvents journal : all) {
+        for (BrokerEvents events : all) {
             try {
-                Allocation allocation = journal.allocating();
+                Allocation allocation = events.allocating();
                 if (allocation != Allocation.UNRECORDED) {
                     return guarded(allocation);
                 }
@@ -58,9 +58,9 @@ final class BrokerEventsFanOut implements BrokerEvents {
 
     @Override
     public void released(String heap, String name, long size, boolean lingers) {
-        for (BrokerEvents journal : all) { // with each buffer: no object is made for it
+        for (BrokerEvents events : all) { // with each buffer: no object is made for it
             try {
-                journal.released(heap, name, size, lingers);
+                events.released(heap, name, size, lingers);
             } catch (Throwable e) {
                 failed(e);
             }
@@ -69,28 +69,28 @@ final class BrokerEventsFanOut implements BrokerEvents {
 
     @Override
     public void leaked(String heap, String client, String name, long size, String site) {
-        tell(journal -> journal.leaked(heap, client, name, size, site));
+        tell(events -> events.leaked(heap, client, name, size, site));
     }
 
     @Override
     public void leakedMore(String client, long buffers, long bytes) {
-        tell(journal -> journal.leakedMore(client, buffers, bytes));
+        tell(events -> events.leakedMore(client, buffers, bytes));
     }
 
     @Override
     public void changed(String heap, String bundle, HeapState state, long buffers) {
-        tell(journal -> journal.changed(heap, bundle, state, buffers));
+        tell(events -> events.changed(heap, bundle, state, buffers));
     }
 
     @Override
     public void lowMemory(String heap, long size, String reason) {
-        tell(journal -> journal.lowMemory(heap, size, reason));
+        tell(events -> events.lowMemory(heap, size, reason));
     }
 
     private void tell(Consumer<BrokerEvents> news) {
-        for (BrokerEvents journal : all) {
+        for (BrokerEvents events : all) {
             try {
-                news.accept(journal);
+                news.accept(events);
             } catch (Throwable e) {
                 failed(e);
             }

@@ -18,16 +18,16 @@ import org.dmabuf.heap.OwnedFd;
  * time is not lost yet.
  */
 class BufferReference implements DmaBuf {
-    private final ReferenceTracker claim;
+    private final ReferenceTracker tracker;
 
     /**
      * Takes over one hold of the buffer.
      *
      * @param client who holds it
-     * @param buffer held once for this lease
+     * @param buffer held once for this reference
      */
     BufferReference(Client client, SharedBuffer buffer) {
-        claim = new ReferenceTracker(this, client, buffer);
+        tracker = new ReferenceTracker(this, client, buffer);
     }
 
     /**
@@ -37,63 +37,63 @@ class BufferReference implements DmaBuf {
      * @return the reference, which its client keeps
      */
     static BufferReference open(Client client, SharedBuffer buffer) {
-        BufferReference lease = null;
+        BufferReference reference = null;
         try {
-            lease = new BufferReference(client, buffer);
+            reference = new BufferReference(client, buffer);
         } finally {
-            if (lease == null) {
+            if (reference == null) {
                 buffer.drop();
             }
         }
-        return kept(lease);
+        return kept(reference);
     }
 
     /** {@return the reference, which its client keeps; it is ended when that fails} */
-    static <L extends BufferReference> L kept(L lease) {
+    static <L extends BufferReference> L kept(L reference) {
         boolean kept = false;
         try {
-            ReferenceTracker claim = lease.claim();
-            claim.client.keep(claim);
+            ReferenceTracker tracker = reference.tracker();
+            tracker.client.keep(tracker);
             kept = true;
         } finally {
             if (!kept) {
-                lease.end();
+                reference.end();
             }
         }
-        return lease;
+        return reference;
     }
 
-    final ReferenceTracker claim() {
-        return claim;
+    final ReferenceTracker tracker() {
+        return tracker;
     }
 
     @Override
     public long size() {
-        return claim.buffer.size();
+        return tracker.buffer.size();
     }
 
     @Override
     public String heapName() {
-        return claim.buffer.heapName();
+        return tracker.buffer.heapName();
     }
 
     @Override
     public Map<String, Object> heapProperties() {
-        return claim.buffer.heapProperties();
+        return tracker.buffer.heapProperties();
     }
 
     @Override
     public String name() {
-        return claim.buffer.name();
+        return tracker.buffer.name();
     }
 
     @Override
     public OptionalLong inode() {
         hold();
         try {
-            return claim.buffer.inode();
+            return tracker.buffer.inode();
         } finally {
-            claim.buffer.drop();
+            tracker.buffer.drop();
         }
     }
 
@@ -103,7 +103,7 @@ class BufferReference implements DmaBuf {
         StackProbe.require();
         try {
             requireOpen();
-            MemorySegment segment = BufferMapping.map(claim.buffer, access, arena);
+            MemorySegment segment = BufferMapping.map(tracker.buffer, access, arena);
             if (segment == null) {
                 throw closed();
             }
@@ -116,16 +116,16 @@ class BufferReference implements DmaBuf {
     @Override
     public CpuAccess beginCpuAccess(Access access) {
         Objects.requireNonNull(access);
-        SharedBuffer buffer = claim.buffer;
+        SharedBuffer buffer = tracker.buffer;
         OpenCpuAccess bracket =
-                new OpenCpuAccess(claim.client, buffer, access); // first: what is begun must not lack what ends it
+                new OpenCpuAccess(tracker.client, buffer, access); // first: what is begun must not lack what ends it
         hold();
         boolean begun = false;
         boolean kept = false;
         try {
             bracket.begin();
             begun = true;
-            claim.client.keep(bracket);
+            tracker.client.keep(bracket);
             kept = true;
             return bracket;
         } finally {
@@ -139,13 +139,13 @@ class BufferReference implements DmaBuf {
 
     @Override
     public OwnedFd exportFd() {
-        SharedBuffer buffer = claim.buffer;
-        ExportedFd exported = new ExportedFd(claim.client, buffer); // first: it takes what may fail no more
+        SharedBuffer buffer = tracker.buffer;
+        ExportedFd exported = new ExportedFd(tracker.client, buffer); // first: it takes what may fail no more
         hold();
         boolean kept = false;
         try {
             exported.own(buffer.exportFd());
-            claim.client.keep(exported);
+            tracker.client.keep(exported);
             kept = true;
             return exported;
         } finally {
@@ -158,29 +158,29 @@ class BufferReference implements DmaBuf {
 
     @Override
     public DmaBuf duplicate() {
-        return duplicateFor(claim.client, BufferReference::new);
+        return duplicateFor(tracker.client, BufferReference::new);
     }
 
     /**
      * Makes another reference, for this client or another.
      *
      * @param other who will hold it
-     * @param lease makes one that takes over a hold
+     * @param reference makes one that takes over a hold
      * @return the reference
      */
-    <L extends BufferReference> L duplicateFor(Client other, BiFunction<Client, SharedBuffer, L> lease) {
-        return kept(anotherFor(other, lease));
+    <L extends BufferReference> L duplicateFor(Client other, BiFunction<Client, SharedBuffer, L> reference) {
+        return kept(anotherFor(other, reference));
     }
 
     /** As {@link #duplicateFor}, and for the caller to end: its client does not know of it. */
-    <L extends BufferReference> L anotherFor(Client other, BiFunction<Client, SharedBuffer, L> lease) {
+    <L extends BufferReference> L anotherFor(Client other, BiFunction<Client, SharedBuffer, L> reference) {
         hold();
         L made = null;
         try {
-            made = lease.apply(other, claim.buffer);
+            made = reference.apply(other, tracker.buffer);
         } finally {
             if (made == null) {
-                claim.buffer.drop();
+                tracker.buffer.drop();
             }
         }
         return made;
@@ -193,36 +193,36 @@ class BufferReference implements DmaBuf {
 
     /** Ends it, also where {@link #close()} does not. */
     final void end() {
-        claim.end();
+        tracker.end();
         Reference.reachabilityFence(this);
     }
 
     final Reaper reclaim() {
-        return claim.reclaim();
+        return tracker.reclaim();
     }
 
-    /** Holds the memory for the time of a call: another thread may close this lease meanwhile. */
+    /** Holds the memory for the time of a call: another thread may close this reference meanwhile. */
     private void hold() {
         StackProbe.require();
         requireOpen();
-        if (!claim.buffer.hold()) {
+        if (!tracker.buffer.hold()) {
             throw closed();
         }
         Reference.reachabilityFence(this);
     }
 
     private void requireOpen() {
-        if (claim.ended) {
+        if (tracker.ended) {
             throw closed();
         }
     }
 
     private IllegalStateException closed() {
-        return new IllegalStateException("this reference to a " + claim.buffer + " is closed");
+        return new IllegalStateException("this reference to a " + tracker.buffer + " is closed");
     }
 
     @Override
     public String toString() {
-        return (claim.ended ? "closed reference to a " : "") + claim.buffer;
+        return (tracker.ended ? "closed reference to a " : "") + tracker.buffer;
     }
 }

@@ -10,12 +10,12 @@ import org.dmabuf.heap.linux.HolderTracker;
  * What every buffer needs for its life.
  *
  * @param descriptors duplicates
- * @param peers tells when others have let go; empty for memory that others are charged for
- * @param journal is told of its end
+ * @param holders tells when others have let go; empty for memory that others are charged for
+ * @param events is told of its end
  * @param lost where {@link LeakDetector} finds what became unreachable without its end
  */
 record BufferServices(
-        Descriptors descriptors, Optional<HolderTracker> peers, BrokerEvents journal, ReferenceQueue<Object> lost) {
+        Descriptors descriptors, Optional<HolderTracker> holders, BrokerEvents events, ReferenceQueue<Object> lost) {
     /** {@return a moment of a heap's, for {@link #hasComeBack(Account, long)}} */
     long moment(HeapAccount account) {
         return account.reaper().done() + told();
@@ -23,7 +23,7 @@ record BufferServices(
 
     /**
      * Waits for what is on its way back to one heap, for one patience at most: the ends of mappings and buffers that
-     * were handed over, and the charges of buffers that peers do not hold any more.
+     * were handed over, and the charges of buffers whose last holder is gone.
      *
      * @param account of the heap
      * @param since a moment
@@ -60,14 +60,14 @@ record BufferServices(
     }
 
     private long told() {
-        return peers.isPresent() ? peers.get().told() : 0;
+        return holders.isPresent() ? holders.get().told() : 0;
     }
 
     private long look() {
-        return peers.isPresent() ? peers.get().look() : 0;
+        return holders.isPresent() ? holders.get().look() : 0;
     }
 
-    BufferServices withoutPeers() {
-        return new BufferServices(descriptors, Optional.empty(), journal, lost);
+    BufferServices withoutHolders() {
+        return new BufferServices(descriptors, Optional.empty(), events, lost);
     }
 }

@@ -19,7 +19,7 @@ final class Charge {
      * @param since when it was charged, by {@link CoarseClock}
      * @param site where it was allocated, empty when that was not asked for
      * @param buffer as long as it is live
-     * @param lingering whether peers alone hold it
+     * @param lingering whether it is held elsewhere alone
      */
     record Entry(
             String client,
@@ -148,7 +148,7 @@ final class Charge {
         return over;
     }
 
-    /** Nothing here uses the memory any more, and peers may. Doing it twice does nothing. */
+    /** Nothing here uses the memory any more, and holders may. Doing it twice does nothing. */
     void linger() {
         if (!lingering) {
             share.account().linger(this, size);

@@ -8,7 +8,7 @@ interface Charged {
     /**
      * The uses of a buffer at one moment.
      *
-     * @param references leases of clients and publications
+     * @param references references of clients and publications
      * @param mappings not ended
      * @param brackets not ended
      * @param exported whether a descriptor has left

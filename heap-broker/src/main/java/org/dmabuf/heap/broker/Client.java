@@ -12,7 +12,7 @@ final class Client {
     private final ClientAccount account;
     private final String location;
     private final LeakDetector leaks;
-    private final OpenResources holdings = new OpenResources();
+    private final OpenResources resources = new OpenResources();
     /** Why, once it has; null until then. */
     private volatile String stopped;
 
@@ -59,19 +59,19 @@ final class Client {
      * @return the holding
      * @throws IllegalStateException when the bundle has stopped
      */
-    <H extends OpenResource> H keep(H holding) {
+    <H extends OpenResource> H keep(H resource) {
         if (stopped == null) {
-            holdings.add(holding);
+            resources.add(resource);
             if (stopped == null) {
-                return holding;
+                return resource;
             }
         }
-        holding.end();
+        resource.end();
         throw over();
     }
 
-    void forget(OpenResource holding) {
-        holdings.remove(holding);
+    void forget(OpenResource resource) {
+        resources.remove(resource);
     }
 
     /**
@@ -102,19 +102,19 @@ final class Client {
         int left = 0;
         List<OpenResource> failed = new ArrayList<>();
         Throwable failure = null;
-        for (OpenResource holding = holdings.poll(); holding != null; holding = holdings.poll()) {
+        for (OpenResource resource = resources.poll(); resource != null; resource = resources.poll()) {
             try {
-                Reaper reaper = holding.reclaim();
+                Reaper reaper = resource.reclaim();
                 left++;
                 if (reaper != null) {
                     used.add(reaper); // when this fails the caller waits for less
                 }
             } catch (RuntimeException | Error e) {
                 failure = e;
-                failed.add(holding); // and one that was ended may be ended again
+                failed.add(resource); // and one that was ended may be ended again
             }
         }
-        failed.forEach(holdings::add);
+        failed.forEach(resources::add);
         if (failure != null) {
             throw new IllegalStateException(
                     "not everything of bundle " + Printable.of(bundle()) + " could be taken back", failure);

@@ -55,7 +55,7 @@ final class ClientAccount {
     private synchronized ClientHeapAccount open(HeapAccount account) {
         return shares.computeIfAbsent(account, heap -> {
             ClientHeapAccount share = new ClientHeapAccount(this, heap);
-            share.tally.limit = rules.limit(bundle, heap.heap());
+            share.counters.limit = rules.limit(bundle, heap.heap());
             return share;
         });
     }
@@ -72,7 +72,7 @@ final class ClientAccount {
     synchronized void apply(Rules now) {
         rules = now;
         limit = now.limit(bundle);
-        shares.forEach((account, share) -> share.tally.limit = now.limit(bundle, account.heap()));
+        shares.forEach((account, share) -> share.counters.limit = now.limit(bundle, account.heap()));
     }
 
     /**

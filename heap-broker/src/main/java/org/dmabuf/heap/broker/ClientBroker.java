@@ -68,13 +68,13 @@ final class ClientBroker implements HeapBroker {
     @Override
     public Publication publish(DmaBuf buffer, String name) {
         client.requireActive();
-        if (!(buffer instanceof BufferReference lease)) {
+        if (!(buffer instanceof BufferReference reference)) {
             throw new HeapException(Errno.EINVAL, "", "only a buffer of this broker can be published, not " + buffer);
         }
         if (name.isBlank()) {
-            throw new HeapException(Errno.EINVAL, lease.heapName(), "a published buffer needs a name; give one");
+            throw new HeapException(Errno.EINVAL, reference.heapName(), "a published buffer needs a name; give one");
         }
-        BufferReference kept = lease.anotherFor(client, BufferReference::new);
+        BufferReference kept = reference.anotherFor(client, BufferReference::new);
         PublishedBuffer published = null;
         boolean registered = false;
         try {

@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker;
 /** What one client has out of one heap: its part of the heap's account, whose lock guards it. */
 final class ClientHeapAccount {
     /** Guarded by the account. */
-    final UsageCounters tally = new UsageCounters();
+    final UsageCounters counters = new UsageCounters();
 
     private final ClientAccount client;
     private final HeapAccount account;
@@ -24,7 +24,7 @@ final class ClientHeapAccount {
 
     /** {@return whether a quota applies to what is charged here} */
     boolean limited() {
-        return tally.limited() || account.limited() || client.limited();
+        return counters.limited() || account.limited() || client.limited();
     }
 
     UsageSnapshot figures() {

@@ -10,14 +10,14 @@ import org.dmabuf.heap.Errno;
 /**
  * What one heap, known by its name, has out: the sums, and every buffer with its {@link Charge}. It outlives the heap,
  * for as long as its memory is used by anybody. Each buffer is charged once: live while this process uses it, then
- * lingering while only peers do.
+ * lingering while only holders do.
  *
  * <p>Its lock guards its own sums, those of the clients' {@link ClientHeapAccount}s in it and the list of charges.
  * Nothing else happens under it.
  */
 final class HeapAccount {
     private final String heap;
-    private final UsageCounters tally = new UsageCounters();
+    private final UsageCounters counters = new UsageCounters();
     /** Of the heap that is here now. Buffers of one before it under the same name keep theirs. */
     private volatile Reaper reaper;
 
@@ -64,7 +64,7 @@ final class HeapAccount {
     }
 
     boolean limited() {
-        return tally.limited();
+        return counters.limited();
     }
 
     FailureCounts failures() {
@@ -79,15 +79,15 @@ final class HeapAccount {
     synchronized Optional<QuotaExceeded> reserve(ClientHeapAccount share, long size) {
         Optional<QuotaExceeded> over = over(share, size);
         if (over.isEmpty()) {
-            tally.reserve(size);
-            share.tally.reserve(size);
+            counters.reserve(size);
+            share.counters.reserve(size);
         }
         return over;
     }
 
     synchronized void unreserve(ClientHeapAccount share, long size) {
-        tally.unreserve(size);
-        share.tally.unreserve(size);
+        counters.unreserve(size);
+        share.counters.unreserve(size);
     }
 
     /**
@@ -100,33 +100,33 @@ final class HeapAccount {
         ClientHeapAccount share = charge.share();
         Optional<QuotaExceeded> over = size == reserved ? Optional.empty() : over(share, size - reserved);
         if (over.isEmpty()) {
-            tally.unreserve(reserved);
-            share.tally.unreserve(reserved);
-            tally.charge(size);
-            share.tally.charge(size);
+            counters.unreserve(reserved);
+            share.counters.unreserve(reserved);
+            counters.charge(size);
+            share.counters.charge(size);
             charge.link(charges);
         }
         return over;
     }
 
     synchronized void linger(Charge charge, long size) {
-        tally.linger(size);
-        charge.share().tally.linger(size);
+        counters.linger(size);
+        charge.share().counters.linger(size);
         charge.letGo();
     }
 
     synchronized void uncharge(Charge charge, long size, boolean lingering) {
-        tally.uncharge(size, lingering);
-        charge.share().tally.uncharge(size, lingering);
+        counters.uncharge(size, lingering);
+        charge.share().counters.uncharge(size, lingering);
         charge.unlink();
     }
 
     private Optional<QuotaExceeded> over(ClientHeapAccount share, long size) {
-        if (!tally.fits(size)) {
-            return Optional.of(QuotaExceeded.heap(tally.used(), tally.limit, own));
+        if (!counters.fits(size)) {
+            return Optional.of(QuotaExceeded.heap(counters.used(), counters.limit, own));
         }
-        if (!share.tally.fits(size)) {
-            return Optional.of(QuotaExceeded.share(share.tally.used(), share.tally.limit));
+        if (!share.counters.fits(size)) {
+            return Optional.of(QuotaExceeded.share(share.counters.used(), share.counters.limit));
         }
         return Optional.empty();
     }
@@ -139,33 +139,33 @@ final class HeapAccount {
 
     synchronized void apply(Rules rules) {
         own = !rules.limits(heap);
-        tally.limit = own ? announced : rules.heapLimit(heap);
+        counters.limit = own ? announced : rules.heapLimit(heap);
     }
 
     /** {@return buffers that are charged, live or lingering} */
     synchronized long buffers() {
-        return tally.buffers();
+        return counters.buffers();
     }
 
     /** {@return bytes in them} */
     synchronized long bytes() {
-        return tally.bytes();
+        return counters.bytes();
     }
 
     synchronized UsageSnapshot figures() {
-        return tally.figures();
+        return counters.figures();
     }
 
     synchronized UsageSnapshot figures(ClientHeapAccount share) {
-        return share.tally.figures();
+        return share.counters.figures();
     }
 
     synchronized void resetPeak(ClientHeapAccount share) {
-        share.tally.resetPeak();
+        share.counters.resetPeak();
     }
 
     synchronized void resetPeak() {
-        tally.resetPeak();
+        counters.resetPeak();
     }
 
     /** {@return what every buffer is charged, from the oldest charge} */

@@ -26,7 +26,7 @@ final class HeapChangeReporter {
     private static final Logger LOG = LoggerFactory.getLogger(HeapChangeReporter.class);
 
     private final HeapRegistry table;
-    private final BrokerEvents journal;
+    private final BrokerEvents events;
     /** Standings that the log has, by {@code service.id}. Guarded by this. */
     private Map<Long, HeapStanding> logged = Map.of();
     /** Heaps that arrived in the journal and have not departed there, by name. Guarded by this. */
@@ -35,9 +35,9 @@ final class HeapChangeReporter {
     private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
     private final AtomicInteger unreported = new AtomicInteger();
 
-    HeapChangeReporter(HeapRegistry table, BrokerEvents journal) {
+    HeapChangeReporter(HeapRegistry table, BrokerEvents events) {
         this.table = table;
-        this.journal = journal;
+        this.events = events;
     }
 
     /** Reports changes since the last call; to be called after each change of the table. */
@@ -134,7 +134,7 @@ final class HeapChangeReporter {
     }
 
     private void tell(RegisteredHeap heap, HeapState state) {
-        journal.changed(
+        events.changed(
                 heap.name(),
                 heap.description().bundle(),
                 state,

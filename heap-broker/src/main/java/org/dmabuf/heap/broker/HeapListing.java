@@ -85,7 +85,7 @@ final class HeapListing {
                     reason(
                             charged.liveBuffers() > 0
                                     ? "it has left; its buffers live on"
-                                    : "it has left; peers still hold memory of it",
+                                    : "it has left; memory of it is still held elsewhere",
                             left.account().reaper().hanging()),
                     NO_ANSWER,
                     charged));

@@ -35,14 +35,14 @@ final class LeakDetector {
         int reported;
         long more;
         long bytes;
-        BrokerEvents journal;
+        BrokerEvents events;
 
         Losses(long since) {
             this.since = since;
         }
     }
 
-    private record Sum(String client, long buffers, long bytes, BrokerEvents journal) {}
+    private record Sum(String client, long buffers, long bytes, BrokerEvents events) {}
 
     private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
     private final LongSupplier clock;
@@ -89,7 +89,7 @@ final class LeakDetector {
         boolean each;
         synchronized (losses) {
             Losses own = losses.computeIfAbsent(client, first -> new Losses(clock.getAsLong()));
-            own.journal = buffer.journal();
+            own.events = buffer.events();
             each = own.reported < MOST_EACH;
             if (each) {
                 own.reported++;
@@ -116,7 +116,7 @@ final class LeakDetector {
                             ? "Where it was allocated is known with allocation.sites=true in " + Rules.PID
                             : "It was allocated" + System.lineSeparator() + "\tat " + site);
         } finally {
-            buffer.journal().leaked(buffer.heapName(), client, buffer.name(), buffer.size(), site);
+            buffer.events().leaked(buffer.heapName(), client, buffer.name(), buffer.size(), site);
         }
     }
 
@@ -131,7 +131,7 @@ final class LeakDetector {
                 Losses own = one.getValue();
                 if (now - own.since >= age) {
                     if (own.more > 0) {
-                        sums.add(new Sum(one.getKey().bundle(), own.more, own.bytes, own.journal));
+                        sums.add(new Sum(one.getKey().bundle(), own.more, own.bytes, own.events));
                     }
                     all.remove();
                 }
@@ -144,7 +144,7 @@ final class LeakDetector {
                     sum.buffers(),
                     Bytes.text(sum.bytes()),
                     TimeUnit.NANOSECONDS.toSeconds(INTERVAL));
-            sum.journal().leakedMore(sum.client(), sum.buffers(), sum.bytes());
+            sum.events().leakedMore(sum.client(), sum.buffers(), sum.bytes());
         }
     }
 

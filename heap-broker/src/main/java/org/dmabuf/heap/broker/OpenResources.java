@@ -36,20 +36,20 @@ final class OpenResources {
     }
 
     /** Adds one that is in no ring. */
-    void add(OpenResource holding) {
-        Head head = ring(holding);
+    void add(OpenResource resource) {
+        Head head = ring(resource);
         synchronized (head) {
-            holding.next = head;
-            holding.previous = head.previous;
-            head.previous.next = holding;
-            head.previous = holding;
+            resource.next = head;
+            resource.previous = head.previous;
+            head.previous.next = resource;
+            head.previous = resource;
         }
     }
 
     /** Takes one out; nothing to do when it is out. */
-    void remove(OpenResource holding) {
-        synchronized (ring(holding)) {
-            unlink(holding);
+    void remove(OpenResource resource) {
+        synchronized (ring(resource)) {
+            unlink(resource);
         }
     }
 
@@ -67,16 +67,16 @@ final class OpenResources {
         return null;
     }
 
-    private Head ring(OpenResource holding) {
-        return rings[holding.stripe & RINGS - 1];
+    private Head ring(OpenResource resource) {
+        return rings[resource.stripe & RINGS - 1];
     }
 
-    private static void unlink(OpenResource holding) {
-        if (holding.next != null) {
-            holding.next.previous = holding.previous;
-            holding.previous.next = holding.next;
-            holding.next = null;
-            holding.previous = null;
+    private static void unlink(OpenResource resource) {
+        if (resource.next != null) {
+            resource.next.previous = resource.previous;
+            resource.previous.next = resource.next;
+            resource.next = null;
+            resource.previous = null;
         }
     }
 }

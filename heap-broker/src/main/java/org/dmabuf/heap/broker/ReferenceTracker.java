@@ -4,8 +4,8 @@ package org.dmabuf.heap.broker;
 import org.dmabuf.heap.DmaBuf;
 
 /**
- * The hold of a buffer that a lease stands for, and whether it is ended. The client's list has the claim and the client
- * the lease, so that a lease which cannot be reached any more, and which was not closed, is found.
+ * The hold of a buffer that a reference stands for, and whether it is ended. The client's list has the claim and the
+ * client the reference, so that a reference which cannot be reached any more, and which was not closed, is found.
  */
 final class ReferenceTracker extends OpenResource {
     final Client client;
@@ -14,12 +14,12 @@ final class ReferenceTracker extends OpenResource {
     /**
      * Takes over one hold of the buffer.
      *
-     * @param lease through which it is used
+     * @param reference through which it is used
      * @param client who has that
      * @param buffer held once
      */
-    ReferenceTracker(DmaBuf lease, Client client, SharedBuffer buffer) {
-        super(lease, client.leaks().lost());
+    ReferenceTracker(DmaBuf reference, Client client, SharedBuffer buffer) {
+        super(reference, client.leaks().lost());
         this.client = client;
         this.buffer = buffer;
     }
@@ -58,7 +58,7 @@ final class ReferenceTracker extends OpenResource {
         return has;
     }
 
-    /** The lease became unreachable. */
+    /** The reference became unreachable. */
     @Override
     void lost() {
         if (!ended) {

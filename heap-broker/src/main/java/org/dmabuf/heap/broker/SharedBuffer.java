@@ -20,9 +20,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The memory of one allocation, shared by its references, mappings and brackets: each of them holds it once, and who
- * drops it last releases it. When a descriptor of it has left the process, its charge goes on until no peer holds the
- * memory. Knows the heap's buffer and nothing of clients.
+ * The memory of one allocation, shared by its references, mappings and brackets. Each of them holds it once, and the
+ * last drop releases it. When a descriptor of it has left the process, its charge goes on until the last holder is
+ * gone. It knows the heap's buffer and nothing of clients.
  */
 final class SharedBuffer extends LinkedDeferredWork implements Charged {
     private static final Logger LOG = LoggerFactory.getLogger(SharedBuffer.class);
@@ -46,7 +46,7 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
 
     private final HeapDescription heap;
     private final Charge charge;
-    private final BufferServices upkeep;
+    private final BufferServices services;
     private final Reaper reaper;
     private final String name;
     private final long size;
@@ -66,10 +66,10 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
     /** The heap's descriptor, lent until the release, once another has left. */
     private volatile int exportedOf = NOT_EXPORTED;
 
-    /** Knows when peers have let go, from the first export on; null until then. Written under the lock of this. */
+    /** Knows when holders have let go, from the first export on; null until then. Written under the lock of this. */
     private HolderWatch exported;
     /** What to do then: made with it, because it must not fail at the end. */
-    private Runnable peersGone;
+    private Runnable holdersGone;
 
     private boolean reported;
 
@@ -83,7 +83,7 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
      * @param charge ended when nobody uses the memory any more
      * @param exportable whether a descriptor may be asked for
      * @param name for people, empty for none
-     * @param upkeep what it needs for its life
+     * @param services what it needs for its life
      */
     SharedBuffer(
             HeapBuffer memory,
@@ -93,7 +93,7 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
             Charge charge,
             boolean exportable,
             String name,
-            BufferServices upkeep) {
+            BufferServices services) {
         this.memory = memory;
         this.size = size;
         this.alignment = alignment;
@@ -101,7 +101,7 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
         this.charge = charge;
         this.exportable = exportable;
         this.name = name;
-        this.upkeep = upkeep;
+        this.services = services;
         reaper = charge.share().account().reaper();
     }
 
@@ -193,20 +193,20 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
         if (!reported) {
             reported = true;
-            upkeep.journal().released(heap.name(), name, size, exported != null);
+            services.events().released(heap.name(), name, size, exported != null);
         }
         if (exported == null) {
             charge.end();
         } else {
             charge.linger();
-            awaitPeers();
+            awaitHolders();
         }
     }
 
     /** After the release: until then this process is a holder itself. */
-    private void awaitPeers() {
+    private void awaitHolders() {
         try {
-            exported.whenGone(peersGone);
+            exported.whenGone(holdersGone);
         } catch (IllegalStateException e) {
             LOG.debug("it was said before, and failed later than that", e);
         }
@@ -247,13 +247,13 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    BrokerEvents journal() {
-        return upkeep.journal();
+    BrokerEvents events() {
+        return services.events();
     }
 
     /** {@return where to make known what was lost of it} */
     ReferenceQueue<Object> lost() {
-        return upkeep.lost();
+        return services.lost();
     }
 
     /** {@return what the heap made; for a caller with a hold, until it gives that up} */
@@ -268,7 +268,7 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
 
     OptionalLong inode() {
         return exportable
-                ? OptionalLong.of(upkeep.descriptors().inode(heap.name(), descriptor()))
+                ? OptionalLong.of(services.descriptors().inode(heap.name(), descriptor()))
                 : OptionalLong.empty();
     }
 
@@ -282,12 +282,12 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
         int descriptor = descriptor();
         synchronized (this) {
-            if (exported == null && upkeep.peers().isPresent()) { // before the first descriptor leaves
-                peersGone = charge::end;
-                exported = upkeep.peers().get().watch(heap.name(), size, descriptor);
+            if (exported == null && services.holders().isPresent()) { // before the first descriptor leaves
+                holdersGone = charge::end;
+                exported = services.holders().get().watch(heap.name(), size, descriptor);
             }
         }
-        OwnedFd left = upkeep.descriptors().duplicate(heap.name(), descriptor);
+        OwnedFd left = services.descriptors().duplicate(heap.name(), descriptor);
         exportedOf = descriptor;
         return left;
     }
@@ -330,7 +330,7 @@ final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
         OptionalLong inode = OptionalLong.empty();
         try {
-            inode = OptionalLong.of(upkeep.descriptors().inode(heap.name(), descriptor));
+            inode = OptionalLong.of(services.descriptors().inode(heap.name(), descriptor));
         } catch (HeapException e) {
             LOG.warn("{}: its inode cannot be told", this, e);
         } finally {

@@ -6,7 +6,7 @@ package org.dmabuf.heap.broker;
  *
  * @param liveBuffers referenced or mapped here
  * @param liveBytes in them
- * @param lingeringBuffers that peers alone hold
+ * @param lingeringBuffers that are held elsewhere alone
  * @param lingeringBytes in them
  * @param peakBytes most bytes of both kinds at once
  * @param limit bytes at most, {@link Rules#UNLIMITED} for none

@@ -244,7 +244,7 @@ class AdoptionTest {
         kernel.answer("dmaBufSync", 0);
         Adoption adoption = new Adoption(
                 broker.ledger,
-                new BufferServices(new Descriptors(kernel), Optional.empty(), broker.journal, broker.leaks.lost()),
+                new BufferServices(new Descriptors(kernel), Optional.empty(), broker.events, broker.leaks.lost()),
                 kernel,
                 Headroom.machine());
         try (OwnedFd made = memfd(0);
@@ -450,7 +450,7 @@ class AdoptionTest {
         try (OwnedFd made = memfd(SEALED)) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, _ -> {});
             SharedBuffer buffer = new SharedBuffer(
-                    memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.upkeep.withoutPeers());
+                    memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.services.withoutHolders());
             assertTrue(charge.begin(buffer).isEmpty());
             assertEquals(SIZE, broker.adoption.account().bytes());
             BufferReference.open(broker.client, buffer).close();

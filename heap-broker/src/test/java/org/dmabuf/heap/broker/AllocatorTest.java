@@ -571,9 +571,9 @@ class AllocatorTest {
             broker.table.gone(leaving);
             return new FakeMemory(request.size());
         }));
-        BufferReference lease = broker.allocate(REQUEST);
+        BufferReference reference = broker.allocate(REQUEST);
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
-        lease.close();
+        reference.close();
         assertEquals(List.of(), broker.listing.heaps());
     }
 
@@ -584,14 +584,14 @@ class AllocatorTest {
             broker.table.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
             return new FakeMemory(request.size());
         }));
-        BufferReference lease = broker.allocate(REQUEST.from("camera"));
-        assertEquals("camera", lease.heapName());
+        BufferReference reference = broker.allocate(REQUEST.from("camera"));
+        assertEquals("camera", reference.heapName());
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
         assertEquals(0, broker.info("front", HeapState.SERVING).liveBuffers());
         BufferReference next = broker.allocate(REQUEST.from("front"));
         assertEquals(1, broker.info("front", HeapState.SERVING).liveBuffers());
         next.close();
-        lease.close();
+        reference.close();
         assertEquals(1, broker.listing.heaps().size());
     }
 
@@ -600,14 +600,14 @@ class AllocatorTest {
     void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_heaps_name() {
         RegisteredHeap heap = broker.heap("name0", new FakeHeap());
         String[] allocated = new String[1];
-        BufferReference[] lease = new BufferReference[1];
+        BufferReference[] reference = new BufferReference[1];
         new Race()
-                .before(round -> lease[0] = null)
+                .before(round -> reference[0] = null)
                 .with(round -> broker.table.changed(
                         heap.service(), () -> Map.of(HeapProperties.NAME, "name" + (round + 1))))
                 .with(round -> {
-                    lease[0] = broker.allocate(AllocationRequest.of(64));
-                    allocated[0] = lease[0].heapName();
+                    reference[0] = broker.allocate(AllocationRequest.of(64));
+                    allocated[0] = reference[0].heapName();
                 })
                 .after(round -> {
                     assertEquals(
@@ -616,7 +616,7 @@ class AllocatorTest {
                                     .filter(info -> info.liveBuffers() == 1)
                                     .map(HeapInfo::name)
                                     .toList());
-                    lease[0].close();
+                    reference[0].close();
                     assertEquals(1, broker.listing.heaps().size());
                 })
                 .run(4000);
@@ -774,9 +774,9 @@ class AllocatorTest {
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
-                broker.journal.allocations);
-        assertEquals(List.of(new RecordedBrokerEvents.Released("roomy", "frame", 64, false)), broker.journal.releases);
-        assertEquals(List.of(), broker.journal.shortages);
+                broker.events.allocations);
+        assertEquals(List.of(new RecordedBrokerEvents.Released("roomy", "frame", 64, false)), broker.events.releases);
+        assertEquals(List.of(), broker.events.shortages);
     }
 
     @Test
@@ -788,7 +788,7 @@ class AllocatorTest {
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),
-                broker.journal.allocations);
-        assertEquals(List.of(new RecordedBrokerEvents.Short("full", 64, e.getMessage())), broker.journal.shortages);
+                broker.events.allocations);
+        assertEquals(List.of(new RecordedBrokerEvents.Short("full", 64, e.getMessage())), broker.events.shortages);
     }
 }

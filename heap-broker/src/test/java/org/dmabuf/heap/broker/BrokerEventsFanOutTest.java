@@ -38,7 +38,7 @@ class BrokerEventsFanOutTest {
         }
     }
 
-    private final BrokerEventsFanOut journals = new BrokerEventsFanOut();
+    private final BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
     private final RecordedBrokerEvents told = new RecordedBrokerEvents();
 
     @BeforeEach
@@ -48,14 +48,14 @@ class BrokerEventsFanOutTest {
 
     @Test
     void a_journal_that_fails_harms_neither_who_tells_nor_the_next() {
-        journals.add(new Failing());
-        journals.add(told);
+        eventsFanOut.add(new Failing());
+        eventsFanOut.add(told);
 
-        journals.allocating().end("client", "heap", "name", 1, 0, "");
-        journals.released("heap", "name", 1, false);
-        journals.leaked("heap", "client", "name", 1, "");
-        journals.changed("heap", "bundle", HeapState.SERVING, 0);
-        journals.lowMemory("heap", 1, "full");
+        eventsFanOut.allocating().end("client", "heap", "name", 1, 0, "");
+        eventsFanOut.released("heap", "name", 1, false);
+        eventsFanOut.leaked("heap", "client", "name", 1, "");
+        eventsFanOut.changed("heap", "bundle", HeapState.SERVING, 0);
+        eventsFanOut.lowMemory("heap", 1, "full");
 
         assertEquals(1, told.allocations.size());
         assertEquals(1, told.releases.size());
@@ -68,7 +68,7 @@ class BrokerEventsFanOutTest {
 
     @Test
     void an_allocation_whose_end_cannot_be_told_ends_all_the_same() {
-        journals.add(new BrokerEvents() {
+        eventsFanOut.add(new BrokerEvents() {
             @Override
             public Allocation allocating() {
                 return (client, heap, name, size, tried, outcome) -> {
@@ -77,7 +77,7 @@ class BrokerEventsFanOutTest {
             }
         });
 
-        journals.allocating().end("client", "heap", "name", 1, 0, "");
+        eventsFanOut.allocating().end("client", "heap", "name", 1, 0, "");
 
         assertEquals(
                 List.of("WARN an event could not be told; what it tells of goes on"

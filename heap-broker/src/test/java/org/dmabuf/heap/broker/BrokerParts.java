@@ -21,10 +21,10 @@ final class BrokerParts implements AutoCloseable {
     final Ledger ledger;
     final HeapRegistry table;
     final HolderTracker peers = new HolderTracker();
-    final RecordedBrokerEvents journal = new RecordedBrokerEvents();
+    final RecordedBrokerEvents events = new RecordedBrokerEvents();
     /** Not started: what a test has made and does not mention again is not to go when the collector happens to come. */
     final LeakDetector leaks = new LeakDetector();
-    final BufferServices upkeep;
+    final BufferServices services;
     final Allocator allocator;
     final WaitingHeaps waiting = new WaitingHeaps();
     final Adoption adoption;
@@ -34,7 +34,7 @@ final class BrokerParts implements AutoCloseable {
     final Client client;
 
     private final Syscalls syscalls;
-    private long services;
+    private long lastService;
 
     BrokerParts() {
         this(Syscalls.linux());
@@ -54,9 +54,9 @@ final class BrokerParts implements AutoCloseable {
         this.ledger = ledger;
         table = new HeapRegistry(ledger);
         client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
-        upkeep = new BufferServices(new Descriptors(syscalls), Optional.of(peers), journal, leaks.lost());
-        allocator = new Allocator(table, ledger, upkeep);
-        adoption = new Adoption(ledger, upkeep, syscalls, Headroom.machine());
+        services = new BufferServices(new Descriptors(syscalls), Optional.of(peers), events, leaks.lost());
+        allocator = new Allocator(table, ledger, services);
+        adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
         listing = new HeapListing(table, waiting, adoption);
         clients = new Clients(ledger, allocator, adoption, listing, leaks);
     }
@@ -75,7 +75,7 @@ final class BrokerParts implements AutoCloseable {
     RegisteredHeap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
         all.put(HeapProperties.NAME, name);
-        return table.arrived(++services, exporter, all, "org.example." + name);
+        return table.arrived(++lastService, exporter, all, "org.example." + name);
     }
 
     /** A heap of real memory. */

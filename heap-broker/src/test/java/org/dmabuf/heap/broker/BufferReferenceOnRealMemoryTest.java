@@ -54,12 +54,12 @@ class BufferReferenceOnRealMemoryTest {
     static void load_what_the_first_use_loads() {
         try (BrokerParts warm = new BrokerParts()) {
             warm.memfd("warm");
-            BufferReference lease = warm.allocate(SIZE);
+            BufferReference reference = warm.allocate(SIZE);
             try (Arena arena = Arena.ofConfined()) {
-                lease.map(Access.READ, arena);
+                reference.map(Access.READ, arena);
             }
-            lease.exportFd().close();
-            lease.close();
+            reference.exportFd().close();
+            reference.close();
         }
         ProcessState.now();
     }
@@ -108,20 +108,20 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void memory_is_charged_while_it_lives_and_rounded_to_pages() {
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE - 1).name(NAME));
-        assertEquals(SIZE, lease.size());
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE - 1).name(NAME));
+        assertEquals(SIZE, reference.size());
         assertEquals(1, heap.account().buffers());
         assertEquals(SIZE, heap.account().bytes());
-        lease.close();
+        reference.close();
         assertEquals(0, heap.account().bytes());
     }
 
     @Test
     void a_segment_stays_readable_and_writable_after_its_buffer_is_closed() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment segment = lease.map(Access.READ_WRITE, arena);
-            lease.close();
+            MemorySegment segment = reference.map(Access.READ_WRITE, arena);
+            reference.close();
             segment.fill((byte) 0x5a);
             assertEquals(0x5a, segment.get(ValueLayout.JAVA_BYTE, SIZE - 1));
             assertEquals(1, mappings());
@@ -132,12 +132,12 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void each_arena_that_ends_takes_exactly_its_own_mapping_along() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         Arena first = Arena.ofConfined();
         Arena second = Arena.ofShared();
-        MemorySegment one = lease.map(Access.READ_WRITE, first);
-        MemorySegment other = lease.map(Access.READ, second);
-        lease.close();
+        MemorySegment one = reference.map(Access.READ_WRITE, first);
+        MemorySegment other = reference.map(Access.READ, second);
+        reference.close();
         assertEquals(2, mappings());
         one.set(ValueLayout.JAVA_BYTE, 7, (byte) 7);
         first.close();
@@ -151,26 +151,26 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void a_shared_arena_lets_every_thread_in() throws InterruptedException {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         try (Arena arena = Arena.ofShared()) {
-            MemorySegment segment = lease.map(Access.WRITE, arena);
+            MemorySegment segment = reference.map(Access.WRITE, arena);
             Thread other = Thread.ofPlatform().start(() -> segment.set(ValueLayout.JAVA_BYTE, 0, (byte) 9));
             other.join();
             assertEquals(9, segment.get(ValueLayout.JAVA_BYTE, 0));
         }
-        lease.close();
+        reference.close();
     }
 
     @Test
     void an_automatic_arena_ends_when_its_segments_are_forgotten() {
-        BufferReference lease = frame();
-        mapAndForget(lease);
-        lease.close();
+        BufferReference reference = frame();
+        mapAndForget(reference);
+        reference.close();
         Await.untilCollected("the mapping is gone", () -> mappings() == 0);
     }
 
-    private static void mapAndForget(BufferReference lease) {
-        MemorySegment segment = lease.map(Access.READ_WRITE, Arena.ofAuto());
+    private static void mapAndForget(BufferReference reference) {
+        MemorySegment segment = reference.map(Access.READ_WRITE, Arena.ofAuto());
         segment.fill((byte) 1);
         assertEquals(1, mappings());
     }
@@ -178,12 +178,12 @@ class BufferReferenceOnRealMemoryTest {
     @Test
     void a_reference_that_is_mapped_is_not_kept_by_its_mapping() {
         // A mapping keeps the memory, and not what a client has built around a reference.
-        BufferReference[] lease = {frame()};
-        var gone = new java.lang.ref.WeakReference<>(lease[0]);
+        BufferReference[] reference = {frame()};
+        var gone = new java.lang.ref.WeakReference<>(reference[0]);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment segment = lease[0].map(Access.READ_WRITE, arena);
-            lease[0].close();
-            lease[0] = null;
+            MemorySegment segment = reference[0].map(Access.READ_WRITE, arena);
+            reference[0].close();
+            reference[0] = null;
             Await.untilCollected("the reference goes", () -> gone.refersTo(null));
             segment.fill((byte) 3);
         }
@@ -191,45 +191,45 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void a_closed_arena_maps_nothing() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         Arena confined = Arena.ofConfined();
         confined.close();
         Arena shared = Arena.ofShared();
         shared.close();
-        assertThrows(IllegalStateException.class, () -> lease.map(Access.READ, confined));
-        assertThrows(IllegalStateException.class, () -> lease.map(Access.READ, shared));
+        assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, confined));
+        assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, shared));
         assertEquals(0, mappings());
-        lease.close();
+        reference.close();
         assertEquals(0, heap.account().buffers()); // at once: no mapping holds it
     }
 
     @Test
     void another_threads_arena_maps_nothing() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
             Throwable[] thrown = new Throwable[1];
             CallGateTest.onAnotherThread(() -> {
-                thrown[0] = assertThrows(WrongThreadException.class, () -> lease.map(Access.READ, arena));
+                thrown[0] = assertThrows(WrongThreadException.class, () -> reference.map(Access.READ, arena));
                 return 0;
             });
             assertEquals(WrongThreadException.class, thrown[0].getClass());
             assertEquals(0, mappings());
         }
-        lease.close();
+        reference.close();
         assertEquals(0, heap.account().buffers());
     }
 
     @Test
     void the_global_arena_is_refused_because_it_never_ends() {
-        BufferReference lease = frame();
-        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.global()));
+        BufferReference reference = frame();
+        HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.global()));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
                 "buffer '" + NAME + "' of " + Bytes.text(SIZE) + " from heap 'system': the global arena never ends, so"
                         + " the mapping would never go; use a confined, shared or automatic arena",
                 refusal.getMessage());
         assertEquals(0, mappings());
-        lease.close();
+        reference.close();
         assertEquals(0, heap.account().buffers());
     }
 
@@ -253,35 +253,35 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void an_arena_of_the_clients_own_is_as_good_as_what_is_in_it() {
-        BufferReference lease = frame();
-        assertThrows(HeapException.class, () -> lease.map(Access.READ, new Wrapped(Arena.global())));
+        BufferReference reference = frame();
+        assertThrows(HeapException.class, () -> reference.map(Access.READ, new Wrapped(Arena.global())));
         try (Arena arena = new Wrapped(Arena.ofConfined())) {
-            assertEquals(SIZE, lease.map(Access.READ, arena).byteSize());
+            assertEquals(SIZE, reference.map(Access.READ, arena).byteSize());
         }
-        lease.close();
+        reference.close();
     }
 
     @Test
     void a_mapping_for_reading_only_reads() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment reads = lease.map(Access.READ, arena);
-            MemorySegment writes = lease.map(Access.WRITE, arena);
+            MemorySegment reads = reference.map(Access.READ, arena);
+            MemorySegment writes = reference.map(Access.WRITE, arena);
             assertTrue(reads.isReadOnly());
             assertFalse(writes.isReadOnly());
             writes.set(ValueLayout.JAVA_BYTE, 3, (byte) 4);
             assertEquals(4, reads.get(ValueLayout.JAVA_BYTE, 3));
             assertEquals(SIZE, reads.byteSize());
         }
-        lease.close();
+        reference.close();
     }
 
     @Test
     void fresh_memory_is_zero() {
         for (int i = 0; i < 8; i++) {
-            try (BufferReference lease = frame();
+            try (BufferReference reference = frame();
                     Arena arena = Arena.ofConfined()) {
-                MemorySegment segment = lease.map(Access.READ_WRITE, arena);
+                MemorySegment segment = reference.map(Access.READ_WRITE, arena);
                 assertEquals(-1, segment.mismatch(arena.allocate(SIZE)));
                 segment.fill((byte) -1);
             }
@@ -290,49 +290,49 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void the_inode_is_that_of_every_exported_descriptor() {
-        BufferReference lease = frame();
-        try (OwnedFd one = lease.exportFd();
-                OwnedFd two = lease.exportFd();
-                DmaBuf duplicate = lease.duplicate()) {
+        BufferReference reference = frame();
+        try (OwnedFd one = reference.exportFd();
+                OwnedFd two = reference.exportFd();
+                DmaBuf duplicate = reference.duplicate()) {
             long inode = inode(one);
-            assertEquals(OptionalLong.of(inode), lease.inode());
+            assertEquals(OptionalLong.of(inode), reference.inode());
             assertEquals(inode, inode(two));
             assertEquals(OptionalLong.of(inode), duplicate.inode());
             assertNotEquals(one.fd(), two.fd());
         }
         BufferReference other = frame();
-        assertNotEquals(lease.inode(), other.inode());
+        assertNotEquals(reference.inode(), other.inode());
         other.close();
-        lease.close();
+        reference.close();
     }
 
     @Test
     void an_exported_descriptor_is_closed_on_exec_and_closed_once() throws IOException {
-        BufferReference lease = frame();
-        OwnedFd fd = lease.exportFd();
+        BufferReference reference = frame();
+        OwnedFd fd = reference.exportFd();
         assertTrue((openFlags(fd) & 02000000) != 0, "O_CLOEXEC");
         assertEquals(2, openFlags(fd) & 3, "O_RDWR");
         assertEquals("exported descriptor " + fd.fd(), fd.toString());
         fd.close();
         assertThrows(IllegalStateException.class, fd::fd);
-        OwnedFd next = lease.exportFd(); // gets the same number
+        OwnedFd next = reference.exportFd(); // gets the same number
         fd.close();
-        assertEquals(inode(next), lease.inode().getAsLong(), "a second close took another's descriptor");
+        assertEquals(inode(next), reference.inode().getAsLong(), "a second close took another's descriptor");
         next.close();
-        lease.close();
+        reference.close();
     }
 
     @Test
     void a_detached_descriptor_is_the_takers() {
-        BufferReference lease = frame();
-        lease.exportFd().close();
-        OwnedFd fd = lease.exportFd();
+        BufferReference reference = frame();
+        reference.exportFd().close();
+        OwnedFd fd = reference.exportFd();
         int number = fd.detach();
         assertThrows(IllegalStateException.class, fd::fd);
         assertThrows(IllegalStateException.class, fd::detach);
         fd.close();
-        int another = lease.exportFd().detach();
-        lease.close();
+        int another = reference.exportFd().detach();
+        reference.close();
         assertEquals(0, broker.client.stop("its bundle has stopped"), "taken back what was given away or closed");
         for (int given : new int[] {number, another}) {
             assertTrue(Files.exists(Path.of("/proc/self/fd/" + given)));
@@ -342,11 +342,11 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void an_exported_descriptor_outlives_its_buffer() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.WRITE, arena).set(ValueLayout.JAVA_BYTE, 5, (byte) 6);
-            try (OwnedFd fd = lease.exportFd()) {
-                lease.close();
+            reference.map(Access.WRITE, arena).set(ValueLayout.JAVA_BYTE, 5, (byte) 6);
+            try (OwnedFd fd = reference.exportFd()) {
+                reference.close();
                 MemorySegment seen = new Mmap(Syscalls.linux()).map(fd, SIZE, Access.READ, arena);
                 assertEquals(6, seen.get(ValueLayout.JAVA_BYTE, 5));
             }
@@ -355,44 +355,44 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void nothing_is_exported_from_a_buffer_that_was_asked_for_without() {
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name(NAME));
-        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, lease::exportFd).errno());
-        assertEquals(OptionalLong.empty(), lease.inode());
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name(NAME));
+        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
+        assertEquals(OptionalLong.empty(), reference.inode());
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+            reference.map(Access.READ_WRITE, arena).fill((byte) 1);
         }
-        lease.close();
+        reference.close();
     }
 
     @Test
     void a_descriptor_for_reading_lets_nobody_write_and_the_owner_writes_on() throws IOException {
-        BufferReference lease = broker.allocate(
+        BufferReference reference = broker.allocate(
                 AllocationRequest.of(SIZE).exports(Access.READ).name(NAME));
         Mmap mmap = new Mmap(Syscalls.linux());
         try (Arena arena = Arena.ofConfined();
-                OwnedFd fd = lease.exportFd()) {
+                OwnedFd fd = reference.exportFd()) {
             assertEquals(0, openFlags(fd) & 3, "O_RDONLY");
-            assertEquals(inode(fd), lease.inode().getAsLong());
+            assertEquals(inode(fd), reference.inode().getAsLong());
             assertEquals(
                     Errno.EACCES,
                     assertThrows(HeapException.class, () -> mmap.map(fd, SIZE, Access.READ_WRITE, arena))
                             .errno());
             MemorySegment seen = mmap.map(fd, SIZE, Access.READ, arena);
-            lease.map(Access.READ_WRITE, arena).set(ValueLayout.JAVA_BYTE, 1, (byte) 8);
+            reference.map(Access.READ_WRITE, arena).set(ValueLayout.JAVA_BYTE, 1, (byte) 8);
             assertEquals(8, seen.get(ValueLayout.JAVA_BYTE, 1));
-            lease.close();
+            reference.close();
             assertEquals(8, seen.get(ValueLayout.JAVA_BYTE, 1));
         }
     }
 
     @Test
     void a_client_that_stops_keeps_its_mappings_until_their_arenas_end() {
-        BufferReference lease = frame();
-        OwnedFd exported = lease.exportFd();
+        BufferReference reference = frame();
+        OwnedFd exported = reference.exportFd();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment segment = lease.map(Access.READ_WRITE, arena);
+            MemorySegment segment = reference.map(Access.READ_WRITE, arena);
             assertEquals(2, broker.client.stop("its bundle has stopped"));
-            assertThrows(IllegalStateException.class, lease::duplicate);
+            assertThrows(IllegalStateException.class, reference::duplicate);
             assertThrows(IllegalStateException.class, exported::fd);
             segment.fill((byte) 2);
             assertEquals(2, segment.get(ValueLayout.JAVA_BYTE, 0));
@@ -404,30 +404,30 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void a_buffer_works_after_its_heap_has_left() {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         broker.remove(heap);
         try (Arena arena = Arena.ofConfined();
-                OwnedFd fd = lease.exportFd()) {
-            CpuAccess bracket = lease.beginCpuAccess(Access.WRITE);
-            lease.map(Access.WRITE, arena).fill((byte) 3);
+                OwnedFd fd = reference.exportFd()) {
+            CpuAccess bracket = reference.beginCpuAccess(Access.WRITE);
+            reference.map(Access.WRITE, arena).fill((byte) 3);
             bracket.close();
             assertTrue(fd.fd() >= 0);
         }
         assertThrows(HeapException.class, this::frame);
-        lease.close();
+        reference.close();
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void an_arena_that_ends_after_the_broker_has_stopped_still_unmaps(boolean automatic) {
-        BufferReference lease = frame();
+        BufferReference reference = frame();
         if (automatic) {
-            mapAndForget(lease);
+            mapAndForget(reference);
             broker.close();
             Await.untilCollected("the mapping is gone", () -> mappings() == 0);
         } else {
             try (Arena arena = Arena.ofShared()) {
-                MemorySegment segment = lease.map(Access.READ_WRITE, arena);
+                MemorySegment segment = reference.map(Access.READ_WRITE, arena);
                 broker.close();
                 segment.fill((byte) 4);
                 assertEquals(1, mappings());
@@ -444,7 +444,7 @@ class BufferReferenceOnRealMemoryTest {
         RegisteredHeap counted =
                 broker.heap("counted", new FakeHeap(request -> counting(source.allocate(request), released)));
         class Round {
-            final BufferReference lease =
+            final BufferReference reference =
                     broker.allocate(AllocationRequest.of(SIZE).from("counted").name(NAME));
             final AtomicInteger uses = new AtomicInteger();
 
@@ -452,7 +452,7 @@ class BufferReferenceOnRealMemoryTest {
             void again(Consumer<BufferReference> use) {
                 try {
                     while (true) {
-                        use.accept(lease);
+                        use.accept(reference);
                         uses.incrementAndGet();
                     }
                 } catch (IllegalStateException closed) {
@@ -466,15 +466,15 @@ class BufferReferenceOnRealMemoryTest {
                 .before(round -> now[0] = new Round())
                 .with(round -> {
                     Race.awaitSome(now[0].uses);
-                    now[0].lease.close();
+                    now[0].reference.close();
                 })
-                .with(round -> now[0].again(lease -> {
+                .with(round -> now[0].again(reference -> {
                     try (Arena arena = Arena.ofConfined()) {
-                        lease.map(Access.READ_WRITE, arena).set(ValueLayout.JAVA_LONG, 0, round);
+                        reference.map(Access.READ_WRITE, arena).set(ValueLayout.JAVA_LONG, 0, round);
                     }
                 }))
-                .with(round -> now[0].again(lease -> {
-                    try (DmaBuf duplicate = lease.duplicate();
+                .with(round -> now[0].again(reference -> {
+                    try (DmaBuf duplicate = reference.duplicate();
                             OwnedFd fd = duplicate.exportFd()) {
                         assertEquals(inode(fd), duplicate.inode().getAsLong());
                     }
@@ -522,11 +522,11 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void the_heaps_properties_are_the_sources() {
-        BufferReference lease = frame();
-        Map<String, Object> properties = lease.heapProperties();
+        BufferReference reference = frame();
+        Map<String, Object> properties = reference.heapProperties();
         assertEquals("memfd", properties.get("heap.backend"));
         assertEquals(false, properties.get("heap.dmabuf"));
-        lease.close();
+        reference.close();
         assertEquals(List.of("system"), broker.listing.heaps().stream().map(i -> i.name()).toList());
     }
 }

@@ -53,91 +53,91 @@ class BufferReferenceTest {
         return broker.allocate(AllocationRequest.of(memory.size()).from(heap).name("frame"));
     }
 
-    private HeapAccount account(BufferReference lease) {
-        return broker.table.routes().named(lease.heapName()).account();
+    private HeapAccount account(BufferReference reference) {
+        return broker.table.routes().named(reference.heapName()).account();
     }
 
     @Test
     void a_reference_tells_what_it_refers_to_also_when_it_is_closed() {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame 7"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame 7"));
         for (int again = 0; again < 2; again++) {
-            assertEquals(SIZE, lease.size());
-            assertEquals("camera", lease.heapName());
-            assertEquals("frame 7", lease.name());
-            assertEquals(Map.of("heap.name", "camera", "heap.type", "carveout"), lease.heapProperties());
-            lease.close();
+            assertEquals(SIZE, reference.size());
+            assertEquals("camera", reference.heapName());
+            assertEquals("frame 7", reference.name());
+            assertEquals(Map.of("heap.name", "camera", "heap.type", "carveout"), reference.heapProperties());
+            reference.close();
         }
     }
 
     @Test
     void a_buffer_without_a_name_has_an_empty_one() {
         broker.heap("camera", new FakeHeap());
-        BufferReference lease = broker.allocate(SIZE);
-        assertEquals("", lease.name());
-        assertEquals("buffer of 8 KiB from heap 'camera'", lease.toString());
+        BufferReference reference = broker.allocate(SIZE);
+        assertEquals("", reference.name());
+        assertEquals("buffer of 8 KiB from heap 'camera'", reference.toString());
     }
 
     @Test
     void the_size_is_the_heaps_and_not_the_one_asked_for() {
         broker.heap("camera", new FakeHeap(request -> new FakeMemory(SIZE)));
-        BufferReference lease = broker.allocate(1);
-        assertEquals(SIZE, lease.size());
-        assertEquals(SIZE, account(lease).bytes());
+        BufferReference reference = broker.allocate(1);
+        assertEquals(SIZE, reference.size());
+        assertEquals(SIZE, account(reference).bytes());
     }
 
     @Test
     void a_properties_change_does_not_reach_buffers_made_before() {
         RegisteredHeap heap = broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "old"));
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         broker.table.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
-        assertEquals("camera", lease.heapName());
-        assertEquals("old", lease.heapProperties().get(HeapProperties.TYPE));
+        assertEquals("camera", reference.heapName());
+        assertEquals("old", reference.heapProperties().get(HeapProperties.TYPE));
     }
 
     @Test
     void closing_twice_releases_once() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        assertEquals(1, account(lease).buffers());
-        lease.close();
-        lease.close();
+        BufferReference reference = leaseOf(memory);
+        assertEquals(1, account(reference).buffers());
+        reference.close();
+        reference.close();
         assertEquals(List.of("release"), memory.calls());
-        assertEquals(0, account(lease).buffers());
-        assertEquals(0, account(lease).bytes());
+        assertEquals(0, account(reference).buffers());
+        assertEquals(0, account(reference).bytes());
     }
 
     @Test
     void a_duplicate_keeps_the_memory_and_is_not_charged_again() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        DmaBuf duplicate = lease.duplicate();
+        BufferReference reference = leaseOf(memory);
+        DmaBuf duplicate = reference.duplicate();
         DmaBuf third = duplicate.duplicate();
-        assertNotSame(lease, duplicate);
-        assertEquals(1, account(lease).buffers());
-        assertEquals(SIZE, account(lease).bytes());
-        lease.close();
-        lease.close(); // takes nothing from the others
+        assertNotSame(reference, duplicate);
+        assertEquals(1, account(reference).buffers());
+        assertEquals(SIZE, account(reference).bytes());
+        reference.close();
+        reference.close(); // takes nothing from the others
         duplicate.close();
         assertEquals(List.of(), memory.calls());
         assertEquals("frame", third.name());
         third.beginCpuAccess(Access.READ).close();
         third.close();
         assertTrue(memory.released());
-        assertEquals(0, account(lease).buffers());
+        assertEquals(0, account(reference).buffers());
     }
 
     /** As when Java has no memory left for the object. */
     @Test
     void a_reference_that_cannot_be_made_holds_nothing() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
+        BufferReference reference = leaseOf(memory);
         assertThrows(
                 OutOfMemoryError.class,
-                () -> lease.duplicateFor(broker.client, (client, buffer) -> {
+                () -> reference.duplicateFor(broker.client, (client, buffer) -> {
                     throw new OutOfMemoryError("made up");
                 }));
-        lease.close();
+        reference.close();
         assertTrue(memory.released());
     }
 
@@ -165,12 +165,12 @@ class BufferReferenceTest {
     @MethodSource("uses")
     void a_closed_reference_refuses_and_says_which(String name, Consumer<DmaBuf> use) {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        lease.close();
-        IllegalStateException refusal = assertThrows(IllegalStateException.class, () -> use.accept(lease));
-        String which = "buffer 'frame' of 8 KiB from heap '" + lease.heapName() + "'";
+        BufferReference reference = leaseOf(memory);
+        reference.close();
+        IllegalStateException refusal = assertThrows(IllegalStateException.class, () -> use.accept(reference));
+        String which = "buffer 'frame' of 8 KiB from heap '" + reference.heapName() + "'";
         assertEquals("this reference to a " + which + " is closed", refusal.getMessage());
-        assertEquals("closed reference to a " + which, lease.toString());
+        assertEquals("closed reference to a " + which, reference.toString());
         assertEquals(List.of("release"), memory.calls());
     }
 
@@ -178,10 +178,10 @@ class BufferReferenceTest {
     @MethodSource("uses")
     void a_closed_reference_refuses_also_while_a_duplicate_is_open(String name, Consumer<DmaBuf> use) {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        DmaBuf duplicate = lease.duplicate();
-        lease.close();
-        assertThrows(IllegalStateException.class, () -> use.accept(lease));
+        BufferReference reference = leaseOf(memory);
+        DmaBuf duplicate = reference.duplicate();
+        reference.close();
+        assertThrows(IllegalStateException.class, () -> use.accept(reference));
         assertEquals(List.of(), memory.calls());
         duplicate.close();
         assertTrue(memory.released());
@@ -191,8 +191,8 @@ class BufferReferenceTest {
     @EnumSource(Access.class)
     void a_bracket_begins_and_ends_in_one_direction(Access access) {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        CpuAccess bracket = lease.beginCpuAccess(access);
+        BufferReference reference = leaseOf(memory);
+        CpuAccess bracket = reference.beginCpuAccess(access);
         assertEquals(List.of("begin " + access), memory.calls());
         bracket.close();
         assertEquals(List.of("begin " + access, "end " + access), memory.calls());
@@ -201,9 +201,9 @@ class BufferReferenceTest {
     @Test
     void nested_brackets_each_reach_the_heap() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        CpuAccess outer = lease.beginCpuAccess(Access.READ_WRITE);
-        CpuAccess inner = lease.beginCpuAccess(Access.READ);
+        BufferReference reference = leaseOf(memory);
+        CpuAccess outer = reference.beginCpuAccess(Access.READ_WRITE);
+        CpuAccess inner = reference.beginCpuAccess(Access.READ);
         outer.close(); // overlapping, too
         inner.close();
         assertEquals(List.of("begin READ_WRITE", "begin READ", "end READ_WRITE", "end READ"), memory.calls());
@@ -212,27 +212,27 @@ class BufferReferenceTest {
     @Test
     void a_bracket_closed_twice_ends_once() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        CpuAccess bracket = lease.beginCpuAccess(Access.WRITE);
+        BufferReference reference = leaseOf(memory);
+        CpuAccess bracket = reference.beginCpuAccess(Access.WRITE);
         bracket.close();
         bracket.close();
         assertEquals(1, memory.count("end WRITE"));
-        lease.close();
+        reference.close();
         assertTrue(memory.released());
-        assertEquals(0, account(lease).buffers());
+        assertEquals(0, account(reference).buffers());
     }
 
     @Test
     void memory_is_released_only_after_the_end_of_its_last_bracket() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        CpuAccess bracket = lease.beginCpuAccess(Access.WRITE);
-        lease.close();
+        BufferReference reference = leaseOf(memory);
+        CpuAccess bracket = reference.beginCpuAccess(Access.WRITE);
+        reference.close();
         assertEquals(List.of("begin WRITE"), memory.calls());
-        assertEquals(1, account(lease).buffers());
+        assertEquals(1, account(reference).buffers());
         bracket.close();
         assertEquals(List.of("begin WRITE", "end WRITE", "release"), memory.calls());
-        assertEquals(0, account(lease).buffers());
+        assertEquals(0, account(reference).buffers());
     }
 
     @Test
@@ -243,10 +243,10 @@ class BufferReferenceTest {
                 throw new HeapException(Errno.ETIMEDOUT, "camera", "the device hangs");
             }
         };
-        BufferReference lease = leaseOf(memory);
-        HeapException refusal = assertThrows(HeapException.class, () -> lease.beginCpuAccess(Access.READ));
+        BufferReference reference = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> reference.beginCpuAccess(Access.READ));
         assertEquals(Errno.ETIMEDOUT, refusal.errno());
-        lease.close();
+        reference.close();
         assertEquals(List.of("release"), memory.calls());
     }
 
@@ -260,22 +260,22 @@ class BufferReferenceTest {
                 throw new HeapException(Errno.EINVAL, "camera", "no");
             }
         };
-        BufferReference lease = leaseOf(memory);
-        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
+        BufferReference reference = leaseOf(memory);
+        CpuAccess bracket = reference.beginCpuAccess(Access.READ);
         assertThrows(HeapException.class, bracket::close);
         assertDoesNotThrow(bracket::close);
         assertEquals(1, ends.get());
-        lease.close();
+        reference.close();
         assertTrue(memory.released());
-        assertEquals(0, account(lease).buffers());
+        assertEquals(0, account(reference).buffers());
     }
 
     @Test
     void a_bracket_says_what_it_is() {
-        BufferReference lease = leaseOf(new FakeMemory(SIZE));
+        BufferReference reference = leaseOf(new FakeMemory(SIZE));
         assertEquals(
-                "CPU access for READ to a buffer 'frame' of 8 KiB from heap '" + lease.heapName() + "'",
-                lease.beginCpuAccess(Access.READ).toString());
+                "CPU access for READ to a buffer 'frame' of 8 KiB from heap '" + reference.heapName() + "'",
+                reference.beginCpuAccess(Access.READ).toString());
     }
 
     @Test
@@ -289,16 +289,16 @@ class BufferReferenceTest {
                     sneak(thrown);
                 }
             };
-            BufferReference lease = leaseOf(memory);
+            BufferReference reference = leaseOf(memory);
             RecordedLog.clear();
-            lease.close();
+            reference.close();
             assertEquals(
-                    List.of("ERROR buffer 'frame' of 8 KiB from heap '" + lease.heapName()
+                    List.of("ERROR buffer 'frame' of 8 KiB from heap '" + reference.heapName()
                             + "': release failed, its memory may be lost <" + thrown + ">"),
                     RecordedLog.lines());
-            assertEquals(0, account(lease).buffers());
-            assertEquals(0, account(lease).bytes());
-            lease.close();
+            assertEquals(0, account(reference).buffers());
+            assertEquals(0, account(reference).bytes());
+            reference.close();
             assertEquals(1, memory.count("release"));
         }
     }
@@ -313,18 +313,18 @@ class BufferReferenceTest {
     @Test
     void a_mapping_holds_the_memory_until_its_arena_has_ended() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
+        BufferReference reference = leaseOf(memory);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment segment = lease.map(Access.WRITE, arena);
+            MemorySegment segment = reference.map(Access.WRITE, arena);
             assertEquals(SIZE, segment.byteSize());
             assertFalse(segment.isReadOnly());
-            lease.close();
+            reference.close();
             assertEquals(List.of("map WRITE"), memory.calls());
-            assertEquals(1, account(lease).buffers());
+            assertEquals(1, account(reference).buffers());
         }
         Await.until("the mapping is undone", memory::released);
         assertEquals(List.of("map WRITE", "unmap", "release"), memory.calls());
-        Await.until("it is uncharged", () -> account(lease).buffers() == 0);
+        Await.until("it is uncharged", () -> account(reference).buffers() == 0);
     }
 
     @Test
@@ -341,12 +341,12 @@ class BufferReferenceTest {
                 note(mapping == mapped[0] ? "unmap the same" : "unmap another");
             }
         };
-        BufferReference lease = leaseOf(memory);
+        BufferReference reference = leaseOf(memory);
         try (Arena arena = Arena.ofShared()) {
-            lease.map(Access.READ, arena);
-            lease.map(Access.READ, arena);
+            reference.map(Access.READ, arena);
+            reference.map(Access.READ, arena);
         }
-        lease.close();
+        reference.close();
         Await.until("all is undone", memory::released);
         assertEquals(2, memory.count("unmap the same"));
         assertEquals(5, memory.calls().size());
@@ -360,15 +360,16 @@ class BufferReferenceTest {
                 return super.map(access).asSlice(0, 4096);
             }
         };
-        BufferReference lease = leaseOf(memory);
+        BufferReference reference = leaseOf(memory);
         try (Arena arena = Arena.ofConfined()) {
-            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
+            HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EIO, refusal.errno());
-            assertEquals(lease.heapName(), refusal.heap());
-            assertEquals(lease + ": the heap mapped 4096 bytes of it; report that to its vendor", refusal.getMessage());
+            assertEquals(reference.heapName(), refusal.heap());
+            assertEquals(
+                    reference + ": the heap mapped 4096 bytes of it; report that to its vendor", refusal.getMessage());
         }
         assertEquals(List.of("map READ", "unmap"), memory.calls());
-        lease.close();
+        reference.close();
         assertTrue(memory.released());
     }
 
@@ -380,10 +381,10 @@ class BufferReferenceTest {
                 return null;
             }
         };
-        BufferReference lease = leaseOf(memory);
-        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        BufferReference reference = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         assertEquals(Errno.EIO, refusal.errno());
-        lease.close();
+        reference.close();
         assertEquals(List.of("release"), memory.calls());
     }
 
@@ -396,10 +397,10 @@ class BufferReferenceTest {
                 throw new HeapException(Errno.EINVAL, "camera", "protected memory is not mapped");
             }
         };
-        BufferReference lease = leaseOf(memory);
-        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        BufferReference reference = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         assertEquals("protected memory is not mapped", refusal.getMessage());
-        lease.close();
+        reference.close();
         assertEquals(List.of("refuses", "release"), memory.calls());
     }
 
@@ -412,16 +413,16 @@ class BufferReferenceTest {
                 throw new NoClassDefFoundError("org/example/Gone");
             }
         };
-        BufferReference lease = leaseOf(memory);
+        BufferReference reference = leaseOf(memory);
         RecordedLog.clear();
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ, arena);
+            reference.map(Access.READ, arena);
         }
-        lease.close();
-        Await.until("it is uncharged", () -> account(lease).buffers() == 0);
+        reference.close();
+        Await.until("it is uncharged", () -> account(reference).buffers() == 0);
         assertEquals(List.of("map READ", "unmap", "release"), memory.calls());
         assertEquals(
-                List.of("ERROR " + lease.toString().replace("closed reference to a ", "")
+                List.of("ERROR " + reference.toString().replace("closed reference to a ", "")
                         + ": unmap failed, the mapping may be lost <java.lang.NoClassDefFoundError: org/example/Gone>"),
                 RecordedLog.lines());
         FakeMemory next = new FakeMemory(SIZE); // the reaper lives
@@ -474,11 +475,11 @@ class BufferReferenceTest {
                 throw new HeapException(Errno.ENOMEM, "camera", "raise vm.max_map_count");
             }
         };
-        BufferReference lease = leaseOf(memory);
-        HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        BufferReference reference = leaseOf(memory);
+        HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         assertEquals("raise vm.max_map_count", refusal.getMessage());
         assertEquals(List.of("map READ", "map READ"), memory.calls());
-        lease.close();
+        reference.close();
         assertTrue(memory.released());
     }
 
@@ -491,8 +492,8 @@ class BufferReferenceTest {
                 throw new HeapException(Errno.EINVAL, "camera", "no");
             }
         };
-        BufferReference lease = leaseOf(memory);
-        assertThrows(HeapException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        BufferReference reference = leaseOf(memory);
+        assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         assertEquals(List.of("map READ"), memory.calls());
     }
 
@@ -538,37 +539,37 @@ class BufferReferenceTest {
     void without_a_descriptor_there_is_no_export_and_no_inode() {
         FakeMemory memory = new FakeMemory(SIZE);
         broker.heap("camera", new FakeHeap(request -> memory));
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name("frame"));
-        HeapException refusal = assertThrows(HeapException.class, lease::exportFd);
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name("frame"));
+        HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals("camera", refusal.heap());
         assertEquals(
                 "buffer 'frame' of 8 KiB from heap 'camera' was allocated with exportable(false) and has no descriptor"
                         + " to give; allocate it with exportable(true)",
                 refusal.getMessage());
-        assertEquals(OptionalLong.empty(), lease.inode());
+        assertEquals(OptionalLong.empty(), reference.inode());
         assertEquals(List.of(), memory.calls());
-        lease.close();
+        reference.close();
         assertTrue(memory.released());
     }
 
     @Test
     void a_descriptor_that_the_heap_cannot_make_leaves_the_buffer_as_it_was() {
         FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference lease = leaseOf(memory);
-        assertThrows(HeapException.class, lease::exportFd);
-        assertThrows(HeapException.class, lease::inode);
-        lease.close();
+        BufferReference reference = leaseOf(memory);
+        assertThrows(HeapException.class, reference::exportFd);
+        assertThrows(HeapException.class, reference::inode);
+        reference.close();
         assertEquals(List.of("descriptor", "descriptor", "release"), memory.calls());
-        assertEquals(0, account(lease).buffers());
+        assertEquals(0, account(reference).buffers());
     }
 
     @Test
     void what_was_closed_is_not_held_for_the_client_any_more() {
-        BufferReference lease = leaseOf(new FakeMemory(SIZE));
-        lease.duplicate().close();
-        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
-        lease.close();
+        BufferReference reference = leaseOf(new FakeMemory(SIZE));
+        reference.duplicate().close();
+        CpuAccess bracket = reference.beginCpuAccess(Access.READ);
+        reference.close();
         bracket.close();
         assertEquals(0, broker.client.stop("its bundle has stopped"));
     }
@@ -581,14 +582,14 @@ class BufferReferenceTest {
             final Client client = UsageSums.client("org.example.camera");
             final BufferReference kept =
                     BufferReference.kept(new BufferReference(client, bufferOf(memory, new Reaper("camera"))));
-            final List<DmaBuf> leases =
+            final List<DmaBuf> references =
                     Stream.generate(kept::duplicate).limit(many).toList();
             final List<CpuAccess> brackets =
                     Stream.generate(() -> kept.beginCpuAccess(Access.WRITE)).limit(many).toList();
         }
         Round[] now = new Round[1];
         Race.Part closes = round -> {
-            now[0].leases.forEach(DmaBuf::close);
+            now[0].references.forEach(DmaBuf::close);
             now[0].brackets.forEach(CpuAccess::close);
         };
         new Race()
@@ -616,13 +617,13 @@ class BufferReferenceTest {
                     throw new HeapException(Errno.EMFILE, "camera", "none left");
                 }
             };
-            BufferReference lease;
+            BufferReference reference;
 
             /** Until the reference is closed. */
             void again(Consumer<BufferReference> use) {
                 try {
                     while (true) {
-                        use.accept(lease);
+                        use.accept(reference);
                         uses.incrementAndGet();
                     }
                 } catch (IllegalStateException closed) {
@@ -636,19 +637,19 @@ class BufferReferenceTest {
         new Race()
                 .before(round -> {
                     now[0] = new Round();
-                    now[0].lease = broker.allocate(64);
+                    now[0].reference = broker.allocate(64);
                 })
                 .with(round -> {
                     Race.awaitSome(now[0].uses);
-                    now[0].lease.close();
+                    now[0].reference.close();
                 })
-                .with(round -> now[0].again(lease -> {
+                .with(round -> now[0].again(reference -> {
                     try (Arena arena = Arena.ofConfined()) {
-                        lease.map(Access.READ, arena);
+                        reference.map(Access.READ, arena);
                     }
                 }))
-                .with(round -> now[0].again(lease -> {
-                    try (DmaBuf duplicate = lease.duplicate()) {
+                .with(round -> now[0].again(reference -> {
+                    try (DmaBuf duplicate = reference.duplicate()) {
                         duplicate.beginCpuAccess(Access.WRITE).close();
                     }
                 }))
@@ -664,8 +665,8 @@ class BufferReferenceTest {
                 .run(1500);
     }
 
-    private static void refusesToExport(BufferReference lease) {
-        try (OwnedFd fd = lease.exportFd()) {
+    private static void refusesToExport(BufferReference reference) {
+        try (OwnedFd fd = reference.exportFd()) {
             throw new AssertionError("exported " + fd);
         } catch (HeapException refusal) {
             assertEquals(Errno.EMFILE, refusal.errno());

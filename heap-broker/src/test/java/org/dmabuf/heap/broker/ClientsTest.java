@@ -400,7 +400,7 @@ class ClientsTest {
             final Clients clients =
                     new Clients(
                             ledger,
-                            new Allocator(table, ledger, broker.upkeep),
+                            new Allocator(table, ledger, broker.services),
                             broker.adoption,
                             new HeapListing(table, broker.waiting, broker.adoption),
                             broker.leaks);

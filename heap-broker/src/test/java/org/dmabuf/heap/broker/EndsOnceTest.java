@@ -43,7 +43,7 @@ class EndsOnceTest {
 
     @AfterEach
     void nothing_is_left() {
-        broker.journal.releaseFails = null;
+        broker.events.releaseFails = null;
         broker.close();
         for (FakeMemory memory : deep) {
             assertTrue(memory.count("release") <= 1 && memory.count("end WRITE") <= 1, () -> "" + memory.calls());
@@ -82,9 +82,9 @@ class EndsOnceTest {
     @MethodSource("errors")
     void a_close_that_fails_after_the_release_is_finished_by_the_reaper(Error error) {
         RegisteredHeap heap = heap();
-        broker.journal.releaseFails = error;
+        broker.events.releaseFails = error;
         broker.allocate(SIZE).close();
-        broker.journal.releaseFails = null;
+        broker.events.releaseFails = null;
         Await.until("the charge ends", () -> heap.account().buffers() == 0);
     }
 
@@ -93,13 +93,13 @@ class EndsOnceTest {
     void the_stop_of_a_bundle_takes_back_all_of_it_while_each_end_fails(Error error) {
         RegisteredHeap heap = heap();
         for (int i = 0; i < 100; i++) {
-            BufferReference lease = broker.allocate(SIZE);
-            lease.duplicate();
-            lease.beginCpuAccess(Access.READ);
+            BufferReference reference = broker.allocate(SIZE);
+            reference.duplicate();
+            reference.beginCpuAccess(Access.READ);
         }
-        broker.journal.releaseFails = error;
+        broker.events.releaseFails = error;
         broker.client.stop("its bundle has stopped");
-        broker.journal.releaseFails = null;
+        broker.events.releaseFails = null;
         Await.until("all charges end", () -> heap.account().buffers() == 0);
     }
 
@@ -208,9 +208,9 @@ class EndsOnceTest {
         CpuAccess[] now = new CpuAccess[1];
         atEveryDepth(
                 () -> {
-                    BufferReference lease = broker.allocate(SIZE);
-                    now[0] = lease.beginCpuAccess(Access.WRITE);
-                    lease.close();
+                    BufferReference reference = broker.allocate(SIZE);
+                    now[0] = reference.beginCpuAccess(Access.WRITE);
+                    reference.close();
                 },
                 () -> now[0].close());
         Await.until("all charges end", () -> {
@@ -262,9 +262,9 @@ class EndsOnceTest {
             made.add(memory);
             return memory;
         }));
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         Monitor monitor = new Monitor(broker.ledger, broker.table);
-        Thread waits = Thread.ofPlatform().daemon().start(() -> lease.beginCpuAccess(Access.READ)
+        Thread waits = Thread.ofPlatform().daemon().start(() -> reference.beginCpuAccess(Access.READ)
                 .close());
         assertTrue(inside.await(30, TimeUnit.SECONDS));
         assertEquals(1, monitor.buffers().getFirst().brackets());
@@ -272,7 +272,7 @@ class EndsOnceTest {
         goOn.countDown();
         waits.join();
         assertEquals(0, monitor.buffers().getFirst().brackets());
-        lease.close();
+        reference.close();
     }
 
     @Test
@@ -285,8 +285,8 @@ class EndsOnceTest {
         };
         made.add(memory);
         broker.heap("camera", new FakeHeap(request -> memory));
-        try (BufferReference lease = broker.allocate(SIZE)) {
-            assertThrows(HeapException.class, () -> lease.beginCpuAccess(Access.READ));
+        try (BufferReference reference = broker.allocate(SIZE)) {
+            assertThrows(HeapException.class, () -> reference.beginCpuAccess(Access.READ));
             assertEquals(
                     0,
                     new Monitor(broker.ledger, broker.table)
@@ -331,14 +331,14 @@ class EndsOnceTest {
             made.add(memory);
             return memory;
         }));
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ, arena);
+            reference.map(Access.READ, arena);
         }
-        CpuAccess bracket = lease.beginCpuAccess(Access.READ);
+        CpuAccess bracket = reference.beginCpuAccess(Access.READ);
         HeapException refusal = assertThrows(HeapException.class, bracket::close);
         assertTrue(refusal.getMessage().contains(Unspeakable.class.getName()), refusal.getMessage());
-        lease.close();
+        reference.close();
         Await.until("the charge ends", () -> heap.account().buffers() == 0);
         broker.heap("other", new FakeHeap(request -> {
             throw new Unspeakable();
@@ -361,7 +361,7 @@ class EndsOnceTest {
                 charge,
                 true,
                 "",
-                broker.upkeep);
+                broker.services);
         charge.begin(buffer);
         charge.linger();
         charge.linger();
@@ -397,10 +397,10 @@ class EndsOnceTest {
     @Test
     void a_descriptor_that_is_left_open_is_closed_at_the_stop_and_not_again() {
         RegisteredHeap heap = broker.memfd("system");
-        BufferReference lease = broker.allocate(SIZE);
-        OwnedFd left = lease.exportFd();
-        OwnedFd closed = lease.exportFd();
-        OwnedFd given = lease.exportFd();
+        BufferReference reference = broker.allocate(SIZE);
+        OwnedFd left = reference.exportFd();
+        OwnedFd closed = reference.exportFd();
+        OwnedFd given = reference.exportFd();
         closed.close();
         int number = given.detach();
         assertEquals(2, broker.client.stop("its bundle has stopped"));

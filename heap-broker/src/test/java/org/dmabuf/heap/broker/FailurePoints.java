@@ -198,7 +198,7 @@ public final class FailurePoints {
         long start = System.nanoTime();
         while (account.buffers() + broker.adoption.account().buffers() > 0
                 && System.nanoTime() - start < PATIENCE_NANOS) {
-            broker.upkeep.hasComeBack(broker.client.account(), 0);
+            broker.services.hasComeBack(broker.client.account(), 0);
             endLostMappings();
             LockSupport.parkNanos(100_000);
         }
@@ -210,8 +210,8 @@ public final class FailurePoints {
     private void endLostMappings() {
         System.gc();
         for (Reference<?> one = broker.leaks.lost().poll(); one != null; one = broker.leaks.lost().poll()) {
-            if (one instanceof ReferenceTracker claim) {
-                wrong.add(running + ": a reference was lost: " + claim.buffer);
+            if (one instanceof ReferenceTracker tracker) {
+                wrong.add(running + ": a reference was lost: " + tracker.buffer);
             }
             ((EndsOnce) one).lost();
         }

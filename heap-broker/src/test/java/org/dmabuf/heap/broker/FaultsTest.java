@@ -48,9 +48,9 @@ class FaultsTest {
 
     @Test
     void an_export_without_a_descriptor_left_says_what_to_do() {
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
         kernel.failNext("fcntl", 1, Errno.EMFILE);
-        HeapException refusal = assertThrows(HeapException.class, lease::exportFd);
+        HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.EMFILE, refusal.errno());
         assertEquals("system", refusal.heap());
         assertEquals(
@@ -58,19 +58,19 @@ class FaultsTest {
                         + " raise the process's limit (ulimit -n, LimitNOFILE= in a unit)",
                 refusal.getMessage());
         assertEquals(1, heap.account().buffers());
-        try (OwnedFd fd = lease.exportFd()) {
+        try (OwnedFd fd = reference.exportFd()) {
             assertTrue(fd.fd() >= 0);
         }
-        lease.close();
+        reference.close();
     }
 
     @Test
     void a_mapping_without_room_says_what_to_do_and_was_tried_twice() {
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
         long before = kernel.count("mmap");
         kernel.fail("mmap", Errno.ENOMEM);
         try (Arena arena = Arena.ofConfined()) {
-            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ_WRITE, arena));
+            HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ_WRITE, arena));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
                     "heap 'system': mmap refused a buffer of 1 MiB: cannot allocate memory; end arenas that are no"
@@ -78,21 +78,21 @@ class FaultsTest {
                     refusal.getMessage());
             assertEquals(2, kernel.count("mmap") - before);
             kernel.heal();
-            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+            reference.map(Access.READ_WRITE, arena).fill((byte) 1);
         }
-        lease.close();
+        reference.close();
         Await.until("it is uncharged", () -> heap.account().buffers() == 0);
     }
 
     @Test
     void a_mapping_that_found_room_the_second_time_is_one_mapping() {
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         long unmaps = kernel.count("munmap");
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+            reference.map(Access.READ_WRITE, arena).fill((byte) 1);
         }
-        lease.close();
+        reference.close();
         Await.until("it is uncharged", () -> heap.account().buffers() == 0);
         assertEquals(1, kernel.count("munmap") - unmaps);
     }
@@ -120,10 +120,10 @@ class FaultsTest {
     void an_allocation_without_memory_goes_on_to_the_next_heap(String call) {
         broker.heap("next", new FakeHeap());
         kernel.failNext(call, 1, Errno.ENOMEM);
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("system", "next"));
-        assertEquals("next", lease.heapName());
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("system", "next"));
+        assertEquals("next", reference.heapName());
         assertEquals(0, heap.account().buffers());
-        lease.close();
+        reference.close();
     }
 
     @ParameterizedTest
@@ -141,19 +141,19 @@ class FaultsTest {
 
     @Test
     void an_inode_that_the_kernel_does_not_tell_is_a_refusal() {
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("inode", 1, Errno.EBADF);
-        assertEquals(Errno.EBADF, assertThrows(HeapException.class, lease::inode).errno());
-        assertTrue(lease.inode().isPresent());
-        lease.close();
+        assertEquals(Errno.EBADF, assertThrows(HeapException.class, reference::inode).errno());
+        assertTrue(reference.inode().isPresent());
+        reference.close();
     }
 
     @Test
     void a_close_that_is_interrupted_loses_nothing() {
         kernel.fail("close", Errno.EINTR); // the descriptor is gone all the same
-        BufferReference lease = broker.allocate(SIZE);
-        lease.exportFd().close();
-        lease.close();
+        BufferReference reference = broker.allocate(SIZE);
+        reference.exportFd().close();
+        reference.close();
         assertEquals(0, heap.account().buffers());
     }
 }

@@ -93,9 +93,9 @@ class HangingHeapTest {
     }
 
     private void mapAndClose(String heap) {
-        try (BufferReference lease = from(heap);
+        try (BufferReference reference = from(heap);
                 Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ_WRITE, arena);
+            reference.map(Access.READ_WRITE, arena);
         }
     }
 
@@ -154,9 +154,9 @@ class HangingHeapTest {
             bad.submit(Piece.of(this::hang));
         }
         Await.until("all of its threads hang", () -> bad.hanging().contains(", and so do 3 more"));
-        try (BufferReference lease = from("bad");
+        try (BufferReference reference = from("bad");
                 Arena arena = Arena.ofConfined()) {
-            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
+            HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EBUSY, refusal.errno());
             assertEquals("bad", refusal.heap());
             assertTrue(
@@ -169,11 +169,11 @@ class HangingHeapTest {
     void it_is_listed_as_hanging_with_what_hangs_and_serves_again_when_it_goes_on() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("bad").name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("bad").name("frame"));
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ, arena);
+            reference.map(Access.READ, arena);
         }
-        lease.close();
+        reference.close();
         Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
         String reason = broker.info("bad", HeapState.HANGING).reason();
         assertTrue(
@@ -197,13 +197,13 @@ class HangingHeapTest {
     @Test
     void a_heap_that_left_is_listed_with_what_hangs_of_it() {
         RegisteredHeap bad = broker.heap("bad", new FakeHeap(HangsInRelease::new));
-        BufferReference lease = from("bad");
+        BufferReference reference = from("bad");
         broker.client.stop("its bundle has stopped");
         broker.remove(bad);
         Await.until("its reason says so", () -> broker.info("bad", HeapState.DEPARTED)
                 .reason()
                 .startsWith("it has left; its buffers live on; the release of a buffer of 4 KiB from heap 'bad'"));
-        assertThrows(IllegalStateException.class, lease::duplicate);
+        assertThrows(IllegalStateException.class, reference::duplicate);
     }
 
     @Test
@@ -256,10 +256,10 @@ class HangingHeapTest {
         ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
         List<PublishedBuffer> published = new ArrayList<>();
         for (int i = 0; i < 100; i++) {
-            BufferReference lease = (BufferReference) own.allocate(AllocationRequest.of(SIZE));
-            published.add(own.client().keep(published(own.client(), lease)));
+            BufferReference reference = (BufferReference) own.allocate(AllocationRequest.of(SIZE));
+            published.add(own.client().keep(published(own.client(), reference)));
             published.getLast().getService(display.bundle(), null);
-            lease.close();
+            reference.close();
         }
         camera.stop();
         within(LONG, () -> broker.clients.bundleChanged(null));
@@ -268,9 +268,9 @@ class HangingHeapTest {
         assertEquals(100, broker.table.routes().named("bad").account().buffers());
     }
 
-    private PublishedBuffer published(Client client, BufferReference lease) {
+    private PublishedBuffer published(Client client, BufferReference reference) {
         PublishedBuffer made =
-                new PublishedBuffer(client, broker.clients::of, lease.anotherFor(client, BufferReference::new));
+                new PublishedBuffer(client, broker.clients::of, reference.anotherFor(client, BufferReference::new));
         made.register(FakeBundle.registering(), "front");
         return made;
     }
@@ -374,9 +374,9 @@ class HangingHeapTest {
                 }
             };
         }, Map.of());
-        BufferReference lease = from("bad");
-        lease.exportFd().close();
-        long inode = lease.inode().orElseThrow();
+        BufferReference reference = from("bad");
+        reference.exportFd().close();
+        long inode = reference.inode().orElseThrow();
         hangs.set(true);
         List<ChargedBuffer> told = new ArrayList<>();
         within(LONG, () -> told.addAll(new Monitor(broker.ledger, broker.table).buffers()));

@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 
 class HeapChangeReporterTest {
     private final HeapRegistry table = new HeapRegistry(new Ledger());
-    private final RecordedBrokerEvents journal = new RecordedBrokerEvents();
-    private final HeapChangeReporter news = new HeapChangeReporter(table, journal);
+    private final RecordedBrokerEvents events = new RecordedBrokerEvents();
+    private final HeapChangeReporter news = new HeapChangeReporter(table, events);
 
     private void arrives(long service, String name, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
@@ -50,13 +50,13 @@ class HeapChangeReporterTest {
     }
 
     private List<String> told() {
-        return journal.changes.stream()
+        return events.changes.stream()
                 .map(change -> change.heap() + " " + change.bundle() + " " + change.state())
                 .toList();
     }
 
     private HeapState last(String name) {
-        return journal.changes.stream()
+        return events.changes.stream()
                 .filter(change -> change.heap().equals(name))
                 .reduce((first, second) -> second)
                 .orElseThrow()
@@ -98,7 +98,7 @@ class HeapChangeReporterTest {
         arrives(2, "camera");
         hasLeft(leaving);
         assertEquals(HeapState.SERVING, last("camera"));
-        assertEquals(4, journal.changes.size());
+        assertEquals(4, events.changes.size());
     }
 
     @Test
@@ -137,7 +137,7 @@ class HeapChangeReporterTest {
         BrokerEvents slow = new BrokerEvents() {
             @Override
             public void changed(String heap, String bundle, HeapState state, long buffers) {
-                journal.changed(heap, bundle, state, buffers);
+                events.changed(heap, bundle, state, buffers);
                 if (heap.equals("slow")) {
                     blocked.countDown();
                     await(released);
@@ -160,14 +160,14 @@ class HeapChangeReporterTest {
         HeapChangeReporter other = new HeapChangeReporter(table, new BrokerEvents() {
             @Override
             public void changed(String heap, String bundle, HeapState state, long buffers) {
-                journal.changed(heap, bundle, state, buffers);
+                events.changed(heap, bundle, state, buffers);
                 throw new AssertionError("made up");
             }
         });
         table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "one"), "bundle1");
         table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "two"), "bundle2");
         other.tell();
-        assertEquals(2, journal.changes.size());
+        assertEquals(2, events.changes.size());
     }
 
     /** Two heaps of one name come and go on threads of their own; afterwards the last event is true. */
@@ -175,7 +175,7 @@ class HeapChangeReporterTest {
     void however_two_heaps_of_one_name_come_and_go_the_last_event_says_whether_the_name_serves() {
         new Race()
                 .before(round -> {
-                    journal.changes.clear();
+                    events.changes.clear();
                     arrives(2L * round + 10, "camera");
                     arrives(2L * round + 11, "camera");
                 })

@@ -145,15 +145,15 @@ class HeapListingTest {
     @Test
     void buffers_of_a_heap_that_has_left_are_listed_until_the_last_is_closed() {
         RegisteredHeap heap = broker.heap("camera", new FakeHeap());
-        BufferReference lease = broker.allocate(4096);
+        BufferReference reference = broker.allocate(4096);
         broker.remove(heap);
         HeapInfo info = broker.info("camera", HeapState.DEPARTED);
         assertEquals(1, info.liveBuffers());
         assertEquals(4096, info.liveBytes());
         assertEquals("it has left; its buffers live on", info.reason());
         assertEquals(OptionalLong.empty(), info.usage().capacity());
-        assertEquals("camera", lease.heapName());
-        lease.close();
+        assertEquals("camera", reference.heapName());
+        reference.close();
         assertEquals(List.of(), heaps());
     }
 
@@ -177,16 +177,16 @@ class HeapListingTest {
     void a_buffer_is_listed_once_when_a_heap_in_the_shadow_leaves() {
         broker.heap("camera", new FakeHeap());
         RegisteredHeap shadowed = broker.heap("camera", new FakeHeap());
-        BufferReference lease = broker.allocate(4096);
+        BufferReference reference = broker.allocate(4096);
         broker.table.leaving(shadowed.service());
         assertEquals(1, buffersListed());
-        lease.close();
+        reference.close();
     }
 
     @Test
     void a_buffer_is_listed_once_at_every_moment_while_its_heap_leaves_and_returns() {
         RegisteredHeap[] heap = {broker.heap("camera", new FakeHeap())};
-        BufferReference lease = broker.allocate(4096);
+        BufferReference reference = broker.allocate(4096);
         new Race()
                 .with(round -> {
                     broker.remove(heap[0]);
@@ -198,7 +198,7 @@ class HeapListingTest {
                     }
                 })
                 .run(5000);
-        lease.close();
+        reference.close();
     }
 
     @Test
@@ -206,12 +206,12 @@ class HeapListingTest {
         RegisteredHeap first =
                 broker.heap("display", new FakeHeap(), Map.of(HeapProperties.ID, 1, HeapProperties.PRIORITY, 9));
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2));
-        BufferReference lease = broker.allocate(4096);
-        assertEquals("display", lease.heapName());
+        BufferReference reference = broker.allocate(4096);
+        assertEquals("display", reference.heapName());
         broker.table.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
         assertEquals(1, broker.info("display", HeapState.SHADOWED).liveBuffers());
         assertEquals(1, buffersListed());
-        lease.close();
+        reference.close();
     }
 
     @Test

@@ -50,7 +50,7 @@ class LeakDetectorTest {
         assertEquals(0, heap.account().bytes());
         assertEquals(
                 List.of(new RecordedBrokerEvents.Leaked("system", "org.example.camera", "frame 7", SIZE, "")),
-                broker.journal.leaks);
+                broker.events.leaks);
         String line = RecordedLog.lines().stream()
                 .filter(logged -> logged.contains("frame 7"))
                 .findFirst()
@@ -72,7 +72,7 @@ class LeakDetectorTest {
     }
 
     private String site(String name) {
-        return broker.journal.leaks.stream()
+        return broker.events.leaks.stream()
                 .filter(leak -> leak.name().equals(name))
                 .findFirst()
                 .orElseThrow()
@@ -87,22 +87,22 @@ class LeakDetectorTest {
         Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
         broker.allocator.allocate(other, AllocationRequest.of(SIZE).name("lost after them"));
 
-        Await.untilCollected("the one that is lost", () -> !broker.journal.leaks.isEmpty());
+        Await.untilCollected("the one that is lost", () -> !broker.events.leaks.isEmpty());
 
-        assertEquals(1, broker.journal.leaks.size());
-        assertEquals("lost after them", broker.journal.leaks.getFirst().name());
+        assertEquals(1, broker.events.leaks.size());
+        assertEquals("lost after them", broker.events.leaks.getFirst().name());
     }
 
     @Test
     void a_leak_that_cannot_be_told_is_released_all_the_same_and_so_is_the_next() {
-        broker.journal.leakFails = true;
+        broker.events.leakFails = true;
         lose("frame 10");
         Await.untilCollected("the release", () -> heap.account().buffers() == 0);
-        broker.journal.leakFails = false;
+        broker.events.leakFails = false;
         lose("frame 11");
         Await.untilCollected("the release", () -> heap.account().buffers() == 0);
 
-        assertEquals("frame 11", broker.journal.leaks.getFirst().name());
+        assertEquals("frame 11", broker.events.leaks.getFirst().name());
     }
 
     private final AtomicLong now = new AtomicLong();
@@ -110,8 +110,8 @@ class LeakDetectorTest {
 
     private void report(String client, int times) {
         for (int i = 0; i < times; i++) {
-            try (BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).name("frame"))) {
-                clocked.report(accounts.computeIfAbsent(client, ClientAccount::new), lease.claim().buffer);
+            try (BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame"))) {
+                clocked.report(accounts.computeIfAbsent(client, ClientAccount::new), reference.tracker().buffer);
             }
         }
     }
@@ -123,7 +123,7 @@ class LeakDetectorTest {
         report("org.example.leaky", 6_600);
         report("org.example.other", 1);
         assertEquals(6, RecordedLog.lines().size());
-        assertEquals(6, broker.journal.leaks.size());
+        assertEquals(6, broker.events.leaks.size());
         now.addAndGet(TimeUnit.SECONDS.toNanos(60));
         report("org.example.leaky", 1);
         assertEquals(
@@ -132,9 +132,9 @@ class LeakDetectorTest {
                 RecordedLog.lines().get(6));
         assertEquals(
                 List.of(new RecordedBrokerEvents.LeakedMore("org.example.leaky", 6_595, 6_595 * SIZE)),
-                broker.journal.sums);
+                broker.events.sums);
         assertEquals(8, RecordedLog.lines().size());
-        assertEquals(7, broker.journal.leaks.size());
+        assertEquals(7, broker.events.leaks.size());
     }
 
     @Test
@@ -159,7 +159,7 @@ class LeakDetectorTest {
     void a_lost_reference_takes_nothing_from_its_duplicate() {
         DmaBuf duplicate = duplicateOfLost();
 
-        Await.untilCollected("the leak", () -> broker.journal.leaks.size() == 1);
+        Await.untilCollected("the leak", () -> broker.events.leaks.size() == 1);
 
         assertEquals(1, heap.account().buffers());
         assertEquals(SIZE, duplicate.size());
@@ -176,7 +176,7 @@ class LeakDetectorTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment pixels = mappingOfLost(arena);
 
-            Await.untilCollected("the leak", () -> broker.journal.leaks.size() == 1);
+            Await.untilCollected("the leak", () -> broker.events.leaks.size() == 1);
 
             pixels.set(ValueLayout.JAVA_BYTE, SIZE - 1, (byte) 0x5a);
             assertEquals(0x5a, pixels.get(ValueLayout.JAVA_BYTE, SIZE - 1));

@@ -55,10 +55,10 @@ class LingeringTest {
 
     @Test
     void a_descriptor_that_is_still_open_keeps_the_charge_and_its_end_ends_it() {
-        BufferReference lease = broker.allocate(SIZE);
-        OwnedFd fd = lease.exportFd();
+        BufferReference reference = broker.allocate(SIZE);
+        OwnedFd fd = reference.exportFd();
         assertCharged(1, 0);
-        lease.close();
+        reference.close();
         assertCharged(0, 1);
         fd.close();
         Await.until("uncharged", () -> heap.account().buffers() == 0);
@@ -67,20 +67,20 @@ class LingeringTest {
 
     @Test
     void a_descriptor_that_was_closed_unused_leaves_no_charge() {
-        BufferReference lease = broker.allocate(SIZE);
-        lease.exportFd().close();
-        lease.close();
+        BufferReference reference = broker.allocate(SIZE);
+        reference.exportFd().close();
+        reference.close();
         assertCharged(0, 0);
     }
 
     @Test
     void a_descriptor_given_away_keeps_the_charge_by_its_mapping_alone() {
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         try (Arena peer = Arena.ofConfined()) {
-            OwnedFd fd = lease.exportFd();
+            OwnedFd fd = reference.exportFd();
             new Mmap(Syscalls.linux()).map(fd, SIZE, Access.READ, peer);
             Syscalls.linux().close(fd.detach());
-            lease.close();
+            reference.close();
             assertCharged(0, 1);
         }
         Await.until("uncharged", () -> heap.account().buffers() == 0);
@@ -88,11 +88,11 @@ class LingeringTest {
 
     @Test
     void a_mapping_of_ones_own_is_live_and_only_then_what_peers_have_lingers() {
-        BufferReference lease = broker.allocate(SIZE);
-        OwnedFd fd = lease.exportFd();
+        BufferReference reference = broker.allocate(SIZE);
+        OwnedFd fd = reference.exportFd();
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ, arena);
-            lease.close();
+            reference.map(Access.READ, arena);
+            reference.close();
             assertCharged(1, 0);
         }
         Await.until("lingering", () -> heap.account().figures().lingeringBuffers() == 1);
@@ -103,9 +103,9 @@ class LingeringTest {
 
     @Test
     void a_buffer_exported_for_reading_lingers_as_well() {
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
-        OwnedFd fd = lease.exportFd();
-        lease.close();
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
+        OwnedFd fd = reference.exportFd();
+        reference.close();
         assertCharged(0, 1);
         fd.close();
         Await.until("uncharged", () -> heap.account().buffers() == 0);
@@ -114,11 +114,11 @@ class LingeringTest {
     @Test
     void a_buffer_that_never_left_is_uncharged_at_once_and_costs_no_call() {
         for (boolean exportable : new boolean[] {true, false}) {
-            BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).exportable(exportable));
+            BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exportable(exportable));
             if (exportable) {
-                assertTrue(lease.inode().isPresent());
+                assertTrue(reference.inode().isPresent());
             }
-            lease.close();
+            reference.close();
             assertCharged(0, 0);
         }
         assertFalse(before.leftIn(ProcessState.now()).toString().contains("inotify"));
@@ -126,13 +126,13 @@ class LingeringTest {
 
     @Test
     void when_nobody_could_follow_it_no_descriptor_leaves() {
-        BufferReference lease = broker.allocate(SIZE);
+        BufferReference reference = broker.allocate(SIZE);
         ProcessState held = ProcessState.now();
         kernel.fail("fcntl", Errno.EMFILE);
-        assertEquals(Errno.EMFILE, assertThrows(HeapException.class, lease::exportFd).errno());
+        assertEquals(Errno.EMFILE, assertThrows(HeapException.class, reference::exportFd).errno());
         kernel.answer("fcntl", 0);
         assertEquals(1, held.leftIn(ProcessState.now()).stream().filter(line -> line.contains("inotify")).count());
-        lease.close();
+        reference.close();
         assertCharged(0, 0);
     }
 
@@ -145,9 +145,9 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor"));
-        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, lease::exportFd).errno());
-        lease.close();
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("vendor"));
+        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
+        reference.close();
         assertTrue(memory.released());
     }
 
@@ -160,10 +160,10 @@ class LingeringTest {
             abort("skipped: " + e.getMessage());
         }
         RegisteredHeap secure = broker.heap("secure", source, source.properties());
-        BufferReference lease = broker.allocate(
+        BufferReference reference = broker.allocate(
                 AllocationRequest.of(SIZE).from("secure").allowEmulated("protected"));
-        OwnedFd fd = lease.exportFd();
-        lease.close();
+        OwnedFd fd = reference.exportFd();
+        reference.close();
         assertEquals(0, secure.account().figures().liveBuffers());
         assertEquals(1, secure.account().figures().lingeringBuffers());
         fd.close();
@@ -172,12 +172,12 @@ class LingeringTest {
 
     @Test
     void a_heap_that_left_is_listed_while_peers_hold_memory_of_it() {
-        BufferReference lease = broker.allocate(SIZE);
-        OwnedFd fd = lease.exportFd();
+        BufferReference reference = broker.allocate(SIZE);
+        OwnedFd fd = reference.exportFd();
         broker.remove(heap);
-        lease.close();
+        reference.close();
         HeapInfo left = broker.info("camera", HeapState.DEPARTED);
-        assertEquals("it has left; peers still hold memory of it", left.reason());
+        assertEquals("it has left; memory of it is still held elsewhere", left.reason());
         assertEquals(0, left.liveBuffers());
         assertEquals(0, left.liveBytes());
         assertEquals(1, left.lingeringBuffers());
@@ -188,9 +188,9 @@ class LingeringTest {
 
     @Test
     void a_heap_that_comes_back_goes_on_with_what_lingers() {
-        BufferReference lease = broker.allocate(SIZE);
-        OwnedFd fd = lease.exportFd();
-        lease.close();
+        BufferReference reference = broker.allocate(SIZE);
+        OwnedFd fd = reference.exportFd();
+        reference.close();
         broker.remove(heap);
         broker.memfd("camera");
         assertEquals(1, broker.info("camera", HeapState.SERVING).lingeringBuffers());
@@ -201,14 +201,14 @@ class LingeringTest {
     @Test
     void adopted_memory_is_its_makers_and_does_not_linger() {
         broker.adoption.acceptUnsealed(true); // the heap exports for writing
-        BufferReference lease = broker.allocate(SIZE);
-        DmaBuf adopted = broker.adoption.adopt(broker.client, lease.exportFd(), "");
+        BufferReference reference = broker.allocate(SIZE);
+        DmaBuf adopted = broker.adoption.adopt(broker.client, reference.exportFd(), "");
         OwnedFd again = adopted.exportFd();
         assertEquals(1, broker.adoption.account().buffers(), "it is counted for the heap and as adopted");
         assertCharged(1, 0);
         adopted.close();
         assertEquals(0, broker.adoption.account().buffers());
-        lease.close();
+        reference.close();
         assertCharged(0, 1);
         again.close();
         Await.until("uncharged", () -> heap.account().buffers() == 0);
@@ -216,9 +216,9 @@ class LingeringTest {
 
     @Test
     void a_broker_that_stops_waits_for_no_peer() {
-        BufferReference lease = broker.allocate(SIZE);
-        OwnedFd fd = lease.exportFd();
-        lease.close();
+        BufferReference reference = broker.allocate(SIZE);
+        OwnedFd fd = reference.exportFd();
+        reference.close();
         try (Arena arena = Arena.ofConfined()) {
             BufferReference mapped = broker.allocate(SIZE);
             mapped.exportFd().close();
@@ -228,18 +228,18 @@ class LingeringTest {
         }
         fd.close();
         assertFalse(Thread.getAllStackTraces().keySet().stream()
-                .anyMatch(thread -> thread.getName().equals("dmaheap-peers")));
+                .anyMatch(thread -> thread.getName().equals("dmaheap-holders")));
     }
 
     @Test
     void many_threads_export_and_close_and_nothing_is_left_over() {
-        BufferReference[] leases = new BufferReference[1];
+        BufferReference[] references = new BufferReference[1];
         OwnedFd[] exported = new OwnedFd[2];
         new Race()
-                .before(round -> leases[0] = broker.allocate(SIZE))
-                .with(round -> exported[0] = exportUnlessClosed(leases[0]))
-                .with(round -> exported[1] = exportUnlessClosed(leases[0]))
-                .with(round -> leases[0].close())
+                .before(round -> references[0] = broker.allocate(SIZE))
+                .with(round -> exported[0] = exportUnlessClosed(references[0]))
+                .with(round -> exported[1] = exportUnlessClosed(references[0]))
+                .with(round -> references[0].close())
                 .after(round -> {
                     for (OwnedFd fd : exported) {
                         if (fd != null) {
@@ -252,9 +252,9 @@ class LingeringTest {
                 .run(2000);
     }
 
-    private static OwnedFd exportUnlessClosed(BufferReference lease) {
+    private static OwnedFd exportUnlessClosed(BufferReference reference) {
         try {
-            return lease.exportFd();
+            return reference.exportFd();
         } catch (IllegalStateException e) {
             return null; // the race was lost
         }
@@ -277,13 +277,13 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
                 "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' hangs for 1500 ms in its heap's code;"
                         + " no caller waits for it any more"));
-        assertThrows(IllegalStateException.class, () -> lease.map(Access.READ, Arena.ofAuto()));
+        assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         goOn.countDown();
         Await.until("released after all", released::get);
         assertTrue(goOn.await(1, TimeUnit.SECONDS));
@@ -303,8 +303,8 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        BufferReference lease = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
-        lease.beginCpuAccess(Access.WRITE);
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        reference.beginCpuAccess(Access.WRITE);
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(

@@ -12,7 +12,7 @@ import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
 
 class OpenResourcesTest {
-    private final OpenResources holdings = new OpenResources();
+    private final OpenResources resources = new OpenResources();
 
     private static final class Plain extends OpenResource {
         @Override
@@ -27,14 +27,14 @@ class OpenResourcesTest {
     }
 
     private OpenResource add() {
-        OpenResource holding = new Plain();
-        holdings.add(holding);
-        return holding;
+        OpenResource resource = new Plain();
+        resources.add(resource);
+        return resource;
     }
 
     private Set<OpenResource> pollAll() {
         Set<OpenResource> all = new HashSet<>();
-        for (OpenResource one = holdings.poll(); one != null; one = holdings.poll()) {
+        for (OpenResource one = resources.poll(); one != null; one = resources.poll()) {
             assertEquals(true, all.add(one), "each is taken out once");
         }
         return all;
@@ -44,14 +44,14 @@ class OpenResourcesTest {
     void what_was_added_is_found_once_and_then_no_more() {
         Set<OpenResource> added = Set.of(add(), add(), add());
         assertEquals(added, pollAll());
-        assertNull(holdings.poll());
+        assertNull(resources.poll());
     }
 
     @Test
     void what_was_removed_is_not_found_wherever_it_stood() {
         List<OpenResource> added = List.of(add(), add(), add(), add(), add());
         for (int at : new int[] {0, 2, 4}) {
-            holdings.remove(added.get(at));
+            resources.remove(added.get(at));
         }
         assertEquals(Set.of(added.get(1), added.get(3)), pollAll());
     }
@@ -60,13 +60,13 @@ class OpenResourcesTest {
     void one_that_is_out_can_be_removed_and_added_again() {
         OpenResource one = add();
         OpenResource other = add();
-        holdings.remove(one);
-        holdings.remove(one);
-        holdings.add(one);
+        resources.remove(one);
+        resources.remove(one);
+        resources.add(one);
         assertEquals(Set.of(one, other), pollAll());
-        holdings.remove(one);
-        holdings.add(other);
-        assertSame(other, holdings.poll());
+        resources.remove(one);
+        resources.add(other);
+        assertSame(other, resources.poll());
     }
 
     @Test
@@ -79,7 +79,7 @@ class OpenResourcesTest {
         }
         OpenResource one = added.iterator().next();
         added.remove(one);
-        holdings.remove(one);
+        resources.remove(one);
         assertEquals(added, pollAll());
     }
 }

@@ -116,7 +116,7 @@ class PressureTest {
                 punch(peer);
                 try (Arena arena = Arena.ofConfined()) {
                     List<BufferReference> others = takeAll(broker, arena);
-                    exported.forEach(lease -> lease.map(Access.READ_WRITE, arena).fill((byte) 1));
+                    exported.forEach(reference -> reference.map(Access.READ_WRITE, arena).fill((byte) 1));
                     System.out.println(MemoryCgroup.TOLD + "refused beside live buffers");
                     others.forEach(BufferReference::close);
                 }

@@ -30,20 +30,20 @@ class RequestMatcherTest {
         return broker.heap("camera", new FakeHeap(), Map.of(key, value));
     }
 
-    private RequestMatcher demands(AllocationRequest request) {
+    private RequestMatcher matcher(AllocationRequest request) {
         return new RequestMatcher(request, broker.table.routes());
     }
 
     private void assertMet(AllocationRequest request, RegisteredHeap by) {
-        RequestMatcher demands = demands(request);
-        assertTrue(demands.metBy(by));
-        assertThrows(IllegalArgumentException.class, () -> demands.unmetBy(by));
+        RequestMatcher matcher = matcher(request);
+        assertTrue(matcher.metBy(by));
+        assertThrows(IllegalArgumentException.class, () -> matcher.unmetBy(by));
     }
 
     private void assertUnmet(String why, AllocationRequest request, RegisteredHeap by) {
-        RequestMatcher demands = demands(request);
-        assertFalse(demands.metBy(by));
-        assertEquals(why, demands.unmetBy(by));
+        RequestMatcher matcher = matcher(request);
+        assertFalse(matcher.metBy(by));
+        assertEquals(why, matcher.unmetBy(by));
     }
 
     @Test
@@ -86,7 +86,7 @@ class RequestMatcherTest {
 
     @Test
     void a_requirement_that_is_no_filter_is_refused_whatever_heaps_there_are() {
-        HeapException refusal = assertThrows(HeapException.class, () -> demands(REQUEST.requiring("mood=\ngood")));
+        HeapException refusal = assertThrows(HeapException.class, () -> matcher(REQUEST.requiring("mood=\ngood")));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(
                 refusal.getMessage().startsWith("the requirement 'mood=\\u000agood' is no filter: "),

@@ -71,7 +71,7 @@ class VendorFaultsTest {
         assertEquals(0, account.buffers());
     }
 
-    private BufferReference lease(FakeMemory memory) {
+    private BufferReference reference(FakeMemory memory) {
         broker.heap("vendor", new FakeHeap(request -> memory));
         return broker.allocate(AllocationRequest.of(4096).name("frame"));
     }
@@ -89,26 +89,26 @@ class VendorFaultsTest {
     @MethodSource("failures")
     void a_call_that_fails_names_the_heap_and_leaves_the_buffer_usable(Throwable thrown) {
         FakeMemory memory = new Failing(4096);
-        BufferReference lease = lease(memory);
-        var bracket = lease.beginCpuAccess(Access.WRITE);
+        BufferReference reference = reference(memory);
+        var bracket = reference.beginCpuAccess(Access.WRITE);
         failure = thrown;
         RecordedLog.clear();
         try (Arena arena = Arena.ofConfined()) {
-            told("map", thrown, () -> lease.map(Access.READ, arena));
+            told("map", thrown, () -> reference.map(Access.READ, arena));
         }
-        told("beginCpuAccess", thrown, () -> lease.beginCpuAccess(Access.READ));
-        told("descriptor", thrown, lease::exportFd);
-        told("descriptor", thrown, lease::inode);
+        told("beginCpuAccess", thrown, () -> reference.beginCpuAccess(Access.READ));
+        told("descriptor", thrown, reference::exportFd);
+        told("descriptor", thrown, reference::inode);
         told("endCpuAccess", thrown, bracket::close);
         assertEquals(5, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         failure = null;
         bracket.close(); // ended all the same
         assertEquals(1, memory.count("end WRITE"));
-        lease.beginCpuAccess(Access.READ).close();
+        reference.beginCpuAccess(Access.READ).close();
         try (Arena arena = Arena.ofConfined()) {
-            lease.map(Access.READ_WRITE, arena).fill((byte) 1);
+            reference.map(Access.READ_WRITE, arena).fill((byte) 1);
         }
-        lease.close();
+        reference.close();
         Await.until("it is released", memory::released);
     }
 
@@ -125,12 +125,12 @@ class VendorFaultsTest {
 
     @Test
     void an_out_of_memory_error_passes_as_it_is() {
-        BufferReference lease = lease(new Failing(4096));
+        BufferReference reference = reference(new Failing(4096));
         failure = new OutOfMemoryError("made up");
-        assertSame(failure, assertThrows(OutOfMemoryError.class, () -> lease.beginCpuAccess(Access.READ)));
-        assertSame(failure, assertThrows(OutOfMemoryError.class, lease::exportFd));
+        assertSame(failure, assertThrows(OutOfMemoryError.class, () -> reference.beginCpuAccess(Access.READ)));
+        assertSame(failure, assertThrows(OutOfMemoryError.class, reference::exportFd));
         try (Arena arena = Arena.ofConfined()) {
-            assertSame(failure, assertThrows(OutOfMemoryError.class, () -> lease.map(Access.READ, arena)));
+            assertSame(failure, assertThrows(OutOfMemoryError.class, () -> reference.map(Access.READ, arena)));
         }
     }
 
@@ -146,9 +146,9 @@ class VendorFaultsTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
-        BufferReference lease = broker.allocate(AllocationRequest.of(4096).alignment(4096));
+        BufferReference reference = broker.allocate(AllocationRequest.of(4096).alignment(4096));
         try (Arena arena = Arena.ofConfined()) {
-            HeapException refusal = assertThrows(HeapException.class, () -> lease.map(Access.READ, arena));
+            HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EIO, refusal.errno());
             assertTrue(
                     refusal.getMessage().endsWith("040, which is not aligned to 4 KiB; report that to its vendor"),
@@ -163,7 +163,7 @@ class VendorFaultsTest {
 
     @Test
     void a_mapping_of_the_java_heap_is_none() {
-        BufferReference lease = lease(new FakeMemory(4096) {
+        BufferReference reference = reference(new FakeMemory(4096) {
             @Override
             public MemorySegment map(Access access) {
                 return MemorySegment.ofArray(new byte[4096]);
@@ -172,18 +172,18 @@ class VendorFaultsTest {
         try (Arena arena = Arena.ofConfined()) {
             assertEquals(
                     Errno.EIO,
-                    assertThrows(HeapException.class, () -> lease.map(Access.READ, arena)).errno());
+                    assertThrows(HeapException.class, () -> reference.map(Access.READ, arena)).errno());
         }
     }
 
     @Test
     void an_access_that_is_null_reaches_no_heap() {
         FakeMemory memory = new FakeMemory(4096);
-        BufferReference lease = lease(memory);
+        BufferReference reference = reference(memory);
         try (Arena arena = Arena.ofConfined()) {
-            assertThrows(NullPointerException.class, () -> lease.map(null, arena));
+            assertThrows(NullPointerException.class, () -> reference.map(null, arena));
         }
-        assertThrows(NullPointerException.class, () -> lease.beginCpuAccess(null));
+        assertThrows(NullPointerException.class, () -> reference.beginCpuAccess(null));
         assertThrows(NullPointerException.class, () -> AllocationRequest.of(1).exports(null));
         assertEquals(List.of(), memory.calls());
     }

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.linux;
 
 /**
- * How often the kernel is asked about what it does not tell by itself: a peer that has held on for long is asked after
- * less often, so that it is seen to go within the time that it held on. Guarded by its {@link HolderTable}.
+ * How often the kernel is asked about what it does not tell by itself: a holder that has stayed for long is asked
+ * after less often, so that it is seen to go within the time that it held on. Guarded by its {@link HolderTable}.
  */
 final class Backoff {
     private static final long FIRST_NANOS = 50_000_000;

@@ -86,7 +86,7 @@ final class DueCallbacks {
         try {
             watch.callback.run();
         } catch (Throwable e) { // not this thread's fault, and other callbacks wait
-            LOG.failure(Level.ERROR, "what was to be done when the last peer has gone failed", e);
+            LOG.failure(Level.ERROR, "the callback after the last holder's release failed", e);
         } finally {
             synchronized (lock) {
                 run++;

@@ -19,7 +19,7 @@ import org.dmabuf.heap.HeapException;
  * what was granted is subtracted. Memory given back shows at the next reading, so a refusal always rests on a new one.
  *
  * <p>Shareable memory counts in full as long as it can be touched ({@link #hold}), however little of it is in memory at
- * the moment: a peer can punch holes, and the next touch fills them.
+ * the moment: a holder can punch holes, and the next touch fills them.
  *
  * <p>Any thread may call any method.
  */

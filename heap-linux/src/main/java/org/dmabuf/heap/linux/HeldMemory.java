@@ -6,11 +6,11 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The memory of one memfd buffer as the headroom counts it: in full, from the making of the buffer to the end of its
- * last use. A peer that has the descriptor can punch holes, which the next touch fills again, so what lies in memory at
- * the moment says too little.
+ * last use. A holder that has the descriptor can punch holes, which the next touch fills again, so what lies in memory
+ * at the moment says too little.
  *
  * <p>The buffer is one holder; {@link HolderTable} is another while it follows the descriptor. So there is no moment
- * between the release of the buffer and the wait for its peers at which the memory is not counted.
+ * between the release of the buffer and the wait for its holders at which the memory is not counted.
  */
 final class HeldMemory {
     /** Of buffers whose descriptor was asked for, by its number, until the buffer is released. */

@@ -92,7 +92,7 @@ final class HolderTable {
     synchronized HolderWatch watch(HolderTracker owner, String heap, long size, int fd) {
         Set<HolderWatch> watches = members.get(owner);
         if (watches == null) {
-            throw new IllegalStateException("closed: nobody waits for peers any more");
+            throw new IllegalStateException("closed: holders are not waited for any more");
         }
         if (!wake.isOpen()) { // here, and not when somebody waits: then a refusal would come too late
             require(heap, size, "eventfd", wake.open());
@@ -183,7 +183,7 @@ final class HolderTable {
         try {
             file.await(System.nanoTime(), end);
         } catch (RuntimeException | Error e) {
-            LOG.failure(Level.ERROR, "asking after peers failed; the thread that waits for them asks again", e);
+            LOG.failure(Level.ERROR, "asking for holders failed; the thread that waits for them asks again", e);
         }
     }
 
@@ -230,14 +230,14 @@ final class HolderTable {
         if (thread == null) {
             try {
                 Thread made = DaemonLoop.thread(
-                        "dmaheap-peers",
-                        "waiting for peers failed",
+                        "dmaheap-holders",
+                        "waiting for holders failed",
                         RETRY_NANOS,
                         this::follow);
                 made.start();
                 thread = made;
             } catch (RuntimeException | Error e) { // of threads there are no more; what waits goes on waiting
-                LOG.failure(Level.ERROR, "no thread to wait for peers; tried again with the next buffer", e);
+                LOG.failure(Level.ERROR, "no thread to wait for holders; tried again with the next buffer", e);
                 return;
             }
         }

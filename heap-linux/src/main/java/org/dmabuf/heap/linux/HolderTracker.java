@@ -5,24 +5,24 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
 /**
- * Tells when the last peer has let go of memory whose descriptor left the process: a peer is whoever holds a
+ * Tells when the last holder has let go of memory whose descriptor left the process: a holder has a
  * descriptor, a mapping, a message that nobody has received yet, or an import into a device, in this process or
  * another. Until then the memory must be charged, and must not be used again.
  *
  * <p>How the kernel tells depends on what the memory is. A memfd is watched by inotify, which says by itself when the
  * last use has ended. A dma-buf is held by one descriptor more, and its holders are counted in {@code fdinfo}, at
- * intervals that grow from 50 ms to 2 s with the time that a peer holds on. Secret memory is locked by flock(2), and
- * {@code /proc/locks} is looked at as often: that is exact unless a peer unlocks what it got. Nothing else can be
+ * intervals that grow from 50 ms to 2 s with the time that a holder stays. Secret memory is locked by flock(2), and
+ * {@code /proc/locks} is looked at as often: that is exact unless a holder unlocks what it got. Nothing else can be
  * followed. A process has one inotify instance for this, one descriptor for each dma-buf and one daemon thread
- * {@code dmaheap-peers}, however many objects of this class there are: each would otherwise take the others'
- * descriptors for peers. The thread starts when somebody first waits, and ends with the last object that is closed.
+ * {@code dmaheap-holders}, however many objects of this class there are: each would otherwise take the others'
+ * descriptors for holders. The thread starts when somebody first waits, and ends with the last object that is closed.
  *
  * <p>Two copies of this bundle in one process do not know of each other. Where both follow one dma-buf, each counts the
- * other's descriptor as a peer for as long as the other waits, and neither wait ends: keep one version of heap-linux in
- * a framework.
+ * other's descriptor as a holder for as long as the other waits, and neither wait ends: keep one version of heap-linux
+ * in a framework.
  *
- * <p>A peer that means harm can keep memory unseen: the list is in the project's README under "What is not exact". What
- * a region hands out again is safe from that: see {@link RegionSource}.
+ * <p>A holder that means harm can keep memory unseen: the list is in the project's README under "What is not exact".
+ * What a region hands out again is safe from that: see {@link RegionSource}.
  *
  * <p>Any thread may call any method. It holds no class of a heap but the callbacks that wait.
  */
@@ -58,10 +58,10 @@ public final class HolderTracker implements AutoCloseable {
     }
 
     /**
-     * Asks the kernel now about all that is waited for, before somebody is refused for want of what a peer may hold no
-     * longer. Who is refused again and again does not ask each time: what was asked within the last 10 ms is not asked
-     * again. Callbacks have run when the call returns, those of other objects too, and those that other threads run,
-     * unless they take longer than they may.
+     * Asks the kernel now about all that is waited for, before somebody is refused for want of what a holder may hold
+     * no longer. Who is refused again and again does not ask each time: what was asked within the last 10 ms is not
+     * asked again. Callbacks have run when the call returns, those of other objects too, and those that other threads
+     * run, unless they take longer than they may.
      *
      * @return as {@link #told()}, now
      */
@@ -78,7 +78,7 @@ public final class HolderTracker implements AutoCloseable {
 
     private synchronized HolderTable table() {
         if (closed) {
-            throw new IllegalStateException("nobody waits for peers any more");
+            throw new IllegalStateException("holders are not waited for any more");
         }
         if (table == null) {
             table = HolderTable.joinShared(this);

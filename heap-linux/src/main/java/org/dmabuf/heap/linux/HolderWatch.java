@@ -31,15 +31,15 @@ public final class HolderWatch implements AutoCloseable {
      * Says that the owner's own uses have ended, its descriptors and mappings among them, and waits for everybody
      * else's. The callback runs once, when no descriptor, mapping, message in flight or importer is left anywhere:
      * before this method returns, when that is so already. It may also be run by another thread's call of this method,
-     * by one of {@link HolderTracker#look}, or by the one thread that waits for all peers: it must be short, and what
+     * by one of {@link HolderTracker#look}, or by the one thread that waits for all holders: it must be short, and what
      * is long it hands to a thread of its owner's. What it throws is logged. After {@link #close()}, or {@link
      * HolderTracker#close()}, it does not run.
      *
-     * @param peersGone what to do then
+     * @param holdersGone what to do then
      * @throws IllegalStateException when this was said before
      */
-    public void whenGone(Runnable peersGone) {
-        table.whenGone(this, Objects.requireNonNull(peersGone));
+    public void whenGone(Runnable holdersGone) {
+        table.whenGone(this, Objects.requireNonNull(holdersGone));
     }
 
     /** Ends the wait. The callback does not run then, unless it has begun. Closing twice does nothing. */

@@ -21,25 +21,25 @@ abstract class Region {
     final RegionLifetime lifetime = new RegionLifetime(this::end);
 
     /** Follows descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
-    private final HolderTracker peers;
+    private final HolderTracker holders;
 
     /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. Set once, before any buffer. */
     private Udmabuf udmabuf;
 
-    /** Takes over the memory and the peers. */
+    /** Takes over the memory and the holders. */
     Region(
             String heap,
             RegionLayout layout,
             Syscalls syscalls,
             RegionMemory memory,
             RegionAllocator blocks,
-            HolderTracker peers) {
+            HolderTracker holders) {
         this.heap = heap;
         this.layout = layout;
         this.syscalls = syscalls;
         this.memory = memory;
         this.blocks = blocks;
-        this.peers = peers;
+        this.holders = holders;
     }
 
     /**
@@ -126,17 +126,17 @@ abstract class Region {
 
     /** {@return what follows a descriptor that is about to leave; null when the range need not wait for its holders} */
     final HolderWatch watch(long size, int fd) {
-        return peers == null ? null : peers.watch(heap, size, fd);
+        return holders == null ? null : holders.watch(heap, size, fd);
     }
 
     /**
      * Keeps a range from use until the last holder has gone.
      *
-     * @param peersGone then ends the tenancy
+     * @param holdersGone then ends the tenancy
      */
-    final void quarantine(long offset, HolderWatch watch, Runnable peersGone) {
+    final void quarantine(long offset, HolderWatch watch, Runnable holdersGone) {
         blocks.quarantine(offset);
-        watch.whenGone(peersGone);
+        watch.whenGone(holdersGone);
     }
 
     /** Refuses later allocations, and leaves. Closing twice does nothing. */
@@ -152,8 +152,8 @@ abstract class Region {
 
     /** Gives everything back. */
     void end() {
-        if (peers != null) {
-            peers.close();
+        if (holders != null) {
+            holders.close();
         }
         if (udmabuf != null) {
             udmabuf.close();

@@ -34,7 +34,7 @@ final class RegionAllocator {
         FREE,
         /** A buffer. */
         ALLOCATED,
-        /** A closed buffer that a peer may still see. */
+        /** A closed buffer that a holder may still see. */
         QUARANTINED,
         /** To be zeroed. */
         DIRTY,
@@ -49,7 +49,7 @@ final class RegionAllocator {
      * @param free may be handed out now, not necessarily in one piece
      * @param largestFree would be handed out now in one piece
      * @param dirty waits to be zeroed or to have memory again, or is getting so
-     * @param quarantined closed, and a peer may still see it
+     * @param quarantined closed, and a holder may still see it
      * @param blocks in any state
      * @param requests ever made, refused ones included
      * @param padded of these, left undecided by the {@value #CANDIDATES} candidates
@@ -295,7 +295,7 @@ final class RegionAllocator {
     }
 
     /**
-     * Keeps a closed buffer from all further use until {@link #discard} says that no peer sees it any more.
+     * Keeps a closed buffer from all further use until {@link #discard} says that no holder sees it any more.
      *
      * @param offset of an allocated block
      * @throws IllegalStateException for any other, which changes nothing

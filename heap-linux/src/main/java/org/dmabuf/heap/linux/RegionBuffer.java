@@ -13,7 +13,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
     private final long size;
     private HolderWatch watch;
     /** Ends the tenancy when no holder is left. Made before the watch: a release must not fail for want of it. */
-    private Runnable peersGone;
+    private Runnable holdersGone;
 
     private boolean released;
 
@@ -38,8 +38,8 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
 
     /** Follows the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
     final void follow(int fd) {
-        if (peersGone == null) {
-            peersGone = this::end;
+        if (holdersGone == null) {
+            holdersGone = this::end;
         }
         if (watch == null) {
             watch = region.watch(size, fd);
@@ -66,7 +66,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
             if (watch == null) {
                 end();
             } else {
-                region.quarantine(offset, watch, peersGone); // which may run what others wait for
+                region.quarantine(offset, watch, holdersGone); // which may run what others wait for
             }
         }
     }

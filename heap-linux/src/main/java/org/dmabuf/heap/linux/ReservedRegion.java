@@ -33,8 +33,8 @@ final class ReservedRegion extends Region {
             Syscalls syscalls,
             RegionMemory memory,
             RegionAllocator blocks,
-            HolderTracker peers) {
-        super(heap, layout, syscalls, memory, blocks, peers);
+            HolderTracker holders) {
+        super(heap, layout, syscalls, memory, blocks, holders);
         this.scrubber = new RegionScrubber(heap, lifetime, blocks, memory, lent);
     }
 
@@ -182,7 +182,7 @@ final class ReservedRegion extends Region {
                         + " free, largest run " + Bytes.text(now.largestFree())
                         + (now.quarantined() == 0
                                 ? ""
-                                : ", " + Bytes.text(now.quarantined()) + " closed and still held by peers")
+                                : ", " + Bytes.text(now.quarantined()) + " closed and still held elsewhere")
                         + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty())
                                 + " waiting to be zeroed, or for memory of the machine")
                         + "; raise " + layout.setting() + " or free a buffer");
@@ -227,8 +227,8 @@ final class ReservedRegion extends Region {
         if (held > 0) {
             LOG.write(
                     Level.INFO,
-                    "heap ''{0}'' has left with {1} in buffers that are not released, or that peers still hold; its"
-                            + " region of {2} stays until they are",
+                    "heap ''{0}'' has left with {1} in buffers that are not released, or that are still held"
+                            + " elsewhere; its region of {2} stays until they are",
                     heap,
                     Bytes.text(held),
                     Bytes.text(now.size()));

@@ -14,7 +14,7 @@ import org.dmabuf.heap.HeapException;
 /**
  * Says which secret memory is gone. Inotify would keep it and never tell, and nothing counts it; but it is one open
  * file, which cannot be opened a second time, and a lock of flock(2) belongs to the open file: it stays in the kernel's
- * list until the last descriptor, mapping and message in flight has gone. A peer that unlocks the file ends its
+ * list until the last descriptor, mapping and message in flight has gone. A holder that unlocks the file ends its
  * maker's charge early and harms nothing else. Guarded by its {@link HolderTable}.
  */
 final class SecretLocks implements FileTracker {

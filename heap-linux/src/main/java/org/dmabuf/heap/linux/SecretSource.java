@@ -16,9 +16,9 @@ import org.dmabuf.heap.spi.HeapRequest;
  * read(2) and core dumps find nothing, also for root. It emulates protected memory and is none: the CPU reads it
  * wherever it is mapped, and no device imports it.
  *
- * <p>The size cannot be changed once it is set, not even by its maker, and there is no way to punch a hole; so no peer
- * takes memory away under another's mapping, although there are no seals. A descriptor cannot be reopened through
- * {@code /proc}, and therefore there is none for reading only: whoever has one writes.
+ * <p>The size cannot be changed once it is set, not even by its maker, and there is no way to punch a hole; so no
+ * holder takes memory away under another's mapping, although there are no seals. A descriptor cannot be reopened
+ * through {@code /proc}, and therefore there is none for reading only: whoever has one writes.
  */
 public final class SecretSource implements MemorySource {
     private static final String ZEROS = "/dev/zero";

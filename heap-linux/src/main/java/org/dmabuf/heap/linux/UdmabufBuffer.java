@@ -10,7 +10,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
  * made, to clear its pages, and that mapping is handed out: its page tables are filled, and the kernel can read and
  * write its memory in system calls, neither of which holds for a mapping of the dma-buf.
  *
- * <p>The memfd goes with the release. Pages that a peer's dma-buf keeps are then used memory for the kernel, and no
+ * <p>The memfd goes with the release. Pages that a holder's dma-buf keeps are then used memory for the kernel, and no
  * shared memory any more, so they are not counted as held.
  */
 final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
@@ -38,7 +38,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
         return kept.byteSize();
     }
 
-    /** After the first bracket: a peer that has the descriptor could else make it at the same time as we. */
+    /** After the first bracket: a holder that has the descriptor could else make it at the same time as we. */
     @Override
     public int descriptor() {
         brackets.prepare(dmaBuf);

@@ -25,11 +25,11 @@ class HeldMemoryTest {
     private final CountedSyscalls kernel = new CountedSyscalls();
     private final Headroom headroom =
             new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a machine made up"), 0, () -> 0);
-    private final HolderTracker peers = new HolderTracker();
+    private final HolderTracker holders = new HolderTracker();
 
     @AfterEach
     void nothing_is_held_any_more() {
-        peers.close();
+        holders.close();
         assertEquals(0, headroom.held());
     }
 
@@ -72,7 +72,7 @@ class HeldMemoryTest {
     @Test
     void memory_that_peers_hold_counts_without_a_gap_until_the_last_has_let_go() {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
-        HolderWatch watch = peers.watch("camera", SIZE, buffer.descriptor());
+        HolderWatch watch = holders.watch("camera", SIZE, buffer.descriptor());
         int peer = descriptorOfPeer(buffer);
         assertEquals(SIZE, headroom.held());
         kernel.answerEach("close", () -> {
@@ -92,7 +92,7 @@ class HeldMemoryTest {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
         int peer = descriptorOfPeer(buffer);
         try (HolderTracker others = new HolderTracker()) {
-            HolderWatch one = peers.watch("camera", SIZE, buffer.descriptor());
+            HolderWatch one = holders.watch("camera", SIZE, buffer.descriptor());
             HolderWatch two = others.watch("camera", SIZE, buffer.descriptor());
             buffer.release();
             assertEquals(SIZE, headroom.held());
@@ -108,10 +108,10 @@ class HeldMemoryTest {
     void memory_that_is_not_followed_any_more_does_not_count() {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
         int peer = descriptorOfPeer(buffer);
-        peers.watch("camera", SIZE, buffer.descriptor()).whenGone(() -> {});
+        holders.watch("camera", SIZE, buffer.descriptor()).whenGone(() -> {});
         buffer.release();
         assertEquals(SIZE, headroom.held());
-        peers.close();
+        holders.close();
         assertEquals(0, headroom.held());
         Syscalls.linux().close(peer);
     }
@@ -122,7 +122,7 @@ class HeldMemoryTest {
         old.descriptor();
         old.release();
         HeapBuffer next = memfds().allocate(new Request(2 * SIZE));
-        HolderWatch watch = peers.watch("camera", 2 * SIZE, next.descriptor());
+        HolderWatch watch = holders.watch("camera", 2 * SIZE, next.descriptor());
         next.release();
         watch.whenGone(() -> {});
         untilHeld(0);

@@ -161,7 +161,7 @@ class HolderTrackerTest {
 
     private final Syscalls syscalls = Syscalls.linux();
     private final Kernel kernel = new Kernel();
-    private final HolderTracker peers = new HolderTracker(new HolderTable(kernel.over(syscalls), kernel));
+    private final HolderTracker holders = new HolderTracker(new HolderTable(kernel.over(syscalls), kernel));
     private final AtomicInteger gone = new AtomicInteger();
 
     @TempDir
@@ -187,7 +187,7 @@ class HolderTrackerTest {
 
     @AfterEach
     void nothing_is_left() throws IOException {
-        peers.close();
+        holders.close();
         assertEquals(before, descriptors());
         assertEquals(List.of(), threads());
     }
@@ -210,7 +210,7 @@ class HolderTrackerTest {
             HolderWatch watch = watch(fd);
             fd.close();
             watch.whenGone(gone::incrementAndGet);
-            letEventsPass(peers);
+            letEventsPass(holders);
             assertEquals(0, gone.get());
         }
         await("gone", () -> gone.get() == 1);
@@ -226,7 +226,7 @@ class HolderTrackerTest {
         try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
             fd.close();
             watch.whenGone(gone::incrementAndGet);
-            letEventsPass(peers);
+            letEventsPass(holders);
             assertEquals(0, gone.get());
             if (end.equals("exit")) {
                 holder.exit();
@@ -296,7 +296,7 @@ class HolderTrackerTest {
         lost.close();
         lostWatch.whenGone(gone::incrementAndGet);
         await("gone", () -> gone.get() == 1);
-        letEventsPass(peers);
+        letEventsPass(holders);
         assertEquals(0, others.get());
         held.close();
         await("the other", () -> others.get() == 1);
@@ -623,7 +623,7 @@ class HolderTrackerTest {
             kernel.fdinfoFails = true;
             for (HeapException refusal : List.of(
                     assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd())),
-                    assertThrows(HeapException.class, () -> peers.watch("camera", SIZE, secret.fd())))) {
+                    assertThrows(HeapException.class, () -> holders.watch("camera", SIZE, secret.fd())))) {
                 assertEquals(Errno.EMFILE, refusal.errno());
                 assertEquals("camera", refusal.heap());
                 assertTrue(refusal.getMessage().contains("LimitNOFILE="), refusal.getMessage());
@@ -631,7 +631,7 @@ class HolderTrackerTest {
             kernel.fdinfoFails = false;
             kernel.locksFail = true;
             HeapException refusal =
-                    assertThrows(HeapException.class, () -> peers.watch("camera", SIZE, secret.fd()));
+                    assertThrows(HeapException.class, () -> holders.watch("camera", SIZE, secret.fd()));
             assertEquals(Errno.EMFILE, refusal.errno());
         }
     }
@@ -646,7 +646,7 @@ class HolderTrackerTest {
         after.whenGone(() -> fail("closed after"));
         after.close();
         after.close();
-        peers.close();
+        holders.close();
         HolderWatch[] late = new HolderWatch[1];
         assertThrows(IllegalStateException.class, () -> late[0] = watch(fd));
         fd.close();
@@ -680,7 +680,7 @@ class HolderTrackerTest {
             await("all three", () -> gone.get() == 3);
             await("all are logged", () -> log.records() == 3);
         }
-        letEventsPass(peers);
+        letEventsPass(holders);
     }
 
     /** Of two that have gone, the kernel is asked about one after the other. */
@@ -747,7 +747,7 @@ class HolderTrackerTest {
     }
 
     private HolderWatch watch(OwnedFd fd) {
-        return peers.watch("camera", SIZE, fd.fd());
+        return holders.watch("camera", SIZE, fd.fd());
     }
 
     private HolderTracker counted() {
@@ -786,7 +786,7 @@ class HolderTrackerTest {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(Thread::isAlive)
                 .map(Thread::getName)
-                .filter("dmaheap-peers"::equals)
+                .filter("dmaheap-holders"::equals)
                 .toList();
     }
 

@@ -178,7 +178,8 @@ class RegionSourceTest {
         assertEquals(4 * MIB, quarantined(source));
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)));
         assertTrue(
-                refusal.getMessage().contains("12 MiB free, largest run 12 MiB, 4 MiB closed and still held by peers;"),
+                refusal.getMessage()
+                        .contains("12 MiB free, largest run 12 MiB, 4 MiB closed and still held elsewhere;"),
                 refusal.getMessage());
         peer.close();
         await("the quarantine ends", () -> quarantined(source) == 0);

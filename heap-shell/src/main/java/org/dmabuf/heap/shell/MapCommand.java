@@ -41,7 +41,7 @@ public final class MapCommand {
      *
      * @return the drawing
      */
-    @Descriptor("draw the region of a heap: what is free, used, to be zeroed, or held by peers")
+    @Descriptor("draw the region of a heap: what is free, used, to be zeroed, or held elsewhere")
     public CharSequence map(
             CommandSession session,
             @Descriptor("characters in a line; the terminal's width by default")

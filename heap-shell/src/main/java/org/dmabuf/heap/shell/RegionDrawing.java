@@ -92,7 +92,7 @@ final class RegionDrawing {
                 text.append('\n');
             }
         }
-        String[] words = {"free", "used", "to be zeroed", "held by peers"};
+        String[] words = {"free", "used", "to be zeroed", "held elsewhere"};
         for (RegionMap.State state : STATES) {
             text.append(state.ordinal() == 0 ? "" : "   ")
                     .append(mark(state))

@@ -52,7 +52,7 @@ class RegionDrawingTest {
                 ........
                 ........
                 ........
-                . free 16 MiB   # used 8 MiB   ~ to be zeroed 4 MiB   ! held by peers 4 MiB""",
+                . free 16 MiB   # used 8 MiB   ~ to be zeroed 4 MiB   ! held elsewhere 4 MiB""",
                 drawing(
                         8,
                         new Stretch(8 * MIB, State.USED),
@@ -79,7 +79,7 @@ class RegionDrawingTest {
                 ..........
                 ..........
                 ..........
-                . free 200 MiB   # used 4 KiB   ~ to be zeroed 0 bytes   ! held by peers 0 bytes""",
+                . free 200 MiB   # used 4 KiB   ~ to be zeroed 0 bytes   ! held elsewhere 0 bytes""",
                 drawing);
     }
 
@@ -89,7 +89,7 @@ class RegionDrawingTest {
                 """
                 camera: 12 KiB, 4 KiB a character
                 #.~
-                . free 4 KiB   # used 4 KiB   ~ to be zeroed 4 KiB   ! held by peers 0 bytes""",
+                . free 4 KiB   # used 4 KiB   ~ to be zeroed 4 KiB   ! held elsewhere 0 bytes""",
                 drawing(
                         80,
                         new Stretch(4 * KIB, State.USED),

@@ -56,7 +56,7 @@ class HolderTrackerIT {
 
     private final Ledger ledger = new Ledger();
     private final HeapRegistry table = new HeapRegistry(ledger);
-    private final HolderTracker peers = new HolderTracker();
+    private final HolderTracker holders = new HolderTracker();
     private final LeakDetector leaks = new LeakDetector();
     private final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
     private final Allocator allocator = new Allocator(
@@ -64,7 +64,7 @@ class HolderTrackerIT {
             ledger,
             new BufferServices(
                     new Descriptors(Syscalls.linux()),
-                    Optional.of(peers),
+                    Optional.of(holders),
                     new BrokerEvents() {},
                     new ReferenceQueue<>()));
     private final List<MemorySource> sources = new ArrayList<>();
@@ -93,7 +93,7 @@ class HolderTrackerIT {
         client.stop("the test is over");
         leaks.stop();
         ledger.stop();
-        peers.close();
+        holders.close();
         sources.forEach(MemorySource::close);
         assertEquals(0, kernelsBytes());
     }
@@ -144,7 +144,7 @@ class HolderTrackerIT {
         }
     }
 
-    /** Lets the thread that asks after peers find one that has gone, and so ask after all others that were due. */
+    /** Lets the thread that asks after holders find one that has gone, and so ask after all others that were due. */
     private void letOneGo(String heap) throws IOException {
         long before = brokersBytes();
         DmaBuf other = allocate(heap);
@@ -185,7 +185,7 @@ class HolderTrackerIT {
         assertCharged(heap, 0, 0);
     }
 
-    /** The thread that asks after peers does so after 50 ms and more. */
+    /** The thread that asks after holders does so after 50 ms and more. */
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
     void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {

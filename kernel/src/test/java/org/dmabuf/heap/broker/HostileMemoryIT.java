@@ -147,13 +147,13 @@ class HostileMemoryIT {
         try (MemorySource source = open(heap);
                 BrokerParts broker = new BrokerParts()) {
             broker.heap("system", source, source.properties());
-            BufferReference lease = broker.allocate(size);
+            BufferReference reference = broker.allocate(size);
             try (Arena holder = Arena.ofConfined();
-                    OwnedFd fd = lease.exportFd()) {
+                    OwnedFd fd = reference.exportFd()) {
                 MemorySegment view = new Mmap(Syscalls.linux()).map(fd, size, Access.READ_WRITE, holder);
-                try (lease;
+                try (reference;
                         Arena own = Arena.ofConfined()) {
-                    lease.map(Access.READ_WRITE, own).fill((byte) 1);
+                    reference.map(Access.READ_WRITE, own).fill((byte) 1);
                     assertNothingIsTaken(fd, view);
                 }
                 assertNothingIsTaken(fd, view);
@@ -195,9 +195,9 @@ class HostileMemoryIT {
             RegisteredHeap system = broker.heap("system", udmabuf, udmabuf.properties());
             for (int i = 0; i < 20; i++) {
                 for (String heap : List.of("bad", "camera", "system")) {
-                    try (BufferReference lease = broker.allocate(AllocationRequest.of(MIB).from(heap));
+                    try (BufferReference reference = broker.allocate(AllocationRequest.of(MIB).from(heap));
                             Arena arena = Arena.ofConfined()) {
-                        lease.map(Access.READ_WRITE, arena);
+                        reference.map(Access.READ_WRITE, arena);
                     }
                 }
             }

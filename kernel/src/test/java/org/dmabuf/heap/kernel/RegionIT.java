@@ -229,7 +229,7 @@ class RegionIT {
                 assertEquals(FRAME, source.usage().quarantined().orElseThrow());
                 List<HeapBuffer> tenants = fillUp(source);
                 assertFilled(4, view);
-                view.fill((byte) 5); // as a peer can that goes on
+                view.fill((byte) 5); // as a holder can that goes on
                 tenants.forEach(tenant -> assertFilled(9, tenant.map(Access.READ)));
                 tenants.forEach(HeapBuffer::release);
             }

@@ -19,7 +19,7 @@ public class BufferReferenceEnds {
     @State
     public static class Ending {
         final Parts parts = new Parts();
-        final BufferReference lease = parts.lease();
+        final BufferReference reference = parts.reference();
 
         void check(IIII_Result result) {
             parts.settle();
@@ -35,13 +35,13 @@ public class BufferReferenceEnds {
     public static class CloseAgainstMap extends Ending {
         @Actor
         public void close() {
-            lease.close();
+            reference.close();
         }
 
         @Actor
         public void map(IIII_Result result) {
             try (Arena arena = Arena.ofConfined()) {
-                lease.map(Access.READ_WRITE, arena);
+                reference.map(Access.READ_WRITE, arena);
                 parts.memory.use(); // until the arena ends
                 result.r1 = 1;
             } catch (IllegalStateException e) {
@@ -61,12 +61,12 @@ public class BufferReferenceEnds {
     public static class CloseAgainstBracket extends Ending {
         @Actor
         public void close() {
-            lease.close();
+            reference.close();
         }
 
         @Actor
         public void bracket(IIII_Result result) {
-            try (var _ = lease.beginCpuAccess(Access.WRITE)) {
+            try (var _ = reference.beginCpuAccess(Access.WRITE)) {
                 parts.memory.use();
                 result.r1 = 1;
             } catch (IllegalStateException e) {
@@ -86,12 +86,12 @@ public class BufferReferenceEnds {
     public static class CloseAgainstDuplicate extends Ending {
         @Actor
         public void close() {
-            lease.close();
+            reference.close();
         }
 
         @Actor
         public void duplicate(IIII_Result result) {
-            try (DmaBuf copy = lease.duplicate()) {
+            try (DmaBuf copy = reference.duplicate()) {
                 parts.memory.use();
                 result.r1 = 1;
             } catch (IllegalStateException e) {
@@ -111,17 +111,17 @@ public class BufferReferenceEnds {
     @State
     public static class CloseTwice {
         private final Parts parts = new Parts();
-        private final BufferReference lease = parts.lease();
-        private final DmaBuf other = lease.duplicate();
+        private final BufferReference reference = parts.reference();
+        private final DmaBuf other = reference.duplicate();
 
         @Actor
         public void one() {
-            lease.close();
+            reference.close();
         }
 
         @Actor
         public void two() {
-            lease.close();
+            reference.close();
         }
 
         @Arbiter

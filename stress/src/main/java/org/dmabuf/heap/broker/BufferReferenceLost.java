@@ -17,8 +17,8 @@ public class BufferReferenceLost {
     @State
     public static class Losing {
         final Parts parts = new Parts();
-        final BufferReference lease = parts.lease();
-        private final BufferReference other = (BufferReference) lease.duplicate();
+        final BufferReference reference = parts.reference();
+        private final BufferReference other = (BufferReference) reference.duplicate();
 
         void check(IIII_Result result) {
             parts.settle();
@@ -38,12 +38,12 @@ public class BufferReferenceLost {
     public static class CloseAgainstLost extends Losing {
         @Actor
         public void close() {
-            lease.close();
+            reference.close();
         }
 
         @Actor
         public void lost() {
-            lease.claim().lost();
+            reference.tracker().lost();
         }
 
         @Arbiter
@@ -60,12 +60,12 @@ public class BufferReferenceLost {
     public static class TakenBackAgainstLost extends Losing {
         @Actor
         public void takenBack() {
-            lease.claim().reclaim();
+            reference.tracker().reclaim();
         }
 
         @Actor
         public void lost() {
-            lease.claim().lost();
+            reference.tracker().lost();
         }
 
         @Arbiter
@@ -80,16 +80,16 @@ public class BufferReferenceLost {
     @State
     public static class LostAgainstEndOfMapping {
         private final Parts parts = new Parts();
-        private final BufferReference lease = parts.lease();
+        private final BufferReference reference = parts.reference();
         private final Arena arena = Arena.ofShared();
 
         public LostAgainstEndOfMapping() {
-            lease.map(Access.READ, arena);
+            reference.map(Access.READ, arena);
         }
 
         @Actor
         public void lost() {
-            lease.claim().lost();
+            reference.tracker().lost();
         }
 
         @Actor
@@ -103,7 +103,7 @@ public class BufferReferenceLost {
             parts.settle();
             result.r1 = parts.leaks.get();
             result.r2 = parts.memory.released();
-            lease.close();
+            reference.close();
             result.r3 = parts.memory.released();
             result.r4 = parts.memory.misused() + parts.charged();
         }

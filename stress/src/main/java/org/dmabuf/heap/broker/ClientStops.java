@@ -29,12 +29,12 @@ public class ClientStops {
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "kept and taken back, or refused")
     @State
     public static class KeepAgainstStop extends Stopping {
-        private final BufferReference lease = new BufferReference(parts.client, parts.buffer());
+        private final BufferReference reference = new BufferReference(parts.client, parts.buffer());
 
         @Actor
         public void keep(IIII_Result result) {
             try {
-                BufferReference.kept(lease);
+                BufferReference.kept(reference);
                 result.r1 = 1;
             } catch (IllegalStateException e) {
                 result.r1 = 0;
@@ -58,7 +58,7 @@ public class ClientStops {
     @State
     public static class CloseAgainstStop extends Stopping {
         private final SharedBuffer buffer = parts.buffer();
-        private final BufferReference lease = BufferReference.kept(new BufferReference(parts.client, buffer));
+        private final BufferReference reference = BufferReference.kept(new BufferReference(parts.client, buffer));
 
         public CloseAgainstStop() {
             buffer.hold();
@@ -66,7 +66,7 @@ public class ClientStops {
 
         @Actor
         public void close() {
-            lease.close();
+            reference.close();
         }
 
         @Actor
@@ -87,12 +87,12 @@ public class ClientStops {
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "the bracket is ended either way")
     @State
     public static class BracketAgainstStop extends Stopping {
-        private final BufferReference lease = parts.lease();
+        private final BufferReference reference = parts.reference();
 
         @Actor
         public void begin(IIII_Result result) {
             try {
-                lease.beginCpuAccess(Access.READ); // and forgets it
+                reference.beginCpuAccess(Access.READ); // and forgets it
                 result.r1 = 1;
             } catch (IllegalStateException e) {
                 result.r1 = 0;

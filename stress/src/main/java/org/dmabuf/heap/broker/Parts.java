@@ -51,7 +51,7 @@ final class Parts {
     /** Times that a buffer was reported as lost. */
     final AtomicInteger leaks = new AtomicInteger();
 
-    private final BufferServices upkeep = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
+    private final BufferServices services = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
         @Override
         public void leaked(String heap, String who, String name, long size, String site) {
             leaks.incrementAndGet();
@@ -82,7 +82,7 @@ final class Parts {
 
     /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
     SharedBuffer buffer(Charge charge) {
-        return new SharedBuffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", upkeep);
+        return new SharedBuffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", services);
     }
 
     /** {@return the buffer of {@link #memory}, charged, with one hold} */
@@ -94,7 +94,7 @@ final class Parts {
     }
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
-    BufferReference lease() {
+    BufferReference reference() {
         return BufferReference.kept(new BufferReference(client, buffer()));
     }
 
@@ -104,7 +104,7 @@ final class Parts {
 
     /** {@return an allocator over a table} */
     Allocator allocator(HeapRegistry table) {
-        return new Allocator(table, ledger, upkeep);
+        return new Allocator(table, ledger, services);
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
