@@ -7,12 +7,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /** Waits for what another thread does. The bound is only there so that a broken test ends. */
-final class Await {
+public final class Await {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private Await() {}
 
-    static void until(String what, BooleanSupplier condition) {
+    public static void until(String what, BooleanSupplier condition) {
         long start = System.nanoTime();
         while (!condition.getAsBoolean()) {
             if (System.nanoTime() - start > PATIENCE_NANOS) {
@@ -27,7 +27,7 @@ final class Await {
     }
 
     /** Waits with the collector's help. */
-    static void untilCollected(String what, BooleanSupplier condition) {
+    public static void untilCollected(String what, BooleanSupplier condition) {
         until(what, () -> {
             System.gc();
             return condition.getAsBoolean();

@@ -11,8 +11,9 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
 /** Configurations of the component, right ones and wrong ones. */

@@ -30,6 +30,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.event.EventAdminBridge;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.junit.jupiter.api.Test;
 import org.osgi.framework.Bundle;

@@ -9,43 +9,58 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.HolderTracker;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.broker.account.RulesParser;
+import org.dmabuf.heap.broker.allocation.Adoption;
+import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.buffer.BufferServices;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.WaitingHeaps;
+import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.service.Clients;
+import org.dmabuf.heap.broker.service.HeapListing;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.holder.HolderTracker;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /** The broker's parts, put together as the component does, without a framework. */
-final class BrokerParts implements AutoCloseable {
-    final Ledger ledger;
-    final HeapRegistry table;
+public final class BrokerParts implements AutoCloseable {
+    public final Ledger ledger;
+    public final HeapRegistry table;
     final HolderTracker peers = new HolderTracker();
-    final RecordedBrokerEvents events = new RecordedBrokerEvents();
+    public final RecordedBrokerEvents events = new RecordedBrokerEvents();
     /** Not started: what a test has made and does not mention again is not to go when the collector happens to come. */
-    final LeakDetector leaks = new LeakDetector();
-    final BufferServices services;
-    final Allocator allocator;
-    final WaitingHeaps waiting = new WaitingHeaps();
-    final Adoption adoption;
-    final HeapListing listing;
-    final Clients clients;
+    public final LeakDetector leaks = new LeakDetector();
+    public final BufferServices services;
+    public final Allocator allocator;
+    public final WaitingHeaps waiting = new WaitingHeaps();
+    public final Adoption adoption;
+    public final HeapListing listing;
+    public final Clients clients;
     /** The client of a test that needs only one. */
-    final Client client;
+    public final Client client;
 
     private final Syscalls syscalls;
     private long lastService;
 
-    BrokerParts() {
+    public BrokerParts() {
         this(Syscalls.linux());
     }
 
-    BrokerParts(Syscalls syscalls) {
+    public BrokerParts(Syscalls syscalls) {
         this(syscalls, new Ledger());
     }
 
     /** With less patience for heaps that hang. */
-    BrokerParts(Duration patience) {
+    public BrokerParts(Duration patience) {
         this(Syscalls.linux(), new Ledger(heap -> new Reaper(heap, patience, 4)));
     }
 
@@ -62,43 +77,43 @@ final class BrokerParts implements AutoCloseable {
     }
 
     /** Rules whose every entry is understood. */
-    static Rules rules(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow) {
+    public static Rules rules(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow) {
         return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, slip -> {
             throw new AssertionError(slip);
         });
     }
 
-    RegisteredHeap heap(String name, HeapExporter exporter) {
+    public RegisteredHeap heap(String name, HeapExporter exporter) {
         return heap(name, exporter, Map.of());
     }
 
-    RegisteredHeap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
+    public RegisteredHeap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
         all.put(HeapProperties.NAME, name);
         return table.arrived(++lastService, exporter, all, "org.example." + name);
     }
 
     /** A heap of real memory. */
-    RegisteredHeap memfd(String name) {
+    public RegisteredHeap memfd(String name) {
         MemfdSource source = MemfdSource.open(name, syscalls, Headroom.machine());
         return heap(name, source, source.properties());
     }
 
-    void remove(RegisteredHeap heap) {
+    public void remove(RegisteredHeap heap) {
         RegisteredHeap leaving = table.leaving(heap.service());
         leaving.gate().close(0);
         table.gone(leaving);
     }
 
-    BufferReference allocate(AllocationRequest request) {
+    public BufferReference allocate(AllocationRequest request) {
         return (BufferReference) allocator.allocate(client, request);
     }
 
-    BufferReference allocate(long size) {
+    public BufferReference allocate(long size) {
         return allocate(AllocationRequest.of(size));
     }
 
-    HeapInfo info(String name, HeapState state) {
+    public HeapInfo info(String name, HeapState state) {
         return listing.heaps().stream()
                 .filter(info -> info.name().equals(name) && info.state() == state)
                 .findFirst()

@@ -21,8 +21,21 @@ import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.broker.account.Charge;
+import org.dmabuf.heap.broker.account.ClientAccount;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.broker.account.UsageSnapshot;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.buffer.OpenResource;
+import org.dmabuf.heap.broker.buffer.SharedBuffer;
+import org.dmabuf.heap.broker.heap.HeapDescription;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.service.ClientBroker;
+import org.dmabuf.heap.broker.service.Monitor;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -112,12 +125,12 @@ class EndsOnceTest {
         int[] reclaimed = new int[1];
         own.client().keep(new OpenResource() {
             @Override
-            void end() {
+            public void end() {
                 reclaimed[0]++;
             }
 
             @Override
-            Reaper reclaim() {
+            public Reaper reclaim() {
                 if (fails[0]) {
                     throw new OutOfMemoryError("made up");
                 }

@@ -16,11 +16,18 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.broker.account.ClientAccount;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.buffer.EndsOnce;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.dmabuf.heap.broker.buffer.ReferenceTracker;
+import org.dmabuf.heap.broker.service.ClientBroker;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
@@ -699,7 +706,7 @@ public final class FailurePoints {
             fd = new Fd(linux, linux.memfdCreate("theirs", MFD_ALLOW_SEALING));
             linux.fallocate(fd.fd(), 0, 0, SIZE);
             try (Arena arena = Arena.ofConfined()) { // what was not written to is a hole
-                new Mmap(linux).map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1);
+                new Mappings(linux).map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1);
             }
             linux.fcntl(fd.fd(), F_ADD_SEALS, ALL_SEALS);
             adopted = null;

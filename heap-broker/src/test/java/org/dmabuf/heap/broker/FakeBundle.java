@@ -10,12 +10,12 @@ import org.osgi.framework.BundleEvent;
 import org.osgi.framework.ServiceRegistration;
 
 /** A bundle that runs and stops without a framework: as much of one as the broker looks at. */
-final class FakeBundle {
+public final class FakeBundle {
     private final Bundle bundle;
     private volatile BundleContext context;
     private final AtomicInteger lives = new AtomicInteger();
 
-    FakeBundle(String symbolicName) {
+    public FakeBundle(String symbolicName) {
         bundle = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
             case "getSymbolicName", "toString" -> symbolicName;
             case "getLocation" -> "test:" + symbolicName;
@@ -28,12 +28,12 @@ final class FakeBundle {
         start();
     }
 
-    Bundle bundle() {
+    public Bundle bundle() {
         return bundle;
     }
 
     /** Each start gives a bundle another context, as the specification has it. */
-    void start() {
+    public void start() {
         int life = lives.incrementAndGet();
         context = proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {
             case "getBundle" -> bundle;
@@ -45,11 +45,11 @@ final class FakeBundle {
     }
 
     /** Stops without telling anybody. */
-    void stop() {
+    public void stop() {
         context = null;
     }
 
-    BundleEvent event(int type) {
+    public BundleEvent event(int type) {
         return new BundleEvent(type, bundle);
     }
 
@@ -62,7 +62,7 @@ final class FakeBundle {
         });
     }
 
-    static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    public static <T> T proxy(Class<T> type, InvocationHandler handler) {
         return type.cast(Proxy.newProxyInstance(FakeBundle.class.getClassLoader(), new Class<?>[] {type}, handler));
     }
 }

@@ -12,21 +12,21 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /** A heap that does what a test says, and keeps the requests that reached it. */
-final class FakeHeap implements HeapExporter {
+public final class FakeHeap implements HeapExporter {
     private final Function<HeapRequest, HeapBuffer> answer;
     private final List<HeapRequest> asked = new ArrayList<>();
     private volatile FakeMemory last;
 
     /** A heap that always has memory. */
-    FakeHeap() {
+    public FakeHeap() {
         this(request -> new FakeMemory(request.size()));
     }
 
-    FakeHeap(Function<HeapRequest, HeapBuffer> answer) {
+    public FakeHeap(Function<HeapRequest, HeapBuffer> answer) {
         this.answer = answer;
     }
 
-    static FakeHeap refusing(Errno errno, String sentence) {
+    public static FakeHeap refusing(Errno errno, String sentence) {
         return new FakeHeap(request -> {
             throw new HeapException(errno, "", sentence);
         });
@@ -49,14 +49,14 @@ final class FakeHeap implements HeapExporter {
         return HeapUsage.unknown().withCapacity(1 << 20);
     }
 
-    List<HeapRequest> asked() {
+    public List<HeapRequest> asked() {
         synchronized (asked) {
             return List.copyOf(asked);
         }
     }
 
     /** {@return the last buffer that it gave} */
-    FakeMemory memory() {
+    public FakeMemory memory() {
         return last;
     }
 }

@@ -10,32 +10,32 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /** A heap's buffer that writes down what it is asked to do, in order. Tests override what is to fail. */
-class FakeMemory implements HeapBuffer {
+public class FakeMemory implements HeapBuffer {
     private final MemorySegment memory;
     private final List<String> calls = Collections.synchronizedList(new ArrayList<>());
 
-    FakeMemory(long size) {
+    public FakeMemory(long size) {
         memory = Arena.ofAuto().allocate(size);
     }
 
     /** {@return what was asked for, such as {@code begin READ}} */
-    List<String> calls() {
+    public List<String> calls() {
         synchronized (calls) {
             return List.copyOf(calls);
         }
     }
 
-    long count(String call) {
+    public long count(String call) {
         return calls().stream().filter(call::equals).count();
     }
 
     /** {@return whether the memory was given back once, and last} */
-    boolean released() {
+    public boolean released() {
         List<String> all = calls();
         return all.indexOf("release") == all.size() - 1 && !all.isEmpty();
     }
 
-    final void note(String call) {
+    public final void note(String call) {
         calls.add(call);
     }
 

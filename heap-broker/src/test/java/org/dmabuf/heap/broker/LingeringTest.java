@@ -19,10 +19,13 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.SecretSource;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.broker.account.UsageSnapshot;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.secret.SecretSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
@@ -78,7 +81,7 @@ class LingeringTest {
         BufferReference reference = broker.allocate(SIZE);
         try (Arena peer = Arena.ofConfined()) {
             OwnedFd fd = reference.exportFd();
-            new Mmap(Syscalls.linux()).map(fd, SIZE, Access.READ, peer);
+            new Mappings(Syscalls.linux()).map(fd, SIZE, Access.READ, peer);
             Syscalls.linux().close(fd.detach());
             reference.close();
             assertCharged(0, 1);

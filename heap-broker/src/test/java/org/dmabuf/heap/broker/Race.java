@@ -15,9 +15,9 @@ import java.util.function.BooleanSupplier;
  * Several threads that begin each round at the same moment: they meet by spinning, so that the first steps of a round
  * do interleave also on two processors.
  */
-final class Race {
+public final class Race {
     /** One thread's part of a round. */
-    interface Part {
+    public interface Part {
         void run(int round) throws Exception;
     }
 
@@ -29,25 +29,25 @@ final class Race {
     private Part after = round -> {};
 
     /** What is set up, by one thread, before each round. */
-    Race before(Part setUp) {
+    public Race before(Part setUp) {
         before = setUp;
         return this;
     }
 
     /** What one thread does in each round. */
-    Race with(Part part) {
+    public Race with(Part part) {
         parts.add(part);
         return this;
     }
 
     /** What must hold after each round, when all parts are done. */
-    Race after(Part check) {
+    public Race after(Part check) {
         after = check;
         return this;
     }
 
     /** Runs all rounds, or up to the first failure, which is thrown. */
-    void run(int rounds) {
+    public void run(int rounds) {
         AtomicReference<Throwable> failure = new AtomicReference<>();
         AtomicInteger begun = new AtomicInteger(-1); // the round that may run
         AtomicInteger done = new AtomicInteger(); // parts that ended in it
@@ -106,7 +106,7 @@ final class Race {
     }
 
     /** Waits within a round until something was done a few times, another number in each round. */
-    static void awaitSome(AtomicInteger done) {
+    public static void awaitSome(AtomicInteger done) {
         int some = ThreadLocalRandom.current().nextInt(1, 6);
         spinUntil(() -> done.get() >= some, PATIENCE_NANOS);
     }

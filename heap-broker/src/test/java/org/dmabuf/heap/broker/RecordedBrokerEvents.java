@@ -4,30 +4,31 @@ package org.dmabuf.heap.broker;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.event.BrokerEvents;
 
 /** Keeps what it is told. */
-final class RecordedBrokerEvents implements BrokerEvents {
-    record Ended(String client, String heap, String name, long size, int tried, String outcome) {}
+public final class RecordedBrokerEvents implements BrokerEvents {
+    public record Ended(String client, String heap, String name, long size, int tried, String outcome) {}
 
-    record Released(String heap, String name, long size, boolean lingers) {}
+    public record Released(String heap, String name, long size, boolean lingers) {}
 
-    record Leaked(String heap, String client, String name, long size, String site) {}
+    public record Leaked(String heap, String client, String name, long size, String site) {}
 
-    record LeakedMore(String client, long buffers, long bytes) {}
+    public record LeakedMore(String client, long buffers, long bytes) {}
 
-    record Changed(String heap, String bundle, HeapState state, long buffers) {}
+    public record Changed(String heap, String bundle, HeapState state, long buffers) {}
 
-    record Short(String heap, long size, String reason) {}
+    public record Short(String heap, long size, String reason) {}
 
-    final List<Ended> allocations = new CopyOnWriteArrayList<>();
-    final List<Released> releases = new CopyOnWriteArrayList<>();
-    final List<Leaked> leaks = new CopyOnWriteArrayList<>();
-    final List<LeakedMore> sums = new CopyOnWriteArrayList<>();
-    final List<Changed> changes = new CopyOnWriteArrayList<>();
-    final List<Short> shortages = new CopyOnWriteArrayList<>();
+    public final List<Ended> allocations = new CopyOnWriteArrayList<>();
+    public final List<Released> releases = new CopyOnWriteArrayList<>();
+    public final List<Leaked> leaks = new CopyOnWriteArrayList<>();
+    public final List<LeakedMore> sums = new CopyOnWriteArrayList<>();
+    public final List<Changed> changes = new CopyOnWriteArrayList<>();
+    public final List<Short> shortages = new CopyOnWriteArrayList<>();
 
     /** Whether {@link #leaked} throws, as an Event Admin does that is being stopped. */
-    volatile boolean leakFails;
+    public volatile boolean leakFails;
 
     /** What {@link #released} throws, null for nothing. */
     volatile Error releaseFails;

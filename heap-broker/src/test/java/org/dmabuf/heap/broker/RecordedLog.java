@@ -24,7 +24,7 @@ public final class RecordedLog implements SLF4JServiceProvider {
     private final MDCAdapter context = new NOPMDCAdapter();
 
     /** Forgets what was logged so far. */
-    static void clear() {
+    public static void clear() {
         LINES.clear();
     }
 
@@ -34,7 +34,7 @@ public final class RecordedLog implements SLF4JServiceProvider {
     }
 
     /** {@return lines such as {@code WARN heap 'a' has left}, with what was thrown behind them} */
-    static List<String> lines() {
+    public static List<String> lines() {
         return List.copyOf(LINES);
     }
 

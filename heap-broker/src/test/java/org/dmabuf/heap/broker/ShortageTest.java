@@ -18,6 +18,10 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.release.Piece;
+import org.dmabuf.heap.broker.release.Reaper;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

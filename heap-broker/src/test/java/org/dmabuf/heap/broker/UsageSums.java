@@ -6,31 +6,37 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import org.dmabuf.heap.broker.account.Charge;
+import org.dmabuf.heap.broker.account.ClientAccount;
+import org.dmabuf.heap.broker.account.ClientHeapAccount;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
 
 /** Sums without buffers, for tests of those who read them. */
-final class UsageSums {
+public final class UsageSums {
     private static final Map<HeapAccount, Queue<Charge>> CHARGED = new HashMap<>();
 
     private UsageSums() {}
 
     /** A client whose bundle has this symbolic name. */
-    static Client client(String bundle) {
+    public static Client client(String bundle) {
         return new Client(new ClientAccount(bundle), "test:" + bundle, new LeakDetector());
     }
 
     /** A share of a client that has no other. */
-    static ClientHeapAccount share(HeapAccount account) {
+    public static ClientHeapAccount share(HeapAccount account) {
         return new ClientAccount("org.example.camera").in(account);
     }
 
-    static void charge(HeapAccount account, long size) {
+    public static void charge(HeapAccount account, long size) {
         Charge charge = new Charge(share(account), 0, List.of());
         account.charge(charge, size, 0);
         CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
     }
 
     /** Ends one that was charged so. */
-    static void uncharge(HeapAccount account, long size) {
+    public static void uncharge(HeapAccount account, long size) {
         account.uncharge(CHARGED.get(account).remove(), size, false);
     }
 }

@@ -14,6 +14,8 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;

@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.HeapContract;
 import org.junit.jupiter.api.AfterEach;

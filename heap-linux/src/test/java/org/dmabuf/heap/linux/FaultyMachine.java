@@ -25,6 +25,15 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
+import org.dmabuf.heap.linux.holder.HolderTracker;
+import org.dmabuf.heap.linux.holder.MadeUpHolders;
+import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.machine.PressureStall;
+import org.dmabuf.heap.linux.machine.PressureWatch;
+import org.dmabuf.heap.linux.secret.MadeUpSecrets;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * The running machine, but that any call on it fails now and then, in the ways in which that call may really fail; that
@@ -74,10 +83,10 @@ public final class FaultyMachine {
     private volatile boolean healed;
 
     public final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
-    final SecretCalls secrets = over(SecretCalls.class, SecretCalls.linux());
-    private final HolderTable peers = new HolderTable(syscalls, over(HolderCalls.class, HolderCalls.linux()));
+    final MadeUpSecrets secrets = new MadeUpSecrets(this::over);
+    private final MadeUpHolders holders = new MadeUpHolders(syscalls, this::over);
     public final Headroom headroom =
-            new Headroom(_ -> new MachineMemory.Reading(left(), "a machine made up"), 0, clock::get);
+            MadeUpHeadroom.of(() -> left(), clock::get);
 
     /** @param seed what fails follows from it */
     public FaultyMachine(long seed) {
@@ -93,7 +102,7 @@ public final class FaultyMachine {
 
     /** {@return what follows memory on this machine} */
     public HolderTracker watching() {
-        return new HolderTracker(peers);
+        return holders.tracker();
     }
 
     long now() {

@@ -2,6 +2,15 @@
 package org.dmabuf.heap.linux;
 
 import java.util.function.Function;
+import org.dmabuf.heap.linux.machine.MlockLimit;
+import org.dmabuf.heap.linux.pool.MadeUpPools;
+import org.dmabuf.heap.linux.pool.PoolBudget;
+import org.dmabuf.heap.linux.region.EmulatedCmaSource;
+import org.dmabuf.heap.linux.region.MadeUpRegions;
+import org.dmabuf.heap.linux.region.RegionLayout;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /** The sources that need no device node, as the heaps open them. */
 public enum PlainSource implements Function<FaultyMachine, MemorySource> {
@@ -40,13 +49,11 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
     SECRET(256 << 10) {
         @Override
         public MemorySource apply(FaultyMachine machine) {
-            return SecretSource.open(
+            return machine.secrets.open(
                     HEAP,
                     machine.syscalls,
-                    machine.secrets,
                     machine.headroom,
-                    new MlockLimit(1 << 20), // of eight that anybody may lock, for peers have it mapped too
-                    true);
+                    new MlockLimit(1 << 20)); // of eight that anybody may lock, for holders have it mapped too
         }
     };
 
@@ -70,15 +77,14 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
                 .prewarmed(16 * Bytes.PAGE, 4)
                 .recycled(64 * Bytes.PAGE);
         try {
-            return new PooledSource(
-                            source,
-                            HEAP,
-                            machine.syscalls,
-                            machine.headroom,
-                            budget,
-                            machine.pressure(HEAP),
-                            machine::now)
-                    .start();
+            return MadeUpPools.over(
+                    source,
+                    HEAP,
+                    machine.syscalls,
+                    machine.headroom,
+                    budget,
+                    machine.pressure(HEAP),
+                    machine::now);
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;
@@ -87,13 +93,7 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
 
     /** {@return a region on this machine} */
     public static MemorySource region(FaultyMachine machine, RegionLayout layout) {
-        return RegionSource.open(
-                HEAP,
-                layout,
-                machine.syscalls,
-                machine.headroom,
-                HugePages.ofTheMachine(),
-                machine::watching);
+        return MadeUpRegions.open(HEAP, layout, machine.syscalls, machine.headroom, machine::watching);
     }
 
     /** {@return a region that has memory where it has buffers} */
@@ -107,6 +107,6 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
 
     /** {@return bytes of a region that hold memory without a buffer in it; 0 for any other source} */
     public static long occupied(MemorySource source) {
-        return source instanceof EmulatedCmaSource region ? region.occupied() : 0;
+        return MadeUpRegions.occupied(source);
     }
 }

@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.component.HeapSettings;
 
 /** Users as a configuration names them, by number or by name. */
 final class Users {

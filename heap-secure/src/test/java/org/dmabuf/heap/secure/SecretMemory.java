@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assumptions.abort;
 
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.SecretSource;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.secret.SecretSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.tck.Announced;
 import org.slf4j.helpers.NOPLogger;
 

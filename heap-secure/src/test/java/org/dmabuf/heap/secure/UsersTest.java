@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.HeapSettings;
+import org.dmabuf.heap.linux.component.HeapSettings;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

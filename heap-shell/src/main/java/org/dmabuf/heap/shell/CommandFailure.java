@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-import org.dmabuf.heap.linux.Printable;
+import org.dmabuf.heap.linux.text.Printable;
 
 /**
  * Refusal of a command, as one sentence that prints: Gogo shows an exception by its {@code toString}, and the sentence

@@ -18,8 +18,8 @@ import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /** Brings a file's bytes into a buffer and reads them back both ways in which they can be reached. */
 final class FileLoader {
@@ -94,7 +94,7 @@ final class FileLoader {
                 Arena arena = Arena.ofConfined();
                 CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
             MemorySegment mapping =
-                    new Mmap(Syscalls.linux()).map(descriptor, buffer.size(), Access.READ, arena);
+                    new Mappings(Syscalls.linux()).map(descriptor, buffer.size(), Access.READ, arena);
             return Sha256.of(mapping.asSlice(0, bytes));
         }
     }

@@ -16,10 +16,10 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.FdListener;
-import org.dmabuf.heap.linux.FdMessage;
-import org.dmabuf.heap.linux.FdSocket;
-import org.dmabuf.heap.linux.PeerCredentials;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdMessage;
+import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.socket.PeerCredentials;
 
 /**
  * Hands a buffer to another process and takes one from it. The text that goes with the descriptor is

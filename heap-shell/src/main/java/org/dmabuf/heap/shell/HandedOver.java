@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-import org.dmabuf.heap.linux.PeerCredentials;
+import org.dmabuf.heap.linux.socket.PeerCredentials;
 
 /**
  * What {@code share} or {@code receive} did.

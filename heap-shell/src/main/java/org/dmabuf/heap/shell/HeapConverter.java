@@ -17,8 +17,8 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.PoolUsage;
-import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Printable;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.service.component.annotations.Component;
 
 /** How heaps and buffers look in a terminal. */

@@ -3,7 +3,7 @@ package org.dmabuf.heap.shell;
 
 import java.util.EnumMap;
 import java.util.Map;
-import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.RegionMap;
 
 /**

@@ -4,7 +4,7 @@ package org.dmabuf.heap.shell;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.dmabuf.heap.linux.Printable;
+import org.dmabuf.heap.linux.text.Printable;
 
 /** Text in aligned columns, for a terminal. */
 final class Table {

@@ -4,9 +4,9 @@ package org.dmabuf.heap.system;
 import java.time.Duration;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.HeapSettings;
-import org.dmabuf.heap.linux.PoolBudget;
+import org.dmabuf.heap.linux.component.HeapSettings;
+import org.dmabuf.heap.linux.pool.PoolBudget;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /** The settings of the pools, as words. */
 final class Pools {

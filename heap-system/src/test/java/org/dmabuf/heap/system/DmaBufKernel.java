@@ -9,8 +9,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * A kernel that seems to have heaps and udmabuf, for what a source does around its calls: what it calls a dma-buf is a

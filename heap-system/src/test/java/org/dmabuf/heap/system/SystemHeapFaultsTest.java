@@ -17,7 +17,7 @@ import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.tck.Announced;

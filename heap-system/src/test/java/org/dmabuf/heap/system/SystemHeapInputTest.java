@@ -11,11 +11,11 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.tck.Announced;
@@ -131,7 +131,7 @@ class SystemHeapInputTest {
         try (OwnedFd peer = new Descriptors(kernel).duplicate("system", buffer.descriptor());
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(
-                    HeapException.class, () -> new Mmap(kernel).map(peer, SIZE, Access.WRITE, arena));
+                    HeapException.class, () -> new Mappings(kernel).map(peer, SIZE, Access.WRITE, arena));
             assertEquals(Errno.EACCES, refusal.errno());
         }
         buffer.release();

@@ -14,8 +14,8 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /** What a descriptor is, and what those who have it can do and cannot. */
 final class DescriptorCases {

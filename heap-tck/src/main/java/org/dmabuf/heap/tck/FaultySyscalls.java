@@ -10,7 +10,7 @@ import java.util.Set;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * A kernel that fails when a test says so. Each call is counted by the name of its method in {@link Syscalls}; a call

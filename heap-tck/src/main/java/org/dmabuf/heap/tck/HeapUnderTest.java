@@ -12,7 +12,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;

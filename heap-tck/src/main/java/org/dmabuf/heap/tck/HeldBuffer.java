@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
@@ -50,7 +50,7 @@ final class HeldBuffer implements AutoCloseable {
     /** A peer's mapping, by a descriptor of its own. */
     MemorySegment mapAsPeer(Access access, Arena arena) {
         try (OwnedFd peer = duplicate()) {
-            return new Mmap(Syscalls.linux()).map(peer, size(), access, arena);
+            return new Mappings(Syscalls.linux()).map(peer, size(), access, arena);
         }
     }
 

@@ -12,9 +12,9 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /** A descriptor for reading only is one through which nobody ever writes. */
 final class ReadOnlyExportCases {
@@ -69,7 +69,7 @@ final class ReadOnlyExportCases {
 
     private static void assertNotMapped(OwnedFd peer, HeldBuffer buffer, Errno expected) {
         try (Arena arena = Arena.ofConfined()) {
-            new Mmap(Syscalls.linux()).map(peer, buffer.size(), Access.READ_WRITE, arena);
+            new Mappings(Syscalls.linux()).map(peer, buffer.size(), Access.READ_WRITE, arena);
         } catch (HeapException e) {
             Sentence.assertErrno(expected, e);
             return;

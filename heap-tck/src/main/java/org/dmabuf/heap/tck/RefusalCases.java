@@ -4,7 +4,7 @@ package org.dmabuf.heap.tck;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /** What a heap refuses, how, and that a refusal costs nothing. A broker checks most of this before; a heap must too. */
 final class RefusalCases {

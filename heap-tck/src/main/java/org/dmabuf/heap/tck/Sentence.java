@@ -3,7 +3,7 @@ package org.dmabuf.heap.tck;
 
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.Bytes;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /** Looks at what a refusal says. */
 final class Sentence {

@@ -11,7 +11,7 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
 class FaultySyscallsTest {

@@ -15,7 +15,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
-import org.dmabuf.heap.linux.MemfdSource;
+import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;

@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /** What the tests of this kit run it against. */

@@ -13,9 +13,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -57,7 +57,7 @@ class ProcessStateTest {
         ProcessState before = ProcessState.now();
         try (Arena arena = Arena.ofConfined()) {
             try (Fd fd = memfd()) {
-                new Mmap(linux).map(fd, 4096, Access.READ, arena);
+                new Mappings(linux).map(fd, 4096, Access.READ, arena);
             }
             List<String> left = before.leftIn(ProcessState.now());
             assertEquals(1, left.size(), left::toString);
@@ -72,8 +72,8 @@ class ProcessStateTest {
         ProcessState before = ProcessState.now();
         try (Fd fd = memfd();
                 Arena arena = Arena.ofConfined()) {
-            new Mmap(linux).map(fd, 4096, Access.READ, arena);
-            new Mmap(linux).map(fd, 4096, Access.READ_WRITE, arena);
+            new Mappings(linux).map(fd, 4096, Access.READ, arena);
+            new Mappings(linux).map(fd, 4096, Access.READ_WRITE, arena);
             assertEquals(3, before.leftIn(ProcessState.now()).size());
         }
     }

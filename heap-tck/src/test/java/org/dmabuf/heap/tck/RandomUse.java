@@ -29,15 +29,15 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
-import org.dmabuf.heap.linux.Bytes;
 import org.dmabuf.heap.linux.FaultyMachine;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.MemorySource;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.HolderWatch;
-import org.dmabuf.heap.linux.HolderTracker;
 import org.dmabuf.heap.linux.PlainSource;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.holder.HolderTracker;
+import org.dmabuf.heap.linux.holder.HolderWatch;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
@@ -324,7 +324,7 @@ public final class RandomUse {
         if (random.nextBoolean()) {
             Arena arena = Arena.ofConfined();
             try {
-                MemorySegment mapping = new Mmap(Syscalls.linux()).map(own, content.size, access, arena);
+                MemorySegment mapping = new Mappings(Syscalls.linux()).map(own, content.size, access, arena);
                 own.close();
                 return new Peer(content, access.writes(), null, mapping, arena);
             } catch (HeapException e) {

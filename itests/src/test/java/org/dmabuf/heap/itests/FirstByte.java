@@ -7,8 +7,8 @@ import java.lang.foreign.Arena;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /** The first byte of a buffer: enough to tell that it is there, and which one it is. */
 final class FirstByte {
@@ -29,7 +29,7 @@ final class FirstByte {
     /** Reads as a peer does, which has the descriptor and nothing else of ours. */
     static int read(OwnedFd descriptor, long size) {
         try (Arena arena = Arena.ofConfined()) {
-            return new Mmap(Syscalls.linux())
+            return new Mappings(Syscalls.linux())
                     .map(descriptor, size, Access.READ, arena)
                     .get(JAVA_BYTE, 0);
         }

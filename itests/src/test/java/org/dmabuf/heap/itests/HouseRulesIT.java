@@ -6,49 +6,61 @@ import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.ClassModel;
+import java.lang.classfile.constantpool.ClassEntry;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Enumeration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
+import java.util.jar.Manifest;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.Test;
 
-/** Who may know whom, read off the manifests and classes of the distribution. */
+/**
+ * Which bundle may import what, and what a bundle may export, read off the manifests and classes of the distribution.
+ * Packages inside one bundle are held by the {@code RoomsTest} of that bundle.
+ */
 public class HouseRulesIT {
     private static final Path BUNDLES = Path.of(System.getProperty("gateway"), "bundles");
-    private static final Pattern OURS = Pattern.compile("org\\.dmabuf\\.heap[a-z.]*");
+    private static final String API = "org.dmabuf.heap";
+    private static final String SPI = API + ".spi";
+    private static final String LINUX = API + ".linux.";
+    /** One clause of a header: a package, then its attributes and directives. */
+    private static final Pattern CLAUSE = Pattern.compile("(?:^|,)([a-zA-Z][\\w.]*)((?:;(?:[^\",;]|\"[^\"]*\")*)*)");
 
     /** Each bundle, and the packages of ours that it may import. */
     private static final Map<String, Set<String>> MAY_IMPORT = Map.of(
-            "heap-api.jar", Set.of("org.dmabuf.heap"), // its own, so that the framework may share one copy
-            "heap-linux.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi"),
-            "heap-broker.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
-            "heap-system.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
-            "heap-cma.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
-            "heap-carveout.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
-            "heap-secure.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"),
-            "heap-shell.jar", Set.of("org.dmabuf.heap", "org.dmabuf.heap.spi", "org.dmabuf.heap.linux"));
+            "heap-api.jar", Set.of(API), // its own, so that the framework may share one copy
+            "heap-linux.jar", Set.of(API, SPI),
+            "heap-broker.jar", andRooms("adopted", "component", "fd", "headroom", "holder", "syscall", "text"),
+            "heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text"),
+            "heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall"),
+            "heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
+            "heap-secure.jar", andRooms("component", "headroom", "secret", "source", "syscall"),
+            "heap-shell.jar", andRooms("fd", "socket", "syscall", "text"));
+
+    /** Packages of heap-linux that are exported for the broker: importers have to say {@code scope=broker}. */
+    private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "holder");
 
     @Test
     public void no_bundle_imports_more_of_ours_than_the_house_allows() throws IOException {
         Map<String, Set<String>> imports = new TreeMap<>();
         for (Path bundle : ourBundles()) {
-            try (JarFile jar = new JarFile(bundle.toFile())) {
-                Set<String> packages = new TreeSet<>();
-                Matcher matcher = OURS.matcher(jar.getManifest().getMainAttributes().getValue("Import-Package"));
-                while (matcher.find()) {
-                    packages.add(matcher.group());
-                }
-                imports.put(bundle.getFileName().toString(), packages);
-            }
+            imports.put(
+                    bundle.getFileName().toString(),
+                    clauses(manifest(bundle), "Import-Package").keySet().stream()
+                            .filter(name -> name.equals(API) || name.startsWith(API + "."))
+                            .collect(Collectors.toCollection(TreeSet::new)));
         }
         assertEquals(MAY_IMPORT.keySet(), imports.keySet());
         imports.forEach((bundle, packages) -> assertTrue(
@@ -56,23 +68,65 @@ public class HouseRulesIT {
     }
 
     @Test
-    public void heap_linux_alone_links_native_functions() throws IOException {
-        for (Path bundle : ourBundles()) {
-            boolean links = mentions(bundle, "java/lang/foreign/Linker");
-            assertEquals(bundle.toString(), bundle.endsWith("heap-linux.jar"), links);
+    public void what_serves_the_broker_alone_is_exported_under_an_attribute() throws IOException {
+        Map<String, String> exports = clauses(manifest(BUNDLES.resolve("heap-linux.jar")), "Export-Package");
+        for (String room : OF_THE_BROKER) {
+            String attributes = exports.get(room);
+            assertTrue(room + attributes, attributes.contains("scope=broker"));
+            assertTrue(room + attributes, attributes.matches(".*;mandatory:=\"?scope\"?(;.*)?"));
+        }
+        Map<String, String> imports = clauses(manifest(BUNDLES.resolve("heap-broker.jar")), "Import-Package");
+        for (String room : OF_THE_BROKER) {
+            assertTrue(room + imports.get(room), imports.get(room).contains("scope=broker"));
         }
     }
 
     @Test
-    public void the_api_needs_nothing_but_java() throws IOException {
-        try (JarFile jar = new JarFile(BUNDLES.resolve("heap-api.jar").toFile())) {
-            String imports = jar.getManifest().getMainAttributes().getValue("Import-Package");
-            for (String clause : imports.split(",(?=[a-z])")) {
-                assertTrue(clause, clause.startsWith("java.") || clause.startsWith("org.dmabuf.heap;"));
+    public void no_exported_package_has_a_public_record() throws IOException {
+        for (Path bundle : ourBundles()) {
+            Set<String> exported = clauses(manifest(bundle), "Export-Package").keySet();
+            for (ClassModel type : classes(bundle)) {
+                String name = type.thisClass().asInternalName();
+                String room = name.substring(0, name.lastIndexOf('/')).replace('/', '.');
+                boolean record = type.superclass()
+                        .map(ClassEntry::asInternalName)
+                        .filter("java/lang/Record"::equals)
+                        .isPresent();
+                boolean visible = (type.flags().flagsMask() & ClassFile.ACC_PUBLIC) != 0;
+                assertFalse(bundle + ": " + name, record && visible && exported.contains(room));
             }
-            String required = jar.getManifest().getMainAttributes().getValue("Require-Capability");
-            assertFalse(required, required.replaceAll("osgi\\.ee;filter:=\"[^\"]*\"", "").contains(";"));
         }
+    }
+
+    @Test
+    public void heap_linux_alone_links_native_functions_and_one_package_of_it() throws IOException {
+        Set<String> linking = new TreeSet<>();
+        for (Path bundle : ourBundles()) {
+            for (ClassModel type : classes(bundle)) {
+                for (var entry : type.constantPool()) {
+                    if (entry instanceof ClassEntry used && used.asInternalName().equals("java/lang/foreign/Linker")) {
+                        linking.add(type.thisClass().asInternalName().replaceFirst("/[^/]*$", ""));
+                    }
+                }
+            }
+        }
+        assertEquals(Set.of("org/dmabuf/heap/linux/libc"), linking);
+    }
+
+    @Test
+    public void the_api_needs_nothing_but_java() throws IOException {
+        Manifest manifest = manifest(BUNDLES.resolve("heap-api.jar"));
+        for (String name : clauses(manifest, "Import-Package").keySet()) {
+            assertTrue(name, name.startsWith("java.") || name.equals(API));
+        }
+        String required = manifest.getMainAttributes().getValue("Require-Capability");
+        assertFalse(required, required.replaceAll("osgi\\.ee;filter:=\"[^\"]*\"", "").contains(";"));
+    }
+
+    /** {@return the API, the SPI, and packages of heap-linux} */
+    private static Set<String> andRooms(String... names) {
+        return Stream.concat(Stream.of(API, SPI), Stream.of(names).map(LINUX::concat))
+                .collect(Collectors.toSet());
     }
 
     private static Set<Path> ourBundles() throws IOException {
@@ -82,18 +136,33 @@ public class HouseRulesIT {
         }
     }
 
-    private static boolean mentions(Path bundle, String className) throws IOException {
+    private static Manifest manifest(Path bundle) throws IOException {
         try (JarFile jar = new JarFile(bundle.toFile())) {
-            for (Enumeration<JarEntry> entries = jar.entries(); entries.hasMoreElements(); ) {
-                JarEntry entry = entries.nextElement();
+            return jar.getManifest();
+        }
+    }
+
+    /** {@return the packages of a header, each with its attributes and directives} */
+    private static Map<String, String> clauses(Manifest manifest, String header) {
+        Map<String, String> clauses = new TreeMap<>();
+        String value = manifest.getMainAttributes().getValue(header);
+        Matcher matcher = CLAUSE.matcher(value == null ? "" : value);
+        while (matcher.find()) {
+            clauses.put(matcher.group(1), matcher.group(2));
+        }
+        return clauses;
+    }
+
+    private static List<ClassModel> classes(Path bundle) throws IOException {
+        List<ClassModel> classes = new ArrayList<>();
+        try (JarFile jar = new JarFile(bundle.toFile())) {
+            for (JarEntry entry : jar.stream().toList()) {
                 if (entry.getName().endsWith(".class")) {
-                    byte[] bytes = jar.getInputStream(entry).readAllBytes();
-                    if (new String(bytes, StandardCharsets.ISO_8859_1).contains(className)) {
-                        return true;
-                    }
+                    classes.add(ClassFile.of()
+                            .parse(jar.getInputStream(entry).readAllBytes()));
                 }
             }
-            return false;
         }
+        return classes;
     }
 }

@@ -11,11 +11,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.FdListener;
-import org.dmabuf.heap.linux.FdMessage;
-import org.dmabuf.heap.linux.FdSocket;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdMessage;
+import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /** A descriptor that was sent to a peer and that nobody has received yet: the message alone holds the memory. */
 final class InFlight implements AutoCloseable {
@@ -39,7 +39,7 @@ final class InFlight implements AutoCloseable {
     void receiveAndExpect(byte first, long size) {
         try (FdMessage message = receiver.receive();
                 Arena arena = Arena.ofConfined()) {
-            var segment = new Mmap(Syscalls.linux()).map(message.descriptor(), size, Access.READ_WRITE, arena);
+            var segment = new Mappings(Syscalls.linux()).map(message.descriptor(), size, Access.READ_WRITE, arena);
             assertEquals(first, segment.get(JAVA_BYTE, 0));
             segment.set(JAVA_BYTE, size - 1, (byte) 99);
             assertEquals(99, segment.get(JAVA_BYTE, size - 1));

@@ -22,16 +22,18 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.FdListener;
-import org.dmabuf.heap.linux.FdMessage;
-import org.dmabuf.heap.linux.FdSocket;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.MemorySource;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.RegionSource;
-import org.dmabuf.heap.linux.Syscalls;
-import org.dmabuf.heap.linux.UdmabufSource;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.region.RegionLayout;
+import org.dmabuf.heap.linux.region.RegionSource;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdMessage;
+import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.source.UdmabufSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -150,7 +152,7 @@ class HostileMemoryIT {
             BufferReference reference = broker.allocate(size);
             try (Arena holder = Arena.ofConfined();
                     OwnedFd fd = reference.exportFd()) {
-                MemorySegment view = new Mmap(Syscalls.linux()).map(fd, size, Access.READ_WRITE, holder);
+                MemorySegment view = new Mappings(Syscalls.linux()).map(fd, size, Access.READ_WRITE, holder);
                 try (reference;
                         Arena own = Arena.ofConfined()) {
                     reference.map(Access.READ_WRITE, own).fill((byte) 1);

@@ -4,10 +4,10 @@ package org.dmabuf.heap.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.dmabuf.heap.linux.AdoptedMemory;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.adopted.AdoptedMemory;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
 /** What a kernel's own dma-bufs look like to a process that gets their descriptors. */

@@ -14,12 +14,12 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.EmulatedCmaSource;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.region.EmulatedCmaSource;
+import org.dmabuf.heap.linux.region.RegionLayout;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,7 +58,7 @@ class EmulatedCmaIT {
             List<HeapBuffer> rest = takeRest(region);
             try (OwnedFd peer = new Fd(syscalls, syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0));
                     Arena arena = Arena.ofConfined()) {
-                MemorySegment old = new Mmap(syscalls).map(peer, BUFFER, Access.READ_WRITE, arena);
+                MemorySegment old = new Mappings(syscalls).map(peer, BUFFER, Access.READ_WRITE, arena);
                 buffer.release();
                 HeapBuffer next = region.allocate(ContractRequest.of(BUFFER));
                 MemorySegment fresh = next.map(Access.READ_WRITE);

@@ -10,8 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.FdListener;
-import org.dmabuf.heap.linux.FdSocket;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdSocket;
 
 /** Another process that holds memory in one way only, of those that holder.py lists. */
 public final class HolderProcess implements AutoCloseable {

@@ -31,15 +31,15 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Bytes;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.FdListener;
-import org.dmabuf.heap.linux.FdSocket;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.RegionLayout;
-import org.dmabuf.heap.linux.RegionSource;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.region.RegionLayout;
+import org.dmabuf.heap.linux.region.RegionSource;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.HeapContract;
@@ -174,7 +174,7 @@ class RegionIT {
             try (Arena peer = Arena.ofConfined()) {
                 MemorySegment view;
                 try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(HEAP, buffer.descriptor())) {
-                    view = new Mmap(Syscalls.linux()).map(fd, FRAME, Access.READ_WRITE, peer);
+                    view = new Mappings(Syscalls.linux()).map(fd, FRAME, Access.READ_WRITE, peer);
                 }
                 assertFilled(2, view);
                 view.fill((byte) 4);
@@ -213,7 +213,7 @@ class RegionIT {
             try (Arena peer = Arena.ofShared()) {
                 MemorySegment view;
                 try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(HEAP, middle.descriptor())) {
-                    Mmap mmap = new Mmap(Syscalls.linux());
+                    Mappings mmap = new Mappings(Syscalls.linux());
                     view = mmap.map(fd, FRAME, Access.READ_WRITE, peer);
                     HeapException tooLong = assertThrows(
                             HeapException.class, () -> mmap.map(fd, FRAME + 4096, Access.READ, peer));
@@ -320,7 +320,7 @@ class RegionIT {
             MemorySegment view;
             source.close();
             try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(HEAP, buffer.descriptor())) {
-                view = new Mmap(Syscalls.linux()).map(fd, FRAME, Access.READ, peer);
+                view = new Mappings(Syscalls.linux()).map(fd, FRAME, Access.READ, peer);
             }
             buffer.release();
             assertFilled(6, view);

@@ -13,9 +13,9 @@ import java.nio.file.Path;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.Fd;
-import org.dmabuf.heap.linux.Mmap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,7 +34,7 @@ class UdmabufIT {
     private static final int HUGE_PAGE = 2 << 20;
 
     private final Syscalls syscalls = Syscalls.linux();
-    private final Mmap mmap = new Mmap(syscalls);
+    private final Mappings mmap = new Mappings(syscalls);
     private final OwnedFd device = new Fd(syscalls, syscalls.open(Devices.UDMABUF.toString(), O_RDWR));
 
     @AfterEach

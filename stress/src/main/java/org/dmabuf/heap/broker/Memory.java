@@ -9,8 +9,8 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /** A heap's buffer that notices what a heap must never see: a second release, a use after it, a pair that is none. */
-final class Memory implements HeapBuffer {
-    static final long SIZE = 4096;
+public final class Memory implements HeapBuffer {
+    public static final long SIZE = 4096;
     private static final MemorySegment SEGMENT = Arena.global().allocate(SIZE);
     private static final VarHandle RELEASED;
     private static final VarHandle OPEN;
@@ -31,12 +31,12 @@ final class Memory implements HeapBuffer {
     private int misused;
 
     /** {@return how often the memory was given back} */
-    int released() {
+    public int released() {
         return released;
     }
 
     /** {@return how often it was used after it was given back, and how much was open when it was} */
-    int misused() {
+    public int misused() {
         return misused + open;
     }
 
@@ -80,7 +80,7 @@ final class Memory implements HeapBuffer {
     }
 
     /** An access of the memory's owner. Plain: that it is not released is what the hold is for. */
-    void use() {
+    public void use() {
         if (released != 0) {
             misused++;
         }

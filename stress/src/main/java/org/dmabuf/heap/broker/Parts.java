@@ -11,8 +11,26 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.Descriptors;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.broker.account.Charge;
+import org.dmabuf.heap.broker.account.ClientHeapAccount;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.buffer.BufferServices;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.dmabuf.heap.broker.buffer.SharedBuffer;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.heap.HeapDescription;
+import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.service.Clients;
+import org.dmabuf.heap.broker.service.PublishedBuffer;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -22,7 +40,7 @@ import org.osgi.framework.ServiceRegistration;
  * The broker's parts around one buffer, put together without a framework and without a thread: what is given to the
  * reaper waits until {@link #settle()}.
  */
-final class Parts {
+public final class Parts {
     private static final Descriptors DESCRIPTORS = new Descriptors(Syscalls.linux());
     private static final HeapDescription DESCRIPTION =
             HeapDescription.named("stress", Map.of(HeapProperties.NAME, "stress"), "stress");
@@ -33,7 +51,7 @@ final class Parts {
             (self, method, arguments) -> method.getName().equals("registerService") ? REGISTRATION : null);
 
     /** A bundle that runs, and goes on running. */
-    static final Bundle BUNDLE = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
+    public static final Bundle BUNDLE = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
         case "getSymbolicName", "toString" -> "org.example.stress";
         case "getBundleContext" -> CONTEXT;
         case "getLocation" -> "test:stress";
@@ -42,14 +60,14 @@ final class Parts {
         default -> throw new UnsupportedOperationException(method.toString());
     });
 
-    final Memory memory = new Memory();
+    public final Memory memory = new Memory();
     private final List<Reaper> reapers = new ArrayList<>();
-    final Ledger ledger = new Ledger(this::reaper);
-    final HeapAccount account = ledger.open("stress");
-    final Client client;
+    public final Ledger ledger = new Ledger(this::reaper);
+    public final HeapAccount account = ledger.open("stress");
+    public final Client client;
 
     /** Times that a buffer was reported as lost. */
-    final AtomicInteger leaks = new AtomicInteger();
+    public final AtomicInteger leaks = new AtomicInteger();
 
     private final BufferServices services = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
         @Override
@@ -58,12 +76,12 @@ final class Parts {
         }
     }, new ReferenceQueue<>());
 
-    Parts() {
+    public Parts() {
         this(Rules.NONE);
     }
 
     /** Under quotas. */
-    Parts(Rules rules) {
+    public Parts(Rules rules) {
         ledger.apply(rules);
         client = new Client(ledger.enter("org.example.stress"), "test:stress", new LeakDetector());
     }
@@ -76,17 +94,17 @@ final class Parts {
     }
 
     /** {@return a charge of nothing so far} */
-    Charge charge() {
+    public Charge charge() {
         return ledger.charge(client.account(), account);
     }
 
     /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
-    SharedBuffer buffer(Charge charge) {
+    public SharedBuffer buffer(Charge charge) {
         return new SharedBuffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", services);
     }
 
     /** {@return the buffer of {@link #memory}, charged, with one hold} */
-    SharedBuffer buffer() {
+    public SharedBuffer buffer() {
         Charge charge = charge();
         SharedBuffer buffer = buffer(charge);
         charge.begin(buffer);
@@ -94,44 +112,44 @@ final class Parts {
     }
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
-    BufferReference reference() {
+    public BufferReference reference() {
         return BufferReference.kept(new BufferReference(client, buffer()));
     }
 
-    Clients clients() {
+    public Clients clients() {
         return new Clients(ledger, allocator(new HeapRegistry(ledger)), null, null, new LeakDetector());
     }
 
     /** {@return an allocator over a table} */
-    Allocator allocator(HeapRegistry table) {
+    public Allocator allocator(HeapRegistry table) {
         return new Allocator(table, ledger, services);
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
-    PublishedBuffer published(Clients clients) {
+    public PublishedBuffer published(Clients clients) {
         PublishedBuffer published = new PublishedBuffer(client, clients::of, new BufferReference(client, buffer()));
         published.register(CONTEXT, "stress");
         return client.keep(published);
     }
 
-    static RegisteredHeap arrive(HeapRegistry table, HeapExporter exporter) {
+    public static RegisteredHeap arrive(HeapRegistry table, HeapExporter exporter) {
         return table.arrived(1, exporter, Map.of(HeapProperties.NAME, "stress"), "org.example.stress");
     }
 
     /** Takes a heap away as the component does. */
-    static void depart(HeapRegistry table) {
+    public static void depart(HeapRegistry table) {
         RegisteredHeap leaving = table.leaving(1);
         leaving.gate().close(Long.MAX_VALUE >> 1);
         table.gone(leaving);
     }
 
     /** Does what the reaper's thread would do. */
-    void settle() {
+    public void settle() {
         reapers.forEach(Reaper::drain);
     }
 
     /** {@return buffers that are still charged} */
-    int charged() {
+    public int charged() {
         long used = client.account().settled() ? 0 : 1;
         return (int) (account.buffers() + account.bytes() + used + Math.abs(account.figures(share()).liveBytes()));
     }

@@ -2,12 +2,12 @@
 package org.example.acme.heap;
 
 import java.util.Map;
-import org.dmabuf.heap.linux.Headroom;
-import org.dmabuf.heap.linux.HeapSettings;
-import org.dmabuf.heap.linux.HeapStart;
-import org.dmabuf.heap.linux.MemfdSource;
-import org.dmabuf.heap.linux.OpenedHeap;
-import org.dmabuf.heap.linux.Syscalls;
+import org.dmabuf.heap.linux.component.HeapSettings;
+import org.dmabuf.heap.linux.component.HeapStart;
+import org.dmabuf.heap.linux.component.OpenedHeap;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;

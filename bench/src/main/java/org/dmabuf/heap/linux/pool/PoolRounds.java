@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.pool;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.bench.Twin;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/**
+ * Pools beside what they are measured by, in turns of some milliseconds, so that whatever else the machine does hits
+ * both alike. Started by {@code bench/pools}.
+ *
+ * <ul>
+ *   <li>A recycled buffer's life, beside C's memset of one kept mapping.
+ *   <li>A prewarmed buffer, from the request until its memory is mapped, beside a fresh one; one after the other at a
+ *       steady pace. With it the CPU time of the whole process for a buffer's life, the pool's thread included, and
+ *       that of fresh buffers of which as many are in use as the pool has: both kinds then come from memory as cold.
+ *   <li>A burst of twice as many requests as the pool holds, none of them closed before the last is served.
+ * </ul>
+ */
+public final class PoolRounds {
+    private static final long[] SIZES = {64 << 10, 1 << 20, 16 << 20};
+    /** How many times faster a prewarmed buffer is to be, by size. */
+    private static final int[] FASTER = {5, 15, 30};
+    private static final double MOST_OVER_MEMSET = 1.03;
+    private static final double MOST_CPU = 1.05;
+
+    private static final int POOL = 16;
+    /** Of recycled buffers, each with memory of its own: where pages lie decides on percents. */
+    private static final int SERIES = 8;
+    private static final int TURNS = 300;
+    private static final long WARM_UP_NANOS = 300_000_000;
+    private static final int WARM_UP_ROUNDS = 3;
+    private static final int ROUNDS = 25;
+    private static final int BURSTS = 25;
+
+    private PoolRounds() {}
+
+    /**
+     * Runs all.
+     *
+     * @param args the file that the tables go to
+     * @throws IOException when it cannot be written
+     */
+    public static void main(String[] args) throws IOException {
+        StringBuilder text = new StringBuilder(String.format(
+                Locale.ROOT,
+                """
+                # Pools beside what they are measured by
+
+                Written by `bench/pools`, on %d cores and Linux %s, with a load average of %.1f at the start. What is
+                compared took turns of some milliseconds. A ratio is the median of the turns' ratios, with the
+                quartiles behind it.
+
+                ## Recycled buffers
+
+                The life of a buffer that never leaves the process, cleared before each use, beside C's memset of one
+                kept mapping.
+
+                | size | memset | recycled | ratio | at most |
+                |---|---:|---:|---:|---:|
+                """,
+                Runtime.getRuntime().availableProcessors(),
+                System.getProperty("os.version").replaceFirst("[^0-9.].*", ""),
+                ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage()));
+        for (long size : SIZES) {
+            text.append(recycled(size));
+        }
+        StringBuilder speed = new StringBuilder();
+        StringBuilder cpu = new StringBuilder();
+        for (int i = 0; i < SIZES.length; i++) {
+            paced(SIZES[i], FASTER[i], speed, cpu);
+        }
+        text.append(String.format(
+                """
+
+                ## Prewarmed buffers, at a steady pace
+
+                From the request until the memory is mapped, beside a fresh buffer, from a pool of %1$d.
+
+                | size | fresh | prewarmed | faster | at least |
+                |---|---:|---:|---:|---:|
+                %2$s
+
+                CPU time of the whole process for a buffer's whole life, the making of the next included. A fresh buffer
+                that is closed at once leaves its pages in the caches to the next one, which no buffer does that was
+                made before it is asked for. The second row of a size has %1$d fresh buffers in use, like the pool.
+
+                | size | beside | fresh | prewarmed | ratio | at most |
+                |---|---|---:|---:|---:|---:|
+                """,
+                POOL, speed));
+        text.append(cpu);
+        text.append(String.format(
+                """
+
+                ## A burst of %d requests on a pool of %d
+
+                From the request until the memory is mapped; none is closed before the last is served.
+
+                | size | buffers | p50 | p99 | slowest |
+                |---|---|---:|---:|---:|
+                """,
+                2 * POOL, POOL));
+        for (long size : SIZES) {
+            text.append(burst(size));
+        }
+        System.out.print(text);
+        Files.writeString(Path.of(args[0]), text);
+    }
+
+    private static MemorySource open(MemorySource memfds, PoolBudget budget) {
+        return PooledSource.over(memfds, "memfd", Syscalls.linux(), Headroom.machine(), budget);
+    }
+
+    private static MemfdSource memfds() {
+        return MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
+    }
+
+    private static String recycled(long size) {
+        int times = (int) Math.max(1, (8 << 20) / size);
+        double[] inJava = new double[SERIES * TURNS];
+        double[] inC = new double[inJava.length];
+        for (int series = 0; series < SERIES; series++) {
+            MemfdSource memfds = memfds();
+            try (MemorySource pool = open(memfds, PoolBudget.none().recycled(2 * size))) {
+                PlainRequest request = new PlainRequest(size, false);
+                // Both clear the same memory, which stays the pool's.
+                HeapBuffer first = pool.allocate(request);
+                MemorySegment kept = first.map(Access.READ_WRITE);
+                first.release();
+                Runnable java = () -> {
+                    for (int i = 0; i < times; i++) {
+                        life(pool, request);
+                    }
+                };
+                Runnable c = () -> Twin.zero(kept, times);
+                for (long start = System.nanoTime(); System.nanoTime() - start < WARM_UP_NANOS; ) {
+                    java.run();
+                    c.run();
+                }
+                for (int turn = series * TURNS; turn < (series + 1) * TURNS; turn++) {
+                    if ((turn & 1) == 0) { // who comes second finds the caches as the first left them
+                        inC[turn] = nanos(c) / times;
+                        inJava[turn] = nanos(java) / times;
+                    } else {
+                        inJava[turn] = nanos(java) / times;
+                        inC[turn] = nanos(c) / times;
+                    }
+                }
+            }
+        }
+        return String.format(
+                "| %s | %s | %s | %s |%n",
+                Bytes.text(size), micros(quantile(inC, 50)), micros(quantile(inJava, 50)),
+                judged(ratios(inJava, inC), MOST_OVER_MEMSET));
+    }
+
+    private static long life(MemorySource source, PlainRequest request) {
+        HeapBuffer buffer = source.allocate(request);
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        long address = mapping.address();
+        buffer.unmap(mapping);
+        buffer.release();
+        return address;
+    }
+
+    private static void paced(long size, int faster, StringBuilder speed, StringBuilder cpu) {
+        int lives = (int) Math.clamp((24 << 20) / size, POOL, 384);
+        MemfdSource memfds = memfds();
+        long pace = pace(memfds, size);
+        List<Long> fresh = new ArrayList<>();
+        List<Long> prewarmed = new ArrayList<>();
+        double[] cpuFresh = new double[ROUNDS];
+        double[] cpuInUse = new double[ROUNDS];
+        double[] cpuPrewarmed = new double[ROUNDS];
+        try (MemorySource pool = open(memfds, PoolBudget.none().prewarmed(size, POOL))) {
+            for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
+                if (round == 0) {
+                    fresh.clear();
+                    prewarmed.clear();
+                }
+                int to = Math.max(0, round);
+                for (int turn = 0; turn < 3; turn++) {
+                    switch ((to + turn) % 3) { // each is the first as often
+                        case 0 -> cpuFresh[to] = cpu(memfds, size, lives, 1, pace, fresh);
+                        case 1 -> cpuInUse[to] = cpu(memfds, size, lives, POOL, pace, new ArrayList<>());
+                        default -> {
+                            full(pool, size);
+                            cpuPrewarmed[to] = cpu(pool, size, lives, 1, pace, prewarmed);
+                        }
+                    }
+                }
+            }
+        }
+        double freshNanos = quantile(nanos(fresh), 50);
+        double prewarmedNanos = quantile(nanos(prewarmed), 50);
+        speed.append(String.format(
+                Locale.ROOT,
+                "%s| %s | %s | %s | %.0fx | %dx, %s |",
+                speed.isEmpty() ? "" : "\n",
+                Bytes.text(size),
+                micros(freshNanos),
+                micros(prewarmedNanos),
+                freshNanos / prewarmedNanos,
+                faster,
+                freshNanos >= faster * prewarmedNanos ? "met" : "**missed**"));
+        String made = micros(quantile(cpuPrewarmed, 50));
+        cpu.append(String.format(
+                "| %s | closed at once | %s | %s | %s |%n",
+                Bytes.text(size),
+                micros(quantile(cpuFresh, 50)),
+                made,
+                judged(ratios(cpuPrewarmed, cpuFresh), MOST_CPU)));
+        cpu.append(String.format(
+                "| | %d in use | %s | %s | %s | |%n",
+                POOL,
+                micros(quantile(cpuInUse, 50)),
+                made,
+                spread(ratios(cpuPrewarmed, cpuInUse))));
+    }
+
+    /** {@return nanoseconds from one request to the next that leave the machine idle for two thirds of the time} */
+    private static long pace(MemorySource memfds, long size) {
+        long fastest = Long.MAX_VALUE;
+        for (int run = 0; run < 10; run++) {
+            long start = System.nanoTime();
+            lives(memfds, size, POOL, 1, 0, new ArrayList<>());
+            fastest = Math.min(fastest, System.nanoTime() - start);
+        }
+        return 3 * fastest / POOL;
+    }
+
+    /** {@return nanoseconds of CPU time for a life} */
+    private static double cpu(
+            MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
+        long before = Twin.cpuTime();
+        lives(source, size, lives, inUse, pace, into);
+        int all = lives;
+        if (!source.usage().pools().isEmpty()) {
+            all += full(source, size); // what was taken is made again: it belongs to those that were taken
+        }
+        return (double) (Twin.cpuTime() - before) / all;
+    }
+
+    /** Waits until the pool is full. It is filled by batches; {@return how many buffers had to go for that} */
+    private static int full(MemorySource pool, long size) {
+        int gone = 0;
+        long before = -1;
+        for (long ready; (ready = pool.usage().pools().getFirst().bytes()) < POOL * size; before = ready) {
+            if (ready == before) {
+                life(pool, new PlainRequest(size, true));
+                gone++;
+            }
+            LockSupport.parkNanos(20_000_000);
+        }
+        return gone;
+    }
+
+    /** Adds the time of each request until its memory is mapped. Each buffer is closed when so many are in use. */
+    private static void lives(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
+        PlainRequest request = new PlainRequest(size, true);
+        HeapBuffer[] buffers = new HeapBuffer[inUse];
+        MemorySegment[] mappings = new MemorySegment[inUse];
+        for (int i = 0; i < lives + inUse - 1; i++) {
+            long start = System.nanoTime();
+            if (i < lives) {
+                HeapBuffer buffer = source.allocate(request);
+                MemorySegment mapping = buffer.map(Access.READ_WRITE);
+                into.add(System.nanoTime() - start);
+                buffers[i % inUse] = buffer;
+                mappings[i % inUse] = mapping;
+            }
+            int oldest = i - inUse + 1;
+            if (oldest >= 0) {
+                buffers[oldest % inUse].unmap(mappings[oldest % inUse]);
+                buffers[oldest % inUse].release();
+            }
+            long rest = start + pace - System.nanoTime();
+            if (rest > 0 && i < lives) {
+                LockSupport.parkNanos(rest);
+            }
+        }
+    }
+
+    private static String burst(long size) {
+        List<Long> fresh = new ArrayList<>();
+        List<Long> prewarmed = new ArrayList<>();
+        MemfdSource memfds = memfds();
+        try (MemorySource pool = open(memfds, PoolBudget.none().prewarmed(size, POOL))) {
+            for (int round = 0; round < BURSTS; round++) {
+                full(pool, size);
+                burst(memfds, size, fresh);
+                burst(pool, size, prewarmed);
+            }
+        }
+        return burst(Bytes.text(size), "fresh", nanos(fresh)) + burst("", "prewarmed", nanos(prewarmed));
+    }
+
+    private static String burst(String size, String buffers, double[] nanos) {
+        return String.format(
+                "| %s | %s | %s | %s | %s |%n",
+                size, buffers, micros(quantile(nanos, 50)), micros(quantile(nanos, 99)), micros(quantile(nanos, 100)));
+    }
+
+    private static void burst(MemorySource source, long size, List<Long> into) {
+        PlainRequest request = new PlainRequest(size, true);
+        HeapBuffer[] buffers = new HeapBuffer[2 * POOL];
+        MemorySegment[] mappings = new MemorySegment[buffers.length];
+        for (int i = 0; i < buffers.length; i++) {
+            long start = System.nanoTime();
+            buffers[i] = source.allocate(request);
+            mappings[i] = buffers[i].map(Access.READ_WRITE);
+            into.add(System.nanoTime() - start);
+        }
+        for (int i = 0; i < buffers.length; i++) {
+            buffers[i].unmap(mappings[i]);
+            buffers[i].release();
+        }
+    }
+
+    private static double nanos(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        return System.nanoTime() - start;
+    }
+
+    private static double[] nanos(List<Long> times) {
+        return times.stream().mapToDouble(Long::doubleValue).toArray();
+    }
+
+    private static double[] ratios(double[] these, double[] those) {
+        double[] ratios = new double[these.length];
+        Arrays.setAll(ratios, i -> these[i] / those[i]);
+        return ratios;
+    }
+
+    private static double quantile(double[] values, int percent) {
+        double[] sorted = values.clone();
+        Arrays.sort(sorted);
+        return sorted[Math.min(sorted.length - 1, sorted.length * percent / 100)];
+    }
+
+    private static String judged(double[] ratios, double most) {
+        return String.format(
+                Locale.ROOT,
+                "%s | %.2f, %s",
+                spread(ratios),
+                most,
+                quantile(ratios, 50) <= most ? "met" : "**missed**");
+    }
+
+    private static String spread(double[] ratios) {
+        return String.format(
+                Locale.ROOT,
+                "%.3f (%.2f to %.2f)",
+                quantile(ratios, 50),
+                quantile(ratios, 25),
+                quantile(ratios, 75));
+    }
+
+    private static String micros(double nanos) {
+        return String.format(Locale.ROOT, nanos < 100_000 ? "%.2f µs" : "%.0f µs", nanos / 1e3);
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import java.util.Collection;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.ToLongFunction;
+
+/**
+ * What the bundles of one symbolic name have out, of all heaps. It goes on when a bundle stops and starts again, for as
+ * long as anything is charged to it.
+ */
+public final class ClientAccount {
+    private final String bundle;
+    private final FailureCounts failures = new FailureCounts();
+    private final Map<HeapAccount, ClientHeapAccount> shares = new ConcurrentHashMap<>();
+    /** Bytes charged and reserved. */
+    private final AtomicLong used = new AtomicLong();
+
+    private final AtomicLong peak = new AtomicLong();
+    private volatile long limit = Rules.UNLIMITED;
+    /** Guarded by this. */
+    private Rules rules = Rules.NONE;
+
+    /**
+     * An account that nothing is charged to.
+     *
+     * @param bundle symbolic name
+     */
+    public ClientAccount(String bundle) {
+        this.bundle = bundle;
+    }
+
+    public String bundle() {
+        return bundle;
+    }
+
+    public FailureCounts failures() {
+        return failures;
+    }
+
+    boolean limited() {
+        return limit != Rules.UNLIMITED;
+    }
+
+    /** {@return this client's part of a heap's account} */
+    public ClientHeapAccount in(HeapAccount account) {
+        ClientHeapAccount share = shares.get(account);
+        return share != null ? share : open(account);
+    }
+
+    /** Not while rules are applied: either has the limit from them, or is visited. */
+    private synchronized ClientHeapAccount open(HeapAccount account) {
+        return shares.computeIfAbsent(account, heap -> {
+            ClientHeapAccount share = new ClientHeapAccount(this, heap);
+            share.counters.limit = rules.limit(bundle, heap.heap());
+            return share;
+        });
+    }
+
+    public Collection<ClientHeapAccount> shares() {
+        return shares.values();
+    }
+
+    /** The heap's account is closed: nothing is charged to it any more. */
+    void forget(HeapAccount account) {
+        shares.remove(account);
+    }
+
+    public synchronized void apply(Rules now) {
+        rules = now;
+        limit = now.limit(bundle);
+        shares.forEach((account, share) -> share.counters.limit = now.limit(bundle, account.heap()));
+    }
+
+    /**
+     * Counts bytes against the limit.
+     *
+     * @return the quota that they do not fit, with nothing counted, or empty
+     */
+    public Optional<QuotaExceeded> add(long size) {
+        long before;
+        long most;
+        do {
+            before = used.get();
+            most = limit;
+            if (size > most - before) {
+                return Optional.of(QuotaExceeded.client(before, most));
+            }
+        } while (!used.compareAndSet(before, before + size));
+        raisePeak(before + size);
+        return Optional.empty();
+    }
+
+    /** Allocates nothing: it must not fail when the bytes are counted. */
+    private void raisePeak(long bytes) {
+        long most = peak.get();
+        while (bytes > most && !peak.compareAndSet(most, bytes)) {
+            most = peak.get();
+        }
+    }
+
+    void subtract(long size) {
+        used.addAndGet(-size);
+    }
+
+    public void resetPeak() {
+        peak.set(0);
+        raisePeak(used.get()); // what was added meanwhile raised the peak before or is read here
+        shares.forEach((account, share) -> account.resetPeak(share));
+    }
+
+    /** {@return whether nothing is charged nor reserved} */
+    public boolean settled() {
+        return used.get() == 0;
+    }
+
+    /** {@return the sums over all heaps; the peak counts what was reserved for calls, too} */
+    public UsageSnapshot figures() {
+        Collection<UsageSnapshot> all = shares.values().stream().map(ClientHeapAccount::figures).toList();
+        return new UsageSnapshot(
+                sum(all, UsageSnapshot::liveBuffers),
+                sum(all, UsageSnapshot::liveBytes),
+                sum(all, UsageSnapshot::lingeringBuffers),
+                sum(all, UsageSnapshot::lingeringBytes),
+                peak.get(),
+                limit);
+    }
+
+    private static long sum(Collection<UsageSnapshot> all, ToLongFunction<UsageSnapshot> of) {
+        return all.stream().mapToLong(of).sum();
+    }
+}

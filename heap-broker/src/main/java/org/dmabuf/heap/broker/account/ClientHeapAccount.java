@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+/** What one client has out of one heap: its part of the heap's account, whose lock guards it. */
+public final class ClientHeapAccount {
+    /** Guarded by the account. */
+    final UsageCounters counters = new UsageCounters();
+
+    private final ClientAccount client;
+    private final HeapAccount account;
+
+    ClientHeapAccount(ClientAccount client, HeapAccount account) {
+        this.client = client;
+        this.account = account;
+    }
+
+    public ClientAccount client() {
+        return client;
+    }
+
+    public HeapAccount account() {
+        return account;
+    }
+
+    /** {@return whether a quota applies to what is charged here} */
+    boolean limited() {
+        return counters.limited() || account.limited() || client.limited();
+    }
+
+    public UsageSnapshot figures() {
+        return account.figures(this);
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.dmabuf.heap.broker.release.Reaper;
+
+/**
+ * The accounts of all heaps and clients, under the rules that are in force. A change of the rules changes limits and
+ * keeps the sums: what is out beyond a limit that was lowered stays out, and nothing is added to it.
+ */
+public final class Ledger {
+    /** The names of all classes of the broker begin so. */
+    private static final String OWN = "org.dmabuf.heap.broker.";
+    private static final int SITE_DEPTH = 32;
+
+    private final List<HeapAccount> heaps = new ArrayList<>();
+    private final Map<String, Entry> clients = new HashMap<>();
+    private volatile Rules rules = Rules.NONE;
+    private final CoarseClock clock = new CoarseClock();
+    private final Function<String, Reaper> reapers;
+    private volatile boolean sites;
+
+    public Ledger() {
+        this(Reaper::new);
+    }
+
+    /** With reapers of a test's choice, one for each name of a heap. */
+    public Ledger(Function<String, Reaper> reapers) {
+        this.reapers = reapers;
+    }
+
+    /** A client's account with how many running bundles use it. */
+    private static final class Entry {
+        final ClientAccount account;
+        int bundles;
+
+        Entry(ClientAccount account) {
+            this.account = account;
+        }
+    }
+
+    /** Has a thread that tells the time, until {@link #stop}. */
+    public void start() {
+        clock.start();
+    }
+
+    /** Waits until the heaps have back what is on its way to them, but no longer than one patience in all. */
+    public void stop() {
+        clock.stop();
+        List<Reaper> all = heaps().stream().map(HeapAccount::reaper).toList();
+        all.forEach(Reaper::stop);
+        long deadline = System.nanoTime() + Reaper.PATIENCE;
+        all.forEach(reaper -> reaper.join(deadline));
+    }
+
+    /** Whether the place of each allocation is kept from now on. */
+    public void keepSites(boolean kept) {
+        sites = kept;
+    }
+
+    /** {@return a charge of nothing so far, by who calls now} */
+    public Charge charge(ClientAccount client, HeapAccount account) {
+        return new Charge(client.in(account), clock.now(), sites ? site() : List.of());
+    }
+
+    /** Calls on the way here, from the first that is not the broker's own. */
+    private static List<StackTraceElement> site() {
+        return StackWalker.getInstance()
+                .walk(frames -> frames.dropWhile(frame -> frame.getClassName().startsWith(OWN))
+                        .limit(SITE_DEPTH)
+                        .map(StackWalker.StackFrame::toStackTraceElement)
+                        .toList());
+    }
+
+    public Rules rules() {
+        return rules;
+    }
+
+    public synchronized void apply(Rules now) {
+        rules = now;
+        heaps.forEach(account -> account.apply(now));
+        clients.values().forEach(entry -> entry.account.apply(now));
+    }
+
+    /** {@return an account for a heap of this name, until {@link #close}} */
+    public synchronized HeapAccount open(String heap) {
+        HeapAccount account = new HeapAccount(heap, () -> reapers.apply(heap));
+        account.apply(rules);
+        heaps.add(account);
+        return account;
+    }
+
+    /** Takes over what the heap of an account announces as its quota. */
+    public synchronized void announced(HeapAccount account, long quota) {
+        account.announced(quota, rules);
+    }
+
+    /** Forgets an account that nothing is charged to, nor will be. */
+    public synchronized void close(HeapAccount account) {
+        heaps.remove(account);
+        clients.values().forEach(entry -> entry.account.forget(account));
+        prune();
+    }
+
+    /** {@return the account of the bundles of a symbolic name, which is used until {@link #leave}} */
+    public synchronized ClientAccount enter(String bundle) {
+        prune();
+        Entry entry = clients.computeIfAbsent(bundle, name -> {
+            ClientAccount account = new ClientAccount(name);
+            account.apply(rules);
+            return new Entry(account);
+        });
+        entry.bundles++;
+        return entry.account;
+    }
+
+    public synchronized void leave(ClientAccount account) {
+        clients.get(account.bundle()).bundles--;
+        prune();
+    }
+
+    /** {@return the accounts of heaps that are present or of which memory is out} */
+    public synchronized List<HeapAccount> heaps() {
+        return List.copyOf(heaps);
+    }
+
+    /** {@return the accounts of bundles that run or have memory out, by symbolic name} */
+    public synchronized List<ClientAccount> clients() {
+        prune();
+        return clients.values().stream()
+                .map(entry -> entry.account)
+                .sorted((one, other) -> one.bundle().compareTo(other.bundle()))
+                .toList();
+    }
+
+    /** Who restarts finds what it left lingering; who has nothing left is forgotten. */
+    private void prune() {
+        clients.values().removeIf(entry -> entry.bundles == 0 && entry.account.settled());
+    }
+}

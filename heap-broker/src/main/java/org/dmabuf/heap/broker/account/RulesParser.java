@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Reader of the settings that are {@link Rules}. Each is a text of entries between blanks, {@code KEY=VALUE}, because a
+ * file of File Install has no lists and a heap's name may contain commas.
+ */
+public final class RulesParser {
+    /** An entry that cannot be understood; the message says what is right. */
+    private static final class Wrong extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        Wrong(String right) {
+            super(right);
+        }
+    }
+
+    private interface Reading {
+        void read(String entry) throws Wrong;
+    }
+
+    private final Map<String, Long> heaps = new HashMap<>();
+    private final List<Rules.ClientLimit> clients = new ArrayList<>();
+    private final List<Rules.ClientLimit> shares = new ArrayList<>();
+    private final Map<String, List<Rules.Who>> allowed = new HashMap<>();
+    private final Consumer<String> slips;
+
+    private RulesParser(Consumer<String> slips) {
+        this.slips = slips;
+    }
+
+    /**
+     * Reads the settings as far as they can be understood. A heap that an entry of {@code allow} seems to name is
+     * closed, however the entry ends: a slip opens nothing.
+     *
+     * @param quotaHeap entries {@code HEAP=SIZE}
+     * @param quotaClient entries {@code BUNDLE=SIZE}
+     * @param quotaClientOnHeap entries {@code BUNDLE/HEAP=SIZE}
+     * @param allow entries {@code HEAP=WHO}: a symbolic name, a location, which has a colon, or {@code NAME@LOCATION}
+     * @param slips is given each entry that cannot be understood: a sentence with its setting and what is right
+     * @return the rules
+     */
+    public static Rules parse(
+            String[] quotaHeap,
+            String[] quotaClient,
+            String[] quotaClientOnHeap,
+            String[] allow,
+            Consumer<String> slips) {
+        RulesParser parser = new RulesParser(slips);
+        parser.each(Rules.QUOTA_HEAP, quotaHeap, parser::heap);
+        parser.each(Rules.QUOTA_CLIENT, quotaClient, parser::client);
+        parser.each(Rules.QUOTA_CLIENT_ON_HEAP, quotaClientOnHeap, parser::clientOnHeap);
+        parser.each(Rules.ALLOW, allow, parser::allow);
+        return new Rules(parser.heaps, parser.clients, parser.shares, parser.allowed);
+    }
+
+    private void each(String setting, String[] texts, Reading reading) {
+        Arrays.stream(texts)
+                .flatMap(text -> Stream.of(text.strip().split("\\s+")))
+                .filter(entry -> !entry.isEmpty())
+                .forEach(entry -> {
+                    try {
+                        reading.read(entry);
+                    } catch (Wrong e) {
+                        slips.accept(setting + ": '" + entry + "' is none; write " + e.getMessage());
+                    }
+                });
+    }
+
+    private void heap(String entry) throws Wrong {
+        String[] parts = split(entry, entry.lastIndexOf('='), "HEAP=SIZE, for instance system=512M");
+        if (heaps.putIfAbsent(parts[0], size(parts[1])) != null) {
+            throw new Wrong("one entry for each heap");
+        }
+    }
+
+    private void client(String entry) throws Wrong {
+        String[] parts =
+                split(entry, entry.lastIndexOf('='), "BUNDLE=SIZE, for instance org.example.camera=64M");
+        if (parts[0].indexOf('/') >= 0) {
+            throw new Wrong("a quota on one heap into " + Rules.QUOTA_CLIENT_ON_HEAP);
+        }
+        clients.add(new Rules.ClientLimit(glob(parts[0]), null, size(parts[1])));
+    }
+
+    private void clientOnHeap(String entry) throws Wrong {
+        String right = "BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M";
+        String[] parts = split(entry, entry.lastIndexOf('='), right);
+        String[] key = split(parts[0], parts[0].indexOf('/'), right);
+        shares.add(new Rules.ClientLimit(glob(key[0]), key[1], size(parts[1])));
+    }
+
+    private void allow(String entry) throws Wrong {
+        int at = entry.indexOf('=');
+        List<Rules.Who> some =
+                allowed.computeIfAbsent(at < 0 ? entry : entry.substring(0, at), heap -> new ArrayList<>());
+        some.add(who(split(entry, at, "HEAP=BUNDLE, for instance secure=org.example.*")[1]));
+    }
+
+    private static String[] split(String text, int at, String right) throws Wrong {
+        if (at <= 0 || at == text.length() - 1) {
+            throw new Wrong(right);
+        }
+        return new String[] {text.substring(0, at), text.substring(at + 1)};
+    }
+
+    private static long size(String text) throws Wrong {
+        try {
+            return Bytes.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new Wrong("a size in bytes, or with K, M, G or T behind the number");
+        }
+    }
+
+    private static Rules.Who who(String text) {
+        int at = text.indexOf('@');
+        int colon = text.indexOf(':');
+        if (at > 0 && (colon < 0 || at < colon)) {
+            return new Rules.Who(glob(text.substring(0, at)), glob(text.substring(at + 1)));
+        }
+        return colon >= 0 ? new Rules.Who(null, glob(text)) : new Rules.Who(glob(text), null);
+    }
+
+    /** A text in which {@code *} stands for anything. */
+    private static Pattern glob(String text) {
+        return Pattern.compile(
+                Arrays.stream(text.split("\\*", -1)).map(Pattern::quote).collect(Collectors.joining(".*")),
+                Pattern.DOTALL);
+    }
+}

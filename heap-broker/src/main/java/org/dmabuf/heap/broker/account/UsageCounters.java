@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+/**
+ * The sums of one account. Guarded by the lock of the heap's {@link HeapAccount}, so that they are of one moment. No
+ * sum overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
+ */
+final class UsageCounters {
+    /** Bytes at most, of what is charged and what is reserved; read without the lock to see whether there is one. */
+    volatile long limit = Rules.UNLIMITED;
+
+    /** Bytes for calls that are under way. */
+    private long reserved;
+    // Live and lingering together, so that a buffer that begins to linger changes nothing here.
+    private long buffers;
+    private long bytes;
+    private long lingeringBuffers;
+    private long lingeringBytes;
+    private long peak;
+
+    boolean limited() {
+        return limit != Rules.UNLIMITED;
+    }
+
+    boolean fits(long size) {
+        return size <= limit - bytes - reserved;
+    }
+
+    void reserve(long size) {
+        reserved += size;
+    }
+
+    void unreserve(long size) {
+        reserved -= size;
+    }
+
+    void charge(long size) {
+        buffers++;
+        bytes += size;
+        peak = Math.max(peak, bytes);
+    }
+
+    void linger(long size) {
+        lingeringBuffers++;
+        lingeringBytes += size;
+    }
+
+    void uncharge(long size, boolean lingering) {
+        buffers--;
+        bytes -= size;
+        if (lingering) {
+            lingeringBuffers--;
+            lingeringBytes -= size;
+        }
+    }
+
+    void resetPeak() {
+        peak = bytes;
+    }
+
+    long buffers() {
+        return buffers;
+    }
+
+    long bytes() {
+        return bytes;
+    }
+
+    /** {@return bytes that count against the limit} */
+    long used() {
+        return bytes + reserved;
+    }
+
+    UsageSnapshot figures() {
+        return new UsageSnapshot(
+                buffers - lingeringBuffers, bytes - lingeringBytes, lingeringBuffers, lingeringBytes, peak, limit);
+    }
+}

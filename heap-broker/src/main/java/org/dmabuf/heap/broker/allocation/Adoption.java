@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import java.util.Map;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.broker.account.Charge;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.buffer.BufferServices;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.buffer.SharedBuffer;
+import org.dmabuf.heap.broker.heap.HeapDescription;
+import org.dmabuf.heap.linux.adopted.AdoptedMemory;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+
+/**
+ * Makes buffers of memory that other processes handed over. They are counted as if one heap had made them, for as long
+ * as they are used here: afterwards the memory is its maker's alone, who is charged for it, so it does not linger.
+ * Memory that this broker's own heaps made and that comes back by a descriptor is counted for both: as the heap's,
+ * live or lingering, and as adopted.
+ */
+public final class Adoption {
+    private final HeapDescription listed = description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED));
+    private final HeapDescription memfd = description(Map.of(
+            HeapProperties.NAME, HeapDescription.ADOPTED,
+            HeapProperties.BACKEND, "memfd",
+            HeapProperties.DMABUF, false));
+    /** What made a dma-buf of another process is not known. */
+    private final HeapDescription dmaBuf =
+            description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
+
+    private final HeapAccount account;
+    private final Ledger ledger;
+    private final BufferServices services;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+    /** A setting. */
+    private volatile boolean unsealed;
+
+    public Adoption(Ledger ledger, BufferServices services, Syscalls syscalls, Headroom headroom) {
+        this.ledger = ledger;
+        account = ledger.open(HeapDescription.ADOPTED);
+        this.services = services.withoutHolders(); // its maker is charged for what lingers
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+    }
+
+    /** Says whether a memfd is accepted that its sender can still punch holes into; what is adopted stays. */
+    public void acceptUnsealed(boolean accept) {
+        unsealed = accept;
+    }
+
+    /**
+     * Takes over a descriptor for a client.
+     *
+     * @param client will hold the buffer
+     * @param descriptor the buffer's when the call returns, the caller's when it throws
+     * @param name for people
+     * @return the client's reference
+     */
+    public DmaBuf adopt(Client client, OwnedFd descriptor, String name) {
+        client.requireActive();
+        try {
+            CheckedRequest.checkName(name);
+            ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.bundle(), client.location());
+            long before = services.moment(client.account());
+            return BufferReference.open(client, new Taking(client, descriptor, name).acquire(account, before));
+        } catch (HeapException e) {
+            account.failed(e.errno());
+            client.account().failures().count(e.errno());
+            throw e;
+        }
+    }
+
+    /** One descriptor that a client hands over. */
+    private final class Taking extends Acquisition {
+        private final OwnedFd descriptor;
+        private final String name;
+
+        Taking(Client client, OwnedFd descriptor, String name) {
+            super(client, ledger);
+            this.descriptor = descriptor;
+            this.name = name;
+        }
+
+        @Override
+        boolean hasComeBack(long since) {
+            return services.hasComeBack(client.account(), since);
+        }
+
+        @Override
+        SharedBuffer charged(Charge charge) {
+            AdoptedMemory memory = AdoptedMemory.adopt(
+                    syscalls, headroom, unsealed, descriptor, size -> require(charge.setAside(size), charge, size));
+            boolean charged = false;
+            try {
+                HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
+                SharedBuffer buffer =
+                        new SharedBuffer(memory, memory.size(), 1, description, charge, true, name, services);
+                require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
+                charged = true;
+                return buffer;
+            } finally {
+                if (!charged) {
+                    memory.release();
+                }
+            }
+        }
+    }
+
+    /** {@return what a listing shows for all of them} */
+    public HeapDescription description() {
+        return listed;
+    }
+
+    private static HeapDescription description(Map<String, Object> properties) {
+        return HeapDescription.named(HeapDescription.ADOPTED, properties, Rules.PID);
+    }
+
+    public HeapAccount account() {
+        return account;
+    }
+}

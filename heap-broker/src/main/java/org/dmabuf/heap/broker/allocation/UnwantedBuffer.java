@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.release.LinkedDeferredWork;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/** The release of memory that a heap made and no client got. */
+final class UnwantedBuffer extends LinkedDeferredWork {
+    private final RegisteredHeap heap;
+    private final HeapBuffer memory;
+
+    private UnwantedBuffer(RegisteredHeap heap, HeapBuffer memory) {
+        this.heap = heap;
+        this.memory = memory;
+    }
+
+    /** Has the heap's reaper give it back. Without memory for that, the calling thread does. */
+    static void giveBack(RegisteredHeap heap, HeapBuffer memory) {
+        UnwantedBuffer unwanted;
+        try {
+            unwanted = new UnwantedBuffer(heap, memory);
+        } catch (OutOfMemoryError e) {
+            memory.release();
+            return;
+        }
+        heap.account().reaper().submit(unwanted);
+    }
+
+    @Override
+    public void perform() {
+        memory.release();
+    }
+
+    @Override
+    public long bytes() {
+        return 0; // what it is worth is the heap's to say, and its code is not asked here
+    }
+
+    @Override
+    public String toString() {
+        return heap + ": the release of a buffer that was not taken";
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import java.lang.ref.Reference;
+import java.lang.ref.ReferenceQueue;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.broker.account.ClientAccount;
+import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.linux.text.Printable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Finds buffers that their clients have lost, which is when the garbage collector does, has them released and reports
+ * them. Of each client the first few in an interval are reported one by one, and the rest as a sum at its end: a client
+ * that loses buffers in a loop must not fill the log.
+ */
+public final class LeakDetector {
+    private static final Logger LOG = LoggerFactory.getLogger(LeakDetector.class);
+
+    private static final long INTERVAL = TimeUnit.SECONDS.toNanos(60);
+    private static final int MOST_EACH = 5;
+    /** How often the thread looks whether an interval is over, while one runs. */
+    private static final long LOOK_MILLIS = 1000;
+
+    /** What one client lost in one interval. */
+    private static final class Losses {
+        final long since;
+        int reported;
+        long more;
+        long bytes;
+        BrokerEvents events;
+
+        Losses(long since) {
+            this.since = since;
+        }
+    }
+
+    private record Sum(String client, long buffers, long bytes, BrokerEvents events) {}
+
+    private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
+    private final LongSupplier clock;
+    /** As many entries as clients lost something in the last interval. Guarded by itself. */
+    private final Map<ClientAccount, Losses> losses = new HashMap<>();
+    /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
+    private final Thread thread = Thread.ofPlatform()
+            .name("dmaheap-leaks")
+            .daemon()
+            .inheritInheritableThreadLocals(false)
+            .unstarted(this::run);
+
+    private volatile boolean stopped;
+
+    public LeakDetector() {
+        this(System::nanoTime);
+    }
+
+    /** With a clock of a test's choice, in nanoseconds. */
+    public LeakDetector(LongSupplier clock) {
+        this.clock = clock;
+    }
+
+    /** Nothing is found before. */
+    public void start() {
+        thread.start();
+    }
+
+    /** What is lost from now on is found when the client's bundle stops. */
+    public void stop() {
+        stopped = true; // an interrupt alone may be lost in a log that waits
+        thread.interrupt();
+        sumUp(0);
+    }
+
+    /** {@return where to make known what is lost} */
+    public ReferenceQueue<Object> lost() {
+        return lost;
+    }
+
+    /** Reports or counts that a client lost its reference to a buffer. */
+    void report(ClientAccount client, SharedBuffer buffer) {
+        sumUp(INTERVAL);
+        boolean each;
+        synchronized (losses) {
+            Losses own = losses.computeIfAbsent(client, first -> new Losses(clock.getAsLong()));
+            own.events = buffer.events();
+            each = own.reported < MOST_EACH;
+            if (each) {
+                own.reported++;
+            } else {
+                own.more++;
+                own.bytes += buffer.size();
+            }
+        }
+        if (each) {
+            report(client.bundle(), buffer);
+        }
+    }
+
+    private static void report(String client, SharedBuffer buffer) {
+        String site = buffer.site().stream()
+                .map(call -> Printable.of(call.toString()))
+                .collect(Collectors.joining(System.lineSeparator() + "\tat "));
+        try {
+            LOG.warn(
+                    "bundle {} lost a {} without closing it; it is released now. {}",
+                    Printable.of(client),
+                    buffer,
+                    site.isEmpty()
+                            ? "Where it was allocated is known with allocation.sites=true in " + Rules.PID
+                            : "It was allocated" + System.lineSeparator() + "\tat " + site);
+        } finally {
+            buffer.events().leaked(buffer.heapName(), client, buffer.name(), buffer.size(), site);
+        }
+    }
+
+    /** Reports the sums of the intervals that are at least so old, in nanoseconds, and ends these. */
+    private void sumUp(long age) {
+        List<Sum> sums = new ArrayList<>();
+        synchronized (losses) {
+            long now = clock.getAsLong();
+            Iterator<Map.Entry<ClientAccount, Losses>> all = losses.entrySet().iterator();
+            while (all.hasNext()) {
+                Map.Entry<ClientAccount, Losses> one = all.next();
+                Losses own = one.getValue();
+                if (now - own.since >= age) {
+                    if (own.more > 0) {
+                        sums.add(new Sum(one.getKey().bundle(), own.more, own.bytes, own.events));
+                    }
+                    all.remove();
+                }
+            }
+        }
+        for (Sum sum : sums) {
+            LOG.warn(
+                    "bundle {} lost {} more buffers, {}, in the last {} s without closing them; they are released",
+                    Printable.of(sum.client()),
+                    sum.buffers(),
+                    Bytes.text(sum.bytes()),
+                    TimeUnit.NANOSECONDS.toSeconds(INTERVAL));
+            sum.events().leakedMore(sum.client(), sum.buffers(), sum.bytes());
+        }
+    }
+
+    private void run() {
+        while (!stopped) {
+            try {
+                boolean intervals;
+                synchronized (losses) {
+                    intervals = !losses.isEmpty();
+                }
+                Reference<?> one = lost.remove(intervals ? LOOK_MILLIS : 0);
+                if (one == null) {
+                    sumUp(INTERVAL);
+                } else {
+                    ((EndsOnce) one).lost();
+                }
+            } catch (InterruptedException e) {
+                // It is told to stop, or a log that was interrupted passed it on.
+            } catch (Throwable e) { // what is lost after it is another client's
+                logFailure(e);
+            }
+        }
+    }
+
+    private static void logFailure(Throwable failure) {
+        try {
+            LOG.error("a buffer that was lost could not be reported", failure);
+        } catch (Throwable e) {
+            // A log that fails ends no thread.
+        }
+    }
+}

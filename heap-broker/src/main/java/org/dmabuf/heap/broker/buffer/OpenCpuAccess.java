@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.broker.release.DeferredWork;
+import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An open bracket. As a token with a hold of its own it cannot be ended twice, nor after the memory is gone, so begin
+ * and end always pair.
+ */
+final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWork {
+    private static final Logger LOG = LoggerFactory.getLogger(OpenCpuAccess.class);
+
+    private final Access access;
+    private final Client client;
+    private final SharedBuffer buffer;
+
+    /** The heap's end of it was called, and must not be again. Written by the one that ends this. */
+    private boolean heapCalled;
+
+    private boolean dropped;
+
+    /**
+     * Takes over one hold of the buffer, once its bracket is begun.
+     *
+     * @param client who opens it
+     * @param buffer held once for this bracket by then
+     * @param access direction in which it was begun
+     */
+    OpenCpuAccess(Client client, SharedBuffer buffer, Access access) {
+        this.client = client;
+        this.buffer = buffer;
+        this.access = access;
+    }
+
+    /** Begins it. It is counted from before it waits for devices, which may take long. */
+    void begin() {
+        buffer.countBracket(1);
+        boolean begun = false;
+        try {
+            buffer.memory().beginCpuAccess(access);
+            begun = true;
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw buffer.failed("beginCpuAccess", e);
+        } finally {
+            if (!begun) {
+                buffer.countBracket(-1);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        if (beginEnd()) {
+            try {
+                finish();
+            } finally {
+                if (!dropped) {
+                    ended = false;
+                }
+            }
+        }
+        client.forget(this);
+    }
+
+    /** Does what is not done yet. The hold is given up only when the heap was called, whatever that threw. */
+    private void finish() {
+        try {
+            if (!heapCalled) {
+                endAccess();
+            }
+        } finally {
+            if (heapCalled && !dropped) {
+                buffer.drop();
+                dropped = true;
+            }
+        }
+    }
+
+    private void endAccess() {
+        HeapBuffer held = buffer.memory();
+        buffer.countBracket(-1);
+        heapCalled = true;
+        try {
+            held.endCpuAccess(access);
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw buffer.failed("endCpuAccess", e);
+        }
+    }
+
+    @Override
+    public void end() {
+        try {
+            close();
+        } catch (HeapException e) { // what it held is given up all the same
+            warn(e);
+        }
+    }
+
+    @Override
+    public Reaper reclaim() {
+        Reaper has = null;
+        if (beginEnd()) {
+            boolean handedOver = false;
+            try {
+                buffer.reaper().submit(this);
+                handedOver = true;
+                has = buffer.reaper();
+            } finally {
+                if (!handedOver) {
+                    ended = false;
+                }
+            }
+        }
+        client.forget(this);
+        return has;
+    }
+
+    @Override
+    public void perform() {
+        try {
+            finish();
+        } catch (HeapException e) { // of a heap whose bundle is gone, too
+            warn(e);
+        }
+    }
+
+    private void warn(HeapException e) {
+        LOG.warn("{}: ending a CPU access that was left open failed", buffer, e);
+    }
+
+    @Override
+    public String what() {
+        return "the end of a " + this;
+    }
+
+    @Override
+    public long bytes() {
+        return buffer.size();
+    }
+
+    @Override
+    public String toString() {
+        return "CPU access for " + access + " to a " + buffer;
+    }
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.lang.ref.ReferenceQueue;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.broker.account.Charge;
+import org.dmabuf.heap.broker.account.Charged;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.heap.HeapDescription;
+import org.dmabuf.heap.broker.heap.ThrownText;
+import org.dmabuf.heap.broker.release.LinkedDeferredWork;
+import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.linux.holder.HolderWatch;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.linux.text.Printable;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RepeatableRelease;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The memory of one allocation, shared by its references, mappings and brackets. Each of them holds it once, and the
+ * last drop releases it. When a descriptor of it has left the process, its charge goes on until the last holder is
+ * gone. It knows the heap's buffer and nothing of clients.
+ */
+public final class SharedBuffer extends LinkedDeferredWork implements Charged {
+    private static final Logger LOG = LoggerFactory.getLogger(SharedBuffer.class);
+    private static final VarHandle HOLDS;
+    private static final VarHandle BRACKETS;
+
+    static {
+        try {
+            HOLDS = MethodHandles.lookup().findVarHandle(SharedBuffer.class, "holds", int.class);
+            BRACKETS = MethodHandles.lookup().findVarHandle(SharedBuffer.class, "brackets", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    /** No pause is long before the last step of an end is tried again for want of memory, nor are there many. */
+    private static final int MOST_TRIES = 50;
+
+    private static final long TRY_NANOS = 100_000_000;
+    private static final int NOT_EXPORTED = -1;
+
+    private final HeapDescription heap;
+    private final Charge charge;
+    private final BufferServices services;
+    private final Reaper reaper;
+    private final String name;
+    private final long size;
+    private final long alignment;
+    private final boolean exportable;
+
+    private volatile int holds = 1;
+    /** How many of the holds are of brackets. */
+    private volatile int brackets;
+    /** How many of the holds are of mappings. Written by these, under the lock of this. */
+    volatile int mappings;
+    /** The list of them, kept by themselves under the lock of this. */
+    BufferMapping firstMapping;
+
+    /** Null from when it is released: a client may keep a closed reference, and the heap's classes must be free. */
+    private HeapBuffer memory;
+    /** The heap's descriptor, lent until the release, once another has left. */
+    private volatile int exportedOf = NOT_EXPORTED;
+
+    /** Knows when holders have let go, from the first export on; null until then. Written under the lock of this. */
+    private HolderWatch exported;
+    /** What to do then: made with it, because it must not fail at the end. */
+    private Runnable holdersGone;
+
+    private boolean reported;
+
+    /**
+     * Takes over a heap's buffer. The caller has the one hold.
+     *
+     * @param memory released once, with the last hold
+     * @param size bytes, as the memory says
+     * @param alignment bytes, as it was asked for
+     * @param heap where it came from
+     * @param charge ended when nobody uses the memory any more
+     * @param exportable whether a descriptor may be asked for
+     * @param name for people, empty for none
+     * @param services what it needs for its life
+     */
+    public SharedBuffer(
+            HeapBuffer memory,
+            long size,
+            long alignment,
+            HeapDescription heap,
+            Charge charge,
+            boolean exportable,
+            String name,
+            BufferServices services) {
+        this.memory = memory;
+        this.size = size;
+        this.alignment = alignment;
+        this.heap = heap;
+        this.charge = charge;
+        this.exportable = exportable;
+        this.name = name;
+        this.services = services;
+        reaper = charge.share().account().reaper();
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    /** {@return bytes, as it was asked for} */
+    long alignment() {
+        return alignment;
+    }
+
+    /** {@return what unmaps and releases it where a client must not wait} */
+    Reaper reaper() {
+        return reaper;
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    String heapName() {
+        return heap.name();
+    }
+
+    Map<String, Object> heapProperties() {
+        return heap.properties();
+    }
+
+    /** {@return whether another hold was taken; false once the memory is released} */
+    boolean hold() {
+        int now;
+        do {
+            now = holds;
+            if (now <= 0) {
+                return false;
+            }
+        } while (!HOLDS.compareAndSet(this, now, now + 1));
+        return true;
+    }
+
+    /**
+     * Gives up a hold. The last one releases the memory, on this thread, or on the reaper's where this one has no stack
+     * or no memory left for it. When it throws it may be called again for the same hold.
+     */
+    void drop() {
+        if ((int) HOLDS.getAndAdd(this, -1) <= 1) { // less than 1 when it is called again
+            try {
+                end();
+            } catch (OutOfMemoryError | StackOverflowError e) {
+                reaper.submit(this); // what is left to do
+            }
+        }
+    }
+
+    /**
+     * Gives up a hold. The last one releases the memory, on the reaper's thread. When it throws it may be called again
+     * for the same hold.
+     *
+     * @return the reaper, or null when it was not the last hold
+     */
+    Reaper dropLater() {
+        if ((int) HOLDS.getAndAdd(this, -1) <= 1) {
+            reaper.submit(this);
+            return reaper;
+        }
+        return null;
+    }
+
+    /** Ends the buffer, which has no hold any more. Each step is done once, also when it fails and is called again. */
+    private void end() {
+        HeapBuffer given = memory;
+        if (given != null) {
+            boolean repeatable = given instanceof RepeatableRelease;
+            memory = repeatable ? given : null;
+            try {
+                given.release();
+            } catch (OutOfMemoryError | StackOverflowError e) {
+                if (repeatable) {
+                    throw e;
+                }
+                report("release failed, its memory may be lost", e);
+            } catch (Throwable e) {
+                report("release failed, its memory may be lost", e);
+            }
+            memory = null;
+        }
+        if (!reported) {
+            reported = true;
+            services.events().released(heap.name(), name, size, exported != null);
+        }
+        if (exported == null) {
+            charge.end();
+        } else {
+            charge.linger();
+            awaitHolders();
+        }
+    }
+
+    /** After the release: until then this process is a holder itself. */
+    private void awaitHolders() {
+        try {
+            exported.whenGone(holdersGone);
+        } catch (IllegalStateException e) {
+            LOG.debug("it was said before, and failed later than that", e);
+        }
+    }
+
+    /** The end on the reaper's thread. What fails for want of memory is tried again, for some seconds. */
+    @Override
+    public void perform() {
+        for (int tries = 1; ; tries++) {
+            try {
+                end();
+                return;
+            } catch (OutOfMemoryError e) {
+                if (tries == MOST_TRIES) {
+                    throw e;
+                }
+                LockSupport.parkNanos(TRY_NANOS);
+            }
+        }
+    }
+
+    @Override
+    public String what() {
+        return "the release of a " + this;
+    }
+
+    @Override
+    public long bytes() {
+        return size;
+    }
+
+    /** Logs what a heap's code must not throw. Neither that nor the log can keep the caller from going on. */
+    void report(String what, Throwable thrown) {
+        try {
+            LOG.error("{}: {}", this, what, thrown);
+        } catch (Throwable e) {
+            // A logger that fails, or a text of the heap's own making: there is nowhere left to say so.
+        }
+    }
+
+    BrokerEvents events() {
+        return services.events();
+    }
+
+    /** {@return where to make known what was lost of it} */
+    ReferenceQueue<Object> lost() {
+        return services.lost();
+    }
+
+    /** {@return what the heap made; for a caller with a hold, until it gives that up} */
+    HeapBuffer memory() {
+        return memory;
+    }
+
+    /** {@return where it was allocated, innermost call first; empty when that is not kept} */
+    List<StackTraceElement> site() {
+        return charge.site();
+    }
+
+    OptionalLong inode() {
+        return exportable
+                ? OptionalLong.of(services.descriptors().inode(heap.name(), descriptor()))
+                : OptionalLong.empty();
+    }
+
+    OwnedFd exportFd() {
+        if (!exportable) {
+            throw new HeapException(
+                    Errno.ENOTSUP,
+                    heap.name(),
+                    this + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
+                            + " exportable(true)");
+        }
+        int descriptor = descriptor();
+        synchronized (this) {
+            if (exported == null && services.holders().isPresent()) { // before the first descriptor leaves
+                holdersGone = charge::end;
+                exported = services.holders().get().watch(heap.name(), size, descriptor);
+            }
+        }
+        OwnedFd left = services.descriptors().duplicate(heap.name(), descriptor);
+        exportedOf = descriptor;
+        return left;
+    }
+
+    /** Counts a bracket, or with -1 its end. */
+    void countBracket(int more) {
+        BRACKETS.getAndAdd(this, more);
+    }
+
+    private int descriptor() {
+        try {
+            return memory.descriptor();
+        } catch (HeapException | OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) {
+            throw failed("descriptor", e);
+        }
+    }
+
+    /** {@return for what a heap's code must not throw; the buffer is as it was before the call} */
+    HeapException failed(String call, Throwable thrown) {
+        report("the heap failed in " + call + "; report that to its vendor", thrown);
+        return new HeapException(
+                Errno.EIO,
+                heap.name(),
+                this + ": the heap's code failed in " + call + " with " + ThrownText.text(thrown)
+                        + "; report that to its vendor",
+                thrown);
+    }
+
+    /** The inode is asked of the descriptor that the heap lent. */
+    @Override
+    public Uses uses() {
+        int mapped = Math.max(0, mappings);
+        int begun = Math.max(0, brackets);
+        int references = Math.max(0, holds - mapped - begun);
+        int descriptor = exportedOf;
+        if (descriptor == NOT_EXPORTED || !hold()) {
+            return new Uses(references, mapped, begun, descriptor != NOT_EXPORTED, OptionalLong.empty());
+        }
+        OptionalLong inode = OptionalLong.empty();
+        try {
+            inode = OptionalLong.of(services.descriptors().inode(heap.name(), descriptor));
+        } catch (HeapException e) {
+            LOG.warn("{}: its inode cannot be told", this, e);
+        } finally {
+            dropLater();
+        }
+        return new Uses(references, mapped, begun, true, inode);
+    }
+
+    @Override
+    public String toString() {
+        return "buffer " + (name.isEmpty() ? "" : "'" + Printable.of(name) + "' ") + "of " + Bytes.text(size)
+                + " from heap '" + heap.name() + "'";
+    }
+}

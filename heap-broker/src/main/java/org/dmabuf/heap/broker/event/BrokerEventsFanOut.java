@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.event;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.dmabuf.heap.HeapState;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All journals there are at a moment: none in a Java without Flight Recorder and a gateway without Event Admin. One
+ * that fails is logged and harms nobody: behind it are others' bundles; an Event Admin that is being stopped throws.
+ */
+public final class BrokerEventsFanOut implements BrokerEvents {
+    private static final Logger LOG = LoggerFactory.getLogger(BrokerEventsFanOut.class);
+
+    /** An array that nobody changes: to walk it makes no garbage. */
+    private volatile BrokerEvents[] all = {};
+
+    public synchronized void add(BrokerEvents events) {
+        List<BrokerEvents> more = new ArrayList<>(List.of(all));
+        more.add(events);
+        all = more.toArray(BrokerEvents[]::new);
+    }
+
+    public synchronized void remove(BrokerEvents events) {
+        List<BrokerEvents> less = new ArrayList<>(List.of(all));
+        less.remove(events);
+        all = less.toArray(BrokerEvents[]::new);
+    }
+
+    /** Of the one that records allocations. */
+    @Override
+    public Allocation allocating() {
+        for (BrokerEvents events : all) {
+            try {
+                Allocation allocation = events.allocating();
+                if (allocation != Allocation.UNRECORDED) {
+                    return guarded(allocation);
+                }
+            } catch (Throwable e) {
+                failed(e);
+            }
+        }
+        return Allocation.UNRECORDED;
+    }
+
+    private static Allocation guarded(Allocation allocation) {
+        return (client, heap, name, size, tried, outcome) -> {
+            try {
+                allocation.end(client, heap, name, size, tried, outcome);
+            } catch (Throwable e) {
+                failed(e);
+            }
+        };
+    }
+
+    @Override
+    public void released(String heap, String name, long size, boolean lingers) {
+        for (BrokerEvents events : all) { // with each buffer: no object is made for it
+            try {
+                events.released(heap, name, size, lingers);
+            } catch (Throwable e) {
+                failed(e);
+            }
+        }
+    }
+
+    @Override
+    public void leaked(String heap, String client, String name, long size, String site) {
+        tell(events -> events.leaked(heap, client, name, size, site));
+    }
+
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        tell(events -> events.leakedMore(client, buffers, bytes));
+    }
+
+    @Override
+    public void changed(String heap, String bundle, HeapState state, long buffers) {
+        tell(events -> events.changed(heap, bundle, state, buffers));
+    }
+
+    @Override
+    public void lowMemory(String heap, long size, String reason) {
+        tell(events -> events.lowMemory(heap, size, reason));
+    }
+
+    private void tell(Consumer<BrokerEvents> news) {
+        for (BrokerEvents events : all) {
+            try {
+                news.accept(events);
+            } catch (Throwable e) {
+                failed(e);
+            }
+        }
+    }
+
+    private static void failed(Throwable e) {
+        try {
+            LOG.warn("an event could not be told; what it tells of goes on", e);
+        } catch (Throwable worse) {
+            // A log that fails stops nothing either.
+        }
+    }
+}

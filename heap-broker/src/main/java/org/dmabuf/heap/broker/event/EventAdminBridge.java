@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.event;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
+import org.dmabuf.heap.HeapEvents;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.event.Event;
+import org.osgi.service.event.EventAdmin;
+
+/**
+ * Posts {@link HeapEvents}. A component of its own, so that the broker does without Event Admin and its package: this
+ * class is loaded when the service is there.
+ */
+@Component(service = BrokerEvents.class)
+public final class EventAdminBridge implements BrokerEvents {
+    private static final long SECOND = 1_000_000_000L;
+
+    private final EventAdmin events;
+    private final LongSupplier clock;
+    /** When each heap's want of memory was told last. As many entries as heaps were ever short. */
+    private final Map<String, Long> toldShort = new ConcurrentHashMap<>();
+
+    /**
+     * Posts to the given service.
+     *
+     * @param events where to
+     */
+    @Activate
+    public EventAdminBridge(@Reference EventAdmin events) {
+        this(events, System::nanoTime);
+    }
+
+    EventAdminBridge(EventAdmin events, LongSupplier clock) {
+        this.events = events;
+        this.clock = clock;
+    }
+
+    @Override
+    public void changed(String heap, String bundle, HeapState state, long buffers) {
+        String topic = switch (state) {
+            case SERVING -> HeapEvents.ARRIVED;
+            case DRAINING -> HeapEvents.DRAINING;
+            case DEPARTED -> HeapEvents.DEPARTED;
+            default -> throw new IllegalArgumentException(state.toString());
+        };
+        post(topic, Map.of(HeapProperties.NAME, heap, HeapEvents.BUNDLE, bundle, HeapEvents.BUFFERS, buffers));
+    }
+
+    @Override
+    public void lowMemory(String heap, long size, String reason) {
+        long now = clock.getAsLong();
+        // Whoever allocates in a loop would otherwise flood the listeners when they can afford it least.
+        boolean[] due = {false};
+        toldShort.compute(heap, (name, told) -> {
+            due[0] = told == null || now - told >= SECOND;
+            return due[0] ? Long.valueOf(now) : told;
+        });
+        if (due[0]) {
+            post(
+                    HeapEvents.LOW_MEMORY,
+                    Map.of(HeapProperties.NAME, heap, HeapEvents.SIZE, size, HeapEvents.REASON, reason));
+        }
+    }
+
+    @Override
+    public void leaked(String heap, String client, String name, long size, String site) {
+        post(
+                HeapEvents.LEAK,
+                Map.of(
+                        HeapProperties.NAME, heap,
+                        HeapEvents.BUNDLE, client,
+                        HeapProperties.BUFFER_NAME, name,
+                        HeapProperties.BUFFER_SIZE, size,
+                        HeapEvents.SITE, site));
+    }
+
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        post(
+                HeapEvents.LEAK,
+                Map.of(
+                        HeapEvents.BUNDLE, client,
+                        HeapEvents.BUFFERS, buffers,
+                        HeapProperties.BUFFER_SIZE, bytes));
+    }
+
+    private void post(String topic, Map<String, ?> properties) {
+        events.postEvent(new Event(topic, properties));
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.event;
+
+import java.util.ArrayList;
+import java.util.List;
+import jdk.jfr.AnnotationElement;
+import jdk.jfr.Category;
+import jdk.jfr.DataAmount;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.EventFactory;
+import jdk.jfr.EventType;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import jdk.jfr.ValueDescriptor;
+import org.dmabuf.heap.HeapState;
+
+/**
+ * The journal as events of Java Flight Recorder, {@code org.dmabuf.heap.*}. They come from factories: a class of events
+ * in a bundle is woven to call the recorder, whose package the bundle does not see.
+ */
+public final class FlightRecorderEvents implements BrokerEvents {
+    private static final boolean WITH_STACK = true;
+
+    /** A factory with its type, which can be asked also when it is unregistered. */
+    private record Kind(EventFactory factory, EventType type) {
+        boolean enabled() {
+            return type.isEnabled();
+        }
+
+        Event event() {
+            return factory.newEvent();
+        }
+    }
+
+    private final List<Kind> kinds = new ArrayList<>();
+
+    private final Kind allocate = kind(
+            "Allocate",
+            "Buffer Allocation",
+            "A request for a buffer, from the call of the broker until a heap gave one or all refused",
+            WITH_STACK,
+            text("client", "Bundle that asked"),
+            text("heap", "Heap that gave the buffer or ended the request"),
+            text("name", "Buffer"),
+            bytes("size", "Size asked for"),
+            new ValueDescriptor(int.class, "tried", List.of(label("Heaps tried before"))),
+            text("error", "Error, empty for success"));
+
+    private final Kind release = kind(
+            "Release",
+            "Buffer Release",
+            "The last reference and mapping of a buffer is gone",
+            !WITH_STACK,
+            text("heap", "Heap"),
+            text("name", "Buffer"),
+            bytes("size", "Size"),
+            new ValueDescriptor(boolean.class, "lingers", List.of(label("Others may still hold it"))));
+
+    private final Kind leak = kind(
+            "Leak",
+            "Buffer Leak",
+            "A buffer became unreachable and had not been closed",
+            !WITH_STACK,
+            text("heap", "Heap"),
+            text("client", "Bundle that lost it"),
+            text("name", "Buffer"),
+            bytes("size", "Size"),
+            text("site", "Where it was allocated, when that is kept"),
+            new ValueDescriptor(long.class, "buffers", List.of(label("Buffers, 1 or a sum of those without a name"))));
+
+    private final Kind heap = kind(
+            "Heap",
+            "Heap Change",
+            "A heap arrived, drains or has departed",
+            !WITH_STACK,
+            text("heap", "Heap"),
+            text("bundle", "Bundle"),
+            text("state", "State"),
+            new ValueDescriptor(long.class, "buffers", List.of(label("Live buffers"))));
+
+    private Kind kind(
+            String name, String label, String description, boolean withStack, ValueDescriptor... fields) {
+        EventFactory factory = EventFactory.create(
+                List.of(
+                        new AnnotationElement(Name.class, "org.dmabuf.heap." + name),
+                        label(label),
+                        new AnnotationElement(Description.class, description),
+                        new AnnotationElement(Category.class, new String[] {"DMA-BUF heaps"}),
+                        new AnnotationElement(StackTrace.class, withStack)),
+                List.of(fields));
+        Kind kind = new Kind(factory, factory.getEventType());
+        kinds.add(kind);
+        return kind;
+    }
+
+    private static AnnotationElement label(String label) {
+        return new AnnotationElement(Label.class, label);
+    }
+
+    private static ValueDescriptor text(String name, String label) {
+        return new ValueDescriptor(String.class, name, List.of(label(label)));
+    }
+
+    private static ValueDescriptor bytes(String name, String label) {
+        return new ValueDescriptor(
+                long.class, name, List.of(label(label), new AnnotationElement(DataAmount.class, DataAmount.BYTES)));
+    }
+
+    @Override
+    public Allocation allocating() {
+        if (!allocate.enabled()) {
+            return Allocation.UNRECORDED;
+        }
+        Event event = allocate.event();
+        event.begin();
+        return (client, from, name, size, tried, error) -> commit(event, client, from, name, size, tried, error);
+    }
+
+    @Override
+    public void released(String from, String name, long size, boolean lingers) {
+        if (release.enabled()) {
+            commit(release.event(), from, name, size, lingers);
+        }
+    }
+
+    @Override
+    public void leaked(String from, String client, String name, long size, String site) {
+        if (leak.enabled()) {
+            commit(leak.event(), from, client, name, size, site, 1L);
+        }
+    }
+
+    @Override
+    public void leakedMore(String client, long buffers, long bytes) {
+        if (leak.enabled()) {
+            commit(leak.event(), "", client, "", bytes, "", buffers);
+        }
+    }
+
+    @Override
+    public void changed(String changed, String bundle, HeapState state, long buffers) {
+        if (heap.enabled()) {
+            commit(heap.event(), changed, bundle, state.toString(), buffers);
+        }
+    }
+
+    /** Values in the order in which the factory was given the fields. */
+    private static void commit(Event event, Object... values) {
+        event.end();
+        if (event.shouldCommit()) {
+            for (int i = 0; i < values.length; i++) {
+                event.set(i, values[i]);
+            }
+            event.commit();
+        }
+    }
+
+    /** Without this the recorder would keep the types, of a bundle that is gone. */
+    @Override
+    public void close() {
+        kinds.forEach(kind -> kind.factory().unregister());
+    }
+}

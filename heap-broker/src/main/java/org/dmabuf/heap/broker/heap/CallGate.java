@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * The way into a heap's code. Once closed nobody enters, and {@link #close} has waited for those inside, except for the
+ * closing thread itself: a heap may unregister itself from within its own allocate.
+ *
+ * <p>A thread inside stands in a slot. Entering writes the slot and then reads {@code closed}; closing writes
+ * {@code closed} and then reads the slots: one of the two sees the other. Entering and leaving allocate nothing as long
+ * as there are slots.
+ */
+public final class CallGate {
+    private static final int SLOTS = 64;
+    /** A closed gate looks again after this long even if nobody woke it. */
+    private static final long LOOK_NANOS = 10_000_000;
+
+    private final AtomicReferenceArray<Thread> slots = new AtomicReferenceArray<>(SLOTS);
+    /** Threads that found no slot. */
+    private final Queue<Thread> crowd = new ConcurrentLinkedQueue<>();
+
+    private volatile Thread closer;
+    private volatile boolean closed;
+
+    /** What {@link #enter} returns when the gate is closed. */
+    public static final int REFUSED = -1;
+
+    private static final int IN_CROWD = SLOTS;
+
+    /** {@return a ticket for {@link #leave}, or {@link #REFUSED}} */
+    public int enter() {
+        if (closed) {
+            return REFUSED;
+        }
+        Thread self = Thread.currentThread();
+        int ticket = stand(self);
+        if (closed) {
+            leave(ticket);
+            return REFUSED;
+        }
+        return ticket;
+    }
+
+    /**
+     * Ends a visit, on the thread that began it.
+     *
+     * @param ticket as {@link #enter} gave it
+     */
+    public void leave(int ticket) {
+        if (ticket == IN_CROWD) {
+            crowd.remove(Thread.currentThread());
+        } else {
+            slots.setRelease(ticket, null); // a closer that sees it late looks again
+        }
+        if (closed) {
+            LockSupport.unpark(closer);
+        }
+    }
+
+    /**
+     * Refuses everybody from now on and waits for those inside.
+     *
+     * @param nanos how long to wait at most
+     * @return how many visits, other than those of this thread, have not ended
+     */
+    public int close(long nanos) {
+        closer = Thread.currentThread();
+        closed = true;
+        long deadline = System.nanoTime() + nanos;
+        boolean interrupted = false;
+        int inside;
+        while ((inside = othersInside()) > 0) {
+            long left = deadline - System.nanoTime();
+            if (left <= 0) {
+                break;
+            }
+            LockSupport.parkNanos(this, Math.min(left, LOOK_NANOS));
+            interrupted |= Thread.interrupted(); // an interrupt must not turn the wait into a spin
+        }
+        closer = null; // a gate may be kept for long, and a thread keeps a class loader
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return inside;
+    }
+
+    /** {@return whether the heap behind it leaves, or has left} */
+    public boolean closed() {
+        return closed;
+    }
+
+    /** {@return whether nobody is inside, the calling thread included} */
+    public boolean empty() {
+        for (int i = 0; i < SLOTS; i++) {
+            if (slots.get(i) != null) {
+                return false;
+            }
+        }
+        return crowd.isEmpty();
+    }
+
+    private int stand(Thread self) {
+        int start = (int) self.threadId();
+        for (int i = 0; i < SLOTS; i++) {
+            int slot = (start + i) & (SLOTS - 1);
+            if (slots.get(slot) == null && slots.compareAndSet(slot, null, self)) {
+                return slot;
+            }
+        }
+        crowd.add(self);
+        return IN_CROWD;
+    }
+
+    private int othersInside() {
+        Thread self = Thread.currentThread();
+        int others = 0;
+        for (int i = 0; i < SLOTS; i++) {
+            Thread inside = slots.get(i);
+            if (inside != null && inside != self) {
+                others++;
+            }
+        }
+        for (Thread inside : crowd) {
+            if (inside != self) {
+                others++;
+            }
+        }
+        return others;
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.HeapEvents;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.linux.text.Printable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Reporter of heaps that begin and cease to serve, to the log and to the journal, in the order that {@link HeapEvents}
+ * promises. The log has each change of a heap's standing at once. The journal has one sequence for each name: a heap
+ * that takes over a name is reported when its predecessor has departed.
+ *
+ * <p>Reports are put in order under the lock and made outside of it, by one thread at a time. A thread whose report
+ * another thread makes does not wait for it.
+ */
+public final class HeapChangeReporter {
+    private static final Logger LOG = LoggerFactory.getLogger(HeapChangeReporter.class);
+
+    private final HeapRegistry table;
+    private final BrokerEvents events;
+    /** Standings that the log has, by {@code service.id}. Guarded by this. */
+    private Map<Long, HeapStanding> logged = Map.of();
+    /** Heaps that arrived in the journal and have not departed there, by name. Guarded by this. */
+    private final Map<String, RegisteredHeap> arrived = new HashMap<>();
+
+    private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger unreported = new AtomicInteger();
+
+    public HeapChangeReporter(HeapRegistry table, BrokerEvents events) {
+        this.table = table;
+        this.events = events;
+    }
+
+    /** Reports changes since the last call; to be called after each change of the table. */
+    public void tell() {
+        synchronized (this) { // routes are read under the lock: a later reading is never reported before an older one
+            List<HeapStanding> listed = table.routes().listed();
+            log(listed);
+            departByProperties(listed);
+            arrive(listed);
+        }
+        report();
+    }
+
+    /** Reports that a heap has begun to leave, unless it did not serve; to be called after {@link #tell()}. */
+    public void draining(long service) {
+        synchronized (this) {
+            for (RegisteredHeap heap : arrived.values()) {
+                if (heap.service() == service) {
+                    reports.add(() -> tell(heap, HeapState.DRAINING));
+                }
+            }
+        }
+        report();
+    }
+
+    /** Reports that a heap has left, unless it did not serve, and then the heap that serves under its name now. */
+    public void departed(long service) {
+        synchronized (this) {
+            for (RegisteredHeap heap : List.copyOf(arrived.values())) {
+                if (heap.service() == service) {
+                    depart(heap);
+                }
+            }
+            arrive(table.routes().listed());
+        }
+        report();
+    }
+
+    private void log(List<HeapStanding> listed) {
+        Map<Long, HeapStanding> now = new HashMap<>();
+        List<HeapStanding> changed = new ArrayList<>();
+        for (HeapStanding one : listed) {
+            if (one.state() == HeapState.DRAINING) {
+                continue; // its end is logged when it has left
+            }
+            now.put(one.heap().service(), one);
+            if (!one.sameAs(logged.get(one.heap().service()))) {
+                changed.add(one);
+            }
+        }
+        changed.forEach(standing -> reports.add(() -> log(standing)));
+        logged = now;
+    }
+
+    private static void log(HeapStanding standing) {
+        RegisteredHeap heap = standing.heap();
+        if (standing.state() == HeapState.SERVING) {
+            LOG.info("{} of bundle {} serves", heap, Printable.of(heap.description().bundle()));
+        } else {
+            LOG.warn(
+                    "{} of bundle {} does not serve: {}",
+                    heap,
+                    Printable.of(heap.description().bundle()),
+                    standing.reason());
+        }
+    }
+
+    /** A heap that is still there and was renamed or shadowed. */
+    private void departByProperties(List<HeapStanding> listed) {
+        for (HeapStanding one : listed) {
+            for (RegisteredHeap before : List.copyOf(arrived.values())) {
+                if (before.service() == one.heap().service()
+                        && one.state() != HeapState.DRAINING
+                        && (one.state() != HeapState.SERVING || !before.name().equals(one.heap().name()))) {
+                    depart(before);
+                }
+            }
+        }
+    }
+
+    private void depart(RegisteredHeap heap) {
+        reports.add(() -> tell(heap, HeapState.DEPARTED));
+        arrived.remove(heap.name());
+    }
+
+    private void arrive(List<HeapStanding> listed) {
+        for (HeapStanding one : listed) {
+            RegisteredHeap heap = one.heap();
+            if (one.state() == HeapState.SERVING && !arrived.containsKey(heap.name())) {
+                reports.add(() -> tell(heap, HeapState.SERVING));
+                arrived.put(heap.name(), heap);
+            }
+        }
+    }
+
+    private void tell(RegisteredHeap heap, HeapState state) {
+        events.changed(
+                heap.name(),
+                heap.description().bundle(),
+                state,
+                heap.account().figures().liveBuffers());
+    }
+
+    private void report() {
+        if (unreported.getAndIncrement() > 0) {
+            return; // the thread that reports goes on with it
+        }
+        int seen = 1;
+        do {
+            for (Runnable next = reports.poll(); next != null; next = reports.poll()) {
+                report(next);
+            }
+            seen = unreported.addAndGet(-seen);
+        } while (seen > 0);
+    }
+
+    private static void report(Runnable next) {
+        try {
+            next.run();
+        } catch (Throwable e) { // of a log: reports behind it are of other heaps
+            try {
+                LOG.error("failed to report a heap", e);
+            } catch (Throwable again) {
+                // There is no other place to say so.
+            }
+        }
+    }
+}

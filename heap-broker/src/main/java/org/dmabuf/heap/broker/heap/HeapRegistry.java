@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.spi.HeapExporter;
+
+/**
+ * The heaps as they come, change and go. Each change publishes new {@link RoutingTable}; readers take no lock. No code
+ * of a heap runs under the lock: not even that of a list that it announced, which is copied before.
+ */
+public final class HeapRegistry {
+    /** A heap that has left, of which buffers live, or may yet be made by calls that are still inside. */
+    public record Departed(HeapDescription description, HeapAccount account, CallGate gate) {
+        boolean over() {
+            return gate.empty() && account.buffers() == 0; // in this order: a call charges before it leaves
+        }
+    }
+
+    private final Ledger ledger;
+    private final List<RegisteredHeap> arrivals = new ArrayList<>();
+    private final List<RegisteredHeap> draining = new ArrayList<>();
+    /** By name: an account goes on when a heap of the same name comes back, as after an update. */
+    private final Map<String, HeapAccount> accounts = new HashMap<>();
+
+    private final List<Departed> departed = new ArrayList<>();
+    private final AtomicLong turns = new AtomicLong();
+    private boolean closed;
+    private volatile RoutingTable routes = RoutingTable.NONE;
+
+    public HeapRegistry(Ledger ledger) {
+        this.ledger = ledger;
+    }
+
+    public RoutingTable routes() {
+        return routes;
+    }
+
+    /**
+     * Adds a heap.
+     *
+     * @param service its {@code service.id}
+     * @param exporter its code, null when the service gave none
+     * @param properties as announced
+     * @param bundle symbolic name of the bundle that announced it
+     * @return the heap as it is now held
+     */
+    public RegisteredHeap arrived(long service, HeapExporter exporter, Map<String, ?> properties, String bundle) {
+        Announced announced = Announced.of(turns.incrementAndGet(), service, properties, bundle);
+        synchronized (this) {
+            RegisteredHeap heap = heap(service, exporter, new CallGate(), announced);
+            heap.account().renew();
+            arrivals.add(heap);
+            publish();
+            return heap;
+        }
+    }
+
+    /**
+     * Takes over changed properties. The heap keeps its place in the order of arrival.
+     *
+     * @param service its {@code service.id}
+     * @param properties asks the framework for what is announced now; of two who ask at once the later counts
+     * @return the heap as it is now held, or null when it is not known
+     */
+    public RegisteredHeap changed(long service, Supplier<? extends Map<String, ?>> properties) {
+        long turn = turns.incrementAndGet(); // before they are asked for: who has a later one sees no older ones
+        Announced announced = Announced.of(turn, service, properties.get(), bundle(service));
+        synchronized (this) {
+            return changed(service, announced);
+        }
+    }
+
+    private RegisteredHeap changed(long service, Announced announced) {
+        for (int i = 0; i < arrivals.size(); i++) {
+            RegisteredHeap before = arrivals.get(i);
+            if (before.service() == service) {
+                if (announced.turn() < before.turn()) {
+                    return before;
+                }
+                RegisteredHeap after = heap(service, before.exporter(), before.gate(), announced);
+                arrivals.set(i, after);
+                if (after.account() != before.account()) {
+                    depart(before);
+                }
+                publish();
+                return after;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Takes a heap out of the routes; it is listed as draining until {@link #gone}.
+     *
+     * @param service its {@code service.id}
+     * @return the heap, or null when it is not known
+     */
+    public synchronized RegisteredHeap leaving(long service) {
+        for (int i = 0; i < arrivals.size(); i++) {
+            RegisteredHeap heap = arrivals.get(i);
+            if (heap.service() == service) {
+                arrivals.remove(i);
+                draining.add(heap);
+                publish();
+                return heap;
+            }
+        }
+        if (closed) {
+            for (RegisteredHeap heap : draining) {
+                if (heap.service() == service) {
+                    return heap;
+                }
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Takes every heap out of the routes: the broker stops. Each is listed as draining until it is {@link #gone}.
+     *
+     * @return all that have not left
+     */
+    public synchronized List<RegisteredHeap> close() {
+        closed = true;
+        draining.addAll(arrivals);
+        arrivals.clear();
+        publish();
+        return List.copyOf(draining);
+    }
+
+    /** Forgets a heap that has drained, but for the account of its buffers. */
+    public synchronized void gone(RegisteredHeap heap) {
+        draining.removeIf(leaving -> leaving == heap); // not by equals, which asks the exporter
+        depart(heap);
+        publish();
+    }
+
+    private void depart(RegisteredHeap heap) {
+        departed.add(new Departed(heap.description(), heap.account(), heap.gate()));
+    }
+
+    /** {@return heaps that have left, that are not back under the same name, and of which buffers live} */
+    public synchronized List<Departed> departed() {
+        prune();
+        return departed.stream().filter(left -> left.account().buffers() > 0).toList();
+    }
+
+    /** {@return every heap that has not left, in no order} */
+    public synchronized List<RegisteredHeap> present() {
+        List<RegisteredHeap> all = new ArrayList<>(arrivals);
+        all.addAll(draining);
+        return all;
+    }
+
+    private synchronized String bundle(long service) {
+        for (RegisteredHeap heap : arrivals) {
+            if (heap.service() == service) {
+                return heap.description().bundle();
+            }
+        }
+        return "";
+    }
+
+    /** What a heap announced, read without the lock. */
+    private record Announced(long turn, HeapDescription description, String refusal) {
+        static Announced of(long turn, long service, Map<String, ?> properties, String bundle) {
+            try {
+                return new Announced(turn, HeapDescription.of(properties, bundle), "");
+            } catch (HeapDescription.Refused e) {
+                return new Announced(
+                        turn, HeapDescription.refused("service " + service, properties, bundle), e.getMessage());
+            }
+        }
+    }
+
+    private RegisteredHeap heap(long service, HeapExporter exporter, CallGate gate, Announced announced) {
+        HeapDescription description = announced.description();
+        String refusal = exporter == null ? "its service object is null" : announced.refusal();
+        HeapAccount account = refusal.isEmpty()
+                ? accounts.computeIfAbsent(description.name(), ledger::open)
+                : new HeapAccount(description.name());
+        return new RegisteredHeap(announced.turn(), service, exporter, gate, description, refusal, account);
+    }
+
+    private void publish() {
+        RoutingTable now = RoutingTable.of(arrivals, draining, routes);
+        for (HeapStanding listed : now.listed()) {
+            if (listed.state() == HeapState.SERVING) { // and not what waits behind it under the same name
+                RegisteredHeap heap = listed.heap();
+                ledger.announced(heap.account(), heap.description().quota());
+            }
+        }
+        routes = now;
+        prune();
+    }
+
+    /**
+     * Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. Only
+     * once new routes are published: who has entered a gate and then finds its heap in the routes is seen here.
+     */
+    public synchronized void prune() {
+        departed.removeIf(
+                left -> left.over() || present().stream().anyMatch(heap -> heap.account() == left.account()));
+        accounts.values().removeIf(account -> {
+            boolean over = present().stream().noneMatch(heap -> heap.account() == account)
+                    && departed.stream().noneMatch(left -> left.account() == account);
+            if (over) {
+                ledger.close(account);
+            }
+            return over;
+        });
+    }
+}

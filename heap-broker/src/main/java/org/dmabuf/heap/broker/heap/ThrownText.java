@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import org.dmabuf.heap.linux.text.Printable;
+
+/** The text of what a heap's code threw. Its class may be the vendor's, and its methods may fail as well. */
+public final class ThrownText {
+    private ThrownText() {}
+
+    /** {@return its text on one line, or its class when it fails to give one} */
+    public static String text(Throwable thrown) {
+        try {
+            return Printable.of(thrown.toString());
+        } catch (Throwable e) {
+            return thrown.getClass().getName();
+        }
+    }
+}

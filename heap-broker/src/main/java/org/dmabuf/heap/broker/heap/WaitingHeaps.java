@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.spi.WaitingHeap;
+
+/** Heaps that wait for what they need, by their service properties. No code of a heap is called. */
+public final class WaitingHeaps {
+    /**
+     * One of them.
+     *
+     * @param name as announced, empty when it announced none
+     * @param reason why it waits
+     * @param bundle symbolic name of its bundle
+     */
+    public record Waiting(String name, String reason, String bundle) {}
+
+    private final Map<Long, Waiting> all = new ConcurrentHashMap<>();
+
+    /** Adds a heap, or replaces what it announced before. */
+    public void put(long service, Map<String, ?> properties, String bundle) {
+        all.put(
+                service,
+                new Waiting(
+                        text(properties.get(HeapProperties.NAME)), text(properties.get(WaitingHeap.REASON)), bundle));
+    }
+
+    /** A value that is no String is not read: its toString would be a bundle's code. */
+    private static String text(Object value) {
+        return value instanceof String string ? string : "";
+    }
+
+    public void remove(long service) {
+        all.remove(service);
+    }
+
+    /** {@return those that wait now, in no order} */
+    public List<Waiting> list() {
+        return List.copyOf(all.values());
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.service;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.UsageSnapshot;
+import org.dmabuf.heap.broker.allocation.Adoption;
+import org.dmabuf.heap.broker.heap.CallGate;
+import org.dmabuf.heap.broker.heap.HeapDescription;
+import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.broker.heap.HeapStanding;
+import org.dmabuf.heap.broker.heap.LastUsage;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.RoutingTable;
+import org.dmabuf.heap.broker.heap.WaitingHeaps;
+
+/**
+ * What {@code heaps()} tells: each heap with its standing, its usage and what it has out. It calls no heap's code on
+ * the calling thread.
+ */
+public final class HeapListing {
+    /** How long a listing waits for the usage of all heaps together. */
+    private static final long WAIT = TimeUnit.SECONDS.toNanos(1);
+
+    private static final LastUsage.Answer NO_ANSWER = new LastUsage.Answer(HeapUsage.unknown(), Duration.ZERO);
+
+    private record Info(
+            String name,
+            HeapState state,
+            String reason,
+            Map<String, Object> properties,
+            String bundle,
+            HeapUsage usage,
+            Duration usageAge,
+            long liveBuffers,
+            long liveBytes,
+            long lingeringBuffers,
+            long lingeringBytes)
+            implements HeapInfo {
+        @Override
+        public String toString() {
+            return name + " (" + state + ")";
+        }
+    }
+
+    private final HeapRegistry table;
+    private final WaitingHeaps waiting;
+    private final Adoption adoption;
+    /** Of the heaps that serve, by their gates, which stay when a heap's properties change. */
+    private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
+
+    public HeapListing(HeapRegistry table, WaitingHeaps waiting, Adoption adoption) {
+        this.table = table;
+        this.waiting = waiting;
+        this.adoption = adoption;
+    }
+
+    public List<HeapInfo> heaps() {
+        List<HeapInfo> infos = new ArrayList<>();
+        RoutingTable routes;
+        List<HeapRegistry.Departed> departed;
+        synchronized (table) { // of one moment: a heap that leaves or returns in between would be missing
+            routes = table.routes();
+            departed = table.departed();
+        }
+        Map<CallGate, LastUsage.Answer> answers = answers(routes);
+        Set<HeapAccount> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
+        for (HeapStanding listed : routes.listed()) {
+            RegisteredHeap heap = listed.heap();
+            boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
+            String hanging = asked ? heap.account().reaper().hanging() : "";
+            infos.add(info(
+                    heap.description(),
+                    listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
+                    reason(listed.reason(), hanging),
+                    answers.getOrDefault(heap.gate(), NO_ANSWER),
+                    told.add(heap.account()) ? heap.account().figures() : UsageSnapshot.NONE));
+        }
+        for (HeapRegistry.Departed left : departed) {
+            UsageSnapshot charged = left.account().figures();
+            infos.add(info(
+                    left.description(),
+                    HeapState.DEPARTED,
+                    reason(
+                            charged.liveBuffers() > 0
+                                    ? "it has left; its buffers live on"
+                                    : "it has left; memory of it is still held elsewhere",
+                            left.account().reaper().hanging()),
+                    NO_ANSWER,
+                    charged));
+        }
+        for (WaitingHeaps.Waiting heap : waiting.list()) {
+            infos.add(info(
+                    HeapDescription.named(heap.name(), Map.of(HeapProperties.NAME, heap.name()), heap.bundle()),
+                    HeapState.WAITING,
+                    heap.reason(),
+                    NO_ANSWER,
+                    UsageSnapshot.NONE));
+        }
+        if (adoption.account().buffers() > 0) {
+            infos.add(info(
+                    adoption.description(),
+                    HeapState.ADOPTED,
+                    "it is no heap: buffers that bundles adopted from other processes",
+                    NO_ANSWER,
+                    adoption.account().figures()));
+        }
+        return List.copyOf(infos);
+    }
+
+    private static Info info(
+            HeapDescription heap, HeapState state, String reason, LastUsage.Answer usage, UsageSnapshot charged) {
+        return new Info(
+                heap.name(),
+                state,
+                reason,
+                heap.properties(),
+                heap.bundle(),
+                usage.usage(),
+                usage.age(),
+                charged.liveBuffers(),
+                charged.liveBytes(),
+                charged.lingeringBuffers(),
+                charged.lingeringBytes());
+    }
+
+    private static String reason(String standing, String hanging) {
+        return standing.isEmpty() || hanging.isEmpty() ? standing + hanging : standing + "; " + hanging;
+    }
+
+    /** Asks every heap that serves, first all and then waiting for all together. */
+    private Map<CallGate, LastUsage.Answer> answers(RoutingTable routes) {
+        Map<CallGate, RegisteredHeap> serving = new HashMap<>();
+        for (HeapStanding listed : routes.listed()) {
+            if (listed.state() == HeapState.SERVING) {
+                serving.put(listed.heap().gate(), listed.heap());
+            }
+        }
+        usages.keySet().retainAll(serving.keySet());
+        serving.forEach((gate, heap) ->
+                usages.computeIfAbsent(gate, first -> new LastUsage()).ask(heap));
+        long deadline = System.nanoTime() + WAIT;
+        Map<CallGate, LastUsage.Answer> answers = new HashMap<>();
+        serving.forEach((gate, heap) -> {
+            LastUsage usage = usages.get(gate);
+            if (usage != null) { // another listing may have seen it leave
+                answers.put(gate, usage.await(heap.account().reaper().hangs() ? System.nanoTime() : deadline));
+            }
+        });
+        return answers;
+    }
+}

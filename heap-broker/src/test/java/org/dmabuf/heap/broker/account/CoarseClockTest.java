@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.dmabuf.heap.broker.Await;
+import org.junit.jupiter.api.Test;
+
+class CoarseClockTest {
+    private final CoarseClock clock = new CoarseClock();
+
+    private static Thread.State state() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("dmaheap-clock"))
+                .findFirst()
+                .map(Thread::getState)
+                .orElse(Thread.State.TERMINATED);
+    }
+
+    private void assertExact() {
+        long before = System.nanoTime();
+        long now = clock.now();
+        assertTrue(before <= now && now <= System.nanoTime());
+    }
+
+    @Test
+    void without_its_thread_the_time_is_exact() {
+        assertExact();
+    }
+
+    @Test
+    void the_time_goes_on_while_somebody_looks_and_the_thread_rests_when_nobody_does() {
+        clock.start();
+        long first = clock.now();
+        Await.until("it ticks", () -> clock.now() - first > 1_500_000_000L);
+        assertTrue(clock.now() <= System.nanoTime());
+        Await.until("it rests", () -> state() == Thread.State.WAITING);
+        assertExact(); // and that woke it
+        Await.until("it ticks again", () -> {
+            clock.now(); // or it rests again, before a slow machine has looked
+            return state() == Thread.State.TIMED_WAITING;
+        });
+        clock.stop();
+        Await.until("its thread has ended", () -> state() == Thread.State.TERMINATED);
+        assertExact();
+    }
+}

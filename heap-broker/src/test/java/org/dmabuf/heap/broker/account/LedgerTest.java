@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
+import java.util.List;
+import java.util.Optional;
+import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class LedgerTest {
+    private static final String[] NONE = {};
+
+    private final Ledger ledger = new Ledger();
+
+    @AfterEach
+    void stop() {
+        ledger.stop();
+    }
+
+    private List<String> clients() {
+        return ledger.clients().stream().map(ClientAccount::bundle).toList();
+    }
+
+    @Test
+    void bundles_of_one_name_have_one_account_for_as_long_as_one_of_them_runs() {
+        ClientAccount account = ledger.enter("org.example.camera");
+        assertSame(account, ledger.enter("org.example.camera"));
+        ledger.leave(account);
+        assertSame(account, ledger.enter("org.example.camera"));
+        ledger.leave(account);
+        ledger.leave(account);
+        assertEquals(List.of(), clients());
+        assertNotSame(account, ledger.enter("org.example.camera"));
+    }
+
+    @Test
+    void a_bundle_that_starts_again_finds_what_it_left() {
+        ClientAccount account = ledger.enter("org.example.camera");
+        assertEquals(Optional.empty(), account.add(4096));
+        ledger.leave(account);
+        assertEquals(List.of("org.example.camera"), clients());
+        assertSame(account, ledger.enter("org.example.camera"));
+        ledger.leave(account);
+        account.subtract(4096);
+        assertEquals(List.of(), clients());
+    }
+
+    @Test
+    void clients_are_listed_by_name() {
+        for (String bundle : List.of("c", "a", "b")) {
+            ledger.enter(bundle);
+        }
+        assertEquals(List.of("a", "b", "c"), clients());
+    }
+
+    @Test
+    void rules_hold_for_accounts_that_are_there_and_for_those_to_come() {
+        HeapAccount before = ledger.open("system");
+        ClientAccount camera = ledger.enter("org.example.camera");
+        ledger.apply(BrokerParts.rules(
+                new String[] {"system=8K"}, new String[] {"*=4K"}, NONE, NONE));
+        assertEquals(8192, before.figures().limit());
+        assertEquals(4096, camera.figures().limit());
+        assertEquals(8192, ledger.open("system").figures().limit());
+        assertEquals(4096, ledger.enter("org.example.display").figures().limit());
+        ledger.announced(before, 1);
+        assertEquals(8192, before.figures().limit(), "what is configured goes before");
+        ledger.apply(Rules.NONE);
+        assertEquals(1, before.figures().limit());
+    }
+
+    @Test
+    void an_account_that_is_closed_is_forgotten_by_clients_too() {
+        HeapAccount account = ledger.open("system");
+        ClientAccount camera = ledger.enter("org.example.camera");
+        camera.in(account);
+        assertEquals(List.of(account), ledger.heaps());
+        ledger.close(account);
+        assertEquals(List.of(), ledger.heaps());
+        assertEquals(0, camera.shares().size());
+    }
+
+    @Test
+    void the_place_of_an_allocation_is_kept_while_that_is_on_and_begins_outside_of_the_broker() {
+        HeapAccount account = ledger.open("system");
+        Client camera = new Client(ledger.enter("org.example.camera"), "test:camera", new LeakDetector());
+        assertEquals(List.of(), ledger.charge(camera.account(), account).site());
+        ledger.keepSites(true);
+        List<StackTraceElement> site = ledger.charge(camera.account(), account).site();
+        assertFalse(site.isEmpty());
+        assertFalse(site.getFirst().getClassName().startsWith("org.dmabuf.heap.broker."), site::toString);
+        ledger.keepSites(false);
+        assertEquals(List.of(), ledger.charge(camera.account(), account).site());
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RulesTest {
+    private static final String[] NONE = {};
+
+    private static Rules rules(String[] heaps, String[] clients, String[] shares, String[] allow) {
+        return RulesParser.parse(heaps, clients, shares, allow, slip -> {
+            throw new IllegalArgumentException(slip);
+        });
+    }
+
+    private static Rules heaps(String... setting) {
+        return rules(setting, NONE, NONE, NONE);
+    }
+
+    private static Rules clients(String... setting) {
+        return rules(NONE, setting, NONE, NONE);
+    }
+
+    private static Rules shares(String... setting) {
+        return rules(NONE, NONE, setting, NONE);
+    }
+
+    private static Rules allow(String... setting) {
+        return rules(NONE, NONE, NONE, setting);
+    }
+
+    @Test
+    void without_settings_nothing_is_limited_and_nobody_refused() throws Exception {
+        Rules rules = heaps("", "  ");
+        assertEquals(Long.MAX_VALUE, rules.heapLimit("system"));
+        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera"));
+        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera", "system"));
+        assertDoesNotThrow(() -> rules.requireAllowed("system", false, "org.example.camera", "file:x"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0, 0",
+        "4096, 4096",
+        "64K, 65536",
+        "64k, 65536",
+        "64KiB, 65536",
+        "512M, 536870912",
+        "3G, 3221225472",
+        "2T, 2199023255552",
+        "9223372036854775807, 9223372036854775807",
+        "8388607T, 9223370937343148032"
+    })
+    void a_size_is_bytes_or_has_a_unit(String text, long bytes) throws Exception {
+        assertEquals(bytes, heaps("system=" + text).heapLimit("system"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"", "-1", "1X", "1.5M", "M", "64KK", "9223372036854775808", "8388608T", "99999999999999999999"})
+    void any_other_size_is_told_with_its_setting(String text) {
+        String told = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text)).getMessage();
+        assertEquals(
+                "quota.heap: 'system=" + text + "' is none; write "
+                        + (text.isEmpty()
+                                ? "HEAP=SIZE, for instance system=512M"
+                                : "a size in bytes, or with K, M, G or T behind the number"),
+                told);
+    }
+
+    @Test
+    void entries_stand_between_blanks_of_any_kind_or_in_a_list() throws Exception {
+        for (Rules rules : new Rules[] {
+            heaps(" linux,cma=1K \n\t reserved@1f000000=2K a=b=3K "),
+            heaps("linux,cma=1K", "reserved@1f000000=2K a=b=3K")
+        }) {
+            assertEquals(1024, rules.heapLimit("linux,cma"));
+            assertEquals(2048, rules.heapLimit("reserved@1f000000"));
+            assertEquals(3072, rules.heapLimit("a=b"));
+            assertEquals(Long.MAX_VALUE, rules.heapLimit("a"));
+        }
+    }
+
+    @Test
+    void two_quotas_of_one_heap_contradict_each_other() {
+        assertEquals(
+                "quota.heap: 'a=2K' is none; write one entry for each heap",
+                assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K")).getMessage());
+    }
+
+    @Test
+    void the_first_entry_that_matches_a_bundle_counts() throws Exception {
+        Rules rules = clients("org.example.camera=1K org.example.*=2K *=3K");
+        assertEquals(1024, rules.limit("org.example.camera"));
+        assertEquals(2048, rules.limit("org.example.camera.rear"));
+        assertEquals(2048, rules.limit("org.example."));
+        assertEquals(3072, rules.limit("org-example-camera"));
+        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera", "system"));
+    }
+
+    @Test
+    void a_quota_on_one_heap_is_on_no_other() throws Exception {
+        Rules rules = shares("org.example.camera/system=1K */linux,cma=2K");
+        assertEquals(1024, rules.limit("org.example.camera", "system"));
+        assertEquals(2048, rules.limit("org.example.camera", "linux,cma"));
+        assertEquals(Long.MAX_VALUE, rules.limit("org.example.display", "system"));
+        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"system", "=1K", "org.example/=1K", "/system=1K", "=", "org.example.camera=1K"})
+    void a_quota_on_one_heap_that_lacks_a_part_is_told(String entry) {
+        assertEquals(
+                "quota.client.on.heap: '" + entry
+                        + "' is none; write BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M",
+                assertThrows(IllegalArgumentException.class, () -> shares(entry)).getMessage());
+    }
+
+    @Test
+    void a_quota_on_one_heap_among_those_on_all_is_told() {
+        assertEquals(
+                "quota.client: 'a/system=1K' is none; write a quota on one heap into quota.client.on.heap",
+                assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K")).getMessage());
+    }
+
+    @Test
+    void a_heap_that_is_named_is_for_those_alone_who_are_named_with_it() throws Exception {
+        Rules rules = allow("camera=org.example.camera camera=file:/opt/trusted/*"
+                + " camera=org.example.*@http://example.org/*");
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, "org.example.camera", "anywhere:"));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", true, "any", "file:/opt/trusted/a/b.jar"));
+        assertDoesNotThrow(
+                () -> rules.requireAllowed("camera", false, "org.example.rear", "http://example.org/x"));
+        for (String[] other : new String[][] {
+            {"org.example.rear", "file:/opt/other/x"},
+            {"com.example", "http://example.org/x"},
+            {"org.example.camera2", "file:/x/opt/trusted/"}
+        }) {
+            HeapException refusal = assertThrows(
+                    HeapException.class, () -> rules.requireAllowed("camera", false, other[0], other[1]));
+            assertEquals(Errno.EACCES, refusal.errno());
+            assertEquals("camera", refusal.heap());
+            assertEquals(
+                    "heap 'camera': bundle " + other[0] + " at " + other[1] + " may not use it; add"
+                            + " camera=" + other[0] + " to allow of org.dmabuf.heap.broker if it shall",
+                    refusal.getMessage());
+            assertDoesNotThrow(
+                    () -> rules.requireAllowed("system", false, other[0], other[1]), "a heap that is not named");
+        }
+    }
+
+    @Test
+    void a_restricted_heap_is_for_nobody_who_is_not_named() throws Exception {
+        String camera = "org.example.camera";
+        assertThrows(HeapException.class, () -> Rules.NONE.requireAllowed("secure", true, camera, "file:x"));
+        Rules other = allow("system=*");
+        assertThrows(HeapException.class, () -> other.requireAllowed("secure", true, camera, "file:x"));
+        Rules rules = allow("secure=*");
+        assertDoesNotThrow(() -> rules.requireAllowed("secure", true, camera, "file:x"));
+    }
+
+    @Test
+    void what_means_something_in_a_regular_expression_means_nothing_here() throws Exception {
+        Rules rules = allow("camera=org.example.camera camera=a\\Eb");
+        assertThrows(
+                HeapException.class, () -> rules.requireAllowed("camera", false, "org-example-camera", "x"));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, "a\\Eb", "x"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"camera", "camera=", "=org.example"})
+    void a_permission_that_lacks_a_part_is_told(String entry) {
+        assertEquals(
+                "allow: '" + entry + "' is none; write HEAP=BUNDLE, for instance secure=org.example.*",
+                assertThrows(IllegalArgumentException.class, () -> allow(entry)).getMessage());
+    }
+}

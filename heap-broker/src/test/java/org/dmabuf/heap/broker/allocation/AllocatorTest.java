@@ -1,0 +1,804 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.management.ManagementFactory;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.Await;
+import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.FakeHeap;
+import org.dmabuf.heap.broker.FakeMemory;
+import org.dmabuf.heap.broker.Race;
+import org.dmabuf.heap.broker.RecordedBrokerEvents;
+import org.dmabuf.heap.broker.RecordedLog;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AllocatorTest {
+    private static final AllocationRequest REQUEST = AllocationRequest.of(12 << 20);
+
+    private final BrokerParts broker = new BrokerParts();
+
+    @AfterEach
+    void no_call_is_left_inside_a_heap() {
+        for (RegisteredHeap heap : broker.table.present()) {
+            assertTrue(heap.gate().empty(), heap::toString);
+        }
+        broker.close();
+        for (RegisteredHeap heap : broker.table.present()) {
+            assertEquals(0, heap.account().buffers(), heap::toString);
+        }
+    }
+
+    private FakeHeap serving(String name, Map<String, ?> properties) {
+        FakeHeap heap = new FakeHeap();
+        broker.heap(name, heap, properties);
+        return heap;
+    }
+
+    private FakeHeap refusing(String name, Errno errno, Map<String, ?> properties) {
+        FakeHeap heap = FakeHeap.refusing(errno, "heap '" + name + "': " + errno.meaning());
+        broker.heap(name, heap, properties);
+        return heap;
+    }
+
+    private static Map<String, Object> id(int id, int priority) {
+        return Map.of(HeapProperties.ID, id, HeapProperties.PRIORITY, priority);
+    }
+
+    private HeapException refusal(AllocationRequest request) {
+        return assertThrows(HeapException.class, () -> broker.allocate(request));
+    }
+
+    private static List<String> told(HeapException refusal) {
+        return refusal.attempts().stream().map(Attempt::toString).toList();
+    }
+
+    private static List<String> asked(HeapException refusal) {
+        return refusal.attempts().stream().map(Attempt::heap).toList();
+    }
+
+    @Test
+    void names_are_asked_in_the_order_of_the_request() {
+        refusing("one", Errno.ENOMEM, id(1, 9));
+        refusing("two", Errno.ENOMEM, id(2, 5));
+        serving("three", id(3, 0));
+        assertEquals("three", broker.allocate(REQUEST.from("two", "one", "three")).heapName());
+        assertEquals(List.of("two", "one"), asked(refusal(REQUEST.from("two", "one"))));
+    }
+
+    @Test
+    void only_named_heaps_are_asked() {
+        FakeHeap other = serving("other", id(1, 9));
+        refusing("camera", Errno.ENOMEM, id(2, 0));
+        refusal(REQUEST.from("camera"));
+        assertEquals(List.of(), other.asked());
+    }
+
+    @Test
+    void a_mask_is_asked_by_priority_and_then_from_the_highest_id() {
+        refusing("low", Errno.ENOMEM, id(63, -1));
+        refusing("high", Errno.ENOMEM, id(0, 5));
+        refusing("thirty-one", Errno.ENOMEM, id(31, 0));
+        refusing("thirty-two", Errno.ENOMEM, id(32, 0));
+        FakeHeap outside = serving("outside", id(7, 9));
+        assertEquals(
+                List.of("high", "thirty-two", "thirty-one", "low"),
+                asked(refusal(REQUEST.fromMask(1L << 63 | 1L << 32 | 1L << 31 | 1))));
+        assertEquals(List.of("low"), asked(refusal(REQUEST.fromMask(Long.MIN_VALUE))));
+        assertEquals(List.of(), outside.asked());
+        assertEquals("outside", broker.allocate(REQUEST.fromMask(1 << 7)).heapName());
+    }
+
+    @Test
+    void a_request_that_names_no_heap_asks_all_in_order() {
+        refusing("plain", Errno.ENODEV, Map.of());
+        refusing("high", Errno.ENOMEM, id(1, 5));
+        FakeHeap last = serving("last", Map.of(HeapProperties.PRIORITY, -1));
+        assertEquals("last", broker.allocate(REQUEST).heapName());
+        assertEquals(1, last.asked().size());
+        assertEquals(12 << 20, last.asked().getFirst().size());
+        broker.table.leaving(3);
+        assertEquals(List.of("high", "plain"), asked(refusal(REQUEST)));
+    }
+
+    @Test
+    void the_first_heap_that_gives_a_buffer_ends_the_walk() {
+        FakeHeap first = serving("first", id(1, 9));
+        FakeHeap second = serving("second", id(2, 0));
+        broker.allocate(REQUEST);
+        broker.allocate(REQUEST.from("first", "second"));
+        broker.allocate(REQUEST.fromMask(-1));
+        assertEquals(3, first.asked().size());
+        assertEquals(List.of(), second.asked());
+    }
+
+    @ParameterizedTest
+    @EnumSource(Errno.class)
+    void only_enomem_and_enodev_make_way_for_the_next_heap(Errno errno) {
+        refusing("one", errno, Map.of());
+        FakeHeap two = serving("two", Map.of());
+        if (errno == Errno.ENOMEM || errno == Errno.ENODEV) {
+            assertEquals("two", broker.allocate(REQUEST.from("one", "two")).heapName());
+        } else {
+            HeapException refusal = refusal(REQUEST.from("one", "two"));
+            assertEquals(errno, refusal.errno());
+            assertEquals("one", refusal.heap());
+            assertEquals("heap 'one': " + errno.meaning(), refusal.getMessage());
+            assertEquals(List.of("one: " + errno + ", " + errno.meaning()), told(refusal));
+            assertEquals(List.of(), two.asked());
+        }
+    }
+
+    @Test
+    void a_heap_that_is_leaving_makes_way_for_the_next() {
+        RegisteredHeap leaving = broker.heap("leaving", new FakeHeap());
+        serving("stays", Map.of());
+        leaving.gate().close(0);
+        assertEquals("stays", broker.allocate(REQUEST.from("leaving", "stays")).heapName());
+        HeapException refusal = refusal(REQUEST.from("leaving"));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals("leaving", refusal.heap());
+        assertEquals(
+                "heap 'leaving' gives no buffer of 12 MiB: it is leaving and takes no more requests",
+                refusal.getMessage());
+    }
+
+    @Test
+    void a_refusal_that_ends_the_walk_lists_the_heaps_before_it_too() {
+        refusing("one", Errno.ENOMEM, Map.of());
+        refusing("two", Errno.EACCES, Map.of());
+        HeapException refusal = refusal(REQUEST.from("one", "two"));
+        assertEquals(Errno.EACCES, refusal.errno());
+        assertEquals("two", refusal.heap());
+        assertEquals(
+                "no heap gave a buffer of 12 MiB. one: cannot allocate memory; two: permission denied",
+                refusal.getMessage());
+        assertEquals(List.of("one: ENOMEM, cannot allocate memory", "two: EACCES, permission denied"), told(refusal));
+        assertEquals("heap 'two': permission denied", refusal.getCause().getMessage());
+    }
+
+    @Test
+    void heaps_that_do_not_meet_the_request_are_skipped_and_say_why() {
+        List<FakeHeap> unfit = List.of(
+                serving("unaligned", Map.of()),
+                serving("leaky", Map.of(HeapProperties.ALIGNMENT, 65536L)),
+                serving(
+                        "imitating",
+                        Map.of(
+                                HeapProperties.EMULATES,
+                                new String[] {"protected", "contiguous"},
+                                HeapProperties.ALIGNMENT,
+                                65536L,
+                                HeapProperties.EXPORT_READONLY,
+                                true)),
+                serving(
+                        "scattered",
+                        Map.of(HeapProperties.ALIGNMENT, 65536L, HeapProperties.EXPORT_READONLY, true)));
+        AllocationRequest request =
+                REQUEST.alignment(65536).exports(Access.READ).requiring("(heap.contiguous=true)");
+        HeapException refusal = refusal(request.from("unaligned", "leaky", "imitating", "scattered"));
+        assertEquals(
+                List.of(
+                        "unaligned: ENODEV, it aligns to 4 KiB at most, not to 64 KiB",
+                        "leaky: ENODEV, it cannot export a descriptor through which nobody can write",
+                        "imitating: ENODEV, it only emulates contiguous and protected; accept that with"
+                                + " allowEmulated(\"contiguous\", \"protected\")",
+                        "scattered: ENODEV, it does not meet (heap.contiguous=true)"),
+                told(refusal));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals("", refusal.heap());
+        assertNull(refusal.getCause());
+        unfit.forEach(heap -> assertEquals(List.of(), heap.asked()));
+
+        serving(
+                "fit",
+                Map.of(
+                        HeapProperties.CONTIGUOUS,
+                        true,
+                        HeapProperties.ALIGNMENT,
+                        65536L,
+                        HeapProperties.EXPORT_READONLY,
+                        true));
+        assertEquals(
+                "fit",
+                broker.allocate(request.from("unaligned", "leaky", "imitating", "scattered", "fit"))
+                        .heapName());
+        assertEquals("fit", broker.allocate(request).heapName());
+        unfit.forEach(heap -> assertEquals(List.of(), heap.asked()));
+    }
+
+    @Test
+    void a_fallback_that_lacks_what_is_required_is_none() {
+        refusing("cma", Errno.ENOMEM, Map.of(HeapProperties.CONTIGUOUS, true));
+        FakeHeap system = serving("system", Map.of());
+        HeapException refusal = refusal(REQUEST.from("cma", "system").requiring("(heap.contiguous=true)"));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals("cma", refusal.heap());
+        assertEquals(List.of(), system.asked());
+    }
+
+    @Test
+    void an_emulation_serves_only_who_accepts_all_of_it() {
+        FakeHeap heap =
+                serving("imitating", Map.of(HeapProperties.EMULATES, List.of("contiguous", "protected")));
+        assertEquals(Errno.ENODEV, refusal(REQUEST).errno());
+        assertEquals(Errno.ENODEV, refusal(REQUEST.allowEmulated("contiguous")).errno());
+        assertEquals(List.of(), heap.asked());
+        assertEquals(
+                "imitating",
+                broker.allocate(REQUEST.allowEmulated("contiguous", "protected", "more")
+                                .requiring("(&(heap.contiguous=true)(heap.protected=true))"))
+                        .heapName());
+    }
+
+    @Test
+    void to_accept_emulation_makes_no_heap_emulate() {
+        serving("plain", Map.of());
+        assertEquals(
+                "heap 'plain' gives no buffer of 12 MiB: it does not meet (heap.contiguous=true)",
+                refusal(REQUEST.allowEmulated("contiguous").requiring("(heap.contiguous=true)"))
+                        .getMessage());
+    }
+
+    @Test
+    void an_alignment_up_to_the_heaps_own_is_met() {
+        FakeHeap heap = serving("aligned", Map.of(HeapProperties.ALIGNMENT, 65536L));
+        broker.allocate(REQUEST.alignment(65536));
+        assertEquals(65536, heap.asked().getFirst().alignment());
+        assertEquals(
+                "heap 'aligned' gives no buffer of 12 MiB: it aligns to 64 KiB at most, not to 128 KiB",
+                refusal(REQUEST.alignment(131072)).getMessage());
+    }
+
+    @Test
+    void a_heap_that_cannot_export_for_reading_serves_who_exports_nothing() {
+        FakeHeap heap = serving("leaky", Map.of());
+        broker.allocate(REQUEST.exports(Access.READ).exportable(false));
+        broker.allocate(REQUEST);
+        assertEquals(2, heap.asked().size());
+    }
+
+    @Test
+    void a_wrong_requirement_is_the_callers_error_and_reaches_no_heap() {
+        FakeHeap heap = serving("camera", Map.of());
+        for (AllocationRequest request : List.of(
+                REQUEST,
+                REQUEST.from("camera"),
+                REQUEST.from("none", "camera"),
+                REQUEST.from("none"),
+                REQUEST.fromMask(0),
+                REQUEST.from("camera").alignment(1 << 20))) {
+            HeapException refusal = refusal(request.requiring("(heap.contiguous=true"));
+            assertEquals(Errno.EINVAL, refusal.errno());
+            assertTrue(
+                    refusal.getMessage().startsWith("the requirement '(heap.contiguous=true' is no filter: "),
+                    refusal.getMessage());
+        }
+        assertEquals(List.of(), heap.asked());
+    }
+
+    @Test
+    void a_wrong_requirement_is_the_callers_error_even_where_no_heap_is() {
+        assertEquals(Errno.EINVAL, refusal(REQUEST.requiring("heap.contiguous")).errno());
+    }
+
+    @Test
+    void a_heap_in_the_shadow_or_refused_is_not_asked_and_says_why() {
+        serving("camera", id(5, 0));
+        FakeHeap shadowed = serving("display", id(5, 0));
+        FakeHeap refused = serving("broken", Map.of(HeapProperties.ALIGNMENT, 3L));
+        assertEquals(
+                "heap 'display' gives no buffer of 12 MiB: its heap.id 5 is taken by heap 'camera' of bundle"
+                        + " org.example.camera; it serves when that one goes",
+                refusal(REQUEST.from("display")).getMessage());
+        assertEquals(
+                "heap 'broken' gives no buffer of 12 MiB: heap.alignment is 3, which is no power of two",
+                refusal(REQUEST.from("broken")).getMessage());
+        assertEquals(List.of(), shadowed.asked());
+        assertEquals(List.of(), refused.asked());
+    }
+
+    // Sentences: each names the heap, the size, and what to do.
+
+    @Test
+    void without_any_heap_the_sentence_says_to_install_one() {
+        for (AllocationRequest request : List.of(REQUEST, REQUEST.fromMask(-1))) {
+            HeapException refusal = refusal(request);
+            assertEquals(Errno.ENODEV, refusal.errno());
+            assertEquals("", refusal.heap());
+            assertEquals(
+                    "no heap for a buffer of 12 MiB: none serves; install one, for instance heap-system",
+                    refusal.getMessage());
+            assertEquals(List.of(), refusal.attempts());
+        }
+        assertEquals(
+                "heap 'camera' gives no buffer of 12 MiB: there is no such heap; none serves; install one, for instance"
+                        + " heap-system",
+                refusal(REQUEST.from("camera")).getMessage());
+    }
+
+    @Test
+    void an_unknown_name_gets_the_names_that_there_are() {
+        serving("system", id(0, 0));
+        serving("camera", id(1, 0));
+        HeapException refusal = refusal(REQUEST.from("kamera"));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals("kamera", refusal.heap());
+        assertEquals(
+                "heap 'kamera' gives no buffer of 12 MiB: there is no such heap; there are: camera, system",
+                refusal.getMessage());
+        assertEquals(
+                List.of("kamera: ENODEV, there is no such heap; there are: camera, system"), told(refusal));
+    }
+
+    @Test
+    void a_mask_without_a_heap_gets_the_names_that_there_are() {
+        serving("system", id(0, 0));
+        HeapException refusal = refusal(REQUEST.fromMask(1L << 63 | 2));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals(
+                "no heap for a buffer of 12 MiB: none has its id in mask 0x8000000000000002; there are: system",
+                refusal.getMessage());
+        assertEquals(
+                "no heap for a buffer of 12 MiB: none has its id in mask 0x0; there are: system",
+                refusal(REQUEST.fromMask(0)).getMessage());
+    }
+
+    @Test
+    void the_only_heap_asked_speaks_for_itself() {
+        broker.heap(
+                "camera",
+                FakeHeap.refusing(Errno.ENOMEM, "heap 'camera': 12 MiB do not fit: 3 MiB free; free a buffer"));
+        HeapException refusal = refusal(REQUEST);
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals("camera", refusal.heap());
+        assertEquals("heap 'camera': 12 MiB do not fit: 3 MiB free; free a buffer", refusal.getMessage());
+        assertEquals(
+                List.of("camera: ENOMEM, 12 MiB do not fit: 3 MiB free; free a buffer"), told(refusal));
+    }
+
+    @Test
+    void a_heap_that_does_not_say_who_it_is_is_named() {
+        broker.heap("camera", FakeHeap.refusing(Errno.ENOMEM, "full; free a buffer"));
+        HeapException refusal = refusal(REQUEST);
+        assertEquals("heap 'camera' gives no buffer of 12 MiB: full; free a buffer", refusal.getMessage());
+    }
+
+    @Test
+    void a_heap_that_gives_no_reason_gets_the_meaning_of_its_error_number() {
+        broker.heap("camera", FakeHeap.refusing(Errno.ENOMEM, null));
+        assertEquals(
+                "heap 'camera' gives no buffer of 12 MiB: cannot allocate memory",
+                refusal(REQUEST).getMessage());
+    }
+
+    @Test
+    void when_all_are_out_of_memory_each_gives_its_own_reason() {
+        broker.heap("cma", FakeHeap.refusing(Errno.ENOMEM, "heap 'cma': fragmented; largest run 1 MiB"));
+        broker.heap("system", FakeHeap.refusing(Errno.ENOMEM, "heap 'system': 5 MiB left; close buffers"));
+        HeapException refusal = refusal(REQUEST.from("cma", "system"));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(
+                "no heap gave a buffer of 12 MiB. cma: fragmented; largest run 1 MiB; system: 5 MiB left; close"
+                        + " buffers",
+                refusal.getMessage());
+        assertEquals(
+                List.of(
+                        "cma: ENOMEM, fragmented; largest run 1 MiB",
+                        "system: ENOMEM, 5 MiB left; close buffers"),
+                told(refusal));
+        assertEquals("heap 'system': 5 MiB left; close buffers", refusal.getCause().getMessage());
+    }
+
+    @Test
+    void out_of_memory_wins_over_heaps_that_were_skipped() {
+        serving("scattered", Map.of());
+        refusing("cma", Errno.ENOMEM, Map.of(HeapProperties.CONTIGUOUS, true));
+        HeapException refusal =
+                refusal(REQUEST.from("scattered", "cma", "gone").requiring("(heap.contiguous=true)"));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals("cma", refusal.heap());
+        assertEquals(List.of("scattered", "cma", "gone"), asked(refusal));
+    }
+
+    // A vendor's code can do anything.
+
+    static Stream<Throwable> failures() {
+        return Stream.of(
+                new IllegalStateException("torn"),
+                new NullPointerException(),
+                new NoClassDefFoundError("org/example/Gone"),
+                new UnsatisfiedLinkError("libvendor.so"),
+                new StackOverflowError(),
+                new InternalError("a fault in a page of the vendor's"),
+                new AssertionError("never"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("failures")
+    void a_heap_whose_code_fails_is_reported_and_ends_the_request(Throwable thrown) {
+        broker.heap("vendor", new FakeHeap(request -> {
+            if (thrown instanceof Error error) {
+                throw error;
+            }
+            throw (RuntimeException) thrown;
+        }));
+        FakeHeap next = serving("next", Map.of());
+        RecordedLog.clear();
+        HeapException refusal = refusal(REQUEST.from("vendor", "next"));
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals("vendor", refusal.heap());
+        assertEquals(
+                "heap 'vendor' gives no buffer of 12 MiB: its code failed with " + thrown
+                        + "; report that to its vendor",
+                refusal.getMessage());
+        assertTrue(Stream.iterate((Throwable) refusal, Throwable::getCause).limit(3).anyMatch(e -> e == thrown));
+        assertEquals(List.of(), next.asked());
+        assertEquals(
+                List.of("ERROR heap 'vendor' failed in allocate; report that to its vendor <" + thrown + ">"),
+                RecordedLog.lines());
+    }
+
+    @Test
+    void an_out_of_memory_error_is_not_the_vendors_fault_and_passes() {
+        OutOfMemoryError error = new OutOfMemoryError("made up");
+        broker.heap("vendor", new FakeHeap(request -> {
+            throw error;
+        }));
+        assertSame(error, assertThrows(OutOfMemoryError.class, () -> broker.allocate(REQUEST)));
+    }
+
+    @Test
+    void a_heap_that_returns_nothing_is_reported() {
+        broker.heap("vendor", new FakeHeap(request -> null));
+        RecordedLog.clear();
+        HeapException refusal = refusal(REQUEST);
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals("heap 'vendor' returned no buffer; report that to its vendor", refusal.getMessage());
+        assertEquals(List.of("ERROR " + refusal.getMessage()), RecordedLog.lines());
+    }
+
+    @Test
+    void a_buffer_that_is_too_small_is_released_and_reported() {
+        FakeMemory small = new FakeMemory((12 << 20) - 1);
+        broker.heap("vendor", new FakeHeap(request -> small));
+        FakeHeap next = serving("next", Map.of());
+        HeapException refusal = refusal(REQUEST.from("vendor", "next"));
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals(
+                "heap 'vendor' returned a buffer of 12582911 bytes for one of 12582912; report that to its vendor",
+                refusal.getMessage());
+        Await.until("it is released", small::released);
+        assertEquals(List.of("release"), small.calls());
+        assertEquals(List.of(), next.asked());
+        assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBuffers());
+    }
+
+    /** A page more than this and the sums of the accounts would not hold it. */
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MAX_VALUE, Long.MAX_VALUE - 4095, -1, 0, Long.MIN_VALUE})
+    void a_buffer_of_a_size_that_cannot_be_is_released_and_reported(long size) {
+        FakeMemory[] made = new FakeMemory[1];
+        broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(16) {
+            @Override
+            public long size() {
+                return size;
+            }
+        }));
+        HeapException refusal = refusal(REQUEST);
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals(
+                "heap 'vendor' returned a buffer of " + size + " bytes for one of 12582912; report that to its vendor",
+                refusal.getMessage());
+        Await.until("it is released", made[0]::released);
+        assertEquals(List.of("release"), made[0].calls());
+        assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBytes());
+    }
+
+    @Test
+    void a_buffer_that_is_too_small_and_cannot_be_released_is_told_as_too_small() {
+        broker.heap("vendor", new FakeHeap(request -> new FakeMemory(1) {
+            @Override
+            public void release() {
+                super.release();
+                throw new IllegalStateException("torn");
+            }
+        }));
+        RecordedLog.clear();
+        assertEquals(
+                "heap 'vendor' returned a buffer of 1 bytes for one of 12582912; report that to its vendor",
+                refusal(REQUEST).getMessage());
+        Await.until("the failed release is reported", () -> RecordedLog.lines().toString().contains("torn"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void a_buffer_that_cannot_tell_its_size_is_released(boolean refuses) {
+        FakeMemory[] made = new FakeMemory[1];
+        broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(12 << 20) {
+            @Override
+            public long size() {
+                throw refuses ? new HeapException(Errno.ENOMEM, "vendor", "no") : new IllegalStateException("torn");
+            }
+        }));
+        assertEquals(refuses ? Errno.ENOMEM : Errno.EIO, refusal(REQUEST).errno());
+        Await.until("it is released", made[0]::released);
+        assertEquals(List.of("release"), made[0].calls());
+        assertEquals(0, broker.info("vendor", HeapState.SERVING).liveBuffers());
+    }
+
+    @Test
+    void a_size_that_cannot_be_never_reaches_a_heap() {
+        FakeHeap heap = serving("camera", Map.of());
+        for (long size : new long[] {0, -1, Long.MIN_VALUE, Long.MAX_VALUE}) {
+            HeapException refusal = refusal(AllocationRequest.of(size));
+            assertEquals(Errno.EINVAL, refusal.errno());
+            assertEquals(List.of(), refusal.attempts());
+        }
+        assertEquals(Errno.EINVAL, refusal(REQUEST.alignment(3)).errno());
+        assertEquals(Errno.EINVAL, refusal(REQUEST.exports(Access.WRITE)).errno());
+        assertEquals(Errno.EINVAL, refusal(REQUEST.name("x".repeat(32))).errno());
+        assertEquals(List.of(), heap.asked());
+    }
+
+    @Test
+    void a_heap_sees_the_request_without_the_routing() {
+        FakeHeap heap = serving("camera", id(1, 0));
+        broker.allocate(REQUEST.heapFlags(7).name("frame"));
+        assertEquals(7, heap.asked().getFirst().heapFlags());
+        assertEquals("frame", heap.asked().getFirst().name());
+    }
+
+    @Test
+    void a_heap_may_leave_from_within_its_own_allocate() {
+        RegisteredHeap[] heap = new RegisteredHeap[1];
+        heap[0] = broker.heap("camera", new FakeHeap(request -> {
+            RegisteredHeap leaving = broker.table.leaving(heap[0].service());
+            assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
+            broker.table.gone(leaving);
+            return new FakeMemory(request.size());
+        }));
+        BufferReference reference = broker.allocate(REQUEST);
+        assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
+        reference.close();
+        assertEquals(List.of(), broker.listing.heaps());
+    }
+
+    @Test
+    void a_heap_that_takes_another_name_inside_its_allocate_has_the_buffer_under_the_name_that_is_listed() {
+        RegisteredHeap[] heap = new RegisteredHeap[1];
+        heap[0] = broker.heap("camera", new FakeHeap(request -> {
+            broker.table.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
+            return new FakeMemory(request.size());
+        }));
+        BufferReference reference = broker.allocate(REQUEST.from("camera"));
+        assertEquals("camera", reference.heapName());
+        assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
+        assertEquals(0, broker.info("front", HeapState.SERVING).liveBuffers());
+        BufferReference next = broker.allocate(REQUEST.from("front"));
+        assertEquals(1, broker.info("front", HeapState.SERVING).liveBuffers());
+        next.close();
+        reference.close();
+        assertEquals(1, broker.listing.heaps().size());
+    }
+
+    /** Whatever name a heap has when a request reaches it, its buffer is listed under the name that it gives. */
+    @Test
+    void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_heaps_name() {
+        RegisteredHeap heap = broker.heap("name0", new FakeHeap());
+        String[] allocated = new String[1];
+        BufferReference[] reference = new BufferReference[1];
+        new Race()
+                .before(round -> reference[0] = null)
+                .with(round -> broker.table.changed(
+                        heap.service(), () -> Map.of(HeapProperties.NAME, "name" + (round + 1))))
+                .with(round -> {
+                    reference[0] = broker.allocate(AllocationRequest.of(64));
+                    allocated[0] = reference[0].heapName();
+                })
+                .after(round -> {
+                    assertEquals(
+                            List.of(allocated[0]),
+                            broker.listing.heaps().stream()
+                                    .filter(info -> info.liveBuffers() == 1)
+                                    .map(HeapInfo::name)
+                                    .toList());
+                    reference[0].close();
+                    assertEquals(1, broker.listing.heaps().size());
+                })
+                .run(4000);
+    }
+
+    @Test
+    void a_heap_that_lost_what_is_required_while_another_was_asked_is_none() {
+        RegisteredHeap[] fallback = new RegisteredHeap[1];
+        broker.heap("slow", new FakeHeap(request -> {
+            broker.table.changed(
+                    fallback[0].service(), () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
+            throw new HeapException(Errno.ENOMEM, "slow", "full");
+        }), Map.of(HeapProperties.DMABUF, true));
+        FakeHeap exporter = new FakeHeap();
+        fallback[0] = broker.heap("fallback", exporter, Map.of(HeapProperties.DMABUF, true));
+        HeapException refused = assertThrows(
+                HeapException.class,
+                () -> broker.allocate(
+                        AllocationRequest.of(64).from("slow", "fallback").requiring("(heap.dmabuf=true)")));
+        assertEquals(
+                "no heap gave a buffer of 64 bytes. slow: full; fallback: it does not meet (heap.dmabuf=true)",
+                refused.getMessage());
+        assertEquals(List.of(), exporter.asked());
+    }
+
+    @Test
+    void a_heap_that_takes_another_name_while_another_was_asked_is_not_the_one_that_was_asked_for() {
+        RegisteredHeap[] secure = new RegisteredHeap[1];
+        broker.heap("first", new FakeHeap(request -> {
+            broker.table.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
+            throw new HeapException(Errno.ENOMEM, "first", "full");
+        }));
+        FakeHeap exporter = new FakeHeap();
+        secure[0] = broker.heap("secure", exporter);
+        HeapException refused = assertThrows(
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(64).from("first", "secure")));
+        assertEquals(
+                "no heap gave a buffer of 64 bytes. first: full; secure: it has taken another name or heap.id since"
+                        + " the request began",
+                refused.getMessage());
+        assertEquals(List.of(), exporter.asked());
+    }
+
+    @Test
+    void a_heap_that_takes_an_id_outside_of_the_mask_while_another_was_asked_is_not_asked() {
+        RegisteredHeap[] other = new RegisteredHeap[1];
+        broker.heap("first", new FakeHeap(request -> {
+            broker.table.changed(
+                    other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
+            throw new HeapException(Errno.ENOMEM, "first", "full");
+        }), Map.of(HeapProperties.ID, 9));
+        FakeHeap exporter = new FakeHeap();
+        other[0] = broker.heap("other", exporter, Map.of(HeapProperties.ID, 4));
+        assertThrows(
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(64).fromMask(1L << 9 | 1L << 4)));
+        assertEquals(List.of(), exporter.asked());
+    }
+
+    /** Notes of the heaps that were passed over are cheap: no sentence is built for a request that is served. */
+    @Test
+    void heaps_that_are_passed_over_cost_next_to_nothing() {
+        for (int i = 0; i < 20; i++) {
+            serving("unfit" + i, id(i, 1));
+        }
+        serving("fit", Map.of(HeapProperties.CONTIGUOUS, true));
+        AllocationRequest request = AllocationRequest.of(64).requiring("(heap.contiguous=true)");
+        AllocationRequest direct = AllocationRequest.of(64).from("fit");
+        for (int i = 0; i < 20_000; i++) { // until it is compiled
+            broker.allocate(request).close();
+            broker.allocate(direct).close();
+        }
+        long more = allocated(request) - allocated(direct);
+        // 20 notes of 16 bytes and the list of them; one sentence alone is 100 bytes and its builder as much.
+        assertTrue(more < 20 * 60, more + " bytes more than by name");
+    }
+
+    /** Bytes that one allocation takes from the Java heap: the least of several, since others may be counted in. */
+    private long allocated(AllocationRequest request) {
+        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long least = Long.MAX_VALUE;
+        for (int i = 0; i < 100; i++) {
+            long before = threads.getCurrentThreadAllocatedBytes();
+            broker.allocate(request).close();
+            least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+        }
+        return least;
+    }
+
+    /** As one does whose bundle was uninstalled under it and that has a class to load. */
+    @ParameterizedTest
+    @MethodSource("failures")
+    void a_heap_that_fails_because_it_left_makes_way_for_the_next(Throwable thrown) {
+        RegisteredHeap[] heap = new RegisteredHeap[1];
+        FakeHeap leaver = new FakeHeap(request -> {
+            broker.remove(heap[0]);
+            if (thrown instanceof Error error) {
+                throw error;
+            }
+            throw (RuntimeException) thrown;
+        });
+        heap[0] = broker.heap("vendor", leaver);
+        RecordedLog.clear();
+        HeapException refusal = refusal(REQUEST.from("vendor"));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals("vendor", refusal.heap());
+        assertEquals(
+                "heap 'vendor' gives no buffer of 12 MiB: it left while it was asked, and failed with " + thrown,
+                refusal.getMessage());
+        assertSame(thrown, refusal.getCause().getCause());
+        assertEquals(
+                List.of("WARN heap 'vendor' left while it was asked, and failed for that in allocate <" + thrown + ">"),
+                RecordedLog.lines());
+
+        heap[0] = broker.heap("vendor", leaver);
+        serving("next", Map.of());
+        assertEquals("next", broker.allocate(REQUEST.from("vendor", "next")).heapName());
+    }
+
+    /** While heaps come, change and go, every request gets a buffer from the one that stays or from a whole other. */
+    @Test
+    void allocations_go_on_while_heaps_come_and_go() {
+        serving("stays", id(0, -1));
+        HeapAccount stays = broker.table.routes().named("stays").account();
+        new Race()
+                .with(round -> {
+                    RegisteredHeap heap = broker.heap("comes", new FakeHeap(), id(round % 63 + 1, round % 3));
+                    broker.table.changed(
+                            heap.service(),
+                            () -> Map.of(HeapProperties.NAME, "changed", HeapProperties.ID, round % 63 + 1));
+                    RegisteredHeap leaving = broker.table.leaving(heap.service());
+                    assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
+                    broker.table.gone(leaving);
+                })
+                .with(round -> broker.allocate(AllocationRequest.of(64)).close())
+                .with(round ->
+                        broker.allocate(AllocationRequest.of(64).fromMask(-1)).close())
+                .with(round -> broker.allocate(AllocationRequest.of(64)
+                                .from("comes", "changed", "stays")
+                                .requiring("(heap.cached=true)"))
+                        .close())
+                .after(round -> assertEquals(0, stays.buffers()))
+                .run(4000);
+        assertEquals(1, broker.listing.heaps().size());
+        assertEquals(List.of(), broker.table.departed());
+    }
+
+    @Test
+    void the_journal_tells_who_got_what_from_where_after_how_many_heaps() {
+        broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
+        broker.heap("roomy", new FakeHeap());
+
+        broker.allocate(AllocationRequest.of(64).from("full", "roomy").name("frame")).close();
+
+        assertEquals(
+                List.of(new RecordedBrokerEvents.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
+                broker.events.allocations);
+        assertEquals(List.of(new RecordedBrokerEvents.Released("roomy", "frame", 64, false)), broker.events.releases);
+        assertEquals(List.of(), broker.events.shortages);
+    }
+
+    @Test
+    void the_journal_tells_of_a_request_that_failed_and_of_want_of_memory() {
+        broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "nothing is left"));
+
+        HeapException e =
+                assertThrows(HeapException.class, () -> broker.allocate(AllocationRequest.of(64).from("full", "gone")));
+
+        assertEquals(
+                List.of(new RecordedBrokerEvents.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),
+                broker.events.allocations);
+        assertEquals(List.of(new RecordedBrokerEvents.Short("full", 64, e.getMessage())), broker.events.shortages);
+    }
+}

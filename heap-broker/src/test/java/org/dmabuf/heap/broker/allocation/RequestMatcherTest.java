@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.FakeHeap;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class RequestMatcherTest {
+    private static final AllocationRequest REQUEST = AllocationRequest.of(4096);
+
+    private final BrokerParts broker = new BrokerParts();
+
+    @AfterEach
+    void stop() {
+        broker.close();
+    }
+
+    private RegisteredHeap heap(String key, Object value) {
+        return broker.heap("camera", new FakeHeap(), Map.of(key, value));
+    }
+
+    private RequestMatcher matcher(AllocationRequest request) {
+        return new RequestMatcher(request, broker.table.routes());
+    }
+
+    private void assertMet(AllocationRequest request, RegisteredHeap by) {
+        RequestMatcher matcher = matcher(request);
+        assertTrue(matcher.metBy(by));
+        assertThrows(IllegalArgumentException.class, () -> matcher.unmetBy(by));
+    }
+
+    private void assertUnmet(String why, AllocationRequest request, RegisteredHeap by) {
+        RequestMatcher matcher = matcher(request);
+        assertFalse(matcher.metBy(by));
+        assertEquals(why, matcher.unmetBy(by));
+    }
+
+    @Test
+    void what_is_emulated_has_to_be_accepted_in_full() {
+        RegisteredHeap heap = heap(HeapProperties.EMULATES, List.of("contiguous", "secure"));
+        String why = "it only emulates contiguous and secure; accept that with"
+                + " allowEmulated(\"contiguous\", \"secure\")";
+        assertUnmet(why, REQUEST, heap);
+        assertUnmet(why, REQUEST.allowEmulated("secure"), heap);
+        assertMet(REQUEST.allowEmulated("secure", "contiguous", "other"), heap);
+    }
+
+    @Test
+    void a_heap_aligns_to_what_it_announces_and_no_further() {
+        RegisteredHeap heap = heap(HeapProperties.ALIGNMENT, 8192L);
+        assertMet(REQUEST.alignment(8192), heap);
+        assertUnmet("it aligns to 8 KiB at most, not to 16 KiB", REQUEST.alignment(16384), heap);
+    }
+
+    @Test
+    void an_export_for_reading_takes_a_heap_that_has_it_unless_nothing_is_exported() {
+        RegisteredHeap heap = heap(HeapProperties.EXPORT_READONLY, false);
+        assertMet(REQUEST, heap);
+        assertMet(REQUEST.exports(Access.READ).exportable(false), heap);
+        assertUnmet(
+                "it cannot export a descriptor through which nobody can write", REQUEST.exports(Access.READ), heap);
+    }
+
+    @Test
+    void a_heap_that_has_it_exports_for_reading() {
+        assertMet(REQUEST.exports(Access.READ), heap(HeapProperties.EXPORT_READONLY, true));
+    }
+
+    @Test
+    void a_requirement_is_a_filter_over_what_the_heap_announces() {
+        RegisteredHeap heap = heap("vendor.mood", "good");
+        assertMet(REQUEST.requiring("(vendor.mood=good)"), heap);
+        assertUnmet("it does not meet (vendor.mood=bad)", REQUEST.requiring("(vendor.mood=bad)"), heap);
+    }
+
+    @Test
+    void a_requirement_that_is_no_filter_is_refused_whatever_heaps_there_are() {
+        HeapException refusal = assertThrows(HeapException.class, () -> matcher(REQUEST.requiring("mood=\ngood")));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(
+                refusal.getMessage().startsWith("the requirement 'mood=\\u000agood' is no filter: "),
+                refusal::getMessage);
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The rules of its heap go with a descriptor to whoever sends it on. */
+class ExportedFdTest {
+    private static final Duration LONG = Duration.ofSeconds(20);
+
+    private final BrokerParts broker = new BrokerParts();
+
+    @TempDir
+    Path folder;
+
+    @AfterEach
+    void stop() {
+        broker.close();
+    }
+
+    private void heap(String name, Integer... peers) {
+        MemfdSource source = MemfdSource.open(name, Syscalls.linux(), Headroom.machine());
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.PEERS, peers);
+        broker.heap(name, source, properties);
+    }
+
+    @Test
+    void a_peer_whom_the_heap_does_not_name_gets_no_descriptor_of_a_buffer() throws Exception {
+        int self = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        heap("nobodys");
+        heap("own", self);
+        try (FdListener listener = FdListener.bind(folder.resolve("s"));
+                FdSocket peer = FdSocket.connect(listener.path(), LONG);
+                FdSocket sender = listener.accept(LONG, who -> true)) {
+            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).from("nobodys"));
+                    OwnedFd descriptor = buffer.exportFd()) {
+                HeapException refusal = assertThrows(HeapException.class, () -> sender.send(descriptor, "secret"));
+                assertEquals(Errno.EACCES, refusal.errno());
+                assertEquals("nobodys", refusal.heap());
+            }
+            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).from("own"));
+                    OwnedFd descriptor = buffer.exportFd()) {
+                sender.send(descriptor, "secret");
+                peer.receive().close();
+            }
+        }
+    }
+
+    @Test
+    void a_descriptor_tells_its_heap_also_when_the_buffer_is_closed() {
+        RegisteredHeap heap = broker.memfd("system");
+        DmaBuf buffer = broker.allocate(1);
+        try (OwnedFd descriptor = buffer.exportFd()) {
+            buffer.close();
+            broker.remove(heap);
+            assertEquals("system", descriptor.heapProperties().get(HeapProperties.NAME));
+            assertEquals("memfd", descriptor.heapProperties().get(HeapProperties.BACKEND));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.FakeHeap;
+import org.dmabuf.heap.broker.Race;
+import org.dmabuf.heap.broker.RecordedBrokerEvents;
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.junit.jupiter.api.Test;
+
+class HeapChangeReporterTest {
+    private final HeapRegistry table = new HeapRegistry(new Ledger());
+    private final RecordedBrokerEvents events = new RecordedBrokerEvents();
+    private final HeapChangeReporter news = new HeapChangeReporter(table, events);
+
+    private void arrives(long service, String name, Map<String, ?> properties) {
+        Map<String, Object> all = new HashMap<>(properties);
+        all.put(HeapProperties.NAME, name);
+        table.arrived(service, new FakeHeap(), all, "bundle" + service);
+        news.tell();
+    }
+
+    private void arrives(long service, String name) {
+        arrives(service, name, Map.of());
+    }
+
+    private void changes(long service, String name, Map<String, ?> properties) {
+        Map<String, Object> all = new HashMap<>(properties);
+        all.put(HeapProperties.NAME, name);
+        table.changed(service, () -> all);
+        news.tell();
+    }
+
+    /** As the component does it. */
+    private RegisteredHeap beginsToLeave(long service) {
+        RegisteredHeap heap = table.leaving(service);
+        news.tell();
+        news.draining(service);
+        return heap;
+    }
+
+    private void hasLeft(RegisteredHeap heap) {
+        table.gone(heap);
+        news.departed(heap.service());
+    }
+
+    private List<String> told() {
+        return events.changes.stream()
+                .map(change -> change.heap() + " " + change.bundle() + " " + change.state())
+                .toList();
+    }
+
+    private HeapState last(String name) {
+        return events.changes.stream()
+                .filter(change -> change.heap().equals(name))
+                .reduce((first, second) -> second)
+                .orElseThrow()
+                .state();
+    }
+
+    @Test
+    void a_heap_that_takes_over_a_name_is_reported_when_its_predecessor_has_departed() {
+        arrives(1, "camera");
+        arrives(2, "camera");
+        RegisteredHeap leaving = beginsToLeave(1);
+        assertEquals(List.of("camera bundle1 SERVING", "camera bundle1 DRAINING"), told());
+        hasLeft(leaving);
+        assertEquals(
+                List.of(
+                        "camera bundle1 SERVING",
+                        "camera bundle1 DRAINING",
+                        "camera bundle1 DEPARTED",
+                        "camera bundle2 SERVING"),
+                told());
+    }
+
+    @Test
+    void a_successor_that_leaves_while_its_predecessor_drains_was_never_there() {
+        arrives(1, "camera");
+        arrives(2, "camera");
+        RegisteredHeap first = beginsToLeave(1);
+        RegisteredHeap second = beginsToLeave(2);
+        hasLeft(second);
+        hasLeft(first);
+        assertEquals(
+                List.of("camera bundle1 SERVING", "camera bundle1 DRAINING", "camera bundle1 DEPARTED"), told());
+    }
+
+    @Test
+    void a_heap_that_comes_back_while_it_drains_is_reported_after_its_departure() {
+        arrives(1, "camera");
+        RegisteredHeap leaving = beginsToLeave(1);
+        arrives(2, "camera");
+        hasLeft(leaving);
+        assertEquals(HeapState.SERVING, last("camera"));
+        assertEquals(4, events.changes.size());
+    }
+
+    @Test
+    void a_name_that_another_heap_takes_by_a_change_of_properties_departs_and_arrives() {
+        arrives(1, "camera");
+        arrives(2, "camera");
+        changes(1, "front", Map.of());
+        assertEquals(
+                List.of(
+                        "camera bundle1 SERVING",
+                        "camera bundle1 DEPARTED",
+                        "front bundle1 SERVING",
+                        "camera bundle2 SERVING"),
+                told());
+    }
+
+    @Test
+    void a_change_of_properties_that_moves_no_heap_is_not_reported() {
+        arrives(1, "camera");
+        changes(1, "camera", Map.of(HeapProperties.PRIORITY, 7));
+        assertEquals(List.of("camera bundle1 SERVING"), told());
+    }
+
+    @Test
+    void the_end_of_a_heap_that_never_served_is_not_reported() {
+        arrives(1, "camera");
+        arrives(2, "camera");
+        hasLeft(beginsToLeave(2));
+        assertEquals(List.of("camera bundle1 SERVING"), told());
+    }
+
+    @Test
+    void a_journal_that_blocks_holds_no_other_thread_and_gets_all_reports_in_order() throws Exception {
+        CountDownLatch blocked = new CountDownLatch(1);
+        CountDownLatch released = new CountDownLatch(1);
+        BrokerEvents slow = new BrokerEvents() {
+            @Override
+            public void changed(String heap, String bundle, HeapState state, long buffers) {
+                events.changed(heap, bundle, state, buffers);
+                if (heap.equals("slow")) {
+                    blocked.countDown();
+                    await(released);
+                }
+            }
+        };
+        HeapChangeReporter other = new HeapChangeReporter(table, slow);
+        table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "slow"), "bundle1");
+        Thread first = Thread.ofPlatform().start(other::tell);
+        await(blocked);
+        table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "quick"), "bundle2");
+        other.tell(); // returns
+        released.countDown();
+        first.join();
+        assertEquals(List.of("slow bundle1 SERVING", "quick bundle2 SERVING"), told());
+    }
+
+    @Test
+    void a_journal_that_throws_loses_no_other_report() {
+        HeapChangeReporter other = new HeapChangeReporter(table, new BrokerEvents() {
+            @Override
+            public void changed(String heap, String bundle, HeapState state, long buffers) {
+                events.changed(heap, bundle, state, buffers);
+                throw new AssertionError("made up");
+            }
+        });
+        table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "one"), "bundle1");
+        table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "two"), "bundle2");
+        other.tell();
+        assertEquals(2, events.changes.size());
+    }
+
+    /** Two heaps of one name come and go on threads of their own; afterwards the last event is true. */
+    @Test
+    void however_two_heaps_of_one_name_come_and_go_the_last_event_says_whether_the_name_serves() {
+        new Race()
+                .before(round -> {
+                    events.changes.clear();
+                    arrives(2L * round + 10, "camera");
+                    arrives(2L * round + 11, "camera");
+                })
+                .with(round -> hasLeft(beginsToLeave(2L * round + 10)))
+                .with(round -> {
+                    if (round % 2 == 0) {
+                        hasLeft(beginsToLeave(2L * round + 11));
+                    } else {
+                        changes(2L * round + 11, "camera", Map.of(HeapProperties.PRIORITY, 3));
+                    }
+                })
+                .after(round -> {
+                    boolean serves = table.routes().named("camera") != null;
+                    assertEquals(round % 2 != 0, serves);
+                    assertEquals(serves ? HeapState.SERVING : HeapState.DEPARTED, last("camera"));
+                    if (serves) {
+                        hasLeft(beginsToLeave(2L * round + 11));
+                    }
+                })
+                .run(2000);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(30, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.heap;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.ref.WeakReference;
+import java.util.AbstractCollection;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.broker.Await;
+import org.dmabuf.heap.broker.FakeHeap;
+import org.dmabuf.heap.broker.RecordedLog;
+import org.dmabuf.heap.broker.account.HeapAccount;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class HeapDescriptionTest {
+    private static HeapDescription describe(Map<String, ?> properties) throws HeapDescription.Refused {
+        Map<String, Object> all = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
+        all.putAll(properties);
+        return HeapDescription.of(all, "org.example.camera");
+    }
+
+    private static String refusal(Map<String, ?> properties) {
+        return assertThrows(HeapDescription.Refused.class, () -> HeapDescription.of(properties, "org.example.camera"))
+                .getMessage();
+    }
+
+    private static String refusal(String key, Object value) {
+        return refusal(Map.of(HeapProperties.NAME, "camera", key, value));
+    }
+
+    @Test
+    void the_name_of_what_was_adopted_is_no_heaps() {
+        assertEquals(
+                "heap.name 'adopted' is what memory of other processes is listed under",
+                refusal(Map.of(HeapProperties.NAME, "adopted")));
+    }
+
+    @Test
+    void a_heap_that_announces_its_name_alone_has_the_defaults() throws Exception {
+        HeapDescription heap = describe(Map.of());
+        assertEquals("camera", heap.name());
+        assertEquals(OptionalInt.empty(), heap.id());
+        assertEquals(0, heap.priority());
+        assertEquals(4096, heap.alignment());
+        assertFalse(heap.readOnlyExport());
+        assertEquals(Set.of(), heap.emulates());
+        assertEquals(Map.of(HeapProperties.NAME, "camera"), heap.properties());
+        assertEquals("org.example.camera", heap.bundle());
+    }
+
+    @Test
+    void everything_that_can_be_announced_is_taken_over() throws Exception {
+        Map<String, Object> all = new HashMap<>();
+        all.put(HeapProperties.ID, 63);
+        all.put(HeapProperties.TYPE, "cma");
+        all.put(HeapProperties.PRIORITY, -5);
+        all.put(HeapProperties.DMABUF, true);
+        all.put(HeapProperties.CONTIGUOUS, true);
+        all.put(HeapProperties.CONTIGUOUS_MAX, 1L << 21);
+        all.put(HeapProperties.CACHED, false);
+        all.put(HeapProperties.PROTECTED, true);
+        all.put(HeapProperties.MAPPABLE, false);
+        all.put(HeapProperties.EXPORT_READONLY, true);
+        all.put(HeapProperties.ALIGNMENT, 1L << 30);
+        all.put(HeapProperties.DMA_BITS, 32);
+        all.put(HeapProperties.BACKEND, "dma-heap");
+        all.put(HeapProperties.EMULATES, "protected");
+        HeapDescription heap = describe(all);
+        assertEquals(OptionalInt.of(63), heap.id());
+        assertEquals(-5, heap.priority());
+        assertEquals(1L << 30, heap.alignment());
+        assertTrue(heap.readOnlyExport());
+        assertEquals(Set.of("protected"), heap.emulates());
+        all.put(HeapProperties.NAME, "camera");
+        assertEquals(all, heap.properties());
+    }
+
+    @Test
+    void a_number_may_be_an_integer_or_a_long() throws Exception {
+        HeapDescription heap = describe(Map.of(
+                HeapProperties.ID, 7L, HeapProperties.PRIORITY, 3L, HeapProperties.ALIGNMENT, 65536));
+        assertEquals(OptionalInt.of(7), heap.id());
+        assertEquals(3, heap.priority());
+        assertEquals(65536, heap.alignment());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"linux,cma", "memory@42000000-contiguous", "protected,secure-video", ".", "a.b", "é"})
+    void names_as_the_kernel_gives_them_are_names(String name) throws Exception {
+        assertEquals(name, HeapDescription.of(Map.of(HeapProperties.NAME, name), "b").name());
+    }
+
+    @Test
+    void a_name_has_at_most_64_characters() throws Exception {
+        String longest = "n".repeat(64);
+        assertEquals(
+                longest,
+                HeapDescription.of(Map.of(HeapProperties.NAME, longest), "b").name());
+        assertTrue(refusal(Map.of(HeapProperties.NAME, longest + "n")).contains("at most 64 characters"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"a b", " a", "a/b", "..", "a..b", "a\nb", "a\tb", "a\u007f", "a\u0085b", "a\u00a0b", "a\u3000b"})
+    void a_name_with_a_blank_a_slash_two_dots_or_a_control_character_is_none(String name) {
+        assertTrue(refusal(Map.of(HeapProperties.NAME, name)).startsWith("heap.name '"));
+    }
+
+    @Test
+    void a_refusal_of_a_name_shows_no_control_character() {
+        assertTrue(refusal(Map.of(HeapProperties.NAME, "a\nWARN b"))
+                .codePoints()
+                .noneMatch(Character::isISOControl));
+    }
+
+    @Test
+    void a_heap_without_a_name_is_refused() {
+        String sentence = "heap.name is missing or no String; announce one";
+        assertEquals(sentence, refusal(Map.of()));
+        assertEquals(sentence, refusal(Map.of(HeapProperties.NAME, "")));
+        assertEquals(sentence, refusal(Map.of(HeapProperties.NAME, 7)));
+    }
+
+    static Stream<Arguments> wrong() {
+        return Stream.of(
+                arguments(HeapProperties.ID, "7", "is a String and no whole number"),
+                arguments(HeapProperties.ID, 7.0, "is a Double and no whole number"),
+                arguments(HeapProperties.ID, -1, "is -1, outside 0 to 63"),
+                arguments(HeapProperties.ID, 64, "is 64, outside 0 to 63"),
+                arguments(HeapProperties.ID, 1L << 32, "is 4294967296, outside 0 to 63"),
+                arguments(HeapProperties.PRIORITY, "high", "is a String and no whole number"),
+                arguments(HeapProperties.PRIORITY, 1L << 31, "is 2147483648, outside -2147483648 to 2147483647"),
+                arguments(HeapProperties.ALIGNMENT, "4096", "is a String and no whole number"),
+                arguments(HeapProperties.ALIGNMENT, 0L, "is 0, outside 1 to 9223372036854775807"),
+                arguments(HeapProperties.ALIGNMENT, -4096L, "is -4096, outside 1 to 9223372036854775807"),
+                arguments(HeapProperties.ALIGNMENT, Long.MIN_VALUE, "outside 1 to 9223372036854775807"),
+                arguments(HeapProperties.ALIGNMENT, 4097L, "is 4097, which is no power of two"),
+                arguments(HeapProperties.CONTIGUOUS_MAX, "9", "is a String and no whole number"),
+                arguments(HeapProperties.CONTIGUOUS_MAX, 0L, "is 0, outside 1 to 9223372036854775807"),
+                arguments(HeapProperties.DMA_BITS, "32", "is a String and no whole number"),
+                arguments(HeapProperties.DMA_BITS, 0, "is 0, outside 1 to 64"),
+                arguments(HeapProperties.DMA_BITS, 65, "is 65, outside 1 to 64"),
+                arguments(HeapProperties.DMABUF, "true", "is a String and no Boolean"),
+                arguments(HeapProperties.CONTIGUOUS, 1, "is a Integer and no Boolean"),
+                arguments(HeapProperties.CACHED, "false", "is a String and no Boolean"),
+                arguments(HeapProperties.PROTECTED, "yes", "is a String and no Boolean"),
+                arguments(HeapProperties.MAPPABLE, 0, "is a Integer and no Boolean"),
+                arguments(HeapProperties.EXPORT_READONLY, "true", "is a String and no Boolean"),
+                arguments(HeapProperties.TYPE, 7, "is a Integer and no String"),
+                arguments(HeapProperties.BACKEND, true, "is a Boolean and no String"),
+                arguments(HeapProperties.EMULATES, 7, "is no String and no list of them"),
+                arguments(HeapProperties.EMULATES, new Object[] {"contiguous", 7}, "is no String and no list of them"),
+                arguments(HeapProperties.EMULATES, new String[] {null}, "is no String and no list of them"),
+                arguments(HeapProperties.EMULATES, Arrays.asList("a", null), "is no String and no list of them"),
+                arguments(HeapProperties.EMULATES, List.of(1), "is no String and no list of them"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("wrong")
+    void a_value_that_cannot_be_is_refused_by_name(String key, Object value, String reason) {
+        String sentence = refusal(key, value);
+        assertTrue(sentence.startsWith(key + " ") && sentence.endsWith(reason), sentence);
+    }
+
+    @Test
+    void a_property_without_a_value_is_as_good_as_absent() throws Exception {
+        Map<String, Object> nulls = new HashMap<>();
+        nulls.put(HeapProperties.DMABUF, null);
+        nulls.put(HeapProperties.ALIGNMENT, null);
+        assertEquals(4096, describe(nulls).alignment());
+    }
+
+    @Test
+    void what_a_heap_emulates_may_be_one_several_or_a_list() throws Exception {
+        assertEquals(Set.of("contiguous"), describe(Map.of(HeapProperties.EMULATES, "contiguous")).emulates());
+        assertEquals(
+                Set.of("contiguous", "protected"),
+                describe(Map.of(HeapProperties.EMULATES, new String[] {"protected", "contiguous"}))
+                        .emulates());
+        assertEquals(
+                Set.of("contiguous", "protected"),
+                describe(Map.of(HeapProperties.EMULATES, List.of("protected", "contiguous")))
+                        .emulates());
+        assertEquals(Set.of(), describe(Map.of(HeapProperties.EMULATES, new String[0])).emulates());
+    }
+
+    @Test
+    void a_refused_heap_is_listed_under_its_name_or_else_a_label() {
+        assertEquals(
+                "camera",
+                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, "camera"), "b").name());
+        assertEquals("service 9", HeapDescription.refused("service 9", Map.of(), "b").name());
+        assertEquals(
+                "service 9",
+                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, ""), "b").name());
+        assertEquals(
+                "service 9",
+                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, 4), "b").name());
+    }
+
+    /** A class of a vendor's bundle. */
+    public static final class Foreign {
+        @Override
+        public String toString() {
+            throw new AssertionError("a vendor's code ran");
+        }
+    }
+
+    @Test
+    void values_of_plain_types_are_kept_with_their_types() throws Exception {
+        Map<String, Object> plain = Map.of(
+                "a", "text",
+                "b", 1,
+                "c", 2L,
+                "d", true,
+                "e", 'x',
+                "f", 1.5,
+                "g", (short) 3,
+                "h", (byte) 4,
+                "i", 2.5f);
+        Map<String, Object> kept = describe(plain).properties();
+        plain.forEach((key, value) -> assertEquals(value, kept.get(key), key));
+        assertEquals(List.of(1, 2), describe(Map.of("numbers", List.of(1, 2))).properties().get("numbers"));
+        assertTrue(RoutesMatch.matches(describe(Map.of("n", new long[] {8, 64})), "(n=64)"));
+        assertTrue(RoutesMatch.matches(describe(Map.of("n", new String[] {"a", "b"})), "(n=b)"));
+        assertTrue(RoutesMatch.matches(describe(Map.of("n", List.of(8, 64))), "(n>=64)"));
+    }
+
+    /** Holds a filter against a description as the routes do. */
+    private static final class RoutesMatch {
+        static boolean matches(HeapDescription description, String filter) throws Exception {
+            RegisteredHeap heap = new RegisteredHeap(
+                    0, 1, new FakeHeap(), new CallGate(), description, "", new HeapAccount("system"));
+            RoutingTable routes = RoutingTable.of(List.of(heap), List.of());
+            return routes.met(routes.meeting(filter), heap);
+        }
+    }
+
+    static Stream<Object> foreign() {
+        Foreign foreign = new Foreign();
+        Map<Object, Object> map = new HashMap<>(Map.of("key", foreign));
+        return Stream.of(
+                foreign,
+                new Foreign[] {foreign},
+                new Object[] {foreign},
+                new Object[][] {{foreign}},
+                new Foreign[0][0],
+                List.of(foreign),
+                List.of(List.of(foreign)),
+                map,
+                Optional.of(foreign),
+                Foreign.class,
+                new Class<?>[] {Foreign.class},
+                (Runnable) () -> {},
+                Foreign.class.getClassLoader(),
+                Thread.currentThread());
+    }
+
+    @ParameterizedTest
+    @MethodSource("foreign")
+    void a_value_that_could_hold_a_vendors_class_is_dropped(Object value) throws Exception {
+        Object kept = describe(Map.of("vendor.thing", value)).properties().get("vendor.thing");
+        assertTrue(kept == null || kept.equals(List.of()), () -> "kept " + kept.getClass());
+    }
+
+    /** It can do anything when it is read, and hang. */
+    @Test
+    void a_list_of_a_vendors_own_class_is_not_read() throws Exception {
+        Collection<String> vendors = new AbstractCollection<>() {
+            @Override
+            public Iterator<String> iterator() {
+                throw new AssertionError("it was read");
+            }
+
+            @Override
+            public int size() {
+                throw new AssertionError("it was read");
+            }
+        };
+        HeapDescription.Refused refused = assertThrows(
+                HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, vendors)));
+        assertEquals(
+                "heap.emulates cannot be read: its class is not one of Java's own collections", refused.getMessage());
+        refused = assertThrows(
+                HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, vendors)));
+        assertEquals("heap.peers cannot be read", refused.getMessage());
+        assertFalse(describe(Map.of("vendor.list", vendors)).properties().containsKey("vendor.list"));
+    }
+
+    /** Java's own list may be a view of a vendor's. */
+    @Test
+    void a_list_that_cannot_be_read_is_told_or_dropped() throws Exception {
+        for (Throwable thrown : List.of(new IllegalStateException("torn"), new NoClassDefFoundError("org/example/X"))) {
+            Collection<String> torn = Collections.unmodifiableCollection(new AbstractCollection<String>() {
+                @Override
+                public Iterator<String> iterator() {
+                    if (thrown instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) thrown;
+                }
+
+                @Override
+                public int size() {
+                    return 1;
+                }
+            });
+            HeapDescription.Refused refused = assertThrows(
+                    HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, torn)));
+            assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());
+            refused = assertThrows(
+                    HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, torn)));
+            assertEquals("heap.peers cannot be read", refused.getMessage());
+            RecordedLog.clear();
+            assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
+            assertEquals(
+                    List.of("WARN a property of a heap cannot be read; report that to its vendor <" + thrown + ">"),
+                    RecordedLog.lines());
+        }
+    }
+
+    @Test
+    void the_brokers_copy_cannot_be_changed_from_outside() throws Exception {
+        String[] announced = {"contiguous"};
+        List<String> list = new ArrayList<>(List.of("a"));
+        HeapDescription heap = describe(Map.of(HeapProperties.EMULATES, announced, "vendor.list", list));
+        announced[0] = "protected";
+        list.add("b");
+        assertEquals(Set.of("contiguous"), heap.emulates());
+        assertFalse(RoutesMatch.matches(heap, "(heap.emulates=protected)"));
+        assertEquals(List.of("a"), heap.properties().get("vendor.list"));
+        assertThrows(UnsupportedOperationException.class, () -> heap.properties().put("x", 1));
+        if (heap.properties().get(HeapProperties.EMULATES) instanceof Object[] array) {
+            array[0] = "protected"; // what a client could do with what heaps() gives it
+        }
+        assertFalse(RoutesMatch.matches(heap, "(heap.emulates=protected)"));
+    }
+
+    @Test
+    void a_description_does_not_keep_a_vendors_class_loader() throws Exception {
+        ClassLoader[] loader = {new VendorLoader()};
+        Object vendor = loader[0].loadClass(Foreign.class.getName()).getDeclaredConstructor().newInstance();
+        WeakReference<ClassLoader> gone = new WeakReference<>(loader[0]);
+        Map<String, Object> announced = new HashMap<>();
+        announced.put(HeapProperties.NAME, "camera");
+        announced.put("vendor.thing", vendor);
+        announced.put("vendor.class", vendor.getClass());
+        announced.put("vendor.things", new Object[] {vendor});
+        HeapDescription described = HeapDescription.of(announced, "b");
+        HeapDescription refused = HeapDescription.refused("service 1", announced, "b");
+        vendor = null;
+        loader[0] = null;
+        announced.clear();
+        Await.untilCollected("the vendor's class loader goes", () -> gone.refersTo(null));
+        assertEquals("camera", described.name());
+        assertEquals("camera", refused.name());
+        assertNull(described.properties().get("vendor.class"));
+    }
+
+    /** Loads the class of a vendor for itself, as a bundle does. */
+    private static final class VendorLoader extends ClassLoader {
+        VendorLoader() {
+            super(HeapDescriptionTest.class.getClassLoader());
+        }
+
+        @Override
+        protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+            if (!name.equals(Foreign.class.getName())) {
+                return super.loadClass(name, resolve);
+            }
+            try (InputStream file = Foreign.class.getResourceAsStream("HeapDescriptionTest$Foreign.class")) {
+                byte[] bytes = file.readAllBytes();
+                return defineClass(name, bytes, 0, bytes.length);
+            } catch (IOException e) {
+                throw new ClassNotFoundException(name, e);
+            }
+        }
+    }
+
+    @Test
+    void an_accepted_emulation_reads_as_the_real_thing() throws Exception {
+        HeapDescription heap = describe(Map.of(HeapProperties.EMULATES, "contiguous", "heap.contiguous", false));
+        assertEquals(true, heap.required().get("heap.contiguous"));
+        assertEquals(false, heap.properties().get("heap.contiguous"));
+        assertEquals("camera", heap.required().get(HeapProperties.NAME));
+    }
+}

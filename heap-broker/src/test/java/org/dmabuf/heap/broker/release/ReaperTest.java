@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.release;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.broker.Await;
+import org.dmabuf.heap.broker.Race;
+import org.dmabuf.heap.broker.RecordedLog;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class ReaperTest {
+    /** More work than this and clients that map help. */
+    private static final int BACKLOG = 256;
+
+    private static final long MIB = 1 << 20;
+    private static final int MOST_THREADS = 4;
+
+    private final Set<Thread> others = reapers(Set.of());
+    private final List<Reaper> all = new ArrayList<>();
+    private final CountDownLatch goOn = new CountDownLatch(1);
+    private final AtomicInteger done = new AtomicInteger();
+    private final Reaper reaper = reaper(Duration.ofSeconds(30));
+
+    private Reaper reaper(Duration patience) {
+        Reaper made = new Reaper("camera", patience, MOST_THREADS);
+        all.add(made);
+        return made;
+    }
+
+    /** Its work is done where a test says so. */
+    private static Reaper idle() {
+        return new Reaper("camera", Duration.ofSeconds(30), 0);
+    }
+
+    @AfterEach
+    void no_thread_is_left() {
+        goOn.countDown();
+        all.forEach(ReaperTest::end);
+        Await.until("no thread is left", () -> reapers(others).isEmpty());
+    }
+
+    private static void end(Reaper reaper) {
+        reaper.stop();
+        reaper.join(in(Duration.ofSeconds(30)));
+    }
+
+    private static long in(Duration time) {
+        return System.nanoTime() + time.toNanos();
+    }
+
+    /** {@return the threads of reapers, but for those that other tests had} */
+    private static Set<Thread> reapers(Set<Thread> others) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
+                .filter(thread -> !others.contains(thread))
+                .collect(Collectors.toSet());
+    }
+
+    private static Thread threadOf(Reaper reaper) {
+        AtomicReference<Thread> thread = new AtomicReference<>();
+        reaper.submit(Piece.of(() -> thread.set(Thread.currentThread())));
+        Await.until("the reaper works", () -> thread.get() != null);
+        return thread.get();
+    }
+
+    private Piece counts() {
+        return Piece.of(done::incrementAndGet);
+    }
+
+    /** Has a reaper at work that goes on when the test is over, or says so. */
+    private void hang(Reaper reaper) {
+        CountDownLatch begun = new CountDownLatch(1);
+        reaper.submit(new Piece("the end of a mapping", 1, () -> {
+            begun.countDown();
+            await(goOn);
+        }));
+        await(begun);
+    }
+
+    private static void await(CountDownLatch moment) {
+        try {
+            assertTrue(moment.await(60, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void work_is_done_by_a_daemon_thread_that_starts_with_it_and_ends_with_the_stop() {
+        assertEquals(Set.of(), reapers(others));
+        Thread thread = threadOf(reaper);
+        assertNotEquals(Thread.currentThread(), thread);
+        assertEquals("dmaheap-reaper", thread.getName());
+        assertTrue(thread.isDaemon());
+        assertSame(thread, threadOf(reaper));
+        end(reaper);
+        Await.until("it ends", () -> !thread.isAlive());
+    }
+
+    @Test
+    void a_thread_without_work_ends_and_another_does_the_next() {
+        Thread first = threadOf(reaper);
+        Await.until("it ends", () -> !first.isAlive());
+        assertNotSame(first, threadOf(reaper));
+    }
+
+    @Test
+    void a_thread_that_sleeps_is_woken_for_each_piece_of_work() {
+        Thread thread = threadOf(reaper);
+        for (int i = 1; i <= 100; i++) {
+            int wanted = i;
+            Await.until("the reaper sleeps", () -> thread.getState() == Thread.State.TIMED_WAITING);
+            reaper.submit(counts());
+            Await.until("the work is done", () -> done.get() == wanted);
+        }
+        assertTrue(thread.isAlive());
+    }
+
+    @Test
+    void work_that_comes_as_the_thread_goes_to_sleep_wakes_it() {
+        for (int i = 1; i <= 50_000; i++) {
+            reaper.submit(counts());
+            for (int spins = 0; spins < 10_000 && done.get() < i; spins++) {
+                Thread.onSpinWait();
+            }
+            if (done.get() < i) {
+                int wanted = i;
+                Await.until("the work is done", () -> done.get() >= wanted);
+            }
+        }
+    }
+
+    @Test
+    void the_stop_leaves_no_work_undone_and_no_thread() {
+        for (int i = 0; i < 1000; i++) {
+            reaper.submit(counts());
+        }
+        end(reaper);
+        assertEquals(1000, done.get());
+        end(reaper); // twice is once
+    }
+
+    /** The thread that hands it over may be the one that cleans for the whole JVM. */
+    @Test
+    void after_the_stop_work_is_done_by_a_thread_as_before() {
+        end(reaper);
+        Thread thread = threadOf(reaper);
+        assertNotEquals(Thread.currentThread(), thread);
+        Await.until("it ends at once", () -> !thread.isAlive());
+    }
+
+    @Test
+    void a_stop_from_its_own_thread_does_not_wait_for_itself() {
+        reaper.submit(Piece.of(() -> {
+            end(reaper);
+            reaper.settle(in(Duration.ofSeconds(30)));
+            done.incrementAndGet();
+        }));
+        reaper.submit(counts());
+        Await.until("both are done", () -> done.get() == 2);
+    }
+
+    @Test
+    void an_interrupted_wait_still_waits_and_stays_interrupted() {
+        hang(reaper);
+        Thread waits = Thread.currentThread();
+        Thread.ofPlatform().daemon().start(() -> {
+            Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+            goOn.countDown();
+        });
+        Thread.currentThread().interrupt();
+        reaper.settle(in(Duration.ofSeconds(30)));
+        assertTrue(Thread.interrupted());
+        assertEquals(1, reaper.done());
+    }
+
+    @Test
+    void no_caller_helps_while_there_is_little_to_do() {
+        Reaper idle = idle();
+        for (int i = 0; i < BACKLOG; i++) {
+            idle.submit(new Piece("small", MIB / 8, done::incrementAndGet));
+        }
+        assertTrue(idle.help());
+        assertEquals(0, done.get());
+    }
+
+    @Test
+    void a_caller_that_helps_does_two_pieces_of_work_and_no_more() {
+        Reaper idle = idle();
+        for (int i = 0; i < BACKLOG + 10; i++) {
+            idle.submit(counts());
+        }
+        idle.help();
+        assertEquals(2, done.get());
+        for (int i = 0; i < 100; i++) {
+            idle.help();
+        }
+        assertEquals(10, done.get());
+        idle.drain();
+        assertEquals(BACKLOG + 10, done.get());
+    }
+
+    @Test
+    void a_caller_helps_as_well_when_few_pieces_hold_many_bytes() {
+        Reaper idle = idle();
+        for (int i = 0; i < 10; i++) {
+            idle.submit(new Piece("a frame", 12 * MIB, done::incrementAndGet));
+        }
+        for (int i = 0; i < 100; i++) {
+            idle.help();
+        }
+        assertEquals(5, done.get()); // 60 MiB are left
+        idle.drain();
+    }
+
+    @Test
+    void a_client_that_maps_and_unmaps_without_a_pause_leaves_no_more_than_the_backlog() {
+        Reaper idle = idle();
+        for (int made = 1; made <= 100_000; made++) {
+            idle.help();
+            idle.submit(counts());
+            int waiting = made - done.get();
+            assertTrue(waiting <= BACKLOG + 1, () -> waiting + " wait");
+        }
+    }
+
+    @Test
+    void work_handed_over_while_it_stops_is_not_lost() {
+        class Round {
+            final Reaper reaper = new Reaper("camera");
+            final AtomicInteger submitted = new AtomicInteger();
+            final AtomicInteger done = new AtomicInteger();
+            volatile boolean stopped;
+        }
+        Round[] now = new Round[1];
+        Race.Part submits = round -> {
+            boolean last;
+            do {
+                last = now[0].stopped;
+                now[0].reaper.submit(Piece.of(now[0].done::incrementAndGet));
+                now[0].submitted.incrementAndGet();
+            } while (!last);
+        };
+        new Race()
+                .before(round -> now[0] = new Round())
+                .with(submits)
+                .with(submits)
+                .with(round -> {
+                    Race.awaitSome(now[0].submitted);
+                    now[0].reaper.stop();
+                    now[0].stopped = true;
+                })
+                .after(round ->
+                        Await.until("all is done", () -> now[0].submitted.get() == now[0].done.get()))
+                .run(1000);
+    }
+
+    @Test
+    void work_that_throws_is_logged_and_ends_no_thread() {
+        Thread thread = threadOf(reaper);
+        RecordedLog.clear();
+        reaper.submit(Piece.of(() -> {
+            throw new NoClassDefFoundError("org/example/Gone");
+        }));
+        reaper.submit(counts());
+        Await.until("the next work is done", () -> done.get() == 1);
+        assertSame(thread, threadOf(reaper));
+        assertEquals(
+                List.of("ERROR the work failed <java.lang.NoClassDefFoundError: org/example/Gone>"),
+                RecordedLog.lines());
+    }
+
+    @Test
+    void a_log_that_throws_ends_no_thread_and_counts_as_no_work_that_hangs() {
+        Thread thread = threadOf(reaper);
+        long before = reaper.done();
+        for (int i = 0; i < 20; i++) {
+            reaper.submit(Piece.of(() -> {
+                throw new IllegalStateException() {
+                    private static final long serialVersionUID = 1L;
+
+                    @Override
+                    public String toString() { // as the log asks for
+                        throw new IllegalStateException("made up");
+                    }
+                };
+            }));
+        }
+        reaper.submit(counts());
+        Await.until("the next work is done", () -> done.get() == 1);
+        assertSame(thread, threadOf(reaper));
+        assertEquals(before + 22, reaper.done());
+        assertEquals("", reaper.hanging());
+    }
+
+    @Test
+    void work_behind_work_that_hangs_is_done_by_another_thread() {
+        Reaper impatient = reaper(Duration.ofMillis(100));
+        RecordedLog.clear();
+        hang(impatient);
+        impatient.submit(counts());
+        Await.until("another does it", () -> {
+            impatient.help();
+            return done.get() == 1;
+        });
+        assertTrue(impatient.hangs());
+        assertTrue(impatient.hanging().startsWith("the end of a mapping hangs in its code for "));
+        assertEquals(1, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
+        assertTrue(RecordedLog.lines().getFirst().startsWith("WARN the end of a mapping hangs for 100 ms"));
+        goOn.countDown();
+        Await.until("nothing hangs", () -> !impatient.hangs());
+        assertEquals("", impatient.hanging());
+    }
+
+    @Test
+    void a_heap_of_which_everything_hangs_takes_four_threads_and_holds_no_caller() {
+        Reaper impatient = reaper(Duration.ofMillis(50));
+        for (int i = 0; i < 20; i++) {
+            impatient.submit(Piece.of(() -> {
+                await(goOn);
+                done.incrementAndGet();
+            }));
+        }
+        Await.until("all its threads hang", () -> {
+            impatient.settle(in(Duration.ofMillis(10)));
+            return reapers(others).size() == MOST_THREADS;
+        });
+        Await.until("no caller waits", () -> {
+            impatient.settle(in(Duration.ofDays(1)));
+            return true;
+        });
+        for (int i = 0; i < BACKLOG; i++) {
+            impatient.submit(counts());
+        }
+        assertFalse(impatient.help(), "the caller would hang as well");
+        assertEquals(0, done.get());
+        assertEquals(MOST_THREADS, reapers(others).size());
+        assertTrue(impatient.hanging().endsWith(", and so do 3 more; 272 wait behind"), impatient.hanging());
+        goOn.countDown();
+        Await.until("all comes to its end", () -> done.get() == 20 + BACKLOG);
+    }
+
+    @Test
+    void a_thread_that_comes_back_leaves_the_work_to_the_other() {
+        Reaper impatient = reaper(Duration.ofMillis(1));
+        for (int i = 1; i <= 300; i++) {
+            int wanted = i;
+            long micros = 500 + 5 * i;
+            impatient.submit(Piece.of(() -> LockSupport.parkNanos(micros * 1000))); // about as long as the patience
+            impatient.submit(counts());
+            Await.until("the work is done", () -> {
+                impatient.help();
+                return done.get() == wanted;
+            });
+        }
+        Await.until("one thread at most is left", () -> reapers(others).size() <= 1);
+    }
+
+    @Test
+    void a_stop_does_not_wait_for_what_hangs_and_what_is_behind_it_is_done() {
+        Reaper impatient = reaper(Duration.ofMillis(200));
+        hang(impatient);
+        impatient.submit(counts());
+        end(impatient);
+        assertEquals(1, done.get());
+        assertTrue(impatient.hangs());
+    }
+
+    @Test
+    void a_stop_with_nothing_left_but_what_hangs_says_so() {
+        Reaper impatient = reaper(Duration.ofMillis(50));
+        for (int i = 0; i < 10; i++) {
+            hangLater(impatient);
+        }
+        RecordedLog.clear();
+        end(impatient);
+        assertEquals(
+                "WARN stopped with 6 ends of mappings and buffers of heap 'camera' still to come, because its code"
+                        + " hangs",
+                RecordedLog.lines().getLast());
+    }
+
+    private void hangLater(Reaper reaper) {
+        reaper.submit(Piece.of(() -> await(goOn)));
+    }
+
+    @Test
+    void a_caller_that_settles_does_none_of_the_work_itself() {
+        AtomicReference<Thread> by = new AtomicReference<>();
+        hang(reaper);
+        reaper.submit(Piece.of(() -> by.set(Thread.currentThread())));
+        Thread waits = Thread.ofPlatform().daemon().start(() -> reaper.settle(in(Duration.ofSeconds(30))));
+        Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+        assertNull(by.get());
+        goOn.countDown();
+        Await.until("it has waited", () -> !waits.isAlive());
+        assertNotEquals(waits, by.get());
+        assertEquals(2, reaper.done());
+    }
+
+    /** What a client that helps has taken out of the queue is not done yet. */
+    @Test
+    void a_caller_that_settles_waits_for_what_another_thread_is_at() {
+        Reaper idle = idle();
+        for (int i = 0; i <= BACKLOG; i++) {
+            idle.submit(i == 0 ? Piece.of(() -> await(goOn)) : counts());
+        }
+        Thread helps = Thread.ofPlatform().daemon().start(idle::help);
+        Await.until("it is at the first piece", () -> helps.getState() == Thread.State.TIMED_WAITING);
+        idle.drain();
+        assertEquals(BACKLOG, done.get());
+        Thread waits = Thread.ofPlatform().daemon().start(() -> {
+            idle.settle(in(Duration.ofSeconds(30)));
+            done.set((int) idle.done());
+        });
+        Await.until("it waits", () -> waits.getState() == Thread.State.TIMED_WAITING);
+        goOn.countDown();
+        Await.until("it has waited", () -> !waits.isAlive());
+        assertEquals(BACKLOG + 1, done.get());
+    }
+
+    @Test
+    void a_caller_that_settles_waits_no_longer_than_its_deadline() {
+        for (int i = 0; i < 1000; i++) {
+            reaper.submit(Piece.of(() -> LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5))));
+        }
+        reaper.settle(in(Duration.ofMillis(100)));
+        assertTrue(reaper.done() < 1000);
+    }
+
+    @Test
+    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_handed_work_over() {
+        InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
+        inherited.set(new Object());
+        ClassLoader vendors = new ClassLoader() {};
+        ClassLoader before = Thread.currentThread().getContextClassLoader();
+        Thread.currentThread().setContextClassLoader(vendors);
+        try {
+            AtomicReference<Object> value = new AtomicReference<>("not asked");
+            reaper.submit(Piece.of(() -> value.set(inherited.get())));
+            Thread thread = threadOf(reaper);
+            assertNull(value.get());
+            assertNotEquals(vendors, thread.getContextClassLoader());
+        } finally {
+            Thread.currentThread().setContextClassLoader(before);
+            inherited.remove();
+        }
+    }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.service;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ChargedBuffer;
+import org.dmabuf.heap.Charges;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.broker.Await;
+import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.FakeBundle;
+import org.dmabuf.heap.broker.FakeHeap;
+import org.dmabuf.heap.broker.Race;
+import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class MonitorTest {
+    private static final AllocationRequest PAGE = AllocationRequest.of(4096);
+
+    private final BrokerParts broker = new BrokerParts();
+    private final Monitor monitor = new Monitor(broker.ledger, broker.table);
+    private final FakeBundle display = new FakeBundle("org.example.display");
+    private final HeapBroker own = broker.clients.getService(display.bundle(), null);
+
+    @AfterEach
+    void stop() {
+        broker.clients.stopAll();
+        broker.close();
+        assertEquals(List.of(), monitor.buffers());
+    }
+
+    private static Charges of(List<Charges> all, String heap, String client) {
+        return all.stream()
+                .filter(one -> one.heap().equals(heap) && one.client().equals(client))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private ChargedBuffer only() {
+        assertEquals(1, monitor.buffers().size());
+        return monitor.buffers().getFirst();
+    }
+
+    @Test
+    void the_sums_of_heaps_and_clients_and_of_both_agree() throws Exception {
+        broker.heap("one", new FakeHeap());
+        broker.heap("two", new FakeHeap());
+        broker.ledger.apply(BrokerParts.rules(
+                new String[] {"one=64K"}, new String[] {"*=32K"}, new String[] {"*/two=16K"}, new String[0]));
+        own.allocate(PAGE.from("one"));
+        own.allocate(PAGE.from("two"));
+        own.allocate(PAGE.from("two")).close();
+        broker.allocate(PAGE.from("two"));
+        assertThrows(HeapException.class, () -> own.allocate(AllocationRequest.of(16384).from("two")));
+
+        assertEquals(
+                List.of("adopted", "one", "two"),
+                monitor.heaps().stream().map(Charges::heap).toList());
+        Charges two = of(monitor.heaps(), "two", "");
+        assertEquals(2, two.liveBuffers());
+        assertEquals(8192, two.liveBytes());
+        assertEquals(8192, two.peakBytes());
+        assertEquals(OptionalLong.empty(), two.limit());
+        assertEquals(Map.of(Errno.ENOMEM, 1L), two.failures());
+        assertEquals(OptionalLong.of(65536), of(monitor.heaps(), "one", "").limit());
+
+        Charges client = of(monitor.clients(), "", "org.example.display");
+        assertEquals(2, client.liveBuffers());
+        assertEquals(8192, client.liveBytes());
+        assertEquals(OptionalLong.of(32768), client.limit());
+        assertEquals(Map.of(Errno.ENOMEM, 1L), client.failures());
+
+        Charges both = of(monitor.clientsOnHeaps(), "two", "org.example.display");
+        assertEquals(1, both.liveBuffers());
+        assertEquals(4096, both.liveBytes());
+        assertEquals(8192, both.peakBytes());
+        assertEquals(OptionalLong.of(16384), both.limit());
+        assertEquals(Map.of(), both.failures());
+        assertEquals(4096, of(monitor.clientsOnHeaps(), "two", "org.example.camera").liveBytes());
+    }
+
+    @Test
+    void a_heap_that_left_is_told_of_for_as_long_as_buffers_of_it_live() {
+        RegisteredHeap heap = broker.heap("one", new FakeHeap());
+        DmaBuf buffer = own.allocate(PAGE);
+        broker.remove(heap);
+        assertEquals(4096, of(monitor.heaps(), "one", "").liveBytes());
+        buffer.close();
+        assertEquals(
+                List.of("adopted"), monitor.heaps().stream().map(Charges::heap).toList());
+    }
+
+    @Test
+    void peaks_begin_anew_when_they_are_reset() {
+        broker.heap("system", new FakeHeap());
+        own.allocate(PAGE).close();
+        assertEquals(4096, of(monitor.heaps(), "system", "").peakBytes());
+        assertTrue(of(monitor.clients(), "", "org.example.display").peakBytes() >= 4096);
+        monitor.resetPeaks();
+        for (Charges charges : List.of(
+                of(monitor.heaps(), "system", ""),
+                of(monitor.clients(), "", "org.example.display"),
+                of(monitor.clientsOnHeaps(), "system", "org.example.display"))) {
+            assertEquals(0, charges.peakBytes());
+        }
+    }
+
+    @Test
+    void a_buffer_is_told_with_all_that_holds_it() {
+        broker.memfd("system");
+        DmaBuf buffer = own.allocate(PAGE.name("frame"));
+        ChargedBuffer fresh = only();
+        assertEquals("system", fresh.heap());
+        assertEquals("org.example.display", fresh.client());
+        assertEquals("frame", fresh.name());
+        assertEquals(4096, fresh.size());
+        assertEquals(1, fresh.references());
+        assertEquals(0, fresh.mappings());
+        assertEquals(0, fresh.brackets());
+        assertEquals(OptionalLong.empty(), fresh.inode(), "no descriptor has left");
+        assertEquals(List.of(), fresh.site());
+        assertTrue(fresh.age().compareTo(Duration.ofMinutes(5)) < 0, fresh.age()::toString);
+
+        try (Arena arena = Arena.ofConfined();
+                DmaBuf duplicate = buffer.duplicate();
+                CpuAccess _ = duplicate.beginCpuAccess(Access.READ);
+                OwnedFd _ = buffer.exportFd()) {
+            buffer.map(Access.READ, arena);
+            duplicate.map(Access.READ, arena);
+            ChargedBuffer used = only();
+            assertEquals(2, used.references());
+            assertEquals(2, used.mappings());
+            assertEquals(1, used.brackets());
+            assertEquals(buffer.inode(), used.inode());
+            assertTrue(used.exported());
+        }
+        Await.until("the mappings have ended", () -> only().mappings() == 0);
+        assertEquals(1, only().references());
+        assertEquals(0, only().brackets());
+        buffer.close();
+        Await.until("nobody holds it", () -> monitor.buffers().isEmpty());
+    }
+
+    @Test
+    void what_peers_hold_is_told_as_lingering_under_who_allocated_it() {
+        broker.memfd("system");
+        OwnedFd peer;
+        try (DmaBuf buffer = own.allocate(PAGE.name("frame"))) {
+            peer = buffer.exportFd();
+        }
+        ChargedBuffer lingering = only();
+        assertTrue(lingering.lingering() && lingering.exported());
+        assertEquals("frame", lingering.name());
+        assertEquals("org.example.display", lingering.client());
+        assertEquals(4096, lingering.size());
+        assertEquals(0, lingering.references());
+        assertEquals(1, of(monitor.clients(), "", "org.example.display").lingeringBuffers());
+        assertEquals(4096, of(monitor.heaps(), "system", "").lingeringBytes());
+        peer.close();
+        Await.until("the peer has let go", () -> monitor.buffers().isEmpty());
+    }
+
+    @Test
+    void a_buffers_place_of_allocation_is_kept_when_that_is_on() {
+        broker.heap("system", new FakeHeap());
+        broker.ledger.keepSites(true);
+        own.allocate(PAGE);
+        broker.ledger.keepSites(false);
+        List<StackTraceElement> site = only().site();
+        assertTrue(!site.isEmpty() && site.size() <= 32, site::toString);
+        assertTrue(
+                site.stream().noneMatch(frame -> frame.getClassName().equals(Allocator.class.getName())),
+                site::toString);
+    }
+
+    @Test
+    void a_dump_under_load_never_fails_and_ends_empty() {
+        broker.memfd("system");
+        new Race()
+                .with(round -> {
+                    try (DmaBuf buffer = own.allocate(PAGE);
+                            OwnedFd _ = buffer.exportFd()) {
+                        buffer.duplicate().close();
+                    }
+                })
+                .with(round -> {
+                    for (int i = 0; i < 3; i++) {
+                        for (ChargedBuffer told : monitor.buffers()) {
+                            assertTrue(told.references() >= 0 && told.mappings() == 0, told::toString);
+                        }
+                    }
+                })
+                .run(500);
+        Await.until("nothing lingers", () -> monitor.buffers().isEmpty());
+    }
+}

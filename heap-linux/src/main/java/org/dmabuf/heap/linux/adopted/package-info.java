@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Memory that another process made and handed over. For the broker, which imports the package with
+ * {@code scope=broker}.
+ */
+@Export(attribute = {"scope=broker", "mandatory:=scope"})
+@Version("1.0.0")
+package org.dmabuf.heap.linux.adopted;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

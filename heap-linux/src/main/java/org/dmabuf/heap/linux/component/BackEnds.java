@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.source.DmaHeapSource;
+
+/**
+ * What can make a heap's memory, the best first. The setting {@code backend} names one, or {@value #AUTO} for the first
+ * that the machine permits. A {@link Errno#isOfTheMoment shortage} decides nothing: it ends the search.
+ */
+public final class BackEnds {
+    /** Takes the first that the machine permits. */
+    public static final String AUTO = "auto";
+
+    private final HeapSettings settings;
+    private final String right;
+    private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
+
+    /**
+     * Without any back end yet.
+     *
+     * @param settings named in refusals
+     * @param right what the setting may be, for the refusal of another word
+     */
+    public BackEnds(HeapSettings settings, String right) {
+        this.settings = settings;
+        this.right = right;
+    }
+
+    /**
+     * Adds one that is not as good as those before it.
+     *
+     * @param word its name in the setting
+     * @param opener opens it, or fails with nothing held
+     * @return this
+     */
+    public BackEnds with(String word, Supplier<OpenedHeap> opener) {
+        openers.put(word, opener);
+        return this;
+    }
+
+    /**
+     * Opens the configured one.
+     *
+     * @param word its name, or {@link #AUTO}
+     * @return the choice, which is none only where {@link #AUTO} finds that the machine permits none of them
+     * @throws HeapException when the word is none, what it names is not there, or the machine is short of something
+     */
+    public Choice choose(String word) {
+        List<HeapException> passedOver = new ArrayList<>();
+        if (word.equals(AUTO)) {
+            return first(openers.keySet(), one -> choice(one, passedOver), passedOver)
+                    .orElseGet(() -> new Choice(AUTO, OpenedHeap.none(), passedOver));
+        }
+        if (!openers.containsKey(word)) {
+            throw settings.wrong("backend", word, right);
+        }
+        return choice(word, passedOver);
+    }
+
+    private Choice choice(String word, List<HeapException> passedOver) {
+        return new Choice(word, openers.get(word).get(), passedOver);
+    }
+
+    /**
+     * Opens the first of the kernel's heaps that serves. Most kernels have none of the nodes: that is said once, and of
+     * the others each has its own reason.
+     *
+     * @param settings named in the refusal
+     * @param nodes names below {@value DmaHeapSource#FOLDER}
+     * @param opener opens one by its name, or fails with nothing held
+     * @param kind of heap, for a folder that has none of them
+     * @param remedy for such a folder
+     * @return the first
+     * @throws HeapException when none serves, or the machine is short of something
+     */
+    public static OpenedHeap firstNode(
+            HeapSettings settings,
+            List<String> nodes,
+            Function<String, OpenedHeap> opener,
+            String kind,
+            String remedy) {
+        List<HeapException> refusals = new ArrayList<>();
+        return first(nodes, opener, refusals).orElseThrow(() -> {
+            String others = reasons(refusals.stream()
+                    .filter(refusal -> refusal.errno() != Errno.ENOENT)
+                    .toList());
+            return new HeapException(
+                    refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno(),
+                    settings.heap(),
+                    "heap '" + settings.heap() + "': "
+                            + (others.isEmpty()
+                                    ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes)
+                                            + "); " + remedy
+                                    : others));
+        });
+    }
+
+    private static <T> Optional<T> first(
+            Collection<String> names, Function<String, T> opener, List<HeapException> refusals) {
+        for (String name : names) {
+            try {
+                return Optional.of(opener.apply(name));
+            } catch (HeapException e) {
+                if (e.errno().isOfTheMoment()) {
+                    throw e;
+                }
+                refusals.add(e);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static String reasons(List<HeapException> refusals) {
+        return refusals.stream().map(HeapException::reason).collect(Collectors.joining("; and "));
+    }
+
+    /** What was chosen, open. */
+    public static final class Choice {
+        private final String word;
+        private final OpenedHeap opened;
+        private final List<HeapException> passedOver;
+
+        private Choice(String word, OpenedHeap opened, List<HeapException> passedOver) {
+            this.word = word;
+            this.opened = opened;
+            this.passedOver = passedOver;
+        }
+
+        /** {@return whether the machine permits none of the back ends} */
+        public boolean isNone() {
+            return opened.isNone();
+        }
+
+        /** {@return the name of the back end, {@link #AUTO} for none} */
+        public String word() {
+            return word;
+        }
+
+        /** {@return why each better one was not taken, with the remedies; empty when none was passed over} */
+        public String passedOver() {
+            return reasons(passedOver);
+        }
+
+        /**
+         * {@return the memory}
+         *
+         * @throws HeapException for none: why the last was not taken
+         */
+        public OpenedHeap opened() {
+            if (isNone()) {
+                throw passedOver.getLast();
+            }
+            return opened;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.RegionMap;
+import org.dmabuf.heap.spi.WaitingHeap;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+
+/** Registers the services of one heap. Each method returns what ends the registration. */
+final class HeapRegistration {
+    private final BundleContext context;
+    private final Map<String, Object> announced;
+
+    /**
+     * @param context the heap's
+     * @param announced what is configured. What is true of the memory goes before it
+     */
+    HeapRegistration(BundleContext context, Map<String, Object> announced) {
+        this.context = context;
+        this.announced = announced;
+    }
+
+    Runnable waiting(Map<String, Object> properties) {
+        return context.registerService(
+                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
+                ::unregister;
+    }
+
+    /** Closes the source when the heap cannot be registered. */
+    Runnable register(OpenedHeap opened) {
+        if (opened.isNone()) {
+            return () -> {};
+        }
+        MemorySource source = opened.source();
+        try {
+            Map<String, Object> properties = new HashMap<>(announced);
+            properties.putAll(opened.properties());
+            ServiceRegistration<?> registration =
+                    context.registerService(types(source), source, FrameworkUtil.asDictionary(properties));
+            return () -> {
+                registration.unregister(); // waits for the allocations under way, within limits
+                source.close();
+            };
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    private static String[] types(MemorySource source) {
+        return source instanceof RegionMap
+                ? new String[] {HeapExporter.class.getName(), RegionMap.class.getName()}
+                : new String[] {HeapExporter.class.getName()};
+    }
+}

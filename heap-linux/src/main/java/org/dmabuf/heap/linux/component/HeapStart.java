@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.lang.System.Logger.Level;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.spi.WaitingHeap;
+import org.osgi.framework.BundleContext;
+
+/**
+ * The start of one heap. A shortage at the start is no reason for the heap to be absent for good: a limit is raised, a
+ * process ends, huge pages are added. So the heap is opened at once where the machine permits, and otherwise by a
+ * daemon thread {@code dmaheap-start-NAME} that tries again, after 1 s at first and every 10 s later. The shortage is
+ * logged once, and so is its end.
+ *
+ * <p>Any thread may call any method.
+ */
+public final class HeapStart implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(HeapStart.class.getName());
+
+    private static final long FIRST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long LONGEST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
+    /** How long a close waits for an attempt that is under way. */
+    private static final long PATIENCE_MILLIS = 2000;
+
+    private final String heap;
+    private final Function<Map<String, Object>, Runnable> waiting;
+    private final Supplier<Runnable> opening;
+
+    // Guarded by this.
+    private Runnable withdrawal;
+    /** Ends the listing as a heap that waits. */
+    private Runnable waitingEnd = () -> {};
+    private Thread thread;
+    private boolean closed;
+
+    private HeapStart(String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
+        this.heap = heap;
+        this.waiting = waiting;
+        this.opening = opening;
+    }
+
+    /**
+     * Opens a heap and registers it as a service, now, or later when the machine is short of something. The service is
+     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link org.dmabuf.heap.spi.RegionMap} where the source is one.
+     * Its properties are those of the settings and those of the memory, which go before them.
+     *
+     * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
+     *     where the bundle that registers it is wired to the service's type
+     * @param settings name, type, id and priority
+     * @param opening takes the heap's memory. When it throws, it has left nothing behind. It may be called again, on
+     *     the daemon thread, and at most until {@link #close}
+     * @return the start, to be closed when the heap is to go
+     * @throws HeapException for a setting that is no number, and from the opening, unless its
+     *     {@link org.dmabuf.heap.Errno#isOfTheMoment cause} is a shortage
+     */
+    public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
+        HeapRegistration registration = new HeapRegistration(context, settings.announcement());
+        return begin(settings.heap(), registration::waiting, () -> registration.register(opening.get()));
+    }
+
+    /**
+     * As {@link #begin(BundleContext, HeapSettings, Supplier)}.
+     *
+     * @param waiting registers the service {@link WaitingHeap} with the given properties, and returns what unregisters
+     *     it; called when there is a shortage, at most once
+     * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
+     */
+    static HeapStart begin(
+            String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
+        HeapStart start = new HeapStart(heap, Objects.requireNonNull(waiting), Objects.requireNonNull(opening));
+        try {
+            start.withdrawal = opening.get();
+        } catch (HeapException e) {
+            if (!e.errno().isOfTheMoment()) {
+                throw e;
+            }
+            start.tryLater(e);
+        }
+        return start;
+    }
+
+    private synchronized void tryLater(HeapException shortage) {
+        waitingEnd = waiting.apply(
+                Map.of(HeapProperties.NAME, heap, WaitingHeap.REASON, String.valueOf(shortage.getMessage())));
+        // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
+        thread = Thread.ofPlatform()
+                .name("dmaheap-start-" + heap)
+                .daemon()
+                .inheritInheritableThreadLocals(false)
+                .unstarted(this::tryAgain);
+        thread.setContextClassLoader(null);
+        boolean started = false;
+        try {
+            thread.start();
+            started = true;
+        } finally {
+            if (!started) {
+                endWaiting();
+            }
+        }
+        LOG.log(
+                Level.WARNING,
+                "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is opened"
+                        + " when there is enough, without a restart: that is tried every {2} s",
+                heap,
+                shortage.getMessage(),
+                TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
+    }
+
+    private void tryAgain() {
+        try {
+            open();
+        } finally {
+            endWaiting();
+        }
+    }
+
+    private void endWaiting() {
+        Runnable end;
+        synchronized (this) {
+            end = waitingEnd;
+            waitingEnd = () -> {};
+        }
+        try {
+            end.run();
+        } catch (IllegalStateException e) {
+            // The framework was first: the bundle has stopped.
+        }
+    }
+
+    private void open() {
+        long pause = FIRST_PAUSE_NANOS;
+        while (isOpenAfter(pause)) {
+            try {
+                announce(opening.get());
+                return;
+            } catch (HeapException e) {
+                if (!e.errno().isOfTheMoment()) {
+                    giveUp(e);
+                    return;
+                }
+            } catch (OutOfMemoryError e) {
+                // A shortage like the others.
+            } catch (RuntimeException | Error e) {
+                giveUp(e);
+                return;
+            }
+            pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
+        }
+    }
+
+    /** {@return false when this was closed meanwhile} */
+    private synchronized boolean isOpenAfter(long nanos) {
+        long deadline = System.nanoTime() + nanos;
+        long left;
+        while (!closed && (left = deadline - System.nanoTime()) > 0) {
+            try {
+                wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+            } catch (InterruptedException e) {
+                // No code has reason to interrupt this thread, and close() notifies it.
+            }
+        }
+        return !closed;
+    }
+
+    private void announce(Runnable opened) {
+        boolean kept;
+        synchronized (this) {
+            kept = !closed;
+            if (kept) {
+                withdrawal = opened;
+            }
+        }
+        if (kept) {
+            LOG.log(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", heap);
+        } else {
+            opened.run();
+        }
+    }
+
+    private void giveUp(Throwable cause) {
+        synchronized (this) {
+            if (closed) {
+                return; // the bundle stops, which ends what an opening needs
+            }
+        }
+        LOG.log(
+                Level.ERROR,
+                "heap '" + heap + "' cannot be opened, and is not tried again; correct the cause, then restart its"
+                        + " bundle or change its configuration",
+                cause);
+    }
+
+    /** Withdraws the heap, or ends the attempts to open it. Closing twice does nothing. */
+    @Override
+    public void close() {
+        Runnable opened;
+        Thread trying;
+        synchronized (this) {
+            closed = true;
+            opened = withdrawal;
+            withdrawal = null;
+            trying = thread;
+            notifyAll();
+        }
+        endWaiting();
+        if (opened != null) {
+            opened.run();
+        } else if (trying != null && trying != Thread.currentThread()) {
+            join(trying);
+        }
+    }
+
+    /** An attempt that takes longer withdraws by itself what it opens. */
+    private static void join(Thread trying) {
+        try {
+            trying.join(PATIENCE_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.dmabuf.heap.linux.source.MemorySource;
+
+/** Memory that a heap has opened, and what the heap knows of it beside {@link MemorySource#properties()}. */
+public final class OpenedHeap {
+    private static final OpenedHeap NONE = new OpenedHeap(null, Map.of());
+
+    /** Null for none. */
+    private final MemorySource source;
+    private final Map<String, Object> known;
+
+    private OpenedHeap(MemorySource source, Map<String, Object> known) {
+        this.source = source;
+        this.known = known;
+    }
+
+    /**
+     * Memory of a source.
+     *
+     * @param source closed by {@link HeapStart} when the heap goes, or cannot be registered
+     * @return what {@link HeapStart} registers
+     */
+    public static OpenedHeap of(MemorySource source) {
+        return new OpenedHeap(source, Map.of());
+    }
+
+    /** {@return that this machine has no such memory, which is no fault of the configuration: nothing is registered} */
+    public static OpenedHeap none() {
+        return NONE;
+    }
+
+    /**
+     * Adds a service property.
+     *
+     * @param property its name; it goes before one of the source
+     * @param value as the service announces it
+     * @return this memory with the property
+     */
+    public OpenedHeap with(String property, Object value) {
+        Map<String, Object> more = new HashMap<>(known);
+        more.put(property, value);
+        return new OpenedHeap(source, more);
+    }
+
+    /**
+     * Does something more with the source, and closes it when that fails.
+     *
+     * @param step returns the source to go on with: the same, or one over it
+     * @return this memory from that source
+     */
+    public OpenedHeap then(UnaryOperator<MemorySource> step) {
+        try {
+            return new OpenedHeap(step.apply(source), known);
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    boolean isNone() {
+        return source == null;
+    }
+
+    MemorySource source() {
+        return source;
+    }
+
+    Map<String, Object> properties() {
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.putAll(known);
+        return properties;
+    }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Parts of a heap's OSGi component: its settings, the choice of a back end, its start and its registration. */
+@Export
+@Version("1.0.0")
+package org.dmabuf.heap.linux.component;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.fd;
+
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.kernel.Fcntl;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+
+/** What can be done with any descriptor, whoever made it. */
+public final class Descriptors {
+    private final Syscalls syscalls;
+
+    /**
+     * Works by the given calls.
+     *
+     * @param syscalls the kernel
+     */
+    public Descriptors(Syscalls syscalls) {
+        this.syscalls = syscalls;
+    }
+
+    /**
+     * Makes a second descriptor of the same open file, close-on-exec.
+     *
+     * @param heap named in a refusal
+     * @param fd stays the caller's
+     * @return the new one, which the caller owns
+     * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has none left
+     */
+    public OwnedFd duplicate(String heap, int fd) {
+        int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
+        if (copy < 0) {
+            throw KernelError.of(heap, "fcntl(F_DUPFD_CLOEXEC)", copy);
+        }
+        Fd made = null;
+        try {
+            made = new Fd(syscalls, copy);
+        } finally {
+            if (made == null) { // for want of memory
+                syscalls.close(copy);
+            }
+        }
+        return made;
+    }
+
+    /**
+     * Tells the inode number of an open file.
+     *
+     * @param heap named in a refusal
+     * @param fd stays the caller's
+     * @return the number by which the kernel knows the file
+     * @throws HeapException {@link org.dmabuf.heap.Errno#EBADF} for a descriptor that is none
+     */
+    public long inode(String heap, int fd) {
+        long inode = syscalls.inode(fd);
+        if (inode < 0) {
+            throw KernelError.of(heap, "statx", (int) inode);
+        }
+        return inode;
+    }
+}

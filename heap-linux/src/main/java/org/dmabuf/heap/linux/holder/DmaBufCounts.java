@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.holder;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.kernel.Fcntl;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Says which dma-bufs are gone, by the count of holders that the kernel shows. All watches of one dma-buf share one
+ * descriptor of it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
+ */
+final class DmaBufCounts implements FileTracker {
+    private final Syscalls syscalls;
+    private final HolderCalls calls;
+    private final Map<Long, TrackedFile.DmaBuf> files = new HashMap<>();
+
+    DmaBufCounts(Syscalls syscalls, HolderCalls calls) {
+        this.syscalls = syscalls;
+        this.calls = calls;
+    }
+
+    TrackedFile.DmaBuf add(String heap, long size, int fd) {
+        long inode = syscalls.inode(fd);
+        if (inode < 0) {
+            throw KernelError.of(heap, size, "statx", (int) inode);
+        }
+        TrackedFile.DmaBuf known = files.get(inode);
+        if (known != null) {
+            return known;
+        }
+        int ours = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
+        if (ours < 0) {
+            throw KernelError.of(heap, size, "fcntl(F_DUPFD_CLOEXEC)", ours);
+        }
+        TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, new Fd(syscalls, ours));
+        long holders;
+        try {
+            holders = file.count();
+        } catch (HeapException e) {
+            file.close();
+            throw KernelError.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
+        }
+        if (holders < 0) {
+            file.close();
+            throw new HeapException(
+                    Errno.ENOTSUP,
+                    heap,
+                    "heap '" + heap + "': nothing would tell when those who got the descriptor of a buffer of "
+                            + Bytes.text(size) + " have let go of it: /proc/self/fdinfo shows no count; is /proc"
+                            + " mounted, and the kernel 5.3 or newer?");
+        }
+        files.put(inode, file);
+        return file;
+    }
+
+    void remove(TrackedFile.DmaBuf file) {
+        files.remove(file.inode);
+        file.close();
+    }
+
+    @Override
+    public long dueIn(long now) {
+        long due = NEVER;
+        for (TrackedFile.DmaBuf file : files.values()) {
+            if (file.awaited()) {
+                due = Math.min(due, file.pace.dueIn(now));
+            }
+        }
+        return due;
+    }
+
+    @Override
+    public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
+        for (TrackedFile.DmaBuf file : List.copyOf(files.values())) {
+            if (file.awaited() && (file.pace.isDue(now) || atAll)) {
+                look(file, gone);
+            }
+        }
+    }
+
+    void look(TrackedFile.DmaBuf file, Consumer<TrackedFile> gone) {
+        if (file.holders() == 1) {
+            remove(file);
+            gone.accept(file);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.holder;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+
+/**
+ * One inotify instance that says which memfds are gone. A memfd has no name, so its inode is deleted when its last
+ * descriptor, mapping and message in flight has gone. Guarded by its {@link HolderTable}.
+ */
+final class Inotify implements FileTracker {
+    private static final int IN_DELETE_SELF = 0x400;
+    private static final int IN_UNMOUNT = 0x2000;
+    private static final int IN_Q_OVERFLOW = 0x4000;
+    /** The watch has ended; it comes after IN_DELETE_SELF, and alone when that was lost in an overflow. */
+    private static final int IN_IGNORED = 0x8000;
+
+    private static final int EVENT = 16; // struct inotify_event: int wd, u32 mask, u32 cookie, u32 len; then a name
+    /** As many reads as empty a queue of the default length, so that nobody reads for ever while others close. */
+    private static final int MOST_READS = 64;
+    private static final int CLOSED = -1;
+
+    private final Syscalls syscalls;
+    private final HolderCalls calls;
+    private final MemorySegment events = Arena.ofAuto().allocate(256L * EVENT, 8);
+    private final Map<Integer, TrackedFile.Memfd> files = new HashMap<>();
+    private int fd = CLOSED;
+    /** Events may have been lost, and the kernel's own list is still to be looked at. */
+    private boolean doubtful;
+    /** How many watches wait for one of the files. */
+    int awaited;
+
+    Inotify(Syscalls syscalls, HolderCalls calls) {
+        this.syscalls = syscalls;
+        this.calls = calls;
+    }
+
+    /** {@return a descriptor that can be read when it is to be looked at, negative where it is so by the clock} */
+    int fd() {
+        return awaited > 0 && !doubtful ? fd : CLOSED;
+    }
+
+    @Override
+    public long dueIn(long now) {
+        return awaited > 0 && doubtful ? HolderTable.RETRY_NANOS : NEVER;
+    }
+
+    TrackedFile.Memfd add(String heap, long size, int memfd) {
+        if (fd == CLOSED) {
+            int made = calls.inotify();
+            if (made < 0) {
+                throw KernelError.of(heap, size, "inotify_init1", made);
+            }
+            fd = made;
+        }
+        int number = calls.addWatch(fd, "/proc/self/fd/" + memfd, IN_DELETE_SELF);
+        if (number < 0) {
+            throw KernelError.of(heap, size, "inotify_add_watch", number);
+        }
+        boolean followed = false;
+        try {
+            TrackedFile.Memfd file = files.computeIfAbsent(number, key -> new TrackedFile.Memfd(this, key));
+            followed = true;
+            return file;
+        } finally {
+            if (!followed) {
+                calls.removeWatch(fd, number);
+            }
+        }
+    }
+
+    void remove(TrackedFile.Memfd file) {
+        if (files.remove(file.number, file)) {
+            calls.removeWatch(fd, file.number);
+        }
+    }
+
+    @Override
+    public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
+        if (awaited == 0 || files.isEmpty()) {
+            return;
+        }
+        boolean whole = false;
+        try {
+            whole = readAll(gone);
+        } finally {
+            doubtful |= !whole; // events that were read and not taken are lost
+        }
+        if (doubtful) {
+            reconcile(gone);
+        }
+    }
+
+    /** {@return whether the queue was read as far as it should be} */
+    private boolean readAll(Consumer<TrackedFile> gone) {
+        long read = 1;
+        for (int reads = 0; reads < MOST_READS && (read > 0 || read == -Errno.EINTR.number()); reads++) {
+            read = read();
+            if (read > 0) {
+                take(read, gone);
+            }
+        }
+        return read > 0 || read == -Errno.EAGAIN.number() || read == -Errno.EINTR.number();
+    }
+
+    private long read() {
+        try {
+            return syscalls.read(fd, events.address(), events.byteSize());
+        } finally {
+            Reference.reachabilityFence(events); // only its address went along
+        }
+    }
+
+    private void take(long bytes, Consumer<TrackedFile> gone) {
+        long at = 0;
+        while (bytes - at >= EVENT) {
+            int number = events.get(JAVA_INT, at);
+            int mask = events.get(JAVA_INT, at + 4);
+            if ((mask & IN_Q_OVERFLOW) != 0) {
+                doubtful = true;
+            } else if ((mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
+                TrackedFile.Memfd file = files.remove(number);
+                if (file != null) { // else it was told by the event before, or removed
+                    gone.accept(file);
+                }
+            }
+            at += EVENT + Integer.toUnsignedLong(events.get(JAVA_INT, at + 12));
+        }
+        if (at != bytes) {
+            doubtful = true; // the kernel gives whole events only
+        }
+    }
+
+    /**
+     * Compares with the kernel's list of watches. One that ends after it was made leaves an event, or another word of
+     * an overflow: the kernel always has room for that, and if it stands in the queue already it is still to be read.
+     */
+    private void reconcile(Consumer<TrackedFile> gone) {
+        Set<Integer> listed = new HashSet<>();
+        try {
+            String list = calls.fdinfo(fd);
+            if (!list.endsWith("\n")) {
+                return; // half of it would make the rest look gone
+            }
+            for (String line : (Iterable<String>) list.lines()::iterator) {
+                if (line.startsWith("inotify wd:")) {
+                    int from = "inotify wd:".length();
+                    listed.add(Integer.parseInt(line.substring(from, line.indexOf(' ', from)), 16));
+                }
+            }
+        } catch (IOException | RuntimeException e) {
+            return; // in doubt all are held, and the list is asked for again
+        }
+        for (Iterator<TrackedFile.Memfd> each = files.values().iterator(); each.hasNext(); ) {
+            TrackedFile.Memfd file = each.next();
+            if (!listed.contains(file.number)) {
+                each.remove();
+                gone.accept(file);
+            }
+        }
+        doubtful = false;
+    }
+
+    void close() {
+        files.clear();
+        if (fd != CLOSED) {
+            syscalls.close(fd);
+            fd = CLOSED;
+        }
+    }
+}

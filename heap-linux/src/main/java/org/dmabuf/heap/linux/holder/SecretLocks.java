@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.holder;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Says which secret memory is gone. Inotify would keep it and never tell, and nothing counts it; but it is one open
+ * file, which cannot be opened a second time, and a lock of flock(2) belongs to the open file: it stays in the kernel's
+ * list until the last descriptor, mapping and message in flight has gone. A holder that unlocks the file ends its
+ * maker's charge early and harms nothing else. Guarded by its {@link HolderTable}.
+ */
+final class SecretLocks implements FileTracker {
+    /**
+     * As many lists in a row have to lack a lock. The kernel gives a long list in parts, and one that is unlocked
+     * between two of them makes the next lack another.
+     */
+    private static final int LISTS = 3;
+
+    private final HolderCalls calls;
+    private final Map<String, TrackedFile.Secret> files = new HashMap<>();
+    final Backoff pace = new Backoff();
+
+    SecretLocks(HolderCalls calls) {
+        this.calls = calls;
+    }
+
+    TrackedFile.Secret add(String heap, long size, int fd) {
+        int locked = calls.lock(fd);
+        if (locked < 0) {
+            throw KernelError.of(heap, size, "flock", locked);
+        }
+        TrackedFile.Secret file = null;
+        try {
+            String number = numberOfLock(calls.fdinfo(fd));
+            if (!number.isEmpty()) {
+                file = new TrackedFile.Secret(this, number);
+            }
+            if (file != null && !unlisted(List.of(file)).isEmpty()) {
+                file = null;
+            }
+        } catch (IOException e) {
+            file = null; // it would not be told either
+        } catch (HeapException e) {
+            throw KernelError.of(heap, size, "open(/proc/locks)", -e.errno().number());
+        }
+        if (file == null) {
+            throw new HeapException(
+                    Errno.ENOTSUP,
+                    heap,
+                    "heap '" + heap + "': nothing would tell when those who got the descriptor of a buffer of "
+                            + Bytes.text(size) + " have let go of it: its lock is not in /proc/locks; is all of /proc"
+                            + " mounted?");
+        }
+        TrackedFile.Secret known = files.putIfAbsent(file.number, file);
+        return known == null ? file : known;
+    }
+
+    void remove(TrackedFile.Secret file) {
+        files.remove(file.number, file);
+    }
+
+    private boolean awaited() {
+        for (TrackedFile.Secret file : files.values()) {
+            if (file.awaited()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public long dueIn(long now) {
+        return awaited() ? pace.dueIn(now) : NEVER;
+    }
+
+    @Override
+    public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
+        if (awaited() && (pace.isDue(now) || atAll)) {
+            passOnGone(gone);
+        }
+    }
+
+    private void passOnGone(Consumer<TrackedFile> gone) {
+        List<TrackedFile.Secret> unlisted;
+        try {
+            unlisted = unlisted(files.values());
+        } catch (IOException | HeapException e) {
+            return; // what is not known is held: it is asked again
+        }
+        for (TrackedFile.Secret file : unlisted) {
+            remove(file);
+            gone.accept(file);
+        }
+    }
+
+    private List<TrackedFile.Secret> unlisted(Collection<TrackedFile.Secret> among) throws IOException {
+        List<TrackedFile.Secret> unlisted = new ArrayList<>(among);
+        for (int list = 0; list < LISTS && !unlisted.isEmpty(); list++) {
+            String locks = calls.locks();
+            if (!locks.isEmpty() && !locks.endsWith("\n")) {
+                throw new IOException("the end of /proc/locks is missing");
+            }
+            unlisted.removeIf(file -> locks.contains(" " + file.number + " "));
+        }
+        return unlisted;
+    }
+
+    /** From a line as {@code lock: 1: FLOCK ADVISORY READ 815 00:0e:4711 0 EOF}; empty when there is none. */
+    private static String numberOfLock(String fdinfo) {
+        for (String line : (Iterable<String>) fdinfo.lines()::iterator) {
+            String[] words = line.split("\\s+");
+            if (words.length > 6 && words[0].equals("lock:") && words[2].equals("FLOCK")) {
+                return words[6];
+            }
+        }
+        return "";
+    }
+}

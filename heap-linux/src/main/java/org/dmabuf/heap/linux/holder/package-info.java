@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Follows memory whose descriptor left the process, until its last holder is gone. A holder has a descriptor, a
+ * mapping, a message in flight or an import into a device. For the broker, which charges such memory; it imports the
+ * package with {@code scope=broker}.
+ */
+@Export(attribute = {"scope=broker", "mandatory:=scope"})
+@Version("1.0.0")
+package org.dmabuf.heap.linux.holder;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

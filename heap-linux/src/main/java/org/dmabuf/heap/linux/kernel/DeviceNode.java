@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+
+/**
+ * A device node, opened once for all calls. It can be closed while other threads are in calls on it: the number
+ * is given back when the last of them has returned, else a call could be made on whatever file got the number next.
+ */
+public final class DeviceNode implements AutoCloseable {
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFCHR = 0x2000;
+
+    /** The open of a FIFO waits for a writer without O_NONBLOCK, and a terminal could become the process's own. */
+    private static final int NO_WAIT_NO_TERMINAL = Fcntl.O_NONBLOCK | Fcntl.O_NOCTTY;
+
+    private final Syscalls syscalls;
+    private final String heap;
+    private final String path;
+    private final int fd;
+
+    /** Calls under way, and one for as long as the device is not closed. */
+    private final AtomicInteger users = new AtomicInteger(1);
+
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private DeviceNode(Syscalls syscalls, String heap, String path, int fd) {
+        this.syscalls = syscalls;
+        this.heap = heap;
+        this.path = path;
+        this.fd = fd;
+    }
+
+    /**
+     * Opens a node for reading, which is enough to allocate.
+     *
+     * @param syscalls the kernel
+     * @param heap named in refusals
+     * @param path of the node
+     * @return the device
+     * @throws HeapException the kernel's refusal, with the remedy; {@link Errno#ENOTTY} for what is no character device
+     */
+    public static DeviceNode open(Syscalls syscalls, String heap, String path) {
+        return open(syscalls, heap, path, Fcntl.O_RDONLY, "open(" + path + ")");
+    }
+
+    /**
+     * Opens the node of a device that is no heap's, for reading and writing.
+     *
+     * @param syscalls the kernel
+     * @param path of the node
+     * @return the device
+     * @throws HeapException the kernel's refusal; {@link Errno#ENOTTY} for what is no character device
+     */
+    public static DeviceNode openForUse(Syscalls syscalls, String path) {
+        return open(syscalls, "", path, Fcntl.O_RDWR, "open of " + path); // the remedies for open() are those of heaps
+    }
+
+    private static DeviceNode open(Syscalls syscalls, String heap, String path, int access, String call) {
+        int fd = syscalls.open(path, access | Fcntl.O_CLOEXEC | NO_WAIT_NO_TERMINAL);
+        if (fd < 0) {
+            throw KernelError.of(heap, call, fd);
+        }
+        boolean opened = false;
+        try {
+            requireCharacterDevice(syscalls, heap, path, fd, call);
+            DeviceNode device = new DeviceNode(syscalls, heap, path, fd);
+            opened = true;
+            return device;
+        } finally {
+            if (!opened) {
+                syscalls.close(fd);
+            }
+        }
+    }
+
+    private static void requireCharacterDevice(Syscalls syscalls, String heap, String path, int fd, String call) {
+        int mode = syscalls.mode(fd);
+        if (mode < 0) {
+            throw KernelError.of(heap, "statx(" + path + ")", mode);
+        }
+        if ((mode & S_IFMT) != S_IFCHR) {
+            throw new HeapException(
+                    Errno.ENOTTY,
+                    heap,
+                    KernelError.prefix(heap) + call + " failed: the file is no character device; remove it, and give a"
+                            + " container the node of the host");
+        }
+    }
+
+    /**
+     * Begins a call. A caller for whom it returns calls {@link #leave} once.
+     *
+     * @return the descriptor
+     * @throws HeapException {@link Errno#ENODEV} when the device is closed
+     */
+    public int enter() {
+        int now;
+        do {
+            now = users.get();
+            if (now == 0 || closed.get()) {
+                throw new HeapException(
+                        Errno.ENODEV,
+                        heap,
+                        heap.isEmpty()
+                                ? path + " is closed"
+                                : "heap '" + heap + "' has gone and " + path
+                                        + " is closed; use a heap that is announced");
+            }
+        } while (!users.compareAndSet(now, now + 1));
+        return fd;
+    }
+
+    /** Ends a call. The last one of a closed device gives its descriptor back. */
+    public void leave() {
+        if (users.decrementAndGet() == 0) {
+            syscalls.close(fd);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            leave();
+        }
+    }
+}

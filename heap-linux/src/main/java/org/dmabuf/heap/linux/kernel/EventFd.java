@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+
+/**
+ * eventfd(2): a counter by which any thread ends the wait of one other. The owner sees to it that {@link #open} has
+ * returned 0 before any other call, and that only a late {@link #await} comes after {@link #close}.
+ */
+public final class EventFd {
+    public static final short POLLIN = 0x1;
+    public static final short POLLPRI = 0x2;
+    public static final short POLLERR = 0x8;
+
+    private static final int EFD_NONBLOCK = 0x800;
+    private static final int EFD_CLOEXEC = 0x80000;
+    private static final int NONE = -1;
+
+    // offsets in the block: two structs pollfd, what the counter was, and what is added to it
+    private static final long POLLFD = 8;
+    private static final long POLLFD_EVENTS = 4;
+    private static final long POLLFD_REVENTS = 6;
+    private static final long COUNTER = 16;
+    private static final long ONE = 24;
+
+    private final Syscalls syscalls;
+    private final MemorySegment block = Arena.ofAuto().allocate(32, 8);
+    private int fd = NONE;
+
+    public EventFd(Syscalls syscalls) {
+        this.syscalls = syscalls;
+        block.set(JAVA_LONG, ONE, 1);
+    }
+
+    /** {@return 0, or the negative error number for which there is no counter} */
+    public int open() {
+        int made = syscalls.eventfd(EFD_NONBLOCK | EFD_CLOEXEC);
+        if (made < 0) {
+            return made;
+        }
+        fd = made;
+        return 0;
+    }
+
+    public boolean isOpen() {
+        return fd != NONE;
+    }
+
+    /** Ends the wait of this moment, or the next one. */
+    public void signal() {
+        try {
+            syscalls.write(fd, block.address() + ONE, Long.BYTES);
+        } finally {
+            Reference.reachabilityFence(this); // only the block's address went along
+        }
+    }
+
+    /** Takes back all signals up to now. */
+    public void clear() {
+        try {
+            syscalls.read(fd, block.address() + COUNTER, Long.BYTES);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /**
+     * Waits for a signal, for something to happen to another descriptor, or until time has passed. One thread at a time
+     * may wait.
+     *
+     * @param other a descriptor, negative for none
+     * @param events what is to happen to it, {@code POLL*}
+     * @param millis how long at most, negative for ever
+     * @return what happened to it, or a negative error number
+     */
+    public int await(int other, short events, int millis) {
+        pollfd(0, fd, POLLIN);
+        pollfd(POLLFD, other, events);
+        try {
+            int result = syscalls.poll(block.address(), 2, millis);
+            return result < 0 ? result : block.get(JAVA_SHORT, POLLFD + POLLFD_REVENTS);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    private void pollfd(long offset, int number, short events) {
+        block.set(JAVA_INT, offset, number);
+        block.set(JAVA_SHORT, offset + POLLFD_EVENTS, events);
+        block.set(JAVA_SHORT, offset + POLLFD_REVENTS, (short) 0);
+    }
+
+    /** To be called once. */
+    public void close() {
+        if (fd != NONE) {
+            syscalls.close(fd);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/** What is refused, mostly by the kernel with an error number, as a sentence that says what to do. */
+public final class KernelError {
+    private KernelError() {}
+
+    /**
+     * A refused system call.
+     *
+     * @param heap the heap that needed it
+     * @param size bytes of the buffer
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return to be thrown, with the kernel's error number
+     */
+    public static HeapException of(String heap, long size, String call, int result) {
+        return of(Errno.of(-result), heap, size, call, result);
+    }
+
+    /**
+     * A refused system call that means something else to the caller than its own number says.
+     *
+     * @param errno what it means to the caller
+     * @param heap the heap that needed it
+     * @param size bytes of the buffer
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return to be thrown
+     */
+    public static HeapException of(Errno errno, String heap, long size, String call, int result) {
+        return new HeapException(
+                errno,
+                heap,
+                prefix(heap) + call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
+    }
+
+    /**
+     * A refused system call that makes no buffer.
+     *
+     * @param heap the heap whose buffer it concerns
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return to be thrown, with the kernel's error number
+     */
+    public static HeapException of(String heap, String call, int result) {
+        return new HeapException(Errno.of(-result), heap, prefix(heap) + call + " failed: " + cause(call, result));
+    }
+
+    /**
+     * The end of an allocation for which a mapping was refused. Where the process has no room for one, another heap
+     * would not help, so that is not ENOMEM.
+     *
+     * @param heap that needed the mapping
+     * @param refusal of the mapping
+     * @return to be thrown, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
+     */
+    public static HeapException ofMapping(String heap, HeapException refusal) {
+        return refusal.errno() == Errno.ENOMEM
+                ? new HeapException(Errno.EAGAIN, heap, refusal.getMessage(), refusal)
+                : refusal;
+    }
+
+    /**
+     * A descriptor that the request said would not be wanted.
+     *
+     * @param heap whose buffer it is
+     * @param size bytes of the buffer
+     * @return to be thrown, {@link Errno#ENOTSUP}
+     */
+    public static HeapException notExportable(String heap, long size) {
+        return new HeapException(
+                Errno.ENOTSUP,
+                heap,
+                prefix(heap) + "a buffer of " + Bytes.text(size) + " was allocated with exportable(false) and has no"
+                        + " descriptor to give; allocate it with exportable(true)");
+    }
+
+    /** {@return how a message begins that concerns a heap; empty for a descriptor that came from elsewhere} */
+    static String prefix(String heap) {
+        return heap.isEmpty() ? "" : "heap '" + heap + "': ";
+    }
+
+    private static String cause(String call, int result) {
+        Errno kernel = Errno.of(-result);
+        String what = kernel == Errno.EIO && result != -Errno.EIO.number() ? "error " + -result : kernel.meaning();
+        return what + remedy(call, kernel);
+    }
+
+    private static String remedy(String call, Errno errno) {
+        if (call.startsWith("open(/dev/")) {
+            String device = deviceRemedy(call, errno);
+            if (!device.isEmpty()) {
+                return device;
+            }
+        }
+        if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all mean the limit
+            return "; raise what this process may lock by as much (LimitMEMLOCK= in a unit, ulimit -l), or grant"
+                    + " CAP_IPC_LOCK";
+        }
+        return switch (errno) {
+            case EMFILE ->
+                (call.equals("inotify_init1") ? "; raise fs.inotify.max_user_instances, or" : ";")
+                        + " close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE= in a"
+                        + " unit)";
+            case ENFILE -> "; close files in other processes, or raise fs.file-max";
+            case ENOMEM ->
+                call.equals("mmap")
+                        ? "; end arenas that are no longer needed, or raise vm.max_map_count"
+                        : "; ask for less, or close buffers";
+            case ENOSPC -> switch (call) {
+                case "fallocate" -> "; ask for less, or close buffers";
+                case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
+                default -> "";
+            };
+            case EAGAIN ->
+                call.equals("mmap")
+                        ? "; raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas"
+                        : "";
+            case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
+            case ENOSYS -> "; this kernel is too old";
+            case EINVAL ->
+                call.equals(DmaBufDevices.UDMABUF_CREATE)
+                        ? "; what it takes of a buffer is limited by " + DmaBufDevices.UDMABUF_SIZE_LIMIT
+                        : "";
+            case ENOTTY -> call.equals(DmaBufDevices.HEAP_ALLOC) ? "; its node is no heap of the kernel" : "";
+            case ENOENT -> call.startsWith("open(/proc") ? "; is /proc mounted?" : "";
+            default -> "";
+        };
+    }
+
+    private static String deviceRemedy(String call, Errno errno) {
+        return switch (errno) {
+            case ENOENT, ENODEV, ENXIO ->
+                call.contains(DmaBufDevices.UDMABUF)
+                        ? "; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF"
+                        : "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node";
+            case EACCES, EPERM ->
+                "; give the node to a group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it"
+                        + " to dmaheap";
+            default -> "";
+        };
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * memfd_create(2): memory with a descriptor, which other processes can map and nobody can shrink. The memory is there
+ * when {@link #create} returns, so that touching it later cannot fail.
+ */
+public final class Memfd {
+    public static final int MFD_CLOEXEC = 0x1;
+    public static final int MFD_ALLOW_SEALING = 0x2;
+    public static final int MFD_HUGETLB = 0x4; // with the binary logarithm of the page's size from bit 26 on
+    static final int MFD_NOEXEC_SEAL = 0x8; // since 6.3, EINVAL before
+
+    public static final int F_ADD_SEALS = 1033;
+    public static final int F_GET_SEALS = 1034; // EINVAL for all that is not memory
+
+    public static final int F_SEAL_SEAL = 0x1; // no further seal
+    public static final int F_SEAL_SHRINK = 0x2;
+    public static final int F_SEAL_GROW = 0x4;
+    public static final int F_SEAL_WRITE = 0x8;
+    public static final int F_SEAL_FUTURE_WRITE = 0x10; // no new writable map and no write(2), for root too
+
+    private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+
+    /**
+     * fallocate(2) undoes all of a call that a signal interrupts. In pieces, a profiler's signals cannot keep a large
+     * buffer from ever getting done.
+     */
+    private static final long PIECE = 64L << 20;
+
+    private final Syscalls syscalls;
+    private volatile boolean noexec = true;
+
+    public Memfd(Syscalls syscalls) {
+        this.syscalls = syscalls;
+    }
+
+    /**
+     * Makes a memfd of a fixed size.
+     *
+     * @param heap named in a refusal
+     * @param name seen in /proc
+     * @param size bytes, whole pages
+     * @param seals {@code F_SEAL_*} besides SHRINK and GROW
+     * @return a descriptor that the caller owns
+     * @throws HeapException {@link Errno#ENOMEM} when there is no memory; nothing is held
+     */
+    public int create(String heap, String name, long size, int seals) {
+        return create(heap, name, size, seals, 0);
+    }
+
+    /**
+     * Makes a memfd of a fixed size on pages of a size.
+     *
+     * @param pages 0, or {@link #MFD_HUGETLB} with the size: such a memfd must not leave the process
+     */
+    public int create(String heap, String name, long size, int seals, int pages) {
+        int fd = create(name, pages);
+        if (fd < 0) {
+            throw KernelError.of(heap, size, "memfd_create", fd);
+        }
+        int result = allocate(fd, size);
+        if (result < 0) {
+            syscalls.close(fd);
+            Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
+            throw KernelError.of(errno, heap, size, "fallocate", result);
+        }
+        result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
+        if (result < 0) {
+            syscalls.close(fd);
+            throw KernelError.of(heap, size, "fcntl(F_ADD_SEALS)", result);
+        }
+        return fd;
+    }
+
+    /**
+     * Makes a memfd of a fixed size without memory, which must not leave the process: whoever touches it may find that
+     * there is none.
+     *
+     * @param heap named in a refusal, and seen in /proc
+     * @param size bytes, whole pages
+     * @return a descriptor that the caller owns
+     * @throws HeapException the kernel's refusal; nothing is held
+     */
+    public int createEmpty(String heap, long size) {
+        int fd = create(heap, 0);
+        if (fd < 0) {
+            throw KernelError.of(heap, size, "memfd_create", fd);
+        }
+        String call = "fallocate";
+        int result = fallocate(fd, 0, size - Bytes.PAGE, Bytes.PAGE); // the last page makes the file as long as that
+        if (result == 0) {
+            result = punch(fd, 0, size);
+        }
+        if (result == 0) {
+            call = "fcntl(F_ADD_SEALS)";
+            result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+        }
+        if (result < 0) {
+            syscalls.close(fd);
+            Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
+            throw KernelError.of(errno, heap, size, call, result);
+        }
+        return fd;
+    }
+
+    /**
+     * Gives the memory of a range back to the machine. The range reads as zeroes, and takes memory when it is touched.
+     *
+     * @return 0 or a negative error number
+     */
+    public int punch(int fd, long offset, long length) {
+        return fallocate(fd, PUNCH_HOLE_KEEP_SIZE, offset, length);
+    }
+
+    private int fallocate(int fd, int mode, long offset, long length) {
+        int result;
+        do {
+            result = syscalls.fallocate(fd, mode, offset, length);
+        } while (result == -Errno.EINTR.number());
+        return result;
+    }
+
+    private int create(String name, int pages) {
+        if (noexec) {
+            int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | pages);
+            if (fd != -Errno.EINVAL.number()) {
+                return fd;
+            }
+        }
+        int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | pages);
+        if (fd >= 0) {
+            noexec = false; // it was the flag, and not for instance a name that is too long
+        }
+        return fd;
+    }
+
+    private int allocate(int fd, long size) {
+        for (long offset = 0; offset < size; ) {
+            long length = Math.min(PIECE, size - offset);
+            int result = syscalls.fallocate(fd, 0, offset, length);
+            if (result == 0) {
+                offset += length;
+            } else if (result != -Errno.EINTR.number()) {
+                return result;
+            }
+        }
+        return 0;
+    }
+}

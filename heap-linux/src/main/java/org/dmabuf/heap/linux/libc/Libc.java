@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.libc;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * How functions of the C library are called here. Pointers are passed as longs, which the three processors that the
+ * bundle's manifest names pass alike. errno is captured into a block of memory that each thread keeps; the block also
+ * takes strings and structs, so no call allocates. A thread's value is a plain segment and pins no class of the bundle.
+ */
+@SuppressWarnings("restricted") // linking native functions is what this class is for
+public final class Libc {
+    /** Where in a thread's block a C string is written. */
+    public static final long TEXT = 16;
+    /** Where in a thread's block a struct is written, of at most 256 bytes. */
+    public static final long STRUCT = 272;
+
+    private static final int TEXT_BYTES = (int) (STRUCT - TEXT);
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final Linker.Option ERRNO_OPTION = Linker.Option.captureCallState("errno");
+    private static final VarHandle ERRNO =
+            Linker.Option.captureStateLayout().varHandle(PathElement.groupElement("errno"));
+    private static final ThreadLocal<MemorySegment> BLOCK =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(STRUCT + 256, 8));
+
+    private Libc() {}
+
+    /** {@return a handle whose first argument is the thread's block} */
+    public static MethodHandle link(String function, FunctionDescriptor type) {
+        return downcall(function, type, ERRNO_OPTION);
+    }
+
+    /**
+     * {@return as {@link #link}, of a function with a variable number of arguments}
+     *
+     * @param fixed how many arguments its declaration names
+     */
+    public static MethodHandle linkVariadic(String function, int fixed, FunctionDescriptor type) {
+        return downcall(function, type, ERRNO_OPTION, Linker.Option.firstVariadicArg(fixed));
+    }
+
+    /** {@return a handle without the block, of a function that leaves no error number} */
+    static MethodHandle linkPlain(String function, FunctionDescriptor type) {
+        return downcall(function, type);
+    }
+
+    /** {@return as {@link #linkPlain}, for calls of some microseconds, for which the collector may have to wait} */
+    static MethodHandle linkCritical(String function, FunctionDescriptor type) {
+        return downcall(function, type, Linker.Option.critical(false));
+    }
+
+    private static MethodHandle downcall(String function, FunctionDescriptor type, Linker.Option... options) {
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(function), type, options);
+    }
+
+    /** {@return bytes in a page, by getpagesize(3)} */
+    public static int pageSize() {
+        try {
+            return (int) linkPlain("getpagesize", FunctionDescriptor.of(JAVA_INT)).invokeExact();
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /** {@return this thread's block} */
+    public static MemorySegment block() {
+        return BLOCK.get();
+    }
+
+    /** {@return the error number that the last call left} */
+    public static int errno(MemorySegment block) {
+        return (int) ERRNO.get(block, 0L);
+    }
+
+    /** {@return what the function returned, or the negative error number where that is -1} */
+    public static int result(MemorySegment block, int returned) {
+        return returned == -1 ? -errno(block) : returned;
+    }
+
+    /** Writes a C string into the block; false when it does not fit. */
+    public static boolean text(MemorySegment block, String text) {
+        // Three bytes a character at most, so a short one needs no count.
+        if (text.length() * 3 >= TEXT_BYTES && text.getBytes(StandardCharsets.UTF_8).length >= TEXT_BYTES) {
+            return false;
+        }
+        block.setString(TEXT, text);
+        return true;
+    }
+
+    /**
+     * A handle that was linked with the right type throws only for want of stack or memory, before the function is
+     * called. That error is thrown as it is.
+     */
+    public static AssertionError unexpected(Throwable e) {
+        if (e instanceof Error error) {
+            throw error;
+        }
+        return new AssertionError(e);
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.machine;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/** The machine's pools of huge pages, by size. Somebody has to fill them, best at boot. */
+public final class HugePages {
+    private static final int MFD_HUGE_SHIFT = 26;
+    private static final String PREFIX = "hugepages-";
+    private static final String SUFFIX = "kB";
+
+    private final Path pools;
+    private final Path proc;
+
+    /**
+     * @param pools has a folder for each size that this kernel knows
+     * @param proc where the proc file system is
+     */
+    public HugePages(Path pools, Path proc) {
+        this.pools = pools;
+        this.proc = proc;
+    }
+
+    public static HugePages ofTheMachine() {
+        return new HugePages(Path.of("/sys/kernel/mm/hugepages"), Path.of("/proc"));
+    }
+
+    /** {@return whether the kernel charges huge pages to memory cgroups now, as memory.max limits them} */
+    public boolean areCharged() {
+        return OwnCgroup.chargesHugePages(proc);
+    }
+
+    /** {@return the flags by which memfd_create takes pages of a size, 0 for ordinary ones} */
+    public static int flags(long pageSize) {
+        return pageSize == Bytes.PAGE
+                ? 0
+                : Memfd.MFD_HUGETLB | Long.numberOfTrailingZeros(pageSize) << MFD_HUGE_SHIFT;
+    }
+
+    /**
+     * Refuses what the pool has not got, before the kernel is asked.
+     *
+     * @param heap named in a refusal
+     * @param size bytes, whole huge pages
+     * @param pageSize bytes
+     * @param held what to add where pages are missing, a part of a sentence; may be empty
+     * @throws HeapException {@link Errno#ENOMEM} with how many pages are missing and where to add them,
+     *     {@link Errno#EINVAL} when there are no such pages on this machine
+     */
+    public void require(String heap, long size, long pageSize, String held) {
+        Path pool = pools.resolve(PREFIX + (pageSize >> 10) + SUFFIX);
+        long free;
+        long all;
+        try {
+            all = read(pool, "nr_hugepages");
+            free = Math.max(0, read(pool, "free_hugepages") - read(pool, "resv_hugepages"));
+        } catch (IOException | NumberFormatException e) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap,
+                    "heap '" + heap + "': this machine has no pages of " + Bytes.text(pageSize) + "; it has "
+                            + sizes(),
+                    e);
+        }
+        long wanted = size / pageSize;
+        if (free < wanted) {
+            throw new HeapException(
+                    Errno.ENOMEM,
+                    heap,
+                    "heap '" + heap + "': a region of " + size + " bytes takes " + wanted + " huge pages of "
+                            + Bytes.text(pageSize) + ", and " + free + " of " + all + " are free: "
+                            + (wanted - free) + " are missing" + held + "; write "
+                            + (all + wanted - free) + " into " + pool.resolve("nr_hugepages")
+                            + (isDefault(pageSize) ? " (vm.nr_hugepages)" : "")
+                            + ", or reserve them at boot (hugepagesz="
+                            + Bytes.text(pageSize).replaceAll("[ iB]", "") + " hugepages="
+                            + (all + wanted - free) + ")");
+        }
+    }
+
+    /** {@return what can be the cause when the pool had the pages and the kernel still gave none} */
+    public String otherLimit(long pageSize) {
+        return "; the pool had the pages: another process took them, or the limit hugetlb."
+                + Bytes.text(pageSize).replaceAll("[ i]", "") + ".max of this process's cgroup is below";
+    }
+
+    private static boolean isDefault(long pageSize) {
+        return pageSize == 2L << 20; // of x86-64, and of arm64 and riscv64 with pages of 4 KiB
+    }
+
+    private String sizes() {
+        TreeSet<Long> sizes = new TreeSet<>();
+        sizes.add(Bytes.PAGE);
+        try (DirectoryStream<Path> folders = Files.newDirectoryStream(pools, PREFIX + "*" + SUFFIX)) {
+            for (Path folder : folders) {
+                String name = folder.getFileName().toString();
+                sizes.add(Long.parseLong(name.substring(PREFIX.length(), name.length() - SUFFIX.length())) << 10);
+            }
+        } catch (IOException | NumberFormatException e) {
+            // then there are none but the ordinary ones
+        }
+        return sizes.stream().map(Bytes::text).collect(Collectors.joining(", "));
+    }
+
+    private static long read(Path pool, String file) throws IOException {
+        return Long.parseLong(Files.readString(pool.resolve(file)).strip());
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.kernel.DmaBufDevices;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.source.RequestValidator;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.RegionMap;
+
+/** Buffers of a region, whichever of the two kinds it is. */
+abstract class AbstractRegionSource implements MemorySource, RegionMap {
+    private final Region region;
+    private final RequestValidator check;
+
+    /** Makes the memory of buffers that may be exported; null where the region's own can be. */
+    private final MemfdSource own;
+
+    private final String passedOver;
+
+    /** @param alignment bytes, the largest that may be asked for */
+    AbstractRegionSource(Region region, MemfdSource own, String passedOver, long alignment) {
+        this.region = region;
+        this.own = own;
+        this.passedOver = passedOver;
+        this.check = new RequestValidator(region.heap, whyNoReadOnlyExport(own), alignment);
+    }
+
+    private static String whyNoReadOnlyExport(MemfdSource own) {
+        if (own == null) {
+            return DmaBufDevices.WHY_NOT_READ_ONLY;
+        }
+        return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY))
+                ? ""
+                : "this kernel is too old to keep anybody from writing";
+    }
+
+    /** {@return why exported buffers are no dma-bufs though that was wanted, empty when they are, or it was not} */
+    public final String passedOver() {
+        return passedOver;
+    }
+
+    final boolean exportsDmaBufs() {
+        return own == null;
+    }
+
+    final boolean grantsReadOnlyExport() {
+        return check.grantsReadOnlyExport();
+    }
+
+    @Override
+    public final HeapBuffer allocate(HeapRequest request) {
+        long size = region.layout.wholeChunks(check.wholePages(request));
+        boolean exportable = request.exportable();
+        if (exportable && own != null) {
+            return allocateUnbacked(request, size);
+        }
+        if (exportable) {
+            region.udmabuf().requireWithinLimit(size);
+        }
+        long offset = region.take(request, size);
+        HeapBuffer made = null;
+        try {
+            made = new RangeBuffer(region, offset, size, exportable, request.name());
+            return made;
+        } finally {
+            if (made == null) {
+                region.giveBack(offset);
+            }
+        }
+    }
+
+    private HeapBuffer allocateUnbacked(HeapRequest request, long size) {
+        long offset = region.takeUnbacked(request, size); // first, else there may be no room for both
+        HeapBuffer made = null;
+        try {
+            made = new UnbackedRangeBuffer(region, offset, own.allocate(new Resized(request, size)));
+            return made;
+        } finally {
+            if (made == null) {
+                region.giveBackUnbacked(offset);
+            }
+        }
+    }
+
+    /** A request for the size that the range has. */
+    private record Resized(HeapRequest request, long size) implements HeapRequest {
+        @Override
+        public long alignment() {
+            return request.alignment();
+        }
+
+        @Override
+        public long heapFlags() {
+            return request.heapFlags();
+        }
+
+        @Override
+        public boolean exportable() {
+            return request.exportable();
+        }
+
+        @Override
+        public Access exports() {
+            return request.exports();
+        }
+
+        @Override
+        public String name() {
+            return request.name();
+        }
+    }
+
+    @Override
+    public final long size() {
+        return region.layout.size();
+    }
+
+    @Override
+    public final void forEachStretch(Visitor visitor) {
+        region.blocks.forEachBlock((offset, size, state) -> visitor.stretch(offset, size, switch (state) {
+            case FREE -> State.FREE;
+            case ALLOCATED -> State.USED;
+            case QUARANTINED -> State.QUARANTINED;
+            case DIRTY, ZEROING -> State.DIRTY;
+        }));
+    }
+
+    /** Refuses later allocations. The region goes with the last buffer, and the last holder that it waits for. */
+    @Override
+    public final void close() {
+        region.close();
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import java.lang.System.Logger.Level;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.daemon.QuietLog;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.kernel.DmaBufSync;
+import org.dmabuf.heap.linux.kernel.Udmabuf;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/**
+ * A region that has memory only where it has buffers, placed as the kernel's CMA places them. What is released is given
+ * back to the machine at once. A holder of a dma-buf of the range keeps the pages that it had, and these are no longer
+ * the region's: the range can be handed out at once, on others.
+ */
+final class EmulatedCmaRegion extends Region {
+    private static final QuietLog LOG = new QuietLog(EmulatedCmaRegion.class);
+
+    private final Headroom headroom;
+
+    private EmulatedCmaRegion(
+            String heap,
+            RegionLayout layout,
+            Syscalls syscalls,
+            Headroom headroom,
+            RegionMemory memory,
+            RegionAllocator blocks) {
+        super(heap, layout, syscalls, memory, blocks, null);
+        this.headroom = headroom;
+    }
+
+    /**
+     * Makes a region without memory.
+     *
+     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the
+     *     kernel has it
+     */
+    static EmulatedCmaRegion open(String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom) {
+        layout.requireEmulatable(heap);
+        RegionAllocator blocks = new RegionAllocator(heap, layout.size(), Bytes.PAGE);
+        RegionMemory memory = RegionMemory.unbacked(heap, layout, syscalls, headroom);
+        try {
+            return new EmulatedCmaRegion(heap, layout, syscalls, headroom, memory, blocks);
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
+    }
+
+    @Override
+    void tryOut(Udmabuf device) {
+        // One page, without a look at the headroom: a machine that is short now is no machine without udmabuf.
+        long page = place(Bytes.PAGE, Bytes.PAGE);
+        try {
+            memory.hold(Bytes.PAGE);
+            fill(page, Bytes.PAGE);
+            int dmaBuf = device.create(memory.fd(), page, Bytes.PAGE, heap);
+            try {
+                new DmaBufSync(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
+            } finally {
+                syscalls.close(dmaBuf);
+            }
+        } finally {
+            giveBack(page);
+        }
+    }
+
+    /** Touching the range cannot fail. */
+    @Override
+    long take(HeapRequest request, long size) {
+        long offset = place(size, request.alignment());
+        boolean reserved = false;
+        boolean filled = false;
+        try {
+            headroom.reserve(heap, size);
+            reserved = true;
+            fill(offset, size);
+            filled = true;
+            return offset;
+        } finally {
+            if (reserved) {
+                memory.hold(size);
+                headroom.settle(size);
+            }
+            if (!reserved) {
+                giveBackUnbacked(offset);
+            } else if (!filled) {
+                giveBack(offset); // some of it may have memory
+            }
+        }
+    }
+
+    @Override
+    long takeUnbacked(HeapRequest request, long size) {
+        return place(size, request.alignment());
+    }
+
+    private long place(long size, long alignment) {
+        enter();
+        long offset = -1;
+        try {
+            long aligned = Math.max(alignment, RegionAllocator.alignment(size, layout.alignmentCap()));
+            offset = blocks.allocate(size, aligned);
+            if (offset < 0 && giveBackAgain()) {
+                offset = blocks.allocate(size, aligned);
+            }
+            if (offset < 0) {
+                throw full(size, aligned);
+            }
+            return offset;
+        } finally {
+            if (offset < 0) {
+                lifetime.leave();
+            }
+        }
+    }
+
+    private HeapException full(long size, long alignment) {
+        RegionAllocator.Figures now = blocks.figures(layout.alignmentCap());
+        return new HeapException(
+                Errno.ENOMEM,
+                heap,
+                "heap '" + heap + "': " + Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
+                        + ", do not fit: " + Bytes.text(now.free()) + " free, largest run "
+                        + Bytes.text(now.largestFree())
+                        + (now.dirty() == 0
+                                ? ""
+                                : ", " + Bytes.text(now.dirty()) + " that the kernel did not take back")
+                        + "; raise " + layout.setting() + " or close a buffer");
+    }
+
+    private void fill(long offset, long size) {
+        if (!memory.fill(offset, size)) {
+            throw new HeapException(
+                    Errno.ENOMEM,
+                    heap,
+                    "heap '" + heap + "': the machine has no memory for " + Bytes.text(size)
+                            + "; ask for less, or close buffers");
+        }
+    }
+
+    /** What the kernel does not take back now waits, and is not handed out before. */
+    @Override
+    void giveBack(long offset) {
+        long size = blocks.size(offset);
+        int result = memory.unback(offset, size);
+        if (result == 0) {
+            blocks.free(offset);
+        } else {
+            blocks.discard(offset);
+            LOG.write(
+                    Level.WARNING,
+                    "heap ''{0}'': the kernel did not take back {1} of the region ({2}); tried again when an allocation"
+                            + " needs them",
+                    heap,
+                    Bytes.text(size),
+                    Errno.of(-result));
+        }
+        lifetime.leave();
+    }
+
+    /** {@return whether some of what the kernel did not take back is free now} */
+    private boolean giveBackAgain() {
+        boolean some = false;
+        for (long offset = blocks.takeDirty(); offset >= 0; offset = blocks.takeDirty()) {
+            if (memory.unback(offset, blocks.size(offset)) != 0) {
+                blocks.discard(offset);
+                return some;
+            }
+            blocks.free(offset);
+            some = true;
+        }
+        return some;
+    }
+
+    @Override
+    void giveBackUnbacked(long offset) {
+        blocks.free(offset);
+        lifetime.leave();
+    }
+}

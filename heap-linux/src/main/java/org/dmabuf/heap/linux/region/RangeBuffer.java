@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.linux.kernel.DmaBufSync;
+import org.dmabuf.heap.linux.kernel.KernelError;
+
+/**
+ * A range of a region as a buffer: no system call of its own to make it, to map it or to release it. A descriptor is
+ * made when it is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
+ */
+final class RangeBuffer extends RegionBuffer {
+    private static final int NONE = -1;
+
+    private final boolean exportable;
+    private final String name;
+    private volatile DmaBufSync brackets;
+    private volatile int dmaBuf = NONE;
+
+    RangeBuffer(Region region, long offset, long size, boolean exportable, String name) {
+        super(region, offset, size);
+        this.exportable = exportable;
+        this.name = name;
+    }
+
+    @Override
+    public int descriptor() {
+        if (!exportable) {
+            throw KernelError.notExportable(region.heap, size());
+        }
+        int fd = dmaBuf;
+        return fd == NONE ? export() : fd;
+    }
+
+    private synchronized int export() {
+        requireHeld();
+        if (dmaBuf == NONE) {
+            int made = region.export(offset, size(), name.isEmpty() ? region.heap : name);
+            boolean followed = false;
+            try {
+                DmaBufSync first = new DmaBufSync(region.syscalls, region.heap, size(), false);
+                first.prepare(made); // a holder of the descriptor could else make the first at the same time
+                follow(made);
+                followed = true;
+                brackets = first;
+                dmaBuf = made;
+            } finally {
+                if (!followed) {
+                    region.syscalls.close(made);
+                }
+            }
+        }
+        return dmaBuf;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return region.memory.slice(offset, size());
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        // The region's own mapping stays.
+    }
+
+    /** Nothing to agree on before a device can have the range. */
+    @Override
+    public void beginCpuAccess(Access access) {
+        int fd = dmaBuf;
+        if (fd != NONE) {
+            brackets.begin(fd, access);
+        }
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        int fd = dmaBuf;
+        if (fd != NONE) {
+            brackets.end(fd, access);
+        }
+    }
+
+    @Override
+    void drop() {
+        int fd = dmaBuf;
+        if (fd != NONE) {
+            dmaBuf = NONE; // the number may soon be another's
+            region.syscalls.close(fd);
+        }
+    }
+
+    @Override
+    void end() {
+        region.giveBack(offset);
+    }
+}

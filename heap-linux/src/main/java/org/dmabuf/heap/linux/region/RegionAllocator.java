@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Says which bytes of a region belong to whom, and touches none of them: two-level segregated fit, in whole granules,
+ * with its books in arrays beside the region, so that no tenant can damage them and a region may be memory without a
+ * mapping. Offsets and alignments count from the region's start, which the caller aligns. A granule as large as a chunk
+ * gives the sizes of ION's chunk heap, in one piece each.
+ *
+ * <pre>
+ * FREE -- allocate --&gt; ALLOCATED -- quarantine --&gt; QUARANTINED
+ * ALLOCATED, QUARANTINED -- discard --&gt; DIRTY -- takeDirty --&gt; ZEROING
+ * ALLOCATED, QUARANTINED -- retire --&gt; ZEROING -- reuse --&gt; ALLOCATED
+ * ALLOCATED, ZEROING -- free --&gt; FREE
+ * </pre>
+ *
+ * <p>Free neighbours are one block, always; other blocks never grow together. An allocation finds a place whenever one
+ * exists. It and all changes of state take a bounded number of steps and create no garbage; the one exception is
+ * the exact pass, taken when up to 64 candidates and the padded fit had no place, over every free block that may have
+ * one.
+ *
+ * <p>All threads may call; one lock is held for the length of a call, and under it no code but this class runs.
+ */
+final class RegionAllocator {
+    /** What a block of granules is to its region. */
+    enum State {
+        /** To be handed out. */
+        FREE,
+        /** A buffer. */
+        ALLOCATED,
+        /** A closed buffer that a holder may still see. */
+        QUARANTINED,
+        /** To be zeroed. */
+        DIRTY,
+        /** Being zeroed, or without memory until some is put behind it. */
+        ZEROING
+    }
+
+    /**
+     * The figures of one moment, sizes in bytes.
+     *
+     * @param size of the region
+     * @param free may be handed out now, not necessarily in one piece
+     * @param largestFree would be handed out now in one piece
+     * @param dirty waits to be zeroed or to have memory again, or is getting so
+     * @param quarantined closed, and a holder may still see it
+     * @param blocks in any state
+     * @param requests ever made, refused ones included
+     * @param padded of these, left undecided by the {@value #CANDIDATES} candidates
+     * @param exact of these, left undecided by the padded fit too
+     * @param refused of the requests, found no place
+     */
+    record Figures(
+            long size,
+            long free,
+            long largestFree,
+            long dirty,
+            long quarantined,
+            int blocks,
+            long requests,
+            long padded,
+            long exact,
+            long refused) {
+        /** {@return the share of the free bytes that the largest request would not get, 0 to 1} */
+        double fragmentation() {
+            return free == 0 ? 0 : 1 - (double) largestFree / free;
+        }
+    }
+
+    /** Sees blocks in the order of their offsets. */
+    interface Visitor {
+        /**
+         * One block.
+         *
+         * @param offset bytes from the region's start
+         * @param size bytes
+         * @param state at the moment of the call that iterates
+         */
+        void block(long offset, long size, State state);
+    }
+
+    /** So many that sums of a size, an alignment and a class's width are ints: 1 TiB in granules of 4 KiB. */
+    static final int MAX_GRANULES = 1 << 28;
+
+    /** Bytes of the Java heap for each granule. */
+    static final int METADATA = 4 * Integer.BYTES;
+
+    private static final int CANDIDATES = 64;
+    private static final State[] STATES = State.values();
+    private static final Set<State> TO_QUARANTINE = EnumSet.of(State.ALLOCATED);
+    private static final Set<State> TO_DISCARD = EnumSet.of(State.ALLOCATED, State.QUARANTINED, State.ZEROING);
+    private static final Set<State> TO_RETIRE = EnumSet.of(State.ALLOCATED, State.QUARANTINED);
+    private static final Set<State> TO_REUSE = EnumSet.of(State.ZEROING);
+    private static final Set<State> TO_FREE = EnumSet.of(State.ALLOCATED, State.ZEROING);
+    private static final Set<State> NOT_FREE = EnumSet.complementOf(EnumSet.of(State.FREE));
+
+    private static final int NONE = -1;
+    private static final int UNDECIDED = -2;
+    private static final int CLASSES = classOf(2 * MAX_GRANULES) + Integer.SIZE;
+    private static final int DIRTY_LIST = CLASSES;
+
+    private final int shift;
+    private final int granules;
+
+    // Indexed by a block's first granule; behind the last granule stands a block that is never free.
+    /** Size and state; 0 inside a block. */
+    private final int[] tag;
+    /** Where the block before this one starts. */
+    private final int[] before;
+    /** Neighbours in the list of a class of free blocks or of the dirty. */
+    private final int[] next;
+
+    private final int[] previous;
+
+    private final int[] first = new int[CLASSES + 1];
+    /** Which classes have a free block, and which words of this do. */
+    private final int[] occupied = new int[CLASSES / Integer.SIZE + 1];
+
+    private int occupiedWords;
+
+    private final int[] inState = new int[STATES.length];
+    private int blocks;
+    private long requests;
+    private long padded;
+    private long exact;
+    private long refused;
+
+    /**
+     * A region that is all free and zeroed.
+     *
+     * @param heap named in refusals
+     * @param size bytes, a multiple of the granule
+     * @param granule bytes, a power of two and at least a page: what sizes are rounded up to
+     * @throws HeapException {@link Errno#EINVAL} for other sizes and for more than {@value #MAX_GRANULES} granules,
+     *     {@link Errno#ENOMEM} when {@value #METADATA} bytes a granule are more than half of the Java heap
+     */
+    RegionAllocator(String heap, long size, long granule) {
+        if (granule < Bytes.PAGE || Long.bitCount(granule) != 1) {
+            throw refusal(
+                    Errno.EINVAL,
+                    heap,
+                    "a granule of " + granule + " bytes is not a power of two of at least a page, " + Bytes.PAGE);
+        }
+        if (size <= 0 || size % granule != 0) {
+            throw refusal(
+                    Errno.EINVAL,
+                    heap,
+                    "a region of " + size + " bytes is not a positive multiple of its granule, " + granule);
+        }
+        long count = size / granule;
+        if (count > MAX_GRANULES) {
+            throw refusal(
+                    Errno.EINVAL,
+                    heap,
+                    "a region of " + Bytes.text(size) + " has too many granules of " + Bytes.text(granule)
+                            + "; raise the granule to "
+                            + Bytes.text(2 * Long.highestOneBit((size - 1) / MAX_GRANULES)));
+        }
+        long most = Runtime.getRuntime().maxMemory() / 2;
+        if (count * METADATA > most) {
+            throw refusal(
+                    Errno.ENOMEM,
+                    heap,
+                    "a region of " + Bytes.text(size) + " in granules of " + Bytes.text(granule) + " takes "
+                            + Bytes.text(count * METADATA) + " of the Java heap, and no more than half of it, "
+                            + Bytes.text(most) + ", is given; raise the granule or -Xmx");
+        }
+        shift = Long.numberOfTrailingZeros(granule);
+        granules = (int) count;
+        tag = new int[granules + 1];
+        before = new int[granules + 1];
+        next = new int[granules];
+        previous = new int[granules];
+        Arrays.fill(first, NONE);
+        tag[granules] = State.ALLOCATED.ordinal();
+        before[0] = granules;
+        addFree(0, granules);
+    }
+
+    private static HeapException refusal(Errno errno, String heap, String sentence) {
+        return new HeapException(errno, heap, "heap '" + heap + "': " + sentence);
+    }
+
+    /**
+     * The alignment that the kernel's CMA gives.
+     *
+     * @param size bytes of the buffer, more than 0
+     * @param cap bytes, a power of two
+     * @return the smallest power of two that is not below the size, or the cap
+     */
+    static long alignment(long size, long cap) {
+        return size > cap / 2 ? cap : Math.max(1, Long.highestOneBit(2 * size - 1));
+    }
+
+    /**
+     * Takes the smallest free block that is large enough among the first found, and of it the first place that is
+     * aligned. Its bytes are as they were when they became free.
+     *
+     * @param size bytes, more than 0
+     * @param alignment bytes, a power of two
+     * @return an offset, or -1 when no place is large enough
+     * @throws IllegalArgumentException for other sizes and alignments
+     */
+    synchronized long allocate(long size, long alignment) {
+        if (size <= 0) {
+            throw new IllegalArgumentException("a size of " + size + " bytes");
+        }
+        int aligned = granuleAlignment(alignment);
+        requests++;
+        int place = size > (long) granules << shift ? NONE : place((int) (size - 1 >>> shift) + 1, aligned);
+        if (place == NONE) {
+            refused++;
+            return -1;
+        }
+        return (long) place << shift;
+    }
+
+    /**
+     * Makes a block free whose bytes may be seen by its next owner: it was zeroed, or there is nothing to hide.
+     *
+     * @param offset of an allocated block, or of one that {@link #takeDirty} gave or that was {@linkplain #retire
+     *     retired}
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void free(long offset) {
+        int block = block(offset, TO_FREE);
+        int end = block + size(block);
+        int left = before[block];
+        remove(block);
+        if (state(left) == State.FREE) {
+            block = left;
+            removeFree(left);
+        }
+        if (state(end) == State.FREE) {
+            int right = end;
+            end += size(right);
+            removeFree(right);
+        }
+        addFree(block, end - block);
+    }
+
+    /**
+     * Puts a block among those to be zeroed: its bytes must not be seen by its next owner.
+     *
+     * @param offset of a block that is allocated, quarantined, or was taken and could not be zeroed
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void discard(long offset) {
+        int block = block(offset, TO_DISCARD);
+        change(block, State.DIRTY);
+        link(DIRTY_LIST, block);
+    }
+
+    /**
+     * Takes one of the blocks to be zeroed, the latest first: it is the likeliest to be in a cache. The caller zeroes
+     * its bytes and calls {@link #free}, or {@link #discard} when that failed.
+     *
+     * @return an offset, or -1 when there is none
+     */
+    synchronized long takeDirty() {
+        int block = first[DIRTY_LIST];
+        if (block == NONE) {
+            return -1;
+        }
+        unlink(DIRTY_LIST, block);
+        change(block, State.ZEROING);
+        return (long) block << shift;
+    }
+
+    /**
+     * Takes a block that its buffer did not touch, closed and seen by no holder: it needs no zeroing. The caller
+     * calls {@link #free} or {@link #reuse}, any time later.
+     *
+     * @param offset of a block that is allocated or quarantined
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void retire(long offset) {
+        change(block(offset, TO_RETIRE), State.ZEROING);
+    }
+
+    /**
+     * Gives a block, as it is and in its size, to another buffer. It is no request that is counted.
+     *
+     * @param offset of a block that was {@linkplain #retire retired}
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void reuse(long offset) {
+        change(block(offset, TO_REUSE), State.ALLOCATED);
+    }
+
+    /**
+     * Keeps a closed buffer from all further use until {@link #discard} says that no holder sees it any more.
+     *
+     * @param offset of an allocated block
+     * @throws IllegalStateException for any other, which changes nothing
+     */
+    synchronized void quarantine(long offset) {
+        change(block(offset, TO_QUARANTINE), State.QUARANTINED);
+    }
+
+    /**
+     * What a block occupies.
+     *
+     * @param offset of a block that is not free
+     * @return bytes, whole granules
+     * @throws IllegalStateException when no such block starts there
+     */
+    synchronized long size(long offset) {
+        return (long) size(block(offset, NOT_FREE)) << shift;
+    }
+
+    /**
+     * The figures now. Looks at the free blocks of about the largest size, under the lock: not for the way of an
+     * allocation.
+     *
+     * @param cap the most that requests are {@linkplain #alignment aligned} to, bytes, a power of two; 1 for none
+     * @return a snapshot
+     * @throws IllegalArgumentException when it is no power of two
+     */
+    synchronized Figures figures(long cap) {
+        return new Figures(
+                (long) granules << shift,
+                bytes(State.FREE),
+                (long) largestFree(granuleAlignment(cap)) << shift,
+                bytes(State.DIRTY) + bytes(State.ZEROING),
+                bytes(State.QUARANTINED),
+                blocks,
+                requests,
+                padded,
+                exact,
+                refused);
+    }
+
+    /**
+     * Shows every block as it is at the moment of the call, outside the lock.
+     *
+     * @param visitor called by this thread; it may call this allocator
+     */
+    void forEachBlock(Visitor visitor) {
+        long offset = 0;
+        for (int tagged : tags()) {
+            long size = (long) (tagged >>> 3) << shift;
+            visitor.block(offset, size, STATES[tagged & 7]);
+            offset += size;
+        }
+    }
+
+    private synchronized int[] tags() {
+        int[] tags = new int[blocks];
+        for (int i = 0, block = 0; i < blocks; i++, block += size(block)) {
+            tags[i] = tag[block];
+        }
+        return tags;
+    }
+
+    /** An alignment beyond the region leaves offset 0 alone, as the next power of two does already. */
+    private int granuleAlignment(long alignment) {
+        if (Long.bitCount(alignment) != 1 || alignment < 0) {
+            throw new IllegalArgumentException("an alignment to " + alignment + " bytes, which is no power of two");
+        }
+        return (int) Math.min(Math.max(1, alignment >>> shift), Integer.highestOneBit(2 * granules - 1));
+    }
+
+    private int place(int size, int alignment) {
+        int block = search(size, alignment, CANDIDATES);
+        if (block == UNDECIDED) {
+            padded++;
+            block = fitting(size + alignment - 1);
+            if (block == NONE) {
+                exact++;
+                block = search(size, alignment, Integer.MAX_VALUE);
+            }
+        }
+        return block == NONE ? NONE : take(block, size, alignment);
+    }
+
+    /**
+     * Looks for the smallest free block that holds a request with its alignment, in the first class that has one.
+     *
+     * @return a block; or {@link #NONE}, and there is none; or {@link #UNDECIDED} when the candidates have been used up
+     */
+    private int search(int size, int alignment, int candidates) {
+        for (int c = occupiedFrom(classOf(size)); c != NONE; c = occupiedFrom(c + 1)) {
+            int best = UNDECIDED;
+            for (int block = first[c]; block != NONE; block = next[block]) {
+                if (candidates-- == 0) {
+                    return best;
+                }
+                if (run(block, alignment) >= size && (best == UNDECIDED || size(block) < size(best))) {
+                    best = block;
+                    if (size(best) == size) {
+                        return best;
+                    }
+                }
+            }
+            if (best != UNDECIDED) {
+                return best;
+            }
+        }
+        return NONE;
+    }
+
+    /** Any block of the first class of which every block is as large. */
+    private int fitting(int size) {
+        int c = occupiedFrom(classOf(size + (1 << step(size)) - 1));
+        return c == NONE ? NONE : first[c];
+    }
+
+    private int take(int block, int size, int alignment) {
+        int end = block + size(block);
+        int start = alignUp(block, alignment);
+        removeFree(block);
+        if (block < start) {
+            addFree(block, start - block);
+        }
+        add(start, size, State.ALLOCATED);
+        if (start + size < end) {
+            addFree(start + size, end - start - size);
+        }
+        return start;
+    }
+
+    /** The largest size that is found at its own alignment: one above half of the cap needs all of the cap. */
+    private int largestFree(int cap) {
+        int limit = granules;
+        for (int alignment = cap; alignment > 0; alignment /= 2) {
+            int run = longestRun(alignment);
+            if (run > alignment / 2) {
+                return Math.min(run, limit);
+            }
+            limit = alignment / 2;
+        }
+        return 0;
+    }
+
+    private int longestRun(int alignment) {
+        int longest = 0;
+        for (int c = CLASSES - 1; c >= classOf(longest); c--) {
+            for (int block = first[c]; block != NONE; block = next[block]) {
+                longest = Math.max(longest, run(block, alignment));
+            }
+        }
+        return longest;
+    }
+
+    private static int alignUp(int granule, int alignment) {
+        return granule + alignment - 1 & -alignment;
+    }
+
+    /** Granules behind the first aligned one of a block, less than 0 when the block ends before it. */
+    private int run(int block, int alignment) {
+        return block + size(block) - alignUp(block, alignment);
+    }
+
+    /** Sizes below 64 have a class each; above, each power of two has 32 of equal width, {@code 1 << step}. */
+    private static int classOf(int size) {
+        int step = step(size);
+        return (step << 5) + (size >>> step);
+    }
+
+    private static int step(int size) {
+        return Math.max(0, 26 - Integer.numberOfLeadingZeros(size));
+    }
+
+    private int occupiedFrom(int c) {
+        int word = c >> 5;
+        int classes = occupied[word] & -1 << c;
+        if (classes == 0) {
+            int words = occupiedWords & -2 << word;
+            if (words == 0) {
+                return NONE;
+            }
+            word = Integer.numberOfTrailingZeros(words);
+            classes = occupied[word];
+        }
+        return word << 5 | Integer.numberOfTrailingZeros(classes);
+    }
+
+    private void addFree(int block, int size) {
+        add(block, size, State.FREE);
+        int c = classOf(size);
+        link(c, block);
+        occupied[c >> 5] |= 1 << c;
+        occupiedWords |= 1 << (c >> 5);
+    }
+
+    private void removeFree(int block) {
+        int c = classOf(size(block));
+        unlink(c, block);
+        remove(block);
+        if (first[c] == NONE) {
+            occupied[c >> 5] &= ~(1 << c);
+            if (occupied[c >> 5] == 0) {
+                occupiedWords &= ~(1 << (c >> 5));
+            }
+        }
+    }
+
+    private void add(int block, int size, State state) {
+        tag[block] = size << 3 | state.ordinal();
+        before[block + size] = block;
+        inState[state.ordinal()] += size;
+        blocks++;
+    }
+
+    private void remove(int block) {
+        inState[state(block).ordinal()] -= size(block);
+        tag[block] = 0;
+        blocks--;
+    }
+
+    private void change(int block, State state) {
+        int size = size(block);
+        remove(block);
+        add(block, size, state);
+    }
+
+    private void link(int list, int block) {
+        int second = first[list];
+        first[list] = block;
+        previous[block] = NONE;
+        next[block] = second;
+        if (second != NONE) {
+            previous[second] = block;
+        }
+    }
+
+    private void unlink(int list, int block) {
+        int left = previous[block];
+        int right = next[block];
+        if (left == NONE) {
+            first[list] = right;
+        } else {
+            next[left] = right;
+        }
+        if (right != NONE) {
+            previous[right] = left;
+        }
+    }
+
+    private int block(long offset, Set<State> allowed) {
+        long granule = offset >>> shift;
+        if (granule >= granules || granule << shift != offset || tag[(int) granule] == 0) {
+            throw new IllegalStateException("no block starts at offset " + offset);
+        }
+        int block = (int) granule;
+        if (!allowed.contains(state(block))) {
+            throw new IllegalStateException("the block at offset " + offset + " is " + state(block));
+        }
+        return block;
+    }
+
+    private int size(int block) {
+        return tag[block] >>> 3;
+    }
+
+    private State state(int block) {
+        return STATES[tag[block] & 7];
+    }
+
+    private long bytes(State state) {
+        return (long) inState[state.ordinal()] << shift;
+    }
+}

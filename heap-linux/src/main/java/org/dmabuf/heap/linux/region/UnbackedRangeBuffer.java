@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/**
+ * A buffer with memory of its own, for which a range of a region is kept unbacked: what stands for the range where no
+ * dma-buf can be made of it. The region is as full as if the buffer were in it; the range's place is not the buffer's.
+ */
+final class UnbackedRangeBuffer extends RegionBuffer {
+    private final HeapBuffer own; // a memfd, which has no brackets
+
+    UnbackedRangeBuffer(Region region, long offset, HeapBuffer own) {
+        super(region, offset, own.size());
+        this.own = own;
+    }
+
+    @Override
+    public synchronized int descriptor() {
+        requireHeld();
+        int fd = own.descriptor();
+        follow(fd);
+        return fd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return own.map(access);
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        own.unmap(mapping);
+    }
+
+    @Override
+    void drop() {
+        own.release();
+    }
+
+    @Override
+    void end() {
+        region.giveBackUnbacked(offset);
+    }
+}

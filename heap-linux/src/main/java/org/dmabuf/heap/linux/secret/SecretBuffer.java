@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.secret;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.machine.MlockLimit;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RepeatableRelease;
+
+/**
+ * Secret memory as a buffer. Its pages are there before it is; whether this process may map them is the heap's word.
+ */
+final class SecretBuffer implements HeapBuffer, RepeatableRelease {
+    private final Syscalls syscalls;
+    private final Mmap mmap;
+    private final MlockLimit locked;
+    private final String heap;
+    private final int fd;
+    private final long size;
+    private final boolean exportable;
+    private final boolean mappable;
+    private boolean closed;
+
+    SecretBuffer(
+            Syscalls syscalls,
+            Mmap mmap,
+            MlockLimit locked,
+            String heap,
+            int fd,
+            long size,
+            boolean exportable,
+            boolean mappable) {
+        this.syscalls = syscalls;
+        this.mmap = mmap;
+        this.locked = locked;
+        this.heap = heap;
+        this.fd = fd;
+        this.size = size;
+        this.exportable = exportable;
+        this.mappable = mappable;
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int descriptor() {
+        if (!exportable) {
+            throw KernelError.notExportable(heap, size);
+        }
+        return fd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        if (!mappable) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap,
+                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
+                            + " is not mapped by the process that hands it on (heap.mappable=false); hand its"
+                            + " descriptor to the process that may see it, or configure heap.mappable=true");
+        }
+        try {
+            return mmap.map(heap, fd, size, access);
+        } catch (HeapException e) {
+            throw e.errno() == Errno.EAGAIN ? new HeapException(Errno.ENOMEM, heap, e.getMessage(), e) : e;
+        }
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        mmap.unmap(mapping);
+    }
+
+    @Override
+    public void release() {
+        if (!closed) {
+            syscalls.close(fd);
+            closed = true;
+        }
+        locked.giveBack(size);
+    }
+}

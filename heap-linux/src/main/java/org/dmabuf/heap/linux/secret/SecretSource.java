@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.secret;
+
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.kernel.Fcntl;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.machine.MlockLimit;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.source.RequestValidator;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/**
+ * Secret memory, one memfd_secret(2) a buffer: its pages are seen through mappings of its descriptor and in no other
+ * way. The kernel has taken them out of its own map of memory, so that {@code /proc/PID/mem}, ptrace, process_vm_readv,
+ * read(2) and core dumps find nothing, also for root. It emulates protected memory and is none: the CPU reads it
+ * wherever it is mapped, and no device imports it.
+ *
+ * <p>The size cannot be changed once it is set, not even by its maker, and there is no way to punch a hole; so no
+ * holder takes memory away under another's mapping, although there are no seals. A descriptor cannot be reopened
+ * through {@code /proc}, and therefore there is none for reading only: whoever has one writes.
+ */
+public final class SecretSource implements MemorySource {
+    private static final String ZEROS = "/dev/zero";
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final SecretCalls secrets;
+    private final Headroom headroom;
+    private final MlockLimit locked;
+    private final Mmap mmap;
+    private final RequestValidator check;
+    private final boolean mappable;
+
+    private SecretSource(
+            String heap,
+            Syscalls syscalls,
+            SecretCalls secrets,
+            Headroom headroom,
+            MlockLimit locked,
+            boolean mappable) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.secrets = secrets;
+        this.headroom = headroom;
+        this.locked = locked;
+        this.mmap = new Mmap(syscalls);
+        this.check = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
+        this.mappable = mappable;
+    }
+
+    /**
+     * Opens a source, and tries on one page whether the kernel gives such memory.
+     *
+     * @param heap name of the heap, for refusals
+     * @param syscalls the kernel
+     * @param headroom what the machine has left
+     * @param mappable whether this process maps buffers; if not, it makes them and hands them on unseen
+     * @return a source
+     * @throws HeapException when this kernel gives no memory this way, with what would have to change
+     */
+    public static SecretSource open(String heap, Syscalls syscalls, Headroom headroom, boolean mappable) {
+        return open(heap, syscalls, SecretCalls.linux(), headroom, MlockLimit.ofThisProcess(), mappable);
+    }
+
+    static SecretSource open(
+            String heap,
+            Syscalls syscalls,
+            SecretCalls secrets,
+            Headroom headroom,
+            MlockLimit locked,
+            boolean mappable) {
+        SecretSource source = new SecretSource(heap, syscalls, secrets, headroom, locked, mappable);
+        source.make(Bytes.PAGE, true).release();
+        return source;
+    }
+
+    @Override
+    public Map<String, Object> properties() {
+        return Map.of(
+                HeapProperties.BACKEND, "memfd_secret",
+                HeapProperties.DMABUF, false,
+                HeapProperties.PROTECTED, false,
+                HeapProperties.EMULATES, List.of("protected"),
+                HeapProperties.MAPPABLE, mappable,
+                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
+                HeapProperties.ALIGNMENT, Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        long size = check.wholePages(request);
+        headroom.reserve(heap, size);
+        try {
+            return make(size, request.exportable());
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    @Override
+    public HeapUsage usage() {
+        long free = headroom.available();
+        return locked.isLimited()
+                ? HeapUsage.unknown().withCapacity(locked.limit()).withFree(Math.min(free, locked.left()))
+                : HeapUsage.unknown().withFree(free);
+    }
+
+    /** Holds nothing between allocations. */
+    @Override
+    public void close() {}
+
+    private SecretBuffer make(long size, boolean exportable) {
+        if (!locked.take(size)) {
+            throw overLimit(size, Bytes.text(locked.left()) + " left of " + Bytes.text(locked.limit()), null);
+        }
+        int fd = -1;
+        boolean made = false;
+        try {
+            fd = secrets.memfdSecret(Fcntl.O_CLOEXEC);
+            if (fd < 0) {
+                throw notGiven(size, fd);
+            }
+            int sized = secrets.ftruncate(fd, size);
+            if (sized < 0) {
+                throw KernelError.of(heap, size, "ftruncate", sized);
+            }
+            populate(fd, size);
+            made = true;
+            return new SecretBuffer(syscalls, mmap, locked, heap, fd, size, exportable, mappable);
+        } finally {
+            if (!made) {
+                if (fd >= 0) {
+                    syscalls.close(fd);
+                }
+                locked.giveBack(size);
+            }
+        }
+    }
+
+    /**
+     * Puts memory behind the whole file. There is no fallocate for it, and a page that is missing at an access raises a
+     * signal; but the kernel's own write into the mapping only ends early. Pages stay when the mapping has gone.
+     */
+    private void populate(int fd, long size) {
+        int zeros = syscalls.open(ZEROS, Fcntl.O_CLOEXEC);
+        if (zeros < 0) {
+            throw KernelError.of(heap, size, "open of " + ZEROS, zeros);
+        }
+        try {
+            long address = syscalls.mmap(size, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
+            if (address < 0) {
+                throw notMapped(size, (int) address);
+            }
+            try {
+                fill(zeros, address, size);
+            } finally {
+                syscalls.munmap(address, size);
+            }
+        } finally {
+            syscalls.close(zeros);
+        }
+    }
+
+    private void fill(int zeros, long address, long size) {
+        for (long done = 0; done < size; ) {
+            long read = syscalls.read(zeros, address + done, size - done);
+            if (read > 0) {
+                done += read; // less than asked for: the next call says why, if there is a reason
+            } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {
+                throw new HeapException(
+                        Errno.ENOMEM,
+                        heap,
+                        "heap '" + heap + "': of a buffer of " + Bytes.text(size) + " the machine gave "
+                                + Bytes.text(done) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit"
+                                + " or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too");
+            } else if (read != -Errno.EINTR.number()) {
+                throw KernelError.of(heap, size, "read of " + ZEROS, (int) read);
+            }
+        }
+    }
+
+    private HeapException notGiven(long size, int result) {
+        String remedy =
+                switch (Errno.of(-result)) {
+                    case ENOSYS ->
+                        "this kernel has it off or is too old: it came with 5.14 and needs secretmem.enable=1 on the"
+                                + " kernel's command line before 6.5";
+                    case EPERM, EACCES ->
+                        "a filter of system calls forbids it; allow memfd_secret in the container's seccomp profile or"
+                                + " in SystemCallFilter= of the unit";
+                    default -> "";
+                };
+        HeapException refusal = KernelError.of(heap, size, "memfd_secret", result);
+        return remedy.isEmpty()
+                ? refusal
+                : new HeapException(
+                        refusal.errno(),
+                        heap,
+                        "heap '" + heap + "': memfd_secret refused a buffer of " + Bytes.text(size) + ": " + remedy);
+    }
+
+    private HeapException notMapped(long size, int result) {
+        HeapException refusal = KernelError.of(heap, size, "mmap", result);
+        return refusal.errno() == Errno.EAGAIN
+                ? overLimit(size, "other mappings of this process have the rest", refusal)
+                : KernelError.ofMapping(heap, refusal);
+    }
+
+    private HeapException overLimit(long size, String left, HeapException cause) {
+        return new HeapException(
+                Errno.ENOMEM,
+                heap,
+                "heap '" + heap + "': " + Bytes.text(size)
+                        + " do not fit into the memory that this process may lock (RLIMIT_MEMLOCK): " + left
+                        + "; raise LimitMEMLOCK= in the unit or ulimit -l, grant CAP_IPC_LOCK, or close buffers",
+                cause);
+    }
+}

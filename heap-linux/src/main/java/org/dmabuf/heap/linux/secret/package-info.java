@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The source of secret memory, which only the processes that map it can read. */
+@Export
+@Version("1.0.0")
+package org.dmabuf.heap.linux.secret;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

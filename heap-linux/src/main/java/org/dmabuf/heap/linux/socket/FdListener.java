@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.socket;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.Predicate;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Printable;
+
+/**
+ * Listener for processes that want a descriptor. The socket's file is for its owner alone (mode 0600) from the moment
+ * it exists. The kernel is asked for the user of each process that connects, before anything is sent: the mode keeps
+ * other users out but not root, the question keeps out all.
+ *
+ * <p>One thread accepts; any thread may close, which ends an accept that waits.
+ */
+public final class FdListener implements AutoCloseable {
+    private static final int OWNER_ONLY = 0600;
+    private static final int BACKLOG = 8;
+    /** A native wait does not end with the thread's interrupt, so it is made in pieces. */
+    private static final long SLICE_MILLIS = 250;
+
+    private final Syscalls syscalls;
+    private final SocketCalls sockets;
+    private final GuardedSocket socket;
+    private final SocketFile file;
+
+    private FdListener(Syscalls syscalls, SocketCalls sockets, Fd socket, SocketFile file) {
+        this.syscalls = syscalls;
+        this.sockets = sockets;
+        this.socket = new GuardedSocket(sockets, socket);
+        this.file = file;
+    }
+
+    /**
+     * Listens on a new socket. A file at the path is replaced only when it is a socket of this user on which no process
+     * listens, which is what a process leaves that was killed. Any other file stays as it is: a link is not followed.
+     * The file is looked at again after it was moved aside and before it is removed; another process that puts a file
+     * at the path in that very moment gets it back, and the call fails. A listener on a file system that cannot rename
+     * without replacing (NFS, 9p) replaces no file and leaves its own.
+     *
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
+     * @return closes to stop listening and to remove the file
+     * @throws HeapException {@link Errno#EADDRINUSE} when there is another file or a process that listens,
+     *     {@link Errno#ENAMETOOLONG}, {@link Errno#EINVAL} for a path without the name of a file, else the kernel's
+     *     refusal
+     */
+    public static FdListener bind(Path path) {
+        return bind(Syscalls.linux(), SocketCalls.linux(), path);
+    }
+
+    static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path) {
+        SocketFile file = SocketFile.open(syscalls, sockets, path);
+        Fd socket = null;
+        boolean bound = false;
+        FdListener made = null;
+        try {
+            socket = FdSocket.open(syscalls, sockets);
+            // On Linux the file of a socket takes the socket's own mode, so that there is no moment at which it is open
+            // to others.
+            FdSocket.require("fchmod", sockets.fchmod(socket.fd(), OWNER_ONLY), "");
+            bound = true; // an exception can follow the kernel's bind
+            int result = file.bind(socket);
+            bound = result >= 0;
+            FdSocket.require("bind", result, " to " + Printable.of(path.toString()));
+            FdSocket.require("listen", sockets.listen(socket.fd(), BACKLOG), " on " + Printable.of(path.toString()));
+            made = new FdListener(syscalls, sockets, socket, file);
+            return made;
+        } finally {
+            if (made == null) {
+                if (socket != null) {
+                    socket.close();
+                }
+                if (bound) {
+                    file.remove();
+                }
+                file.close();
+            }
+        }
+    }
+
+    /**
+     * Waits for a process that may have what is offered. One that may not is disconnected, and the wait goes on.
+     *
+     * @param timeout for the wait, and for every call on the connection
+     * @param allowed says who may
+     * @return a connection, which the caller closes
+     * @throws HeapException {@link Errno#ETIMEDOUT} when nobody came who may, {@link Errno#EINTR} when the thread was
+     *     interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
+     * @throws IllegalStateException when the listener was closed before
+     */
+    public FdSocket accept(Duration timeout, Predicate<PeerCredentials> allowed) {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        PeerCredentials refused = null;
+        for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new HeapException(Errno.EINTR, "", "the wait for a process at " + file + " was interrupted");
+            }
+            long millis = Math.clamp(Duration.ofNanos(left).toMillis(), 1, SLICE_MILLIS);
+            FdSocket.require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
+            int connection = (int) socket.call(sockets::accept);
+            if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
+                continue;
+            }
+            FdSocket peer = FdSocket.owning(syscalls, sockets, FdSocket.require("accept", connection, ""));
+            boolean accepted = false;
+            try {
+                peer.timeout(timeout);
+                PeerCredentials who = peer.peer();
+                accepted = allowed.test(who);
+                if (accepted) {
+                    return peer;
+                }
+                refused = who;
+            } finally {
+                if (!accepted) {
+                    peer.close();
+                }
+            }
+        }
+        throw new HeapException(
+                Errno.ETIMEDOUT,
+                "",
+                "no process that may have it came to " + file + " within " + timeout.toSeconds() + " s"
+                        + (refused == null ? "" : "; refused " + refused));
+    }
+
+    /** {@return the socket's file} */
+    public Path path() {
+        return file.path();
+    }
+
+    /**
+     * Stops listening, ends an accept that waits, and removes the file. Another file that has its name by now stays.
+     * Closing twice does nothing.
+     */
+    @Override
+    public void close() {
+        if (socket.closeOnce()) {
+            try {
+                file.remove();
+            } finally {
+                file.close();
+            }
+        }
+    }
+}

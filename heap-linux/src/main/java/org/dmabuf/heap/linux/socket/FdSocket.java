@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.socket;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.function.IntToLongFunction;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Printable;
+
+/**
+ * Hands descriptors to another process and takes them from one, by SCM_RIGHTS over a Unix socket of packets
+ * (SOCK_SEQPACKET): one message is one line of text with one descriptor. Python's {@code socket.send_fds} and
+ * {@code recv_fds} speak it.
+ *
+ * <p>The other side is not trusted. Whatever it sends, no descriptor stays behind: more than one, none, cut-off control
+ * data or a text that is none is {@link Errno#EPROTO}, and what came is closed. A side that hangs is
+ * {@link Errno#ETIMEDOUT} after the socket's timeout.
+ *
+ * <p>A descriptor can be of a file system that the sender serves itself (FUSE), and closing it can wait for that
+ * without limit. What is no memory is closed on another thread, so that neither {@link #receive} nor
+ * {@link FdMessage#close} waits. Such a descriptor can keep this process from exiting until the file system answers,
+ * its program ends, or its connection is aborted.
+ *
+ * <p>One thread at a time sends or receives; any thread may close, which ends a call that waits. Memory for messages is
+ * taken once, when the socket is made.
+ */
+public final class FdSocket implements AutoCloseable {
+    /** The longest text of a message. */
+    public static final int TEXT_BYTES = 256;
+
+    private static final int SOL_SOCKET = 1;
+    private static final int SCM_RIGHTS = 1;
+    private static final int MSG_CTRUNC = 0x8;
+    private static final int MSG_TRUNC = 0x20;
+
+    // struct msghdr and struct iovec of a 64-bit Linux
+    private static final long MSG_IOV = 16;
+    private static final long MSG_IOVLEN = 24;
+    private static final long MSG_CONTROL = 32;
+    private static final long MSG_CONTROLLEN = 40;
+    private static final long MSG_FLAGS = 48;
+    private static final long IOVEC = 56;
+    private static final long IOV_LEN = 8;
+
+    // struct cmsghdr: length, level, type, then descriptors of 4 bytes
+    private static final long CMSG_LEVEL = 8;
+    private static final long CMSG_TYPE = 12;
+    private static final long CMSG_DATA = 16;
+
+    private static final long CONTROL = 72;
+    /** Room for four descriptors where one is expected: of more the kernel closes the rest and says so. */
+    private static final int ROOM = 4;
+
+    private static final long CONTROL_BYTES = CMSG_DATA + 4 * ROOM;
+
+    private static final long TEXT = CONTROL + CONTROL_BYTES;
+
+    private final Syscalls syscalls;
+    private final SocketCalls sockets;
+    private final GuardedSocket socket;
+    private volatile long timeoutMillis = 30_000;
+    /** Whether the kernel has another timeout than {@link #timeoutMillis}. */
+    private boolean shortened;
+    private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
+
+    /** Takes ownership of a connected socket. */
+    FdSocket(Syscalls syscalls, SocketCalls sockets, Fd socket) {
+        this.syscalls = syscalls;
+        this.sockets = sockets;
+        this.socket = new GuardedSocket(sockets, socket);
+        block.set(JAVA_LONG, MSG_IOV, block.address() + IOVEC);
+        block.set(JAVA_LONG, MSG_IOVLEN, 1);
+        block.set(JAVA_LONG, MSG_CONTROL, block.address() + CONTROL);
+        block.set(JAVA_LONG, IOVEC, block.address() + TEXT);
+    }
+
+    /** Makes an object for a connected socket; when that fails the socket is closed. */
+    static FdSocket owning(Syscalls syscalls, SocketCalls sockets, int connected) {
+        FdSocket made = null;
+        try {
+            made = new FdSocket(syscalls, sockets, new Fd(syscalls, connected));
+            return made;
+        } finally {
+            if (made == null) {
+                syscalls.close(connected);
+            }
+        }
+    }
+
+    /**
+     * Connects to a process that listens.
+     *
+     * @param path of its socket, at most 107 bytes
+     * @param timeout for this and every later call
+     * @return a connected socket, which the caller closes
+     * @throws HeapException when nobody listens there, or this user may not
+     */
+    public static FdSocket connect(Path path, Duration timeout) {
+        return connect(Syscalls.linux(), SocketCalls.linux(), path, timeout);
+    }
+
+    static FdSocket connect(Syscalls syscalls, SocketCalls sockets, Path path, Duration timeout) {
+        Fd socket = open(syscalls, sockets);
+        try {
+            require("setsockopt", sockets.timeout(socket.fd(), millis(timeout)), "");
+            int connected;
+            do {
+                connected = sockets.connect(socket.fd(), path.toString());
+            } while (connected == -Errno.EINTR.number());
+            require("connect", connected, " to " + Printable.of(path.toString()));
+            FdSocket made = new FdSocket(syscalls, sockets, socket);
+            made.timeoutMillis = millis(timeout);
+            return made;
+        } catch (RuntimeException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
+    static Fd open(Syscalls syscalls, SocketCalls sockets) {
+        return new Fd(syscalls, require("socket", sockets.socket(), ""));
+    }
+
+    /**
+     * Asks the kernel for the process at the other side.
+     *
+     * @return the process that connected or listened
+     * @throws HeapException when the kernel does not know
+     */
+    public PeerCredentials peer() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment ucred = arena.allocate(12, 4);
+            require("getsockopt(SO_PEERCRED)", socket.call(fd -> sockets.peer(fd, ucred)), "");
+            return new PeerCredentials(ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8));
+        }
+    }
+
+    /**
+     * Limits how long every later call waits.
+     *
+     * @param timeout at least a millisecond
+     */
+    void timeout(Duration timeout) {
+        timeoutMillis = millis(timeout);
+        setTimeout(timeoutMillis);
+        shortened = false;
+    }
+
+    private void setTimeout(long millis) {
+        require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
+    }
+
+    /** To the kernel 0 means to wait for ever. */
+    private static long millis(Duration timeout) {
+        return Math.max(1, timeout.toMillis());
+    }
+
+    /**
+     * Makes a call again that a signal interrupted, for what is left of the timeout: signals do not add to it. After a
+     * call that succeeded nothing can fail here, since a message that it brought would be lost.
+     */
+    private long uninterrupted(IntToLongFunction call) {
+        if (shortened) {
+            setTimeout(timeoutMillis);
+            shortened = false;
+        }
+        long result = socket.call(call);
+        long deadline = result == -Errno.EINTR.number() ? System.nanoTime() + timeoutMillis * 1_000_000 : 0;
+        while (result == -Errno.EINTR.number()) {
+            long left = (deadline - System.nanoTime()) / 1_000_000;
+            if (left <= 0) {
+                return -Errno.EAGAIN.number();
+            }
+            shortened = true;
+            setTimeout(left);
+            result = socket.call(call);
+        }
+        return result;
+    }
+
+    /**
+     * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's. Where the heap that the
+     * memory is from names the users who may have it ({@link org.dmabuf.heap.HeapProperties#PEERS}), the kernel is
+     * asked whose process the other side is before anything goes.
+     *
+     * @param descriptor stays the caller's; no other thread closes it during the call
+     * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
+     * @throws HeapException {@link Errno#EACCES} when the other side is of a user whom the heap does not name,
+     *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not
+     *     read
+     */
+    public void send(OwnedFd descriptor, String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length == 0 || bytes.length > TEXT_BYTES) {
+            throw new HeapException(
+                    Errno.EINVAL, "", "a message has 1 to " + TEXT_BYTES + " bytes of text, not " + bytes.length);
+        }
+        PeerPolicy.of(descriptor).ifPresent(rule -> rule.require(peer()));
+        MemorySegment.copy(MemorySegment.ofArray(bytes), 0, block, TEXT, bytes.length);
+        block.set(JAVA_LONG, IOVEC + IOV_LEN, bytes.length);
+        block.set(JAVA_LONG, MSG_CONTROLLEN, CMSG_DATA + 8); // CMSG_SPACE of one descriptor
+        block.set(JAVA_LONG, CONTROL, CMSG_DATA + 4); // CMSG_LEN of one
+        block.set(JAVA_INT, CONTROL + CMSG_LEVEL, SOL_SOCKET);
+        block.set(JAVA_INT, CONTROL + CMSG_TYPE, SCM_RIGHTS);
+        block.set(JAVA_INT, CONTROL + CMSG_DATA, descriptor.fd());
+        require("sendmsg", uninterrupted(fd -> sockets.send(fd, block)), "");
+    }
+
+    /**
+     * Receives one message.
+     *
+     * @return the message, which the caller closes
+     * @throws HeapException {@link Errno#ETIMEDOUT} when none came, {@link Errno#ENOTCONN} when the other side has
+     *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor, {@link Errno#EBUSY} while
+     *     {@value ForeignFdCloser#MOST} descriptors that the other side's user sent cannot be closed; the message then
+     *     stays with the kernel
+     */
+    public FdMessage receive() {
+        ForeignFdCloser disposal = ForeignFdCloser.of(peer().uid());
+        disposal.requireRoom();
+        ForeignFd[] room = new ForeignFd[ROOM];
+        Arrays.setAll(room, _ -> new ForeignFd(syscalls, disposal));
+        block.set(JAVA_LONG, IOVEC + IOV_LEN, TEXT_BYTES);
+        block.set(JAVA_LONG, MSG_CONTROLLEN, CONTROL_BYTES);
+        block.set(JAVA_INT, MSG_FLAGS, 0);
+        long received = uninterrupted(fd -> sockets.receive(fd, block));
+        require("recvmsg", received, "");
+        int descriptors = take(room);
+        boolean accepted = false;
+        try {
+            if (received == 0 && descriptors == 0) {
+                throw new HeapException(Errno.ENOTCONN, "", "the other side has gone without sending a descriptor");
+            }
+            int flags = block.get(JAVA_INT, MSG_FLAGS);
+            if ((flags & MSG_CTRUNC) != 0 && descriptors < ROOM) {
+                throw KernelError.of("", "recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
+            }
+            if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
+                throw new HeapException(
+                        Errno.EPROTO,
+                        "",
+                        "the other side sent "
+                                + ((flags & MSG_CTRUNC) != 0 ? "more than " : "")
+                                + descriptors + " descriptors with " + received
+                                + ((flags & MSG_TRUNC) != 0 ? " bytes and more" : " bytes")
+                                + "; a message is one descriptor with 1 to " + TEXT_BYTES + " bytes; all were closed");
+            }
+            FdMessage message = new FdMessage(text((int) received), room[0]);
+            accepted = true;
+            return message;
+        } finally {
+            if (!accepted) {
+                for (ForeignFd unwanted : room) {
+                    unwanted.close();
+                }
+            }
+        }
+    }
+
+    /**
+     * Everything that arrived is owned at once, whatever is wrong with the rest of the message.
+     *
+     * @return how many came
+     */
+    private int take(ForeignFd[] room) {
+        int taken = 0;
+        long end = CONTROL + Math.min(block.get(JAVA_LONG, MSG_CONTROLLEN), CONTROL_BYTES);
+        for (long at = CONTROL; at + CMSG_DATA <= end; ) {
+            long length = block.get(JAVA_LONG, at);
+            if (length < CMSG_DATA || length > end - at) {
+                break;
+            }
+            if (block.get(JAVA_INT, at + CMSG_LEVEL) == SOL_SOCKET
+                    && block.get(JAVA_INT, at + CMSG_TYPE) == SCM_RIGHTS) {
+                for (long data = at + CMSG_DATA; data + 4 <= at + length; data += 4) {
+                    room[taken++].own(block.get(JAVA_INT, data));
+                }
+            }
+            at += (length + 7) & -8;
+        }
+        return taken;
+    }
+
+    private String text(int length) {
+        byte[] bytes = block.asSlice(TEXT, length).toArray(JAVA_BYTE);
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        } catch (CharacterCodingException e) {
+            throw new HeapException(Errno.EPROTO, "", "the other side sent text that is no UTF-8", e);
+        }
+    }
+
+    /** Ends the connection, and a call that waits on it. Closing twice does nothing. */
+    @Override
+    public void close() {
+        socket.close();
+    }
+
+    static int require(String call, long result, String what) {
+        if (result >= 0) {
+            return (int) result;
+        }
+        // A socket with a timeout answers EAGAIN when the time is over.
+        if (result == -Errno.EAGAIN.number()) {
+            throw new HeapException(Errno.ETIMEDOUT, "", call + what + ": the other side did nothing in time");
+        }
+        throw KernelError.of("", call + what, (int) result);
+    }
+}

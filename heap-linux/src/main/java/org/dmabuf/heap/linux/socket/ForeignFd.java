@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.socket;
+
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.kernel.MemoryKind;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+
+/**
+ * Descriptor that another process sent, of a file that can be anything. Closing one can wait for its file system, which
+ * can be a program of the sender's (FUSE), without limit and not even to be ended by SIGKILL. What is not known to be
+ * memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
+ */
+final class ForeignFd implements OwnedFd {
+    private final Syscalls syscalls;
+    private final ForeignFdCloser disposal;
+    private final Fd descriptor;
+    /** The number that the disposal is to close. */
+    private int unwanted;
+    /** The next one of the disposal, which guards it. */
+    ForeignFd next;
+
+    /** Made before the descriptor comes, so that no shortage of memory can lose it. */
+    ForeignFd(Syscalls syscalls, ForeignFdCloser disposal) {
+        this.syscalls = syscalls;
+        this.disposal = disposal;
+        this.descriptor = new Fd(syscalls);
+    }
+
+    /** Takes ownership. */
+    void own(int number) {
+        descriptor.own(number);
+    }
+
+    @Override
+    public int fd() {
+        return descriptor.fd();
+    }
+
+    @Override
+    public int detach() {
+        return descriptor.detach();
+    }
+
+    @Override
+    public void close() {
+        int number = descriptor.take();
+        if (number < 0) {
+            return;
+        }
+        boolean memory = false;
+        try {
+            memory = MemoryKind.isMemory(syscalls, number);
+        } finally {
+            if (memory) {
+                syscalls.close(number);
+            } else {
+                unwanted = number;
+                disposal.add(this);
+            }
+        }
+    }
+
+    /** Called by the disposal; can wait without limit. */
+    void closeNow() {
+        syscalls.close(unwanted);
+    }
+
+    @Override
+    public String toString() {
+        return descriptor.toString();
+    }
+}

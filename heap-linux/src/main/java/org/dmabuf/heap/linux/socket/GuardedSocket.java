@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.socket;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntToLongFunction;
+import org.dmabuf.heap.linux.fd.Fd;
+
+/**
+ * A socket that can be closed while another thread waits in a call on it. Closing ends the wait first and gives the
+ * number back only when the call has returned: else the call could be made on whatever file got the number next.
+ */
+final class GuardedSocket implements AutoCloseable {
+    private final SocketCalls sockets;
+    private final Fd socket;
+    private final ReentrantLock inCall = new ReentrantLock();
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    /** Takes ownership of a socket. */
+    GuardedSocket(SocketCalls sockets, Fd socket) {
+        this.sockets = sockets;
+        this.socket = socket;
+    }
+
+    /**
+     * Makes a call, alone.
+     *
+     * @param call takes the socket's number, which it must not keep
+     * @return its result
+     * @throws IllegalStateException when the socket is closed
+     */
+    long call(IntToLongFunction call) {
+        inCall.lock();
+        try {
+            if (closed.get()) {
+                throw new IllegalStateException("the socket is closed");
+            }
+            return call.applyAsLong(socket.fd());
+        } finally {
+            inCall.unlock();
+        }
+    }
+
+    /** {@return whether this call closed it} */
+    boolean closeOnce() {
+        if (!closed.compareAndSet(false, true)) {
+            return false;
+        }
+        sockets.shutdown(socket.fd());
+        inCall.lock();
+        try {
+            socket.close();
+        } finally {
+            inCall.unlock();
+        }
+        return true;
+    }
+
+    @Override
+    public void close() {
+        closeOnce();
+    }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Unix sockets that pass descriptors between processes, and the rules for whom they may reach. */
+@Export
+@Version("1.0.0")
+package org.dmabuf.heap.linux.socket;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

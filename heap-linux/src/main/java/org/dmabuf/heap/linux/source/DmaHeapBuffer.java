@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.kernel.DmaBufSync;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RepeatableRelease;
+
+/** A dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
+final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
+    private final Syscalls syscalls;
+    private final Mmap mmap;
+    private final DmaBufSync brackets;
+    private final String heap;
+    private final int fd;
+    private final long size;
+    private final boolean exportable;
+    private final boolean mappable;
+
+    DmaHeapBuffer(
+            Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable, boolean mappable) {
+        this.syscalls = syscalls;
+        this.mmap = mmap;
+        this.brackets = new DmaBufSync(syscalls, heap, size, true);
+        this.heap = heap;
+        this.fd = fd;
+        this.size = size;
+        this.exportable = exportable;
+        this.mappable = mappable;
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int descriptor() {
+        if (!exportable) {
+            throw KernelError.notExportable(heap, size);
+        }
+        return fd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        if (!mappable) {
+            throw new HeapException(
+                    Errno.EINVAL,
+                    heap,
+                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
+                            + " is out of the CPU's reach and cannot be mapped; give its descriptor to a device, or use"
+                            + " a heap whose heap.mappable is true");
+        }
+        return mmap.map(heap, fd, size, access);
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        mmap.unmap(mapping);
+    }
+
+    @Override
+    public void beginCpuAccess(Access access) {
+        brackets.begin(fd, access);
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        brackets.end(fd, access);
+    }
+
+    @Override
+    public void release() {
+        syscalls.close(fd);
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.HeldMemory;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RepeatableRelease;
+
+/** A sealed memfd as a buffer. Each map is a mapping of its own, gone with its unmap. */
+final class MemfdBuffer implements HeapBuffer, RepeatableRelease {
+    private final Syscalls syscalls;
+    private final Mmap mmap;
+    private final String heap;
+    private final int fd;
+    private final long size;
+    private final boolean exportable;
+    private final HeldMemory held;
+
+    /** Takes over the descriptor, and counts the memory from now on. */
+    MemfdBuffer(
+            Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, int fd, long size, boolean exportable) {
+        this.syscalls = syscalls;
+        this.mmap = mmap;
+        this.heap = heap;
+        this.fd = fd;
+        this.size = size;
+        this.exportable = exportable;
+        this.held = new HeldMemory(headroom, size); // last: nothing fails after it
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int descriptor() {
+        if (!exportable) {
+            throw KernelError.notExportable(heap, size);
+        }
+        held.showsAs(fd);
+        return fd;
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return mmap.map(heap, fd, size, access);
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        mmap.unmap(mapping);
+    }
+
+    @Override
+    public void release() {
+        held.end();
+        syscalls.close(fd);
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Map;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.kernel.DmaBufDevices;
+import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.Udmabuf;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+
+/**
+ * Memory of the machine that {@value #DEVICE} makes dma-bufs of, which devices import: one sealed memfd and one dma-buf
+ * a buffer. Whoever has such a buffer's descriptor can write to it: there is no export for reading only. A buffer that
+ * is not to be exported is a plain memfd.
+ */
+public final class UdmabufSource implements MemorySource {
+    /** The device's node. */
+    public static final String DEVICE = DmaBufDevices.UDMABUF;
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final Headroom headroom;
+    private final Udmabuf udmabuf;
+    private final Memfd memfd;
+    private final Mmap mmap;
+    private final RequestValidator check;
+
+    private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.headroom = headroom;
+        this.udmabuf = udmabuf;
+        this.memfd = new Memfd(syscalls);
+        this.mmap = new Mmap(syscalls);
+        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+    }
+
+    /**
+     * Opens the device, and tries on one page what it can do.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param syscalls the kernel
+     * @param headroom what the machine has left
+     * @return a source, to be closed
+     * @throws HeapException {@link Errno#ENOENT} where there is no such device, {@link Errno#EACCES} where this process
+     *     may not open it; any other as the kernel has it
+     */
+    public static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom) {
+        return open(heap, syscalls, headroom, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
+    }
+
+    static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom, Path limitFile) {
+        Udmabuf udmabuf = Udmabuf.open(heap, syscalls, limitFile);
+        try {
+            UdmabufSource source = new UdmabufSource(heap, syscalls, headroom, udmabuf);
+            source.probe();
+            return source;
+        } catch (RuntimeException | Error e) {
+            udmabuf.close();
+            throw e;
+        }
+    }
+
+    private void probe() {
+        // One page, without a look at the headroom: a machine that is short now is no machine without udmabuf.
+        HeapBuffer page = makeDmaBuf(heap, Bytes.PAGE);
+        try {
+            page.beginCpuAccess(Access.READ_WRITE);
+            page.endCpuAccess(Access.READ_WRITE);
+        } finally {
+            page.release();
+        }
+    }
+
+    @Override
+    public Map<String, Object> properties() {
+        return Map.of(
+                HeapProperties.BACKEND, "udmabuf",
+                HeapProperties.DMABUF, true,
+                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
+                HeapProperties.ALIGNMENT, Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+    }
+
+    @Override
+    public HeapBuffer allocate(HeapRequest request) {
+        long size = check.wholePages(request);
+        return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
+    }
+
+    @Override
+    public HeapUsage usage() {
+        long free = headroom.available();
+        return HeapUsage.unknown().withFree(free).withLargestFree(Math.min(free, udmabuf.limit()));
+    }
+
+    /** Closes the device. */
+    @Override
+    public void close() {
+        udmabuf.close();
+    }
+
+    private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
+        headroom.reserve(heap, size);
+        try {
+            return exportable ? makeDmaBuf(name, size) : makePlain(name, size);
+        } finally {
+            headroom.settle(size);
+        }
+    }
+
+    private HeapBuffer makePlain(String name, long size) {
+        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        try {
+            return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, false);
+        } catch (Error e) {
+            syscalls.close(fd);
+            throw e;
+        }
+    }
+
+    private HeapBuffer makeDmaBuf(String name, long size) {
+        udmabuf.requireWithinLimit(size);
+        // Sealed against shrinking and against nothing else: udmabuf takes no memfd that is sealed against writing.
+        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        try {
+            MemorySegment kept = mmap.mapToKeep(heap, fd, size);
+            try {
+                return makeDmaBuf(name, fd, kept);
+            } catch (RuntimeException | Error e) {
+                mmap.unmap(kept);
+                throw e;
+            }
+        } finally {
+            syscalls.close(fd); // the mapping and the dma-buf keep its pages
+        }
+    }
+
+    private HeapBuffer makeDmaBuf(String name, int memfd, MemorySegment kept) {
+        int dmaBuf = udmabuf.create(memfd, 0, kept.byteSize(), name);
+        try {
+            return new UdmabufBuffer(syscalls, mmap, headroom, heap, kept, dmaBuf);
+        } catch (Error e) {
+            syscalls.close(dmaBuf);
+            throw e;
+        }
+    }
+}

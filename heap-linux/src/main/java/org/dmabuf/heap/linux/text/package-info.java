@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Sizes and foreign text as messages show them. */
+@Export
+@Version("1.0.0")
+package org.dmabuf.heap.linux.text;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

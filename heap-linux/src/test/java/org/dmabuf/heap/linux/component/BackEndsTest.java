@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.Test;
+
+class BackEndsTest {
+    private final HeapSettings settings =
+            HeapSettings.of("org.example.acme", "acme", Map.of(), "frames", () -> -1, () -> 0);
+    private final List<String> tried = new ArrayList<>();
+
+    private static HeapException refusal(Errno errno, String reason) {
+        return new HeapException(errno, "frames", "heap 'frames': " + reason);
+    }
+
+    private OpenedHeap refuse(String what, Errno errno) {
+        tried.add(what);
+        throw refusal(errno, what + " is not there");
+    }
+
+    private BackEnds two(Errno first, Errno second) {
+        return new BackEnds(settings, "auto, device or region")
+                .with("device", () -> refuse("device", first))
+                .with("region", () -> refuse("region", second));
+    }
+
+    @Test
+    void auto_takes_the_first_that_opens_and_knows_why_it_is_no_better_one() {
+        OpenedHeap memory = OpenedHeap.none().with("heap.backend", "memfd");
+        BackEnds.Choice choice = two(Errno.ENOENT, Errno.EACCES).with("memfd", () -> memory).choose(BackEnds.AUTO);
+        assertEquals("memfd", choice.word());
+        assertEquals("device is not there; and region is not there", choice.passedOver());
+        assertEquals(List.of("device", "region"), tried);
+    }
+
+    @Test
+    void auto_that_finds_nothing_is_no_memory_and_the_last_reason() {
+        BackEnds.Choice choice = two(Errno.ENOENT, Errno.EPERM).choose(BackEnds.AUTO);
+        assertTrue(choice.isNone());
+        assertEquals("device is not there; and region is not there", choice.passedOver());
+        assertEquals(Errno.EPERM, assertThrows(HeapException.class, choice::opened).errno());
+    }
+
+    @Test
+    void a_shortage_ends_the_search() {
+        HeapException shortage = assertThrows(
+                HeapException.class, () -> two(Errno.EMFILE, Errno.ENOENT).choose(BackEnds.AUTO));
+        assertEquals(Errno.EMFILE, shortage.errno());
+        assertEquals(List.of("device"), tried);
+    }
+
+    @Test
+    void what_is_configured_is_taken_or_its_refusal_is_thrown() {
+        assertEquals(
+                Errno.EPERM,
+                assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.EPERM).choose("region")).errno());
+        assertEquals(List.of("region"), tried);
+        assertEquals(
+                "heap 'frames': backend = best in org.example.acme is none; set it to auto, device or region",
+                assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.ENOENT).choose("best"))
+                        .getMessage());
+    }
+
+    private OpenedHeap first(List<String> nodes, Function<String, OpenedHeap> opener) {
+        return BackEnds.firstNode(settings, nodes, opener, "fast", "buy one");
+    }
+
+    @Test
+    void of_the_nodes_the_first_that_serves_is_taken() {
+        OpenedHeap memory = OpenedHeap.none();
+        assertSame(memory, first(List.of("a", "b"), node -> node.equals("b") ? memory : refuse(node, Errno.EACCES)));
+        assertEquals(List.of("a"), tried);
+    }
+
+    @Test
+    void of_nodes_that_do_not_serve_those_that_are_there_have_their_reason() {
+        HeapException none = assertThrows(
+                HeapException.class, () -> first(List.of("a", "b"), node -> refuse(node, Errno.ENOENT)));
+        assertEquals(Errno.ENOENT, none.errno());
+        assertEquals("heap 'frames': /dev/dma_heap/ has no fast heap (a b); buy one", none.getMessage());
+        HeapException one = assertThrows(
+                HeapException.class,
+                () -> first(
+                        List.of("a", "b"), node -> refuse(node, node.equals("a") ? Errno.ENOENT : Errno.EACCES)));
+        assertEquals(Errno.EACCES, one.errno());
+        assertEquals("heap 'frames': b is not there", one.getMessage());
+        assertFalse(assertThrows(HeapException.class, () -> first(List.of(), node -> refuse(node, Errno.EIO)))
+                .getMessage()
+                .contains("is not there"));
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.region.RegionLayout;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+class HeapSettingsTest {
+    private static final String PID = "org.example.acme";
+
+    private final HeapSettings settings = of(Map.of("service.pid", PID), "frames");
+
+    private static HeapSettings of(Map<String, ?> properties, String name) {
+        return HeapSettings.of(PID, "acme", properties, name, () -> 3, () -> 7);
+    }
+
+    private static void refused(String sentence, Executable reading) {
+        HeapException refusal = assertThrows(HeapException.class, reading);
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals("frames", refusal.heap());
+        assertEquals(sentence, refusal.getMessage());
+        assertEquals(sentence.replace("heap 'frames': ", ""), refusal.reason());
+    }
+
+    @Test
+    void a_heap_has_the_name_that_is_configured_or_that_of_its_configuration() {
+        Map<String, String> one = Map.of("service.pid", PID + "~camera");
+        assertEquals("camera", of(one, "").heap());
+        assertEquals("frames", of(one, "frames").heap());
+        assertEquals("size in org.example.acme~camera", of(one, "").place("size"));
+        assertEquals("acme", of(Map.of(), "").heap());
+        assertEquals("acme", of(Map.of("service.pid", PID), "").heap());
+        assertEquals("size in org.example.acme", of(Map.of(), "").place("size"));
+    }
+
+    @Test
+    void sizes_and_words_are_read_and_what_is_none_is_told_with_what_is_right() {
+        assertEquals(64 << 10, settings.bytes("size", "64K"));
+        refused(
+                "heap 'frames': size = many in org.example.acme is none; set it to bytes, or a number with K, M, G or"
+                        + " T: 256M",
+                () -> settings.bytes("size", "many"));
+        assertEquals(
+                RegionLayout.Exports.UDMABUF, settings.oneOf("exports", "udmabuf", RegionLayout.Exports.class));
+        refused(
+                "heap 'frames': exports = dmabuf in org.example.acme is none; set it to auto or udmabuf or memfd",
+                () -> settings.oneOf("exports", "dmabuf", RegionLayout.Exports.class));
+        refused(
+                "heap 'frames': size is not set in org.example.acme; set it to the size of the region",
+                () -> {
+                    throw settings.absent("size", "the size of the region");
+                });
+    }
+
+    @Test
+    void a_list_has_blanks_between_its_entries_or_is_a_list() {
+        assertEquals(List.of("linux,cma", "reserved", "a"), HeapSettings.words(" linux,cma\treserved", "", "a"));
+        assertEquals(List.of(), HeapSettings.words());
+    }
+
+    @interface Config {
+        String page_size() default "";
+
+        int heap_id() default -1;
+    }
+
+    @Test
+    void what_every_heap_is_configured_with_is_announced() {
+        assertEquals(
+                Map.of("heap.name", "frames", "heap.type", "acme", "heap.priority", 7, "heap.id", 3),
+                settings.announcement());
+        assertEquals(
+                Map.of("heap.name", "frames", "heap.type", "acme", "heap.priority", 0),
+                HeapSettings.of(PID, "acme", Map.of(), "frames", () -> -1, () -> 0).announcement());
+    }
+
+    @Test
+    void a_number_that_is_none_is_told_with_what_is_there() {
+        Map<String, String> wrong = Map.of("heap.id", "x");
+        refused(
+                "heap 'frames': heap.id = x in org.example.acme is none; set it to a whole number",
+                () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
+                        .announcement());
+        refused(
+                "heap 'frames': heap.priority = null in org.example.acme is none; set it to a whole number",
+                () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> 0, () -> Integer.parseInt(""))
+                        .announcement());
+    }
+
+    @Test
+    void what_is_no_setting_is_told_and_what_the_framework_adds_is_not() {
+        HeapSettings slip = of(
+                Map.of(
+                        "page.sise", "2M",
+                        "page.size", "2M",
+                        "heap.id", 1,
+                        "service.pid", PID + "~camera",
+                        "component.name", "Acme",
+                        "felix.fileinstall.filename", "file:/etc/x.cfg",
+                        ".private", 1),
+                "");
+        assertEquals(
+                List.of("configuration org.example.acme~camera: 'page.sise' is no setting, and nobody reads it; there"
+                        + " are: heap.id, page.size"),
+                slip.unread(Config.class));
+        assertEquals(List.of(), settings.unread(Config.class));
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.daemon;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+
+/** The log of one class, counted instead of printed, and made to throw where a test wants it. */
+public final class FailingLog extends Handler implements AutoCloseable {
+    private final Logger logger;
+    private final boolean fails;
+    private final AtomicInteger records = new AtomicInteger();
+
+    public FailingLog(Class<?> source, boolean fails) {
+        this.logger = Logger.getLogger(source.getName());
+        this.fails = fails;
+        logger.setUseParentHandlers(false);
+        logger.addHandler(this);
+    }
+
+    public int records() {
+        return records.get();
+    }
+
+    @Override
+    public void publish(LogRecord entry) {
+        records.incrementAndGet();
+        if (fails) {
+            throw new AssertionError("a log that fails, as the test wants it");
+        }
+    }
+
+    @Override
+    public void flush() {}
+
+    @Override
+    public void close() {
+        logger.removeHandler(this);
+        logger.setUseParentHandlers(true);
+    }
+}

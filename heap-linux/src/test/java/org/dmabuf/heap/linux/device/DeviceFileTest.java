@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.device;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DeviceFileTest {
+    /** The master side of a pseudo terminal: a device whose ioctls every Linux has. */
+    private static final String PTMX = "/dev/ptmx";
+
+    private static final long TIOCGPTN = 0x80045430L; // read, 4 bytes, 'T', 0x30: the terminal's number
+
+    @Test
+    void the_kernel_writes_into_the_segment_of_an_ioctl() {
+        try (DeviceFile device = DeviceFile.open(PTMX);
+                DeviceFile other = DeviceFile.open(PTMX);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment number = arena.allocate(ValueLayout.JAVA_INT);
+            assertEquals(0, device.ioctl(TIOCGPTN, number));
+            int first = number.get(ValueLayout.JAVA_INT, 0);
+            assertEquals(0, other.ioctl(TIOCGPTN, number));
+            assertTrue(number.get(ValueLayout.JAVA_INT, 0) != first, "both have number " + first);
+        }
+    }
+
+    @Test
+    void an_ioctl_that_the_device_has_not_is_answered_by_the_kernels_number() {
+        try (DeviceFile device = DeviceFile.open("/dev/null");
+                Arena arena = Arena.ofConfined()) {
+            assertEquals(-Errno.ENOTTY.number(), device.ioctl(TIOCGPTN, arena.allocate(ValueLayout.JAVA_INT)));
+        }
+    }
+
+    @Test
+    void a_segment_that_the_kernel_would_write_past_is_refused() {
+        try (DeviceFile device = DeviceFile.open(PTMX);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment small = arena.allocate(2);
+            IllegalArgumentException refused =
+                    assertThrows(IllegalArgumentException.class, () -> device.ioctl(TIOCGPTN, small));
+            assertEquals(
+                    "ioctl 0x80045430 takes 4 bytes of native memory; the segment has 2 bytes of native memory",
+                    refused.getMessage());
+            MemorySegment onHeap = MemorySegment.ofArray(new int[1]);
+            assertThrows(IllegalArgumentException.class, () -> device.ioctl(TIOCGPTN, onHeap));
+        }
+    }
+
+    @Test
+    void poll_tells_what_the_device_can_do() {
+        try (DeviceFile device = DeviceFile.open("/dev/null")) {
+            assertEquals(DeviceFile.POLLIN, device.poll(DeviceFile.POLLIN, -1));
+            assertEquals(
+                    DeviceFile.POLLIN | DeviceFile.POLLOUT, device.poll(DeviceFile.POLLIN | DeviceFile.POLLOUT, 0));
+        }
+        try (DeviceFile device = DeviceFile.open(PTMX)) {
+            assertEquals(0, device.poll(DeviceFile.POLLIN, 0), "a terminal without input");
+            assertEquals(DeviceFile.POLLOUT, device.poll(DeviceFile.POLLOUT, -1));
+        }
+    }
+
+    @Test
+    void what_cannot_be_opened_is_refused_with_its_path(@TempDir Path folder) throws IOException {
+        HeapException absent = assertThrows(HeapException.class, () -> DeviceFile.open("/dev/no-such-device"));
+        assertEquals(Errno.ENOENT, absent.errno());
+        assertTrue(absent.getMessage().contains("/dev/no-such-device"), absent.getMessage());
+        Path file = Files.createFile(folder.resolve("file"));
+        HeapException noDevice = assertThrows(HeapException.class, () -> DeviceFile.open(file.toString()));
+        assertEquals(Errno.ENOTTY, noDevice.errno());
+        assertTrue(noDevice.getMessage().startsWith("open of " + file + " failed: "), noDevice.getMessage());
+    }
+
+    @Test
+    void a_closed_device_says_so() {
+        DeviceFile device = DeviceFile.open("/dev/null");
+        device.close();
+        device.close();
+        HeapException closed = assertThrows(HeapException.class, () -> device.poll(DeviceFile.POLLIN, 0));
+        assertEquals(Errno.ENODEV, closed.errno());
+        assertEquals("/dev/null is closed", closed.getMessage());
+    }
+
+    @Test
+    void a_call_that_a_signal_interrupts_is_made_again() {
+        AtomicInteger calls = new AtomicInteger();
+        Syscalls interrupted = with("ioctl", () -> calls.incrementAndGet() < 3 ? -Errno.EINTR.number() : 7);
+        try (DeviceFile device = DeviceFile.open("/dev/null", interrupted);
+                Arena arena = Arena.ofConfined()) {
+            assertEquals(7, device.ioctl(TIOCGPTN, arena.allocate(4)));
+            assertEquals(3, calls.get());
+        }
+    }
+
+    @Test
+    void the_descriptor_is_not_given_back_while_a_call_is_inside() throws InterruptedException {
+        CountDownLatch inside = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        AtomicInteger closes = new AtomicInteger();
+        Syscalls linux = Syscalls.linux();
+        Syscalls slow = (Syscalls) Proxy.newProxyInstance(
+                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) -> {
+                    if (method.getName().equals("ioctl")) {
+                        inside.countDown();
+                        goOn.await();
+                        return 0;
+                    }
+                    if (method.getName().equals("close")) {
+                        closes.incrementAndGet();
+                    }
+                    return method.invoke(linux, arguments);
+                });
+        DeviceFile device = DeviceFile.open("/dev/null", slow);
+        Thread caller = Thread.ofPlatform().start(() -> {
+            try (Arena arena = Arena.ofConfined()) {
+                device.ioctl(TIOCGPTN, arena.allocate(4));
+            }
+        });
+        inside.await();
+        device.close();
+        assertEquals(0, closes.get());
+        goOn.countDown();
+        caller.join();
+        assertEquals(1, closes.get());
+    }
+
+    private interface Answer {
+        Object give();
+    }
+
+    private static Syscalls with(String call, Answer answer) {
+        Syscalls linux = Syscalls.linux();
+        return (Syscalls) Proxy.newProxyInstance(
+                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) -> {
+                    try {
+                        return method.getName().equals(call) ? answer.give() : method.invoke(linux, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.holder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+class BackoffTest {
+    private static final long MILLI = 1_000_000;
+
+    private final Backoff pace = new Backoff();
+
+    @Test
+    void intervals_double_up_to_two_seconds_and_start_anew_with_the_next_wait() {
+        for (int again = 0; again < 2; again++) {
+            long now = Long.MAX_VALUE - MILLI; // the clock may overflow
+            pace.from(now);
+            for (long millis : new long[] {50, 100, 200, 400, 800, 1600, 2000, 2000}) {
+                assertEquals(millis * MILLI, pace.dueIn(now));
+                assertFalse(pace.isDue(now + millis * MILLI - 1));
+                now += millis * MILLI;
+                assertTrue(pace.isDue(now));
+                assertFalse(pace.isDue(now), "it was asked at this moment");
+            }
+        }
+    }
+
+    @Test
+    void who_asks_late_waits_from_then_on() {
+        pace.from(0);
+        assertTrue(pace.isDue(1000 * MILLI));
+        assertEquals(100 * MILLI, pace.dueIn(1000 * MILLI));
+    }
+}

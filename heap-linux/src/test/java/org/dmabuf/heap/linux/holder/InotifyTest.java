@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.holder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** On the running kernel, whose list of watches cannot be read while the test says so. */
+class InotifyTest {
+    private static final int F_DUPFD_CLOEXEC = 1030;
+
+    private final Syscalls linux = Syscalls.linux();
+    private boolean unreadable;
+    private final HolderCalls calls = (HolderCalls) Proxy.newProxyInstance(
+            HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, method, arguments) -> {
+                if (unreadable && method.getName().equals("fdinfo")) {
+                    throw new IOException("made up");
+                }
+                try {
+                    return method.invoke(HolderCalls.linux(), arguments);
+                } catch (InvocationTargetException e) {
+                    throw e.getCause();
+                }
+            });
+    private final Inotify inotify = new Inotify(linux, calls);
+    private final List<TrackedFile.Memfd> gone = new ArrayList<>();
+
+    @BeforeEach
+    void await() {
+        inotify.awaited = 1; // what is not waited for is not looked at
+    }
+
+    @AfterEach
+    void close() {
+        inotify.close();
+    }
+
+    private int memfd() {
+        int fd = linux.memfdCreate("frame", 0);
+        assertTrue(fd >= 0);
+        return fd;
+    }
+
+    private TrackedFile.Memfd follow(int fd) {
+        return inotify.add("camera", Bytes.PAGE, fd);
+    }
+
+    private void look() {
+        inotify.look(0, true, file -> gone.add((TrackedFile.Memfd) file));
+    }
+
+    /** {@return whether events were lost and the kernel's list is still to be looked at} */
+    private boolean doubtful() {
+        return inotify.dueIn(0) != FileTracker.NEVER;
+    }
+
+    @Test
+    void nothing_is_taken_of_the_system_before_the_first_watch_nor_after_the_end() {
+        assertTrue(inotify.fd() < 0);
+        look();
+        int memfd = memfd();
+        follow(memfd);
+        assertTrue(inotify.fd() >= 0);
+        linux.close(memfd);
+        inotify.close();
+        assertTrue(inotify.fd() < 0);
+        look();
+        assertEquals(List.of(), gone);
+    }
+
+    @Test
+    void a_memfd_is_gone_with_its_last_descriptor_and_told_once() {
+        int memfd = memfd();
+        TrackedFile.Memfd file = follow(memfd);
+        int peer = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
+        linux.close(memfd);
+        look();
+        assertEquals(List.of(), gone);
+        linux.close(peer);
+        unreadable = true; // what the kernel says by itself is enough
+        look();
+        look();
+        assertEquals(List.of(file), gone);
+    }
+
+    @Test
+    void one_memfd_is_one_file_by_whatever_descriptor_and_another_is_another() {
+        int memfd = memfd();
+        int copy = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
+        int other = memfd();
+        assertSame(follow(memfd), follow(copy));
+        assertNotSame(follow(memfd), follow(other));
+        linux.close(memfd);
+        linux.close(copy);
+        linux.close(other);
+        unreadable = true;
+        look();
+        assertEquals(2, gone.size());
+    }
+
+    @Test
+    void one_that_is_removed_is_not_told_and_can_be_followed_again() throws IOException {
+        int memfd = memfd();
+        TrackedFile.Memfd first = follow(memfd);
+        inotify.remove(first);
+        assertFalse(HolderCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
+        TrackedFile.Memfd second = follow(memfd);
+        assertNotSame(first, second);
+        inotify.remove(first); // which is forgotten
+        linux.close(memfd);
+        look();
+        assertEquals(List.of(second), gone);
+    }
+
+    @Test
+    void what_is_no_descriptor_cannot_be_followed() {
+        HeapException refusal = assertThrows(HeapException.class, () -> follow(1_000_000));
+        assertEquals("camera", refusal.heap());
+        assertTrue(refusal.getMessage().contains("inotify_add_watch"), refusal::getMessage);
+    }
+
+    @Test
+    void what_was_read_and_not_taken_is_found_in_the_kernels_list() {
+        List<TrackedFile.Memfd> files = new ArrayList<>();
+        int held = memfd();
+        follow(held);
+        for (int fd : new int[] {memfd(), memfd(), memfd()}) {
+            files.add(follow(fd));
+            linux.close(fd);
+        }
+        assertThrows(
+                OutOfMemoryError.class,
+                () -> inotify.look(0, true, file -> {
+                    gone.add((TrackedFile.Memfd) file);
+                    throw new OutOfMemoryError("made up");
+                }));
+        assertEquals(files.subList(0, 1), gone);
+        assertTrue(doubtful());
+        unreadable = true;
+        look();
+        assertEquals(files.subList(0, 1), gone, "what is not known is held");
+        assertTrue(doubtful());
+        unreadable = false;
+        look();
+        assertEquals(3, gone.size());
+        assertTrue(gone.containsAll(files));
+        assertFalse(doubtful());
+        linux.close(held);
+        look();
+        assertEquals(4, gone.size());
+    }
+
+    @Test
+    void an_instance_that_cannot_be_made_is_refused() {
+        HolderCalls none = (HolderCalls) Proxy.newProxyInstance(
+                HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, _, _) ->
+                        -Errno.EMFILE.number());
+        Inotify refused = new Inotify(linux, none);
+        HeapException refusal = assertThrows(HeapException.class, () -> refused.add("camera", Bytes.PAGE, 0));
+        assertEquals(Errno.EMFILE, refusal.errno());
+        assertTrue(refusal.getMessage().contains("inotify_init1"), refusal::getMessage);
+        assertTrue(refused.fd() < 0);
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the name of a dma-buf's exporter tells; the suite on a real kernel reads such names. */
+class DmaBufExporterTest {
+    @ParameterizedTest
+    @ValueSource(strings = {"udmabuf", "system", "videobuf2_vmalloc", "videobuf2_dma_contig", "videobuf2_dma_sg"})
+    void exporters_that_make_all_pages_at_once_are_known(String name) {
+        assertTrue(new DmaBufExporter(name).makesAllPages());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "drm", "i915", "amdgpu", "no-heap-of-this-machine"})
+    void no_other_exporter_is_taken_for_one(String name) {
+        assertFalse(new DmaBufExporter(name).makesAllPages());
+    }
+
+    @Test
+    void a_descriptor_of_anything_else_has_no_exporter() {
+        try (Fd file = new Fd(Syscalls.linux(), Syscalls.linux().open("/dev/null", 0))) {
+            assertEquals(DmaBufExporter.UNKNOWN, DmaBufExporter.of(file.fd()));
+            assertTrue(DmaBufExporter.UNKNOWN.canBeUdmabuf());
+        }
+    }
+}

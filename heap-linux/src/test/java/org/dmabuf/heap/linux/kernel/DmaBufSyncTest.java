@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.junit.jupiter.api.Test;
+
+class DmaBufSyncTest {
+    private static final long START_BOTH = 3;
+    private static final long END_BOTH = 7;
+
+    private final List<Long> syncs = Collections.synchronizedList(new ArrayList<>());
+    private final CountDownLatch inside = new CountDownLatch(1);
+    private final CountDownLatch goOn = new CountDownLatch(1);
+
+    /** A kernel whose first SYNC takes until it is let go. */
+    private final Syscalls slow = (Syscalls) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                syncs.add((Long) arguments[1]);
+                inside.countDown();
+                goOn.await();
+                return 0;
+            });
+
+    @Test
+    void while_the_first_bracket_is_made_no_other_begins() throws InterruptedException {
+        DmaBufSync brackets = new DmaBufSync(slow, "camera", 4096, false);
+        List<Thread> threads = new ArrayList<>();
+        threads.add(Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ)));
+        inside.await();
+        for (int i = 0; i < 7; i++) {
+            threads.add(Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE)));
+        }
+        for (Thread thread : threads.subList(1, 8)) {
+            while (thread.getState() != Thread.State.BLOCKED) {
+                assertTrue(thread.isAlive());
+                Thread.onSpinWait();
+            }
+        }
+        assertEquals(List.of(START_BOTH), syncs);
+        goOn.countDown();
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        assertEquals(List.of(START_BOTH, END_BOTH), syncs.subList(0, 2));
+        assertEquals(2 + 8, syncs.size());
+        assertEquals(1, Collections.frequency(syncs, START_BOTH));
+    }
+
+    /** A device may read adopted memory, and who reads as well need not wait for it. */
+    @Test
+    void the_first_bracket_of_an_adopted_dma_buf_is_for_the_direction_that_was_asked_for() {
+        goOn.countDown();
+        DmaBufSync brackets = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
+        brackets.begin(3, Access.READ);
+        brackets.end(3, Access.READ);
+        brackets.begin(3, Access.WRITE);
+        brackets.end(3, Access.WRITE);
+        assertEquals(List.of(1L, 5L, 2L, 6L), syncs);
+    }
+
+    @Test
+    void while_the_first_bracket_of_what_may_be_udmabufs_is_made_no_other_begins() throws InterruptedException {
+        DmaBufSync brackets = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
+        Thread first = Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ));
+        inside.await();
+        Thread second = Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE));
+        while (second.getState() != Thread.State.BLOCKED) {
+            assertTrue(second.isAlive());
+            Thread.onSpinWait();
+        }
+        assertEquals(List.of(1L), syncs);
+        goOn.countDown();
+        first.join();
+        second.join();
+        assertEquals(List.of(1L, 2L), syncs);
+    }
+
+    @Test
+    void a_dma_buf_that_needs_none_has_no_first_bracket() {
+        goOn.countDown();
+        DmaBufSync brackets = new DmaBufSync(slow, "camera", 4096, true);
+        brackets.prepare(3);
+        assertEquals(List.of(), syncs);
+        brackets.begin(3, Access.READ);
+        brackets.end(3, Access.READ);
+        assertEquals(List.of(1L, 5L), syncs);
+    }
+}

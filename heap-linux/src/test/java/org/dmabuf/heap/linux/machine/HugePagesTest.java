@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.machine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class HugePagesTest {
+    private static final long MIB = 1 << 20;
+    private static final long PAGE = 2 * MIB;
+
+    @TempDir
+    private Path pools;
+
+    @BeforeEach
+    void a_machine_with_20_pages_of_2_mib_of_which_10_can_be_had() throws IOException {
+        pool("hugepages-2048kB", 20, 12, 2);
+        pool("hugepages-1048576kB", 0, 0, 0);
+    }
+
+    private void pool(String name, int all, int free, int promised) throws IOException {
+        Path pool = Files.createDirectory(pools.resolve(name));
+        Files.writeString(pool.resolve("nr_hugepages"), all + "\n");
+        Files.writeString(pool.resolve("free_hugepages"), free + "\n");
+        Files.writeString(pool.resolve("resv_hugepages"), promised + "\n");
+    }
+
+    private HeapException refusal(long size, long pageSize) {
+        HugePages machine = new HugePages(pools, pools);
+        return assertThrows(HeapException.class, () -> machine.require("camera", size, pageSize, " (1 GiB stays)"));
+    }
+
+    @Test
+    void what_the_pool_has_is_granted() {
+        new HugePages(pools, pools).require("camera", 10 * PAGE, PAGE, "");
+    }
+
+    @Test
+    void missing_pages_are_counted_and_the_remedy_is_told() {
+        HeapException refusal = refusal(16 * PAGE, PAGE);
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(
+                "heap 'camera': a region of 33554432 bytes takes 16 huge pages of 2 MiB, and 10 of 20 are free: 6 are"
+                        + " missing (1 GiB stays); write 26 into " + pools + "/hugepages-2048kB/nr_hugepages"
+                        + " (vm.nr_hugepages), or reserve them at boot (hugepagesz=2M hugepages=26)",
+                refusal.getMessage());
+        assertEquals(
+                "heap 'camera': a region of 1073741824 bytes takes 1 huge pages of 1 GiB, and 0 of 0 are free: 1 are"
+                        + " missing (1 GiB stays); write 1 into " + pools + "/hugepages-1048576kB/nr_hugepages, or"
+                        + " reserve them at boot (hugepagesz=1G hugepages=1)",
+                refusal(1L << 30, 1L << 30).getMessage());
+    }
+
+    @Test
+    void pages_that_the_machine_knows_nothing_of_are_refused_with_those_that_it_has() {
+        HeapException refusal = refusal(16 * MIB, MIB);
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                "heap 'camera': this machine has no pages of 1 MiB; it has 4 KiB, 2 MiB, 1 GiB", refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "true  | - cgroup2 cgroup2 rw,nsdelegate,memory_hugetlb_accounting |",
+                "false | - cgroup2 cgroup2 rw,nsdelegate |",
+                "false | nothing |",
+                "false | - tmpfs memory_hugetlb_accounting rw |",
+                "false | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,memory",
+                "true  | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,cpu,cpuacct",
+            })
+    void they_are_charged_where_cgroups_of_version_2_are_mounted_so(boolean charged, String first, String second)
+            throws IOException {
+        Path mounts = Files.createDirectory(pools.resolve("self")).resolve("mountinfo");
+        String before = "36 34 0:30 / /sys/fs/cgroup rw,relatime ";
+        Files.writeString(mounts, before + first + "\n" + (second == null ? "" : before + second + "\n"));
+        assertEquals(charged, new HugePages(pools, pools).areCharged());
+    }
+
+    @Test
+    void without_a_list_of_mounts_they_are_not_charged() throws IOException {
+        assertEquals(false, new HugePages(pools, pools).areCharged());
+        Files.createFile(Files.createDirectory(pools.resolve("self")).resolve("mountinfo"));
+        assertEquals(false, new HugePages(pools, pools).areCharged());
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.machine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.linux.syscall.CountedSyscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.junit.jupiter.api.Test;
+
+class PressureStallTest {
+    private static final String MACHINE = "/proc/pressure/memory";
+
+    @Test
+    void the_kernel_takes_the_trigger_where_it_has_pressure_stall_information() {
+        assumeTrue(Files.isWritable(Path.of(MACHINE)), "skipped: this kernel has no " + MACHINE + " to write to");
+        try (PressureStall stall = PressureStall.open("system", Syscalls.linux(), List.of(MACHINE))) {
+            assertTrue(stall.tells());
+            stall.wake();
+            assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1))); // woken, not pressed
+        }
+    }
+
+    @Test
+    void where_no_file_takes_the_trigger_it_only_waits() {
+        // There is no such file; there is one that cannot be written to; and one that takes no trigger.
+        try (PressureStall stall = PressureStall.open(
+                "system", Syscalls.linux(), List.of("/no/such/memory.pressure", "/proc/version", "/dev/full"))) {
+            assertFalse(stall.tells());
+            assertFalse(stall.await(1));
+            stall.wake();
+            assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1)));
+        }
+    }
+
+    @Test
+    void a_wake_before_the_wait_ends_it_and_one_after_the_close_does_nothing() throws InterruptedException {
+        PressureStall stall = PressureStall.open("system", Syscalls.linux());
+        Thread waiting = Thread.ofPlatform().start(() -> stall.await(TimeUnit.MINUTES.toNanos(10)));
+        stall.wake();
+        waiting.join(TimeUnit.SECONDS.toMillis(30));
+        assertFalse(waiting.isAlive());
+        stall.close();
+        stall.close();
+        stall.wake();
+    }
+
+    @Test
+    void a_refused_trigger_leaves_no_descriptor() {
+        CountedSyscalls kernel = new CountedSyscalls();
+        PressureStall.open("system", kernel.calling(), List.of("/proc/version_signature_none", "/dev/full"))
+                .close();
+        assertEquals(2, kernel.count("open"));
+        assertEquals(2, kernel.count("close")); // of the file that took no trigger, and of the counter
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.pool;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.spi.HeapBuffer;
+
+/** A buffer of Java's own memory, which counts what is given back. */
+class FakeBuffer implements HeapBuffer {
+    private final MemorySegment memory;
+    int unmapped;
+    int released;
+
+    FakeBuffer(long size) {
+        memory = Arena.ofAuto().allocate(size);
+    }
+
+    /** {@return memory of a pool that has this buffer, for which as many bytes were asked as the buffer has} */
+    PooledMemory pooled() {
+        return PooledMemory.make(_ -> this, "camera", new PlainRequest(size(), false));
+    }
+
+    @Override
+    public long size() {
+        return memory.byteSize();
+    }
+
+    @Override
+    public int descriptor() {
+        throw new UnsupportedOperationException("a fake has no descriptor");
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        return memory;
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        unmapped++;
+    }
+
+    @Override
+    public void release() {
+        released++;
+    }
+}

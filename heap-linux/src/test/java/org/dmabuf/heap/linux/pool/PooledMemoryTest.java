@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.pool;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class PooledMemoryTest {
+    private static final long SIZE = 100;
+
+    private static PooledMemory make(FakeBuffer buffer) {
+        return PooledMemory.make(_ -> buffer, "camera", new PlainRequest(SIZE, true));
+    }
+
+    @Test
+    void it_counts_what_the_source_gave_and_is_found_by_what_was_asked() {
+        PooledMemory memory = make(new FakeBuffer(SIZE + 28));
+        assertEquals(SIZE, memory.asked);
+        assertEquals(SIZE + 28, memory.bytes);
+    }
+
+    @Test
+    void less_than_was_asked_for_is_given_back_and_refused() {
+        FakeBuffer small = new FakeBuffer(SIZE - 1);
+        HeapException refusal = assertThrows(HeapException.class, () -> make(small));
+        assertEquals(Errno.EIO, refusal.errno());
+        assertEquals(1, small.released);
+    }
+
+    /** Another heap would not help a process that has no room for a mapping. */
+    @ParameterizedTest
+    @CsvSource({"ENOMEM,EAGAIN", "EACCES,EACCES"})
+    void what_cannot_be_mapped_is_given_back_and_refused(Errno kernel, Errno told) {
+        FakeBuffer unmappable = new FakeBuffer(SIZE) {
+            @Override
+            public MemorySegment map(Access access) {
+                throw new HeapException(kernel, "camera", "made up");
+            }
+        };
+        HeapException refusal = assertThrows(HeapException.class, () -> make(unmappable));
+        assertEquals(told, refusal.errno());
+        assertEquals("made up", refusal.getMessage());
+        assertEquals(1, unmappable.released);
+        assertEquals(0, unmappable.unmapped);
+    }
+
+    @Test
+    void an_unmap_that_fails_does_not_keep_the_memory() {
+        FakeBuffer bad = new FakeBuffer(SIZE) {
+            @Override
+            public void unmap(MemorySegment mapping) {
+                throw new IllegalStateException("made up");
+            }
+        };
+        assertThrows(IllegalStateException.class, make(bad)::release);
+        assertEquals(1, bad.released);
+    }
+}

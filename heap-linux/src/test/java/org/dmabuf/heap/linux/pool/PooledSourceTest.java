@@ -1,0 +1,751 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.pool;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.PoolUsage;
+import org.dmabuf.heap.linux.daemon.DaemonLoop;
+import org.dmabuf.heap.linux.daemon.FailingLog;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
+import org.dmabuf.heap.linux.machine.PressureWatch;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.linux.source.Request;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Pools of real memory, on a machine whose size, clock and pressure are the test's. */
+class PooledSourceTest {
+    private static final long SIZE = 64 << 10;
+    private static final long MIB = 1 << 20;
+    private static final long SECOND = 1_000_000_000;
+
+    private static Request exported(long size) {
+        return new Request(size);
+    }
+
+    private static Request kept(long size) {
+        return new Request(size, false);
+    }
+
+    /** Pressure that the test makes, for a keeper whose sleep the test can await. */
+    private static final class Pressure implements PressureWatch {
+        private boolean asleep;
+        private boolean woken;
+        private boolean pressed;
+        private long wakes;
+        private long waited;
+        private boolean closed;
+        private boolean tells = true;
+        private Error failure;
+
+        @Override
+        public synchronized boolean tells() {
+            return tells;
+        }
+
+        /** The next wait throws. */
+        synchronized void fail(Error error) {
+            failure = error;
+        }
+
+        @Override
+        public synchronized boolean await(long nanos) {
+            if (failure != null) {
+                Error thrown = failure;
+                failure = null;
+                throw thrown;
+            }
+            asleep = true;
+            waited = nanos;
+            notifyAll();
+            try {
+                while (!woken && !pressed) {
+                    wait();
+                }
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            boolean told = pressed;
+            asleep = false;
+            woken = false;
+            pressed = false;
+            return told;
+        }
+
+        @Override
+        public synchronized void wake() {
+            woken = true;
+            wakes++;
+            notifyAll();
+        }
+
+        @Override
+        public synchronized void close() {
+            closed = true;
+        }
+
+        synchronized void press() {
+            pressed = true;
+            notifyAll();
+        }
+
+        /** Waits until the keeper has done all that there is to do. */
+        synchronized void settle() {
+            long end = System.nanoTime() + 10 * SECOND;
+            while (!asleep || woken || pressed) {
+                long millis = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+                if (millis <= 0) {
+                    throw new AssertionError("the keeper does not come to rest");
+                }
+                try {
+                    wait(millis);
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        }
+    }
+
+    /** Memfds, which are counted, from a source that does what the test says. */
+    private final class Provider implements MemorySource {
+        private final MemfdSource memfds = MemfdSource.open("system", Syscalls.linux(), headroom);
+        private volatile UnaryOperator<HeapBuffer> fault = buffer -> buffer;
+        private final AtomicLong made = new AtomicLong();
+        private final AtomicLong out = new AtomicLong();
+        private volatile boolean closed;
+
+        @Override
+        public Map<String, Object> properties() {
+            return memfds.properties();
+        }
+
+        @Override
+        public HeapBuffer allocate(HeapRequest request) {
+            HeapBuffer buffer = memfds.allocate(request);
+            made.incrementAndGet();
+            out.incrementAndGet();
+            HeapBuffer counted = new Forwarding(buffer) {
+                @Override
+                public void release() {
+                    super.release();
+                    out.decrementAndGet();
+                }
+            };
+            try {
+                return fault.apply(counted);
+            } catch (RuntimeException e) {
+                counted.release();
+                throw e;
+            }
+        }
+
+        @Override
+        public HeapUsage usage() {
+            return memfds.usage();
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+    }
+
+    private static class Forwarding implements HeapBuffer {
+        private final HeapBuffer buffer;
+
+        Forwarding(HeapBuffer buffer) {
+            this.buffer = buffer;
+        }
+
+        @Override
+        public long size() {
+            return buffer.size();
+        }
+
+        @Override
+        public int descriptor() {
+            return buffer.descriptor();
+        }
+
+        @Override
+        public MemorySegment map(Access access) {
+            return buffer.map(access);
+        }
+
+        @Override
+        public void unmap(MemorySegment mapping) {
+            buffer.unmap(mapping);
+        }
+
+        @Override
+        public void release() {
+            buffer.release();
+        }
+    }
+
+    private final AtomicLong available = new AtomicLong(1 << 30);
+    private volatile LongSupplier machine = available::get;
+    private final AtomicLong clock = new AtomicLong();
+    private final Headroom headroom = MadeUpHeadroom.of(() -> machine.getAsLong(), System::nanoTime);
+    private final Pressure pressure = new Pressure();
+    private final Provider provider = new Provider();
+    private PooledSource pooled;
+
+    private void open(PoolBudget budget) {
+        pooled = new PooledSource(provider, "system", Syscalls.linux(), headroom, budget, pressure, clock::get).start();
+        pressure.settle();
+    }
+
+    @AfterEach
+    void nothing_is_left() {
+        if (pooled != null) {
+            pooled.close();
+            assertTrue(provider.closed);
+            assertTrue(pressure.closed);
+        }
+        assertEquals(0, provider.out.get());
+    }
+
+    private PoolUsage usage(String pool) {
+        return pooled.usage().pools().stream()
+                .filter(usage -> usage.name().equals(pool))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private void assertPool(String pool, long bytes, long hits, long misses) {
+        PoolUsage usage = usage(pool);
+        assertEquals(
+                List.of(bytes, hits, misses), List.of(usage.bytes(), usage.hits(), usage.misses()), usage.toString());
+    }
+
+    private static void fill(HeapBuffer buffer, byte value) {
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        mapping.fill(value);
+        buffer.unmap(mapping);
+    }
+
+    private static void assertZero(HeapBuffer buffer) {
+        MemorySegment mapping = buffer.map(Access.READ);
+        assertEquals(-1, mapping.mismatch(MemorySegment.ofArray(new byte[(int) buffer.size()])));
+        buffer.unmap(mapping);
+    }
+
+    @Test
+    void a_budget_of_nothing_is_the_source_itself() {
+        assertSame(provider, PooledSource.over(provider, "system", Syscalls.linux(), headroom, PoolBudget.none()));
+    }
+
+    @Test
+    void buffers_are_made_ahead_of_demand_with_their_pages_and_served_without_the_source() {
+        open(PoolBudget.none().prewarmed(SIZE, 4).prewarmed(MIB, 2));
+        assertPool("prewarmed", 4 * SIZE + 2 * MIB, 0, 0);
+        assertEquals(6, provider.made.get());
+        HeapBuffer buffer = pooled.allocate(exported(SIZE - 1)); // rounds to as many pages
+        assertEquals(6, provider.made.get());
+        assertEquals(SIZE, buffer.size());
+        assertEquals(SIZE, Syscalls.linux().allocated(buffer.descriptor()));
+        assertZero(buffer);
+        assertPool("prewarmed", 3 * SIZE + 2 * MIB, 1, 0);
+        buffer.release();
+        assertEquals(5, provider.out.get());
+    }
+
+    @Test
+    void a_pool_is_filled_again_when_half_of_it_is_gone_and_not_at_each_buffer() {
+        open(PoolBudget.none().prewarmed(SIZE, 4));
+        pooled.allocate(exported(SIZE)).release();
+        assertEquals(0, pressure.wakes);
+        pooled.allocate(exported(SIZE)).release();
+        assertEquals(1, pressure.wakes);
+        pressure.settle();
+        assertPool("prewarmed", 4 * SIZE, 2, 0);
+        assertEquals(6, provider.made.get());
+    }
+
+    @Test
+    void what_was_exported_is_never_served_again() {
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        Descriptors descriptors = new Descriptors(Syscalls.linux());
+        Set<Long> inodes = new HashSet<>();
+        List<Integer> peers = new ArrayList<>(); // who has a descriptor keeps the inode's number from being used again
+        for (int round = 0; round < 20; round++) {
+            HeapBuffer buffer = pooled.allocate(exported(SIZE));
+            peers.add(Syscalls.linux().fcntl(buffer.descriptor(), 1030, 0)); // F_DUPFD_CLOEXEC
+            assertTrue(inodes.add(descriptors.inode("system", buffer.descriptor())));
+            assertZero(buffer);
+            fill(buffer, (byte) 0x5a);
+            buffer.release();
+            pressure.settle();
+        }
+        assertPool("recycled", 0, 0, 0);
+        peers.forEach(Syscalls.linux()::close);
+    }
+
+    @Test
+    void what_cannot_be_exported_is_used_again_cleared_and_still_has_no_descriptor() {
+        open(PoolBudget.none().recycled(MIB));
+        HeapBuffer first = pooled.allocate(kept(SIZE));
+        long address = first.map(Access.READ_WRITE).address();
+        fill(first, (byte) 0x5a);
+        first.release();
+        assertPool("recycled", SIZE, 0, 1);
+
+        HeapBuffer second = pooled.allocate(kept(SIZE));
+        assertEquals(address, second.map(Access.READ).address());
+        assertZero(second);
+        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, second::descriptor).errno());
+        assertPool("recycled", 0, 1, 1);
+        second.release();
+        assertEquals(1, provider.made.get());
+    }
+
+    @Test
+    void the_two_pools_are_never_mixed() {
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        pooled.allocate(kept(SIZE)).release();
+        assertPool("prewarmed", 2 * SIZE, 0, 0);
+        HeapBuffer exported = pooled.allocate(exported(SIZE));
+        assertPool("recycled", SIZE, 0, 1);
+        exported.release();
+        assertPool("recycled", SIZE, 0, 1);
+    }
+
+    @Test
+    void who_releases_twice_does_not_reach_the_next_tenant() {
+        open(PoolBudget.none().recycled(MIB));
+        HeapBuffer stale = pooled.allocate(kept(SIZE));
+        stale.release();
+        HeapBuffer tenant = pooled.allocate(kept(SIZE));
+        stale.release();
+        HeapBuffer other = pooled.allocate(kept(SIZE));
+        assertNotEquals(
+                tenant.map(Access.READ).address(), other.map(Access.READ).address());
+        tenant.release();
+        other.release();
+    }
+
+    @Test
+    void what_is_no_plain_request_is_the_sources_to_serve_or_to_refuse() {
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        for (Request wrong : List.of(
+                exported(0),
+                kept(-1),
+                exported(Long.MAX_VALUE),
+                kept(Long.MAX_VALUE),
+                new Request(SIZE, true, Access.WRITE),
+                new Request(SIZE, false, Access.WRITE),
+                new Request(SIZE, 2 * Bytes.PAGE, 0, true, Access.READ_WRITE, ""),
+                new Request(SIZE, 1, 1, false, Access.READ_WRITE, ""))) {
+            assertThrows(HeapException.class, () -> pooled.allocate(wrong), wrong.toString());
+        }
+        pooled.allocate(new Request(SIZE, true, Access.READ)).release();
+        assertPool("prewarmed", 2 * SIZE, 0, 0);
+        assertPool("recycled", 0, 0, 0);
+    }
+
+    @Test
+    void beyond_its_budget_the_oldest_goes() {
+        open(PoolBudget.none().recycled(3 * SIZE));
+        List<HeapBuffer> held = new ArrayList<>();
+        for (int i = 1; i <= 3; i++) {
+            held.add(pooled.allocate(kept(i * Bytes.PAGE)));
+        }
+        held.add(pooled.allocate(kept(3 * SIZE - 3 * Bytes.PAGE)));
+        held.add(pooled.allocate(kept(4 * SIZE)));
+        held.forEach(HeapBuffer::release);
+        assertPool("recycled", 3 * SIZE, 0, 5); // pages 1 and 2 went, 3 and the rest stay, the last never fitted
+        pooled.allocate(kept(3 * Bytes.PAGE)).release();
+        pooled.allocate(kept(Bytes.PAGE)).release();
+        assertEquals(1, usage("recycled").hits());
+        assertTrue(usage("recycled").bytes() <= 3 * SIZE);
+    }
+
+    @Test
+    void of_a_size_the_youngest_serves_whatever_came_back_in_between() {
+        open(PoolBudget.none().recycled(MIB));
+        HeapBuffer one = pooled.allocate(kept(SIZE));
+        HeapBuffer two = pooled.allocate(kept(SIZE));
+        HeapBuffer other = pooled.allocate(kept(Bytes.PAGE));
+        long first = one.map(Access.READ).address();
+        long second = two.map(Access.READ).address();
+        one.release();
+        two.release();
+        other.release();
+        assertPool("recycled", 2 * SIZE + Bytes.PAGE, 0, 3);
+        HeapBuffer youngest = pooled.allocate(kept(SIZE));
+        HeapBuffer oldest = pooled.allocate(kept(SIZE));
+        assertEquals(
+                List.of(second, first),
+                List.of(
+                        youngest.map(Access.READ).address(),
+                        oldest.map(Access.READ).address()));
+        assertPool("recycled", Bytes.PAGE, 2, 3);
+        youngest.release();
+        oldest.release();
+        assertPool("recycled", 2 * SIZE + Bytes.PAGE, 2, 3);
+        assertEquals(Bytes.PAGE, pooled.trim(1)); // which came back first
+    }
+
+    @Test
+    void what_came_back_last_goes_when_it_alone_is_too_old() {
+        open(PoolBudget.none().recycled(MIB).idle(Duration.ofSeconds(8)));
+        HeapBuffer late = pooled.allocate(kept(SIZE));
+        pooled.allocate(kept(Bytes.PAGE)).release();
+        clock.addAndGet(4 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        late.release();
+        assertPool("recycled", SIZE + Bytes.PAGE, 0, 2);
+        clock.addAndGet(4 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("recycled", SIZE, 0, 2);
+        clock.addAndGet(4 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("recycled", 0, 0, 2);
+    }
+
+    @Test
+    void trim_gives_back_at_least_what_is_wanted_and_says_how_much() {
+        open(PoolBudget.none().prewarmed(SIZE, 4).recycled(MIB));
+        HeapBuffer one = pooled.allocate(kept(SIZE));
+        HeapBuffer two = pooled.allocate(kept(SIZE));
+        one.release();
+        two.release();
+        assertEquals(0, pooled.trim(0));
+        assertEquals(0, pooled.trim(-1));
+        assertEquals(SIZE, pooled.trim(1));
+        assertEquals(2 * SIZE, pooled.trim(SIZE + 1)); // the rest of what was recycled, then of what was made ahead
+        assertPool("recycled", 0, 0, 2);
+        assertPool("prewarmed", 3 * SIZE, 0, 0);
+        assertEquals(3 * SIZE, pooled.trim(Long.MAX_VALUE));
+        assertEquals(0, provider.out.get());
+    }
+
+    @Test
+    void what_nobody_asks_for_is_given_back_and_comes_back_with_the_next_request() {
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB).idle(Duration.ofSeconds(10)));
+        pooled.allocate(kept(SIZE)).release();
+        clock.addAndGet(9 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertEquals(SECOND, pressure.waited); // till the first of them has been idle for long enough
+        assertEquals(3, provider.out.get());
+        clock.addAndGet(SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertEquals(0, provider.out.get());
+
+        pooled.allocate(exported(SIZE)).release();
+        pressure.settle();
+        assertPool("prewarmed", 2 * SIZE, 0, 1);
+    }
+
+    @Test
+    void under_pressure_everything_is_given_back_and_nothing_is_made_until_it_is_quiet() {
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        pooled.allocate(kept(SIZE)).release();
+        pressure.press();
+        pressure.settle();
+        assertEquals(0, provider.out.get());
+        pooled.allocate(exported(SIZE)).release(); // still served
+        pressure.settle();
+        assertPool("prewarmed", 0, 0, 1);
+        clock.addAndGet(5 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("prewarmed", 2 * SIZE, 0, 1);
+    }
+
+    @Test
+    void without_the_kernels_word_the_machines_figures_are_looked_at() {
+        pressure.tells = false;
+        open(PoolBudget.none().prewarmed(MIB, 8));
+        assertEquals(SECOND, pressure.waited);
+        available.set(MIB);
+        headroom.reserve("other", 0);
+        awaitReading(MIB);
+        pressure.wake();
+        pressure.settle();
+        assertTrue(usage("prewarmed").bytes() <= 2 * MIB, usage("prewarmed").toString());
+    }
+
+    /** A reading is at most 50 ms old. */
+    private void awaitReading(long left) {
+        long end = System.nanoTime() + 10 * SECOND;
+        while (headroom.left() != left) {
+            assertTrue(System.nanoTime() < end, "left: " + headroom.left());
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void pools_keep_no_more_than_they_leave() {
+        available.set(6 * MIB);
+        open(PoolBudget.none().prewarmed(MIB, 1000));
+        assertTrue(usage("prewarmed").bytes() <= 3 * MIB, usage("prewarmed").toString());
+        assertTrue(usage("prewarmed").bytes() >= MIB, usage("prewarmed").toString());
+    }
+
+    @Test
+    void what_is_kept_counts_as_free_and_is_given_back_before_anybody_is_refused() {
+        open(PoolBudget.none().prewarmed(MIB, 8));
+        machine = () -> (11 - provider.out.get()) * MIB; // 8 of them are kept
+        awaitReading(3 * MIB);
+        assertEquals(11 * MIB, pooled.usage().free().orElseThrow());
+        assertEquals(11 * MIB, headroom.available());
+        assertThrows(HeapException.class, () -> headroom.reserve("camera", 12 * MIB));
+        assertPool("prewarmed", 8 * MIB, 0, 0); // not given up for nothing
+
+        headroom.reserve("camera", 5 * MIB);
+        headroom.settle(5 * MIB);
+        assertPool("prewarmed", 6 * MIB, 0, 0);
+    }
+
+    @Test
+    void a_kernel_without_memory_is_asked_again_once_the_pools_gave_theirs_back() {
+        open(PoolBudget.none().prewarmed(MIB, 2).recycled(MIB));
+        provider.fault = buffer -> {
+            if (provider.out.get() > 2) { // this one and another
+                throw new HeapException(Errno.ENOMEM, "system", "no memory");
+            }
+            return buffer;
+        };
+        HeapBuffer buffer = pooled.allocate(exported(SIZE));
+        assertPool("prewarmed", MIB, 0, 0);
+        buffer.release();
+        HeapBuffer held = pooled.allocate(kept(2 * SIZE));
+        HeapException refusal = assertThrows(HeapException.class, () -> pooled.allocate(kept(2 * MIB)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertPool("prewarmed", MIB, 0, 0); // not given up for nothing
+        held.release();
+    }
+
+    @Test
+    void a_provider_that_fails_once_leaves_the_counts_right_and_is_asked_again() {
+        provider.fault = new UnaryOperator<>() {
+            private boolean failed;
+
+            @Override
+            public synchronized HeapBuffer apply(HeapBuffer buffer) {
+                if (!failed) {
+                    failed = true;
+                    throw new HeapException(Errno.ENOMEM, "system", "no memory this time");
+                }
+                return buffer;
+            }
+        };
+        open(PoolBudget.none().prewarmed(SIZE, 3).recycled(MIB));
+        assertPool("prewarmed", 0, 0, 0);
+        clock.addAndGet(5 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("prewarmed", 3 * SIZE, 0, 0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"refuses", "throws", "gives too little", "cannot be mapped"})
+    void a_provider_that_always_fails_leaves_the_counts_right_and_the_pools_recover_when_it_does(String how) {
+        UnaryOperator<HeapBuffer> fault = buffer -> switch (how) {
+            case "refuses" -> throw new HeapException(Errno.ENOMEM, "system", "no memory at all");
+            case "throws" -> throw new IllegalStateException("a bug");
+            case "gives too little" -> new Forwarding(buffer) {
+                @Override
+                public long size() {
+                    return buffer.size() - Bytes.PAGE;
+                }
+            };
+            default -> new Forwarding(buffer) {
+                @Override
+                public MemorySegment map(Access access) {
+                    throw new HeapException(Errno.ENOMEM, "system", "no room; raise vm.max_map_count");
+                }
+            };
+        };
+        provider.fault = fault;
+        open(PoolBudget.none().prewarmed(SIZE, 3).recycled(MIB));
+        for (int i = 0; i < 3; i++) {
+            RuntimeException failure = assertThrows(RuntimeException.class, () -> pooled.allocate(kept(SIZE)));
+            switch (how) {
+                case "gives too little" -> assertEquals(Errno.EIO, ((HeapException) failure).errno());
+                case "cannot be mapped" -> assertEquals(Errno.EAGAIN, ((HeapException) failure).errno());
+                default -> assertTrue(failure.getMessage().matches("no memory at all|a bug"), failure.toString());
+            }
+            clock.addAndGet(5 * SECOND);
+            pressure.wake();
+            pressure.settle();
+        }
+        assertPool("prewarmed", 0, 0, 0);
+        assertPool("recycled", 0, 0, 3);
+        assertEquals(0, provider.out.get());
+
+        provider.fault = buffer -> buffer;
+        clock.addAndGet(5 * SECOND);
+        pressure.wake();
+        pressure.settle();
+        assertPool("prewarmed", 3 * SIZE, 0, 0);
+        pooled.allocate(kept(SIZE)).release();
+        assertPool("recycled", SIZE, 0, 4);
+    }
+
+    @Test
+    void an_error_in_the_upkeep_of_the_pools_ends_no_upkeep() {
+        try (FailingLog log = new FailingLog(DaemonLoop.class, true)) {
+            open(PoolBudget.none().prewarmed(SIZE, 3));
+            pressure.fail(new OutOfMemoryError("as the test wants it"));
+            pooled.allocate(exported(SIZE)).release();
+            pooled.allocate(exported(SIZE)).release();
+            pressure.wake();
+            pressure.settle();
+            assertEquals(1, log.records());
+            pooled.allocate(exported(SIZE)).release();
+            pooled.allocate(exported(SIZE)).release();
+            pressure.settle();
+            assertPool("prewarmed", 3 * SIZE, 4, 0);
+        }
+    }
+
+    @Test
+    void a_release_that_throws_keeps_no_other_memory_of_a_pool() {
+        AtomicBoolean throwing = new AtomicBoolean();
+        provider.fault = buffer -> new Forwarding(buffer) {
+            @Override
+            public void release() {
+                super.release();
+                if (throwing.get()) {
+                    throw new IllegalStateException("as the test wants it");
+                }
+            }
+        };
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        List<HeapBuffer> buffers = List.of(pooled.allocate(kept(SIZE)), pooled.allocate(kept(SIZE)));
+        buffers.forEach(HeapBuffer::release);
+        pressure.settle();
+        assertEquals(4, provider.out.get());
+        throwing.set(true);
+        try (FailingLog log = new FailingLog(PooledMemory.class, true)) {
+            assertEquals(4 * SIZE, pooled.trim(Long.MAX_VALUE));
+            assertEquals(4, log.records());
+        }
+        assertEquals(0, provider.out.get());
+        throwing.set(false);
+    }
+
+    @Test
+    void buffers_outlive_their_pools_and_then_go_back_to_the_machine() {
+        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        HeapBuffer exported = pooled.allocate(exported(SIZE));
+        HeapBuffer recycled = pooled.allocate(kept(SIZE));
+        pooled.close();
+        assertEquals(2, provider.out.get());
+        fill(exported, (byte) 1);
+        fill(recycled, (byte) 1);
+        exported.release();
+        recycled.release();
+        assertEquals(0, provider.out.get());
+        assertEquals(0, headroom.available() - headroom.left());
+    }
+
+    @Test
+    void threads_that_release_while_the_pools_close_leave_nothing() throws Exception {
+        open(PoolBudget.none().recycled(3 * Bytes.PAGE)); // less than the threads have
+        CountDownLatch busy = new CountDownLatch(4);
+        AtomicBoolean over = new AtomicBoolean();
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Future<?>> running = new ArrayList<>();
+            for (int t = 0; t < 4; t++) {
+                running.add(threads.submit(() -> {
+                    ThreadLocalRandom random = ThreadLocalRandom.current();
+                    for (int round = 0; !over.get(); round++) {
+                        pooled.allocate(kept(random.nextLong(1, 4) * Bytes.PAGE)).release();
+                        if (round == 200) {
+                            busy.countDown();
+                        }
+                    }
+                }));
+            }
+            assertTrue(busy.await(60, TimeUnit.SECONDS));
+            pooled.close();
+            over.set(true);
+            for (Future<?> run : running) {
+                run.get(60, TimeUnit.SECONDS);
+            }
+        }
+        assertPool("recycled", 0, usage("recycled").hits(), usage("recycled").misses());
+        assertEquals(0, provider.out.get());
+    }
+
+    @Test
+    void threads_that_meet_get_memory_of_their_own_that_nobody_wrote_to() throws Exception {
+        open(PoolBudget.none().prewarmed(SIZE, 4).prewarmed(Bytes.PAGE, 4).recycled(8 * SIZE));
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Future<?>> running = new ArrayList<>();
+            for (int t = 0; t < 4; t++) {
+                byte mark = (byte) (t + 1);
+                running.add(threads.submit(() -> {
+                    ThreadLocalRandom random = ThreadLocalRandom.current();
+                    for (int round = 0; round < 1000; round++) {
+                        long size = random.nextBoolean() ? SIZE : Bytes.PAGE;
+                        HeapBuffer buffer = pooled.allocate(random.nextBoolean() ? kept(size) : exported(size));
+                        assertZero(buffer);
+                        fill(buffer, mark);
+                        if (random.nextInt(50) == 0) {
+                            pooled.trim(random.nextLong(4 * SIZE));
+                        }
+                        MemorySegment mapping = buffer.map(Access.READ);
+                        for (long at = 0; at < size; at += 512) {
+                            assertEquals(mark, mapping.get(ValueLayout.JAVA_BYTE, at));
+                        }
+                        buffer.release();
+                    }
+                }));
+            }
+            for (Future<?> run : running) {
+                run.get(60, TimeUnit.SECONDS);
+            }
+        }
+        pressure.settle();
+        assertFalse(usage("recycled").bytes() > 8 * SIZE);
+        pooled.trim(Long.MAX_VALUE);
+        assertPool("recycled", 0, usage("recycled").hits(), usage("recycled").misses());
+        assertEquals(0, provider.out.get());
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.pool;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class PrewarmedPoolTest {
+    private static final long SMALL = 100;
+    private static final long LARGE = 300;
+
+    private final List<FakeBuffer> buffers = new ArrayList<>();
+    private long now;
+    private int refills;
+    private final PrewarmedPool pool = new PrewarmedPool(Map.of(SMALL, 4, LARGE, 1), () -> now, () -> refills++);
+
+    private PooledMemory put(long size) {
+        FakeBuffer buffer = new FakeBuffer(size);
+        buffers.add(buffer);
+        PooledMemory memory = buffer.pooled();
+        pool.put(memory);
+        return memory;
+    }
+
+    /** Makes what is wanted, as the keeper does. */
+    private void fill() {
+        for (long wanted = pool.wanted(); wanted > 0; wanted = pool.wanted()) {
+            put(wanted);
+        }
+    }
+
+    private long released() {
+        return buffers.stream().mapToInt(buffer -> buffer.released).sum();
+    }
+
+    @Test
+    void it_wants_as_many_of_each_size_as_were_to_be_kept() {
+        fill();
+        assertEquals(4 * SMALL + LARGE, pool.held());
+        assertEquals(5, buffers.size());
+        assertEquals(0, released());
+    }
+
+    @Test
+    void what_is_not_wanted_is_released() {
+        fill();
+        put(LARGE);
+        assertEquals(1, buffers.getLast().released);
+        assertEquals(4 * SMALL + LARGE, pool.held());
+    }
+
+    @Test
+    void what_is_taken_is_of_the_size_and_given_once() {
+        PooledMemory large = put(LARGE);
+        assertNull(pool.take(SMALL));
+        assertSame(large, pool.take(LARGE));
+        assertNull(pool.take(LARGE));
+        assertEquals(0, pool.held());
+    }
+
+    @Test
+    void a_size_that_is_not_kept_is_neither_a_miss_nor_a_reason_to_make_more() {
+        assertNull(pool.take(SMALL + 1));
+        assertEquals(0, pool.usage().misses());
+        assertEquals(0, refills);
+        pool.take(SMALL);
+        assertEquals(1, pool.usage().misses());
+        assertEquals(0, pool.usage().hits());
+    }
+
+    @Test
+    void more_is_asked_for_when_half_is_left_and_once_until_nothing_is_wanted() {
+        fill();
+        pool.take(SMALL);
+        assertEquals(0, refills);
+        pool.take(SMALL);
+        pool.take(SMALL);
+        pool.take(LARGE);
+        assertEquals(1, refills);
+        fill();
+        pool.take(LARGE);
+        assertEquals(2, refills);
+    }
+
+    @Test
+    void a_size_that_was_not_asked_for_by_a_moment_is_given_up_until_it_is_asked_for() {
+        fill();
+        now = 10;
+        assertNotNull(pool.take(LARGE));
+        fill();
+        assertEquals(0, pool.oldestAsked(77));
+        pool.expire(9);
+        assertEquals(4, released());
+        assertEquals(LARGE, pool.held());
+        assertEquals(0, pool.wanted());
+        assertEquals(10, pool.oldestAsked(77));
+        pool.expire(10);
+        assertEquals(0, pool.held());
+        assertEquals(77, pool.oldestAsked(77));
+
+        assertNull(pool.take(SMALL));
+        assertEquals(2, refills);
+        fill();
+        assertEquals(4 * SMALL, pool.held());
+    }
+
+    @Test
+    void as_much_is_given_back_as_is_wanted() {
+        fill();
+        assertEquals(0, pool.giveBack(0));
+        assertEquals(2 * SMALL, pool.giveBack(SMALL + 1));
+        assertEquals(2, released());
+        assertEquals(2 * SMALL + LARGE, pool.giveBack(Long.MAX_VALUE));
+        assertEquals(0, pool.held());
+        assertEquals(5, released());
+    }
+
+    @Test
+    void a_closed_pool_gives_everything_back_and_wants_nothing() {
+        fill();
+        pool.close();
+        assertEquals(5, released());
+        assertEquals(0, pool.wanted());
+        assertNull(pool.take(SMALL));
+        assertEquals(0, refills);
+        put(SMALL);
+        assertEquals(6, released());
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.daemon.DaemonLoop;
+import org.dmabuf.heap.linux.daemon.FailingLog;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.machine.HugePages;
+import org.dmabuf.heap.linux.source.Request;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class RegionScrubberTest {
+    private static final long SIZE = 1 << 20;
+    private static final long HALF = SIZE / 2;
+    private static final RegionLayout LAYOUT = RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
+
+    /** Answers madvise, or lets the kernel do so where it gives null. */
+    private final AtomicReference<Supplier<Integer>> madvise = new AtomicReference<>(() -> null);
+
+    private final AtomicBoolean punches = new AtomicBoolean(true);
+    private final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                Integer answer = switch (method.getName()) {
+                    case "madvise" -> madvise.get().get();
+                    case "fallocate" -> punches.get() ? null : (Integer) (-Errno.EIO.number());
+                    default -> null;
+                };
+                if (answer != null) {
+                    return answer;
+                }
+                try {
+                    return method.invoke(Syscalls.linux(), arguments);
+                } catch (InvocationTargetException e) {
+                    throw e.getCause();
+                }
+            });
+
+    private final RegionMemory memory = RegionMemory.reserve(
+            "camera", LAYOUT, syscalls, Headroom.machine(), HugePages.ofTheMachine());
+    private final RegionAllocator blocks = new RegionAllocator("camera", SIZE, Bytes.PAGE);
+    private final RegionLifetime lifetime = new RegionLifetime(memory::close);
+    private final Set<Long> lent = new HashSet<>();
+    private final RegionScrubber scrubber = new RegionScrubber("camera", lifetime, blocks, memory, lent);
+
+    @AfterEach
+    void end() {
+        scrubber.end();
+        lifetime.leave();
+    }
+
+    private long free() {
+        return blocks.figures(1).free();
+    }
+
+    private long used() {
+        long offset = blocks.allocate(HALF, 1);
+        memory.slice(offset, HALF).fill((byte) 0xff);
+        return offset;
+    }
+
+    /** As a buffer leaves it that had memory of its own. */
+    private long unbacked() {
+        long offset = blocks.allocate(HALF, 1);
+        assertEquals(0, memory.unback(offset, HALF));
+        return offset;
+    }
+
+    private void backLater(long offset) {
+        blocks.retire(offset);
+        scrubber.backLater(offset);
+    }
+
+    private void assertZero(long offset) {
+        MemorySegment range = memory.slice(offset, HALF);
+        for (long at = 0; at < HALF; at += Long.BYTES) {
+            assertEquals(0, range.get(ValueLayout.JAVA_LONG, at));
+        }
+    }
+
+    @Test
+    void the_thread_zeroes_what_was_used_before_it_is_free() {
+        scrubber.start();
+        long one = used();
+        long two = used();
+        blocks.discard(one);
+        scrubber.wake();
+        await(() -> free() == HALF);
+        assertZero(one);
+        assertEquals((byte) 0xff, memory.slice(two, HALF).get(ValueLayout.JAVA_BYTE, 0));
+    }
+
+    @Test
+    void an_allocation_zeroes_by_itself_and_backs_no_more_than_it_takes() {
+        long dirty = used();
+        blocks.discard(dirty);
+        backLater(unbacked());
+        assertEquals(dirty, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+        assertZero(dirty);
+        assertEquals(HALF, blocks.figures(1).dirty());
+    }
+
+    @Test
+    void the_longest_unbacked_is_backed_first() {
+        long one = unbacked();
+        long two = unbacked();
+        backLater(two);
+        backLater(one);
+        assertEquals(two, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+        assertEquals(one, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+        assertEquals(-1, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+    }
+
+    @Test
+    void the_thread_backs_what_no_buffer_took_meanwhile() {
+        long taken = unbacked();
+        long left = unbacked();
+        backLater(taken);
+        backLater(left);
+        assertEquals(left, scrubber.takeUnbacked(HALF)); // the latest
+        blocks.reuse(left);
+        assertEquals(-1, scrubber.takeUnbacked(SIZE));
+        scrubber.start();
+        await(() -> free() == HALF);
+    }
+
+    @Test
+    void what_the_machine_has_no_memory_for_is_not_handed_out_until_it_has() {
+        backLater(unbacked());
+        used();
+        madvise.set(() -> -Errno.ENOMEM.number());
+        assertEquals(-1, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+        assertEquals(HALF, blocks.figures(1).dirty());
+        madvise.set(() -> null);
+        assertZero(scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+    }
+
+    @Test
+    void what_may_be_kept_gets_other_pages_or_is_not_handed_out() {
+        long kept = used();
+        used();
+        lent.add(kept);
+        blocks.discard(kept);
+        punches.set(false);
+        assertEquals(-1, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+        assertEquals(Set.of(kept), lent);
+        punches.set(true);
+        assertEquals(kept, scrubber.drainFor(() -> blocks.allocate(HALF, 1)));
+        assertEquals(Set.of(), lent);
+        assertZero(kept);
+    }
+
+    @Test
+    void an_end_waits_for_the_block_that_is_under_way() throws InterruptedException {
+        CountDownLatch underWay = new CountDownLatch(1);
+        CountDownLatch goOn = new CountDownLatch(1);
+        backLater(unbacked());
+        madvise.set(() -> {
+            underWay.countDown();
+            awaitQuietly(goOn);
+            return null;
+        });
+        scrubber.start();
+        underWay.await();
+        AtomicBoolean backed = new AtomicBoolean();
+        Thread ending = new Thread(() -> {
+            scrubber.end();
+            backed.set(free() == SIZE);
+        });
+        ending.start();
+        await(() -> ending.getState() == Thread.State.TIMED_WAITING);
+        goOn.countDown();
+        ending.join();
+        assertTrue(backed.get());
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A range for which a buffer had other memory is backed by the thread, a second after the release. */
+    @Test
+    void an_error_and_a_log_that_throws_end_no_thread_and_lose_no_range() {
+        try (FailingLog log = new FailingLog(DaemonLoop.class, true);
+                RegionSource source = RegionSource.open("camera", LAYOUT, syscalls, Headroom.machine())) {
+            HeapBuffer buffer = source.allocate(new Request(SIZE));
+            madvise.set(() -> {
+                throw new OutOfMemoryError("as the test wants it");
+            });
+            buffer.release();
+            await(() -> log.records() == 1);
+            assertEquals(0, source.usage().free().orElseThrow());
+            madvise.set(() -> null);
+            await(() -> source.usage().free().orElseThrow() == SIZE);
+        }
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long end = System.nanoTime() + 30_000_000_000L;
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, "waited in vain");
+            Thread.onSpinWait();
+        }
+    }
+}

@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.source.HeldFiles;
+import org.dmabuf.heap.linux.source.Request;
+import org.dmabuf.heap.linux.source.UdmabufKernel;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RegionMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is in a region, who has it, and what becomes of what was released. */
+class RegionSourceTest {
+    private static final long MIB = 1 << 20;
+    private static final long SIZE = 16 * MIB;
+    private static final int FRAME = 12_441_600; // 3840 x 2160, NV12
+
+    private final HeldFiles before = new HeldFiles();
+    private final UdmabufKernel kernel = new UdmabufKernel();
+    private final List<RegionSource> open = new ArrayList<>();
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        open.forEach(RegionSource::close);
+        before.assertNothingLeft();
+        await("no thread zeroes", () -> Thread.getAllStackTraces().keySet().stream()
+                .noneMatch(thread -> thread.getName().equals("dmaheap-zero-camera")));
+    }
+
+    private static RegionLayout layout(RegionLayout.Exports exports) {
+        return RegionLayout.of(SIZE, "size in org.dmabuf.heap.carveout~camera").withExports(exports);
+    }
+
+    @Test
+    void a_layout_that_cannot_be_is_refused_and_so_is_what_does_not_apply() {
+        RegionLayout layout = layout(RegionLayout.Exports.MEMFD);
+        for (RegionLayout none :
+                List.of(layout.withChunk(MIB + 1), layout.withGranule(3 * MIB), layout.withAlignmentCap(MIB))) {
+            assertEquals(
+                    Errno.EINVAL,
+                    assertThrows(HeapException.class, () -> open(none)).errno());
+        }
+    }
+
+    private RegionSource open(RegionLayout layout) {
+        RegionSource source = RegionSource.open("camera", layout, kernel.syscalls, Headroom.machine());
+        open.add(source);
+        return source;
+    }
+
+    private RegionSource udmabufs() {
+        return open(layout(RegionLayout.Exports.UDMABUF));
+    }
+
+    private RegionSource memfds() {
+        return open(layout(RegionLayout.Exports.MEMFD));
+    }
+
+    private static Request slice(long size) {
+        return new Request(size, false);
+    }
+
+    private static OwnedFd peer(HeapBuffer buffer) {
+        return new Descriptors(Syscalls.linux()).duplicate("camera", buffer.descriptor());
+    }
+
+    private static long quarantined(RegionSource source) {
+        return source.usage().quarantined().orElseThrow();
+    }
+
+    private static long free(RegionSource source) {
+        return source.usage().free().orElseThrow();
+    }
+
+    private static void fill(HeapBuffer buffer, int value) {
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        mapping.fill((byte) value);
+        buffer.unmap(mapping);
+    }
+
+    private static void assertFilled(int value, HeapBuffer buffer) {
+        MemorySegment mapping = buffer.map(Access.READ);
+        long eight = (value & 0xffL) * 0x0101010101010101L;
+        for (long offset = 0; offset < mapping.byteSize(); offset += Long.BYTES) {
+            if (mapping.get(ValueLayout.JAVA_LONG, offset) != eight) {
+                throw new AssertionError("not " + value + " at " + offset);
+            }
+        }
+        buffer.unmap(mapping);
+    }
+
+    private static void await(String what, BooleanSupplier condition) {
+        long end = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, what + " takes longer than half a minute");
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void buffers_that_nobody_exports_are_made_mapped_and_released_without_a_system_call() {
+        RegionSource source = udmabufs();
+        long calls = kernel.calls.get();
+        for (int i = 0; i < 100; i++) {
+            for (Request request : List.of(slice(3 * MIB), new Request(MIB))) {
+                HeapBuffer buffer = source.allocate(request);
+                buffer.beginCpuAccess(Access.READ_WRITE);
+                fill(buffer, 1);
+                buffer.endCpuAccess(Access.READ_WRITE);
+                buffer.release();
+            }
+        }
+        await("all is zeroed", () -> free(source) == SIZE);
+        assertEquals(calls, kernel.calls.get());
+    }
+
+    @Test
+    void what_does_not_fit_is_refused_with_what_is_left_and_what_to_do() {
+        RegionSource source = udmabufs();
+        HeapBuffer first = source.allocate(slice(FRAME));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(
+                "carveout 'camera': 12441600 bytes do not fit: 4.1 MiB free, largest run 4.1 MiB; raise size in"
+                        + " org.dmabuf.heap.carveout~camera or free a buffer",
+                refusal.getMessage());
+        first.release();
+        source.allocate(slice(FRAME)).release();
+    }
+
+    @Test
+    void what_was_released_is_zeroed_before_enomem_and_before_anybody_sees_it() {
+        RegionSource source = udmabufs();
+        for (int i = 0; i < 20; i++) {
+            HeapBuffer all = source.allocate(slice(SIZE));
+            assertFilled(0, all);
+            fill(all, 0xff);
+            all.release();
+        }
+    }
+
+    @Test
+    void what_a_peer_still_has_is_quarantined_and_zero_when_it_is_used_again() throws IOException {
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(4 * MIB));
+        fill(buffer, 0xff);
+        OwnedFd peer = peer(buffer);
+        buffer.release();
+        assertEquals(4 * MIB, quarantined(source));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)));
+        assertTrue(
+                refusal.getMessage()
+                        .contains("12 MiB free, largest run 12 MiB, 4 MiB closed and still held elsewhere;"),
+                refusal.getMessage());
+        peer.close();
+        await("the quarantine ends", () -> quarantined(source) == 0);
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    /**
+     * What the kernel counts as gone can be in a pipe, with a udmabuf of a kernel before 6.11. The second kernel counts
+     * what is in a pipe; that it would be seen otherwise shows that this test can fail.
+     */
+    @ParameterizedTest
+    @CsvSource({"true, 1", "false, 2"})
+    void a_former_holder_that_kept_a_page_never_sees_the_next_tenant(boolean old, String seen, @TempDir Path folder)
+            throws IOException {
+        kernel.lendsPages = old;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        fill(buffer, 1);
+        assertTrue(buffer.descriptor() >= 0);
+        String region = "/proc/" + ProcessHandle.current().pid() + "/fd/" + kernel.region;
+        Process keeper = keeper(folder, region, kernel.offset);
+        try {
+            assertEquals("kept", keeper.inputReader().readLine());
+            buffer.release();
+            HeapBuffer all = source.allocate(slice(SIZE));
+            assertFilled(0, all);
+            assertEquals(SIZE, memoryBehind("camera"));
+            fill(all, 2);
+            keeper.getOutputStream().close();
+            assertEquals(seen, keeper.inputReader().readLine());
+            all.release();
+        } finally {
+            keeper.destroyForcibly();
+        }
+    }
+
+    private static Process keeper(Path folder, String file, long offset) throws IOException {
+        Path script = folder.resolve("keeper.py");
+        try (InputStream text = RegionSourceTest.class.getResourceAsStream("/keeper.py")) {
+            Files.write(script, text.readAllBytes());
+        }
+        return new ProcessBuilder("python3", "-S", script.toString(), file, Long.toString(offset))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    @Test
+    void what_was_never_exported_keeps_its_pages_on_a_kernel_that_lends_them() {
+        kernel.lendsPages = true;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        fill(buffer, 1);
+        buffer.release();
+        await("all is zeroed", () -> free(source) == SIZE);
+        assertEquals(0, kernel.punches.get());
+    }
+
+    @Test
+    void a_range_whose_pages_may_be_kept_waits_until_the_machine_has_others() {
+        kernel.lendsPages = true;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        assertTrue(buffer.descriptor() >= 0);
+        kernel.fail("madvise", Errno.ENOMEM);
+        buffer.release();
+        await("the pages are given back", () -> kernel.punches.get() == 1);
+        assertEquals(Errno.ENOMEM, refusal(source));
+        kernel.heal();
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    @Test
+    void a_range_whose_pages_the_kernel_does_not_take_back_is_not_handed_out() {
+        kernel.lendsPages = true;
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        assertTrue(buffer.descriptor() >= 0);
+        kernel.fail("fallocate", Errno.EIO);
+        buffer.release();
+        assertEquals(Errno.ENOMEM, refusal(source));
+        assertEquals(SIZE - MIB, free(source));
+        kernel.heal();
+        source.allocate(slice(SIZE)).release();
+    }
+
+    private static Errno refusal(RegionSource source) {
+        return assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)))
+                .errno();
+    }
+
+    @Test
+    void where_it_cannot_be_tried_whether_pages_can_be_kept_they_are_replaced() {
+        kernel.answer("canSplice", -Errno.ENOSYS.number());
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        assertTrue(buffer.descriptor() >= 0);
+        buffer.release();
+        await("all is replaced", () -> free(source) == SIZE);
+        assertEquals(1, kernel.punches.get());
+        kernel.answer("canSplice", -Errno.EMFILE.number());
+        assertEquals(
+                Errno.EMFILE, assertThrows(HeapException.class, this::udmabufs).errno());
+    }
+
+    @Test
+    void the_memory_of_a_region_is_locked_and_so_are_pages_that_it_got_back() throws IOException {
+        RegionSource source = open(RegionLayout.of(32 << 10, "size").withExports(RegionLayout.Exports.MEMFD));
+        assumeTrue(source.swappable().isEmpty(), () -> "skipped: this process may not lock 32 KiB");
+        assertEquals(32, lockedKiB("camera"));
+        source.allocate(new Request(16 << 10)).release();
+        await("the memory is back", () -> free(source) == 32 << 10);
+        assertEquals(32, lockedKiB("camera"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ENOMEM", "EPERM", "EAGAIN"})
+    void a_region_that_may_not_be_locked_says_what_to_do_and_serves(Errno errno) {
+        kernel.fail("mlock", errno);
+        RegionSource source = udmabufs();
+        assertEquals(
+                "mlock of 16 MiB failed: " + errno.meaning() + "; raise what this process may lock by as much"
+                        + " (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK",
+                source.swappable());
+        source.allocate(slice(SIZE)).release();
+    }
+
+    /** By what the kernel shows of the mapping of a memfd. */
+    private static long lockedKiB(String memfd) throws IOException {
+        long locked = 0;
+        boolean inside = false;
+        for (String line : Files.readAllLines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)) {
+            if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                inside = line.contains("/memfd:" + memfd);
+            } else if (inside && line.startsWith("Locked:")) {
+                locked += Long.parseLong(line.replaceAll("[^0-9]", ""));
+            }
+        }
+        return locked;
+    }
+
+    @Test
+    void a_second_release_is_not_another_tenants() {
+        RegionSource source = udmabufs();
+        HeapBuffer first = source.allocate(slice(SIZE));
+        first.release();
+        HeapBuffer second = source.allocate(slice(SIZE));
+        first.release();
+        assertEquals(0, free(source));
+        second.release();
+    }
+
+    @Test
+    void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
+        for (RegionSource source : List.of(udmabufs(), memfds())) {
+            HeapBuffer unexported = source.allocate(new Request(MIB));
+            HeapBuffer exported = source.allocate(new Request(MIB));
+            assertTrue(exported.descriptor() >= 0);
+            unexported.release();
+            exported.release();
+            HeldFiles released = new HeldFiles();
+            assertThrows(IllegalStateException.class, unexported::descriptor);
+            assertThrows(IllegalStateException.class, exported::descriptor);
+            released.assertNothingLeft();
+        }
+    }
+
+    /** Else a heap that comes with another configuration finds less memory than there is. */
+    @Test
+    void a_region_without_buffers_is_gone_when_its_close_returns_whatever_is_being_zeroed() {
+        for (int i = 0; i < 50; i++) {
+            RegionSource source = udmabufs();
+            for (HeapBuffer buffer : List.of(source.allocate(slice(3 * MIB)), source.allocate(slice(5 * MIB)))) {
+                fill(buffer, 1);
+                buffer.release();
+            }
+            source.close();
+            assertEquals(Set.of(), before.left());
+        }
+    }
+
+    @Test
+    void a_region_lives_on_with_its_last_buffer_and_last_peer() {
+        RegionSource source = udmabufs();
+        HeapBuffer slice = source.allocate(slice(MIB));
+        HeapBuffer exported = source.allocate(new Request(MIB));
+        fill(slice, 1);
+        source.close();
+        fill(exported, 2);
+        OwnedFd peer = peer(exported); // whose descriptor is made when the heap has gone
+        assertFilled(1, slice);
+        slice.release();
+        exported.release();
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(1)));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertFalse(before.left().isEmpty());
+        peer.close();
+    }
+
+    @Test
+    void memfds_of_their_own_count_against_the_region_and_their_ranges_give_back_their_memory() throws IOException {
+        RegionSource source = memfds();
+        assertEquals(SIZE, memoryBehind("camera"));
+        HeapBuffer frame = source.allocate(new Request(FRAME, 1, 0, true, Access.READ_WRITE, "frame"));
+        long pages = Bytes.wholePages(FRAME);
+        assertEquals(SIZE - pages, free(source));
+        assertEquals(SIZE - pages, memoryBehind("camera"));
+        assertEquals(pages, memoryBehind("frame"));
+        assertThrows(HeapException.class, () -> source.allocate(new Request(FRAME)));
+        fill(frame, 0xff);
+        frame.release();
+        await("the memory is back", () -> free(source) == SIZE);
+        assertEquals(SIZE, memoryBehind("camera"));
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    @Test
+    void a_range_that_gave_back_its_memory_serves_the_next_memfd_of_its_size_as_it_is() {
+        RegionSource source = memfds();
+        HeapBuffer first = source.allocate(new Request(FRAME));
+        assertEquals(1, kernel.punches.get());
+        kernel.fail("madvise", Errno.ENOMEM); // so that it cannot be filled in between, however long this takes
+        first.release();
+        for (int i = 0; i < 20; i++) {
+            source.allocate(new Request(FRAME)).release();
+        }
+        assertEquals(1, kernel.punches.get());
+        kernel.heal();
+        await("the memory is back", () -> free(source) == SIZE);
+        source.allocate(new Request(FRAME)).release();
+        assertEquals(2, kernel.punches.get());
+    }
+
+    @Test
+    void a_range_that_gave_back_its_memory_has_it_again_when_a_buffer_of_another_kind_or_size_needs_the_place()
+            throws IOException {
+        RegionSource source = memfds();
+        for (int i = 0; i < 20; i++) {
+            HeapBuffer frame = source.allocate(new Request(FRAME));
+            fill(frame, 0xff);
+            frame.release();
+            if (i % 2 == 0) {
+                HeapBuffer all = source.allocate(slice(SIZE));
+                assertEquals(SIZE, memoryBehind("camera"));
+                assertFilled(0, all);
+                fill(all, 0xff);
+                all.release();
+            } else {
+                HeapBuffer more = source.allocate(new Request(FRAME + MIB));
+                assertEquals(SIZE - more.size(), memoryBehind("camera"));
+                assertFilled(0, more);
+                more.release();
+            }
+        }
+    }
+
+    @Test
+    void who_needs_the_place_of_one_range_without_memory_does_not_wait_for_the_others() {
+        RegionSource source = memfds();
+        List<HeapBuffer> frames = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            frames.add(source.allocate(new Request(4 * MIB)));
+        }
+        kernel.fail("madvise", Errno.ENOMEM); // so that nothing is filled before it is needed
+        frames.forEach(HeapBuffer::release);
+        assertThrows(HeapException.class, () -> source.allocate(slice(4 * MIB)));
+        kernel.heal();
+        kernel.populated.clear();
+        source.allocate(slice(4 * MIB)).release();
+        long mine = kernel.populated.stream().filter(Thread.currentThread()::equals).count();
+        assertTrue(mine <= 1, mine + " ranges, and not one or the background's"); // which has its own time
+    }
+
+    /** Of the one memfd of that name that this process has. */
+    private static long memoryBehind(String memfd) throws IOException {
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                if (Files.isSymbolicLink(descriptor)
+                        && Files.readSymbolicLink(descriptor).toString().startsWith("/memfd:" + memfd + " ")) {
+                    return Syscalls.linux()
+                            .allocated(Integer.parseInt(descriptor.getFileName().toString()));
+                }
+            }
+        }
+        throw new AssertionError("no memfd '" + memfd + "'");
+    }
+
+    @Test
+    void what_a_peer_has_of_a_memfd_counts_until_it_has_gone() {
+        RegionSource source = memfds();
+        HeapBuffer frame = source.allocate(new Request(FRAME));
+        OwnedFd peer = peer(frame);
+        frame.release();
+        assertEquals(Bytes.wholePages(FRAME), quarantined(source));
+        peer.close();
+        await("the memory is back", () -> free(source) == SIZE);
+    }
+
+    @Test
+    void a_range_that_the_machine_has_no_pages_for_is_nobodys_until_it_has() {
+        RegionSource source = memfds();
+        HeapBuffer frame = source.allocate(new Request(FRAME));
+        kernel.fail("madvise", Errno.ENOMEM);
+        frame.release();
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
+        assertTrue(refusal.getMessage().contains("11.9 MiB waiting to be zeroed"), refusal.getMessage());
+        kernel.heal();
+        HeapBuffer again = source.allocate(slice(FRAME));
+        assertFilled(0, again);
+        again.release();
+    }
+
+    @Test
+    void a_memfd_that_cannot_be_made_gives_its_range_back() {
+        RegionSource source = memfds();
+        kernel.failNext("memfdCreate", Errno.EMFILE);
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(new Request(FRAME)));
+        assertEquals(Errno.EMFILE, refusal.errno());
+        HeapBuffer all = source.allocate(slice(SIZE));
+        assertFilled(0, all);
+        all.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "memfdCreate, EMFILE", "fallocate, ENOSPC", "fcntl, EPERM", "mmap, ENOMEM", "madvise, ENOMEM",
+        "open, EACCES", "udmabufCreate, EINVAL", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"
+    })
+    void a_fault_at_the_start_leaves_nothing(String call, Errno errno) {
+        kernel.fail(call, errno);
+        assertThrows(HeapException.class, this::udmabufs);
+        before.assertNothingLeft();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"open, EACCES", "open, ENOENT", "udmabufCreate, EINVAL", "udmabufCreate, ENOTTY"})
+    void without_udmabuf_the_reason_is_told_and_memfds_are_exported(String call, Errno errno) {
+        kernel.failNext(call, errno);
+        RegionSource source = open(layout(RegionLayout.Exports.AUTO));
+        assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
+        assertEquals(false, source.properties().get(HeapProperties.DMABUF));
+        assertTrue(source.passedOver().contains(errno.meaning()), source.passedOver());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"udmabufCreate, EMFILE", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"})
+    void a_fault_at_an_export_costs_nothing_and_the_next_one_works(String call, Errno errno) {
+        RegionSource source = udmabufs();
+        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeldFiles allocated = new HeldFiles();
+        kernel.failNext(call, errno);
+        assertEquals(errno, assertThrows(HeapException.class, buffer::descriptor).errno());
+        allocated.assertNothingLeft();
+        assertTrue(buffer.descriptor() >= 0);
+        buffer.release();
+        await("all is free", () -> free(source) == SIZE);
+    }
+
+    @Test
+    void sizes_are_rounded_up_to_chunks_and_chunks_do_not_fragment() {
+        RegionSource source = open(layout(RegionLayout.Exports.UDMABUF).withChunk(MIB));
+        List<HeapBuffer> chunks = new ArrayList<>();
+        for (int i = 0; i < SIZE / MIB; i++) {
+            chunks.add(source.allocate(slice(1 + i)));
+            assertEquals(MIB, chunks.getLast().size());
+        }
+        assertThrows(HeapException.class, () -> source.allocate(slice(1)));
+        chunks.get(3).release();
+        source.allocate(slice(MIB)).release();
+        chunks.remove(3);
+        chunks.forEach(HeapBuffer::release);
+        HeapException tooLarge = assertThrows(HeapException.class, () -> source.allocate(slice(Long.MAX_VALUE / 2)));
+        assertEquals(Errno.ENOMEM, tooLarge.errno());
+    }
+
+    @Test
+    void the_map_shows_every_byte_and_what_it_is() {
+        RegionSource source = udmabufs();
+        HeapBuffer slice = source.allocate(slice(MIB));
+        HeapBuffer exported = source.allocate(new Request(2 * MIB));
+        OwnedFd peer = peer(exported);
+        exported.release();
+        List<String> stretches = new ArrayList<>();
+        source.forEachStretch((offset, size, state) -> stretches.add(offset / MIB + " " + size / MIB + " " + state));
+        assertEquals(List.of("0 1 USED", "1 2 QUARANTINED", "3 13 FREE"), stretches);
+        assertEquals(SIZE, source.size());
+        assertEquals(0.0, source.usage().fragmentation().orElseThrow());
+        peer.close();
+        slice.release();
+    }
+
+    @Test
+    void many_threads_never_see_each_others_bytes_and_all_is_free_in_the_end() throws Exception {
+        RegionSource source = udmabufs();
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Future<?>> work = new ArrayList<>();
+            for (int thread = 1; thread <= 8; thread++) {
+                int value = thread;
+                work.add(threads.submit(
+                        () -> tenant(value, random -> source.allocate(slice(1 + random.nextLong(3 * MIB))))));
+            }
+            for (Future<?> one : work) {
+                one.get();
+            }
+        }
+        await("all is free", () -> free(source) == SIZE);
+        int[] free = {0};
+        source.forEachStretch((offset, size, state) -> {
+            assertEquals(RegionMap.State.FREE, state);
+            free[0]++;
+        });
+        assertEquals(1, free[0]);
+    }
+
+    @Test
+    void many_threads_with_memfds_and_slices_leave_a_region_that_is_free_and_has_all_its_memory() throws Exception {
+        RegionSource source = memfds();
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Future<?>> work = new ArrayList<>();
+            for (int thread = 1; thread <= 8; thread++) {
+                int value = thread;
+                work.add(threads.submit(() -> tenant(value, random -> random.nextBoolean()
+                        ? source.allocate(slice(1 + random.nextLong(3 * MIB)))
+                        : source.allocate(new Request((1 + random.nextInt(3)) * MIB)))));
+            }
+            for (Future<?> one : work) {
+                one.get();
+            }
+        }
+        await("all is free", () -> free(source) == SIZE);
+        assertEquals(SIZE, source.usage().largestFree().orElseThrow());
+        assertEquals(SIZE, memoryBehind("camera"));
+    }
+
+    private static void tenant(int value, Function<Random, HeapBuffer> allocation) {
+        Random random = new Random(value);
+        for (int i = 0; i < 300; i++) {
+            HeapBuffer buffer;
+            try {
+                buffer = allocation.apply(random);
+            } catch (HeapException full) {
+                assertEquals(Errno.ENOMEM, full.errno());
+                continue;
+            }
+            assertFilled(0, buffer);
+            fill(buffer, value);
+            assertFilled(value, buffer);
+            buffer.release();
+        }
+    }
+}

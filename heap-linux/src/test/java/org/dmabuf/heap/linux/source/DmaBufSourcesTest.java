@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
+import org.dmabuf.heap.linux.kernel.Fcntl;
+import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.syscall.CountedSyscalls;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What sources with a device refuse by themselves. What they do with one is for heap-system's tests and the guest. */
+class DmaBufSourcesTest {
+    private static final long MIB = 1 << 20;
+
+    private final CountedSyscalls syscalls = new CountedSyscalls();
+    private final AtomicLong room = new AtomicLong(1L << 40);
+    private final AtomicLong cgroup = new AtomicLong(1L << 40);
+    private final AtomicLong clock = new AtomicLong();
+    private final Headroom headroom =
+            MadeUpHeadroom.of(room::get, cgroup::get, clock::get);
+
+    private final List<UdmabufSource> opened = new ArrayList<>();
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", "/dev/null", "../null", "a/b", "..", "a..b"})
+    void a_node_that_is_no_name_is_refused_before_it_is_opened(String node) {
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertTrue(refusal.getMessage().startsWith("heap 'camera': '" + node + "' is no name"), refusal.getMessage());
+        assertEquals(0, syscalls.count("open"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"linux,cma", "memory@42000000-contiguous", "protected,secure-video"})
+    void a_node_that_is_not_there_is_named(String node) {
+        syscalls.answer("open", -Errno.ENOENT.number());
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
+        assertEquals(Errno.ENOENT, refusal.errno());
+        assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/" + node + ") failed"), refusal.getMessage());
+    }
+
+    /** A heap that comes and refuses is asked again; one that does not come is not. */
+    @Test
+    void a_machine_without_room_has_the_sources_and_they_refuse() throws IOException {
+        room.set(0);
+        DmaHeapSource kernels = dmaHeap(Path.of("/no/such/parameter"));
+        UdmabufSource udmabuf = udmabuf(Path.of("/no/such/parameter"));
+        for (MemorySource source : List.of(kernels, udmabuf)) {
+            HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(new Request(Bytes.PAGE)));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertTrue(refusal.getMessage().contains("4 KiB do not fit"), refusal.getMessage());
+        }
+        kernels.close();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"N, 48", "Y, 16", ", 48"})
+    void memory_of_a_kernel_heap_is_held_against_the_cgroup_only_where_it_is_charged_to_it(
+            String parameter, int free, @TempDir Path folder) throws IOException {
+        Path accounting = folder.resolve("mem_accounting");
+        if (parameter != null) {
+            Files.writeString(accounting, parameter + "\n");
+        }
+        cgroup.set(16);
+        room.set(48);
+        DmaHeapSource source = dmaHeap(accounting);
+        assertEquals(free, source.usage().free().orElseThrow());
+        source.close();
+    }
+
+    @Test
+    void memory_of_a_heap_s_own_that_is_short_is_told_from_the_machine_s() {
+        openable();
+        syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
+        HeapException own = assertThrows(
+                HeapException.class,
+                () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
+        assertEquals(Errno.ENOMEM, own.errno());
+        assertEquals(
+                "heap 'video': 4 KiB are not free in one piece of the memory that is set aside for"
+                        + " /dev/dma_heap/reserved; ask for less, close buffers, or set more aside at boot (cma=, or"
+                        + " the region in the device tree)",
+                own.getMessage());
+
+        HeapException machine = assertThrows(
+                HeapException.class, () -> DmaHeapSource.open("system", "system", syscalls.calling(), headroom));
+        assertEquals(Errno.ENOMEM, machine.errno());
+        assertTrue(machine.getMessage().endsWith("; ask for less, or close buffers"), machine.getMessage());
+    }
+
+    @Test
+    void contiguous_memory_that_is_all_out_can_come_back_and_its_heap_is_opened() {
+        openable();
+        syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
+        DmaHeapSource full = DmaHeapSource.openContiguous("video", "reserved", syscalls.calling());
+        assertEquals(true, full.properties().get("heap.mappable"));
+        HeapException refusal = assertThrows(HeapException.class, () -> full.allocate(new Request(4096, true)));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertTrue(refusal.getMessage().contains("close buffers"), refusal.getMessage());
+        full.close();
+
+        syscalls.answer("dmaHeapAllocate", -Errno.ENOTTY.number());
+        HeapException none = assertThrows(
+                HeapException.class,
+                () -> DmaHeapSource.openContiguous("video", "reserved", syscalls.calling()));
+        assertEquals(Errno.ENOTTY, none.errno());
+        assertEquals(2, syscalls.count("open"));
+        assertEquals(2, syscalls.count("close"));
+    }
+
+    @Test
+    void more_than_udmabuf_takes_is_refused_before_memory_is_taken_for_it(@TempDir Path folder) throws IOException {
+        Path limit = Files.writeString(folder.resolve("size_limit_mb"), "2\n");
+        UdmabufSource source = udmabuf(limit);
+        long already = syscalls.count("memfdCreate");
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB + 1, true)));
+        assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
+        assertEquals(
+                "heap 'camera': 2101248 bytes are more than udmabuf takes in one buffer that can be exported, 2 MiB;"
+                        + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
+                        + " (udmabuf.size_limit_mb= at boot), ask for less, or with exportable(false)",
+                refusal.getMessage());
+        assertEquals(already, syscalls.count("memfdCreate"));
+        assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());
+
+        source.allocate(new Request(2 * MIB, true)).release();
+        source.allocate(new Request(3 * MIB, false)).release(); // udmabuf has no part in it
+    }
+
+    @Test
+    void a_limit_that_is_raised_later_is_seen(@TempDir Path folder) throws IOException {
+        Path limit = Files.writeString(folder.resolve("size_limit_mb"), "1\n");
+        UdmabufSource source = udmabuf(limit);
+        assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB, true)));
+        Files.writeString(limit, "2\n");
+        source.allocate(new Request(2 * MIB, true)).release();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "many\n"})
+    void a_limit_that_cannot_be_read_is_the_kernels_default(String text, @TempDir Path folder) throws IOException {
+        UdmabufSource source = udmabuf(Files.writeString(folder.resolve("size_limit_mb"), text));
+        assertEquals(64 * MIB, source.usage().largestFree().orElseThrow());
+        assertEquals(
+                64 * MIB,
+                udmabuf(folder.resolve("none")).usage().largestFree().orElseThrow());
+    }
+
+    @Test
+    void with_less_room_than_the_limit_the_room_is_what_the_usage_tells(@TempDir Path folder) {
+        UdmabufSource source = udmabuf(folder.resolve("none"));
+        room.set(MIB);
+        clock.addAndGet(51_000_000);
+        assertEquals(MIB, source.usage().free().orElseThrow());
+        assertEquals(MIB, source.usage().largestFree().orElseThrow());
+    }
+
+    private void openable() {
+        syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
+    }
+
+    /** On a kernel whose dma-bufs are descriptors of /dev/null. */
+    private UdmabufSource udmabuf(Path limit) {
+        openable();
+        syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
+        syscalls.answer("dmaBufSync", 0);
+        syscalls.answer("dmaBufSetName", 0);
+        UdmabufSource source = UdmabufSource.open("camera", syscalls.calling(), headroom, limit);
+        opened.add(source);
+        return source;
+    }
+
+    /** On a kernel whose dma-bufs are memfds. */
+    private DmaHeapSource dmaHeap(Path accounting) {
+        openable();
+        syscalls.answerEach(
+                "dmaHeapAllocate", () -> new Memfd(Syscalls.linux()).create("camera", "camera", Bytes.PAGE, 0));
+        syscalls.answer("dmaBufSync", 0);
+        syscalls.answer("dmaBufSetName", 0);
+        return DmaHeapSource.open("camera", "system", syscalls.calling(), headroom, accounting);
+    }
+
+    @AfterEach
+    void devices_are_closed() {
+        opened.forEach(UdmabufSource::close);
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * What this process held of memfds, devices and files without a name at one moment: descriptors and mappings. The real
+ * thing for this is ProcessState of heap-tck, which stands on this bundle and so cannot be used here.
+ */
+public final class HeldFiles {
+    private static final long PATIENCE_NANOS = 10_000_000_000L;
+
+    private final Set<String> then = now();
+
+    /** {@return what the process holds now and did not hold then} */
+    public Set<String> left() {
+        Set<String> left = now();
+        left.removeAll(then);
+        return left;
+    }
+
+    /** What goes within ten seconds was another thread's to give back. */
+    public void assertNothingLeft() {
+        long end = System.nanoTime() + PATIENCE_NANOS;
+        Set<String> left = left();
+        while (!left.isEmpty() && System.nanoTime() < end) {
+            Thread.onSpinWait();
+            left = left();
+        }
+        if (!left.isEmpty()) {
+            throw new AssertionError("left behind:\n  " + String.join("\n  ", left));
+        }
+    }
+
+    private static Set<String> now() {
+        Set<String> found = new TreeSet<>();
+        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : descriptors) {
+                try {
+                    String target = Files.readSymbolicLink(descriptor).toString();
+                    if (target.matches("/memfd:.*|anon_inode:.*|/dev/null")) {
+                        found.add(descriptor + " " + target);
+                    }
+                } catch (NoSuchFileException e) {
+                    // closed by another thread since it was listed
+                }
+            }
+            Files.readAllLines(Path.of("/proc/self/maps"), StandardCharsets.ISO_8859_1).stream()
+                    .filter(line -> line.contains("/memfd:") && !line.contains("/memfd:java_heap"))
+                    .forEach(found::add);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return found;
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.holder.HolderTracker;
+import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.machine.MlockLimitTest;
+import org.dmabuf.heap.linux.pool.PoolBudget;
+import org.dmabuf.heap.linux.pool.PooledSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The limits of a process, each met by a process of its own: the kernel refuses, the sentence names the remedy, and the
+ * process goes on. RLIMIT_MEMLOCK is in {@link MlockLimitTest}; what udmabuf takes is in the kernel's own tests.
+ */
+class LimitsTest {
+    private static String meet(String limit, String... before) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(before));
+        command.addAll(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:-MaxFDLimit",
+                "-Xms64m",
+                "-Xmx64m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                AtTheLimit.class.getName(),
+                limit));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), output);
+        return output;
+    }
+
+    /** A user namespace of its own has limits of its own: nobody else's inotify is touched. */
+    private static String meetInNamespace(String limit, String setting, int value) throws Exception {
+        Process probe = new ProcessBuilder(
+                        "sh", "-c", "unshare --user --map-root-user sh -c 'test -w /proc/sys/user/" + setting + "'")
+                .redirectErrorStream(true)
+                .start();
+        probe.getInputStream().readAllBytes();
+        assumeTrue(probe.waitFor() == 0, "skipped: no user namespace with a writable user." + setting);
+        return meet(
+                limit,
+                "unshare",
+                "--user",
+                "--map-root-user",
+                "sh",
+                "-c",
+                "echo " + value + " >/proc/sys/user/" + setting + " && exec \"$@\"",
+                "sh");
+    }
+
+    @Test
+    void a_process_without_descriptors_left_is_told_to_raise_its_limit() throws Exception {
+        List<String> told = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
+        assertEquals(3, told.size(), told::toString);
+        String remedy = ": too many open files; close buffers and descriptors, or raise the process's limit (ulimit -n,"
+                + " LimitNOFILE= in a unit)";
+        assertTrue(told.getFirst().startsWith("EMFILE heap 'system': "), told::toString);
+        assertTrue(told.getFirst().endsWith(remedy), told::toString);
+        // Later, when the machine has to be looked at again, and there is no descriptor for that either.
+        assertEquals(
+                "EMFILE heap 'system': whether 4 KiB fit is not known: open(/proc/meminfo) failed" + remedy,
+                told.get(1));
+        assertEquals("served again", told.get(2));
+    }
+
+    @Test
+    void a_process_without_mappings_left_is_told_to_raise_vm_max_map_count_and_no_other_heap_is_asked()
+            throws Exception {
+        assertEquals(
+                """
+                ENOMEM heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                longer needed, or raise vm.max_map_count
+                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                longer needed, or raise vm.max_map_count
+                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                longer needed, or raise vm.max_map_count
+                served again
+                """,
+                meet("mappings"));
+    }
+
+    @Test
+    void a_user_without_inotify_instances_left_is_told_to_raise_them() throws Exception {
+        assertEquals(
+                """
+                EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
+                fs.inotify.max_user_instances, or close buffers and descriptors, or raise the process's limit (ulimit \
+                -n, LimitNOFILE= in a unit)
+                served again
+                """,
+                meetInNamespace("watches", "max_inotify_instances", 0));
+    }
+
+    @Test
+    void a_user_without_inotify_watches_left_is_told_to_raise_them() throws Exception {
+        assertEquals(
+                """
+                ENOSPC heap 'system': inotify_add_watch refused a buffer of 4 KiB: no space left on device; raise \
+                fs.inotify.max_user_watches, or close exported buffers
+                served again
+                """,
+                meetInNamespace("watches", "max_inotify_watches", 3));
+    }
+
+    /** What those processes do. */
+    static final class AtTheLimit {
+        private static final Request PLAIN = new Request(Bytes.PAGE);
+
+        private final MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+        private final List<HeapBuffer> held = new ArrayList<>();
+
+        public static void main(String[] arguments) {
+            KernelError.of("", "open", -Errno.EMFILE.number()); // to load a class from a folder takes a descriptor
+            AtTheLimit process = new AtTheLimit();
+            switch (arguments[0]) {
+                case "descriptors" -> process.descriptors();
+                case "mappings" -> process.mappings();
+                case "watches" -> process.watches();
+                default -> throw new IllegalArgumentException(arguments[0]);
+            }
+            process.source.allocate(PLAIN).release();
+            System.out.println("served again");
+        }
+
+        private static String told(HeapException refusal) {
+            return refusal.errno() + " " + refusal.getMessage();
+        }
+
+        private void descriptors() {
+            refusedPage(); // loads what a refusal needs: at the limit no class can be read
+            String told = "";
+            try {
+                while (held.size() < 1000) {
+                    held.add(source.allocate(PLAIN));
+                }
+            } catch (HeapException e) {
+                told = told(e);
+            }
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(60)); // until the last reading is too old
+            String later = "";
+            try {
+                held.add(source.allocate(PLAIN));
+            } catch (HeapException e) {
+                later = told(e);
+            }
+            held.forEach(HeapBuffer::release);
+            System.out.println(told);
+            System.out.println(later);
+        }
+
+        private void refusedPage() {
+            told(KernelError.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
+        }
+
+        private void mappings() {
+            MemorySource pooled = PooledSource.over(
+                    source, "system", Syscalls.linux(), Headroom.machine(), PoolBudget.none().recycled(Bytes.PAGE));
+            pooled.allocate(new Request(Bytes.PAGE, false)).release();
+            pooled.trim(Long.MAX_VALUE);
+            refusedPage();
+            HeapBuffer page = source.allocate(PLAIN);
+            long[] addresses = new long[1 << 20];
+            int count = 0;
+            List<String> told = new ArrayList<>();
+            // Every other one is read-only, or the kernel would join them.
+            for (long address = 0; address >= 0 && count < addresses.length; ) {
+                address = Syscalls.linux().mmap(Bytes.PAGE, 1 + 2 * (count & 1), 1, page.descriptor(), 0);
+                if (address >= 0) {
+                    addresses[count++] = address;
+                }
+            }
+            try {
+                page.map(Access.READ);
+            } catch (HeapException e) {
+                told.add(told(e));
+            }
+            for (Request needsMapping : List.of(
+                    new Request(Bytes.PAGE, true, Access.READ),
+                    new Request(Bytes.PAGE, false))) {
+                try {
+                    pooled.allocate(needsMapping);
+                } catch (HeapException e) {
+                    told.add(told(e));
+                }
+            }
+            for (int i = 0; i < count; i++) {
+                Syscalls.linux().munmap(addresses[i], Bytes.PAGE);
+            }
+            told.forEach(System.out::println);
+            MemorySegment mapping = page.map(Access.READ_WRITE);
+            page.unmap(mapping);
+            page.release();
+            pooled.close();
+        }
+
+        private void watches() {
+            try (HolderTracker peers = new HolderTracker()) {
+                for (int i = 0; i < 10; i++) {
+                    held.add(source.allocate(PLAIN));
+                    peers.watch("system", Bytes.PAGE, held.getLast().descriptor());
+                }
+            } catch (HeapException e) {
+                System.out.println(told(e));
+            }
+            held.forEach(HeapBuffer::release);
+        }
+    }
+}

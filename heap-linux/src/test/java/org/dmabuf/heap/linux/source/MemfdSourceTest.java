@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
+import org.dmabuf.heap.linux.syscall.CountedSyscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.junit.jupiter.api.Test;
+
+/** How a source stands with the machine's memory. What it makes, the contract of heap-tck looks at. */
+class MemfdSourceTest {
+    private static final long ROOM = 10 * Bytes.PAGE;
+
+    private final CountedSyscalls syscalls = new CountedSyscalls();
+    private final AtomicLong clock = new AtomicLong();
+    private final Headroom headroom =
+            MadeUpHeadroom.of(() -> ROOM, clock::get);
+    private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
+
+    private HeapBuffer allocate(long size) {
+        return source.allocate(new Request(size));
+    }
+
+    @Test
+    void more_than_the_machine_has_is_refused_before_any_system_call() {
+        long already = syscalls.count("memfdCreate");
+        for (long size : new long[] {ROOM + 1, 1L << 46, Long.MAX_VALUE - Bytes.PAGE}) {
+            HeapException refusal = assertThrows(HeapException.class, () -> allocate(size));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+        }
+        assertEquals(already, syscalls.count("memfdCreate"));
+        allocate(ROOM).release();
+    }
+
+    @Test
+    void what_counts_is_the_size_in_whole_pages() {
+        assertThrows(HeapException.class, () -> allocate(ROOM + 1));
+        allocate(ROOM - Bytes.PAGE + 1).release();
+    }
+
+    @Test
+    void a_buffer_that_was_made_is_underway_no_longer() {
+        for (int i = 0; i < 100; i++) {
+            allocate(Bytes.PAGE).release();
+            source.allocate(new Request(1, true, Access.READ)).release();
+        }
+    }
+
+    @Test
+    void a_buffer_that_could_not_be_made_is_underway_no_longer() {
+        syscalls.answer("fallocate", -Errno.ENOSPC.number());
+        for (int i = 0; i < 100; i++) {
+            HeapException refusal = assertThrows(HeapException.class, () -> allocate(Bytes.PAGE));
+            assertEquals(
+                    "heap 'camera': fallocate refused a buffer of " + Bytes.text(Bytes.PAGE)
+                            + ": no space left on device; ask for less, or close buffers",
+                    refusal.getMessage());
+        }
+    }
+
+    @Test
+    void the_usage_is_the_headroom() {
+        assertEquals(ROOM, source.usage().free().orElseThrow());
+        allocate(3 * Bytes.PAGE).release();
+        assertEquals(ROOM - 3 * Bytes.PAGE, source.usage().free().orElseThrow());
+        clock.addAndGet(51_000_000);
+        assertEquals(ROOM, source.usage().free().orElseThrow());
+    }
+}

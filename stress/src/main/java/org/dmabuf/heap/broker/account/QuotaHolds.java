@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import java.util.List;
+import org.dmabuf.heap.broker.Memory;
+import org.dmabuf.heap.broker.Parts;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.Expect;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.IIII_Result;
+import org.openjdk.jcstress.infra.results.III_Result;
+import org.openjdk.jcstress.infra.results.II_Result;
+
+/** Charges that meet: no sum is ever above its limit, and all are back at zero when the last charge has ended. */
+public class QuotaHolds {
+    private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
+
+    private static Rules rules(String heap, String client, String share) {
+        return RulesParser.parse(entry(heap), entry(client), entry(share), new String[0], slip -> {
+            throw new AssertionError(slip);
+        });
+    }
+
+    private static String[] entry(String who) {
+        return who.isEmpty() ? new String[0] : new String[] {who + "=" + ONE_BUFFER};
+    }
+
+    /** A quota in which one buffer has room. */
+    static class OneFits {
+        final Parts parts;
+        /** Sums that were seen above the quota, or below nothing. */
+        private volatile boolean beyond;
+
+        OneFits(Rules rules) {
+            parts = new Parts(rules);
+        }
+
+        /** As the allocator does for a heap that gives a buffer: 1 when it was charged, 0 when it was refused. */
+        int chargeAndEnd() {
+            Charge charge = parts.charge();
+            if (charge.reserve(Memory.SIZE).isPresent()) {
+                return 0;
+            }
+            look();
+            if (charge.begin(parts.buffer(charge)).isPresent()) {
+                charge.cancel();
+                return 0;
+            }
+            look();
+            charge.end();
+            return 1;
+        }
+
+        /** For a heap that gives none. */
+        int reserveAndCancel() {
+            Charge charge = parts.charge();
+            if (charge.reserve(Memory.SIZE).isPresent()) {
+                return 0;
+            }
+            look();
+            charge.cancel();
+            return 1;
+        }
+
+        void look() {
+            UsageSnapshot figures = parts.account.figures();
+            long used = figures.liveBytes() + figures.lingeringBytes();
+            if (used > Memory.SIZE
+                    || figures.peakBytes() > Memory.SIZE
+                    || figures.liveBytes() < 0
+                    || figures.lingeringBytes() < 0) {
+                beyond = true;
+            }
+        }
+
+        int wrong() {
+            look();
+            return parts.charged() + (beyond ? 1 : 0);
+        }
+    }
+
+    /** Two allocate at once: one of them is charged, or both, one after the other. */
+    @JCStressTest
+    @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
+    @State
+    public static class ChargeAgainstChargeOnTheHeap extends OneFits {
+        public ChargeAgainstChargeOnTheHeap() {
+            super(rules("stress", "", ""));
+        }
+
+        @Actor
+        public void one(III_Result result) {
+            result.r1 = chargeAndEnd();
+        }
+
+        @Actor
+        public void other(III_Result result) {
+            result.r2 = chargeAndEnd();
+        }
+
+        @Arbiter
+        public void check(III_Result result) {
+            result.r3 = wrong();
+        }
+    }
+
+    @JCStressTest
+    @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
+    @State
+    public static class ChargeAgainstChargeOfTheClient extends OneFits {
+        public ChargeAgainstChargeOfTheClient() {
+            super(rules("", "org.example.stress", ""));
+        }
+
+        @Actor
+        public void one(III_Result result) {
+            result.r1 = chargeAndEnd();
+        }
+
+        @Actor
+        public void other(III_Result result) {
+            result.r2 = chargeAndEnd();
+        }
+
+        @Arbiter
+        public void check(III_Result result) {
+            result.r3 = wrong();
+        }
+    }
+
+    /** What a call that gets no buffer had set aside is there again, for the next and no earlier. */
+    @JCStressTest
+    @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
+    @State
+    public static class ChargeAgainstCancelOnTheShare extends OneFits {
+        public ChargeAgainstCancelOnTheShare() {
+            super(rules("", "", "org.example.stress/stress"));
+        }
+
+        @Actor
+        public void one(III_Result result) {
+            result.r1 = chargeAndEnd();
+        }
+
+        @Actor
+        public void other(III_Result result) {
+            result.r2 = reserveAndCancel();
+        }
+
+        @Arbiter
+        public void check(III_Result result) {
+            result.r3 = wrong();
+        }
+    }
+
+    /** A buffer lingers and ends while another is asked for: it counts until its end, and not after. */
+    @JCStressTest
+    @Outcome(id = {"0, 0", "1, 0"}, expect = Expect.ACCEPTABLE, desc = "refused before the end, or charged after it")
+    @State
+    public static class LingerAndEndAgainstCharge extends OneFits {
+        private final Charge charge;
+
+        public LingerAndEndAgainstCharge() {
+            super(rules("stress", "org.example.stress", "org.example.stress/stress"));
+            charge = parts.charge();
+            charge.reserve(Memory.SIZE);
+            charge.begin(parts.buffer(charge));
+        }
+
+        @Actor
+        public void ending() {
+            charge.linger();
+            charge.end();
+        }
+
+        @Actor
+        public void another(II_Result result) {
+            result.r1 = chargeAndEnd();
+        }
+
+        @Arbiter
+        public void check(II_Result result) {
+            result.r2 = wrong();
+        }
+    }
+
+    /** A dump sees each charge live with its buffer, or lingering without, or not at all. */
+    @JCStressTest
+    @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "live, in the list and in the sums")
+    @Outcome(id = "1, 0, 0, 0", expect = Expect.ACCEPTABLE, desc = "live in the list, and not when summed after")
+    @Outcome(id = {"0, 1, 0, 0", "0, 0, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "lingering, or ended")
+    @State
+    public static class DumpAgainstLingerAndEnd extends OneFits {
+        private final Charge charge = parts.charge();
+
+        public DumpAgainstLingerAndEnd() {
+            super(Rules.NONE);
+            charge.begin(parts.buffer(charge));
+        }
+
+        @Actor
+        public void ending() {
+            charge.linger();
+            charge.end();
+        }
+
+        @Actor
+        public void dump(IIII_Result result) {
+            List<Charge.Entry> entries = parts.account.entries();
+            result.r1 = (int) entries.stream().filter(entry -> entry.buffer().isPresent()).count();
+            result.r2 = (int) entries.stream().filter(Charge.Entry::lingering).count();
+            result.r3 = (int) parts.account.figures().liveBuffers();
+            look();
+        }
+
+        @Arbiter
+        public void check(IIII_Result result) {
+            result.r4 = wrong();
+        }
+    }
+
+    /** Rules come into force while a client opens its part of a heap's account: they apply to it. */
+    @JCStressTest
+    @Outcome(id = "1, 0", expect = Expect.ACCEPTABLE, desc = "limited from now on, and nothing is charged for good")
+    @State
+    public static class ApplyAgainstFirstCharge extends OneFits {
+        public ApplyAgainstFirstCharge() {
+            super(Rules.NONE);
+        }
+
+        @Actor
+        public void apply() {
+            parts.ledger.apply(rules("", "", "org.example.stress/stress"));
+        }
+
+        @Actor
+        public void charge() {
+            chargeAndEnd();
+        }
+
+        @Arbiter
+        public void check(II_Result result) {
+            result.r1 = parts.charge().share().figures().limit() == Memory.SIZE ? 1 : 0;
+            result.r2 = wrong();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import java.lang.foreign.Arena;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.broker.Parts;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.Expect;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.IIII_Result;
+
+/** A reference that is found to be lost while another ends it: one of the two gives up its hold. */
+public class BufferReferenceLost {
+    /** What all of them share, and another reference that has the memory until the end. */
+    @State
+    public static class Losing {
+        final Parts parts = new Parts();
+        final BufferReference reference = parts.reference();
+        private final BufferReference other = (BufferReference) reference.duplicate();
+
+        void check(IIII_Result result) {
+            parts.settle();
+            result.r1 = parts.leaks.get();
+            result.r2 = parts.memory.released();
+            other.close();
+            result.r3 = parts.memory.released();
+            result.r4 = parts.memory.misused() + parts.charged();
+        }
+    }
+
+    /** The collector finds a reference that was closed as its last use. */
+    @JCStressTest
+    @Outcome(id = "0, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "closed")
+    @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "found lost, reported once")
+    @State
+    public static class CloseAgainstLost extends Losing {
+        @Actor
+        public void close() {
+            reference.close();
+        }
+
+        @Actor
+        public void lost() {
+            reference.tracker().lost();
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            check(result);
+        }
+    }
+
+    /** The client's bundle has stopped meanwhile: that is no leak any more, if it was first. */
+    @JCStressTest
+    @Outcome(id = "0, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "taken back")
+    @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "found lost, reported once")
+    @State
+    public static class TakenBackAgainstLost extends Losing {
+        @Actor
+        public void takenBack() {
+            reference.tracker().reclaim();
+        }
+
+        @Actor
+        public void lost() {
+            reference.tracker().lost();
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            check(result);
+        }
+    }
+
+    /** The last reference is lost while a mapping of it ends. */
+    @JCStressTest
+    @Outcome(id = "1, 1, 1, 0", expect = Expect.ACCEPTABLE, desc = "released once, after the mapping")
+    @State
+    public static class LostAgainstEndOfMapping {
+        private final Parts parts = new Parts();
+        private final BufferReference reference = parts.reference();
+        private final Arena arena = Arena.ofShared();
+
+        public LostAgainstEndOfMapping() {
+            reference.map(Access.READ, arena);
+        }
+
+        @Actor
+        public void lost() {
+            reference.tracker().lost();
+        }
+
+        @Actor
+        public void end() {
+            arena.close();
+            parts.settle();
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            parts.settle();
+            result.r1 = parts.leaks.get();
+            result.r2 = parts.memory.released();
+            reference.close();
+            result.r3 = parts.memory.released();
+            result.r4 = parts.memory.misused() + parts.charged();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.broker.Parts;
+import org.dmabuf.heap.broker.service.Clients;
+import org.dmabuf.heap.broker.service.PublishedBuffer;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.Expect;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.IIII_Result;
+
+/** A bundle that stops while its threads still open and close. Nothing is left behind, and nothing is ended twice. */
+public class ClientStops {
+    /** What all of them share: the memory is released once, nothing is done to it after, nothing stays charged. */
+    @State
+    public static class Stopping {
+        final Parts parts = new Parts();
+
+        void check(IIII_Result result) {
+            parts.settle();
+            result.r2 = parts.memory.released();
+            result.r3 = parts.memory.misused();
+            result.r4 = parts.charged();
+        }
+    }
+
+    @JCStressTest
+    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "kept and taken back, or refused")
+    @State
+    public static class KeepAgainstStop extends Stopping {
+        private final BufferReference reference = new BufferReference(parts.client, parts.buffer());
+
+        @Actor
+        public void keep(IIII_Result result) {
+            try {
+                BufferReference.kept(reference);
+                result.r1 = 1;
+            } catch (IllegalStateException e) {
+                result.r1 = 0;
+            }
+        }
+
+        @Actor
+        public void stop() {
+            parts.client.stop("the bundle has stopped");
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            check(result);
+        }
+    }
+
+    /** Somebody else has the memory too: were the reference ended twice, it would be released under that. */
+    @JCStressTest
+    @Outcome(id = "0, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "closed once, by either")
+    @State
+    public static class CloseAgainstStop extends Stopping {
+        private final SharedBuffer buffer = parts.buffer();
+        private final BufferReference reference = BufferReference.kept(new BufferReference(parts.client, buffer));
+
+        public CloseAgainstStop() {
+            buffer.hold();
+        }
+
+        @Actor
+        public void close() {
+            reference.close();
+        }
+
+        @Actor
+        public void stop() {
+            parts.client.stop("the bundle has stopped");
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            parts.settle();
+            result.r1 = parts.memory.released();
+            buffer.drop();
+            check(result);
+        }
+    }
+
+    @JCStressTest
+    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "the bracket is ended either way")
+    @State
+    public static class BracketAgainstStop extends Stopping {
+        private final BufferReference reference = parts.reference();
+
+        @Actor
+        public void begin(IIII_Result result) {
+            try {
+                reference.beginCpuAccess(Access.READ); // and forgets it
+                result.r1 = 1;
+            } catch (IllegalStateException e) {
+                result.r1 = 0;
+            }
+        }
+
+        @Actor
+        public void stop() {
+            parts.client.stop("the bundle has stopped");
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            check(result);
+        }
+    }
+
+    /** A bundle asks for its broker while the broker stops: it gets none, or one from which all is taken back. */
+    @JCStressTest
+    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "taken back, or none was given")
+    @State
+    public static class GetAgainstStopOfTheBroker extends Stopping {
+        private final Clients clients = parts.clients();
+
+        @Actor
+        public void get(IIII_Result result) {
+            SharedBuffer buffer = parts.buffer();
+            Client client;
+            try {
+                client = clients.of(Parts.BUNDLE);
+            } catch (IllegalStateException e) {
+                buffer.drop();
+                return;
+            }
+            try {
+                BufferReference.kept(new BufferReference(client, buffer));
+                result.r1 = 1;
+            } catch (IllegalStateException e) {
+                result.r1 = 0;
+            }
+        }
+
+        @Actor
+        public void stop() {
+            clients.stopAll();
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            check(result);
+        }
+    }
+
+    /** A bundle gets a published buffer while the publication ends, and never ungets it: the framework forgot it. */
+    @JCStressTest
+    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "dropped, or refused as closed")
+    @State
+    public static class GetAgainstEndOfPublication extends Stopping {
+        private final PublishedBuffer published = parts.published(parts.clients());
+
+        @Actor
+        public void get(IIII_Result result) {
+            try {
+                published.getService(Parts.BUNDLE, null);
+                result.r1 = 1;
+            } catch (IllegalStateException e) {
+                result.r1 = 0;
+            }
+        }
+
+        @Actor
+        public void close() {
+            published.close();
+        }
+
+        @Arbiter
+        public void settled(IIII_Result result) {
+            check(result);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.buffer;
+
+import org.dmabuf.heap.broker.Parts;
+import org.openjdk.jcstress.annotations.Actor;
+import org.openjdk.jcstress.annotations.Arbiter;
+import org.openjdk.jcstress.annotations.Expect;
+import org.openjdk.jcstress.annotations.JCStressTest;
+import org.openjdk.jcstress.annotations.Outcome;
+import org.openjdk.jcstress.annotations.State;
+import org.openjdk.jcstress.infra.results.IIII_Result;
+import org.openjdk.jcstress.infra.results.III_Result;
+
+/** The reference count. */
+public class SharedBufferHolds {
+    /** Somebody takes a hold while the only other one goes: either it comes too late, or the memory stays. */
+    @JCStressTest
+    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "released once, not used after")
+    @State
+    public static class HoldAgainstLastDrop {
+        private final Parts parts = new Parts();
+        private final SharedBuffer buffer = parts.buffer();
+
+        @Actor
+        public void last() {
+            buffer.drop();
+        }
+
+        @Actor
+        public void another(IIII_Result result) {
+            if (buffer.hold()) {
+                parts.memory.use();
+                result.r1 = 1;
+                buffer.drop();
+            }
+        }
+
+        @Arbiter
+        public void check(IIII_Result result) {
+            result.r2 = parts.memory.released();
+            result.r3 = parts.memory.misused();
+            result.r4 = parts.charged();
+        }
+    }
+
+    /** The last two holds go at once: one of them releases, and sees all that the other did. */
+    @JCStressTest
+    @Outcome(id = "1, 0, 0", expect = Expect.ACCEPTABLE, desc = "released once, not used after")
+    @State
+    public static class LastTwoDrops {
+        private final Parts parts = new Parts();
+        private final SharedBuffer buffer = parts.buffer();
+
+        public LastTwoDrops() {
+            buffer.hold();
+        }
+
+        @Actor
+        public void one() {
+            parts.memory.use();
+            buffer.drop();
+        }
+
+        @Actor
+        public void other() {
+            parts.memory.use();
+            buffer.drop();
+        }
+
+        @Arbiter
+        public void check(III_Result result) {
+            result.r1 = parts.memory.released();
+            result.r2 = parts.memory.misused();
+            result.r3 = parts.charged();
+        }
+    }
+}
