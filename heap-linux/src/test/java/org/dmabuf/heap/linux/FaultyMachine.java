@@ -168,6 +168,7 @@ public final class FaultyMachine {
                             return result(method, errno);
                         }
                     }
+                    method.setAccessible(true); // some of the interfaces are private to their packages
                     try {
                         return method.invoke(kernel, arguments);
                     } catch (InvocationTargetException e) {
