@@ -3,16 +3,34 @@ package org.dmabuf.heap.linux;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.lang.foreign.Linker;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** The packages of this bundle: arrows between them go one way, and one of them links native code. */
 class RoomsTest {
+    private static final String ROOT = "org.dmabuf.heap.linux.";
+    /** The picture in CONTRIBUTING.md. */
+    private static final List<Set<String>> STOREYS = List.of(
+            Set.of("component"),
+            Set.of("pool", "region", "secret"),
+            Set.of("source"),
+            Set.of("holder", "adopted"),
+            Set.of("headroom", "socket", "device"),
+            Set.of("machine", "fd"),
+            Set.of("kernel"),
+            Set.of("syscall", "text", "daemon"),
+            Set.of("libc"));
+
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));
 
     @Test
@@ -21,8 +39,34 @@ class RoomsTest {
     }
 
     @Test
-    void every_class_is_in_a_room() {
-        noClasses().should().resideInAPackage("org.dmabuf.heap.linux").check(MAIN);
+    void a_package_uses_those_below_it_and_no_other() {
+        List<String> upward = new ArrayList<>();
+        for (JavaClass type : MAIN) {
+            for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+                String from = room(type);
+                String to = room(dependency.getTargetClass().getBaseComponentType());
+                if (!to.isEmpty() && !to.equals(from) && storey(to) <= storey(from)) {
+                    upward.add(dependency.getDescription());
+                }
+            }
+        }
+        assertEquals(List.of(), upward);
+    }
+
+    /** {@return the number of the line on which a package stands, from the top} */
+    private static int storey(String room) {
+        for (int i = 0; i < STOREYS.size(); i++) {
+            if (STOREYS.get(i).contains(room)) {
+                return i;
+            }
+        }
+        throw new AssertionError("package " + room + " stands on no line; give it one, here and in CONTRIBUTING.md");
+    }
+
+    /** {@return the name of the package below {@value #ROOT}, empty outside of it} */
+    private static String room(JavaClass type) {
+        String name = type.getPackageName();
+        return name.startsWith(ROOT) ? name.substring(ROOT.length()) : "";
     }
 
     @Test

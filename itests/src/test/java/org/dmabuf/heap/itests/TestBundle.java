@@ -19,7 +19,8 @@ import org.osgi.framework.Constants;
 /** A small bundle that a test makes out of its own classes; they are loaded once more, by the bundle's own loader. */
 final class TestBundle {
     private static final String IMPORTS =
-            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux";
+            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux.headroom,"
+                    + "org.dmabuf.heap.linux.source,org.dmabuf.heap.linux.syscall";
 
     private final String symbolicName;
     private final byte[] jar;

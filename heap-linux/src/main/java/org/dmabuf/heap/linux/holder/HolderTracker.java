@@ -3,7 +3,6 @@ package org.dmabuf.heap.linux.holder;
 
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.region.RegionSource;
 
 /**
  * Tells when the last holder has let go of memory whose descriptor left the process: a holder has a
@@ -23,7 +22,7 @@ import org.dmabuf.heap.linux.region.RegionSource;
  * in a framework.
  *
  * <p>A holder that means harm can keep memory unseen: the list is in the project's README under "What is not exact".
- * What a region hands out again is safe from that: see {@link RegionSource}.
+ * What a region hands out again is safe from that: see {@code RegionSource}.
  *
  * <p>Any thread may call any method. It holds no class of a heap but the callbacks that wait.
  */

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.syscall;
 
-import org.dmabuf.heap.linux.kernel.DmaBufSync;
-import org.dmabuf.heap.linux.kernel.Memfd;
-
 /**
  * The system calls that heaps need, as the kernel gives them: a result of 0 or more, or the negative error number.
  * Nothing is retried here and nothing throws, so that a test can put any answer of the kernel in its place.
@@ -20,7 +17,7 @@ public interface Syscalls {
      * memfd_create(2).
      *
      * @param name shown as {@code memfd:name} in {@code /proc}; at most 249 bytes of UTF-8
-     * @param flags {@code MFD_*} of {@link Memfd}
+     * @param flags {@code MFD_*}
      * @return a descriptor or a negative error number
      */
     int memfdCreate(String name, int flags);
@@ -249,7 +246,7 @@ public interface Syscalls {
      * ioctl(2) DMA_BUF_IOCTL_SYNC: begins or ends a CPU access. May wait for fences without limit.
      *
      * @param fd a dma-buf
-     * @param flags {@code DMA_BUF_SYNC_*} of {@link DmaBufSync}
+     * @param flags {@code DMA_BUF_SYNC_*}
      * @return 0 or a negative error number
      */
     int dmaBufSync(int fd, long flags);
