@@ -57,17 +57,17 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     /** Bytes that are held in the headroom; 0 from the release on. */
     private long held;
 
-    private final DmaBufSync brackets;
+    private final DmaBufSync sync;
     private final Fd descriptor;
 
     private AdoptedMemory(
-            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync brackets, Fd descriptor) {
+            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync sync, Fd descriptor) {
         this.headroom = headroom;
         this.mmap = mmap;
         this.offer = offer;
         this.size = size;
         this.held = held;
-        this.brackets = brackets;
+        this.sync = sync;
         this.descriptor = descriptor;
     }
 
@@ -268,14 +268,14 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     @Override
     public void beginCpuAccess(Access access) {
         if (offer.dmaBuf()) {
-            brackets.begin(descriptor.fd(), access);
+            sync.begin(descriptor.fd(), access);
         }
     }
 
     @Override
     public void endCpuAccess(Access access) {
         if (offer.dmaBuf()) {
-            brackets.end(descriptor.fd(), access);
+            sync.end(descriptor.fd(), access);
         }
     }
 

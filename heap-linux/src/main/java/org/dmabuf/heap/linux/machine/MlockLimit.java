@@ -15,7 +15,7 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
  * <p>Any thread may call any method.
  */
 public final class MlockLimit {
-    public static final long UNLIMITED = Long.MAX_VALUE;
+    static final long UNLIMITED = Long.MAX_VALUE;
 
     private static final int CAP_IPC_LOCK = 14; // lifts the limit in the initial user namespace, and in no other
     private static final String INITIAL_NAMESPACE = "user:[4026531837]"; // the kernel's fixed number of it

@@ -39,7 +39,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
     }
 
     /** Follows the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
-    final void follow(int fd) {
+    final void track(int fd) {
         if (holdersGone == null) {
             holdersGone = this::end;
         }

@@ -71,8 +71,8 @@ public final class RegionSource extends AbstractRegionSource {
             Syscalls syscalls,
             Headroom headroom,
             HugePages hugePages,
-            Supplier<HolderTracker> following) {
-        ReservedRegion region = ReservedRegion.open(heap, layout, syscalls, headroom, hugePages, following);
+            Supplier<HolderTracker> tracker) {
+        ReservedRegion region = ReservedRegion.open(heap, layout, syscalls, headroom, hugePages, tracker);
         boolean opened = false;
         try {
             String passedOver = region.openUdmabuf();

@@ -60,12 +60,12 @@ final class ReservedRegion extends Region {
             Syscalls syscalls,
             Headroom headroom,
             HugePages hugePages,
-            Supplier<HolderTracker> following) {
+            Supplier<HolderTracker> tracker) {
         layout.requireReservable(heap);
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
         RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
         try {
-            return new ReservedRegion(heap, layout, syscalls, memory, blocks, following.get());
+            return new ReservedRegion(heap, layout, syscalls, memory, blocks, tracker.get());
         } catch (RuntimeException | Error e) {
             memory.close();
             throw e;

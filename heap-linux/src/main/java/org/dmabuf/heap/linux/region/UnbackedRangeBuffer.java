@@ -21,7 +21,7 @@ final class UnbackedRangeBuffer extends RegionBuffer {
     public synchronized int descriptor() {
         requireHeld();
         int fd = own.descriptor();
-        follow(fd);
+        track(fd);
         return fd;
     }
 

@@ -38,7 +38,7 @@ public final class SecretSource implements MemorySource {
     private final Headroom headroom;
     private final MlockLimit locked;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
     private final boolean mappable;
 
     private SecretSource(
@@ -54,7 +54,7 @@ public final class SecretSource implements MemorySource {
         this.headroom = headroom;
         this.locked = locked;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
+        this.validator = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
         this.mappable = mappable;
     }
 
@@ -94,12 +94,12 @@ public final class SecretSource implements MemorySource {
                 HeapProperties.MAPPABLE, mappable,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         headroom.reserve(heap, size);
         try {
             return make(size, request.exportable());

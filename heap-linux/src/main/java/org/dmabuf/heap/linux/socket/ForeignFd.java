@@ -13,17 +13,17 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  */
 final class ForeignFd implements OwnedFd {
     private final Syscalls syscalls;
-    private final ForeignFdCloser disposal;
+    private final ForeignFdCloser closer;
     private final Fd descriptor;
-    /** The number that the disposal is to close. */
+    /** The number that the closer is to close. */
     private int unwanted;
-    /** The next one of the disposal, which guards it. */
+    /** The next one of the closer, which guards it. */
     ForeignFd next;
 
     /** Made before the descriptor comes, so that no shortage of memory can lose it. */
-    ForeignFd(Syscalls syscalls, ForeignFdCloser disposal) {
+    ForeignFd(Syscalls syscalls, ForeignFdCloser closer) {
         this.syscalls = syscalls;
-        this.disposal = disposal;
+        this.closer = closer;
         this.descriptor = new Fd(syscalls);
     }
 
@@ -56,12 +56,12 @@ final class ForeignFd implements OwnedFd {
                 syscalls.close(number);
             } else {
                 unwanted = number;
-                disposal.add(this);
+                closer.add(this);
             }
         }
     }
 
-    /** Called by the disposal; can wait without limit. */
+    /** Called by the closer; can wait without limit. */
     void closeNow() {
         syscalls.close(unwanted);
     }

@@ -40,7 +40,7 @@ public final class DmaHeapSource implements MemorySource {
     private final Headroom headroom;
     private final DeviceNode device;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
     private final boolean mappable;
 
     private DmaHeapSource(
@@ -51,7 +51,7 @@ public final class DmaHeapSource implements MemorySource {
         this.headroom = headroom;
         this.device = device;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+        this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
         this.mappable = mappable;
     }
 
@@ -169,12 +169,12 @@ public final class DmaHeapSource implements MemorySource {
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
                 HeapProperties.MAPPABLE, mappable,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
     }
 

@@ -31,7 +31,7 @@ public final class MemfdSource implements MemorySource {
     private final Headroom headroom;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
 
     private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, boolean readOnlyExport) {
         this.heap = heap;
@@ -39,7 +39,7 @@ public final class MemfdSource implements MemorySource {
         this.headroom = headroom;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.check =
+        this.validator =
                 new RequestValidator(heap, readOnlyExport ? "" : "this kernel is too old to keep anybody from writing");
     }
 
@@ -73,12 +73,12 @@ public final class MemfdSource implements MemorySource {
                 HeapProperties.DMABUF, false,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         String name = request.name().isEmpty() ? heap : request.name();
         headroom.reserve(heap, size);
         try {

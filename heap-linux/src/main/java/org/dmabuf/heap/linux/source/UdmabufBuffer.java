@@ -22,7 +22,7 @@ import org.dmabuf.heap.spi.RepeatableRelease;
 final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
-    private final DmaBufSync brackets;
+    private final DmaBufSync sync;
     private final MemorySegment kept;
     private final int dmaBuf;
     private final HeldMemory held;
@@ -33,7 +33,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
             Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
-        this.brackets = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
+        this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
         this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it
@@ -47,7 +47,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     /** After the first bracket: a holder that has the descriptor could else make it at the same time as we. */
     @Override
     public int descriptor() {
-        brackets.prepare(dmaBuf);
+        sync.prepare(dmaBuf);
         return dmaBuf;
     }
 
@@ -63,12 +63,12 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
 
     @Override
     public void beginCpuAccess(Access access) {
-        brackets.begin(dmaBuf, access);
+        sync.begin(dmaBuf, access);
     }
 
     @Override
     public void endCpuAccess(Access access) {
-        brackets.end(dmaBuf, access);
+        sync.end(dmaBuf, access);
     }
 
     @Override

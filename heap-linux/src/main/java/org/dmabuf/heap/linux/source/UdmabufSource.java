@@ -34,7 +34,7 @@ public final class UdmabufSource implements MemorySource {
     private final Udmabuf udmabuf;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
 
     private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
         this.heap = heap;
@@ -43,7 +43,7 @@ public final class UdmabufSource implements MemorySource {
         this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+        this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
     }
 
     /**
@@ -90,12 +90,12 @@ public final class UdmabufSource implements MemorySource {
                 HeapProperties.DMABUF, true,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
     }
 
