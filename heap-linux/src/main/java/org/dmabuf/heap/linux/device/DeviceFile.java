@@ -58,7 +58,7 @@ public final class DeviceFile implements AutoCloseable {
     }
 
     /**
-     * As {@link #open(String)}, with calls of a test's choice.
+     * As {@link #open(String)}, with calls that a test can replace.
      *
      * @param path of the node
      * @param syscalls the kernel

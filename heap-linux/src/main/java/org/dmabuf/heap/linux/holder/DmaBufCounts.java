@@ -14,8 +14,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Tracker of dma-bufs, by the count of holders that the kernel shows. All watches of one dma-buf share one descriptor of
- * it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
+ * Tracker of dma-bufs, by the count of holders that the kernel shows. All watches of one dma-buf share one descriptor
+ * of it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
  */
 final class DmaBufCounts implements FileTracker {
     private final Syscalls syscalls;

@@ -5,7 +5,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** What is refused, mostly by the kernel with an error number, as a sentence that says what to do. */
+/** Refusals, mostly the kernel's error numbers, as exceptions whose message has the cause and the remedy. */
 public final class KernelError {
     private KernelError() {}
 

@@ -11,7 +11,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 
-/** Buffers of a region, whichever of the two kinds it is. */
+/** Source of buffers of a region, for both kinds of region. */
 abstract class AbstractRegionSource implements MemorySource, RegionMap {
     private final Region region;
     private final RequestValidator validator;

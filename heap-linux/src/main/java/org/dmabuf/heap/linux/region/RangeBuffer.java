@@ -7,7 +7,7 @@ import org.dmabuf.heap.linux.kernel.DmaBufSync;
 import org.dmabuf.heap.linux.kernel.KernelError;
 
 /**
- * A range of a region as a buffer: no system call of its own to make it, to map it or to release it. A descriptor is
+ * Buffer that is a range of a region: no system call of its own to make it, to map it or to release it. A descriptor is
  * made when it is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
  */
 final class RangeBuffer extends RegionBuffer {

@@ -13,7 +13,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
-/** A dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
+/** Buffer that is a dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
 final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;

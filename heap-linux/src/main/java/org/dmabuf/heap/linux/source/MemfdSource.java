@@ -19,8 +19,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Memory of the machine, one sealed memfd a buffer. It needs no device node and no privilege. Other processes can map
- * such a buffer; no device imports it.
+ * Source of the machine's memory, one sealed memfd a buffer. It needs no device node and no privilege. Other processes
+ * can map such a buffer; no device imports it.
  *
  * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers work
  * after the bundle of the heap is gone, because their classes are this bundle's.
@@ -49,7 +49,7 @@ public final class MemfdSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param syscalls the kernel
      * @param headroom what the machine has left
-     * @return a source
+     * @return a source, to be closed
      * @throws HeapException when this kernel gives no memory this way
      */
     public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
@@ -59,7 +59,7 @@ public final class MemfdSource implements MemorySource {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
             return new MemfdSource(heap, syscalls, headroom, true);
         } catch (HeapException e) {
-            if (e.errno() != Errno.EINVAL) { // a shortage of this moment says nothing about the kernel
+            if (e.errno() != Errno.EINVAL) { // a shortage of this moment shows nothing of the kernel
                 throw e;
             }
             return plain; // a kernel before 5.1 has no seal against future writers

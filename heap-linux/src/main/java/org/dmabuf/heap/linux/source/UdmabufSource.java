@@ -20,9 +20,9 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Memory of the machine that {@value #DEVICE} makes dma-bufs of, which devices import: one sealed memfd and one dma-buf
- * a buffer. Whoever has such a buffer's descriptor can write to it: there is no export for reading only. A buffer that
- * is not to be exported is a plain memfd.
+ * Source of the machine's memory as dma-bufs by {@value #DEVICE}, which devices import. A buffer is one sealed memfd
+ * and one dma-buf. A holder of its descriptor can write to it: there is no export for reading only. A buffer that is
+ * not to be exported is a plain memfd.
  */
 public final class UdmabufSource implements MemorySource {
     /** The device's node. */
