@@ -2,7 +2,7 @@
 package org.dmabuf.heap;
 
 /**
- * Why the kernel, a heap or the broker refused, as a Linux error number. The numbers are those of asm-generic, which
+ * Linux error number by which the kernel, a heap or the broker refuses. The numbers are those of asm-generic, which
  * x86-64, arm64 and riscv64 share; the list holds the ones that memory, descriptors and heaps can meet.
  */
 public enum Errno {
@@ -74,7 +74,7 @@ public enum Errno {
     ENOTCONN(107, "transport endpoint is not connected"),
     /** A wait ran out. */
     ETIMEDOUT(110, "connection timed out"),
-    /** Nobody listens there. */
+    /** No process listens there. */
     ECONNREFUSED(111, "connection refused");
 
     private final int number;
@@ -96,8 +96,8 @@ public enum Errno {
     }
 
     /**
-     * Whether it tells of a shortage, which may be over when the next call is made, and nothing of what the machine can
-     * do: whoever tries what it can must not take that for an answer.
+     * Whether it reports a shortage, which may be over with the next call, and nothing of what the machine can do. A
+     * caller that tries what the machine can do must not take it for an answer.
      *
      * @return true for memory, descriptors and space that are used up, and for what is to be tried again
      */

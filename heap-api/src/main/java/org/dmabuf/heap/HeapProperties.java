@@ -2,7 +2,7 @@
 package org.dmabuf.heap;
 
 /**
- * The service properties by which a heap announces itself, and by which a request chooses. A property states a physical
+ * Service properties by which a heap announces itself, and by which a request chooses. A property states a physical
  * truth about the memory; what a heap only imitates it names in {@link #EMULATES}. Figures that change with each
  * allocation are no properties, see {@link HeapUsage}.
  *
@@ -74,7 +74,8 @@ public final class HeapProperties {
     /** What the heap imitates without having it: String, array or collection of String. */
     public static final String EMULATES = "heap.emulates";
     /**
-     * User ids whose processes may be sent a descriptor: Integer, array or collection of Integer; no rule when absent.
+     * User ids of the peers to which a descriptor may be sent: Integer, array or collection of Integer; no rule when
+     * absent.
      */
     public static final String PEERS = "heap.peers";
 

@@ -26,14 +26,23 @@ public final class HeldMemory {
     private volatile int descriptor = NONE;
     private boolean ended;
 
-    /** Begins to count. It is the last step of what makes a buffer: only {@link #end} undoes it. */
+    /**
+     * Begins to count. It is the last step of what makes a buffer: only {@link #end} undoes it.
+     *
+     * @param headroom counts the memory
+     * @param bytes whole pages
+     */
     public HeldMemory(Headroom headroom, long bytes) {
         this.headroom = headroom;
         this.bytes = bytes;
         headroom.hold(bytes);
     }
 
-    /** Lets the descriptor's tracker find this. */
+    /**
+     * Lets the descriptor's tracker find this, until {@link #end}.
+     *
+     * @param fd the buffer's descriptor
+     */
     public void showsAs(int fd) {
         if (descriptor == NONE) {
             synchronized (this) {
@@ -49,6 +58,7 @@ public final class HeldMemory {
      * Holds the memory behind a descriptor, until {@link #letGo}. The caller keeps the buffer from being released
      * meanwhile.
      *
+     * @param fd a descriptor of this process
      * @return null when it is no memfd of a buffer that was made here
      */
     public static HeldMemory of(int fd) {

@@ -11,8 +11,8 @@ import java.util.function.LongSupplier;
 import org.dmabuf.heap.PoolUsage;
 
 /**
- * Pool of memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of each
- * of some sizes. A size without requests for a while is given up until the next one.
+ * Pool of memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of
+ * each of some sizes. A size without requests for a while is given up until the next one.
  *
  * <p>Any thread may call any method. Memory is made and released outside of the lock.
  */
@@ -51,8 +51,8 @@ final class PrewarmedPool {
      *
      * @param counts how many buffers by their whole pages
      * @param nanoTime the clock
-     * @param refill called when it is time to make more, at most once until {@link #wanted} returns 0;
-     *     outside of the lock
+     * @param refill called when it is time to make more, at most once until {@link #wanted} returns 0; outside
+     *     of the lock
      */
     PrewarmedPool(Map<Long, Integer> counts, LongSupplier nanoTime, Runnable refill) {
         this.nanoTime = nanoTime;

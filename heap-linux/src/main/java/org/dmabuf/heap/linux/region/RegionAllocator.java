@@ -11,8 +11,8 @@ import org.dmabuf.heap.linux.text.Bytes;
 /**
  * Allocator of ranges of a region, by two-level segregated fit in whole granules. It touches no byte of the region: its
  * books are in arrays beside it, so that no tenant can damage them, and a region may be memory without a mapping.
- * Offsets and alignments count from the region's start, which the caller aligns. A granule as large as a chunk gives the
- * sizes of ION's chunk heap, in one piece each.
+ * Offsets and alignments count from the region's start, which the caller aligns. A granule as large as a chunk gives
+ * the sizes of ION's chunk heap, in one piece each.
  *
  * <pre>
  * FREE -- allocate --&gt; ALLOCATED -- quarantine --&gt; QUARANTINED

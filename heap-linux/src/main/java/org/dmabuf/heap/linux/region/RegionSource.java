@@ -18,8 +18,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * Source that hands out ranges of a region whose memory it takes when it opens: an allocation is no system call, and
- * finds what was set aside for it however full the machine is. What is released is zeroed in the background before it is
- * handed out again, and what a holder may still see waits until the last holder has gone.
+ * finds what was set aside for it however full the machine is. What is released is zeroed in the background before it
+ * is handed out again, and what a holder may still see waits until the last holder has gone.
  *
  * <p>An exported buffer is a dma-buf of its range where this process may use {@value UdmabufSource#DEVICE}. Elsewhere
  * each buffer that may be exported has a memfd of its own, and its range stays empty: on ordinary pages the range's

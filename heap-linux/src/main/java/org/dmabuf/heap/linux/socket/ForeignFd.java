@@ -8,16 +8,16 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * Descriptor that another process sent, of a file that can be anything. Closing one can wait for its file system, which
- * can be a program of the sender's (FUSE), without limit and not even to be ended by SIGKILL. What is not known to be
- * memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
+ * can be a program of the sender's (FUSE), without limit, and SIGKILL does not end the wait. A file that is not known
+ * to be memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
  */
 final class ForeignFd implements OwnedFd {
     private final Syscalls syscalls;
     private final ForeignFdCloser closer;
     private final Fd descriptor;
-    /** The number that the closer is to close. */
+    /** Number that the closer is to close. */
     private int unwanted;
-    /** The next one of the closer, which guards it. */
+    /** Next one in the closer's list, which the closer guards. */
     ForeignFd next;
 
     /** Made before the descriptor comes, so that no shortage of memory can lose it. */
