@@ -48,7 +48,7 @@ public enum Errno {
     ENOSPC(28, "no space left on device"),
     /** A file system that is read-only. */
     EROFS(30, "read-only file system"),
-    /** The other side has gone. */
+    /** The peer has gone. */
     EPIPE(32, "broken pipe"),
     /** A path that is too long. */
     ENAMETOOLONG(36, "file name too long"),
@@ -56,7 +56,7 @@ public enum Errno {
     ENOSYS(38, "function not implemented"),
     /** A loop of symbolic links. */
     ELOOP(40, "too many levels of symbolic links"),
-    /** The other side does not keep to the protocol. */
+    /** The peer does not keep to the protocol. */
     EPROTO(71, "protocol error"),
     /** Value too large. */
     EOVERFLOW(75, "value too large for defined data type"),
@@ -68,7 +68,7 @@ public enum Errno {
     ENOTSUP(95, "operation not supported"),
     /** The address is taken. */
     EADDRINUSE(98, "address already in use"),
-    /** The other side has gone. */
+    /** The peer has gone. */
     ECONNRESET(104, "connection reset by peer"),
     /** Not connected any more. */
     ENOTCONN(107, "transport endpoint is not connected"),

@@ -23,7 +23,7 @@ public interface HeapBuffer {
      * the access that the request's {@code exports} names.
      *
      * @return a descriptor number
-     * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} when the request said it would not be wanted
+     * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} when the request is not {@code exportable}
      */
     int descriptor();
 

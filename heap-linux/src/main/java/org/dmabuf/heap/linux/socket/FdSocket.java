@@ -315,7 +315,7 @@ public final class FdSocket implements AutoCloseable {
         if (result >= 0) {
             return (int) result;
         }
-        // A socket with a timeout answers EAGAIN when the time is over.
+        // A socket with a timeout returns EAGAIN when the time is over.
         if (result == -Errno.EAGAIN.number()) {
             throw new HeapException(Errno.ETIMEDOUT, "", call + what + ": the other side did nothing in time");
         }

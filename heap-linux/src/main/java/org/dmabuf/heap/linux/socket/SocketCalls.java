@@ -46,7 +46,7 @@ interface SocketCalls {
     /** Ends every call that waits on the socket, in any thread. */
     int shutdown(int fd);
 
-    /** Lets every call that waits on the socket answer EAGAIN after this long; 0 waits without limit. */
+    /** Lets every call that waits on the socket return EAGAIN after this long; 0 waits without limit. */
     int timeout(int fd, long millis);
 
     /**

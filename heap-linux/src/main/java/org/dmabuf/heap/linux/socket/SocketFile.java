@@ -51,7 +51,7 @@ final class SocketFile implements AutoCloseable {
     private final Fd folder;
     /** Of the file that {@link #bind} made. */
     private Identity own;
-    /** The user to whom such a file belongs. */
+    /** User that owns such a file. */
     private Object owner;
 
     private SocketFile(Syscalls syscalls, SocketCalls sockets, Path path, String name, Fd folder) {
