@@ -210,7 +210,7 @@ final class RecyclePool {
         return memory == null ? 0 : memory.bytes;
     }
 
-    /** Takes the oldest out; {@return its bytes, 0 when there is none} */
+    /** {@return bytes of the oldest, which this takes out; 0 when there is none} */
     private long removeOldest(List<PooledMemory> gone) {
         gone.add(null); // which can fail: the place is there before the memory is taken out
         PooledMemory oldest = older.isEmpty() ? youngest.getAndSet(null) : remove(older.getFirst());
