@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
-/** The direction of an access: of a mapping, of a CPU access bracket, or of an exported descriptor. */
+/** Direction of an access: of a mapping, of a CPU access, or of an exported descriptor. */
 public enum Access {
     /** Reads only. */
     READ(true, false),
     /**
-     * Writes only. As a bracket it spares the device the work of making its writes visible first. A mapping for WRITE
-     * can be read too, because no processor maps write-only; an export for WRITE does not exist.
+     * Writes only. As a CPU access it spares the device the work of making its writes visible first. A mapping for
+     * WRITE can be read too, because no processor maps write-only; an export for WRITE does not exist.
      */
     WRITE(false, true),
     /** Reads and writes. */

@@ -8,7 +8,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 
 /**
- * What a client wants: how much, from where, and what the memory must be able to do. Immutable: each method returns
+ * Request of a client: how much, from where, and what the memory must be able to do. Immutable: each method returns
  * another request, and one request can be used any number of times, by any thread. Values are checked by the broker,
  * which answers a wrong one with {@link Errno#EINVAL} and a sentence.
  *
@@ -177,7 +177,7 @@ public final class AllocationRequest {
     }
 
     /**
-     * Whether a descriptor will be wanted. Without one a heap can be faster: a carveout hands out a slice with no
+     * Whether a descriptor will be wanted. Without one a heap can be faster: a carveout hands out a range with no
      * system call.
      *
      * @param wanted true by default; false makes {@link DmaBuf#exportFd} answer {@link Errno#ENOTSUP}

@@ -4,7 +4,7 @@ package org.dmabuf.heap;
 import java.io.Serializable;
 import java.util.Objects;
 
-/** One heap that an allocation looked at, and why no buffer came from it. Immutable. */
+/** Attempt of an allocation at one heap, and why no buffer came from it. Immutable. */
 public final class Attempt implements Serializable {
     private static final long serialVersionUID = 1L;
 

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** One buffer that is charged, at one moment. Immutable. */
+/** Buffer that is charged, at one moment. Immutable. */
 @ProviderType
 public interface ChargedBuffer {
     /** {@return the heap that it came from, {@code adopted} for adopted memory} */
@@ -24,7 +24,7 @@ public interface ChargedBuffer {
     /** {@return inode of its descriptor, once one was exported and while the buffer is live} */
     OptionalLong inode();
 
-    /** {@return references that are open: those of the client, of others, and of publications} */
+    /** {@return references that are open: those of the client, of other clients, and of publications} */
     int references();
 
     /** {@return mappings whose arenas have not ended} */
@@ -36,7 +36,7 @@ public interface ChargedBuffer {
     /** {@return whether a descriptor of it was exported} */
     boolean exported();
 
-    /** {@return whether this process has closed it while others hold its memory} */
+    /** {@return whether this process has closed it while a holder has its memory} */
     boolean lingering();
 
     /** {@return time since it was allocated or adopted, to within a few seconds} */

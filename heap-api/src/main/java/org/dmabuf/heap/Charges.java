@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** What is charged to a heap, to a client, or to a client on one heap, at one moment. Immutable. */
+/** Charges to a heap, to a client, or to a client on one heap, at one moment. Immutable. */
 @ProviderType
 public interface Charges {
     /** {@return the heap's name, empty for a client on all heaps} */

@@ -3,13 +3,13 @@ package org.dmabuf.heap;
 
 import org.osgi.annotation.versioning.ProviderType;
 
-/** An open bracket around CPU access, see {@link DmaBuf#beginCpuAccess}. */
+/** CPU access that has begun, see {@link DmaBuf#beginCpuAccess}. Any thread may end it. */
 @ProviderType
 public interface CpuAccess extends AutoCloseable {
     /**
-     * Ends the bracket in the direction in which it was begun. Closing twice does nothing.
+     * Ends the CPU access in the direction in which it was begun. Closing twice does nothing.
      *
-     * @throws HeapException when the kernel refuses; the bracket is ended all the same
+     * @throws HeapException when the kernel refuses; the CPU access is over all the same
      */
     @Override
     void close();

@@ -8,7 +8,7 @@ import java.util.OptionalLong;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * A reference to shareable memory. The memory lives until the last reference is closed and the last mapping's arena has
+ * Reference to shareable memory. The memory lives until the last reference is closed and the last mapping's arena has
  * ended; it also lives on in every process that holds a descriptor or mapping of it.
  *
  * <p>Any thread may call any method. A closed reference throws {@link IllegalStateException}, except from
@@ -51,9 +51,9 @@ public interface DmaBuf extends AutoCloseable {
     MemorySegment map(Access access, Arena arena);
 
     /**
-     * Opens a bracket around CPU access: waits for the devices that write (or, for a write, use) the buffer, and makes
-     * memory and caches agree. It is cache coherency and waiting, not mutual exclusion, and needs no mapping. May wait
-     * without limit for a device that hangs; an interrupt of the thread does not end the wait.
+     * Begins a CPU access: waits for the devices that write (or, for a write, use) the buffer, and makes memory and
+     * caches agree. It is cache coherency and waiting, not mutual exclusion, and needs no mapping. May wait without
+     * limit for a device that hangs; an interrupt of the thread does not end the wait.
      *
      * <pre>{@code
      * try (CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
@@ -62,7 +62,7 @@ public interface DmaBuf extends AutoCloseable {
      * }</pre>
      *
      * @param access what the CPU is going to do
-     * @return closes the bracket; it holds the memory until then
+     * @return a CPU access, which the caller closes; it holds the memory until then
      * @throws HeapException when the kernel refuses
      */
     CpuAccess beginCpuAccess(Access access);
@@ -70,12 +70,12 @@ public interface DmaBuf extends AutoCloseable {
     /**
      * Makes a descriptor to hand to a device, a library or another process. It is close-on-exec, and gives the access
      * that {@link AllocationRequest#exports} fixed. Memory whose descriptor left the process is never reused by a heap
-     * while somebody else holds it, and stays charged to its heap until then, also when this process has closed it.
+     * while it has another holder, and stays charged to its heap until then, also when this process has closed it.
      *
      * @return a new descriptor that the caller owns
      * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@code exportable(false)}, or of a kind
-     *     of memory of which nothing tells when others have let go; {@link Errno#EMFILE} when the process has none
-     *     left; {@link Errno#ENOSPC} when the user has no inotify watch left, by which that is told
+     *     of memory whose holders cannot be tracked; {@link Errno#EMFILE} when the process has no descriptor left;
+     *     {@link Errno#ENOSPC} when the user has no inotify watch left, by which holders are tracked
      */
     OwnedFd exportFd();
 

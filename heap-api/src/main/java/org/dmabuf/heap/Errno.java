@@ -2,7 +2,7 @@
 package org.dmabuf.heap;
 
 /**
- * Why the kernel, a heap or the broker refused, as a Linux error number. The numbers are those of asm-generic, which
+ * Linux error number by which the kernel, a heap or the broker refuses. The numbers are those of asm-generic, which
  * x86-64, arm64 and riscv64 share; the list holds the ones that memory, descriptors and heaps can meet.
  */
 public enum Errno {
@@ -48,7 +48,7 @@ public enum Errno {
     ENOSPC(28, "no space left on device"),
     /** A file system that is read-only. */
     EROFS(30, "read-only file system"),
-    /** The other side has gone. */
+    /** The peer has gone. */
     EPIPE(32, "broken pipe"),
     /** A path that is too long. */
     ENAMETOOLONG(36, "file name too long"),
@@ -56,7 +56,7 @@ public enum Errno {
     ENOSYS(38, "function not implemented"),
     /** A loop of symbolic links. */
     ELOOP(40, "too many levels of symbolic links"),
-    /** The other side does not keep to the protocol. */
+    /** The peer does not keep to the protocol. */
     EPROTO(71, "protocol error"),
     /** Value too large. */
     EOVERFLOW(75, "value too large for defined data type"),
@@ -68,13 +68,13 @@ public enum Errno {
     ENOTSUP(95, "operation not supported"),
     /** The address is taken. */
     EADDRINUSE(98, "address already in use"),
-    /** The other side has gone. */
+    /** The peer has gone. */
     ECONNRESET(104, "connection reset by peer"),
     /** Not connected any more. */
     ENOTCONN(107, "transport endpoint is not connected"),
     /** A wait ran out. */
     ETIMEDOUT(110, "connection timed out"),
-    /** Nobody listens there. */
+    /** No process listens there. */
     ECONNREFUSED(111, "connection refused");
 
     private final int number;
@@ -96,8 +96,8 @@ public enum Errno {
     }
 
     /**
-     * Whether it tells of a shortage, which may be over when the next call is made, and nothing of what the machine can
-     * do: whoever tries what it can must not take that for an answer.
+     * Whether it reports a shortage, which may be over with the next call, and nothing of what the machine can do. A
+     * caller that tries what the machine can do must not take it for an answer.
      *
      * @return true for memory, descriptors and space that are used up, and for what is to be tried again
      */

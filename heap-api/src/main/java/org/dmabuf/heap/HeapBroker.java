@@ -5,8 +5,8 @@ import java.util.List;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * Allocates buffers from whatever heaps are installed. Get it as an OSGi service: each bundle has its own view, so the
- * broker knows who asks, and takes back what a bundle still holds when it has stopped.
+ * Broker of buffers from all heaps that are installed. Get it as an OSGi service: each bundle has its own view. So the
+ * broker knows the client of each call, and takes back what a bundle still holds when it has stopped.
  *
  * <p>Any thread may call any method. Once the bundle that the service was given to has stopped, every method throws
  * {@link IllegalStateException}.
@@ -57,11 +57,11 @@ public interface HeapBroker {
     /**
      * Registers a buffer as an OSGi service of type {@link DmaBuf}, with the properties {@code dmabuf.name},
      * {@code dmabuf.size} and {@code heap.name}, for bundles that wait for it by name. Each bundle that gets the
-     * service holds a reference of its own until it ungets it; {@link DmaBuf#close()} on what it got does nothing.
+     * service holds a reference of its own until it ungets it; {@link DmaBuf#close()} on that service does nothing.
      *
      * @param buffer a buffer of this broker; it stays the caller's and may be closed at once
      * @param name value of {@code dmabuf.name}, not empty
-     * @return closes to unregister; the service also goes when the calling bundle stops
+     * @return a publication, to be closed to unregister it; the service also goes when the calling bundle stops
      * @throws HeapException {@link Errno#EINVAL} for a buffer that is not of this broker, or an empty name
      */
     Publication publish(DmaBuf buffer, String name);

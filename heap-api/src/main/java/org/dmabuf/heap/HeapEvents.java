@@ -2,7 +2,7 @@
 package org.dmabuf.heap;
 
 /**
- * The events that the broker posts to Event Admin, in a gateway that has one. Delivery is Event Admin's: asynchronous,
+ * Events that the broker posts to Event Admin, in a gateway that has one. Delivery is Event Admin's: asynchronous,
  * in order. Values are Strings and Longs; keys are those of {@link HeapProperties} where one fits.
  *
  * <table>
@@ -21,7 +21,7 @@ package org.dmabuf.heap;
  * </table>
  *
  * <p>The events of one {@code heap.name} come in the order ARRIVED, DRAINING, DEPARTED, and then again from the first.
- * DRAINING is missing where a heap ceases to serve by a change of its properties. So the last event of a name says
+ * DRAINING is missing where a heap ceases to serve by a change of its properties. So the last event of a name shows
  * whether a heap serves under it, with one delay: where another heap has taken over the name of one that drains, its
  * ARRIVED follows the DEPARTED of that one, {@code drain.ms} after the change at most. A heap that was refused, or that
  * waits behind another of its name or id, has no events. Between events of different names the order means nothing.
@@ -45,11 +45,11 @@ public final class HeapEvents {
 
     /** Symbolic name of the heap's bundle, or of the bundle that lost a buffer: String. */
     public static final String BUNDLE = "bundle.symbolicName";
-    /** Buffers of the heap that are referenced or mapped, or that were lost and are not told one by one: Long. */
+    /** Buffers of the heap that are referenced or mapped, or that were lost and are not reported one by one: Long. */
     public static final String BUFFERS = "buffers";
     /** Bytes that were asked for: Long. */
     public static final String SIZE = "size";
-    /** What the request was told: String. */
+    /** Message of the request's failure: String. */
     public static final String REASON = "reason";
     /** Where the buffer was allocated, empty when that is not kept: String. */
     public static final String SITE = "site";

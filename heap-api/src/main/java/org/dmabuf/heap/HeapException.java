@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A request that a heap, the broker or the kernel refused. The message is a sentence for a person: it names the heap,
+ * Refusal of a request by a heap, the broker or the kernel. The message is a sentence for a person: it names the heap,
  * the size, what is left where that is known, and what to do. Nothing is held on behalf of the caller when it is
  * thrown.
  */

@@ -5,10 +5,10 @@ import java.time.Duration;
 import java.util.Map;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** What the broker knows of one heap, at one moment. Immutable. */
+/** State of one heap as the broker knows it, at one moment. Immutable. */
 @ProviderType
 public interface HeapInfo {
-    /** {@return {@code heap.name}; for a heap refused without one, a text that tells the service apart} */
+    /** {@return {@code heap.name}; for a heap refused without one, a text that distinguishes the service} */
     String name();
 
     /** {@return where it stands} */
@@ -24,8 +24,8 @@ public interface HeapInfo {
     String bundle();
 
     /**
-     * What the heap itself said last of its memory. A listing waits a second at most for all heaps together, and shows
-     * an older answer for a heap that does not answer in time.
+     * Figures that the heap itself last reported of its memory. A listing waits a second at most for all heaps
+     * together, and shows an older answer for a heap that does not answer in time.
      *
      * @return nothing known for a heap that does not serve, or that has not answered yet
      */
@@ -45,9 +45,9 @@ public interface HeapInfo {
     long liveBytes();
 
     /**
-     * Buffers of it that this process has closed and unmapped, while somebody who got a descriptor of them still holds
-     * their memory: another process, a device, or a descriptor here that was not closed. Each is counted here or among
-     * the live ones, and never in both.
+     * Buffers of it that this process has closed and unmapped, and whose memory still has a holder: another process, a
+     * device, or a descriptor here that was not closed. Each is counted here or among the
+     * live ones, and never in both.
      *
      * @return how many
      */

@@ -5,7 +5,8 @@ import java.util.List;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * Tells what the broker has charged to whom, and every buffer that is out. Get it as an OSGi service.
+ * Monitor of what the broker has charged to heaps and clients, and of every buffer that is out. Get it as an OSGi
+ * service.
  *
  * <p>Any thread may call any method. What a method returns is a snapshot and does not change; the sums of one heap are
  * of one moment, those of different heaps may be a moment apart.
@@ -16,9 +17,9 @@ public interface HeapMonitor {
     List<Charges> heaps();
 
     /**
-     * What is charged to each client, by symbolic name. A buffer is charged to the bundle that allocated or adopted it,
-     * whoever else holds it. Bundles of one symbolic name are one client, and one that has stopped is told for as long
-     * as memory is out that it allocated.
+     * Lists what is charged to each client, by symbolic name. A buffer is charged to the bundle that allocated or
+     * adopted it, whatever other holders it has. Bundles of one symbolic name are one client. A client that has stopped
+     * is listed for as long as memory is out that it allocated.
      *
      * @return one for each client
      */
@@ -28,7 +29,7 @@ public interface HeapMonitor {
     List<Charges> clientsOnHeaps();
 
     /**
-     * Every buffer that is charged: live here, or lingering with holders.
+     * Lists every buffer that is charged: live here, or lingering with holders.
      *
      * @return buffers by heap, then from the oldest
      */

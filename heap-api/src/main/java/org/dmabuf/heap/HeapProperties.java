@@ -2,7 +2,7 @@
 package org.dmabuf.heap;
 
 /**
- * The service properties by which a heap announces itself, and by which a request chooses. A property states a physical
+ * Service properties by which a heap announces itself, and by which a request chooses. A property states a physical
  * truth about the memory; what a heap only imitates it names in {@link #EMULATES}. Figures that change with each
  * allocation are no properties, see {@link HeapUsage}.
  *
@@ -23,11 +23,11 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.cached}<td>Boolean<td>true<td>CPU accesses go through the caches
  * <tr><td>{@code heap.protected}<td>Boolean<td>false<td>the hardware keeps the CPU out
  * <tr><td>{@code heap.mappable}<td>Boolean<td>true<td>{@link DmaBuf#map} works
- * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>can export a descriptor through which nobody can write
+ * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>can export a descriptor through which no holder can write
  * <tr><td>{@code heap.restricted}<td>Boolean<td>false<td>a bundle may use the heap only when the broker's configuration
  *     names it
  * <tr><td>{@code heap.quota}<td>Long<td>none<td>bytes that may be out of the heap at a time, unless the broker's
- *     {@code quota.heap} says otherwise; 0 lets nobody have any
+ *     {@code quota.heap} sets another; 0 lets no client have any
  * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>the largest alignment in bytes that a request may ask for
  * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>all physical addresses are below 2 to this power
  * <tr><td>{@code heap.backend}<td>String<td>none<td>what makes the memory: {@code memfd}, {@code udmabuf},
@@ -35,7 +35,7 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.emulates}<td>String+<td>none<td>what the heap imitates without having it: {@code contiguous},
  *     {@code protected}
  * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>the user ids whose processes may be sent a descriptor, checked
- *     where it is sent; an empty list lets nobody have one, none is no such rule
+ *     where it is sent; an empty list lets no peer have one; absent, there is no such rule
  * </table>
  */
 public final class HeapProperties {
@@ -59,7 +59,7 @@ public final class HeapProperties {
     public static final String PROTECTED = "heap.protected";
     /** The CPU can map buffers: Boolean, true when absent. */
     public static final String MAPPABLE = "heap.mappable";
-    /** Can export descriptors through which nobody can write: Boolean. */
+    /** Can export descriptors through which no holder can write: Boolean. */
     public static final String EXPORT_READONLY = "heap.export.readonly";
     /** A bundle may use the heap only when the broker's configuration names it: Boolean. */
     public static final String RESTRICTED = "heap.restricted";
@@ -74,7 +74,8 @@ public final class HeapProperties {
     /** What the heap imitates without having it: String, array or collection of String. */
     public static final String EMULATES = "heap.emulates";
     /**
-     * User ids whose processes may be sent a descriptor: Integer, array or collection of Integer; no rule when absent.
+     * User ids of the peers to which a descriptor may be sent: Integer, array or collection of Integer; no rule when
+     * absent.
      */
     public static final String PEERS = "heap.peers";
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
-/** Where a heap stands with the broker. */
+/** State of a heap at the broker. */
 public enum HeapState {
     /** It takes requests. */
     SERVING,
     /**
-     * It takes requests, and calls of its code hang: unmapping, releasing or telling its usage. Memory of it may not
+     * It takes requests, and calls of its code hang: unmapping, releasing or reporting its usage. Memory of it may not
      * come back.
      */
     HANGING,

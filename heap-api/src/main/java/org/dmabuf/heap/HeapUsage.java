@@ -7,7 +7,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
- * What a heap says of its own memory, in bytes. A heap tells what it knows and leaves out the rest. Immutable: each
+ * Figures of a heap on its own memory, in bytes. A heap gives what it knows and leaves out the rest. Immutable: each
  * {@code with} method returns another.
  */
 public final class HeapUsage {
@@ -32,13 +32,13 @@ public final class HeapUsage {
         this.pools = pools;
     }
 
-    /** {@return a usage that tells nothing} */
+    /** {@return a usage without any figure} */
     public static HeapUsage unknown() {
         return NOTHING_KNOWN;
     }
 
     /**
-     * Tells how much the heap can hold in all.
+     * Adds how much the heap can hold in all.
      *
      * @param bytes at least 0
      * @return a usage
@@ -48,7 +48,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Tells how much can be allocated now, in however many pieces.
+     * Adds how much can be allocated now, in however many pieces.
      *
      * @param bytes at least 0
      * @return a usage
@@ -58,7 +58,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Tells the largest single buffer that can be allocated now.
+     * Adds the largest single buffer that can be allocated now.
      *
      * @param bytes at least 0
      * @return a usage
@@ -68,7 +68,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Tells how much was released and cannot be used again yet, because a holder may still see it.
+     * Adds how much was released and cannot be used again yet, because a holder may still see it.
      *
      * @param bytes at least 0
      * @return a usage
@@ -78,7 +78,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Tells how scattered the free memory is.
+     * Adds how scattered the free memory is.
      *
      * @param share of the free bytes that the largest single buffer would not get, 0 to 1
      * @return a usage
@@ -91,7 +91,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Tells of one more pool. What it keeps is part of {@link #free()}.
+     * Adds one more pool. What it keeps is part of {@link #free()}.
      *
      * @param pool how full it is and how often it served
      * @return a usage

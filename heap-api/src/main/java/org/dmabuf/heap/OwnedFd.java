@@ -5,7 +5,7 @@ import java.util.Map;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * A file descriptor with one owner. Descriptor numbers are used again at once after a close, so the owning object and
+ * File descriptor with one owner. Descriptor numbers are used again at once after a close, so the owning object and
  * never the number is the descriptor's identity.
  *
  * <p>Any thread may call any method; that no thread uses the number while another closes it is up to the caller.
@@ -29,8 +29,8 @@ public interface OwnedFd extends AutoCloseable {
     int detach();
 
     /**
-     * Tells of which heap the memory behind it is, so that whoever sends the descriptor on can keep to the heap's
-     * rules, such as {@link HeapProperties#PEERS}.
+     * Names the heap of the memory behind it, so that a sender of the descriptor can keep to the heap's rules, such as
+     * {@link HeapProperties#PEERS}.
      *
      * @return the heap's service properties as they were at allocation, empty for a descriptor from elsewhere
      */

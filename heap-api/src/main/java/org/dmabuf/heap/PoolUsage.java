@@ -3,9 +3,7 @@ package org.dmabuf.heap;
 
 import java.util.Objects;
 
-/**
- * What a heap keeps ready for speed, and how often that served. Immutable; counts are since the heap came.
- */
+/** Usage of a pool that a heap keeps for speed, and how often it served. Immutable; counts are since the heap came. */
 public final class PoolUsage {
     private final String name;
     private final long bytes;

@@ -3,7 +3,7 @@ package org.dmabuf.heap;
 
 import org.osgi.annotation.versioning.ProviderType;
 
-/** A buffer that is registered as a service, see {@link HeapBroker#publish}. */
+/** Registration of a buffer as a service, see {@link HeapBroker#publish}. */
 @ProviderType
 public interface Publication extends AutoCloseable {
     /** Unregisters the service and drops the publication's own reference. Closing twice does nothing. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What a client of the heaps sees: {@link org.dmabuf.heap.HeapBroker} allocates, {@link org.dmabuf.heap.DmaBuf} is
- * the result. Interfaces here are implemented by the broker alone, so they may grow in a minor version.
+ * Interfaces and values for clients of the heaps: {@link org.dmabuf.heap.HeapBroker} allocates,
+ * {@link org.dmabuf.heap.DmaBuf} is the result. Interfaces here are implemented by the broker alone, so they may grow
+ * in a minor version.
  */
 @Export
 @Version("1.2.0")

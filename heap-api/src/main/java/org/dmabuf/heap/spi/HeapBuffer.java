@@ -7,8 +7,8 @@ import org.dmabuf.heap.HeapException;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * The memory of one buffer, as a heap hands it to the broker. The broker calls it from any thread, possibly several at
- * once, pairs the calls as said below, and calls nothing after {@link #release()}.
+ * Memory of one buffer, as a heap hands it to the broker. The broker calls it from any thread, possibly several at
+ * once, pairs the calls as the methods require, and calls no method after {@link #release()}.
  *
  * <p>It goes on working after its heap's service has gone and its bundle was stopped, updated or uninstalled. No class
  * may have to be loaded by then: the ready-made buffers of heap-linux keep to that.
@@ -23,7 +23,7 @@ public interface HeapBuffer {
      * the access that the request's {@code exports} names.
      *
      * @return a descriptor number
-     * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} when the request said it would not be wanted
+     * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} when the request is not {@code exportable}
      */
     int descriptor();
 
@@ -44,7 +44,7 @@ public interface HeapBuffer {
     void unmap(MemorySegment mapping);
 
     /**
-     * Makes memory and caches agree before the CPU's access. Brackets may nest and overlap: each one must reach the
+     * Begins a CPU access: makes memory and caches agree. CPU accesses may nest and overlap, and each must reach the
      * device. May wait for fences without limit; an interrupt of the thread need not end the wait. Nothing to do for
      * coherent memory.
      *
@@ -53,7 +53,7 @@ public interface HeapBuffer {
     default void beginCpuAccess(Access access) {}
 
     /**
-     * Ends a bracket, in the direction in which it was begun. Called once for each {@link #beginCpuAccess} that
+     * Ends a CPU access, in the direction in which it was begun. Called once for each {@link #beginCpuAccess} that
      * returned.
      *
      * @param access direction
@@ -61,8 +61,8 @@ public interface HeapBuffer {
     default void endCpuAccess(Access access) {}
 
     /**
-     * Gives the memory back: exactly once, after the last unmap and the last bracket's end. Never throws. Called by the
-     * thread that closes the last reference, or by a thread of the broker.
+     * Gives the memory back: exactly once, after the last unmap and the end of the last CPU access. Never throws.
+     * Called by the thread that closes the last reference, or by a thread of the broker.
      */
     void release();
 }

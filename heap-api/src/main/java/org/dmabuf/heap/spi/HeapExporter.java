@@ -6,8 +6,9 @@ import org.dmabuf.heap.HeapUsage;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * A heap. Register it as an OSGi service with the properties of {@link org.dmabuf.heap.HeapProperties} once its memory
- * is there, and unregister it to take it away: no memory, no service.
+ * Exporter of buffers: one heap. Register it as an OSGi service with the properties of
+ * {@link org.dmabuf.heap.HeapProperties} once its memory is there, and unregister it to take it away: no memory, no
+ * service.
  *
  * <p>Every method is called by any thread, concurrently, and never under a lock of the broker. When the service goes,
  * the broker waits for the calls inside {@link #allocate}, 2 seconds by default. Buffers outlive the service and, when
@@ -35,11 +36,11 @@ public interface HeapExporter {
     HeapBuffer allocate(HeapRequest request);
 
     /**
-     * Tells how full the heap is. Cheap, and should never block: it is pulled by listings and metrics. A thread of the
-     * broker calls it, one call at a time. While a call has not returned, listings show the answer before it with its
-     * age, and the heap as {@link org.dmabuf.heap.HeapState#HANGING}.
+     * Reports how full the heap is. Cheap, and should never block: it is pulled by listings and metrics. A thread of
+     * the broker calls it, one call at a time. While a call has not returned, listings show the answer before it with
+     * its age, and the heap as {@link org.dmabuf.heap.HeapState#HANGING}.
      *
-     * @return nothing known by default
+     * @return the figures that the heap knows, in bytes; by default none is known
      */
     default HeapUsage usage() {
         return HeapUsage.unknown();

@@ -4,7 +4,7 @@ package org.dmabuf.heap.spi;
 import org.dmabuf.heap.Access;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** What one buffer must be, as a heap sees it. Immutable. May grow in a minor version. */
+/** Request for one buffer, as a heap sees it. Immutable. May grow in a minor version. */
 @ProviderType
 public interface HeapRequest {
     /** {@return bytes wanted, at least 1; the heap rounds up as it needs} */

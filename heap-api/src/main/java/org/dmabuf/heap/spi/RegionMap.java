@@ -4,12 +4,12 @@ package org.dmabuf.heap.spi;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Shows which bytes of a heap's region are in use, for what draws it. A heap registers it as a service with its
+ * Map of a heap's region: which bytes are in use, for tools that draw it. A heap registers it as a service with its
  * {@code heap.name}, beside its exporter.
  */
 @ConsumerType
 public interface RegionMap {
-    /** What a stretch of a region is. More may come. */
+    /** State of a stretch of a region. More may come. */
     enum State {
         /** To be handed out. */
         FREE,
@@ -21,7 +21,7 @@ public interface RegionMap {
         QUARANTINED
     }
 
-    /** Sees stretches in the order of their offsets. */
+    /** Visitor of stretches in the order of their offsets. */
     interface Visitor {
         /**
          * One stretch; the next one begins where it ends.

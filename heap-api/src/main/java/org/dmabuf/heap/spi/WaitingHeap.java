@@ -7,7 +7,7 @@ import org.osgi.annotation.versioning.ConsumerType;
  * Service of a heap that cannot be announced yet, because what it needs is short at the moment. The broker lists the
  * heap as waiting for as long as the service is registered, and calls no method of it.
  *
- * <p>The service properties say what is listed: {@link org.dmabuf.heap.HeapProperties#NAME}, and {@link #REASON}.
+ * <p>The service properties hold what is listed: {@link org.dmabuf.heap.HeapProperties#NAME}, and {@link #REASON}.
  */
 @ConsumerType
 public interface WaitingHeap {

@@ -123,8 +123,8 @@ public final class FaultyMachine {
         PressureStall stall = PressureStall.open(heap, syscalls);
         return new PressureWatch() {
             @Override
-            public boolean tells() {
-                return stall.tells();
+            public boolean isNotified() {
+                return stall.isNotified();
             }
 
             @Override

@@ -57,17 +57,17 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     /** Bytes that are held in the headroom; 0 from the release on. */
     private long held;
 
-    private final DmaBufSync brackets;
+    private final DmaBufSync sync;
     private final Fd descriptor;
 
     private AdoptedMemory(
-            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync brackets, Fd descriptor) {
+            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync sync, Fd descriptor) {
         this.headroom = headroom;
         this.mmap = mmap;
         this.offer = offer;
         this.size = size;
         this.held = held;
-        this.brackets = brackets;
+        this.sync = sync;
         this.descriptor = descriptor;
     }
 
@@ -79,7 +79,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
      * @param headroom must have room for all of a memfd that can lose pages, and of a dma-buf that can lack them
      * @param unsealed whether a memfd is accepted that can lose pages or has holes
      * @param descriptor this object's when the call returns, the caller's when it throws
-     * @param claim is given the bytes that are about to be adopted; what it throws refuses them
+     * @param claim is given the bytes that are about to be adopted; an exception of it refuses them
      * @return the memory; what its sender adds to it from now on is no part of it
      * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
      *     taken away or has holes, {@link Errno#EACCES} for what cannot be read, {@link Errno#EINVAL} for no bytes,
@@ -144,7 +144,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
 
     /**
      * Whether every page exists. Asked after the seals, which keep it so. A page that was only allocated, and neither
-     * written nor read, counts as missing: the kernel does not tell the two apart.
+     * written nor read, counts as missing: the kernel does not distinguish them.
      */
     private static boolean isComplete(Syscalls syscalls, int fd, long size, boolean unsealed) {
         long hole = require("lseek(SEEK_HOLE)", syscalls.firstHole(fd));
@@ -167,7 +167,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     case DMA_BUF -> false;
                     case MEMFD -> requireSeals(syscalls, fd, unsealed);
                     case HUGE_MEMFD ->
-                        // SEEK_HOLE tells nothing of it: the file counts as without holes.
+                        // SEEK_HOLE shows nothing of it: the file counts as without holes.
                         throw new HeapException(
                                 Errno.EPERM,
                                 "",
@@ -268,14 +268,14 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     @Override
     public void beginCpuAccess(Access access) {
         if (offer.dmaBuf()) {
-            brackets.begin(descriptor.fd(), access);
+            sync.begin(descriptor.fd(), access);
         }
     }
 
     @Override
     public void endCpuAccess(Access access) {
         if (offer.dmaBuf()) {
-            brackets.end(descriptor.fd(), access);
+            sync.end(descriptor.fd(), access);
         }
     }
 

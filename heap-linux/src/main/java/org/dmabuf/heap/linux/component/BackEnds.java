@@ -15,11 +15,13 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 
 /**
- * What can make a heap's memory, the best first. The setting {@code backend} names one, or {@value #AUTO} for the first
- * that the machine permits. A {@link Errno#isOfTheMoment shortage} decides nothing: it ends the search.
+ * Back ends that can make a heap's memory, the best first. The setting {@code backend} names one, or {@value #AUTO} for
+ * the first that the machine permits. A {@link Errno#isOfTheMoment shortage} decides nothing: it ends the search.
+ *
+ * <p>One thread at a time uses an object.
  */
 public final class BackEnds {
-    /** Takes the first that the machine permits. */
+    /** Value of the setting that takes the first back end that the machine permits. */
     public static final String AUTO = "auto";
 
     private final HeapSettings settings;
@@ -27,7 +29,7 @@ public final class BackEnds {
     private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
 
     /**
-     * Without any back end yet.
+     * No back end yet.
      *
      * @param settings named in refusals
      * @param right what the setting may be, for the refusal of another word
@@ -53,8 +55,8 @@ public final class BackEnds {
      * Opens the configured one.
      *
      * @param word its name, or {@link #AUTO}
-     * @return the choice, which is none only where {@link #AUTO} finds that the machine permits none of them
-     * @throws HeapException when the word is none, what it names is not there, or the machine is short of something
+     * @return the chosen back end; {@link Choice#isNone} only where the machine permits no back end of {@link #AUTO}
+     * @throws HeapException when the word names no back end, the machine lacks what it needs, or is short of something
      */
     public Choice choose(String word) {
         List<HeapException> passedOver = new ArrayList<>();
@@ -73,8 +75,8 @@ public final class BackEnds {
     }
 
     /**
-     * Opens the first of the kernel's heaps that serves. Most kernels have none of the nodes: that is said once, and of
-     * the others each has its own reason.
+     * Opens the first of the kernel's heaps that serves. Most kernels have none of the nodes: the refusal has one
+     * reason for all absent ones, and each of the others has its own.
      *
      * @param settings named in the refusal
      * @param nodes names below {@value DmaHeapSource#FOLDER}
@@ -82,7 +84,7 @@ public final class BackEnds {
      * @param kind of heap, for a folder that has none of them
      * @param remedy for such a folder
      * @return the first
-     * @throws HeapException when none serves, or the machine is short of something
+     * @throws HeapException when no heap serves, or the machine is short of something
      */
     public static OpenedHeap firstNode(
             HeapSettings settings,
@@ -125,7 +127,7 @@ public final class BackEnds {
         return refusals.stream().map(HeapException::reason).collect(Collectors.joining("; and "));
     }
 
-    /** What was chosen, open. */
+    /** Back end that was chosen, with its memory open. Immutable. */
     public static final class Choice {
         private final String word;
         private final OpenedHeap opened;
@@ -142,12 +144,12 @@ public final class BackEnds {
             return opened.isNone();
         }
 
-        /** {@return the name of the back end, {@link #AUTO} for none} */
+        /** {@return the name of the back end, {@link #AUTO} where the machine permits none} */
         public String word() {
             return word;
         }
 
-        /** {@return why each better one was not taken, with the remedies; empty when none was passed over} */
+        /** {@return why each better back end was not taken, with the remedies; empty for the best} */
         public String passedOver() {
             return reasons(passedOver);
         }
@@ -155,7 +157,7 @@ public final class BackEnds {
         /**
          * {@return the memory}
          *
-         * @throws HeapException for none: why the last was not taken
+         * @throws HeapException where the machine permits no back end: why the last was not taken
          */
         public OpenedHeap opened() {
             if (isNone()) {

@@ -11,14 +11,14 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
-/** Registers the services of one heap. Each method returns what ends the registration. */
+/** Registrar of the services of one heap. Each method returns what ends the registration. */
 final class HeapRegistration {
     private final BundleContext context;
     private final Map<String, Object> announced;
 
     /**
      * @param context the heap's
-     * @param announced what is configured. What is true of the memory goes before it
+     * @param announced configured properties; those of the memory go before them
      */
     HeapRegistration(BundleContext context, Map<String, Object> announced) {
         this.context = context;

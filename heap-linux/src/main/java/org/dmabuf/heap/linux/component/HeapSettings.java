@@ -17,8 +17,9 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Reads the settings of one heap. What cannot be understood is refused with {@link Errno#EINVAL} and a sentence that
- * names the heap, the setting, its value, the configuration that has it, and what would be right. Immutable.
+ * Settings of one heap, read from its configuration. A value that cannot be understood is refused with
+ * {@link Errno#EINVAL} and a sentence that names the heap, the setting, its value, the configuration that has it, and
+ * what would be right. Immutable.
  */
 public final class HeapSettings {
     private static final int NO_ID = -1;
@@ -43,7 +44,8 @@ public final class HeapSettings {
     }
 
     /**
-     * Settings of a configuration. The heap of one of a factory has its name unless another is configured.
+     * Reads the settings of a configuration. A heap of a factory's configuration has the configuration's name unless
+     * another is set.
      *
      * @param factory name of the configuration, or of the factory that it is of
      * @param type the kind of heap, which is the heap's name, too, where the configuration has none
@@ -72,7 +74,7 @@ public final class HeapSettings {
     }
 
     /**
-     * Where a person finds a setting.
+     * Shows where a person finds a setting.
      *
      * @param setting its name
      * @return for instance {@code size in org.dmabuf.heap.carveout~camera}
@@ -82,7 +84,7 @@ public final class HeapSettings {
     }
 
     /**
-     * What every heap announces that is configured.
+     * Gives the configured properties that every heap announces.
      *
      * @return properties for a service
      * @throws HeapException for a setting that is no number
@@ -116,7 +118,7 @@ public final class HeapSettings {
     }
 
     /**
-     * Finds what is in the configuration and nobody reads, as when a letter is wrong.
+     * Finds entries of the configuration that are no settings, as when a letter is wrong.
      *
      * @param settings the annotation whose methods are the settings
      * @return a sentence for each, for the log

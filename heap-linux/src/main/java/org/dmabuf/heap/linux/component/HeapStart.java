@@ -13,7 +13,7 @@ import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.framework.BundleContext;
 
 /**
- * The start of one heap. A shortage at the start is no reason for the heap to be absent for good: a limit is raised, a
+ * Start of one heap. A shortage at the start is no reason for the heap to be absent for good: a limit is raised, a
  * process ends, huge pages are added. So the heap is opened at once where the machine permits, and otherwise by a
  * daemon thread {@code dmaheap-start-NAME} that tries again, after 1 s at first and every 10 s later. The shortage is
  * logged once, and so is its end.

@@ -6,7 +6,9 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.dmabuf.heap.linux.source.MemorySource;
 
-/** Memory that a heap has opened, and what the heap knows of it beside {@link MemorySource#properties()}. */
+/**
+ * Memory that a heap has opened, and service properties beside {@link MemorySource#properties()}. Immutable.
+ */
 public final class OpenedHeap {
     private static final OpenedHeap NONE = new OpenedHeap(null, Map.of());
 
@@ -20,7 +22,7 @@ public final class OpenedHeap {
     }
 
     /**
-     * Memory of a source.
+     * Takes the memory of a source.
      *
      * @param source closed by {@link HeapStart} when the heap goes, or cannot be registered
      * @return what {@link HeapStart} registers
@@ -29,7 +31,7 @@ public final class OpenedHeap {
         return new OpenedHeap(source, Map.of());
     }
 
-    /** {@return that this machine has no such memory, which is no fault of the configuration: nothing is registered} */
+    /** {@return no memory: this machine has none, by no fault of the configuration, and no service is registered} */
     public static OpenedHeap none() {
         return NONE;
     }
@@ -48,7 +50,7 @@ public final class OpenedHeap {
     }
 
     /**
-     * Does something more with the source, and closes it when that fails.
+     * Makes another source of this one, and closes it when that fails.
      *
      * @param step returns the source to go on with: the same, or one over it
      * @return this memory from that source

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Parts of a heap's OSGi component: its settings, the choice of a back end, its start and its registration. */
+/** Parts of a heap's OSGi component: its settings, its back ends, its start and its registration. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.component;

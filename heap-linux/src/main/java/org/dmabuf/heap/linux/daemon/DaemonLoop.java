@@ -6,8 +6,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
- * Work of a daemon thread: one step after the other until a step says that it was the last. A step that throws anything
- * is logged and followed by another, after a pause. A series of failures is logged once.
+ * Work of a daemon thread, step by step until a step returns that it was the last. A step that throws anything is
+ * logged, and after a pause comes another. A series of failures is logged once.
  */
 public final class DaemonLoop implements Runnable {
     private static final QuietLog LOG = new QuietLog(DaemonLoop.class);
@@ -28,7 +28,7 @@ public final class DaemonLoop implements Runnable {
      * @param name of the thread
      * @param failure for the log: what a failed step was to do
      * @param pauseNanos between a step that failed and the next; an unpark of the thread ends it
-     * @param step says whether another step follows
+     * @param step returns whether another step is to come
      * @return a thread that is not started
      */
     public static Thread thread(String name, String failure, long pauseNanos, BooleanSupplier step) {

@@ -7,6 +7,7 @@ import java.lang.System.Logger.Level;
 public final class QuietLog {
     private final System.Logger logger;
 
+    /** Writes to the logger that has the class's name. */
     public QuietLog(Class<?> source) {
         logger = System.getLogger(source.getName());
     }

@@ -45,7 +45,7 @@ public final class DeviceFile implements AutoCloseable {
 
     /**
      * Opens a device node for reading and writing, close-on-exec. Its reads and dequeuing ioctls do not wait: they
-     * answer {@link Errno#EAGAIN}, and {@link #poll} waits.
+     * return {@link Errno#EAGAIN}, and {@link #poll} waits.
      *
      * @param path of the node, for instance {@code /dev/video0}; at most 255 bytes of UTF-8
      * @return the device, which the caller closes
@@ -58,7 +58,7 @@ public final class DeviceFile implements AutoCloseable {
     }
 
     /**
-     * As {@link #open(String)}, with calls of a test's choice.
+     * As {@link #open(String)}, with calls that a test can replace.
      *
      * @param path of the node
      * @param syscalls the kernel
@@ -73,9 +73,9 @@ public final class DeviceFile implements AutoCloseable {
      * Makes an ioctl(2) with a struct. A call that a signal interrupts is made again.
      *
      * @param request the ioctl's number, with direction and size as the kernel's header has them
-     * @param argument native memory, which the kernel reads and writes; as large as the number says
+     * @param argument native memory, which the kernel reads and writes; as large as the number states
      * @return 0 or more as the request has it, or the negative error number: {@link Errno#number()}
-     * @throws IllegalArgumentException for an argument that is smaller than the request's number says, or not native
+     * @throws IllegalArgumentException for an argument that is smaller than the request's number states, or not native
      * @throws HeapException {@link Errno#ENODEV} when this is closed
      */
     public int ioctl(long request, MemorySegment argument) {

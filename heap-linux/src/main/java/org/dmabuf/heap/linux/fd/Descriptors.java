@@ -7,7 +7,7 @@ import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** What can be done with any descriptor, whoever made it. */
+/** Operations on any descriptor, of this process's making or another's. */
 public final class Descriptors {
     private final Syscalls syscalls;
 
@@ -45,7 +45,7 @@ public final class Descriptors {
     }
 
     /**
-     * Tells the inode number of an open file.
+     * Reads the inode number of an open file.
      *
      * @param heap named in a refusal
      * @param fd stays the caller's

@@ -26,7 +26,7 @@ public final class Fd implements OwnedFd {
      * Takes ownership.
      *
      * @param syscalls closes it
-     * @param number an open descriptor that nobody else closes
+     * @param number an open descriptor that no other code closes
      */
     public Fd(Syscalls syscalls, int number) {
         if (number < 0) {
@@ -36,13 +36,21 @@ public final class Fd implements OwnedFd {
         this.number = number;
     }
 
-    /** Made before the descriptor comes that it will {@link #own}. */
+    /**
+     * Owns no descriptor before {@link #own}: made ahead, so that a shortage of memory cannot lose one that comes.
+     *
+     * @param syscalls closes it
+     */
     public Fd(Syscalls syscalls) {
         this.syscalls = syscalls;
         this.number = GONE;
     }
 
-    /** Takes ownership; called once, before any other thread has this object. */
+    /**
+     * Takes ownership. Called once, before any other thread has this object.
+     *
+     * @param descriptor an open descriptor that no other code closes
+     */
     public void own(int descriptor) {
         number = descriptor;
     }

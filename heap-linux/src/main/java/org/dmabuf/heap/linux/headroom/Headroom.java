@@ -13,11 +13,11 @@ import org.dmabuf.heap.linux.machine.MachineMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Refuses memory that the machine does not have, before the kernel is asked: memfd overcommits, and a process that goes
- * over its cgroup's limit is killed whatever the call. One object serves all heaps that take fresh memory; slices of a
- * region that was reserved at start do not pass here.
+ * Account of memory that the machine has left, by which requests for more are refused before the kernel is asked: memfd
+ * overcommits, and a process that goes over its cgroup's limit is killed whatever the call. One object serves all heaps
+ * that take fresh memory. Ranges of a region that was reserved at the start do not pass here.
  *
- * <p>The machine is read when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would not do; in between,
+ * <p>The machine is read when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would not do. In between,
  * what was granted is subtracted. Memory given back shows at the next reading, so a refusal always rests on a new one.
  *
  * <p>Shareable memory counts in full as long as it can be touched ({@link #hold}), however little of it is in memory at
@@ -99,7 +99,7 @@ public final class Headroom {
         }
     }
 
-    /** One machine, for all who allocate from it. */
+    /** State of one machine, shared by all views of its headroom. */
     private static final class State {
         final LongFunction<MachineMemory.Reading> machine;
         final long reserve;
@@ -210,7 +210,7 @@ public final class Headroom {
         return setAside;
     }
 
-    /** Reads the reserve; says once what holds instead of what cannot be understood. */
+    /** Reads the reserve; logs once what holds instead of a setting that cannot be understood. */
     static long reserve(String configured) {
         if (configured == null) {
             return DEFAULT_RESERVE;
@@ -322,7 +322,7 @@ public final class Headroom {
         return state.held.get();
     }
 
-    /** {@return bytes that could be allocated now, as far as the last reading tells; what pools keep is part of it} */
+    /** {@return bytes that could be allocated now, as far as the last reading shows; what pools keep is part of it} */
     public long available() {
         look();
         long least = Long.MAX_VALUE;
@@ -382,7 +382,7 @@ public final class Headroom {
             try {
                 state.refresh(false);
             } catch (HeapException e) {
-                // The last figure serves for a report; the next reservation tells the cause.
+                // The last figure serves for a report; the next reservation reports the cause.
             }
         }
     }

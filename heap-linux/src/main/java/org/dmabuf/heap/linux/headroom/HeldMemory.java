@@ -5,12 +5,12 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The memory of one memfd buffer as the headroom counts it: in full, from the making of the buffer to the end of its
- * last use. A holder that has the descriptor can punch holes, which the next touch fills again, so what lies in memory
- * at the moment says too little.
+ * Memory of one memfd buffer as the headroom counts it: in full, from the making of the buffer to the end of its last
+ * use. A holder of the descriptor can punch holes, which the next touch fills again, so what lies in memory at the
+ * moment is too low a figure.
  *
- * <p>The buffer is one holder; the tracker of holders is another while it follows the descriptor. So there is no moment
- * between the release of the buffer and the wait for its holders at which the memory is not counted.
+ * <p>The buffer keeps the count, and so does the tracker of holders while it tracks the descriptor. So there is no
+ * moment between the release of the buffer and the wait for its holders at which the memory is not counted.
  */
 public final class HeldMemory {
     /** Of buffers whose descriptor was asked for, by its number, until the buffer is released. */
@@ -26,14 +26,23 @@ public final class HeldMemory {
     private volatile int descriptor = NONE;
     private boolean ended;
 
-    /** Begins to count. It is the last step of what makes a buffer: only {@link #end} undoes it. */
+    /**
+     * Begins to count. It is the last step of what makes a buffer: only {@link #end} undoes it.
+     *
+     * @param headroom counts the memory
+     * @param bytes whole pages
+     */
     public HeldMemory(Headroom headroom, long bytes) {
         this.headroom = headroom;
         this.bytes = bytes;
         headroom.hold(bytes);
     }
 
-    /** Lets the descriptor's follower find this. */
+    /**
+     * Lets the descriptor's tracker find this, until {@link #end}.
+     *
+     * @param fd the buffer's descriptor
+     */
     public void showsAs(int fd) {
         if (descriptor == NONE) {
             synchronized (this) {
@@ -49,6 +58,7 @@ public final class HeldMemory {
      * Holds the memory behind a descriptor, until {@link #letGo}. The caller keeps the buffer from being released
      * meanwhile.
      *
+     * @param fd a descriptor of this process
      * @return null when it is no memfd of a buffer that was made here
      */
     public static HeldMemory of(int fd) {

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.linux.holder;
 
 /**
- * How often the kernel is asked about what it does not tell by itself: a holder that has stayed for long is asked
- * after less often, so that it is seen to go within the time that it held on. Guarded by its {@link HolderTable}.
+ * Intervals at which the kernel is asked for holders whose end it does not report by itself. They grow with the time
+ * that a holder stays: its end is seen within about the time that it held on. Guarded by its {@link HolderTable}.
  */
 final class Backoff {
     private static final long FIRST_NANOS = 50_000_000;
@@ -12,7 +12,7 @@ final class Backoff {
     private long interval = FIRST_NANOS;
     private long due;
 
-    /** Begins anew: somebody has begun to wait. */
+    /** Begins anew with the shortest interval: one more watch waits. */
     void from(long now) {
         interval = FIRST_NANOS;
         due = now + interval;

@@ -14,8 +14,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Says which dma-bufs are gone, by the count of holders that the kernel shows. All watches of one dma-buf share one
- * descriptor of it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
+ * Tracker of dma-bufs, by the count of holders that the kernel shows. All watches of one dma-buf share one descriptor
+ * of it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
  */
 final class DmaBufCounts implements FileTracker {
     private final Syscalls syscalls;
@@ -71,7 +71,7 @@ final class DmaBufCounts implements FileTracker {
         long due = NEVER;
         for (TrackedFile.DmaBuf file : files.values()) {
             if (file.awaited()) {
-                due = Math.min(due, file.pace.dueIn(now));
+                due = Math.min(due, file.backoff.dueIn(now));
             }
         }
         return due;
@@ -80,7 +80,7 @@ final class DmaBufCounts implements FileTracker {
     @Override
     public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
         for (TrackedFile.DmaBuf file : List.copyOf(files.values())) {
-            if (file.awaited() && (file.pace.isDue(now) || atAll)) {
+            if (file.awaited() && (file.backoff.isDue(now) || atAll)) {
                 look(file, gone);
             }
         }

@@ -6,14 +6,14 @@ import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 
 /**
- * Callbacks of watches whose memory has gone, in the order in which that was seen, and the threads that run them. No
- * step that can fail stands between an end and its callback. Guarded by the lock of its {@link HolderTable}, which no
- * callback runs under.
+ * Queue of callbacks whose memory has gone, in the order in which that was seen, with the count of threads that run
+ * them. No step that can fail stands between an end and its callback. Guarded by the lock of its {@link HolderTable},
+ * under which no callback runs.
  */
 final class DueCallbacks {
     private static final QuietLog LOG = new QuietLog(DueCallbacks.class);
 
-    /** How long a thread waits for callbacks that others run, which are short. */
+    /** How long a thread waits for callbacks that other threads run, which are short. */
     private static final long OTHERS_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     private final Object lock;
@@ -43,7 +43,7 @@ final class DueCallbacks {
         last = watch;
     }
 
-    /** {@return whether there are any; they are not empty for long, unless a thread that ran them failed} */
+    /** {@return whether callbacks are due; they stay so for long only when a thread that ran them failed} */
     boolean areLeft() {
         return first != null;
     }

@@ -5,9 +5,9 @@ import java.io.IOException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * The system calls that tell when others have let go of memory, as the kernel gives them: a result of 0 or more, or the
- * negative error number. Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed and
- * read through {@link Syscalls}.
+ * System calls by which holders of memory are tracked, as the kernel gives them: a result of 0 or more, or the negative
+ * error number. Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed and read through
+ * {@link Syscalls}.
  */
 interface HolderCalls {
     /** {@return the calls of the running kernel} */
@@ -36,7 +36,7 @@ interface HolderCalls {
      */
     String fdinfo(int fd) throws IOException;
 
-    /** Takes a shared lock of flock(2) for the open file, without waiting for others. */
+    /** Takes a shared lock of flock(2) for the open file, without waiting for other holders of it. */
     int lock(int fd);
 
     /**

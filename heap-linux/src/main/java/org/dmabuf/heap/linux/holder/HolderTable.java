@@ -22,22 +22,22 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * All memory of the process that is followed by {@link HolderTracker}, with the one thread that waits. It is closed
- * when the last of its members leaves, and is not used again.
+ * Table of all memory that the {@linkplain HolderTracker trackers} of a process track, with the one thread that waits.
+ * The trackers are its members. It is closed when the last of them leaves, and is not used again.
  *
  * <p>System calls that do not wait are made under its lock; callbacks run outside of it.
  */
 final class HolderTable {
     private static final QuietLog LOG = new QuietLog(HolderTable.class);
 
-    /** Between two tries of what the system refused. */
+    /** Between two attempts at a call that the system refused. */
     static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     /** How long a close waits for a callback that runs. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
-    /** How long an answer serves those who are in want of memory: each asks a file for each dma-buf. */
+    /** How long an answer serves callers that are short of memory: each look reads a file for each dma-buf. */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    /** The one of all who use the running kernel; guarded by the class. */
+    /** The one of all trackers that use the running kernel; guarded by the class. */
     private static HolderTable shared;
 
     private final Syscalls syscalls;
@@ -47,7 +47,7 @@ final class HolderTable {
     private final Inotify inotify;
     private final DmaBufCounts dmaBufs;
     private final SecretLocks secrets;
-    private final List<FileTracker> followers;
+    private final List<FileTracker> trackers;
     private final DueCallbacks callbacks = new DueCallbacks(this);
     private final Consumer<TrackedFile> end = this::end;
     private final EventFd wake;
@@ -60,7 +60,7 @@ final class HolderTable {
         this.inotify = new Inotify(syscalls, calls);
         this.dmaBufs = new DmaBufCounts(syscalls, calls);
         this.secrets = new SecretLocks(calls);
-        this.followers = List.of(inotify, dmaBufs, secrets);
+        this.trackers = List.of(inotify, dmaBufs, secrets);
         this.wake = new EventFd(syscalls);
     }
 
@@ -80,7 +80,7 @@ final class HolderTable {
     /** Drops all that a member waits for. The last one closes the table. */
     void leave(HolderTracker member) {
         boolean last;
-        synchronized (HolderTable.class) { // nobody joins a table that closes
+        synchronized (HolderTable.class) { // no tracker joins a table that closes
             synchronized (this) {
                 for (HolderWatch watch : List.copyOf(members.get(member))) {
                     drop(watch);
@@ -102,7 +102,7 @@ final class HolderTable {
         if (watches == null) {
             throw new IllegalStateException("closed: holders are not waited for any more");
         }
-        if (!wake.isOpen()) { // here, and not when somebody waits: then a refusal would come too late
+        if (!wake.isOpen()) { // here, and not when a watch waits: then a refusal would come too late
             require(heap, size, "eventfd", wake.open());
         }
         TrackedFile file = fileOf(heap, size, fd);
@@ -117,7 +117,7 @@ final class HolderTable {
         } finally {
             if (!added) {
                 watches.removeIf(watch -> !watch.file.watches.contains(watch));
-                unfollowUnwatched(file);
+                forgetUnwatched(file);
             }
         }
     }
@@ -209,17 +209,17 @@ final class HolderTable {
         if (watch.callback != null) {
             file.unawait();
         }
-        unfollowUnwatched(file);
+        forgetUnwatched(file);
     }
 
-    private static void unfollowUnwatched(TrackedFile file) {
+    private static void forgetUnwatched(TrackedFile file) {
         if (file.watches.isEmpty()) {
             file.letGo();
             file.forget();
         }
     }
 
-    /** Makes the callbacks due of all who wait for a file that has gone. Allocates nothing, and so does not fail. */
+    /** Makes the callbacks of a file that has gone due. Allocates nothing, and so does not fail. */
     private void end(TrackedFile file) {
         for (int i = 0; i < file.watches.size(); i++) {
             HolderWatch watch = file.watches.get(i);
@@ -241,10 +241,10 @@ final class HolderTable {
                         "dmaheap-holders",
                         "waiting for holders failed",
                         RETRY_NANOS,
-                        this::follow);
+                        this::step);
                 made.start();
                 thread = made;
-            } catch (RuntimeException | Error e) { // of threads there are no more; what waits goes on waiting
+            } catch (RuntimeException | Error e) { // no more threads are to be had; watches go on waiting
                 LOG.failure(Level.ERROR, "no thread to wait for holders; tried again with the next buffer", e);
                 return;
             }
@@ -252,8 +252,8 @@ final class HolderTable {
         wake.signal();
     }
 
-    /** {@return whether there will be something to wait for again} */
-    private boolean follow() {
+    /** {@return whether the thread goes on} */
+    private boolean step() {
         if (!waitForNews()) {
             return false;
         }
@@ -274,7 +274,7 @@ final class HolderTable {
         return true;
     }
 
-    /** {@return false when there is nothing to wait for any more} */
+    /** {@return false when the table is closed} */
     private boolean waitForNews() {
         int events;
         int millis;
@@ -296,8 +296,8 @@ final class HolderTable {
     private int millisUntilDue() {
         long now = System.nanoTime();
         long due = FileTracker.NEVER;
-        for (FileTracker follower : followers) {
-            due = Math.min(due, follower.dueIn(now));
+        for (FileTracker tracker : trackers) {
+            due = Math.min(due, tracker.dueIn(now));
         }
         return due == FileTracker.NEVER ? -1 : (int) Math.max(0, TimeUnit.NANOSECONDS.toMillis(due) + 1);
     }
@@ -328,8 +328,8 @@ final class HolderTable {
 
     private void lookAround(boolean atAll) {
         long now = System.nanoTime();
-        for (FileTracker follower : followers) {
-            follower.look(now, atAll, end);
+        for (FileTracker tracker : trackers) {
+            tracker.look(now, atAll, end);
         }
     }
 
@@ -351,7 +351,7 @@ final class HolderTable {
         }
     }
 
-    /** A callback that hangs keeps the thread, which uses nothing of this table when it comes back. */
+    /** A callback that hangs keeps the thread, which finds the table closed when it comes back. */
     private static void join(Thread waiting) {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         boolean interrupted = false;

@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux.holder;
 import java.util.Objects;
 
 /**
- * Knows when memory that left the process is held by nobody any more. Made by {@link HolderTracker#watch}. Any thread
- * may call any method.
+ * Wait of one owner for the last holder of memory that left the process. Made by {@link HolderTracker#watch}. Any
+ * thread may call any method.
  */
 public final class HolderWatch implements AutoCloseable {
     private final HolderTable table;
@@ -28,15 +28,15 @@ public final class HolderWatch implements AutoCloseable {
     }
 
     /**
-     * Says that the owner's own uses have ended, its descriptors and mappings among them, and waits for everybody
-     * else's. The callback runs once, when no descriptor, mapping, message in flight or importer is left anywhere:
-     * before this method returns, when that is so already. It may also be run by another thread's call of this method,
-     * by one of {@link HolderTracker#look}, or by the one thread that waits for all holders: it must be short, and what
-     * is long it hands to a thread of its owner's. What it throws is logged. After {@link #close()}, or {@link
-     * HolderTracker#close()}, it does not run.
+     * Begins to wait, once the owner's own uses have ended, its descriptors and mappings among them. The callback runs
+     * once, when no descriptor, mapping, message in flight or importer is left anywhere: before this method returns,
+     * when that is so already. It may also be run by another thread's call of this method, by one of
+     * {@link HolderTracker#look}, or by the one thread that waits for all holders. So it must be short, and hands long
+     * work to a thread of its owner's. An exception of it is logged. After {@link #close()}, or
+     * {@link HolderTracker#close()}, it does not run.
      *
-     * @param holdersGone what to do then
-     * @throws IllegalStateException when this was said before
+     * @param holdersGone run when the last holder is gone
+     * @throws IllegalStateException when this was called before
      */
     public void whenGone(Runnable holdersGone) {
         table.whenGone(this, Objects.requireNonNull(holdersGone));

@@ -18,8 +18,8 @@ import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * One inotify instance that says which memfds are gone. A memfd has no name, so its inode is deleted when its last
- * descriptor, mapping and message in flight has gone. Guarded by its {@link HolderTable}.
+ * Tracker of memfds, by one inotify instance. A memfd has no name, so its inode is deleted when its last descriptor,
+ * mapping and message in flight has gone. Guarded by its {@link HolderTable}.
  */
 final class Inotify implements FileTracker {
     private static final int IN_DELETE_SELF = 0x400;
@@ -29,7 +29,7 @@ final class Inotify implements FileTracker {
     private static final int IN_IGNORED = 0x8000;
 
     private static final int EVENT = 16; // struct inotify_event: int wd, u32 mask, u32 cookie, u32 len; then a name
-    /** As many reads as empty a queue of the default length, so that nobody reads for ever while others close. */
+    /** As many reads as empty a queue of the default length, so that no thread reads for ever while others close. */
     private static final int MOST_READS = 64;
     private static final int CLOSED = -1;
 
@@ -48,7 +48,7 @@ final class Inotify implements FileTracker {
         this.calls = calls;
     }
 
-    /** {@return a descriptor that can be read when it is to be looked at, negative where it is so by the clock} */
+    /** {@return a descriptor that is readable when there are events, negative where the clock decides} */
     int fd() {
         return awaited > 0 && !doubtful ? fd : CLOSED;
     }
@@ -70,13 +70,13 @@ final class Inotify implements FileTracker {
         if (number < 0) {
             throw KernelError.of(heap, size, "inotify_add_watch", number);
         }
-        boolean followed = false;
+        boolean tracked = false;
         try {
             TrackedFile.Memfd file = files.computeIfAbsent(number, key -> new TrackedFile.Memfd(this, key));
-            followed = true;
+            tracked = true;
             return file;
         } finally {
-            if (!followed) {
+            if (!tracked) {
                 calls.removeWatch(fd, number);
             }
         }
@@ -133,7 +133,7 @@ final class Inotify implements FileTracker {
                 doubtful = true;
             } else if ((mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
                 TrackedFile.Memfd file = files.remove(number);
-                if (file != null) { // else it was told by the event before, or removed
+                if (file != null) { // else the event before ended it, or it was removed
                     gone.accept(file);
                 }
             }

@@ -14,10 +14,11 @@ import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Says which secret memory is gone. Inotify would keep it and never tell, and nothing counts it; but it is one open
- * file, which cannot be opened a second time, and a lock of flock(2) belongs to the open file: it stays in the kernel's
- * list until the last descriptor, mapping and message in flight has gone. A holder that unlocks the file ends its
- * maker's charge early and harms nothing else. Guarded by its {@link HolderTable}.
+ * Tracker of secret memory, by a lock on its file. Inotify would keep the memory and never report its end, and the
+ * kernel shows no count of its holders. But it is one open file, which cannot be opened a second time. A lock of
+ * flock(2) belongs to the open file: it stays in the kernel's list until the last descriptor, mapping and message in
+ * flight has gone. A holder that unlocks the file ends its maker's charge early and harms nothing else. Guarded by its
+ * {@link HolderTable}.
  */
 final class SecretLocks implements FileTracker {
     /**
@@ -28,7 +29,7 @@ final class SecretLocks implements FileTracker {
 
     private final HolderCalls calls;
     private final Map<String, TrackedFile.Secret> files = new HashMap<>();
-    final Backoff pace = new Backoff();
+    final Backoff backoff = new Backoff();
 
     SecretLocks(HolderCalls calls) {
         this.calls = calls;
@@ -49,7 +50,7 @@ final class SecretLocks implements FileTracker {
                 file = null;
             }
         } catch (IOException e) {
-            file = null; // it would not be told either
+            file = null; // without these files its end would not be seen either
         } catch (HeapException e) {
             throw KernelError.of(heap, size, "open(/proc/locks)", -e.errno().number());
         }
@@ -80,12 +81,12 @@ final class SecretLocks implements FileTracker {
 
     @Override
     public long dueIn(long now) {
-        return awaited() ? pace.dueIn(now) : NEVER;
+        return awaited() ? backoff.dueIn(now) : NEVER;
     }
 
     @Override
     public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
-        if (awaited() && (pace.isDue(now) || atAll)) {
+        if (awaited() && (backoff.isDue(now) || atAll)) {
             passOnGone(gone);
         }
     }

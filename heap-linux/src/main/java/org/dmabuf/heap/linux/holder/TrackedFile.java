@@ -9,9 +9,9 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 
-/** Shareable memory whose last use is waited for. Guarded by its {@link HolderTable}. */
+/** Shareable memory whose last holder is tracked. Guarded by its {@link HolderTable}. */
 abstract sealed class TrackedFile {
-    /** Everybody in this process who wants to know. */
+    /** Those of this process that wait, or will wait, for its end. */
     final List<HolderWatch> watches = new ArrayList<>(1);
 
     /** Keeps the memory counted until its end; null where its owner or its maker counts it. */
@@ -40,13 +40,13 @@ abstract sealed class TrackedFile {
      */
     abstract void await(long now, Consumer<TrackedFile> gone);
 
-    /** One watch waits no more, which was dropped or whose memory has gone. */
+    /** Ends the wait of one watch, which was dropped or whose memory has gone. */
     void unawait() {}
 
-    /** Ends the following. */
+    /** Ends the tracking. */
     abstract void forget();
 
-    /** {@return whether somebody waits for the end, all of whose own uses have ended} */
+    /** {@return whether a watch waits for the end, because its owner's own uses are over} */
     boolean awaited() {
         for (HolderWatch watch : watches) {
             if (watch.callback != null) {
@@ -56,74 +56,74 @@ abstract sealed class TrackedFile {
         return false;
     }
 
-    /** Of which the kernel says by itself that it is gone. */
+    /** A memfd: the kernel reports by itself that it is gone. */
     static final class Memfd extends TrackedFile {
         final int number;
-        private final Inotify follower;
+        private final Inotify tracker;
 
-        Memfd(Inotify follower, int number) {
-            this.follower = follower;
+        Memfd(Inotify tracker, int number) {
+            this.tracker = tracker;
             this.number = number;
         }
 
         @Override
         void await(long now, Consumer<TrackedFile> gone) {
-            follower.awaited++;
-            follower.look(now, true, gone);
+            tracker.awaited++;
+            tracker.look(now, true, gone);
         }
 
         @Override
         void unawait() {
-            follower.awaited--;
+            tracker.awaited--;
         }
 
         @Override
         void forget() {
-            follower.remove(this);
+            tracker.remove(this);
         }
     }
 
-    /** Of which the kernel shows, when asked, a lock for as long as it is open anywhere. */
+    /** Secret memory: the kernel shows, when asked, a lock for as long as it is open anywhere. */
     static final class Secret extends TrackedFile {
         /** Device and inode, as the kernel's list of locks has them. */
         final String number;
-        private final SecretLocks follower;
+        private final SecretLocks tracker;
 
-        Secret(SecretLocks follower, String number) {
-            this.follower = follower;
+        Secret(SecretLocks tracker, String number) {
+            this.tracker = tracker;
             this.number = number;
         }
 
         @Override
         void await(long now, Consumer<TrackedFile> gone) {
-            follower.pace.from(now);
-            follower.look(now, true, gone);
+            tracker.backoff.from(now);
+            tracker.look(now, true, gone);
         }
 
         @Override
         void forget() {
-            follower.remove(this);
+            tracker.remove(this);
         }
     }
 
-    /** Of which the kernel says, when asked, how often it is held. */
+    /** A dma-buf: the kernel shows, when asked, how often it is held. */
     static final class DmaBuf extends TrackedFile {
         final long inode;
-        final Backoff pace = new Backoff();
-        private final DmaBufCounts follower;
+        final Backoff backoff = new Backoff();
+        private final DmaBufCounts tracker;
         private final HolderCalls calls;
         private final Fd ours;
 
         /**
          * Takes over a descriptor.
          *
-         * @param follower has it by its number
-         * @param calls count who holds it
+         * @param tracker has it by its inode
+         * @param calls show how often it is held
          * @param inode its number
-         * @param ours the only descriptor of it that is held here
+         * @param ours the only descriptor of it that trackers of this process hold
          */
-        DmaBuf(DmaBufCounts follower, HolderCalls calls, long inode, Fd ours) {
-            this.follower = follower;
+        DmaBuf(DmaBufCounts tracker, HolderCalls calls, long inode, Fd ours) {
+            this.tracker = tracker;
             this.calls = calls;
             this.inode = inode;
             this.ours = ours;
@@ -131,13 +131,13 @@ abstract sealed class TrackedFile {
 
         @Override
         void await(long now, Consumer<TrackedFile> gone) {
-            pace.from(now);
-            follower.look(this, gone);
+            backoff.from(now);
+            tracker.look(this, gone);
         }
 
         @Override
         void forget() {
-            follower.remove(this);
+            tracker.remove(this);
         }
 
         /**

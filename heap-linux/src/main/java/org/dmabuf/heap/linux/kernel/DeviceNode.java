@@ -8,8 +8,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * A device node, opened once for all calls. It can be closed while other threads are in calls on it: the number
- * is given back when the last of them has returned, else a call could be made on whatever file got the number next.
+ * Device node that is opened once for all calls. It can be closed while other threads are in calls on it: the number is
+ * given back when the last of them has returned. Else a call could reach another file that got the number next.
  */
 public final class DeviceNode implements AutoCloseable {
     private static final int S_IFMT = 0xf000;
@@ -41,7 +41,7 @@ public final class DeviceNode implements AutoCloseable {
      * @param syscalls the kernel
      * @param heap named in refusals
      * @param path of the node
-     * @return the device
+     * @return the node, to be closed
      * @throws HeapException the kernel's refusal, with the remedy; {@link Errno#ENOTTY} for what is no character device
      */
     public static DeviceNode open(Syscalls syscalls, String heap, String path) {
@@ -53,7 +53,7 @@ public final class DeviceNode implements AutoCloseable {
      *
      * @param syscalls the kernel
      * @param path of the node
-     * @return the device
+     * @return the node, to be closed
      * @throws HeapException the kernel's refusal; {@link Errno#ENOTTY} for what is no character device
      */
     public static DeviceNode openForUse(Syscalls syscalls, String path) {

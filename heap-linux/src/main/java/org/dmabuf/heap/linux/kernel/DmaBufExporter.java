@@ -5,11 +5,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Code of the kernel that made a dma-buf, and what is known of the buffer's memory by that.
+ * Exporter of a dma-buf: the kernel code that made it, by which something is known of the buffer's memory.
  *
  * @param name as {@code /proc/self/fdinfo} shows it; empty when it is not known
  */
 public record DmaBufExporter(String name) {
+    /** The exporter of a dma-buf of which the kernel shows no name. */
     public static final DmaBufExporter UNKNOWN = new DmaBufExporter("");
 
     private static final String FIELD = "exp_name:";
@@ -22,6 +23,7 @@ public record DmaBufExporter(String name) {
      * can forge lines there.
      *
      * @param fd a dma-buf
+     * @return {@link #UNKNOWN} where the name cannot be read
      */
     public static DmaBufExporter of(int fd) {
         try {

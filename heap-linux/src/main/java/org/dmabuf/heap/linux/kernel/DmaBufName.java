@@ -5,7 +5,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** The name of a dma-buf, which fdinfo and debugfs show. */
+/** Name of a dma-buf, which fdinfo and debugfs show. */
 public final class DmaBufName {
     /** The kernel's DMA_BUF_NAME_LEN less the NUL. */
     public static final int MOST_BYTES = 31;

@@ -7,8 +7,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * The brackets of one dma-buf, by DMA_BUF_IOCTL_SYNC. Each of them reaches the kernel, nested ones too: a START waits
- * for the device's fences of that moment.
+ * CPU accesses to one dma-buf, by DMA_BUF_IOCTL_SYNC. Each of them reaches the kernel, nested ones too: a START waits
+ * for the device's fences of that moment. Any thread may call any method.
  */
 public final class DmaBufSync {
     public static final long DMA_BUF_SYNC_READ = 0x1;
@@ -21,18 +21,18 @@ public final class DmaBufSync {
     private final Syscalls syscalls;
     private final String heap;
     private final long size;
-    /** Whether another process had it before, whose devices may be at work on it. */
+    /** Whether the dma-buf came from another process, whose devices may be at work on it. */
     private final boolean adopted;
 
     private volatile boolean ready;
 
     /**
-     * Brackets without state of their own.
+     * CPU accesses to a dma-buf that a heap of this process made.
      *
      * @param syscalls the kernel
      * @param heap named in a refusal, empty for a buffer of no heap
      * @param size bytes of the buffer, for a refusal
-     * @param ready whether the dma-buf's first bracket is like any other; it is not with udmabuf
+     * @param ready whether the dma-buf's first CPU access is like any other; it is not with udmabuf
      */
     public DmaBufSync(Syscalls syscalls, String heap, long size, boolean ready) {
         this(syscalls, heap, size, ready, false);
@@ -47,22 +47,24 @@ public final class DmaBufSync {
     }
 
     /**
-     * Brackets of a dma-buf that came from another process.
+     * CPU accesses to a dma-buf that came from another process.
      *
      * @param syscalls the kernel
      * @param size bytes of the buffer, for a refusal
      * @param exporter what made the dma-buf
+     * @return without a CPU access yet
      */
     public static DmaBufSync ofAdopted(Syscalls syscalls, long size, DmaBufExporter exporter) {
         return new DmaBufSync(syscalls, "", size, !exporter.canBeUdmabuf(), true);
     }
 
     /**
-     * Makes the first bracket, unless it was made. On the first START of all, udmabuf builds the table by which it
-     * syncs, for that START's direction and without a lock. So the first bracket is made before the descriptor leaves,
+     * Makes the first CPU access, unless it was made. On the first START of all, udmabuf builds the table by which it
+     * syncs, for that START's direction and without a lock. So the first access is made before the descriptor leaves,
      * for both directions, while no other is under way.
      *
      * @param fd the dma-buf
+     * @throws HeapException the kernel's refusal
      */
     public void prepare(int fd) {
         if (!ready) {
@@ -77,10 +79,11 @@ public final class DmaBufSync {
     }
 
     /**
-     * Begins an access. Waits for fences without limit, and cannot be interrupted.
+     * Begins a CPU access. Waits for fences without limit, and cannot be interrupted.
      *
      * @param fd the dma-buf
      * @param access READ waits for devices that write, the others for all
+     * @throws HeapException the kernel's refusal
      */
     public void begin(int fd, Access access) {
         if (adopted && !ready) {
@@ -106,6 +109,13 @@ public final class DmaBufSync {
         sync(fd, DMA_BUF_SYNC_START | direction(access));
     }
 
+    /**
+     * Ends a CPU access.
+     *
+     * @param fd the dma-buf
+     * @param access as it began
+     * @throws HeapException the kernel's refusal
+     */
     public void end(int fd, Access access) {
         sync(fd, DMA_BUF_SYNC_END | direction(access));
     }

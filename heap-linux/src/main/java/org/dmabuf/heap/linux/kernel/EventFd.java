@@ -11,7 +11,7 @@ import java.lang.ref.Reference;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * eventfd(2): a counter by which any thread ends the wait of one other. The owner sees to it that {@link #open} has
+ * Counter of eventfd(2), by which any thread ends the wait of one other. The owner sees to it that {@link #open} has
  * returned 0 before any other call, and that only a late {@link #await} comes after {@link #close}.
  */
 public final class EventFd {
@@ -34,6 +34,7 @@ public final class EventFd {
     private final MemorySegment block = Arena.ofAuto().allocate(32, 8);
     private int fd = NONE;
 
+    /** Takes nothing of the system before {@link #open}. */
     public EventFd(Syscalls syscalls) {
         this.syscalls = syscalls;
         block.set(JAVA_LONG, ONE, 1);

@@ -5,7 +5,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** What is refused, mostly by the kernel with an error number, as a sentence that says what to do. */
+/** Refusals, mostly the kernel's error numbers, as exceptions whose message has the cause and the remedy. */
 public final class KernelError {
     private KernelError() {}
 
@@ -23,7 +23,7 @@ public final class KernelError {
     }
 
     /**
-     * A refused system call that means something else to the caller than its own number says.
+     * A refused system call whose error means something else to the caller than its own number does.
      *
      * @param errno what it means to the caller
      * @param heap the heap that needed it
@@ -66,7 +66,7 @@ public final class KernelError {
     }
 
     /**
-     * A descriptor that the request said would not be wanted.
+     * A descriptor of a buffer that was requested without one.
      *
      * @param heap whose buffer it is
      * @param size bytes of the buffer

@@ -7,8 +7,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * memfd_create(2): memory with a descriptor, which other processes can map and nobody can shrink. The memory is there
- * when {@link #create} returns, so that touching it later cannot fail.
+ * Maker of memfds, by memfd_create(2): memory with a descriptor, which other processes can map and no process can
+ * shrink. The memory is there when {@link #create} returns, so that touching it later cannot fail.
  */
 public final class Memfd {
     public static final int MFD_CLOEXEC = 0x1;
@@ -36,6 +36,7 @@ public final class Memfd {
     private final Syscalls syscalls;
     private volatile boolean noexec = true;
 
+    /** Makes memfds by the given calls. Any thread may call any method. */
     public Memfd(Syscalls syscalls) {
         this.syscalls = syscalls;
     }
@@ -79,8 +80,8 @@ public final class Memfd {
     }
 
     /**
-     * Makes a memfd of a fixed size without memory, which must not leave the process: whoever touches it may find that
-     * there is none.
+     * Makes a memfd of a fixed size without memory. It must not leave the process: an access to it fails where the
+     * machine has no memory left.
      *
      * @param heap named in a refusal, and seen in /proc
      * @param size bytes, whole pages

@@ -5,15 +5,16 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Kind of a file that another process sent. Everything here is answered by the kernel itself. The usual questions
- * (fstat, fstatfs, lseek, ioctl, close) go to the file's file system, which can be a program of the sender's that never
- * answers (FUSE), and may be asked only after the kind is known to be memory.
+ * Kind of a file that another process sent. The kernel itself answers every question asked here. The usual ones (fstat,
+ * fstatfs, lseek, ioctl, close) go to the file's file system, which can be a program of the sender's that never answers
+ * (FUSE). They may be asked only after the kind is known to be memory.
  */
 public enum MemoryKind {
     /** Memory of ordinary pages with seals: a memfd, or a file of a tmpfs, which never has the seals of one. */
     MEMFD,
     /** A memfd on huge pages. */
     HUGE_MEMFD,
+    /** A dma-buf of any exporter. */
     DMA_BUF,
     /** A file of a file system, a socket, a device, memfd_secret memory, or a descriptor of O_PATH. */
     OTHER;

@@ -9,7 +9,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** mmap(2): shared mappings of descriptors, with their page tables filled so that no access faults later. */
+/** Mapper of descriptors, by mmap(2). Page tables are filled where the kernel can, so that no access faults later. */
 public final class Mmap {
     public static final int PROT_READ = 0x1;
     public static final int PROT_WRITE = 0x2;
@@ -19,11 +19,12 @@ public final class Mmap {
 
     private final Syscalls syscalls;
 
+    /** Maps by the given calls. Any thread may call any method. */
     public Mmap(Syscalls syscalls) {
         this.syscalls = syscalls;
     }
 
-    /** Maps for a heap's buffer; the caller unmaps. */
+    /** {@return a mapping for a heap's buffer, which the caller unmaps} */
     public MemorySegment map(String heap, int fd, long size, Access access) {
         MemorySegment mapping = mapUnpopulated(heap, fd, size, access);
         populate(heap, mapping, access);
@@ -89,7 +90,7 @@ public final class Mmap {
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
-    /** {@return whether page tables were filled; false where accesses will do it one by one}. Unmaps when it throws. */
+    /** {@return whether page tables were filled; else each access fills its own} Unmaps when it throws. */
     private boolean populate(String heap, MemorySegment mapping, Access access) {
         int result = populate(mapping.address(), mapping.byteSize(), access);
         // EINVAL: the kernel is too old to fill page tables ahead, or the memory is no file's.
@@ -109,6 +110,7 @@ public final class Mmap {
         return result;
     }
 
+    /** Ends a mapping, which must not be touched from then on. */
     public void unmap(MemorySegment mapping) {
         syscalls.munmap(mapping.address(), mapping.byteSize());
     }

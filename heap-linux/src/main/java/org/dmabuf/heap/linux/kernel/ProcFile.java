@@ -15,8 +15,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * One read of a small file of the kernel. A file that is absent and a process that has no descriptor left are different
- * answers: a limit that could not be read is still a limit.
+ * Reader of small files of the kernel. An absent file and a process that has no descriptor left are different answers:
+ * a limit that could not be read is still a limit.
  *
  * <p>It makes the system calls itself: Java's own readers lose the descriptor when they find no memory for the object
  * around it, and a gateway that is short of memory reads these files most often.
@@ -78,7 +78,7 @@ public final class ProcFile {
         }
     }
 
-    /** The exception of Java's own readers has no error number: an open tells whether descriptors are used up. */
+    /** The exception of Java's own readers has no error number: an open shows whether descriptors are used up. */
     public static void requireDescriptors(Path wanted) {
         int fd = Syscalls.linux().open(PROBE, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         if (fd >= 0) {

@@ -9,7 +9,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** {@value DmaBufDevices#UDMABUF}, opened: makes dma-bufs of ranges of memfds, up to a size that the machine sets. */
+/** Maker of dma-bufs of ranges of memfds, by {@value DmaBufDevices#UDMABUF}, up to a size that the machine sets. */
 public final class Udmabuf implements AutoCloseable {
     private static final long DEFAULT_LIMIT = 64L << 20; // since 4.20, where it could not be changed
     private static final int UDMABUF_FLAGS_CLOEXEC = 0x1;
@@ -33,7 +33,7 @@ public final class Udmabuf implements AutoCloseable {
      *
      * @param heap named in refusals
      * @param syscalls the kernel
-     * @param limitFile says how many MiB one dma-buf may have
+     * @param limitFile has the number of MiB that one dma-buf may have
      * @return to be closed
      * @throws HeapException the kernel's refusal, with the remedy
      */

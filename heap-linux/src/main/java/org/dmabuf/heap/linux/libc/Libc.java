@@ -13,7 +13,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 
 /**
- * How functions of the C library are called here. Pointers are passed as longs, which the three processors that the
+ * Linker of functions of the C library. Pointers are passed as longs, which the three processors that the
  * bundle's manifest names pass alike. errno is captured into a block of memory that each thread keeps; the block also
  * takes strings and structs, so no call allocates. A thread's value is a plain segment and pins no class of the bundle.
  */

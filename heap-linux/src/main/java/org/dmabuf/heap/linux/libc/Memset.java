@@ -9,8 +9,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * memset(3), which clears 64 KiB and more faster than {@link MemorySegment#fill}. A page that is missing kills the
- * process here, where Java's own access would throw: so it is for memory that this process made, sealed and populated.
+ * Clearing of memory by memset(3), which is faster from 64 KiB on than {@link MemorySegment#fill}. A page that is
+ * missing kills the process here, where Java's own access would throw: so it is for memory that this process made,
+ * sealed and populated.
  */
 public final class Memset {
     /** How much a critical call clears: some microseconds, for which the collector may have to wait. */

@@ -11,7 +11,7 @@ import java.lang.invoke.MethodHandle;
 import org.dmabuf.heap.linux.libc.Libc;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** The number of this process's cgroup of version 2, by ioctl(PIDFD_GET_INFO), which came with kernel 6.13. */
+/** Number of this process's cgroup of version 2, by ioctl(PIDFD_GET_INFO), which came with kernel 6.13. */
 final class CgroupId {
     /** No number is known. */
     static final long UNKNOWN = -1;
@@ -26,7 +26,7 @@ final class CgroupId {
 
     private CgroupId() {}
 
-    /** {@return the inode of the cgroup's directory, or {@link #UNKNOWN} where the kernel does not tell it} */
+    /** {@return the inode of the cgroup's directory, or {@link #UNKNOWN} where the kernel does not give it} */
     static long ofThisProcess() {
         int pidfd = pidfd(Math.toIntExact(ProcessHandle.current().pid()));
         if (pidfd < 0) {
@@ -36,8 +36,8 @@ final class CgroupId {
             MemorySegment info = arena.allocate(INFO_BYTES, 8);
             info.set(JAVA_LONG, 0, PIDFD_INFO_CGROUPID);
             int result = Syscalls.linux().ioctl(pidfd, PIDFD_GET_INFO, info.address());
-            boolean told = result == 0 && (info.get(JAVA_LONG, 0) & PIDFD_INFO_CGROUPID) != 0;
-            return told ? info.get(JAVA_LONG, 8) : UNKNOWN;
+            boolean known = result == 0 && (info.get(JAVA_LONG, 0) & PIDFD_INFO_CGROUPID) != 0;
+            return known ? info.get(JAVA_LONG, 8) : UNKNOWN;
         } finally {
             Syscalls.linux().close(pidfd);
         }

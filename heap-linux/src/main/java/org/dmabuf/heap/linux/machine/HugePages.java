@@ -12,7 +12,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** The machine's pools of huge pages, by size. Somebody has to fill them, best at boot. */
+/** Pools of huge pages of the machine, by size. An administrator fills them, best at boot. */
 public final class HugePages {
     private static final int MFD_HUGE_SHIFT = 26;
     private static final String PREFIX = "hugepages-";
@@ -22,14 +22,15 @@ public final class HugePages {
     private final Path proc;
 
     /**
-     * @param pools has a folder for each size that this kernel knows
-     * @param proc where the proc file system is
+     * @param pools folder with one for each size that this kernel knows
+     * @param proc folder of the proc file system
      */
     public HugePages(Path pools, Path proc) {
         this.pools = pools;
         this.proc = proc;
     }
 
+    /** {@return the pools of this machine} */
     public static HugePages ofTheMachine() {
         return new HugePages(Path.of("/sys/kernel/mm/hugepages"), Path.of("/proc"));
     }

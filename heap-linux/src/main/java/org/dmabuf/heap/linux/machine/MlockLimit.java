@@ -8,14 +8,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 
 /**
- * How much memory this process may keep from being swapped out (RLIMIT_MEMLOCK), and how much of it one heap has taken.
- * The kernel counts mappings: it forgets a buffer that nobody has mapped at the moment, and counts one twice that is
- * mapped twice. Here buffers are counted, so that what the administrator allowed is what the heap holds.
+ * Limit on memory that this process keeps from being swapped out (RLIMIT_MEMLOCK), with what one heap has taken of it.
+ * The kernel counts mappings: it forgets a buffer that is not mapped at the moment, and counts one twice that is mapped
+ * twice. Here buffers are counted, so that the heap holds no more than the administrator allowed.
  *
  * <p>Any thread may call any method.
  */
 public final class MlockLimit {
-    public static final long UNLIMITED = Long.MAX_VALUE;
+    static final long UNLIMITED = Long.MAX_VALUE;
 
     private static final int CAP_IPC_LOCK = 14; // lifts the limit in the initial user namespace, and in no other
     private static final String INITIAL_NAMESPACE = "user:[4026531837]"; // the kernel's fixed number of it
@@ -29,7 +29,7 @@ public final class MlockLimit {
     }
 
     /**
-     * {@return what this process may lock, as it is now; unlimited where {@code /proc} does not tell}
+     * {@return what this process may lock, as it is now; unlimited where {@code /proc} does not show it}
      *
      * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
      */
@@ -91,14 +91,17 @@ public final class MlockLimit {
         taken.addAndGet(-bytes);
     }
 
+    /** {@return whether there is a limit} */
     public boolean isLimited() {
         return limit != UNLIMITED;
     }
 
+    /** {@return bytes, {@link #UNLIMITED} without a limit} */
     public long limit() {
         return limit;
     }
 
+    /** {@return bytes that can still be taken} */
     public long left() {
         return Math.max(0, limit - taken.get());
     }

@@ -21,7 +21,7 @@ import java.util.regex.Pattern;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 
 /**
- * The directories of the memory cgroup that this process is in: its own and those above it, as far as a mount shows
+ * Directories of the memory cgroup that this process is in: its own and those above it, as far as a mount shows
  * them. Immutable.
  *
  * <p>{@code /proc/self/cgroup} names the cgroup from the root of the process's cgroup namespace, and

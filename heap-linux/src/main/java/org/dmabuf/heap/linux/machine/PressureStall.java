@@ -15,9 +15,9 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Pressure stall information: the kernel wakes a poll(2) when tasks lost too much time waiting for memory. The cgroup's
- * own file is asked first, then the machine's; where neither takes a trigger (a kernel without PSI, a container without
- * the right to) it only waits.
+ * Watch by pressure stall information: the kernel wakes a poll(2) when tasks lost too much time waiting for memory. The
+ * cgroup's own file is tried first, then the machine's. Where neither takes a trigger, as on a kernel without PSI or in
+ * a container without the right to, it only waits.
  */
 public final class PressureStall implements PressureWatch {
     /** 150 ms of 2 s lost by any task; a process without privileges may only use multiples of 2 s. */
@@ -28,7 +28,7 @@ public final class PressureStall implements PressureWatch {
     private final Syscalls syscalls;
     private final EventFd wake;
     private int stall;
-    private boolean closed; // guarded by this, as is who writes to wake
+    private boolean closed; // guarded by this, as are writes to wake
 
     private PressureStall(Syscalls syscalls, EventFd wake, int stall) {
         this.syscalls = syscalls;
@@ -95,24 +95,24 @@ public final class PressureStall implements PressureWatch {
     }
 
     @Override
-    public boolean tells() {
+    public boolean isNotified() {
         return stall != NONE;
     }
 
     @Override
     public boolean await(long nanos) {
-        // Rounded up, or a wait of less than a millisecond would be many of none.
+        // Rounded up, or a wait of less than a millisecond would be a busy loop.
         long millis = Math.clamp(TimeUnit.NANOSECONDS.toMillis(nanos) + 1, 0, Integer.MAX_VALUE);
-        int told = wake.await(stall, EventFd.POLLPRI, (int) millis);
-        if (told < 0) {
+        int happened = wake.await(stall, EventFd.POLLPRI, (int) millis);
+        if (happened < 0) {
             return false; // a signal: the caller comes again
         }
         wake.clear();
-        if ((told & EventFd.POLLERR) != 0) { // the cgroup has gone
+        if ((happened & EventFd.POLLERR) != 0) { // the cgroup has gone
             syscalls.close(stall);
             stall = NONE;
         }
-        return (told & EventFd.POLLPRI) != 0;
+        return (happened & EventFd.POLLPRI) != 0;
     }
 
     @Override

@@ -4,7 +4,7 @@ package org.dmabuf.heap.linux.pool;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A request that says nothing but how much and whether it may be exported: what pools ask their source for. */
+/** Request of a pool to its source: a size, and whether the buffer may be exported. */
 record PlainRequest(long size, boolean exportable) implements HeapRequest {
     @Override
     public long alignment() {

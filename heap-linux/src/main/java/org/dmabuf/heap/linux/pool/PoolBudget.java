@@ -7,7 +7,7 @@ import java.util.TreeMap;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * How much memory a source may keep for speed: nothing, unless told otherwise. Immutable: each method returns another.
+ * Budget of memory that a source may keep for speed: nothing, unless set. Immutable: each method returns another.
  */
 public final class PoolBudget {
     private static final PoolBudget NONE = new PoolBudget(Map.of(), 0, Duration.ofMinutes(1));
@@ -67,7 +67,7 @@ public final class PoolBudget {
     }
 
     /**
-     * Sets how long memory is kept that nobody asks for; a minute otherwise.
+     * Sets how long memory is kept for which no request comes; a minute otherwise.
      *
      * @param time more than 0, at most 100 years
      * @return a budget

@@ -6,11 +6,12 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * One tenancy of memory with a kept mapping. With a pool to go back to it never leaves the process; without, its memory
- * goes back to the machine. Each tenant has an object of its own: who releases twice cannot reach the next tenant.
+ * Buffer that is one tenancy of memory with a kept mapping. With a pool to go back to it never leaves the process;
+ * without, its memory goes back to the machine. Each tenant has an object of its own: a second release cannot reach the
+ * next tenant.
  */
 final class PooledBuffer implements HeapBuffer {
-    /** Null once released. Released once, says the contract: this keeps a mistake from the next tenant, not a race. */
+    /** Null once released. The contract permits one release: this stops a second by mistake, and not a race of two. */
     private PooledMemory memory;
 
     private final HeapBuffer buffer;

@@ -13,7 +13,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A buffer of a source with the one mapping that it keeps for life: every page is there and no access faults. */
+/** Memory of a pool: a source's buffer with one mapping for life. Every page is there, and no access faults. */
 final class PooledMemory {
     private static final QuietLog LOG = new QuietLog(PooledMemory.class);
 
@@ -26,7 +26,7 @@ final class PooledMemory {
     final HeapBuffer buffer;
     final MemorySegment mapping;
 
-    /** When it was put into the recycle pool, to a quarter of the idle time. Written by whoever has it, to put it. */
+    /** When it was put into the recycle pool, to a quarter of the idle time. Written by the thread that puts it. */
     long since;
 
     private PooledMemory(long asked, HeapBuffer buffer, MemorySegment mapping) {

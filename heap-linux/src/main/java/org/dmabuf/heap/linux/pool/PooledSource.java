@@ -25,19 +25,19 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * A source with memory kept for speed, in two pools that are never mixed. What may be exported is <em>prewarmed</em>:
+ * Source with memory kept for speed, in two pools that are never mixed. What may be exported is <em>prewarmed</em>:
  * made, sealed and populated by a thread ahead of demand, and used once. What was allocated with
  * {@code exportable(false)} is <em>recycled</em>: it never left the process, and is cleared before its next use. Both
- * are given back on {@link #trim}, when the machine runs short, when nobody asks for a while, and on {@link #close}.
+ * are given back on {@link #trim}, when the machine runs short, without requests for a while, and on {@link #close}.
  *
- * <p>A prewarmed memfd has the heap's name in {@code /proc} and not the request's, which nobody knew when it was made.
+ * <p>A prewarmed memfd has the heap's name in {@code /proc} and not that of its request, which came later.
  */
 public final class PooledSource implements MemorySource {
     private static final QuietLog LOG = new QuietLog(PooledSource.class);
 
     /** How long nothing is made ahead after memory ran short, or after the source failed. */
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(5);
-    /** How often the machine's figures are looked at where the kernel does not tell of itself. */
+    /** How often the machine's figures are looked at where the kernel does not report by itself. */
     private static final long TICK_NANOS = TimeUnit.SECONDS.toNanos(1);
     /** How long a close waits for the buffer that is being made. */
     private static final long PATIENCE_MILLIS = 2000;
@@ -103,7 +103,7 @@ public final class PooledSource implements MemorySource {
      *     can be mapped
      * @param heap name of the heap, for refusals
      * @param syscalls the kernel
-     * @param headroom what the machine has left; what pools keep is given back before it refuses anybody
+     * @param headroom what the machine has left; what pools keep is given back before it refuses a request
      * @param budget how much may be kept
      * @return the source itself for a budget of nothing: then there is no thread and no cost
      * @throws HeapException when the process has no descriptor left for the thread
@@ -291,12 +291,12 @@ public final class PooledSource implements MemorySource {
             failing = false;
             return true;
         } catch (RuntimeException | Error e) { // a thread that ended would leave the pool empty for good
-            tell(e);
+            log(e);
         }
         return false;
     }
 
-    private void tell(Throwable failure) {
+    private void log(Throwable failure) {
         if (!failing && !closed) {
             failing = true; // once, until it is well again
             LOG.failure(
@@ -310,12 +310,12 @@ public final class PooledSource implements MemorySource {
     private long wait(long now, boolean more) {
         long until = idleNanos + Math.min(0, prewarmed.oldestAsked(recycled.oldestSince(now)) - now);
         if (recycles) {
-            until = Math.min(until, idleNanos / 4); // so often the recycle pool is told the time
+            until = Math.min(until, idleNanos / 4); // so often the recycle pool learns the time
         }
         if (more) {
             until = Math.min(until, notBefore - now);
         }
-        if (!pressure.tells()) {
+        if (!pressure.isNotified()) {
             until = Math.min(until, TICK_NANOS);
         }
         return Math.max(0, until);

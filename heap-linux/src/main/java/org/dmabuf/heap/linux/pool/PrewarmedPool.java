@@ -11,8 +11,8 @@ import java.util.function.LongSupplier;
 import org.dmabuf.heap.PoolUsage;
 
 /**
- * Memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of each of
- * some sizes. A size for which nobody asks for a while is given up until somebody does.
+ * Pool of memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of
+ * each of some sizes. A size without requests for a while is given up until the next one.
  *
  * <p>Any thread may call any method. Memory is made and released outside of the lock.
  */
@@ -51,8 +51,8 @@ final class PrewarmedPool {
      *
      * @param counts how many buffers by their whole pages
      * @param nanoTime the clock
-     * @param refill called when it is time to make more, at most once until {@link #wanted} says that nothing is;
-     *     outside of the lock
+     * @param refill called when it is time to make more, at most once until {@link #wanted} returns 0; outside
+     *     of the lock
      */
     PrewarmedPool(Map<Long, Integer> counts, LongSupplier nanoTime, Runnable refill) {
         this.nanoTime = nanoTime;
@@ -60,7 +60,7 @@ final class PrewarmedPool {
         counts.forEach((size, count) -> shelves.put(size, new Shelf(size, count, nanoTime.getAsLong())));
     }
 
-    /** {@return memory that nobody used before; null when there is none} */
+    /** {@return memory that was never used; null when there is none} */
     PooledMemory take(long bytes) {
         PooledMemory memory;
         boolean low;
@@ -88,7 +88,7 @@ final class PrewarmedPool {
         return memory;
     }
 
-    /** {@return a size of which there are too few; 0 when there is none: from then on a shortage is told again} */
+    /** {@return a size of which there are too few; 0 when there is none: from then on a shortage is reported again} */
     synchronized long wanted() {
         if (!closed) {
             for (Shelf shelf : shelves.values()) {
@@ -138,7 +138,7 @@ final class PrewarmedPool {
         return given;
     }
 
-    /** Gives up the sizes for which nobody asked since a moment. */
+    /** Gives up the sizes without a request since a moment. */
     void expire(long before) {
         List<PooledMemory> gone = new ArrayList<>();
         try {

@@ -14,12 +14,12 @@ import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.linux.libc.Memset;
 
 /**
- * Memory that was used and never left the process. It is kept mapped, by size, within a budget of bytes; when that is
- * full the oldest goes. It keeps its last tenant's bytes: whoever takes it clears it first.
+ * Pool of memory that was used and never left the process. It is kept mapped, by size, within a budget of bytes; when
+ * that is full the oldest goes. It keeps its last tenant's bytes, and is cleared when it is taken.
  *
- * <p>Any thread may call any method. Memory is released outside of the lock. Who releases a buffer and asks for another
- * of the size, as for one frame after the other, takes no lock: to clear 64 KiB takes half a microsecond, and the locks
- * would be up to 2 % of that.
+ * <p>Any thread may call any method. Memory is released outside of the lock. A client that releases a buffer and asks
+ * for another of the size, as for one frame after the other, takes no lock: to clear 64 KiB takes half a microsecond,
+ * and the locks would be up to 2 % of that.
  */
 final class RecyclePool {
     /** What was put last, until it is taken or something else is put. Only the holder of the lock displaces it. */
@@ -210,7 +210,7 @@ final class RecyclePool {
         return memory == null ? 0 : memory.bytes;
     }
 
-    /** Takes the oldest out; {@return its bytes, 0 when there is none} */
+    /** {@return bytes of the oldest, which this takes out; 0 when there is none} */
     private long removeOldest(List<PooledMemory> gone) {
         gone.add(null); // which can fail: the place is there before the memory is taken out
         PooledMemory oldest = older.isEmpty() ? youngest.getAndSet(null) : remove(older.getFirst());

@@ -11,10 +11,10 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 
-/** Buffers of a region, whichever of the two kinds it is. */
+/** Source of buffers of a region, for both kinds of region. */
 abstract class AbstractRegionSource implements MemorySource, RegionMap {
     private final Region region;
-    private final RequestValidator check;
+    private final RequestValidator validator;
 
     /** Makes the memory of buffers that may be exported; null where the region's own can be. */
     private final MemfdSource own;
@@ -26,7 +26,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         this.region = region;
         this.own = own;
         this.passedOver = passedOver;
-        this.check = new RequestValidator(region.heap, whyNoReadOnlyExport(own), alignment);
+        this.validator = new RequestValidator(region.heap, whyNoReadOnlyExport(own), alignment);
     }
 
     private static String whyNoReadOnlyExport(MemfdSource own) {
@@ -48,12 +48,12 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     }
 
     final boolean grantsReadOnlyExport() {
-        return check.grantsReadOnlyExport();
+        return validator.grantsReadOnlyExport();
     }
 
     @Override
     public final HeapBuffer allocate(HeapRequest request) {
-        long size = region.layout.wholeChunks(check.wholePages(request));
+        long size = region.layout.wholeChunks(validator.wholePages(request));
         boolean exportable = request.exportable();
         if (exportable && own != null) {
             return allocateUnbacked(request, size);

@@ -13,7 +13,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * A region that has memory only where it has buffers, placed as the kernel's CMA places them. What is released is given
+ * Region that has memory only where it has buffers, placed as the kernel's CMA places them. What is released is given
  * back to the machine at once. A holder of a dma-buf of the range keeps the pages that it had, and these are no longer
  * the region's: the range can be handed out at once, on others.
  */

@@ -14,14 +14,14 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Stands for the kernel's contiguous heaps where there are none: a region of a size of its own, in which each buffer
+ * Emulation of the kernel's contiguous heaps where there are none: a region of a size of its own, in which each buffer
  * has one piece, aligned as the kernel aligns it. It refuses what a contiguous heap would refuse: a request for which
  * no single piece is left, although bytes are free. Its memory is not contiguous, and it is announced as an emulation.
  *
  * <p>The region takes memory when a buffer needs it, after a look at what the machine has left, and gives it back with
  * the release. An exported buffer is a dma-buf of its range where this process may use {@value UdmabufSource#DEVICE},
- * elsewhere a memfd of its own for which the range stays empty. A holder that outlives the buffer keeps the memory
- * and not the place: the kernel's heaps keep both.
+ * elsewhere a memfd of its own for which the range stays empty. A holder that outlives the buffer keeps the memory and
+ * not the place: the kernel's heaps keep both.
  *
  * <p>The region lives until it was closed and the last buffer was released.
  */

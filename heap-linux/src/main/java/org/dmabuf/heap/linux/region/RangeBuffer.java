@@ -7,7 +7,7 @@ import org.dmabuf.heap.linux.kernel.DmaBufSync;
 import org.dmabuf.heap.linux.kernel.KernelError;
 
 /**
- * A range of a region as a buffer: no system call of its own to make it, to map it or to release it. A descriptor is
+ * Buffer that is a range of a region: no system call of its own to make it, to map it or to release it. A descriptor is
  * made when it is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
  */
 final class RangeBuffer extends RegionBuffer {
@@ -15,7 +15,7 @@ final class RangeBuffer extends RegionBuffer {
 
     private final boolean exportable;
     private final String name;
-    private volatile DmaBufSync brackets;
+    private volatile DmaBufSync sync;
     private volatile int dmaBuf = NONE;
 
     RangeBuffer(Region region, long offset, long size, boolean exportable, String name) {
@@ -37,16 +37,16 @@ final class RangeBuffer extends RegionBuffer {
         requireHeld();
         if (dmaBuf == NONE) {
             int made = region.export(offset, size(), name.isEmpty() ? region.heap : name);
-            boolean followed = false;
+            boolean tracked = false;
             try {
                 DmaBufSync first = new DmaBufSync(region.syscalls, region.heap, size(), false);
                 first.prepare(made); // a holder of the descriptor could else make the first at the same time
-                follow(made);
-                followed = true;
-                brackets = first;
+                track(made);
+                tracked = true;
+                sync = first;
                 dmaBuf = made;
             } finally {
-                if (!followed) {
+                if (!tracked) {
                     region.syscalls.close(made);
                 }
             }
@@ -69,7 +69,7 @@ final class RangeBuffer extends RegionBuffer {
     public void beginCpuAccess(Access access) {
         int fd = dmaBuf;
         if (fd != NONE) {
-            brackets.begin(fd, access);
+            sync.begin(fd, access);
         }
     }
 
@@ -77,7 +77,7 @@ final class RangeBuffer extends RegionBuffer {
     public void endCpuAccess(Access access) {
         int fd = dmaBuf;
         if (fd != NONE) {
-            brackets.end(fd, access);
+            sync.end(fd, access);
         }
     }
 

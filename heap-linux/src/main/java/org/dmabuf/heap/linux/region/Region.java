@@ -12,8 +12,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * A region at work: its memory, and the books of which buffer has which range. It lives until it was closed and the
- * last range came back.
+ * Region at work: its memory, and the books of which buffer has which range. It lives until it was closed and the last
+ * range came back.
  *
  * <p>Any thread may call any method.
  */
@@ -25,7 +25,7 @@ abstract class Region {
     final RegionAllocator blocks;
     final RegionLifetime lifetime = new RegionLifetime(this::end);
 
-    /** Follows descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
+    /** Tracks descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
     private final HolderTracker holders;
 
     /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. Set once, before any buffer. */
@@ -129,7 +129,7 @@ abstract class Region {
         return udmabuf.create(memory.fd(), offset, size, name);
     }
 
-    /** {@return what follows a descriptor that is about to leave; null when the range need not wait for its holders} */
+    /** {@return the watch of a descriptor that is about to leave; null when the range need not wait for its holders} */
     final HolderWatch watch(long size, int fd) {
         return holders == null ? null : holders.watch(heap, size, fd);
     }

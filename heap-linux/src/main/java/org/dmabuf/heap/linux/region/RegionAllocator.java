@@ -9,10 +9,10 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Says which bytes of a region belong to whom, and touches none of them: two-level segregated fit, in whole granules,
- * with its books in arrays beside the region, so that no tenant can damage them and a region may be memory without a
- * mapping. Offsets and alignments count from the region's start, which the caller aligns. A granule as large as a chunk
- * gives the sizes of ION's chunk heap, in one piece each.
+ * Allocator of ranges of a region, by two-level segregated fit in whole granules. It touches no byte of the region: its
+ * books are in arrays beside it, so that no tenant can damage them, and a region may be memory without a mapping.
+ * Offsets and alignments count from the region's start, which the caller aligns. A granule as large as a chunk gives
+ * the sizes of ION's chunk heap, in one piece each.
  *
  * <pre>
  * FREE -- allocate --&gt; ALLOCATED -- quarantine --&gt; QUARANTINED
@@ -22,14 +22,14 @@ import org.dmabuf.heap.linux.text.Bytes;
  * </pre>
  *
  * <p>Free neighbours are one block, always; other blocks never grow together. An allocation finds a place whenever one
- * exists. It and all changes of state take a bounded number of steps and create no garbage; the one exception is
- * the exact pass, taken when up to 64 candidates and the padded fit had no place, over every free block that may have
- * one.
+ * exists. It and all changes of state take a bounded number of steps and create no garbage. The one exception is the
+ * exact pass over every free block that may have a place, taken when up to 64 candidates and the padded fit had none.
  *
- * <p>All threads may call; one lock is held for the length of a call, and under it no code but this class runs.
+ * <p>Any thread may call any method. One lock is held for the length of a call, and only code of this class runs under
+ * it.
  */
 final class RegionAllocator {
-    /** What a block of granules is to its region. */
+    /** State of a block of granules. */
     enum State {
         /** To be handed out. */
         FREE,
@@ -44,7 +44,7 @@ final class RegionAllocator {
     }
 
     /**
-     * The figures of one moment, sizes in bytes.
+     * Figures of one moment, sizes in bytes.
      *
      * @param size of the region
      * @param free may be handed out now, not necessarily in one piece
@@ -296,7 +296,7 @@ final class RegionAllocator {
     }
 
     /**
-     * Keeps a closed buffer from all further use until {@link #discard} says that no holder sees it any more.
+     * Keeps a closed buffer from all further use until {@link #discard} or {@link #retire}: no holder sees it then.
      *
      * @param offset of an allocated block
      * @throws IllegalStateException for any other, which changes nothing

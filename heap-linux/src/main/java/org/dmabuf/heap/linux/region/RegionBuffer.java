@@ -6,7 +6,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A buffer that has a range of a region. If its descriptor was exported, the region may keep the range from use after
+ * Buffer that has a range of a region. If its descriptor was exported, the region may keep the range from use after
  * the release, until the last holder has gone. Descriptors are made under its monitor.
  */
 abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, UnbackedRangeBuffer {
@@ -38,8 +38,8 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
         }
     }
 
-    /** Follows the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
-    final void follow(int fd) {
+    /** Tracks the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
+    final void track(int fd) {
         if (holdersGone == null) {
             holdersGone = this::end;
         }
@@ -68,7 +68,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
             if (watch == null) {
                 end();
             } else {
-                region.quarantine(offset, watch, holdersGone); // which may run what others wait for
+                region.quarantine(offset, watch, holdersGone); // which may run callbacks that other threads wait for
             }
         }
     }

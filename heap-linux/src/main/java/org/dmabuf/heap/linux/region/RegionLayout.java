@@ -8,7 +8,7 @@ import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * What a region is to be, in bytes. Nothing is checked before {@link RegionSource#open} or
+ * Layout of a region to be opened, in bytes. Nothing is checked before {@link RegionSource#open} or
  * {@link EmulatedCmaSource#open}: each refuses what was chosen and does not apply to it. Immutable: each {@code with}
  * method returns another.
  */

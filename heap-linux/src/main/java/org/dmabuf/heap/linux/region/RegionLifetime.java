@@ -3,7 +3,7 @@ package org.dmabuf.heap.linux.region;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** How long a region stays: until it was closed, and the last of its tenants and threads has left. */
+/** Lifetime of a region, which stays until it was closed and the last of its tenants and threads has left. */
 final class RegionLifetime {
     private final Runnable end;
     private final AtomicLong stays = new AtomicLong(1); // the first is the open region's own

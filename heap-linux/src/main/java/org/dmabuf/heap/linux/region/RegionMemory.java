@@ -17,8 +17,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * The memory of one region: one memfd, sealed, and mapped once for life. Its descriptor never leaves the process, since
- * it shows every tenant.
+ * Memory of one region: one memfd, sealed, and mapped once for life. Its descriptor never leaves the process, since it
+ * shows every tenant.
  */
 final class RegionMemory {
     private static final int MADV_NOHUGEPAGE = 15;
@@ -152,7 +152,7 @@ final class RegionMemory {
     }
 
     /**
-     * Takes none: each range is unbacked. It is on ordinary pages, and backed through a mapping that is told to have no
+     * Takes none: each range is unbacked. It is on ordinary pages, and backed through a mapping that is set to have no
      * huge ones. By fallocate(2) the machine's settings could give some; {@link #unback} leaves one of which a part is
      * held in the file, with zeroes, and the range's next tenant would share it with the former holder.
      *
@@ -226,7 +226,7 @@ final class RegionMemory {
         }
     }
 
-    /** {@return false when there is no memory for all of the range; whether it counts is the caller's to say} */
+    /** {@return false when there is no memory for all of the range; whether it counts is up to the caller} */
     boolean fill(long offset, long size) {
         return mmap.fill(mapping.asSlice(offset, size));
     }

@@ -12,12 +12,12 @@ import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Makes free again what was released of one region, in a daemon thread of its own, and in the thread of an allocation
- * that has nothing left to take. What was used is zeroed at once. An unbacked range, whose buffer had memory of its
- * own, is backed after a while: a camera that goes on with the next frame takes such a range as it is, and backing it
- * in between would cost as much as the frame.
+ * Scrubber of released ranges of one region, which makes them free again. It works in a daemon thread of its own, and
+ * in the thread of an allocation that finds no place. What was used is zeroed at once. An unbacked range, whose buffer
+ * had memory of its own, is backed after a while: a camera that goes on with the next frame takes such a range as it
+ * is, and backing it in between would cost as much as the frame.
  *
- * <p>One block at a time: two at once would share one memory bus. An allocation that waits for the lock so waits for
+ * <p>One block at a time: two at once would share one memory bus. So an allocation that waits for the lock waits for
  * the block that another thread has under way, too.
  */
 final class RegionScrubber {

@@ -17,9 +17,9 @@ import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * A region of memory that is taken when it opens, and handed out in ranges: an allocation is no system call, and finds
- * what was set aside for it however full the machine is. What is released is zeroed in the background before it is
- * handed out again, and what a holder may still see waits until the last holder has gone.
+ * Source that hands out ranges of a region whose memory it takes when it opens: an allocation is no system call, and
+ * finds what was set aside for it however full the machine is. What is released is zeroed in the background before it
+ * is handed out again, and what a holder may still see waits until the last holder has gone.
  *
  * <p>An exported buffer is a dma-buf of its range where this process may use {@value UdmabufSource#DEVICE}. Elsewhere
  * each buffer that may be exported has a memfd of its own, and its range stays empty: on ordinary pages the range's
@@ -71,8 +71,8 @@ public final class RegionSource extends AbstractRegionSource {
             Syscalls syscalls,
             Headroom headroom,
             HugePages hugePages,
-            Supplier<HolderTracker> following) {
-        ReservedRegion region = ReservedRegion.open(heap, layout, syscalls, headroom, hugePages, following);
+            Supplier<HolderTracker> tracker) {
+        ReservedRegion region = ReservedRegion.open(heap, layout, syscalls, headroom, hugePages, tracker);
         boolean opened = false;
         try {
             String passedOver = region.openUdmabuf();

@@ -20,7 +20,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * A region whose memory is taken at the start, with a thread that zeroes what was released. A range that holders may
+ * Region whose memory is taken at the start, with a thread that zeroes what was released. A range that holders may
  * still see is quarantined until the last of them has gone.
  */
 final class ReservedRegion extends Region {
@@ -60,12 +60,12 @@ final class ReservedRegion extends Region {
             Syscalls syscalls,
             Headroom headroom,
             HugePages hugePages,
-            Supplier<HolderTracker> following) {
+            Supplier<HolderTracker> tracker) {
         layout.requireReservable(heap);
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
         RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
         try {
-            return new ReservedRegion(heap, layout, syscalls, memory, blocks, following.get());
+            return new ReservedRegion(heap, layout, syscalls, memory, blocks, tracker.get());
         } catch (RuntimeException | Error e) {
             memory.close();
             throw e;
@@ -99,9 +99,9 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * Tries to follow a memfd of one page, and so takes at the start what that needs.
+     * Tracks a memfd of one page, and so takes at the start what that needs.
      *
-     * @throws HeapException where it cannot be followed
+     * @throws HeapException where it cannot be tracked
      */
     void tryToFollowMemfds() {
         int page = new Memfd(syscalls).create(heap, heap, Bytes.PAGE, Memfd.F_SEAL_SEAL);

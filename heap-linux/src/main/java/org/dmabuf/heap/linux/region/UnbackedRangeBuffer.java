@@ -6,11 +6,11 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A buffer with memory of its own, for which a range of a region is kept unbacked: what stands for the range where no
- * dma-buf can be made of it. The region is as full as if the buffer were in it; the range's place is not the buffer's.
+ * Buffer with memory of its own, for which a range of a region is kept unbacked, where no dma-buf can be made of the
+ * range. The region is as full as if the buffer were in it; the range's place is not the buffer's.
  */
 final class UnbackedRangeBuffer extends RegionBuffer {
-    private final HeapBuffer own; // a memfd, which has no brackets
+    private final HeapBuffer own; // a memfd, which needs no CPU access to be begun
 
     UnbackedRangeBuffer(Region region, long offset, HeapBuffer own) {
         super(region, offset, own.size());
@@ -21,7 +21,7 @@ final class UnbackedRangeBuffer extends RegionBuffer {
     public synchronized int descriptor() {
         requireHeld();
         int fd = own.descriptor();
-        follow(fd);
+        track(fd);
         return fd;
     }
 

@@ -6,8 +6,8 @@ import java.util.Deque;
 import java.util.Iterator;
 
 /**
- * Ranges of a region that have neither tenant nor pages. The next buffer with memory of its own can have one as it is;
- * before any other use it has to be backed again, the longest waiting first.
+ * Queue of ranges of a region that have neither tenant nor pages. The next buffer with memory of its own can have one
+ * as it is. Before any other use it has to be backed again, the longest waiting first.
  *
  * <p>Any thread may call any method.
  */

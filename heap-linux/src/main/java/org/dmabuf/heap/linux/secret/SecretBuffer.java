@@ -14,7 +14,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * Secret memory as a buffer. Its pages are there before it is; whether this process may map them is the heap's word.
+ * Buffer of secret memory. Its pages are there before it is; whether this process may map them is the heap's setting.
  */
 final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;

@@ -4,9 +4,9 @@ package org.dmabuf.heap.linux.secret;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * The system calls of secret memory, as the kernel gives them: a result of 0 or more, or the negative error number.
- * Apart from {@link Syscalls}, because no other memory needs them. Descriptors are closed, mapped and read
- * through {@link Syscalls}.
+ * System calls of secret memory, as the kernel gives them: a result of 0 or more, or the negative error number. Apart
+ * from {@link Syscalls}, because no other memory needs them. Descriptors are closed, mapped and read through
+ * {@link Syscalls}.
  */
 interface SecretCalls {
     /** {@return the calls of the running kernel} */

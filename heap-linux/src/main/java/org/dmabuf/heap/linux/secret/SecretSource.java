@@ -20,14 +20,14 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Secret memory, one memfd_secret(2) a buffer: its pages are seen through mappings of its descriptor and in no other
- * way. The kernel has taken them out of its own map of memory, so that {@code /proc/PID/mem}, ptrace, process_vm_readv,
- * read(2) and core dumps find nothing, also for root. It emulates protected memory and is none: the CPU reads it
- * wherever it is mapped, and no device imports it.
+ * Source of secret memory, one memfd_secret(2) a buffer: its pages are seen through mappings of its descriptor and in
+ * no other way. The kernel has taken them out of its own map of memory. So {@code /proc/PID/mem}, ptrace,
+ * process_vm_readv, read(2) and core dumps find nothing, also for root. It emulates protected memory and is none: the
+ * CPU reads it wherever it is mapped, and no device imports it.
  *
  * <p>The size cannot be changed once it is set, not even by its maker, and there is no way to punch a hole; so no
  * holder takes memory away under another's mapping, although there are no seals. A descriptor cannot be reopened
- * through {@code /proc}, and therefore there is none for reading only: whoever has one writes.
+ * through {@code /proc}, and so there is no export for reading only: each holder of one can write.
  */
 public final class SecretSource implements MemorySource {
     private static final String ZEROS = "/dev/zero";
@@ -38,7 +38,7 @@ public final class SecretSource implements MemorySource {
     private final Headroom headroom;
     private final MlockLimit locked;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
     private final boolean mappable;
 
     private SecretSource(
@@ -54,7 +54,7 @@ public final class SecretSource implements MemorySource {
         this.headroom = headroom;
         this.locked = locked;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
+        this.validator = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
         this.mappable = mappable;
     }
 
@@ -65,7 +65,7 @@ public final class SecretSource implements MemorySource {
      * @param syscalls the kernel
      * @param headroom what the machine has left
      * @param mappable whether this process maps buffers; if not, it makes them and hands them on unseen
-     * @return a source
+     * @return a source, to be closed
      * @throws HeapException when this kernel gives no memory this way, with what would have to change
      */
     public static SecretSource open(String heap, Syscalls syscalls, Headroom headroom, boolean mappable) {
@@ -94,12 +94,12 @@ public final class SecretSource implements MemorySource {
                 HeapProperties.MAPPABLE, mappable,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         headroom.reserve(heap, size);
         try {
             return make(size, request.exportable());
@@ -176,7 +176,7 @@ public final class SecretSource implements MemorySource {
         for (long done = 0; done < size; ) {
             long read = syscalls.read(zeros, address + done, size - done);
             if (read > 0) {
-                done += read; // less than asked for: the next call says why, if there is a reason
+                done += read; // less than asked for: the next call fails, if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {
                 throw new HeapException(
                         Errno.ENOMEM,

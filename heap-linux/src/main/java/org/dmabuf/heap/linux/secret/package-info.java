@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The source of secret memory, which only the processes that map it can read. */
+/** Source of secret memory, which only the processes that map it can read. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.secret;

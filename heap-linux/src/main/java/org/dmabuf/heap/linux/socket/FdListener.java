@@ -21,7 +21,7 @@ public final class FdListener implements AutoCloseable {
     private static final int OWNER_ONLY = 0600;
     private static final int BACKLOG = 8;
     /** A native wait does not end with the thread's interrupt, so it is made in pieces. */
-    private static final long SLICE_MILLIS = 250;
+    private static final long PIECE_MILLIS = 250;
 
     private final Syscalls syscalls;
     private final SocketCalls sockets;
@@ -37,13 +37,13 @@ public final class FdListener implements AutoCloseable {
 
     /**
      * Listens on a new socket. A file at the path is replaced only when it is a socket of this user on which no process
-     * listens, which is what a process leaves that was killed. Any other file stays as it is: a link is not followed.
-     * The file is looked at again after it was moved aside and before it is removed; another process that puts a file
-     * at the path in that very moment gets it back, and the call fails. A listener on a file system that cannot rename
-     * without replacing (NFS, 9p) replaces no file and leaves its own.
+     * listens, which is what a process leaves that was killed. Any other file stays as it is: a link does not lead
+     * elsewhere. The file is looked at again after it was moved aside and before it is removed; another process that
+     * puts a file at the path in that very moment gets it back, and the call fails. A listener on a file system that
+     * cannot rename without replacing (NFS, 9p) replaces no file and leaves its own.
      *
      * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
-     * @return closes to stop listening and to remove the file
+     * @return a listener, which the caller closes to stop listening and to remove the file
      * @throws HeapException {@link Errno#EADDRINUSE} when there is another file or a process that listens,
      *     {@link Errno#ENAMETOOLONG}, {@link Errno#EINVAL} for a path without the name of a file, else the kernel's
      *     refusal
@@ -83,12 +83,12 @@ public final class FdListener implements AutoCloseable {
     }
 
     /**
-     * Waits for a process that may have what is offered. One that may not is disconnected, and the wait goes on.
+     * Waits for a process that may have what is offered. Any other is disconnected, and the wait goes on.
      *
      * @param timeout for the wait, and for every call on the connection
-     * @param allowed says who may
+     * @param allowed returns whether a peer may
      * @return a connection, which the caller closes
-     * @throws HeapException {@link Errno#ETIMEDOUT} when nobody came who may, {@link Errno#EINTR} when the thread was
+     * @throws HeapException {@link Errno#ETIMEDOUT} when no such process came, {@link Errno#EINTR} when the thread was
      *     interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
      * @throws IllegalStateException when the listener was closed before
      */
@@ -99,7 +99,7 @@ public final class FdListener implements AutoCloseable {
             if (Thread.currentThread().isInterrupted()) {
                 throw new HeapException(Errno.EINTR, "", "the wait for a process at " + file + " was interrupted");
             }
-            long millis = Math.clamp(Duration.ofNanos(left).toMillis(), 1, SLICE_MILLIS);
+            long millis = Math.clamp(Duration.ofNanos(left).toMillis(), 1, PIECE_MILLIS);
             FdSocket.require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
             int connection = (int) socket.call(sockets::accept);
             if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {

@@ -4,7 +4,10 @@ package org.dmabuf.heap.linux.socket;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** One message that came over an {@link FdSocket}: a line of text, and a descriptor that the receiver owns. */
+/**
+ * Message that came over an {@link FdSocket}: a line of text, and a descriptor that the receiver owns. Any thread may
+ * call any method.
+ */
 public final class FdMessage implements AutoCloseable {
     private final String text;
     private final OwnedFd descriptor;
@@ -31,7 +34,7 @@ public final class FdMessage implements AutoCloseable {
         return descriptor;
     }
 
-    /** Closes the descriptor. Never waits for the file system that it is of. */
+    /** Closes the descriptor, unless it was detached. Never waits for its file system. Closing twice does nothing. */
     @Override
     public void close() {
         descriptor.close();

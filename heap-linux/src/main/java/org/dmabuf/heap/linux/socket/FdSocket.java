@@ -23,12 +23,12 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Hands descriptors to another process and takes them from one, by SCM_RIGHTS over a Unix socket of packets
+ * Socket by which descriptors go to another process and come from one, by SCM_RIGHTS over a Unix socket of packets
  * (SOCK_SEQPACKET): one message is one line of text with one descriptor. Python's {@code socket.send_fds} and
  * {@code recv_fds} speak it.
  *
- * <p>The other side is not trusted. Whatever it sends, no descriptor stays behind: more than one, none, cut-off control
- * data or a text that is none is {@link Errno#EPROTO}, and what came is closed. A side that hangs is
+ * <p>The peer is not trusted. Whatever it sends, no descriptor stays behind: several descriptors, no descriptor,
+ * cut-off control data or an invalid text is {@link Errno#EPROTO}, and what came is closed. A peer that hangs is
  * {@link Errno#ETIMEDOUT} after the socket's timeout.
  *
  * <p>A descriptor can be of a file system that the sender serves itself (FUSE), and closing it can wait for that
@@ -40,7 +40,7 @@ import org.dmabuf.heap.linux.text.Printable;
  * taken once, when the socket is made.
  */
 public final class FdSocket implements AutoCloseable {
-    /** The longest text of a message. */
+    /** Bytes of UTF-8 of the longest text of a message. */
     public static final int TEXT_BYTES = 256;
 
     private static final int SOL_SOCKET = 1;
@@ -63,7 +63,7 @@ public final class FdSocket implements AutoCloseable {
     private static final long CMSG_DATA = 16;
 
     private static final long CONTROL = 72;
-    /** Room for four descriptors where one is expected: of more the kernel closes the rest and says so. */
+    /** Room for four descriptors where one is expected: of more the kernel closes the rest and sets MSG_CTRUNC. */
     private static final int ROOM = 4;
 
     private static final long CONTROL_BYTES = CMSG_DATA + 4 * ROOM;
@@ -108,7 +108,7 @@ public final class FdSocket implements AutoCloseable {
      * @param path of its socket, at most 107 bytes
      * @param timeout for this and every later call
      * @return a connected socket, which the caller closes
-     * @throws HeapException when nobody listens there, or this user may not
+     * @throws HeapException {@link Errno#ECONNREFUSED} when no process listens there, else the kernel's refusal
      */
     public static FdSocket connect(Path path, Duration timeout) {
         return connect(Syscalls.linux(), SocketCalls.linux(), path, timeout);
@@ -137,7 +137,7 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Asks the kernel for the process at the other side.
+     * Asks the kernel for the process at the other end.
      *
      * @return the process that connected or listened
      * @throws HeapException when the kernel does not know
@@ -196,11 +196,11 @@ public final class FdSocket implements AutoCloseable {
     /**
      * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's. Where the heap that the
      * memory is from names the users who may have it ({@link org.dmabuf.heap.HeapProperties#PEERS}), the kernel is
-     * asked whose process the other side is before anything goes.
+     * asked whose process the peer is before anything goes.
      *
      * @param descriptor stays the caller's; no other thread closes it during the call
      * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
-     * @throws HeapException {@link Errno#EACCES} when the other side is of a user whom the heap does not name,
+     * @throws HeapException {@link Errno#EACCES} when the peer is of a user whom the heap does not name,
      *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not
      *     read
      */
@@ -225,10 +225,10 @@ public final class FdSocket implements AutoCloseable {
      * Receives one message.
      *
      * @return the message, which the caller closes
-     * @throws HeapException {@link Errno#ETIMEDOUT} when none came, {@link Errno#ENOTCONN} when the other side has
+     * @throws HeapException {@link Errno#ETIMEDOUT} when no message came, {@link Errno#ENOTCONN} when the peer has
      *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor, {@link Errno#EBUSY} while
-     *     {@value ForeignFdCloser#MOST} descriptors that the other side's user sent cannot be closed; the message then
-     *     stays with the kernel
+     *     {@value ForeignFdCloser#MOST} descriptors that the peer's user sent cannot be closed; the message then stays
+     *     with the kernel
      */
     public FdMessage receive() {
         ForeignFdCloser disposal = ForeignFdCloser.of(peer().uid());
@@ -315,7 +315,7 @@ public final class FdSocket implements AutoCloseable {
         if (result >= 0) {
             return (int) result;
         }
-        // A socket with a timeout answers EAGAIN when the time is over.
+        // A socket with a timeout returns EAGAIN when the time is over.
         if (result == -Errno.EAGAIN.number()) {
             throw new HeapException(Errno.ETIMEDOUT, "", call + what + ": the other side did nothing in time");
         }

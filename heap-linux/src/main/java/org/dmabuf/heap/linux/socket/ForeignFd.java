@@ -8,22 +8,22 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * Descriptor that another process sent, of a file that can be anything. Closing one can wait for its file system, which
- * can be a program of the sender's (FUSE), without limit and not even to be ended by SIGKILL. What is not known to be
- * memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
+ * can be a program of the sender's (FUSE), without limit, and SIGKILL does not end the wait. A file that is not known
+ * to be memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
  */
 final class ForeignFd implements OwnedFd {
     private final Syscalls syscalls;
-    private final ForeignFdCloser disposal;
+    private final ForeignFdCloser closer;
     private final Fd descriptor;
-    /** The number that the disposal is to close. */
+    /** Number that the closer is to close. */
     private int unwanted;
-    /** The next one of the disposal, which guards it. */
+    /** Next one in the closer's list, which the closer guards. */
     ForeignFd next;
 
     /** Made before the descriptor comes, so that no shortage of memory can lose it. */
-    ForeignFd(Syscalls syscalls, ForeignFdCloser disposal) {
+    ForeignFd(Syscalls syscalls, ForeignFdCloser closer) {
         this.syscalls = syscalls;
-        this.disposal = disposal;
+        this.closer = closer;
         this.descriptor = new Fd(syscalls);
     }
 
@@ -56,12 +56,12 @@ final class ForeignFd implements OwnedFd {
                 syscalls.close(number);
             } else {
                 unwanted = number;
-                disposal.add(this);
+                closer.add(this);
             }
         }
     }
 
-    /** Called by the disposal; can wait without limit. */
+    /** Called by the closer; can wait without limit. */
     void closeNow() {
         syscalls.close(unwanted);
     }

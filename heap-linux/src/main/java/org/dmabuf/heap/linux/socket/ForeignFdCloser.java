@@ -7,7 +7,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
 /**
- * Closes the unwanted descriptors of one user's processes, on one thread, which such a descriptor can keep for ever.
+ * Closer of unwanted descriptors that one user's processes sent, on one thread, which one of them can keep for ever.
  * The thread exists while there is something to close. While {@value #MOST} or more are left, no further message of the
  * user is taken: by user and not by process, because a process can make another.
  *
@@ -52,7 +52,7 @@ final class ForeignFdCloser {
         return left;
     }
 
-    /** Closes the descriptor some time. */
+    /** Closes the descriptor later, on the thread. */
     void add(ForeignFd unwanted) {
         synchronized (this) {
             unwanted.next = first;

@@ -7,8 +7,8 @@ import java.util.function.IntToLongFunction;
 import org.dmabuf.heap.linux.fd.Fd;
 
 /**
- * A socket that can be closed while another thread waits in a call on it. Closing ends the wait first and gives the
- * number back only when the call has returned: else the call could be made on whatever file got the number next.
+ * Socket that can be closed while another thread waits in a call on it. Closing ends the wait first and gives the
+ * number back only when the call has returned: else the call could reach another file that got the number next.
  */
 final class GuardedSocket implements AutoCloseable {
     private final SocketCalls sockets;

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.linux.socket;
 
 /**
- * Process at the other end of a Unix socket, by the kernel's word: the one that connected, or that called listen, at
- * that time. Immutable.
+ * Credentials of the process at the other end of a Unix socket, as the kernel took them when that process connected or
+ * called listen. Immutable.
  */
 public final class PeerCredentials {
     private final int pid;

@@ -11,9 +11,9 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 
 /**
- * To whose processes the descriptors of a heap may go. The rule travels with the descriptor, so that no sender has to
- * think of it. A descriptor whose number was detached has left it behind: inside one process this stops mistakes, and
- * not malice.
+ * Rule of a heap for the peers to which its descriptors may go. It travels with the descriptor, so that no sender has
+ * to think of it. A descriptor whose number was detached has left it behind: inside one process this stops mistakes,
+ * and not malice.
  */
 final class PeerPolicy {
     private final Object heap;
@@ -31,8 +31,8 @@ final class PeerPolicy {
         if (users == null) {
             return Optional.empty();
         }
-        // What is no list is one of a single value, which names nobody if it is no number: a rule that cannot be read
-        // is not one that can be left out. The broker has made arrays into lists.
+        // Anything but a list is one value, which matches no user if it is no number: a rule that cannot be read must
+        // not be left out. The broker has made arrays into lists.
         Collection<?> named = users instanceof Collection<?> list ? list : List.of(users);
         return Optional.of(new PeerPolicy(properties.getOrDefault(HeapProperties.NAME, ""), named));
     }
@@ -40,7 +40,7 @@ final class PeerPolicy {
     /**
      * Lets a peer pass that the heap names.
      *
-     * @param peer as the kernel says
+     * @param peer as the kernel has it
      * @throws HeapException {@link Errno#EACCES} for any other
      */
     void require(PeerCredentials peer) {

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * The system calls of Unix sockets, as the kernel gives them: a result of 0 or more, or the negative error number.
+ * System calls of Unix sockets, as the kernel gives them: a result of 0 or more, or the negative error number.
  * Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed through {@link Syscalls#close}.
  */
 interface SocketCalls {
@@ -18,8 +18,8 @@ interface SocketCalls {
     int socket();
 
     /**
-     * A socket of another type than {@link #socket}: connecting it to one of those tells whether anybody holds the
-     * address (EPROTOTYPE) or nobody does (ECONNREFUSED), and whoever holds it notices nothing.
+     * Makes a socket of another type than {@link #socket}: connecting it to one of those shows whether a process has
+     * the address (EPROTOTYPE) or no process has it (ECONNREFUSED). The process that has it notices nothing.
      *
      * @return a close-on-exec socket, or a negative error number
      */
@@ -32,10 +32,10 @@ interface SocketCalls {
 
     int connect(int fd, String path);
 
-    /** Locks an open folder against other users of this call (flock), or answers EAGAIN; closing it unlocks. */
+    /** Locks an open folder against other users of this call (flock), or returns EAGAIN; closing it unlocks. */
     int lock(int folder);
 
-    /** Renames a file, and never over another one: then the answer is EEXIST. */
+    /** Renames a file, and never over another one: then it returns EEXIST. */
     int rename(String from, String to);
 
     int listen(int fd, int backlog);
@@ -46,11 +46,11 @@ interface SocketCalls {
     /** Ends every call that waits on the socket, in any thread. */
     int shutdown(int fd);
 
-    /** Lets every call that waits on the socket answer EAGAIN after this long; 0 waits without limit. */
+    /** Lets every call that waits on the socket return EAGAIN after this long; 0 waits without limit. */
     int timeout(int fd, long millis);
 
     /**
-     * Who is connected.
+     * Reads the credentials of the peer.
      *
      * @param fd a connected socket
      * @param ucred 12 bytes: pid, uid, gid of the process when it connected, or called listen
@@ -58,7 +58,7 @@ interface SocketCalls {
      */
     int peer(int fd, MemorySegment ucred);
 
-    /** sendmsg(2) of a prepared msghdr, without a signal when the other side has gone. */
+    /** sendmsg(2) of a prepared msghdr, without a signal when the peer has gone. */
     long send(int fd, MemorySegment msghdr);
 
     /** recvmsg(2) into a prepared msghdr; descriptors that come with it are close-on-exec. */

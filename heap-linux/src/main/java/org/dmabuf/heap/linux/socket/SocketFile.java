@@ -17,7 +17,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * The file of a Unix socket, by its name in an open folder: a folder that is renamed or replaced meanwhile does not
+ * File of a Unix socket, by its name in an open folder: a folder that is renamed or replaced meanwhile does not
  * lead elsewhere. Removes a file only when it is a socket of this user on which no process listens.
  *
  * <p>The kernel cannot remove a file on the condition that it is still the one that was looked at. A file is therefore
@@ -41,7 +41,7 @@ final class SocketFile implements AutoCloseable {
     private static final long LOCK_PATIENCE_MILLIS = 1000;
     private static final long LOCK_PAUSE_MILLIS = 5;
 
-    /** What tells a file from every other one as long as it exists, and what it is. */
+    /** Identity of a file as long as it exists, and whether it is a socket. */
     private record Identity(Object device, Object inode, Object owner, boolean isSocket) {}
 
     private final Syscalls syscalls;
@@ -51,7 +51,7 @@ final class SocketFile implements AutoCloseable {
     private final Fd folder;
     /** Of the file that {@link #bind} made. */
     private Identity own;
-    /** The user to whom such a file belongs. */
+    /** User that owns such a file. */
     private Object owner;
 
     private SocketFile(Syscalls syscalls, SocketCalls sockets, Path path, String name, Fd folder) {

@@ -13,11 +13,11 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
-/** A dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
+/** Buffer that is a dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
 final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
-    private final DmaBufSync brackets;
+    private final DmaBufSync sync;
     private final String heap;
     private final int fd;
     private final long size;
@@ -28,7 +28,7 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
             Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable, boolean mappable) {
         this.syscalls = syscalls;
         this.mmap = mmap;
-        this.brackets = new DmaBufSync(syscalls, heap, size, true);
+        this.sync = new DmaBufSync(syscalls, heap, size, true);
         this.heap = heap;
         this.fd = fd;
         this.size = size;
@@ -69,12 +69,12 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
 
     @Override
     public void beginCpuAccess(Access access) {
-        brackets.begin(fd, access);
+        sync.begin(fd, access);
     }
 
     @Override
     public void endCpuAccess(Access access) {
-        brackets.end(fd, access);
+        sync.end(fd, access);
     }
 
     @Override

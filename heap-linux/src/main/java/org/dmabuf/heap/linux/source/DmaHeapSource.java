@@ -23,8 +23,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * One of the kernel's own heaps, by its node below {@value #FOLDER}. Its buffers are dma-bufs, which devices import.
- * Whoever has such a buffer's descriptor can write to it: there is no export for reading only.
+ * Source of memory from one of the kernel's own heaps, by its node below {@value #FOLDER}. Its buffers are dma-bufs,
+ * which devices import. A holder of such a buffer's descriptor can write to it: there is no export for reading only.
  */
 public final class DmaHeapSource implements MemorySource {
     /** Where the kernel's heaps have their nodes. */
@@ -36,11 +36,11 @@ public final class DmaHeapSource implements MemorySource {
     private final String heap;
     private final String node;
     private final Syscalls syscalls;
-    /** Null for a heap whose memory is none of the machine's. */
+    /** Null for a heap that has memory of its own, apart from the machine's. */
     private final Headroom headroom;
     private final DeviceNode device;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
     private final boolean mappable;
 
     private DmaHeapSource(
@@ -51,7 +51,7 @@ public final class DmaHeapSource implements MemorySource {
         this.headroom = headroom;
         this.device = device;
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+        this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
         this.mappable = mappable;
     }
 
@@ -79,7 +79,7 @@ public final class DmaHeapSource implements MemorySource {
 
     /**
      * Opens a heap of the kernel that has memory of its own, and tries on one page what it can do. What the machine has
-     * left says nothing about it: the kernel alone knows when it is full, and answers with {@link Errno#ENOMEM}.
+     * left shows nothing of it: the kernel alone knows when it is full, and answers with {@link Errno#ENOMEM}.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
@@ -93,7 +93,7 @@ public final class DmaHeapSource implements MemorySource {
 
     /**
      * Opens a heap of the kernel that has contiguous memory of its own, which the CPU maps. As
-     * {@link #openWithOwnMemory}, but a heap that is full is opened, too: whoever has its memory may give it back.
+     * {@link #openWithOwnMemory}, but a heap that is full is opened, too: holders of its memory may give it back.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
@@ -169,12 +169,12 @@ public final class DmaHeapSource implements MemorySource {
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
                 HeapProperties.MAPPABLE, mappable,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
     }
 
@@ -189,7 +189,7 @@ public final class DmaHeapSource implements MemorySource {
         device.close();
     }
 
-    /** Those of the machine alone where the kernel charges its memory to no cgroup. */
+    /** {@return those of the machine alone where the kernel charges its memory to no cgroup} */
     @Override
     public Headroom limits(Headroom all) {
         return headroom == null ? all : headroom;

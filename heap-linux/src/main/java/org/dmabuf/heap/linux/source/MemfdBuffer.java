@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
-/** A sealed memfd as a buffer. Each map is a mapping of its own, gone with its unmap. */
+/** Buffer that is a sealed memfd. Each map is a mapping of its own, gone with its unmap. */
 final class MemfdBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;

@@ -19,8 +19,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Memory of the machine, one sealed memfd a buffer. It needs no device node and no privilege. Other processes can map
- * such a buffer; no device imports it.
+ * Source of the machine's memory, one sealed memfd a buffer. It needs no device node and no privilege. Other processes
+ * can map such a buffer; no device imports it.
  *
  * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers work
  * after the bundle of the heap is gone, because their classes are this bundle's.
@@ -31,7 +31,7 @@ public final class MemfdSource implements MemorySource {
     private final Headroom headroom;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
 
     private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, boolean readOnlyExport) {
         this.heap = heap;
@@ -39,7 +39,7 @@ public final class MemfdSource implements MemorySource {
         this.headroom = headroom;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.check =
+        this.validator =
                 new RequestValidator(heap, readOnlyExport ? "" : "this kernel is too old to keep anybody from writing");
     }
 
@@ -49,7 +49,7 @@ public final class MemfdSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param syscalls the kernel
      * @param headroom what the machine has left
-     * @return a source
+     * @return a source, to be closed
      * @throws HeapException when this kernel gives no memory this way
      */
     public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
@@ -59,7 +59,7 @@ public final class MemfdSource implements MemorySource {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
             return new MemfdSource(heap, syscalls, headroom, true);
         } catch (HeapException e) {
-            if (e.errno() != Errno.EINVAL) { // a shortage of this moment says nothing about the kernel
+            if (e.errno() != Errno.EINVAL) { // a shortage of this moment shows nothing of the kernel
                 throw e;
             }
             return plain; // a kernel before 5.1 has no seal against future writers
@@ -73,12 +73,12 @@ public final class MemfdSource implements MemorySource {
                 HeapProperties.DMABUF, false,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         String name = request.name().isEmpty() ? heap : request.name();
         headroom.reserve(heap, size);
         try {

@@ -8,7 +8,7 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * Where memory comes from, as a complete exporter: a heap registers it as a service with {@link #properties()} and a
+ * Source of memory, and a complete exporter: a heap registers it as a service with {@link #properties()} and a
  * name, and closes it when the service has gone. Its buffers live on, also when the heap's bundle has gone, because
  * their classes are this bundle's.
  */
@@ -18,7 +18,7 @@ public interface MemorySource extends HeapExporter, AutoCloseable {
     Map<String, Object> properties();
 
     /**
-     * Tells which limits hold for this memory.
+     * Chooses the limits that hold for this memory.
      *
      * @param all the limits of the machine and of this process's cgroup
      * @return those of them that hold

@@ -11,8 +11,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * A memfd that the owner writes and everybody else only reads. The seal that keeps others from writing is on the file
- * and so binds the owner too: it keeps the one writable mapping that was made before, and hands out that.
+ * Buffer that is a memfd which its owner writes and other holders only read. The seal that keeps these from writing is
+ * on the file and so binds the owner too: it keeps the one writable mapping that was made before, and hands out that.
  */
 final class ReadOnlyExportBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;

@@ -9,14 +9,14 @@ import org.dmabuf.heap.linux.kernel.DmaBufName;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Check of a request before any system call. A broker is not the only caller of a source. */
+/** Validator of requests before any system call. A broker is not the only caller of a source. */
 public final class RequestValidator {
     private final String heap;
     private final String noReadOnlyExport;
     private final long alignment;
 
     /**
-     * The checks of one heap, which has memory in pages and no flags.
+     * A validator of one heap, which has memory in pages and no flags.
      *
      * @param heap named in a refusal
      * @param noReadOnlyExport why there is no export for reading only, empty where there is
@@ -26,7 +26,7 @@ public final class RequestValidator {
     }
 
     /**
-     * The checks of one heap, which has memory in pages and no flags.
+     * A validator of one heap, which has memory in pages and no flags.
      *
      * @param heap named in a refusal
      * @param noReadOnlyExport why there is no export for reading only, empty where there is
@@ -38,6 +38,7 @@ public final class RequestValidator {
         this.alignment = alignment;
     }
 
+    /** {@return whether a buffer of this heap can be exported for reading only} */
     public boolean grantsReadOnlyExport() {
         return noReadOnlyExport.isEmpty();
     }
@@ -71,7 +72,7 @@ public final class RequestValidator {
     }
 
     /**
-     * Checks what is wrong with a request to any heap.
+     * Checks what holds for a request to any heap.
      *
      * @param heap named in a refusal
      * @param request as it came

@@ -12,9 +12,9 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * A memfd for the CPU and a dma-buf of the same pages for everybody else. The memfd was mapped before the dma-buf was
- * made, to clear its pages, and that mapping is handed out: its page tables are filled, and the kernel can read and
- * write its memory in system calls, neither of which holds for a mapping of the dma-buf.
+ * Buffer that is a memfd for the CPU, and a dma-buf of the same pages for devices and other processes. The memfd was
+ * mapped before the dma-buf was made, to clear its pages. That mapping is handed out: its page tables are filled, and
+ * the kernel can read and write its memory in system calls. Neither holds for a mapping of the dma-buf.
  *
  * <p>The memfd goes with the release. Pages that a holder's dma-buf keeps are then used memory for the kernel, and no
  * shared memory any more, so they are not counted as held.
@@ -22,7 +22,7 @@ import org.dmabuf.heap.spi.RepeatableRelease;
 final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
-    private final DmaBufSync brackets;
+    private final DmaBufSync sync;
     private final MemorySegment kept;
     private final int dmaBuf;
     private final HeldMemory held;
@@ -33,7 +33,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
             Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
-        this.brackets = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
+        this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
         this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it
@@ -44,10 +44,10 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
         return kept.byteSize();
     }
 
-    /** After the first bracket: a holder that has the descriptor could else make it at the same time as we. */
+    /** Makes the first CPU access before: a holder of the descriptor could else make it at the same time. */
     @Override
     public int descriptor() {
-        brackets.prepare(dmaBuf);
+        sync.prepare(dmaBuf);
         return dmaBuf;
     }
 
@@ -63,12 +63,12 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
 
     @Override
     public void beginCpuAccess(Access access) {
-        brackets.begin(dmaBuf, access);
+        sync.begin(dmaBuf, access);
     }
 
     @Override
     public void endCpuAccess(Access access) {
-        brackets.end(dmaBuf, access);
+        sync.end(dmaBuf, access);
     }
 
     @Override

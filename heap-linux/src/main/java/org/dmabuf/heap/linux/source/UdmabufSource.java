@@ -20,9 +20,9 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Memory of the machine that {@value #DEVICE} makes dma-bufs of, which devices import: one sealed memfd and one dma-buf
- * a buffer. Whoever has such a buffer's descriptor can write to it: there is no export for reading only. A buffer that
- * is not to be exported is a plain memfd.
+ * Source of the machine's memory as dma-bufs by {@value #DEVICE}, which devices import. A buffer is one sealed memfd
+ * and one dma-buf. A holder of its descriptor can write to it: there is no export for reading only. A buffer that is
+ * not to be exported is a plain memfd.
  */
 public final class UdmabufSource implements MemorySource {
     /** The device's node. */
@@ -34,7 +34,7 @@ public final class UdmabufSource implements MemorySource {
     private final Udmabuf udmabuf;
     private final Memfd memfd;
     private final Mmap mmap;
-    private final RequestValidator check;
+    private final RequestValidator validator;
 
     private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
         this.heap = heap;
@@ -43,7 +43,7 @@ public final class UdmabufSource implements MemorySource {
         this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.check = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+        this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
     }
 
     /**
@@ -90,12 +90,12 @@ public final class UdmabufSource implements MemorySource {
                 HeapProperties.DMABUF, true,
                 HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
                 HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, check.grantsReadOnlyExport());
+                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
     }
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        long size = check.wholePages(request);
+        long size = validator.wholePages(request);
         return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
     }
 

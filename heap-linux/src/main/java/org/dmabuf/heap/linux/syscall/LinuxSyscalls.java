@@ -305,7 +305,7 @@ final class LinuxSyscalls implements Syscalls {
     public long allocated(int fd) {
         MemorySegment block = Libc.block();
         int result = statx(block, fd, STATX_BLOCKS);
-        // always in units of 512 bytes, whatever stx_blksize says
+        // always in units of 512 bytes, whatever stx_blksize is
         return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_BLOCKS) * 512;
     }
 
@@ -401,7 +401,7 @@ final class LinuxSyscalls implements Syscalls {
     public int dmaBufSetName(int fd, String name) {
         MemorySegment block = Libc.block();
         if (!Libc.text(block, name)) {
-            return -Errno.EINVAL.number(); // what the kernel says of a name that is too long
+            return -Errno.EINVAL.number(); // as the kernel returns for a name that is too long
         }
         return ioctl(block, fd, DMA_BUF_SET_NAME, block.address() + Libc.TEXT);
     }

@@ -235,7 +235,7 @@ public interface Syscalls {
      * ioctl(2) DMA_HEAP_IOCTL_ALLOC.
      *
      * @param node an open {@code /dev/dma_heap/NAME}, for reading at least
-     * @param length bytes, which the heap rounds up; how far, {@link #seekEnd} tells
+     * @param length bytes, which the heap rounds up; {@link #seekEnd} returns how far
      * @param fdFlags {@code O_CLOEXEC} and an access mode, nothing else
      * @param heapFlags 0: the kernel defines none
      * @return the descriptor of a dma-buf or a negative error number

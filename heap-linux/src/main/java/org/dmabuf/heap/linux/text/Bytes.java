@@ -6,7 +6,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dmabuf.heap.linux.libc.Libc;
 
-/** Sizes as the machine and as people count them. */
+/** Conversion of sizes in bytes: to whole pages, from configured text, and to text for messages. */
 public final class Bytes {
     /** Bytes in a page of this machine: 4096, or 16384 or 65536 on some arm64 kernels. */
     public static final long PAGE = Libc.pageSize();

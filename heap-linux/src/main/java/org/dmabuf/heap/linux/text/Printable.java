@@ -2,7 +2,7 @@
 package org.dmabuf.heap.linux.text;
 
 /**
- * Text of foreign origin, made safe for one line of a log or of a terminal. Such text is a peer's message, a buffer's
+ * Text of foreign origin, made safe for one line of a log or of a terminal. Such text is a sender's message, a buffer's
  * name, a path, or the message of an exception that quotes one of them.
  *
  * <p>Control characters, line ends, invisible format characters (those that change the direction of writing, too) and

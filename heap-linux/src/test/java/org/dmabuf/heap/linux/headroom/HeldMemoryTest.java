@@ -103,7 +103,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void memory_that_is_followed_twice_counts_once() {
+    void memory_that_is_tracked_twice_counts_once() {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
         int peer = descriptorOfPeer(buffer);
         try (HolderTracker others = new HolderTracker()) {
@@ -120,7 +120,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void memory_that_is_not_followed_any_more_does_not_count() {
+    void memory_that_is_not_tracked_any_more_does_not_count() {
         HeapBuffer buffer = memfds().allocate(new Request(SIZE));
         int peer = descriptorOfPeer(buffer);
         holders.watch("camera", SIZE, buffer.descriptor()).whenGone(() -> {});

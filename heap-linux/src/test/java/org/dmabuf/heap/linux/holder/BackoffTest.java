@@ -10,27 +10,27 @@ import org.junit.jupiter.api.Test;
 class BackoffTest {
     private static final long MILLI = 1_000_000;
 
-    private final Backoff pace = new Backoff();
+    private final Backoff backoff = new Backoff();
 
     @Test
     void intervals_double_up_to_two_seconds_and_start_anew_with_the_next_wait() {
         for (int again = 0; again < 2; again++) {
             long now = Long.MAX_VALUE - MILLI; // the clock may overflow
-            pace.from(now);
+            backoff.from(now);
             for (long millis : new long[] {50, 100, 200, 400, 800, 1600, 2000, 2000}) {
-                assertEquals(millis * MILLI, pace.dueIn(now));
-                assertFalse(pace.isDue(now + millis * MILLI - 1));
+                assertEquals(millis * MILLI, backoff.dueIn(now));
+                assertFalse(backoff.isDue(now + millis * MILLI - 1));
                 now += millis * MILLI;
-                assertTrue(pace.isDue(now));
-                assertFalse(pace.isDue(now), "it was asked at this moment");
+                assertTrue(backoff.isDue(now));
+                assertFalse(backoff.isDue(now), "it was asked at this moment");
             }
         }
     }
 
     @Test
     void who_asks_late_waits_from_then_on() {
-        pace.from(0);
-        assertTrue(pace.isDue(1000 * MILLI));
-        assertEquals(100 * MILLI, pace.dueIn(1000 * MILLI));
+        backoff.from(0);
+        assertTrue(backoff.isDue(1000 * MILLI));
+        assertEquals(100 * MILLI, backoff.dueIn(1000 * MILLI));
     }
 }

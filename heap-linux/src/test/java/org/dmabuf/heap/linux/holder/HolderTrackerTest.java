@@ -385,7 +385,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void what_is_neither_memfd_nor_dma_buf_cannot_be_followed() {
+    void what_is_neither_memfd_nor_dma_buf_cannot_be_tracked() {
         try (OwnedFd device = new Fd(syscalls, syscalls.open("/dev/null", 0))) {
             HeapException refusal = assertThrows(HeapException.class, () -> watch(device));
             assertEquals(Errno.ENOTSUP, refusal.errno());

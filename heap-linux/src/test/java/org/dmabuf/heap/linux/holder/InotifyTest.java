@@ -57,7 +57,7 @@ class InotifyTest {
         return fd;
     }
 
-    private TrackedFile.Memfd follow(int fd) {
+    private TrackedFile.Memfd track(int fd) {
         return inotify.add("camera", Bytes.PAGE, fd);
     }
 
@@ -75,7 +75,7 @@ class InotifyTest {
         assertTrue(inotify.fd() < 0);
         look();
         int memfd = memfd();
-        follow(memfd);
+        track(memfd);
         assertTrue(inotify.fd() >= 0);
         linux.close(memfd);
         inotify.close();
@@ -87,7 +87,7 @@ class InotifyTest {
     @Test
     void a_memfd_is_gone_with_its_last_descriptor_and_told_once() {
         int memfd = memfd();
-        TrackedFile.Memfd file = follow(memfd);
+        TrackedFile.Memfd file = track(memfd);
         int peer = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
         linux.close(memfd);
         look();
@@ -104,8 +104,8 @@ class InotifyTest {
         int memfd = memfd();
         int copy = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
         int other = memfd();
-        assertSame(follow(memfd), follow(copy));
-        assertNotSame(follow(memfd), follow(other));
+        assertSame(track(memfd), track(copy));
+        assertNotSame(track(memfd), track(other));
         linux.close(memfd);
         linux.close(copy);
         linux.close(other);
@@ -115,12 +115,12 @@ class InotifyTest {
     }
 
     @Test
-    void one_that_is_removed_is_not_told_and_can_be_followed_again() throws IOException {
+    void one_that_is_removed_is_not_told_and_can_be_tracked_again() throws IOException {
         int memfd = memfd();
-        TrackedFile.Memfd first = follow(memfd);
+        TrackedFile.Memfd first = track(memfd);
         inotify.remove(first);
         assertFalse(HolderCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
-        TrackedFile.Memfd second = follow(memfd);
+        TrackedFile.Memfd second = track(memfd);
         assertNotSame(first, second);
         inotify.remove(first); // which is forgotten
         linux.close(memfd);
@@ -129,8 +129,8 @@ class InotifyTest {
     }
 
     @Test
-    void what_is_no_descriptor_cannot_be_followed() {
-        HeapException refusal = assertThrows(HeapException.class, () -> follow(1_000_000));
+    void what_is_no_descriptor_cannot_be_tracked() {
+        HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
         assertEquals("camera", refusal.heap());
         assertTrue(refusal.getMessage().contains("inotify_add_watch"), refusal::getMessage);
     }
@@ -139,9 +139,9 @@ class InotifyTest {
     void what_was_read_and_not_taken_is_found_in_the_kernels_list() {
         List<TrackedFile.Memfd> files = new ArrayList<>();
         int held = memfd();
-        follow(held);
+        track(held);
         for (int fd : new int[] {memfd(), memfd(), memfd()}) {
-            files.add(follow(fd));
+            files.add(track(fd));
             linux.close(fd);
         }
         assertThrows(

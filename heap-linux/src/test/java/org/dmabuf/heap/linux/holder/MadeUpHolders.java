@@ -4,7 +4,7 @@ package org.dmabuf.heap.linux.holder;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.syscall.Wrapping;
 
-/** What follows memory by calls of a test's choice, apart from what else this process follows. */
+/** Trackers of holders by made-up calls, apart from what else this process tracks. */
 public final class MadeUpHolders {
     private final HolderTable table;
 

@@ -68,7 +68,7 @@ class SecretLocksTest {
         linux.close(memory);
     }
 
-    private TrackedFile.Secret follow(int fd) {
+    private TrackedFile.Secret track(int fd) {
         TrackedFile.Secret file = locks.add("secure", Bytes.PAGE, fd);
         HolderWatch watch = new HolderWatch(null, null, file);
         watch.callback = () -> {}; // what is not waited for is not looked at
@@ -82,7 +82,7 @@ class SecretLocksTest {
 
     @Test
     void memory_is_gone_with_its_last_descriptor_and_told_once() {
-        TrackedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = track(memory);
         int peer = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
         linux.close(memory);
         look();
@@ -95,18 +95,18 @@ class SecretLocksTest {
     }
 
     @Test
-    void one_file_is_followed_once_by_whatever_descriptor_until_it_is_removed() {
-        TrackedFile.Secret file = follow(memory);
+    void one_file_is_tracked_once_by_whatever_descriptor_until_it_is_removed() {
+        TrackedFile.Secret file = track(memory);
         int copy = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
-        assertSame(file, follow(copy));
+        assertSame(file, track(copy));
         locks.remove(file);
-        assertNotSame(file, follow(copy));
+        assertNotSame(file, track(copy));
         linux.close(copy);
     }
 
     @Test
     void only_what_three_lists_in_a_row_lack_is_gone() {
-        TrackedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = track(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, AS_IT_IS));
         look();
@@ -119,7 +119,7 @@ class SecretLocksTest {
 
     @Test
     void a_list_that_cannot_be_read_or_is_cut_off_says_nothing() {
-        TrackedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = track(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, _ -> null));
         look();
@@ -133,7 +133,7 @@ class SecretLocksTest {
 
     @Test
     void a_number_that_only_ends_or_begins_so_is_another_files() {
-        TrackedFile.Secret file = follow(memory);
+        TrackedFile.Secret file = track(memory);
         UnaryOperator<String> longer = list -> list.replace(file.number, "1" + file.number + "1");
         lists.addAll(List.of(longer, longer, longer));
         look();
@@ -141,7 +141,7 @@ class SecretLocksTest {
     }
 
     private void assertNotFollowed() {
-        HeapException refusal = assertThrows(HeapException.class, () -> follow(memory));
+        HeapException refusal = assertThrows(HeapException.class, () -> track(memory));
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals("secure", refusal.heap());
         assertTrue(refusal.getMessage().endsWith("is all of /proc mounted?"), refusal::getMessage);
@@ -162,7 +162,7 @@ class SecretLocksTest {
 
     @Test
     void what_cannot_be_locked_is_refused() {
-        HeapException refusal = assertThrows(HeapException.class, () -> follow(1_000_000));
+        HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
         assertTrue(refusal.getMessage().contains("flock"), refusal::getMessage);
     }
 }

@@ -32,12 +32,12 @@ class DmaBufSyncTest {
 
     @Test
     void while_the_first_bracket_is_made_no_other_begins() throws InterruptedException {
-        DmaBufSync brackets = new DmaBufSync(slow, "camera", 4096, false);
+        DmaBufSync sync = new DmaBufSync(slow, "camera", 4096, false);
         List<Thread> threads = new ArrayList<>();
-        threads.add(Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ)));
+        threads.add(Thread.ofPlatform().start(() -> sync.begin(3, Access.READ)));
         inside.await();
         for (int i = 0; i < 7; i++) {
-            threads.add(Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE)));
+            threads.add(Thread.ofPlatform().start(() -> sync.begin(3, Access.WRITE)));
         }
         for (Thread thread : threads.subList(1, 8)) {
             while (thread.getState() != Thread.State.BLOCKED) {
@@ -59,20 +59,20 @@ class DmaBufSyncTest {
     @Test
     void the_first_bracket_of_an_adopted_dma_buf_is_for_the_direction_that_was_asked_for() {
         goOn.countDown();
-        DmaBufSync brackets = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
-        brackets.begin(3, Access.READ);
-        brackets.end(3, Access.READ);
-        brackets.begin(3, Access.WRITE);
-        brackets.end(3, Access.WRITE);
+        DmaBufSync sync = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
+        sync.begin(3, Access.READ);
+        sync.end(3, Access.READ);
+        sync.begin(3, Access.WRITE);
+        sync.end(3, Access.WRITE);
         assertEquals(List.of(1L, 5L, 2L, 6L), syncs);
     }
 
     @Test
     void while_the_first_bracket_of_what_may_be_udmabufs_is_made_no_other_begins() throws InterruptedException {
-        DmaBufSync brackets = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
-        Thread first = Thread.ofPlatform().start(() -> brackets.begin(3, Access.READ));
+        DmaBufSync sync = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
+        Thread first = Thread.ofPlatform().start(() -> sync.begin(3, Access.READ));
         inside.await();
-        Thread second = Thread.ofPlatform().start(() -> brackets.begin(3, Access.WRITE));
+        Thread second = Thread.ofPlatform().start(() -> sync.begin(3, Access.WRITE));
         while (second.getState() != Thread.State.BLOCKED) {
             assertTrue(second.isAlive());
             Thread.onSpinWait();
@@ -87,11 +87,11 @@ class DmaBufSyncTest {
     @Test
     void a_dma_buf_that_needs_none_has_no_first_bracket() {
         goOn.countDown();
-        DmaBufSync brackets = new DmaBufSync(slow, "camera", 4096, true);
-        brackets.prepare(3);
+        DmaBufSync sync = new DmaBufSync(slow, "camera", 4096, true);
+        sync.prepare(3);
         assertEquals(List.of(), syncs);
-        brackets.begin(3, Access.READ);
-        brackets.end(3, Access.READ);
+        sync.begin(3, Access.READ);
+        sync.end(3, Access.READ);
         assertEquals(List.of(1L, 5L), syncs);
     }
 }

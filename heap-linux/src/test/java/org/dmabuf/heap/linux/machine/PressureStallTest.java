@@ -21,7 +21,7 @@ class PressureStallTest {
     void the_kernel_takes_the_trigger_where_it_has_pressure_stall_information() {
         assumeTrue(Files.isWritable(Path.of(MACHINE)), "skipped: this kernel has no " + MACHINE + " to write to");
         try (PressureStall stall = PressureStall.open("system", Syscalls.linux(), List.of(MACHINE))) {
-            assertTrue(stall.tells());
+            assertTrue(stall.isNotified());
             stall.wake();
             assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1))); // woken, not pressed
         }
@@ -32,7 +32,7 @@ class PressureStallTest {
         // There is no such file; there is one that cannot be written to; and one that takes no trigger.
         try (PressureStall stall = PressureStall.open(
                 "system", Syscalls.linux(), List.of("/no/such/memory.pressure", "/proc/version", "/dev/full"))) {
-            assertFalse(stall.tells());
+            assertFalse(stall.isNotified());
             assertFalse(stall.await(1));
             stall.wake();
             assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1)));

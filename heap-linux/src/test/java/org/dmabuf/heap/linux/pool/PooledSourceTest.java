@@ -71,12 +71,12 @@ class PooledSourceTest {
         private long wakes;
         private long waited;
         private boolean closed;
-        private boolean tells = true;
+        private boolean notified = true;
         private Error failure;
 
         @Override
-        public synchronized boolean tells() {
-            return tells;
+        public synchronized boolean isNotified() {
+            return notified;
         }
 
         /** The next wait throws. */
@@ -497,7 +497,7 @@ class PooledSourceTest {
 
     @Test
     void without_the_kernels_word_the_machines_figures_are_looked_at() {
-        pressure.tells = false;
+        pressure.notified = false;
         open(PoolBudget.none().prewarmed(MIB, 8));
         assertEquals(SECOND, pressure.waited);
         available.set(MIB);

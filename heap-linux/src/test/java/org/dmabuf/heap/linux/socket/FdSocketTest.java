@@ -528,16 +528,16 @@ class FdSocketTest {
         try (Pair pair = new Pair();
                 Fd file = new Fd(syscalls, syscalls.open("/dev/null", 0));
                 Fd memory = memfd()) {
-            ForeignFdCloser disposal = ForeignFdCloser.of(pair.server.peer().uid());
+            ForeignFdCloser closer = ForeignFdCloser.of(pair.server.peer().uid());
             FdSocket receiver = new FdSocket(
                     hanging, SocketCalls.linux(), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
             for (int i = 0; i < ForeignFdCloser.MOST; i++) {
                 pair.server.send(memory, "memory is closed at once");
                 receiver.receive().close();
-                assertEquals(i, disposal.left());
+                assertEquals(i, closer.left());
                 pair.server.send(file, "a file");
                 receiver.receive().close();
-                assertEquals(i + 1, disposal.left());
+                assertEquals(i + 1, closer.left());
             }
             pair.server.send(memory, "one too many");
             HeapException refusal = assertThrows(HeapException.class, receiver::receive);
@@ -548,10 +548,10 @@ class FdSocketTest {
                                     + pair.server.peer().uid()),
                     refusal.getMessage());
             answer.countDown();
-            for (int i = 0; i < 1000 && disposal.left() > 0; i++) {
+            for (int i = 0; i < 1000 && closer.left() > 0; i++) {
                 Thread.sleep(10);
             }
-            assertEquals(0, disposal.left());
+            assertEquals(0, closer.left());
             try (FdMessage message = receiver.receive()) {
                 assertEquals("one too many", message.text(), "it stayed with the kernel");
             }

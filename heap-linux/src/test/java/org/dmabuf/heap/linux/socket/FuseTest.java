@@ -35,7 +35,7 @@ class FuseTest {
     @TempDir
     Path folder;
 
-    private ForeignFdCloser disposal;
+    private ForeignFdCloser closer;
     private Process peer;
 
     @BeforeEach
@@ -43,7 +43,7 @@ class FuseTest {
         assumeTrue(Files.isWritable(Path.of("/dev/fuse")), "skipped: no /dev/fuse that this user may open");
         int user = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         assumeTrue(user == 0, "skipped: only root mounts");
-        disposal = ForeignFdCloser.of(user);
+        closer = ForeignFdCloser.of(user);
     }
 
     @AfterEach
@@ -51,7 +51,7 @@ class FuseTest {
         if (peer != null) {
             assertTrue(peer.destroyForcibly().waitFor(20, TimeUnit.SECONDS));
         }
-        if (disposal != null) {
+        if (closer != null) {
             awaitClosed();
         }
     }
@@ -71,7 +71,7 @@ class FuseTest {
                 return null;
             });
             assertEquals("flush", peer.inputReader().readLine(), "and the close waits for the peer");
-            assertEquals(1, disposal.left());
+            assertEquals(1, closer.left());
         }
     }
 
@@ -84,7 +84,7 @@ class FuseTest {
                         assertThrows(HeapException.class, () -> inTime(socket::receive));
                 assertEquals(Errno.EPROTO, refusal.errno(), refusal.getMessage());
             }
-            assertEquals(9, disposal.left());
+            assertEquals(9, closer.left());
             HeapException refusal = assertThrows(HeapException.class, () -> inTime(socket::receive));
             assertEquals(Errno.EBUSY, refusal.errno());
             assertTrue(
@@ -122,10 +122,10 @@ class FuseTest {
     }
 
     private void awaitClosed() throws InterruptedException {
-        for (int i = 0; i < 2000 && disposal.left() > 0; i++) {
+        for (int i = 0; i < 2000 && closer.left() > 0; i++) {
             Thread.sleep(10);
         }
-        assertEquals(0, disposal.left(), "every descriptor is closed");
+        assertEquals(0, closer.left(), "every descriptor is closed");
     }
 
     /** On a thread that the test does not wait for if it hangs. */

@@ -54,16 +54,16 @@ class MemfdBufferTest {
     }
 
     @Test
-    void it_counts_as_held_until_its_release_and_for_as_long_as_its_descriptor_is_followed() {
+    void it_counts_as_held_until_its_release_and_for_as_long_as_its_descriptor_is_tracked() {
         MemfdBuffer buffer = make(true);
         int fd = buffer.descriptor();
         assertEquals(SIZE, Syscalls.linux().size(fd));
-        HeldMemory followed = HeldMemory.of(fd);
+        HeldMemory held = HeldMemory.of(fd);
         buffer.release();
         assertEquals(SIZE, MadeUpHeadroom.held(headroom));
         assertEquals(1, syscalls.count("close"));
         assertNull(HeldMemory.of(fd), "the number is free for another");
-        followed.letGo();
+        held.letGo();
         assertEquals(0, MadeUpHeadroom.held(headroom));
     }
 }
