@@ -79,7 +79,7 @@ public class AllocateBenchmark {
     }
 
     private final Ledger ledger = new Ledger();
-    private final HeapRegistry table = new HeapRegistry(ledger);
+    private final HeapRegistry registry = new HeapRegistry(ledger);
     private final Client client = new Client(ledger.enter("bench"), "bench", new LeakDetector());
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
@@ -94,7 +94,7 @@ public class AllocateBenchmark {
     @Setup
     public void arrive() {
         allocator = new Allocator(
-                table,
+                registry,
                 ledger,
                 new BufferServices(
                         new Descriptors(Syscalls.linux()),
@@ -102,7 +102,7 @@ public class AllocateBenchmark {
                         eventsFanOut(),
                         new ReferenceQueue<>()));
         for (int id = 0; id < HEAPS - 1; id++) {
-            table.arrived(
+            registry.arrived(
                     id,
                     nothing,
                     Map.of(
@@ -112,7 +112,7 @@ public class AllocateBenchmark {
                             HeapProperties.TYPE, "t" + id),
                     "bench");
         }
-        table.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
+        registry.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
         ledger.start();
     }
 
@@ -156,12 +156,12 @@ public class AllocateBenchmark {
 
     @Benchmark
     public RegisteredHeap routeByName() {
-        return table.routes().named("heap-20");
+        return registry.routes().named("heap-20");
     }
 
     @Benchmark
     public RegisteredHeap routeByMask() {
-        RoutingTable routes = table.routes();
+        RoutingTable routes = registry.routes();
         return routes.first(routes.places(1L << 20 | 1L << 40));
     }
 

@@ -53,7 +53,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The broker in the framework: follows heaps as they come and go, and offers {@link HeapBroker} to bundles.
+ * The component of the broker: it follows heaps as they come and go, and offers {@link HeapBroker} to bundles.
  *
  * <p>It registers HeapBroker itself, as a service factory. As a component of scope bundle there would be one broker for
  * each bundle, living and dying with each get and unget of the service.
@@ -69,7 +69,7 @@ public final class BrokerComponent {
 
     private static final int USUAL_DRAIN_MILLIS = 2000;
 
-    /** What can be configured; a change takes effect without a restart. */
+    /** The configuration of the broker. A change takes effect without a restart. */
     @ObjectClassDefinition(name = "DMA-BUF heap broker")
     public @interface Config {
         /** {@return milliseconds that a heap that leaves waits for the calls inside it, at most 4000} */
@@ -105,7 +105,7 @@ public final class BrokerComponent {
                         + " NAME@LOCATION; * stands for anything. Who is not named may not use a heap that is")
         String[] allow() default {};
 
-        /** {@return whether each buffer keeps where it was allocated, for the dump and for the report of a leak} */
+        /** {@return whether each buffer keeps its allocation site, for the dump and for the report of a leak} */
         @AttributeDefinition(
                 name = "Allocation sites",
                 description = "Keep where each buffer was allocated, to tell it in the dump and when a buffer is lost;"
@@ -121,13 +121,13 @@ public final class BrokerComponent {
     }
 
     private final BundleContext context;
-    private final BrokerEvents flight = flightJournal();
-    private final BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
+    private final BrokerEvents flightEvents = flightRecorderEvents();
+    private final BrokerEventsFanOut fanOut = new BrokerEventsFanOut();
     private final LeakDetector leaks = new LeakDetector();
     private final Ledger ledger = new Ledger();
-    private final HeapRegistry table = new HeapRegistry(ledger);
+    private final HeapRegistry registry = new HeapRegistry(ledger);
     private final WaitingHeaps waiting = new WaitingHeaps();
-    private final HeapChangeReporter news = new HeapChangeReporter(table, eventsFanOut);
+    private final HeapChangeReporter changeReporter = new HeapChangeReporter(registry, fanOut);
     private final HolderTracker holders = new HolderTracker();
     private final Adoption adoption;
     private final Clients clients;
@@ -148,24 +148,24 @@ public final class BrokerComponent {
     @Activate
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
-        eventsFanOut.add(flight);
+        fanOut.add(flightEvents);
         BufferServices services =
-                new BufferServices(new Descriptors(Syscalls.linux()), Optional.of(holders), eventsFanOut, leaks.lost());
+                new BufferServices(new Descriptors(Syscalls.linux()), Optional.of(holders), fanOut, leaks.lost());
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
         clients = new Clients(
                 ledger,
-                new Allocator(table, ledger, services),
+                new Allocator(registry, ledger, services),
                 adoption,
-                new HeapListing(table, waiting, adoption),
+                new HeapListing(registry, waiting, adoption),
                 leaks);
         modified(config, properties);
     }
 
     /**
-     * A Java that was made for a small machine may be without Flight Recorder, and a framework that is told which
-     * packages of Java it shows may not show that one.
+     * Returns the events of Flight Recorder where it exists. A Java for a small machine may be without it, and a
+     * framework may be configured to hide its package.
      */
-    private static BrokerEvents flightJournal() {
+    private static BrokerEvents flightRecorderEvents() {
         try {
             return new FlightRecorderEvents();
         } catch (LinkageError e) {
@@ -181,11 +181,11 @@ public final class BrokerComponent {
             leaks.start();
             ledger.start();
             context.addBundleListener(clients);
-            monitor = context.registerService(HeapMonitor.class, new Monitor(ledger, table), null);
+            monitor = context.registerService(HeapMonitor.class, new Monitor(ledger, registry), null);
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
                     HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
-            if (registration == null) { // then nobody will call deactivate
+            if (registration == null) { // then deactivate will not be called
                 end();
                 context.removeBundleListener(clients);
                 if (monitor != null) {
@@ -241,7 +241,10 @@ public final class BrokerComponent {
         }
     }
 
-    /** The framework is first when the bundle has stopped before Declarative Services came to it. */
+    /**
+     * Withdraws a service unless the framework was first, as when the bundle stopped before Declarative Services
+     * deactivated the component.
+     */
     private static void unlessGone(Runnable withdrawal) {
         try {
             withdrawal.run();
@@ -258,18 +261,18 @@ public final class BrokerComponent {
                 ledger.stop();
             } finally {
                 holders.close();
-                flight.close();
+                flightEvents.close();
             }
         }
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)
-    void addJournal(BrokerEvents events) {
-        eventsFanOut.add(events);
+    void addBrokerEvents(BrokerEvents events) {
+        fanOut.add(events);
     }
 
-    void removeJournal(BrokerEvents events) {
-        eventsFanOut.remove(events);
+    void removeBrokerEvents(BrokerEvents events) {
+        fanOut.remove(events);
     }
 
     @Reference(
@@ -299,23 +302,23 @@ public final class BrokerComponent {
         if (bundle == null) {
             return; // it left before it was bound
         }
-        table.arrived(
+        registry.arrived(
                 id(service), exporter, FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
-        changeHeap(service); // of a change since they were read the table was told too early
+        changeHeap(service); // a change since they were read may have reached the registry too early
     }
 
     void changeHeap(ServiceReference<HeapExporter> service) {
-        table.changed(id(service), () -> FrameworkUtil.asMap(service.getProperties()));
-        news.tell();
+        registry.changed(id(service), () -> FrameworkUtil.asMap(service.getProperties()));
+        changeReporter.reportChanges();
     }
 
     void removeHeap(ServiceReference<HeapExporter> service) {
-        RegisteredHeap heap = table.leaving(id(service));
+        RegisteredHeap heap = registry.leaving(id(service));
         if (heap == null) {
             return;
         }
-        news.tell(); // another may have come out of its shadow
-        news.draining(heap.service());
+        changeReporter.reportChanges(); // another may have come out of its shadow
+        changeReporter.draining(heap.service());
         int inside = heap.gate().close(drainNanos);
         if (inside > 0) {
             LOG.warn(
@@ -323,7 +326,7 @@ public final class BrokerComponent {
                     heap.name(),
                     inside);
         }
-        table.gone(heap);
+        registry.gone(heap);
         try {
             context.ungetService(service);
         } catch (RuntimeException | LinkageError e) { // of a service factory of the vendor's own
@@ -332,15 +335,15 @@ public final class BrokerComponent {
         LOG.info(
                 "heap '{}' has left, {} buffers of it live on",
                 heap.name(),
-                heap.account().figures().liveBuffers());
-        news.departed(heap.service());
+                heap.account().snapshot().liveBuffers());
+        changeReporter.departed(heap.service());
     }
 
     /** Closes all gates first, so that the heaps drain at the same time. */
     private void drainAll() {
         long deadline = System.nanoTime() + drainNanos;
         drainNanos = 0; // the unbinds that follow find the gates closed and have nothing to wait for
-        List<RegisteredHeap> heaps = table.close();
+        List<RegisteredHeap> heaps = registry.close();
         for (RegisteredHeap heap : heaps) {
             heap.gate().close(0);
         }

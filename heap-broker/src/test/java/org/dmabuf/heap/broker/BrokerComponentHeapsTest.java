@@ -128,7 +128,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
 
     @Test
     void a_heap_leaves_also_when_nobody_can_be_told() {
-        component.addJournal(new BrokerEvents() {
+        component.addBrokerEvents(new BrokerEvents() {
             @Override
             public void changed(String name, String bundle, HeapState state, long buffers) {
                 throw new IllegalStateException("made up: the Event Admin is stopped");
@@ -144,7 +144,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     @Test
     void only_a_heap_that_arrived_departs() {
         RecordedBrokerEvents told = new RecordedBrokerEvents();
-        component.addJournal(told);
+        component.addBrokerEvents(told);
         ServiceRegistration<HeapExporter> first = heap("system", new FakeHeap());
         ServiceRegistration<HeapExporter> shadowed = heap("system", new FakeHeap());
         ServiceRegistration<HeapExporter> refused = heap(new FakeHeap(), Map.of(HeapProperties.NAME, "a b"));
@@ -158,7 +158,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     @Test
     void a_heap_that_serves_no_more_by_its_properties_has_departed() {
         RecordedBrokerEvents told = new RecordedBrokerEvents();
-        component.addJournal(told);
+        component.addBrokerEvents(told);
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         change(heap, Map.of(HeapProperties.NAME, "other"));
         change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L));
@@ -185,7 +185,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         nameless.start();
         assertNull(nameless.getSymbolicName());
         List<String> posted = new CopyOnWriteArrayList<>();
-        component.addJournal(new EventAdminBridge(FakeBundle.proxy(EventAdmin.class, (self, method, arguments) -> {
+        component.addBrokerEvents(new EventAdminBridge(FakeBundle.proxy(EventAdmin.class, (self, method, arguments) -> {
             posted.add(((Event) arguments[0]).getTopic());
             return null;
         })));

@@ -270,7 +270,7 @@ class BrokerComponentTest extends BrokerInFramework {
                 }
             }
         };
-        var flight = blind.loadClass(BrokerComponent.class.getName()).getDeclaredMethod("flightJournal");
+        var flight = blind.loadClass(BrokerComponent.class.getName()).getDeclaredMethod("flightRecorderEvents");
         flight.setAccessible(true);
         RecordedLog.clear();
         assertNotNull(flight.invoke(null));

@@ -36,8 +36,8 @@ import org.osgi.framework.launch.Framework;
 import org.osgi.framework.launch.FrameworkFactory;
 
 /**
- * The component in a real framework, with bundles that are empty jars: the tests act in their name. Declarative
- * Services is played here, so that the order of its calls can be chosen.
+ * Base of tests that run the component in a real framework, with bundles that are empty jars: the tests act in their
+ * name. The base makes the calls of Declarative Services, so that a test can choose their order.
  */
 abstract class BrokerInFramework {
     static final AllocationRequest REQUEST = AllocationRequest.of(4096).name("frame");
@@ -77,7 +77,7 @@ abstract class BrokerInFramework {
         return config(Map.of("drain_ms", millis));
     }
 
-    /** A configuration as Declarative Services makes it: what is not set has its default. */
+    /** Returns a configuration as Declarative Services makes it: a setting that is absent has its default. */
     static BrokerComponent.Config config(Map<String, ?> set) {
         return FakeBundle.proxy(
                 BrokerComponent.Config.class,
@@ -86,7 +86,7 @@ abstract class BrokerInFramework {
                         : method.getDefaultValue());
     }
 
-    /** An empty bundle, with an activator or without. */
+    /** Installs and starts an empty bundle, with an activator or without. */
     Bundle bundle(String name, Class<? extends BundleActivator> activator) throws Exception {
         Manifest manifest = new Manifest();
         manifest.getMainAttributes().putValue("Manifest-Version", "1.0");
@@ -120,7 +120,7 @@ abstract class BrokerInFramework {
         return context.getService(context.getServiceReference(HeapBroker.class));
     }
 
-    /** A heap's service, announced to the component as Declarative Services would. */
+    /** Registers a heap and binds it to the component as Declarative Services would. */
     ServiceRegistration<HeapExporter> heap(HeapExporter exporter, Map<String, ?> properties) {
         ServiceRegistration<HeapExporter> registration = framework
                 .getBundleContext()
@@ -165,7 +165,7 @@ abstract class BrokerInFramework {
         return getter.getBundleContext().getServiceObjects(reference);
     }
 
-    /** What can be configured is over on a busy machine while the test looks. */
+    /** Sets a drain longer than can be configured: on a busy machine that would end while the test looks. */
     void drainWithoutHurry() throws ReflectiveOperationException {
         var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
         nanos.setAccessible(true);

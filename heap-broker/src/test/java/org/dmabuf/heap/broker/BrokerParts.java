@@ -31,13 +31,13 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
-/** The broker's parts, put together as the component does, without a framework. */
+/** The parts of the broker, put together as the component does, without a framework. */
 public final class BrokerParts implements AutoCloseable {
     public final Ledger ledger;
-    public final HeapRegistry table;
-    final HolderTracker peers = new HolderTracker();
+    public final HeapRegistry registry;
+    final HolderTracker holders = new HolderTracker();
     public final RecordedBrokerEvents events = new RecordedBrokerEvents();
-    /** Not started: what a test has made and does not mention again is not to go when the collector happens to come. */
+    /** Not started: a reference that a test no longer mentions must not end when the collector happens to run. */
     public final LeakDetector leaks = new LeakDetector();
     public final BufferServices services;
     public final Allocator allocator;
@@ -45,7 +45,7 @@ public final class BrokerParts implements AutoCloseable {
     public final Adoption adoption;
     public final HeapListing listing;
     public final Clients clients;
-    /** The client of a test that needs only one. */
+    /** The client for tests that need only one. */
     public final Client client;
 
     private final Syscalls syscalls;
@@ -59,7 +59,7 @@ public final class BrokerParts implements AutoCloseable {
         this(syscalls, new Ledger());
     }
 
-    /** With less patience for heaps that hang. */
+    /** Creates parts with less patience for heaps that hang. */
     public BrokerParts(Duration patience) {
         this(Syscalls.linux(), new Ledger(heap -> new Reaper(heap, patience, 4)));
     }
@@ -67,16 +67,16 @@ public final class BrokerParts implements AutoCloseable {
     private BrokerParts(Syscalls syscalls, Ledger ledger) {
         this.syscalls = syscalls;
         this.ledger = ledger;
-        table = new HeapRegistry(ledger);
+        registry = new HeapRegistry(ledger);
         client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
-        services = new BufferServices(new Descriptors(syscalls), Optional.of(peers), events, leaks.lost());
-        allocator = new Allocator(table, ledger, services);
+        services = new BufferServices(new Descriptors(syscalls), Optional.of(holders), events, leaks.lost());
+        allocator = new Allocator(registry, ledger, services);
         adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
-        listing = new HeapListing(table, waiting, adoption);
+        listing = new HeapListing(registry, waiting, adoption);
         clients = new Clients(ledger, allocator, adoption, listing, leaks);
     }
 
-    /** Rules whose every entry is understood. */
+    /** Parses rules whose every entry must be understood. */
     public static Rules rules(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow) {
         return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, slip -> {
             throw new AssertionError(slip);
@@ -90,19 +90,19 @@ public final class BrokerParts implements AutoCloseable {
     public RegisteredHeap heap(String name, HeapExporter exporter, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
         all.put(HeapProperties.NAME, name);
-        return table.arrived(++lastService, exporter, all, "org.example." + name);
+        return registry.arrived(++lastService, exporter, all, "org.example." + name);
     }
 
-    /** A heap of real memory. */
+    /** Registers a heap of real memory. */
     public RegisteredHeap memfd(String name) {
         MemfdSource source = MemfdSource.open(name, syscalls, Headroom.machine());
         return heap(name, source, source.properties());
     }
 
     public void remove(RegisteredHeap heap) {
-        RegisteredHeap leaving = table.leaving(heap.service());
+        RegisteredHeap leaving = registry.leaving(heap.service());
         leaving.gate().close(0);
-        table.gone(leaving);
+        registry.gone(leaving);
     }
 
     public BufferReference allocate(AllocationRequest request) {
@@ -125,6 +125,6 @@ public final class BrokerParts implements AutoCloseable {
         client.stop("the test is over");
         leaks.stop();
         ledger.stop();
-        peers.close();
+        holders.close();
     }
 }

@@ -67,7 +67,7 @@ class EndsOnceTest {
             assertEquals(begun(memory, "map "), memory.count("unmap"), () -> memory.calls().toString());
             assertEquals(begun(memory, "begin "), begun(memory, "end "), () -> memory.calls().toString());
         }
-        assertEquals(0, broker.client.account().figures().liveBytes());
+        assertEquals(0, broker.client.account().snapshot().liveBytes());
         assertTrue(broker.client.account().settled());
     }
 
@@ -276,7 +276,7 @@ class EndsOnceTest {
             return memory;
         }));
         BufferReference reference = broker.allocate(SIZE);
-        Monitor monitor = new Monitor(broker.ledger, broker.table);
+        Monitor monitor = new Monitor(broker.ledger, broker.registry);
         Thread waits = Thread.ofPlatform().daemon().start(() -> reference.beginCpuAccess(Access.READ)
                 .close());
         assertTrue(inside.await(30, TimeUnit.SECONDS));
@@ -302,7 +302,7 @@ class EndsOnceTest {
             assertThrows(HeapException.class, () -> reference.beginCpuAccess(Access.READ));
             assertEquals(
                     0,
-                    new Monitor(broker.ledger, broker.table)
+                    new Monitor(broker.ledger, broker.registry)
                             .buffers()
                             .getFirst()
                             .brackets());
@@ -378,10 +378,10 @@ class EndsOnceTest {
         charge.begin(buffer);
         charge.linger();
         charge.linger();
-        assertEquals(new UsageSnapshot(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED), account.figures());
+        assertEquals(new UsageSnapshot(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED), account.snapshot());
         charge.end();
         charge.end();
-        assertEquals(new UsageSnapshot(0, 0, 0, 0, SIZE, Rules.UNLIMITED), account.figures());
+        assertEquals(new UsageSnapshot(0, 0, 0, 0, SIZE, Rules.UNLIMITED), account.snapshot());
         assertTrue(charge.share().client().settled());
     }
 
@@ -392,7 +392,7 @@ class EndsOnceTest {
                 .before(round -> now[0] = new ClientAccount("org.example.camera"))
                 .with(round -> now[0].add(100))
                 .with(round -> now[0].resetPeak())
-                .after(round -> assertEquals(100, now[0].figures().peakBytes(), "round " + round))
+                .after(round -> assertEquals(100, now[0].snapshot().peakBytes(), "round " + round))
                 .run(20_000);
     }
 
@@ -421,7 +421,7 @@ class EndsOnceTest {
         left.close();
         new Fd(Syscalls.linux(), number).close();
         Await.until("the charge ends", () -> {
-            broker.peers.look();
+            broker.holders.look();
             return heap.account().buffers() == 0;
         });
     }

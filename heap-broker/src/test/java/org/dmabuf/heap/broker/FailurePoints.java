@@ -37,23 +37,23 @@ import org.osgi.framework.BundleEvent;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * What a client, its bundle's stop and the broker's stop do with buffers, made to fail at one point after the other: by
- * a Java heap that is full, a stack that is used up, a log that throws. After each point what was held is closed, and
- * then the books, the descriptors and the mappings must be those of before.
+ * A program that makes the acts of a client, its bundle's stop and the broker's stop fail at one point after the other:
+ * by a Java heap that is full, a stack that is used up, or a log that throws. After each point every resource is
+ * closed. Then the accounts, the descriptors and the mappings must be those of before.
  *
- * <p>A process of its own: see {@link FailurePointsTest}.
+ * <p>It runs in a process of its own: see {@link FailurePointsTest}.
  */
 public final class FailurePoints {
     private static final long SIZE = 16 << 10;
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
-    /** After so many every further point only waits for what is lost. */
+    /** Number of failures after which the run ends: each further point would only wait for lost memory. */
     private static final int MOST_WRONG = 3;
     private static final int MFD_ALLOW_SEALING = 0x2;
     private static final int F_ADD_SEALS = 1033;
     /** SEAL, SHRINK, GROW and WRITE. */
     private static final int ALL_SEALS = 0xf;
 
-    /** One thing to do, with what has to be there before, and with what ends it whether it failed or not. */
+    /** One act of a test, with its preparation and with the end that follows whether it failed or not. */
     private abstract static class Act {
         final String name;
 
@@ -68,7 +68,7 @@ public final class FailurePoints {
         abstract void end() throws Exception;
     }
 
-    /** A way to let an act fail at a point; says whether it failed. */
+    /** A way to let an act fail at a point. It returns whether the act failed. */
     private interface Failing {
         boolean failed(Act act, int point) throws Exception;
     }
@@ -139,7 +139,7 @@ public final class FailurePoints {
                 new StopBroker());
     }
 
-    /** What is done for the first time loads classes, which would fail for good. */
+    /** Runs each act a few times before: the first run loads classes, which would fail for good. */
     private void warmUp() throws Exception {
         for (int i = 0; i < 3; i++) {
             for (Act act : acts()) {
@@ -155,7 +155,7 @@ public final class FailurePoints {
         }
     }
 
-    /** The ways out of a failure load classes, too. */
+    /** Runs the ways out of a failure once before: they load classes, too. */
     private void warmUpFailures() throws Exception {
         for (Act act : acts()) {
             for (int left : new int[] {64 << 10, 1024, 256, 0}) {
@@ -186,7 +186,7 @@ public final class FailurePoints {
         }
     }
 
-    /** Ends twice what may have failed: what is done is not done again. */
+    /** Ends an act twice, as its end may have failed: a step that is done is not done again. */
     private void endAgain(Act act) {
         running = act.name;
         for (int i = 0; i < 2; i++) {
@@ -212,7 +212,8 @@ public final class FailurePoints {
     }
 
     /**
-     * As the thread of {@link LeakDetector} does it; but a reference to a buffer must not be lost by the broker itself.
+     * Ends lost handles as the thread of {@link LeakDetector} does. A reference to a buffer must not be lost by the
+     * broker itself.
      */
     private void endLostMappings() {
         System.gc();
@@ -233,8 +234,8 @@ public final class FailurePoints {
             }
         }
         for (ClientAccount client : broker.ledger.clients()) {
-            if (client.figures().liveBytes() != 0 || client.figures().lingeringBytes() != 0) {
-                wrong.add(act + " at " + point + ": charged to " + client.bundle() + ": " + client.figures());
+            if (client.snapshot().liveBytes() != 0 || client.snapshot().lingeringBytes() != 0) {
+                wrong.add(act + " at " + point + ": charged to " + client.bundle() + ": " + client.snapshot());
             }
         }
     }
@@ -262,7 +263,7 @@ public final class FailurePoints {
         return thrown != null;
     }
 
-    /** At a point there is room for so many frames of {@link #descend}. */
+    /** Leaves room on the stack for as many frames of {@link #descend} as the point has. */
     private static boolean withUsedUpStack(Act act, int point) throws Exception {
         Throwable[] thrown = new Throwable[1];
         boolean[] run = new boolean[1];
@@ -315,7 +316,7 @@ public final class FailurePoints {
         return true;
     }
 
-    /** A heap that does what it is asked to, and then throws what cannot even be printed. */
+    /** A heap that does what it is asked to, and then throws a throwable that cannot even be printed. */
     private record FaultyHeap(HeapExporter sound) implements HeapExporter {
         @Override
         public HeapBuffer allocate(HeapRequest request) {
@@ -728,7 +729,7 @@ public final class FailurePoints {
         private FakeBundle bundle;
         private Arena arena;
         private OwnedFd kept;
-        /** What the bundle has and does not lose. */
+        /** The references that the bundle keeps reachable. */
         private final List<Object> open = new ArrayList<>();
 
         StopBundle() {

@@ -32,7 +32,7 @@ public final class FakeBundle {
         return bundle;
     }
 
-    /** Each start gives a bundle another context, as the specification has it. */
+    /** Starts the bundle. Each start gives it another context, as the specification has it. */
     public void start() {
         int life = lives.incrementAndGet();
         context = proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {
@@ -44,7 +44,7 @@ public final class FakeBundle {
         });
     }
 
-    /** Stops without telling anybody. */
+    /** Stops without an event. */
     public void stop() {
         context = null;
     }
@@ -53,7 +53,7 @@ public final class FakeBundle {
         return new BundleEvent(type, bundle);
     }
 
-    /** {@return a context that registers any service, and ends it without telling anybody} */
+    /** {@return a context that registers any service, and unregisters it without an event} */
     static BundleContext registering() {
         ServiceRegistration<?> registration = proxy(ServiceRegistration.class, (self, method, arguments) -> null);
         return proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {

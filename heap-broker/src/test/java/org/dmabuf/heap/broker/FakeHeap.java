@@ -11,13 +11,13 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A heap that does what a test says, and keeps the requests that reached it. */
+/** A heap that answers as a test defines, and keeps the requests that reached it. */
 public final class FakeHeap implements HeapExporter {
     private final Function<HeapRequest, HeapBuffer> answer;
     private final List<HeapRequest> asked = new ArrayList<>();
     private volatile FakeMemory last;
 
-    /** A heap that always has memory. */
+    /** Creates a heap that always has memory. */
     public FakeHeap() {
         this(request -> new FakeMemory(request.size()));
     }

@@ -9,7 +9,7 @@ import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A heap's buffer that writes down what it is asked to do, in order. Tests override what is to fail. */
+/** A heap's buffer that records its calls in order. Tests override methods that are to fail. */
 public class FakeMemory implements HeapBuffer {
     private final MemorySegment memory;
     private final List<String> calls = Collections.synchronizedList(new ArrayList<>());
@@ -18,7 +18,7 @@ public class FakeMemory implements HeapBuffer {
         memory = Arena.ofAuto().allocate(size);
     }
 
-    /** {@return what was asked for, such as {@code begin READ}} */
+    /** {@return the calls in order, such as {@code begin READ}} */
     public List<String> calls() {
         synchronized (calls) {
             return List.copyOf(calls);

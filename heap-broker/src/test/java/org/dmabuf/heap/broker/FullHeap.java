@@ -3,7 +3,7 @@ package org.dmabuf.heap.broker;
 
 /**
  * A Java heap filled to its last bytes, until it is closed. It needs the serial collector without buffers of threads
- * ({@code -XX:+UseSerialGC -XX:-UseTLAB}), so that what is left is left for the next allocation of any thread.
+ * ({@code -XX:+UseSerialGC -XX:-UseTLAB}), so that the bytes left are left for the next allocation of any thread.
  */
 final class FullHeap implements AutoCloseable {
     private static final int HEADER = 16;

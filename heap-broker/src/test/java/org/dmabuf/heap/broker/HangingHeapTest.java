@@ -134,7 +134,7 @@ class HangingHeapTest {
         for (int i = 0; i < 20; i++) {
             mapAndClose("system");
         }
-        assertEquals(20, broker.table.routes().named("bad").account().buffers());
+        assertEquals(20, broker.registry.routes().named("bad").account().buffers());
     }
 
     @Test
@@ -144,7 +144,7 @@ class HangingHeapTest {
         for (int i = 0; i < 256; i++) { // more, and their own clients would hang
             mapAndClose("bad");
         }
-        Reaper bad = broker.table.routes().named("bad").account().reaper();
+        Reaper bad = broker.registry.routes().named("bad").account().reaper();
         for (int i = 0; i < 100; i++) {
             bad.submit(Piece.of(this::hang));
         }
@@ -157,7 +157,7 @@ class HangingHeapTest {
     @Test
     void a_client_of_it_is_refused_a_mapping_when_its_end_could_not_be_done() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
-        Reaper bad = broker.table.routes().named("bad").account().reaper();
+        Reaper bad = broker.registry.routes().named("bad").account().reaper();
         for (int i = 0; i < 300; i++) {
             bad.submit(Piece.of(this::hang));
         }
@@ -243,7 +243,7 @@ class HangingHeapTest {
         from("system");
         within(LONG, () -> broker.client.stop("its bundle has stopped"));
         assertTrue(system.memory().released());
-        assertEquals(10_000, broker.table.routes().named("bad").account().buffers());
+        assertEquals(10_000, broker.registry.routes().named("bad").account().buffers());
         assertEquals(4, hung.size());
     }
 
@@ -273,7 +273,7 @@ class HangingHeapTest {
         within(LONG, () -> broker.clients.bundleChanged(null));
         display.stop();
         within(LONG, () -> broker.clients.bundleChanged(null));
-        assertEquals(100, broker.table.routes().named("bad").account().buffers());
+        assertEquals(100, broker.registry.routes().named("bad").account().buffers());
     }
 
     private PublishedBuffer published(Client client, BufferReference reference) {
@@ -387,7 +387,7 @@ class HangingHeapTest {
         long inode = reference.inode().orElseThrow();
         hangs.set(true);
         List<ChargedBuffer> told = new ArrayList<>();
-        within(LONG, () -> told.addAll(new Monitor(broker.ledger, broker.table).buffers()));
+        within(LONG, () -> told.addAll(new Monitor(broker.ledger, broker.registry).buffers()));
         assertEquals(inode, told.getFirst().inode().orElseThrow());
     }
 

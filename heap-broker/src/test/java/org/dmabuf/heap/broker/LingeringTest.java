@@ -47,11 +47,11 @@ class LingeringTest {
     }
 
     private void assertCharged(long live, long lingering) {
-        UsageSnapshot figures = heap.account().figures();
-        assertEquals(live, figures.liveBuffers());
-        assertEquals(live * SIZE, figures.liveBytes());
-        assertEquals(lingering, figures.lingeringBuffers());
-        assertEquals(lingering * SIZE, figures.lingeringBytes());
+        UsageSnapshot snapshot = heap.account().snapshot();
+        assertEquals(live, snapshot.liveBuffers());
+        assertEquals(live * SIZE, snapshot.liveBytes());
+        assertEquals(lingering, snapshot.lingeringBuffers());
+        assertEquals(lingering * SIZE, snapshot.lingeringBytes());
         assertEquals(live + lingering, heap.account().buffers(), "nothing is counted twice");
         assertEquals((live + lingering) * SIZE, heap.account().bytes());
     }
@@ -98,7 +98,7 @@ class LingeringTest {
             reference.close();
             assertCharged(1, 0);
         }
-        Await.until("lingering", () -> heap.account().figures().lingeringBuffers() == 1);
+        Await.until("lingering", () -> heap.account().snapshot().lingeringBuffers() == 1);
         assertCharged(0, 1);
         fd.close();
         Await.until("uncharged", () -> heap.account().buffers() == 0);
@@ -167,8 +167,8 @@ class LingeringTest {
                 AllocationRequest.of(SIZE).from("secure").allowEmulated("protected"));
         OwnedFd fd = reference.exportFd();
         reference.close();
-        assertEquals(0, secure.account().figures().liveBuffers());
-        assertEquals(1, secure.account().figures().lingeringBuffers());
+        assertEquals(0, secure.account().snapshot().liveBuffers());
+        assertEquals(1, secure.account().snapshot().lingeringBuffers());
         fd.close();
         Await.until("uncharged", () -> secure.account().buffers() == 0);
     }

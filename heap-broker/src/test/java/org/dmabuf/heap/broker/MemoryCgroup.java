@@ -13,16 +13,16 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A memory cgroup with a limit that was made here, of version 2 or 1.
+ * A memory cgroup with a limit, of version 2 or 1, that a test makes.
  *
  * @param limit name of the file that has the limit
- * @param killed name of the file that counts who was killed for memory
+ * @param killed name of the file that counts processes killed for memory
  */
 record MemoryCgroup(Path folder, String limit, String killed) implements AutoCloseable {
     static final long LIMIT = 320L << 20;
-    static final String TOLD = "told: ";
+    static final String LINE_PREFIX = "told: ";
 
-    /** {@return one below this process's own or the nearest above it that permits it} */
+    /** {@return a cgroup below this process's own, or below the nearest one above it that permits it} */
     static Optional<MemoryCgroup> make() throws IOException {
         for (String line : Files.readAllLines(Path.of("/proc/self/cgroup"))) {
             String[] parts = line.split(":", 3);
@@ -53,7 +53,7 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
         try {
             // Of a file that is there: else it is no cgroup.
             Files.writeString(folder.resolve(limit), Long.toString(LIMIT), StandardOpenOption.WRITE);
-            // A parent that has processes of its own lets nobody in.
+            // A parent that has processes of its own refuses others.
             int entered = new ProcessBuilder("sh", "-c", "echo $$ >" + folder.resolve("cgroup.procs"))
                     .redirectErrorStream(true)
                     .start()
@@ -71,15 +71,15 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
     }
 
     /**
-     * Runs a program in it to its end, which has to be a good one, and checks that nobody was killed.
+     * Runs a program in it to its end, and checks that it ended well and that no process was killed.
      *
-     * @return what it said in lines that begin with "told: ", without that
+     * @return its lines that begin with "told: ", without that prefix
      */
     List<String> run(Class<?> program, String... arguments) throws IOException, InterruptedException {
         return run("echo $$ >" + folder.resolve("cgroup.procs") + " && exec \"$@\"", program, arguments);
     }
 
-    /** The same, for a shell's command that enters the cgroup if the program does not, and runs the program. */
+    /** Runs a program by a shell's command, which enters the cgroup if the program does not. */
     List<String> run(String shell, Class<?> program, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 "sh",
@@ -100,8 +100,8 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
         assertEquals(0, process.waitFor(), output);
         assertEquals(0, kills(), output);
         return output.lines()
-                .filter(line -> line.startsWith(TOLD))
-                .map(line -> line.substring(TOLD.length()))
+                .filter(line -> line.startsWith(LINE_PREFIX))
+                .map(line -> line.substring(LINE_PREFIX.length()))
                 .toList();
     }
 

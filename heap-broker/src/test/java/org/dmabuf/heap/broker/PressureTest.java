@@ -119,7 +119,7 @@ class PressureTest {
                 try (Arena arena = Arena.ofConfined()) {
                     List<BufferReference> others = takeAll(broker, arena);
                     exported.forEach(reference -> reference.map(Access.READ_WRITE, arena).fill((byte) 1));
-                    System.out.println(MemoryCgroup.TOLD + "refused beside live buffers");
+                    System.out.println(MemoryCgroup.LINE_PREFIX + "refused beside live buffers");
                     others.forEach(BufferReference::close);
                 }
                 exported.forEach(BufferReference::close);
@@ -129,12 +129,12 @@ class PressureTest {
                     List<BufferReference> others = takeAll(broker, arena);
                     Mappings mmap = new Mappings(Syscalls.linux());
                     peer.forEach(fd -> mmap.map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1));
-                    System.out.println(MemoryCgroup.TOLD + "refused beside lingering buffers");
+                    System.out.println(MemoryCgroup.LINE_PREFIX + "refused beside lingering buffers");
                     others.forEach(BufferReference::close);
                 }
                 peer.forEach(OwnedFd::close);
             }
-            System.out.println(MemoryCgroup.TOLD + "alive");
+            System.out.println(MemoryCgroup.LINE_PREFIX + "alive");
         }
 
         /** Regions have no dma-buf of their own range here: their exported buffers are memfds. */
@@ -203,11 +203,11 @@ class PressureTest {
             try (BrokerParts broker = new BrokerParts()) {
                 broker.heap("system", source, source.properties());
                 for (int round = 0; round < ROUNDS; round++) {
-                    System.out.println(MemoryCgroup.TOLD + takeAll(broker));
+                    System.out.println(MemoryCgroup.LINE_PREFIX + takeAll(broker));
                 }
             }
             source.close();
-            System.out.println(MemoryCgroup.TOLD + "alive");
+            System.out.println(MemoryCgroup.LINE_PREFIX + "alive");
         }
 
         private static String takeAll(BrokerParts broker) {

@@ -120,11 +120,11 @@ class QuotaTest {
         rules("", "", "");
         assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
 
-        broker.table.changed(
+        broker.registry.changed(
                 heap.service(), () -> Map.of(HeapProperties.NAME, "carveout", HeapProperties.QUOTA, 16384L));
         own.allocate(PAGE);
         assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
-        broker.table.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "carveout"));
+        broker.registry.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "carveout"));
         own.allocate(PAGE);
         assertEquals(5, carveout.asked().size() + 1, "a heap that is over its quota is not called");
     }
@@ -252,10 +252,10 @@ class QuotaTest {
         assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(1)).errno());
         one.close();
         assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(1)).errno());
-        assertEquals(4096, accountOf(camera).figures().liveBytes());
+        assertEquals(4096, accountOf(camera).snapshot().liveBytes());
         rules("", "", "");
         own.allocate(PAGE);
-        assertEquals(8192, accountOf(camera).figures().liveBytes());
+        assertEquals(8192, accountOf(camera).snapshot().liveBytes());
     }
 
     @Test
@@ -279,7 +279,7 @@ class QuotaTest {
             kept = buffer.exportFd().detach(); // as a peer would hold it
         }
         OwnedFd peer = new HeldFd(kept);
-        assertEquals(4096, accountOf(camera).figures().lingeringBytes());
+        assertEquals(4096, accountOf(camera).snapshot().lingeringBytes());
         assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
         ClientAccount before = accountOf(camera);
         camera.stop();
@@ -327,7 +327,7 @@ class QuotaTest {
             duplicate.map(Access.READ, arena);
             buffer.close();
             duplicate.close();
-            assertEquals(4096, accountOf(camera).figures().liveBytes(), "a mapping holds the memory");
+            assertEquals(4096, accountOf(camera).snapshot().liveBytes(), "a mapping holds the memory");
         }
         Await.until("it is uncharged", () -> accountOf(camera).settled());
     }
@@ -339,8 +339,8 @@ class QuotaTest {
         rules("", "org.example.display=6K", "");
         try (DmaBuf buffer = brokerOf(camera).allocate(PAGE)) {
             DmaBuf adopted = brokerOf(display).adopt(buffer.exportFd(), "frame");
-            assertEquals(4096, accountOf(display).figures().liveBytes());
-            assertEquals(4096, accountOf(camera).figures().liveBytes());
+            assertEquals(4096, accountOf(display).snapshot().liveBytes());
+            assertEquals(4096, accountOf(camera).snapshot().liveBytes());
             OwnedFd second = buffer.exportFd();
             HeapException refusal =
                     assertThrows(HeapException.class, () -> brokerOf(display).adopt(second, "frame"));
@@ -397,14 +397,14 @@ class QuotaTest {
         HeapBroker own = brokerOf(camera);
         DmaBuf one = own.allocate(PAGE);
         own.allocate(PAGE).close();
-        assertEquals(8192, heap.account().figures().peakBytes());
-        assertEquals(8192, accountOf(camera).figures().peakBytes());
-        assertEquals(8192, accountOf(camera).in(heap.account()).figures().peakBytes());
+        assertEquals(8192, heap.account().snapshot().peakBytes());
+        assertEquals(8192, accountOf(camera).snapshot().peakBytes());
+        assertEquals(8192, accountOf(camera).in(heap.account()).snapshot().peakBytes());
         heap.account().resetPeak();
         accountOf(camera).resetPeak();
-        assertEquals(4096, heap.account().figures().peakBytes());
-        assertEquals(4096, accountOf(camera).figures().peakBytes());
-        assertEquals(4096, accountOf(camera).in(heap.account()).figures().peakBytes());
+        assertEquals(4096, heap.account().snapshot().peakBytes());
+        assertEquals(4096, accountOf(camera).snapshot().peakBytes());
+        assertEquals(4096, accountOf(camera).in(heap.account()).snapshot().peakBytes());
         one.close();
     }
 
@@ -415,7 +415,7 @@ class QuotaTest {
         broker.remove(heap);
         assertEquals(1, accountOf(camera).shares().size());
         buffer.close();
-        broker.heap("other", new FakeHeap()); // any change of the table drops what is over
+        broker.heap("other", new FakeHeap()); // any change of the registry drops what is over
         assertEquals(0, accountOf(camera).shares().size());
         assertEquals(
                 List.of("adopted", "other"),
@@ -470,7 +470,7 @@ class QuotaTest {
                 .before(round -> client.set(new ClientAccount("org.example.camera")))
                 .with(round -> client.get().in(account))
                 .with(round -> client.get().apply(limited))
-                .after(round -> assertEquals(200, client.get().in(account).figures().limit()))
+                .after(round -> assertEquals(200, client.get().in(account).snapshot().limit()))
                 .run(50_000);
     }
 }

@@ -12,8 +12,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
- * Several threads that begin each round at the same moment: they meet by spinning, so that the first steps of a round
- * do interleave also on two processors.
+ * A race of several threads that begin each round at the same moment. They meet by spinning, so that the first steps of
+ * a round interleave even on two processors.
  */
 public final class Race {
     /** One thread's part of a round. */
@@ -21,26 +21,26 @@ public final class Race {
         void run(int round) throws Exception;
     }
 
-    /** Only there so that a broken test ends. */
+    /** The bound that ends a broken test. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private final List<Part> parts = new ArrayList<>();
     private Part before = round -> {};
     private Part after = round -> {};
 
-    /** What is set up, by one thread, before each round. */
+    /** Sets the part that one thread runs before each round. */
     public Race before(Part setUp) {
         before = setUp;
         return this;
     }
 
-    /** What one thread does in each round. */
+    /** Adds the part of one more thread. */
     public Race with(Part part) {
         parts.add(part);
         return this;
     }
 
-    /** What must hold after each round, when all parts are done. */
+    /** Sets the check that runs after each round, when all parts are done. */
     public Race after(Part check) {
         after = check;
         return this;
@@ -97,7 +97,7 @@ public final class Race {
         }
     }
 
-    /** Another offset between the threads in each round. */
+    /** Pauses for a random time, so that each round has another offset between the threads. */
     static void pause(int most) {
         int turns = ThreadLocalRandom.current().nextInt(most);
         for (int i = 0; i < turns; i++) {
@@ -105,7 +105,7 @@ public final class Race {
         }
     }
 
-    /** Waits within a round until something was done a few times, another number in each round. */
+    /** Waits within a round until a count reaches a small random number, another one in each round. */
     public static void awaitSome(AtomicInteger done) {
         int some = ThreadLocalRandom.current().nextInt(1, 6);
         spinUntil(() -> done.get() >= some, PATIENCE_NANOS);

@@ -6,7 +6,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 
-/** Keeps what it is told. */
+/** Receiver of the broker's events that keeps them. */
 public final class RecordedBrokerEvents implements BrokerEvents {
     public record Ended(String client, String heap, String name, long size, int tried, String outcome) {}
 

@@ -15,7 +15,7 @@ import org.slf4j.helpers.NOPMDCAdapter;
 import org.slf4j.spi.MDCAdapter;
 import org.slf4j.spi.SLF4JServiceProvider;
 
-/** Keeps what the broker logs, so that a test can ask whether somebody was told. */
+/** A log that keeps its lines, so that a test can check what the broker logged. */
 public final class RecordedLog implements SLF4JServiceProvider {
     private static final List<String> LINES = new CopyOnWriteArrayList<>();
     private static volatile boolean failing;
@@ -28,12 +28,12 @@ public final class RecordedLog implements SLF4JServiceProvider {
         LINES.clear();
     }
 
-    /** Has every call of the log throw from now on, or no more. */
+    /** Sets whether every call of the log throws from now on. */
     static void fail(boolean now) {
         failing = now;
     }
 
-    /** {@return lines such as {@code WARN heap 'a' has left}, with what was thrown behind them} */
+    /** {@return lines such as {@code WARN heap 'a' has left}, each with its throwable behind it} */
     public static List<String> lines() {
         return List.copyOf(LINES);
     }

@@ -38,7 +38,7 @@ class ShortageTest {
     @AfterEach
     void nothing_is_left() {
         broker.close();
-        for (RegisteredHeap heap : broker.table.present()) {
+        for (RegisteredHeap heap : broker.registry.present()) {
             assertEquals(0, heap.account().buffers(), heap::toString);
         }
     }
@@ -77,7 +77,7 @@ class ShortageTest {
 
     private void busyUntil(String heap, CountDownLatch moment) {
         CountDownLatch begun = new CountDownLatch(1);
-        broker.table.routes().named(heap).account().reaper().submit(Piece.of(() -> {
+        broker.registry.routes().named(heap).account().reaper().submit(Piece.of(() -> {
             begun.countDown();
             await(moment);
         }));
@@ -164,7 +164,7 @@ class ShortageTest {
         CountDownLatch goOn = new CountDownLatch(1);
         busyUntil("bad", goOn);
         AtomicReference<Thread> second = new AtomicReference<>();
-        Reaper bad = broker.table.routes().named("bad").account().reaper();
+        Reaper bad = broker.registry.routes().named("bad").account().reaper();
         bad.submit(Piece.of(() -> second.set(Thread.currentThread())));
         try (BufferReference held = broker.allocate(AllocationRequest.of(SIZE).from("one"))) {
             broker.allocate(AllocationRequest.of(SIZE).from("one", "two")).close();
@@ -212,7 +212,7 @@ class ShortageTest {
         CountDownLatch released = new CountDownLatch(1);
         FakeHeap heap = one(() -> {
             if (left.compareAndSet(false, true)) {
-                broker.remove(broker.table.present().getFirst());
+                broker.remove(broker.registry.present().getFirst());
             }
             released.countDown();
         });

@@ -13,18 +13,18 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 
-/** Sums without buffers, for tests of those who read them. */
+/** Charges without buffers, for tests of code that reads the sums. */
 public final class UsageSums {
     private static final Map<HeapAccount, Queue<Charge>> CHARGED = new HashMap<>();
 
     private UsageSums() {}
 
-    /** A client whose bundle has this symbolic name. */
+    /** Returns a client whose bundle has this symbolic name. */
     public static Client client(String bundle) {
         return new Client(new ClientAccount(bundle), "test:" + bundle, new LeakDetector());
     }
 
-    /** A share of a client that has no other. */
+    /** Returns the account on a heap of a client that has no other. */
     public static ClientHeapAccount share(HeapAccount account) {
         return new ClientAccount("org.example.camera").in(account);
     }
@@ -35,7 +35,7 @@ public final class UsageSums {
         CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
     }
 
-    /** Ends one that was charged so. */
+    /** Ends a charge of {@link #charge}. */
     public static void uncharge(HeapAccount account, long size) {
         account.uncharge(CHARGED.get(account).remove(), size, false);
     }

@@ -68,7 +68,7 @@ class VendorFaultsTest {
 
     @AfterEach
     void nothing_is_left() {
-        HeapAccount account = broker.table.routes().named("vendor").account();
+        HeapAccount account = broker.registry.routes().named("vendor").account();
         broker.close();
         assertEquals(0, account.buffers());
     }

@@ -126,7 +126,7 @@ class CgroupPressureIT extends PressureTest {
         }
 
         private static void told(String what) {
-            System.out.println(MemoryCgroup.TOLD + what);
+            System.out.println(MemoryCgroup.LINE_PREFIX + what);
         }
     }
 }

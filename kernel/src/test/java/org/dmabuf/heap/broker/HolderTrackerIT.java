@@ -65,12 +65,12 @@ class HolderTrackerIT {
     private static final int MOST_TRIES = 30_000;
 
     private final Ledger ledger = new Ledger();
-    private final HeapRegistry table = new HeapRegistry(ledger);
+    private final HeapRegistry registry = new HeapRegistry(ledger);
     private final HolderTracker holders = new HolderTracker();
     private final LeakDetector leaks = new LeakDetector();
     private final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
     private final Allocator allocator = new Allocator(
-            table,
+            registry,
             ledger,
             new BufferServices(
                     new Descriptors(Syscalls.linux()),
@@ -95,7 +95,7 @@ class HolderTrackerIT {
         sources.add(source);
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.NAME, name);
-        heaps.add(table.arrived(heaps.size() + 1, source, properties, "org.example." + name));
+        heaps.add(registry.arrived(heaps.size() + 1, source, properties, "org.example." + name));
     }
 
     @AfterEach
@@ -264,16 +264,16 @@ class HolderTrackerIT {
     }
 
     private void assertCharged(String heap, long live, long lingering) {
-        UsageSnapshot figures = heaps.stream()
+        UsageSnapshot snapshot = heaps.stream()
                 .filter(one -> one.name().equals(heap))
                 .findFirst()
                 .orElseThrow()
                 .account()
-                .figures();
-        assertEquals(live, figures.liveBuffers());
-        assertEquals(live * SIZE, figures.liveBytes());
-        assertEquals(lingering, figures.lingeringBuffers());
-        assertEquals(lingering * SIZE, figures.lingeringBytes());
+                .snapshot();
+        assertEquals(live, snapshot.liveBuffers());
+        assertEquals(live * SIZE, snapshot.liveBytes());
+        assertEquals(lingering, snapshot.lingeringBuffers());
+        assertEquals(lingering * SIZE, snapshot.lingeringBytes());
     }
 
     @ParameterizedTest

@@ -120,9 +120,9 @@ class HostileMemoryIT {
                 byte first = memory.get(ValueLayout.JAVA_BYTE, 0);
                 assertFilled(first, memory);
                 others.forEach(BufferReference::close);
-                System.out.println(MemoryCgroup.TOLD + kind + ": " + first + " beside all other memory");
+                System.out.println(MemoryCgroup.LINE_PREFIX + kind + ": " + first + " beside all other memory");
             } catch (HeapException e) {
-                System.out.println(MemoryCgroup.TOLD + kind + ": " + e.errno());
+                System.out.println(MemoryCgroup.LINE_PREFIX + kind + ": " + e.errno());
                 message.close();
             }
         }
@@ -284,9 +284,9 @@ class HostileMemoryIT {
     static final class OnHugePages {
         public static void main(String[] arguments) {
             try (RegionSource _ = region(HUGE, RegionLayout.Exports.UDMABUF, 280 * MIB)) {
-                System.out.println(MemoryCgroup.TOLD + "280 MiB: granted");
+                System.out.println(MemoryCgroup.LINE_PREFIX + "280 MiB: granted");
             } catch (HeapException e) {
-                System.out.println(MemoryCgroup.TOLD + "280 MiB: " + e.errno() + " by "
+                System.out.println(MemoryCgroup.LINE_PREFIX + "280 MiB: " + e.errno() + " by "
                         + e.getMessage().replaceAll(".* left of the limit in (\\S+) .*", "$1"));
             }
             try (RegionSource region = region(HUGE, RegionLayout.Exports.UDMABUF, 100 * MIB);
@@ -298,9 +298,9 @@ class HostileMemoryIT {
                 broker.allocate(AllocationRequest.of(20 * MIB).from("camera"))
                         .map(Access.READ_WRITE, arena)
                         .fill((byte) 1);
-                System.out.println(MemoryCgroup.TOLD + "100 MiB: granted, and all other memory");
+                System.out.println(MemoryCgroup.LINE_PREFIX + "100 MiB: granted, and all other memory");
             }
-            System.out.println(MemoryCgroup.TOLD + "alive");
+            System.out.println(MemoryCgroup.LINE_PREFIX + "alive");
         }
     }
 }

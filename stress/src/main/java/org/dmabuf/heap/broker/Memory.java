@@ -8,7 +8,10 @@ import java.lang.invoke.VarHandle;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A heap's buffer that notices what a heap must never see: a second release, a use after it, a pair that is none. */
+/**
+ * A heap's buffer that counts calls that a heap must never get: a second release, a use after it, an end without a
+ * begin.
+ */
 public final class Memory implements HeapBuffer {
     public static final long SIZE = 4096;
     private static final MemorySegment SEGMENT = Arena.global().allocate(SIZE);
@@ -25,7 +28,7 @@ public final class Memory implements HeapBuffer {
     }
 
     private int released;
-    /** Mappings and brackets that have begun and not ended. */
+    /** Mappings and CPU accesses that have begun and not ended. */
     private int open;
 
     private int misused;
@@ -79,7 +82,7 @@ public final class Memory implements HeapBuffer {
         }
     }
 
-    /** An access of the memory's owner. Plain: that it is not released is what the hold is for. */
+    /** Accesses the memory as its user does. The read is plain: the hold must give the order. */
     public void use() {
         if (released != 0) {
             misused++;

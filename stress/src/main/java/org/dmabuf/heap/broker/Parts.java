@@ -37,8 +37,8 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * The broker's parts around one buffer, put together without a framework and without a thread: what is given to the
- * reaper waits until {@link #settle()}.
+ * The parts of the broker around one buffer, put together without a framework and without a thread. Deferred work waits
+ * until {@link #settle()}.
  */
 public final class Parts {
     private static final Descriptors DESCRIPTORS = new Descriptors(Syscalls.linux());
@@ -66,12 +66,12 @@ public final class Parts {
     public final HeapAccount account = ledger.open("stress");
     public final Client client;
 
-    /** Times that a buffer was reported as lost. */
+    /** Number of reported leaks. */
     public final AtomicInteger leaks = new AtomicInteger();
 
     private final BufferServices services = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
         @Override
-        public void leaked(String heap, String who, String name, long size, String site) {
+        public void leaked(String heap, String client, String name, long size, String site) {
             leaks.incrementAndGet();
         }
     }, new ReferenceQueue<>());
@@ -80,7 +80,7 @@ public final class Parts {
         this(Rules.NONE);
     }
 
-    /** Under quotas. */
+    /** Creates parts under quotas. */
     public Parts(Rules rules) {
         ledger.apply(rules);
         client = new Client(ledger.enter("org.example.stress"), "test:stress", new LeakDetector());
@@ -120,9 +120,9 @@ public final class Parts {
         return new Clients(ledger, allocator(new HeapRegistry(ledger)), null, null, new LeakDetector());
     }
 
-    /** {@return an allocator over a table} */
-    public Allocator allocator(HeapRegistry table) {
-        return new Allocator(table, ledger, services);
+    /** {@return an allocator over the heaps of a registry} */
+    public Allocator allocator(HeapRegistry registry) {
+        return new Allocator(registry, ledger, services);
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
@@ -132,18 +132,18 @@ public final class Parts {
         return client.keep(published);
     }
 
-    public static RegisteredHeap arrive(HeapRegistry table, HeapExporter exporter) {
-        return table.arrived(1, exporter, Map.of(HeapProperties.NAME, "stress"), "org.example.stress");
+    public static RegisteredHeap arrive(HeapRegistry registry, HeapExporter exporter) {
+        return registry.arrived(1, exporter, Map.of(HeapProperties.NAME, "stress"), "org.example.stress");
     }
 
     /** Takes a heap away as the component does. */
-    public static void depart(HeapRegistry table) {
-        RegisteredHeap leaving = table.leaving(1);
+    public static void depart(HeapRegistry registry) {
+        RegisteredHeap leaving = registry.leaving(1);
         leaving.gate().close(Long.MAX_VALUE >> 1);
-        table.gone(leaving);
+        registry.gone(leaving);
     }
 
-    /** Does what the reaper's thread would do. */
+    /** Does the deferred work that a reaper's thread would do. */
     public void settle() {
         reapers.forEach(Reaper::drain);
     }
@@ -151,7 +151,7 @@ public final class Parts {
     /** {@return buffers that are still charged} */
     public int charged() {
         long used = client.account().settled() ? 0 : 1;
-        return (int) (account.buffers() + account.bytes() + used + Math.abs(account.figures(share()).liveBytes()));
+        return (int) (account.buffers() + account.bytes() + used + Math.abs(account.snapshot(share()).liveBytes()));
     }
 
     private ClientHeapAccount share() {

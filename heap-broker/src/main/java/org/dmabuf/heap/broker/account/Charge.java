@@ -5,21 +5,21 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What one buffer is charged, to its heap and to the client that made it: reserved before the heap is called where a
- * quota applies, charged from when the buffer is there until nobody uses its memory. It is live first, may linger then,
- * and ends once. Whoever has the charge calls its methods one after the other.
+ * The charge of one buffer to its heap and to the client that allocated it. Where a quota applies, the bytes are
+ * reserved before the heap is called. They are charged from when the buffer exists until its memory has no holder. A
+ * charge is live first, may linger then, and ends once. Its owner calls its methods one after the other.
  */
 public final class Charge {
     /**
-     * What a dump tells of one buffer that is charged.
+     * One charged buffer in a dump.
      *
-     * @param client symbolic name of who is charged
+     * @param client symbolic name of the bundle that is charged
      * @param name for people
      * @param size bytes
-     * @param since when it was charged, by {@link CoarseClock}
+     * @param since when it was charged, in nanoseconds of {@link CoarseClock}
      * @param site where it was allocated, empty when that was not asked for
-     * @param buffer as long as it is live
-     * @param lingering whether it is held elsewhere alone
+     * @param buffer the buffer, empty once it lingers
+     * @param lingering whether only holders outside this process use its memory
      */
     public record Entry(
             String client,
@@ -39,7 +39,7 @@ public final class Charge {
     private boolean uncharged;
     private boolean ended;
 
-    // The rest is guarded by the account: who dumps it reads.
+    // The rest is guarded by the account: a dump reads it on another thread.
 
     /** Null before it is charged, and from when it lingers: the heap's classes must be free to go then. */
     private Charged buffer;
@@ -51,9 +51,9 @@ public final class Charge {
     /**
      * A charge of nothing so far.
      *
-     * @param share of the client in the heap's account
-     * @param since now, as {@link CoarseClock} tells it
-     * @param site where the buffer is allocated, empty when nobody wants to know
+     * @param share the client's part of the heap's account
+     * @param since now, in nanoseconds of {@link CoarseClock}
+     * @param site where the buffer is allocated, empty when sites are not kept
      */
     public Charge(ClientHeapAccount share, long since, List<StackTraceElement> site) {
         this.share = share;
@@ -61,7 +61,7 @@ public final class Charge {
         this.site = site;
     }
 
-    /** {@return what closes a ring of charges} */
+    /** {@return the head of an empty ring of charges} */
     static Charge ring() {
         Charge head = new Charge(null, 0, List.of());
         head.previous = head;
@@ -96,11 +96,11 @@ public final class Charge {
      * @return the quota that they do not fit, or empty
      */
     public Optional<QuotaExceeded> setAside(long wanted) {
-        Optional<QuotaExceeded> over = share.client().add(wanted);
-        if (over.isEmpty()) {
+        Optional<QuotaExceeded> exceeded = share.client().add(wanted);
+        if (exceeded.isEmpty()) {
             try {
-                over = share.account().reserve(share, wanted);
-                if (over.isEmpty()) {
+                exceeded = share.account().reserve(share, wanted);
+                if (exceeded.isEmpty()) {
                     reserved = wanted;
                 }
             } finally {
@@ -109,10 +109,10 @@ public final class Charge {
                 }
             }
         }
-        return over;
+        return exceeded;
     }
 
-    /** Gives back what was set aside and is not charged: the heap gave no buffer. */
+    /** Gives back what was set aside and is not charged, because the heap gave no buffer. */
     public void cancel() {
         if (reserved > 0) {
             share.account().unreserve(share, reserved);
@@ -122,21 +122,21 @@ public final class Charge {
     }
 
     /**
-     * Charges a buffer that is there.
+     * Charges a buffer that the heap has given.
      *
      * @param made the buffer; it may be larger than was asked for
-     * @return the quota that it does not fit; what was set aside is so still
+     * @return the quota that it does not fit, or empty; what was set aside stays so when it does not fit
      */
     public Optional<QuotaExceeded> begin(Charged made) {
         long more = made.size() - reserved;
-        Optional<QuotaExceeded> over = more == 0 ? Optional.empty() : share.client().add(more);
-        if (over.isEmpty()) {
+        Optional<QuotaExceeded> exceeded = more == 0 ? Optional.empty() : share.client().add(more);
+        if (exceeded.isEmpty()) {
             boolean charged = false;
             try {
                 size = made.size();
                 buffer = made;
-                over = share.account().charge(this, size, reserved);
-                charged = over.isEmpty();
+                exceeded = share.account().charge(this, size, reserved);
+                charged = exceeded.isEmpty();
             } finally {
                 if (charged) {
                     reserved = 0;
@@ -145,10 +145,13 @@ public final class Charge {
                 }
             }
         }
-        return over;
+        return exceeded;
     }
 
-    /** Nothing here uses the memory any more, and holders may. Doing it twice does nothing. */
+    /**
+     * Marks the charge as lingering: this process uses the memory no more, and other holders may. Doing it twice does
+     * nothing.
+     */
     public void linger() {
         if (!lingering) {
             share.account().linger(this, size);
@@ -156,7 +159,7 @@ public final class Charge {
         }
     }
 
-    /** The memory is not used any more. Doing it twice does nothing: each step is done once. */
+    /** Ends the charge: the memory has no holder. Each step is done once, so doing it twice does nothing. */
     public void end() {
         if (!uncharged) {
             share.account().uncharge(this, size, lingering);

@@ -3,14 +3,14 @@ package org.dmabuf.heap.broker.account;
 
 import java.util.OptionalLong;
 
-/** A buffer as its {@link Charge} sees it. */
+/** The view of a buffer that its {@link Charge} has. */
 public interface Charged {
     /**
      * The uses of a buffer at one moment.
      *
      * @param references references of clients and publications
-     * @param mappings not ended
-     * @param brackets not ended
+     * @param mappings that have not ended
+     * @param brackets CPU accesses that have not ended
      * @param exported whether a descriptor has left
      * @param inode of the descriptor, when one has left
      */
@@ -21,13 +21,13 @@ public interface Charged {
     /** {@return bytes} */
     long size();
 
-    /** {@return for people, empty for none} */
+    /** {@return the name for people, empty for none} */
     String name();
 
     /**
-     * Looks at how it is used now. Calls no code of the heap.
+     * Counts how it is used now. Calls no code of the heap.
      *
-     * @return its uses; one that begins or ends meanwhile may be counted as a reference
+     * @return its uses; a use that begins or ends meanwhile may be counted as a reference
      */
     Uses uses();
 }

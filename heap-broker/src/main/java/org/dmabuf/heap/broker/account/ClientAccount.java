@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
 
 /**
- * What the bundles of one symbolic name have out, of all heaps. It goes on when a bundle stops and starts again, for as
- * long as anything is charged to it.
+ * The account of all bundles of one symbolic name, over all heaps. It outlives the stop of a bundle for as long as
+ * anything is charged to it.
  */
 public final class ClientAccount {
     private final String bundle;
@@ -51,7 +51,7 @@ public final class ClientAccount {
         return share != null ? share : open(account);
     }
 
-    /** Not while rules are applied: either has the limit from them, or is visited. */
+    /** Opens a part under the lock that {@link #apply} takes: it gets its limit here or there. */
     private synchronized ClientHeapAccount open(HeapAccount account) {
         return shares.computeIfAbsent(account, heap -> {
             ClientHeapAccount share = new ClientHeapAccount(this, heap);
@@ -64,7 +64,7 @@ public final class ClientAccount {
         return shares.values();
     }
 
-    /** The heap's account is closed: nothing is charged to it any more. */
+    /** Removes the part in a heap's account that is closed, to which nothing is charged any more. */
     void forget(HeapAccount account) {
         shares.remove(account);
     }
@@ -94,7 +94,7 @@ public final class ClientAccount {
         return Optional.empty();
     }
 
-    /** Allocates nothing: it must not fail when the bytes are counted. */
+    /** Raises the peak without an allocation: it must not fail once the bytes are counted. */
     private void raisePeak(long bytes) {
         long most = peak.get();
         while (bytes > most && !peak.compareAndSet(most, bytes)) {
@@ -117,9 +117,9 @@ public final class ClientAccount {
         return used.get() == 0;
     }
 
-    /** {@return the sums over all heaps; the peak counts what was reserved for calls, too} */
-    public UsageSnapshot figures() {
-        Collection<UsageSnapshot> all = shares.values().stream().map(ClientHeapAccount::figures).toList();
+    /** {@return the sums over all heaps; the peak includes bytes that were reserved for calls} */
+    public UsageSnapshot snapshot() {
+        Collection<UsageSnapshot> all = shares.values().stream().map(ClientHeapAccount::snapshot).toList();
         return new UsageSnapshot(
                 sum(all, UsageSnapshot::liveBuffers),
                 sum(all, UsageSnapshot::liveBytes),

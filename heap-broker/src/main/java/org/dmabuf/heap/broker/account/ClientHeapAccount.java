@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.account;
 
-/** What one client has out of one heap: its part of the heap's account, whose lock guards it. */
+/**
+ * The account of one client on one heap: the client's share of the heap's account. The lock of that account guards it.
+ */
 public final class ClientHeapAccount {
     /** Guarded by the account. */
     final UsageCounters counters = new UsageCounters();
@@ -27,7 +29,7 @@ public final class ClientHeapAccount {
         return counters.limited() || account.limited() || client.limited();
     }
 
-    public UsageSnapshot figures() {
-        return account.figures(this);
+    public UsageSnapshot snapshot() {
+        return account.snapshot(this);
     }
 }

@@ -4,9 +4,9 @@ package org.dmabuf.heap.broker.account;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The time to within two seconds, for what is stamped far more often than it is read: to ask the real clock costs as
- * much as a quarter of all that the broker adds to an allocation. A thread ticks once a second as long as somebody
- * looks, and sleeps otherwise. Before its start and after its end the time is exact.
+ * A clock that is exact to two seconds, for stamps that are written far more often than read. The real clock costs a
+ * quarter of all that the broker adds to an allocation. A thread ticks once a second as long as the clock is read, and
+ * sleeps otherwise. Before its start and after its end the time is exact.
  */
 final class CoarseClock {
     private static final long TICK_NANOS = 1_000_000_000;
@@ -31,7 +31,7 @@ final class CoarseClock {
         LockSupport.unpark(thread);
     }
 
-    /** {@return a time as {@link System#nanoTime} tells it, up to two seconds ago} */
+    /** {@return a time of {@link System#nanoTime}, in nanoseconds, that is up to two seconds old} */
     long now() {
         if (!looked) {
             looked = true;
@@ -51,7 +51,7 @@ final class CoarseClock {
             LockSupport.parkNanos(this, TICK_NANOS);
             if (!looked) {
                 ticking = false;
-                if (!looked && !stopped) { // who looks from here on finds it resting, and wakes it
+                if (!looked && !stopped) { // a later reader finds it resting, and wakes it
                     LockSupport.park(this);
                 }
             }

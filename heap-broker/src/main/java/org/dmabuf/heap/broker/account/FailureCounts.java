@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicLongArray;
 import org.dmabuf.heap.Errno;
 
-/** How often something failed, by cause. */
+/** Counters of failed requests by cause. Any thread may count. */
 public final class FailureCounts {
     private static final Errno[] CAUSES = Errno.values();
 
@@ -16,7 +16,7 @@ public final class FailureCounts {
         counts.incrementAndGet(cause.ordinal());
     }
 
-    /** {@return causes that occurred, with how often they did} */
+    /** {@return the causes that occurred, each with its count} */
     public Map<Errno, Long> byCause() {
         Map<Errno, Long> occurred = new EnumMap<>(Errno.class);
         for (Errno cause : CAUSES) {

@@ -9,17 +9,17 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * What one heap, known by its name, has out: the sums, and every buffer with its {@link Charge}. It outlives the heap,
- * for as long as its memory is used by anybody. Each buffer is charged once: live while this process uses it, then
- * lingering while only holders do.
+ * The account of one heap, known by its name: the sums, and the {@link Charge} of every buffer. It outlives the heap
+ * for as long as its memory has a holder. Each buffer is charged once: live while this process uses it, then lingering
+ * while only other holders do.
  *
- * <p>Its lock guards its own sums, those of the clients' {@link ClientHeapAccount}s in it and the list of charges.
- * Nothing else happens under it.
+ * <p>Its lock guards its own sums, those of the {@link ClientHeapAccount}s in it, and the list of charges. Nothing else
+ * happens under it.
  */
 public final class HeapAccount {
     private final String heap;
     private final UsageCounters counters = new UsageCounters();
-    /** Of the heap that is here now. Buffers of one before it under the same name keep theirs. */
+    /** The reaper of the heap that is registered now. Buffers of an earlier heap of the same name keep theirs. */
     private volatile Reaper reaper;
 
     private final Supplier<Reaper> reapers;
@@ -41,19 +41,22 @@ public final class HeapAccount {
         this(heap, () -> new Reaper(heap));
     }
 
-    /** As above, with reapers of a test's choice. */
+    /** Opens an account with reapers that a test supplies. */
     public HeapAccount(String heap, Supplier<Reaper> reapers) {
         this.heap = heap;
         this.reapers = reapers;
         reaper = reapers.get();
     }
 
-    /** {@return what unmaps and releases buffers of this heap} */
+    /** {@return the reaper that unmaps and releases buffers of this heap} */
     public Reaper reaper() {
         return reaper;
     }
 
-    /** Another heap comes under this name: it does not wait for what hangs in the code of the one before. */
+    /**
+     * Prepares the account for another heap of this name, which must not wait for calls that hang in its predecessor's
+     * code.
+     */
     public void renew() {
         if (reaper.hangs()) {
             reaper = reapers.get();
@@ -73,17 +76,17 @@ public final class HeapAccount {
     }
 
     /**
-     * Sets aside what a call will charge.
+     * Sets bytes aside that a call will charge.
      *
-     * @return what it does not fit, with nothing set aside, or empty when it fits
+     * @return the quota that they do not fit, with nothing set aside, or empty when they fit
      */
     synchronized Optional<QuotaExceeded> reserve(ClientHeapAccount share, long size) {
-        Optional<QuotaExceeded> over = over(share, size);
-        if (over.isEmpty()) {
+        Optional<QuotaExceeded> exceeded = exceeded(share, size);
+        if (exceeded.isEmpty()) {
             counters.reserve(size);
             share.counters.reserve(size);
         }
-        return over;
+        return exceeded;
     }
 
     synchronized void unreserve(ClientHeapAccount share, long size) {
@@ -94,20 +97,20 @@ public final class HeapAccount {
     /**
      * Charges a buffer.
      *
-     * @param reserved bytes of it that were set aside, and are so no more when it fits
-     * @return what it does not fit, or empty
+     * @param reserved bytes of it that were set aside; they no longer are when it fits
+     * @return the quota that it does not fit, or empty
      */
     public synchronized Optional<QuotaExceeded> charge(Charge charge, long size, long reserved) {
         ClientHeapAccount share = charge.share();
-        Optional<QuotaExceeded> over = size == reserved ? Optional.empty() : over(share, size - reserved);
-        if (over.isEmpty()) {
+        Optional<QuotaExceeded> exceeded = size == reserved ? Optional.empty() : exceeded(share, size - reserved);
+        if (exceeded.isEmpty()) {
             counters.unreserve(reserved);
             share.counters.unreserve(reserved);
             counters.charge(size);
             share.counters.charge(size);
             charge.link(charges);
         }
-        return over;
+        return exceeded;
     }
 
     synchronized void linger(Charge charge, long size) {
@@ -122,17 +125,17 @@ public final class HeapAccount {
         charge.unlink();
     }
 
-    private Optional<QuotaExceeded> over(ClientHeapAccount share, long size) {
+    private Optional<QuotaExceeded> exceeded(ClientHeapAccount share, long size) {
         if (!counters.fits(size)) {
             return Optional.of(QuotaExceeded.heap(counters.used(), counters.limit, own));
         }
         if (!share.counters.fits(size)) {
-            return Optional.of(QuotaExceeded.share(share.counters.used(), share.counters.limit));
+            return Optional.of(QuotaExceeded.clientOnHeap(share.counters.used(), share.counters.limit));
         }
         return Optional.empty();
     }
 
-    /** Takes over what the heap announces as its quota, which one that is configured goes before. */
+    /** Sets the quota that the heap announces. A configured quota takes precedence. */
     synchronized void announced(long quota, Rules rules) {
         announced = quota;
         apply(rules);
@@ -153,12 +156,12 @@ public final class HeapAccount {
         return counters.bytes();
     }
 
-    public synchronized UsageSnapshot figures() {
-        return counters.figures();
+    public synchronized UsageSnapshot snapshot() {
+        return counters.snapshot();
     }
 
-    public synchronized UsageSnapshot figures(ClientHeapAccount share) {
-        return share.counters.figures();
+    public synchronized UsageSnapshot snapshot(ClientHeapAccount share) {
+        return share.counters.snapshot();
     }
 
     synchronized void resetPeak(ClientHeapAccount share) {
@@ -169,7 +172,7 @@ public final class HeapAccount {
         counters.resetPeak();
     }
 
-    /** {@return what every buffer is charged, from the oldest charge} */
+    /** {@return every charge, the oldest first} */
     public synchronized List<Charge.Entry> entries() {
         List<Charge.Entry> all = new ArrayList<>();
         for (Charge charge = charges.next(); charge != charges; charge = charge.next()) {

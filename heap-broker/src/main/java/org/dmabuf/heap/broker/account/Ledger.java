@@ -9,8 +9,8 @@ import java.util.function.Function;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The accounts of all heaps and clients, under the rules that are in force. A change of the rules changes limits and
- * keeps the sums: what is out beyond a limit that was lowered stays out, and nothing is added to it.
+ * The ledger of the broker: the accounts of all heaps and clients, under the rules in force. A change of the rules
+ * changes limits and keeps the sums. Memory that is out beyond a lowered limit stays out, and nothing is added to it.
  */
 public final class Ledger {
     /** The names of all classes of the broker begin so. */
@@ -28,12 +28,12 @@ public final class Ledger {
         this(Reaper::new);
     }
 
-    /** With reapers of a test's choice, one for each name of a heap. */
+    /** Creates a ledger with reapers that a test supplies, one for each name of a heap. */
     public Ledger(Function<String, Reaper> reapers) {
         this.reapers = reapers;
     }
 
-    /** A client's account with how many running bundles use it. */
+    /** A client's account with the number of running bundles that use it. */
     private static final class Entry {
         final ClientAccount account;
         int bundles;
@@ -43,12 +43,15 @@ public final class Ledger {
         }
     }
 
-    /** Has a thread that tells the time, until {@link #stop}. */
+    /** Starts the thread of the clock, which runs until {@link #stop}. */
     public void start() {
         clock.start();
     }
 
-    /** Waits until the heaps have back what is on its way to them, but no longer than one patience in all. */
+    /**
+     * Stops the clock and the reapers. Waits until the heaps have back all memory that is on its way to them, for at
+     * most {@link Reaper#PATIENCE} in all.
+     */
     public void stop() {
         clock.stop();
         List<Reaper> all = heaps().stream().map(HeapAccount::reaper).toList();
@@ -57,17 +60,17 @@ public final class Ledger {
         all.forEach(reaper -> reaper.join(deadline));
     }
 
-    /** Whether the place of each allocation is kept from now on. */
+    /** Sets whether the site of each allocation is kept from now on. */
     public void keepSites(boolean kept) {
         sites = kept;
     }
 
-    /** {@return a charge of nothing so far, by who calls now} */
+    /** {@return a charge of nothing so far, with the site of the calling thread} */
     public Charge charge(ClientAccount client, HeapAccount account) {
         return new Charge(client.in(account), clock.now(), sites ? site() : List.of());
     }
 
-    /** Calls on the way here, from the first that is not the broker's own. */
+    /** The calls on this thread's stack, from the innermost that is not the broker's own. */
     private static List<StackTraceElement> site() {
         return StackWalker.getInstance()
                 .walk(frames -> frames.dropWhile(frame -> frame.getClassName().startsWith(OWN))
@@ -94,7 +97,7 @@ public final class Ledger {
         return account;
     }
 
-    /** Takes over what the heap of an account announces as its quota. */
+    /** Sets the quota that the heap of an account announces. */
     public synchronized void announced(HeapAccount account, long quota) {
         account.announced(quota, rules);
     }
@@ -137,7 +140,9 @@ public final class Ledger {
                 .toList();
     }
 
-    /** Who restarts finds what it left lingering; who has nothing left is forgotten. */
+    /**
+     * Removes clients without bundles and without charges. A bundle that restarts finds its lingering buffers again.
+     */
     private void prune() {
         clients.values().removeIf(entry -> entry.bundles == 0 && entry.account.settled());
     }

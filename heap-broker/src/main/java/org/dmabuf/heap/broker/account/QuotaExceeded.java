@@ -8,18 +8,16 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * A quota that a buffer does not fit.
+ * The finding that a buffer does not fit a quota.
  *
- * @param whose quota it is: in words, for a person
- * @param remedy what would have to be raised, and where
+ * @param quota the quota, in words for a person
+ * @param remedy the setting to raise, and where it is
  * @param used bytes that count against it
  * @param limit bytes at most
- * @param everywhere whether it is as full for every other heap
+ * @param everywhere whether the quota refuses the same buffer from every other heap
  */
-public record QuotaExceeded(String whose, String remedy, long used, long limit, boolean everywhere) {
-    /**
-     * @param own whether it is what the heap announced of itself
-     */
+public record QuotaExceeded(String quota, String remedy, long used, long limit, boolean everywhere) {
+    /** @param own whether the heap announced the quota itself */
     static QuotaExceeded heap(long used, long limit, boolean own) {
         String remedy = own
                 ? HeapProperties.QUOTA + " where the heap is configured, or set " + setting(Rules.QUOTA_HEAP)
@@ -27,7 +25,7 @@ public record QuotaExceeded(String whose, String remedy, long used, long limit, 
         return new QuotaExceeded("the heap's quota", remedy, used, limit, false);
     }
 
-    static QuotaExceeded share(long used, long limit) {
+    static QuotaExceeded clientOnHeap(long used, long limit) {
         return new QuotaExceeded(
                 "that bundle's quota on this heap", setting(Rules.QUOTA_CLIENT_ON_HEAP), used, limit, false);
     }
@@ -40,14 +38,14 @@ public record QuotaExceeded(String whose, String remedy, long used, long limit, 
         return name + " in " + Rules.PID;
     }
 
-    /** {@return the refusal of a buffer of this size} */
+    /** {@return the exception that refuses a buffer of this size} */
     public HeapException refusal(ClientHeapAccount share, long size) {
         String heap = share.account().heap();
         return new HeapException(
                 Errno.ENOMEM,
                 heap,
                 "heap '" + heap + "': " + Bytes.text(size) + " for bundle "
-                        + Printable.of(share.client().bundle()) + " do not fit " + whose + ": " + Bytes.text(used)
+                        + Printable.of(share.client().bundle()) + " do not fit " + quota + ": " + Bytes.text(used)
                         + " of " + Bytes.text(limit) + " are used; close buffers, or raise " + remedy);
     }
 }

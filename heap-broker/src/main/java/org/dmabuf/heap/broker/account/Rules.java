@@ -8,7 +8,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Quotas and permissions, as configured. Immutable. Of several entries that match a bundle the first counts. */
+/** The configured quotas and permissions. Immutable. Of several entries that match a bundle the first counts. */
 public final class Rules {
     /** The configuration that has the settings. */
     public static final String PID = "org.dmabuf.heap.broker";
@@ -23,15 +23,15 @@ public final class Rules {
 
     public static final Rules NONE = new Rules(Map.of(), List.of(), List.of(), Map.of());
 
-    /** A limit for the bundles whose symbolic name matches, on one heap or on all, which is null. */
+    /** A limit for the bundles whose symbolic name matches, on one heap or, where that is null, on all. */
     record ClientLimit(Pattern bundle, String heap, long bytes) {
         boolean applies(String client, String on) {
             return (heap == null ? on == null : heap.equals(on)) && bundle.matcher(client).matches();
         }
     }
 
-    /** Bundles by symbolic name, by location, or by both; what is null does not matter. */
-    record Who(Pattern bundle, Pattern location) {
+    /** A pattern of bundles by symbolic name, by location, or by both. A null pattern matches any. */
+    record BundleMatch(Pattern bundle, Pattern location) {
         boolean is(String name, String from) {
             return (bundle == null || bundle.matcher(name).matches())
                     && (location == null || location.matcher(from).matches());
@@ -41,21 +41,21 @@ public final class Rules {
     private final Map<String, Long> heaps;
     private final List<ClientLimit> clients;
     private final List<ClientLimit> shares;
-    private final Map<String, List<Who>> allowed;
+    private final Map<String, List<BundleMatch>> allowed;
 
-    /** Takes over what {@link RulesParser} has read. */
+    /** Creates rules from the entries that {@link RulesParser} has read. */
     Rules(
             Map<String, Long> heaps,
             List<ClientLimit> clients,
             List<ClientLimit> shares,
-            Map<String, List<Who>> allowed) {
+            Map<String, List<BundleMatch>> allowed) {
         this.heaps = heaps;
         this.clients = clients;
         this.shares = shares;
         this.allowed = allowed;
     }
 
-    /** {@return whether a heap has a quota here, which goes before one that it announces} */
+    /** {@return whether a quota is configured for a heap, which takes precedence over the one that it announces} */
     boolean limits(String heap) {
         return heaps.containsKey(heap);
     }
@@ -96,8 +96,8 @@ public final class Rules {
         if (!restricted && allowed.isEmpty()) {
             return; // without a look-up, on the way of most allocations
         }
-        List<Who> some = allowed.get(heap);
-        boolean open = some == null ? !restricted : some.stream().anyMatch(who -> who.is(bundle, location));
+        List<BundleMatch> some = allowed.get(heap);
+        boolean open = some == null ? !restricted : some.stream().anyMatch(match -> match.is(bundle, location));
         if (!open) {
             throw new HeapException(
                     Errno.EACCES,

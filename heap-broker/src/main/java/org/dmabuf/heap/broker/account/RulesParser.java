@@ -13,11 +13,11 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Reader of the settings that are {@link Rules}. Each is a text of entries between blanks, {@code KEY=VALUE}, because a
- * file of File Install has no lists and a heap's name may contain commas.
+ * Parser of the settings that become {@link Rules}. Each setting is a text of entries between blanks, {@code
+ * KEY=VALUE}, because a file of File Install has no lists and a heap's name may contain commas.
  */
 public final class RulesParser {
-    /** An entry that cannot be understood; the message says what is right. */
+    /** The failure of an entry that cannot be understood. Its message gives the right form. */
     private static final class Wrong extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -33,7 +33,7 @@ public final class RulesParser {
     private final Map<String, Long> heaps = new HashMap<>();
     private final List<Rules.ClientLimit> clients = new ArrayList<>();
     private final List<Rules.ClientLimit> shares = new ArrayList<>();
-    private final Map<String, List<Rules.Who>> allowed = new HashMap<>();
+    private final Map<String, List<Rules.BundleMatch>> allowed = new HashMap<>();
     private final Consumer<String> slips;
 
     private RulesParser(Consumer<String> slips) {
@@ -48,7 +48,7 @@ public final class RulesParser {
      * @param quotaClient entries {@code BUNDLE=SIZE}
      * @param quotaClientOnHeap entries {@code BUNDLE/HEAP=SIZE}
      * @param allow entries {@code HEAP=WHO}: a symbolic name, a location, which has a colon, or {@code NAME@LOCATION}
-     * @param slips is given each entry that cannot be understood: a sentence with its setting and what is right
+     * @param slips receives each entry that cannot be understood: a sentence with its setting and what is right
      * @return the rules
      */
     public static Rules parse(
@@ -103,9 +103,9 @@ public final class RulesParser {
 
     private void allow(String entry) throws Wrong {
         int at = entry.indexOf('=');
-        List<Rules.Who> some =
+        List<Rules.BundleMatch> some =
                 allowed.computeIfAbsent(at < 0 ? entry : entry.substring(0, at), heap -> new ArrayList<>());
-        some.add(who(split(entry, at, "HEAP=BUNDLE, for instance secure=org.example.*")[1]));
+        some.add(bundles(split(entry, at, "HEAP=BUNDLE, for instance secure=org.example.*")[1]));
     }
 
     private static String[] split(String text, int at, String right) throws Wrong {
@@ -123,13 +123,13 @@ public final class RulesParser {
         }
     }
 
-    private static Rules.Who who(String text) {
+    private static Rules.BundleMatch bundles(String text) {
         int at = text.indexOf('@');
         int colon = text.indexOf(':');
         if (at > 0 && (colon < 0 || at < colon)) {
-            return new Rules.Who(glob(text.substring(0, at)), glob(text.substring(at + 1)));
+            return new Rules.BundleMatch(glob(text.substring(0, at)), glob(text.substring(at + 1)));
         }
-        return colon >= 0 ? new Rules.Who(null, glob(text)) : new Rules.Who(glob(text), null);
+        return colon >= 0 ? new Rules.BundleMatch(null, glob(text)) : new Rules.BundleMatch(glob(text), null);
     }
 
     /** A text in which {@code *} stands for anything. */

@@ -2,14 +2,14 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * The sums of one account. Guarded by the lock of the heap's {@link HeapAccount}, so that they are of one moment. No
- * sum overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
+ * The counters of one account. The lock of the {@link HeapAccount} guards them, so a reading is of one moment. No sum
+ * overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
  */
 final class UsageCounters {
-    /** Bytes at most, of what is charged and what is reserved; read without the lock to see whether there is one. */
+    /** Bytes that may be charged and reserved together. Read without the lock to see whether there is a limit. */
     volatile long limit = Rules.UNLIMITED;
 
-    /** Bytes for calls that are under way. */
+    /** Bytes that are set aside for calls under way. */
     private long reserved;
     // Live and lingering together, so that a buffer that begins to linger changes nothing here.
     private long buffers;
@@ -71,7 +71,7 @@ final class UsageCounters {
         return bytes + reserved;
     }
 
-    UsageSnapshot figures() {
+    UsageSnapshot snapshot() {
         return new UsageSnapshot(
                 buffers - lingeringBuffers, bytes - lingeringBytes, lingeringBuffers, lingeringBytes, peak, limit);
     }

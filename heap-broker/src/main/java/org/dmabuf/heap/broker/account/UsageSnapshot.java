@@ -2,12 +2,12 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * What is charged at one moment.
+ * The usage of one account at one moment.
  *
- * @param liveBuffers referenced or mapped here
- * @param liveBytes in them
- * @param lingeringBuffers that are held elsewhere alone
- * @param lingeringBytes in them
+ * @param liveBuffers buffers that are referenced or mapped in this process
+ * @param liveBytes bytes in live buffers
+ * @param lingeringBuffers buffers that only holders outside this process use
+ * @param lingeringBytes bytes in lingering buffers
  * @param peakBytes most bytes of both kinds at once
  * @param limit bytes at most, {@link Rules#UNLIMITED} for none
  */

@@ -12,13 +12,13 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.SharedBuffer;
 
 /**
- * How a client gets a buffer: its memory is charged, and want of memory is not final at once. What the client has
- * closed, and whose mappings have ended, may be on its way back still, and is waited for.
+ * The acquisition of a buffer for a client: its memory is charged, and want of memory is not final at once. Memory that
+ * the client has closed and unmapped may still be on its way back, and is waited for.
  */
 abstract class Acquisition {
     final Client client;
     private final Ledger ledger;
-    /** The client's own quota is full: any other memory would be refused to it as well. */
+    /** Whether the client's own quota is full, which would refuse any other memory as well. */
     boolean endsAnywhere;
 
     Acquisition(Client client, Ledger ledger) {
@@ -29,7 +29,7 @@ abstract class Acquisition {
     /**
      * Gets a buffer.
      *
-     * @param account of the heap, which is charged
+     * @param account the account of the heap, which is charged
      * @param since a moment before this call, for {@link #hasComeBack}
      * @return a buffer, charged
      */
@@ -44,7 +44,7 @@ abstract class Acquisition {
         }
     }
 
-    /** When it throws, nothing is held or charged. */
+    /** Acquires a buffer without a second try. When it throws, no hold is taken and nothing is charged. */
     private SharedBuffer acquireOnce(HeapAccount account) {
         Charge charge = ledger.charge(client.account(), account);
         SharedBuffer buffer = null;
@@ -58,22 +58,22 @@ abstract class Acquisition {
         return buffer;
     }
 
-    /** Throws the refusal of what does not fit a quota. */
-    final void require(Optional<QuotaExceeded> over, Charge charge, long size) {
-        if (over.isPresent()) {
-            endsAnywhere = over.get().everywhere();
-            throw over.get().refusal(charge.share(), size);
+    /** Throws the refusal of a size that does not fit a quota. */
+    final void require(Optional<QuotaExceeded> exceeded, Charge charge, long size) {
+        if (exceeded.isPresent()) {
+            endsAnywhere = exceeded.get().everywhere();
+            throw exceeded.get().refusal(charge.share(), size);
         }
     }
 
     /**
-     * Waits for what is on its way back.
+     * Waits for memory that is on its way back.
      *
      * @param since a moment
      * @return whether it is worth while to ask again
      */
     abstract boolean hasComeBack(long since);
 
-    /** {@return a buffer, for which the charge has begun; nothing is held when this throws} */
+    /** {@return a buffer for which the charge has begun; no hold is taken when this throws} */
     abstract SharedBuffer charged(Charge charge);
 }

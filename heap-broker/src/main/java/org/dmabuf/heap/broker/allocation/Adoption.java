@@ -20,10 +20,10 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Makes buffers of memory that other processes handed over. They are counted as if one heap had made them, for as long
- * as they are used here: afterwards the memory is its maker's alone, who is charged for it, so it does not linger.
- * Memory that this broker's own heaps made and that comes back by a descriptor is counted for both: as the heap's,
- * live or lingering, and as adopted.
+ * The adoption of memory that other processes handed over. Adopted buffers are counted as if one heap had made them,
+ * for as long as this process uses them. Afterwards the memory is charged to its maker alone, so it does not linger.
+ * Memory of this broker's own heaps that comes back by a descriptor is counted twice: as the heap's, live or lingering,
+ * and as adopted.
  */
 public final class Adoption {
     private final HeapDescription listed = description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED));
@@ -31,7 +31,7 @@ public final class Adoption {
             HeapProperties.NAME, HeapDescription.ADOPTED,
             HeapProperties.BACKEND, "memfd",
             HeapProperties.DMABUF, false));
-    /** What made a dma-buf of another process is not known. */
+    /** The description of dma-bufs, whose exporter is not known. */
     private final HeapDescription dmaBuf =
             description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
 
@@ -40,18 +40,21 @@ public final class Adoption {
     private final BufferServices services;
     private final Syscalls syscalls;
     private final Headroom headroom;
-    /** A setting. */
+    /** Whether memfds are accepted that can still be punched. */
     private volatile boolean unsealed;
 
     public Adoption(Ledger ledger, BufferServices services, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
         account = ledger.open(HeapDescription.ADOPTED);
-        this.services = services.withoutHolders(); // its maker is charged for what lingers
+        this.services = services.withoutHolders(); // its maker is charged for memory that lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
     }
 
-    /** Says whether a memfd is accepted that its sender can still punch holes into; what is adopted stays. */
+    /**
+     * Sets whether a memfd is accepted that its sender can still punch holes into. Memory that is adopted already
+     * stays.
+     */
     public void acceptUnsealed(boolean accept) {
         unsealed = accept;
     }
@@ -59,8 +62,8 @@ public final class Adoption {
     /**
      * Takes over a descriptor for a client.
      *
-     * @param client will hold the buffer
-     * @param descriptor the buffer's when the call returns, the caller's when it throws
+     * @param client the client that gets the reference
+     * @param descriptor owned by the buffer when the call returns, and by the caller when it throws
      * @param name for people
      * @return the client's reference
      */
@@ -78,7 +81,7 @@ public final class Adoption {
         }
     }
 
-    /** One descriptor that a client hands over. */
+    /** The acquisition of one descriptor that a client hands over. */
     private final class Taking extends Acquisition {
         private final OwnedFd descriptor;
         private final String name;
@@ -114,7 +117,7 @@ public final class Adoption {
         }
     }
 
-    /** {@return what a listing shows for all of them} */
+    /** {@return the description that a listing shows for all adopted memory} */
     public HeapDescription description() {
         return listed;
     }

@@ -25,16 +25,19 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Carries one request from heap to heap until one gives a buffer, or all have refused. */
+/**
+ * The allocator of the broker: it takes a request from heap to heap until one gives a buffer, or all have refused. Any
+ * thread may call it.
+ */
 public final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
 
-    private final HeapRegistry table;
+    private final HeapRegistry registry;
     private final Ledger ledger;
     private final BufferServices services;
 
-    public Allocator(HeapRegistry table, Ledger ledger, BufferServices services) {
-        this.table = table;
+    public Allocator(HeapRegistry registry, Ledger ledger, BufferServices services) {
+        this.registry = registry;
         this.ledger = ledger;
         this.services = services;
     }
@@ -42,8 +45,8 @@ public final class Allocator {
     /**
      * Allocates for a client.
      *
-     * @param client will hold the buffer
-     * @param request what it wants
+     * @param client the client that gets the reference
+     * @param request the request, not checked yet
      * @return the client's reference
      * @throws HeapException when no heap gave a buffer
      */
@@ -51,7 +54,7 @@ public final class Allocator {
         client.requireActive();
         BrokerEvents.Allocation record = services.events().allocating();
         try {
-            Walk walk = new Walk(client, new CheckedRequest(request), table.routes());
+            Walk walk = new Walk(client, new CheckedRequest(request), registry.routes());
             BufferReference reference = walk.go();
             record.end(
                     client.bundle(), reference.heapName(), request.name(), request.size(), walk.attempts.count(), "");
@@ -72,13 +75,13 @@ public final class Allocator {
         }
     }
 
-    /** One request on its way, over the routes of one moment. */
+    /** The walk of one request over the routes of one moment. */
     private final class Walk extends Acquisition {
         private final CheckedRequest wanted;
         private final RoutingTable routes;
         private final RequestMatcher matcher;
         private final AttemptLog attempts;
-        /** The heap that is asked, once its gate is entered. */
+        /** The heap that is called, once its gate is entered. */
         private RegisteredHeap heap;
 
         Walk(Client client, CheckedRequest wanted, RoutingTable routes) {
@@ -140,7 +143,7 @@ public final class Allocator {
             return null;
         }
 
-        /** A reference, or null when the next heap may be asked. */
+        /** Asks one heap. {@return a reference, or null when the next heap may be asked} */
         private BufferReference ask(RegisteredHeap asked) {
             if (!matcher.metBy(asked)) {
                 attempts.unsuitable(asked);
@@ -163,7 +166,7 @@ public final class Allocator {
                 ledger.rules().requireAllowed(heap.name(), restricted, client.bundle(), client.location());
                 buffer = acquire(heap.account(), services.moment(heap.account()));
             } catch (HeapException e) {
-                attempts.told(heap, e);
+                attempts.refused(heap, e);
                 heap.account().failed(e.errno());
                 if (!endsAnywhere && (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV)) {
                     return null;
@@ -174,7 +177,7 @@ public final class Allocator {
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
                     logFailure(true, e);
-                    attempts.told(heap, left(e));
+                    attempts.refused(heap, left(e));
                     heap.account().failed(Errno.ENODEV);
                     return null;
                 }
@@ -189,13 +192,13 @@ public final class Allocator {
         }
 
         /**
-         * The heap as it is now that its gate is entered: it may have taken another name since the routes were read,
-         * and its buffers count under the name by which it is listed. Its account cannot go while somebody is inside.
-         * The request is held against what it announces now, its name and id among it: other heaps may have been
-         * asked for a long time before.
+         * Returns the heap as it is now that its gate is entered. It may have taken another name since the routes were
+         * read, and its buffers count under the name by which it is listed. Its account cannot go while a thread is
+         * inside. The request is matched with the properties that it announces now, its name and id among them: other
+         * heaps may have been asked for a long time before.
          */
         private RegisteredHeap current(RegisteredHeap asked) {
-            RoutingTable latest = table.routes();
+            RoutingTable latest = registry.routes();
             if (latest == routes) {
                 return asked;
             }
@@ -226,7 +229,10 @@ public final class Allocator {
             return request.heaps().isEmpty() || now.name().equals(asked.name());
         }
 
-        /** Where the client's own quota is full, what counts against it may be on its way back to any heap. */
+        /**
+         * Waits for all heaps of the client where its own quota is full: memory that counts against it may be on its
+         * way back to any of them.
+         */
         @Override
         boolean hasComeBack(long since) {
             boolean again = true; // the quota is looked at first, and the heap is not asked when it is still full
@@ -235,7 +241,7 @@ public final class Allocator {
             } else {
                 again = services.hasComeBack(heap.account(), since);
             }
-            if (!again || heap.gate().closed()) { // whoever waited for those inside may have gone on
+            if (!again || heap.gate().closed()) { // the thread that waited for those inside may have gone on
                 return false;
             }
             endsAnywhere = false;
@@ -280,7 +286,10 @@ public final class Allocator {
             }
         }
 
-        /** What was thrown may be of the vendor's own class, and fail when the log asks it for its text. */
+        /**
+         * Logs a throwable of the heap's code. It may be of the vendor's own class, and fail when the log asks it for
+         * its text.
+         */
         private void logFailure(boolean left, Throwable failure) {
             try {
                 if (left) {
@@ -289,7 +298,7 @@ public final class Allocator {
                     LOG.error("{} failed in allocate; report that to its vendor", heap, failure);
                 }
             } catch (Throwable e) {
-                // The client reads of it all the same.
+                // The client's exception reports it all the same.
             }
         }
 

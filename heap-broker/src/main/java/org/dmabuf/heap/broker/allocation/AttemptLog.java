@@ -17,28 +17,28 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * The heaps that gave no buffer to one request, and the sentence that tells of them. While the request goes on it only
- * notes which they were: a request that is served in the end pays for no words.
+ * The log of one request's attempts: the heaps that gave no buffer, and the reasons. While the request goes on it only
+ * notes the heaps. Texts are made for a request that fails, so a request that is served pays for none.
  */
 final class AttemptLog {
-    private sealed interface Refusal {}
+    private sealed interface Entry {}
 
-    private record Unknown(String name) implements Refusal {}
+    private record Unknown(String name) implements Entry {}
 
-    private record Unsuitable(RegisteredHeap heap) implements Refusal {}
+    private record Unsuitable(RegisteredHeap heap) implements Entry {}
 
-    private record Absent(RegisteredHeap heap, String reason) implements Refusal {}
+    private record Absent(RegisteredHeap heap, String reason) implements Entry {}
 
-    private record Told(RegisteredHeap heap, HeapException by) implements Refusal {}
+    private record Refused(RegisteredHeap heap, HeapException by) implements Entry {}
 
-    private record Broken(RegisteredHeap heap, HeapException by) implements Refusal {}
+    private record Broken(RegisteredHeap heap, HeapException by) implements Entry {}
 
     private final AllocationRequest request;
     private final RoutingTable routes;
     private final RequestMatcher matcher;
-    /** Made with the first, and most requests have none: the first heap gives the buffer. */
-    private List<Refusal> all = List.of();
-    /** What the last heap that was asked threw. */
+    /** The attempts in order. The list is made with the first: for most requests the first heap gives the buffer. */
+    private List<Entry> all = List.of();
+    /** The exception of the last heap that was asked. */
     private HeapException last;
 
     AttemptLog(AllocationRequest request, RoutingTable routes, RequestMatcher matcher) {
@@ -47,28 +47,28 @@ final class AttemptLog {
         this.matcher = matcher;
     }
 
-    /** Nobody serves under this name. */
+    /** Notes that no heap serves under a name. */
     void unknown(String name) {
         note(new Unknown(name));
     }
 
-    /** It was not asked, because it does not meet the request. */
+    /** Notes a heap that was not asked, because it does not meet the request. */
     void unsuitable(RegisteredHeap heap) {
         note(new Unsuitable(heap));
     }
 
-    /** It could not be asked, because it does not serve any more. */
+    /** Notes a heap that could not be asked, because it does not serve any more. */
     void absent(RegisteredHeap heap, String reason) {
         note(new Absent(heap, reason));
     }
 
-    /** It refused, or somebody on its behalf did. */
-    void told(RegisteredHeap heap, HeapException by) {
+    /** Notes that a heap, or the broker on its behalf, refused. */
+    void refused(RegisteredHeap heap, HeapException by) {
         last = by;
-        note(new Told(heap, by));
+        note(new Refused(heap, by));
     }
 
-    /** Its code failed. */
+    /** Notes that the code of a heap failed. */
     void broken(RegisteredHeap heap, Throwable failure) {
         last = new HeapException(Errno.EIO, heap.name(), ThrownText.text(failure), failure);
         note(new Broken(heap, last));
@@ -78,22 +78,23 @@ final class AttemptLog {
         return all.size();
     }
 
-    private void note(Refusal refusal) {
+    private void note(Entry entry) {
         if (all.isEmpty()) {
             all = new ArrayList<>();
         }
-        all.add(refusal);
+        all.add(entry);
     }
 
-    /** {@return to be thrown when the last of them is one that no other heap can mend} */
+    /** {@return the exception for a request that ends at its last attempt, because no other heap can help} */
     HeapException end() {
         return new HeapException(last.errno(), name(all.getLast()), sentence(), last, attempts());
     }
 
     /**
-     * All have refused. Out of memory is what the caller can act on, so it wins over heaps that were skipped.
+     * Sums up a request that all heaps refused. Want of memory is the failure that the caller can act on, so it takes
+     * precedence over skipped heaps.
      *
-     * @return to be thrown
+     * @return the exception to throw
      */
     HeapException all() {
         List<Attempt> attempts = attempts();
@@ -108,40 +109,40 @@ final class AttemptLog {
 
     private List<Attempt> attempts() {
         return all.stream()
-                .map(refusal -> new Attempt(name(refusal), errno(refusal), reason(refusal)))
+                .map(entry -> new Attempt(name(entry), errno(entry), reason(entry)))
                 .toList();
     }
 
-    private static String name(Refusal refusal) {
-        return switch (refusal) {
+    private static String name(Entry entry) {
+        return switch (entry) {
             case Unknown(String name) -> Printable.of(name);
             case Unsuitable(RegisteredHeap heap) -> heap.name();
             case Absent(RegisteredHeap heap, _) -> heap.name();
-            case Told(RegisteredHeap heap, _) -> heap.name();
+            case Refused(RegisteredHeap heap, _) -> heap.name();
             case Broken(RegisteredHeap heap, _) -> heap.name();
         };
     }
 
-    private static Errno errno(Refusal refusal) {
-        return switch (refusal) {
+    private static Errno errno(Entry entry) {
+        return switch (entry) {
             case Unknown _, Unsuitable _, Absent _ -> Errno.ENODEV;
-            case Told(_, HeapException by) -> by.errno();
+            case Refused(_, HeapException by) -> by.errno();
             case Broken(_, HeapException by) -> by.errno();
         };
     }
 
-    private String reason(Refusal refusal) {
-        return switch (refusal) {
+    private String reason(Entry entry) {
+        return switch (entry) {
             case Unknown(String name) -> whyNot(name);
             case Unsuitable(RegisteredHeap heap) -> matcher.unmetBy(heap);
             case Absent(_, String reason) -> reason;
-            case Told(RegisteredHeap heap, HeapException by) -> said(heap, by);
+            case Refused(RegisteredHeap heap, HeapException by) -> withoutName(heap, by);
             case Broken(_, HeapException by) ->
                 "its code failed with " + by.getMessage() + "; report that to its vendor";
         };
     }
 
-    /** Why nobody serves under a name. */
+    /** Returns why no heap serves under a name. */
     private String whyNot(String name) {
         for (HeapStanding listed : routes.listed()) {
             if (listed.heap().name().equals(name)) {
@@ -164,14 +165,14 @@ final class AttemptLog {
                         .collect(Collectors.joining("; ", "none serves. ", ""));
     }
 
-    /** What a heap said, without the name that most begin with: whoever tells it has named the heap. */
-    private static String said(RegisteredHeap heap, HeapException refusal) {
-        String said = refusal.getMessage();
-        if (said == null) {
+    /** Returns the message of a heap without the name that most begin with: the sentence has named the heap. */
+    private static String withoutName(RegisteredHeap heap, HeapException refusal) {
+        String text = refusal.getMessage();
+        if (text == null) {
             return refusal.errno().meaning();
         }
         String itself = heap.toString();
-        return said.startsWith(itself) ? said.substring(itself.length()).replaceFirst("^:? ", "") : said;
+        return text.startsWith(itself) ? text.substring(itself.length()).replaceFirst("^:? ", "") : text;
     }
 
     private String sentence() {
@@ -183,16 +184,16 @@ final class AttemptLog {
                     : "no heap for " + size + ": " + serving();
         }
         if (all.size() == 1) {
-            Refusal only = all.getFirst();
+            Entry only = all.getFirst();
             String itself = "heap '" + name(only) + "'";
-            return only instanceof Told told
-                            && told.by().getMessage() != null
-                            && told.by().getMessage().startsWith(itself)
-                    ? told.by().getMessage()
+            return only instanceof Refused refused
+                            && refused.by().getMessage() != null
+                            && refused.by().getMessage().startsWith(itself)
+                    ? refused.by().getMessage()
                     : itself + " gives no " + size.substring(2) + ": " + reason(only);
         }
         return all.stream()
-                .map(refusal -> name(refusal) + ": " + reason(refusal))
+                .map(entry -> name(entry) + ": " + reason(entry))
                 .collect(Collectors.joining("; ", "no heap gave " + size + ". ", ""));
     }
 }

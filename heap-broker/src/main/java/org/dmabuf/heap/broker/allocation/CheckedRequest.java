@@ -10,7 +10,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A client's request as a heap sees it: checked, and without the routing. */
+/** A checked request as a heap gets it, without the routing. */
 public record CheckedRequest(AllocationRequest request) implements HeapRequest {
     /** DMA_BUF_NAME_LEN less its NUL. */
     private static final int NAME_BYTES = 31;
@@ -18,7 +18,7 @@ public record CheckedRequest(AllocationRequest request) implements HeapRequest {
     public static final long LARGEST = Long.MAX_VALUE - Bytes.PAGE;
 
     /**
-     * Checks what can be wrong with any request to any heap, before anybody is asked.
+     * Checks what can be wrong with a request to any heap, before a heap is asked.
      *
      * @throws HeapException {@link Errno#EINVAL} with the value and what is right
      */
@@ -35,7 +35,7 @@ public record CheckedRequest(AllocationRequest request) implements HeapRequest {
         checkName(request.name());
     }
 
-    /** Throws {@link Errno#EINVAL} for what cannot be the name of a buffer. */
+    /** Throws {@link Errno#EINVAL} for a text that cannot be the name of a buffer. */
     static void checkName(String name) {
         if (name.isEmpty()) {
             return; // as most are, and a stream costs as much as all the rest of the check

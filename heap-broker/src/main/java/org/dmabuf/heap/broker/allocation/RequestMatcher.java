@@ -12,8 +12,8 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * What a request demands of whatever heap serves it, held against the heaps of one moment. To find that a heap falls
- * short costs nothing but the look; why is put into words only for a request that fails.
+ * Matcher of one request with the heaps of one moment. A mismatch is found without a text. The reason is put into words
+ * only for a request that fails.
  */
 final class RequestMatcher {
     private enum Lack {
@@ -25,11 +25,11 @@ final class RequestMatcher {
 
     private final AllocationRequest request;
     private final RoutingTable routes;
-    /** Which heaps meet the requirement, null when there is none. */
+    /** Which heaps meet the requirement; null when the request has none. */
     private final boolean[] meeting;
 
     /**
-     * The demands of a request.
+     * Creates the matcher of a request.
      *
      * @param request checked
      * @param routes the heaps

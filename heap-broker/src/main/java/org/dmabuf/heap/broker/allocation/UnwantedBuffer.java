@@ -5,7 +5,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** The release of memory that a heap made and no client got. */
+/** A buffer that a heap made and no client got, to be released. */
 final class UnwantedBuffer extends LinkedDeferredWork {
     private final RegisteredHeap heap;
     private final HeapBuffer memory;
@@ -15,7 +15,7 @@ final class UnwantedBuffer extends LinkedDeferredWork {
         this.memory = memory;
     }
 
-    /** Has the heap's reaper give it back. Without memory for that, the calling thread does. */
+    /** Has the heap's reaper release the buffer. Without memory for that, the calling thread does it. */
     static void giveBack(RegisteredHeap heap, HeapBuffer memory) {
         UnwantedBuffer unwanted;
         try {
@@ -34,7 +34,7 @@ final class UnwantedBuffer extends LinkedDeferredWork {
 
     @Override
     public long bytes() {
-        return 0; // what it is worth is the heap's to say, and its code is not asked here
+        return 0; // only the heap knows its size, and the heap's code is not called here
     }
 
     @Override

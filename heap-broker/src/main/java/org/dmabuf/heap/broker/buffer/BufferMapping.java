@@ -14,14 +14,14 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * A mapping of a buffer, with a hold of its own from before the heap is asked until after the unmap. It ends with its
- * arena, or in the call that mapped when that fails. The buffer's list of mappings keeps it, so it outlives an arena
- * that lost its cleanup action.
+ * A mapping of a buffer into an arena. It has a hold of its own from before the heap is asked until after the unmap. It
+ * ends with its arena, or in the call that maps when that fails. The buffer's list of mappings keeps it, so it outlives
+ * an arena that lost its cleanup action.
  */
 final class BufferMapping extends EndsOnce implements DeferredWork {
     /**
-     * The cleanup action of an arena. Only the arena holds it. Java makes a segment before it calls it, and where that
-     * fails for want of memory the action is not called: the collector then reports it to the mapping.
+     * The cleanup action of an arena. Only the arena refers to it. Java makes a segment before it calls the action.
+     * Where that fails for want of memory the action is not called: the collector then reports it as lost.
      */
     private static final class ArenaEnd implements Consumer<MemorySegment> {
         private BufferMapping mapping;
@@ -33,11 +33,11 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
     }
 
     private final SharedBuffer buffer;
-    /** Null until the heap has mapped. */
+    /** The heap's mapping; null until there is one. */
     private MemorySegment memory;
 
     private boolean unmapped;
-    // The rest is of the buffer's list, which the buffer guards.
+    // The rest are links of the buffer's list, under the lock of the buffer.
     private boolean listed;
     private BufferMapping before;
     private BufferMapping after;
@@ -169,7 +169,7 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
         }
     }
 
-    /** The arena has ended. */
+    /** Has the reaper unmap: the arena has ended. */
     @Override
     public void lost() {
         if (beginEnd()) {
@@ -177,7 +177,7 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
         }
     }
 
-    /** Each step is done once, also when it fails and is called again. */
+    /** Unmaps and drops the hold. Each step is done once, also when it fails and is called again. */
     @Override
     public void perform() {
         MemorySegment mapped = memory;

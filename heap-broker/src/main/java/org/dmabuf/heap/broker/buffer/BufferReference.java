@@ -15,8 +15,8 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * A client's reference to a buffer. Each method keeps it reachable to its end: a reference that is used for the last
- * time is not lost yet.
+ * A client's reference to a buffer. Each method keeps the reference reachable to its end: during its last call a
+ * reference is not lost yet.
  */
 public class BufferReference implements DmaBuf {
     private final ReferenceTracker tracker;
@@ -24,7 +24,7 @@ public class BufferReference implements DmaBuf {
     /**
      * Takes over one hold of the buffer.
      *
-     * @param client who holds it
+     * @param client the client that has the reference
      * @param buffer held once for this reference
      */
     @SuppressWarnings("this-escape") // the tracker only watches it become unreachable
@@ -33,7 +33,7 @@ public class BufferReference implements DmaBuf {
     }
 
     /**
-     * Makes a client's reference that takes over one hold of a buffer. The hold is given up when that fails, be it for
+     * Makes a client's reference that takes over one hold of a buffer. The hold is given up when that fails, also for
      * want of memory.
      *
      * @return the reference, which its client keeps
@@ -119,22 +119,22 @@ public class BufferReference implements DmaBuf {
     public CpuAccess beginCpuAccess(Access access) {
         Objects.requireNonNull(access);
         SharedBuffer buffer = tracker.buffer;
-        OpenCpuAccess bracket =
-                new OpenCpuAccess(tracker.client, buffer, access); // first: what is begun must not lack what ends it
+        OpenCpuAccess cpuAccess =
+                new OpenCpuAccess(tracker.client, buffer, access); // first: a begun access must not lack its end
         hold();
         boolean begun = false;
         boolean kept = false;
         try {
-            bracket.begin();
+            cpuAccess.begin();
             begun = true;
-            tracker.client.keep(bracket);
+            tracker.client.keep(cpuAccess);
             kept = true;
-            return bracket;
+            return cpuAccess;
         } finally {
             if (!begun) {
                 buffer.drop();
             } else if (!kept) {
-                bracket.reclaim();
+                cpuAccess.reclaim();
             }
         }
     }
@@ -142,7 +142,7 @@ public class BufferReference implements DmaBuf {
     @Override
     public OwnedFd exportFd() {
         SharedBuffer buffer = tracker.buffer;
-        ExportedFd exported = new ExportedFd(tracker.client, buffer); // first: it takes what may fail no more
+        ExportedFd exported = new ExportedFd(tracker.client, buffer); // first: owning the descriptor must not fail
         hold();
         boolean kept = false;
         try {
@@ -166,15 +166,15 @@ public class BufferReference implements DmaBuf {
     /**
      * Makes another reference, for this client or another.
      *
-     * @param other who will hold it
-     * @param reference makes one that takes over a hold
+     * @param other the client that will have it
+     * @param reference constructor of a reference that takes over a hold
      * @return the reference
      */
     public <L extends BufferReference> L duplicateFor(Client other, BiFunction<Client, SharedBuffer, L> reference) {
         return kept(anotherFor(other, reference));
     }
 
-    /** As {@link #duplicateFor}, and for the caller to end: its client does not know of it. */
+    /** Makes a reference as {@link #duplicateFor} does, which the caller must end: its client does not keep it. */
     public <L extends BufferReference> L anotherFor(Client other, BiFunction<Client, SharedBuffer, L> reference) {
         hold();
         L made = null;
@@ -193,7 +193,7 @@ public class BufferReference implements DmaBuf {
         end();
     }
 
-    /** Ends it, also where {@link #close()} does not. */
+    /** Ends the reference, also where a subclass overrides {@link #close()} to do nothing. */
     public final void end() {
         tracker.end();
         Reference.reachabilityFence(this);

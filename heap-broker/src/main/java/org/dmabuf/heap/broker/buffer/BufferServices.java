@@ -11,50 +11,50 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 
 /**
- * What every buffer needs for its life.
+ * The services of the broker that every buffer uses during its life.
  *
- * @param descriptors duplicates
- * @param holders tells when others have let go; empty for memory that others are charged for
- * @param events is told of its end
- * @param lost where {@link LeakDetector} finds what became unreachable without its end
+ * @param descriptors duplicates descriptors and reads their inodes
+ * @param holders reports when other holders have let go; empty for memory that is charged elsewhere
+ * @param events receives the end of the buffer
+ * @param lost the queue in which {@link LeakDetector} finds handles that became unreachable before their end
  */
 public record BufferServices(
         Descriptors descriptors, Optional<HolderTracker> holders, BrokerEvents events, ReferenceQueue<Object> lost) {
-    /** {@return a moment of a heap's, for {@link #hasComeBack(Account, long)}} */
+    /** {@return a moment of one heap, for {@link #hasComeBack(HeapAccount, long)}} */
     public long moment(HeapAccount account) {
-        return account.reaper().done() + told();
+        return account.reaper().done() + holderReports();
     }
 
     /**
-     * Waits for what is on its way back to one heap, for one patience at most: the ends of mappings and buffers that
-     * were handed over, and the charges of buffers whose last holder is gone.
+     * Waits for memory that is on its way back to one heap, for {@link Reaper#PATIENCE} at most: the ends of mappings
+     * and buffers that were handed over, and the charges of buffers whose last holder is gone.
      *
      * @param account of the heap
      * @param since a moment
-     * @return whether there was any since then, so that it is worth while to ask again
+     * @return whether any has come back since then, so that it is worth while to ask again
      */
     public boolean hasComeBack(HeapAccount account, long since) {
         account.reaper().settle(System.nanoTime() + Reaper.PATIENCE);
-        return account.reaper().done() + look() != since;
+        return account.reaper().done() + newHolderReports() != since;
     }
 
     /** {@return a moment of all heaps that a client has used, for {@link #hasComeBack(ClientAccount, long)}} */
     public long moment(ClientAccount client) {
-        return done(client) + told();
+        return done(client) + holderReports();
     }
 
     /**
-     * Waits for what is on its way back to any heap that a client has used, for one patience in all.
+     * Waits for memory that is on its way back to any heap that a client has used, for {@link Reaper#PATIENCE} in all.
      *
-     * @param client whose quota over all heaps may be full
+     * @param client the client, whose quota over all heaps may be full
      * @param since a moment
-     * @return whether there was any since then
+     * @return whether any has come back since then
      */
     public boolean hasComeBack(ClientAccount client, long since) {
         Reaper.settle(client.shares().stream()
                 .map(share -> share.account().reaper())
                 .toList());
-        return done(client) + look() != since;
+        return done(client) + newHolderReports() != since;
     }
 
     private static long done(ClientAccount client) {
@@ -63,11 +63,11 @@ public record BufferServices(
                 .sum();
     }
 
-    private long told() {
+    private long holderReports() {
         return holders.isPresent() ? holders.get().told() : 0;
     }
 
-    private long look() {
+    private long newHolderReports() {
         return holders.isPresent() ? holders.get().look() : 0;
     }
 

@@ -9,21 +9,21 @@ import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** One using bundle: what it has open, until it stops. */
+/** A bundle that uses the broker, with all resources that it has open until it stops. */
 public final class Client {
     private final ClientAccount account;
     private final String location;
     private final LeakDetector leaks;
     private final OpenResources resources = new OpenResources();
-    /** Why, once it has; null until then. */
+    /** The reason why it has stopped; null until then. */
     private volatile String stopped;
 
     /**
-     * A client that holds nothing.
+     * Creates a client that has nothing open.
      *
-     * @param account of all bundles of its symbolic name
-     * @param location where it was installed from
-     * @param leaks finds what it loses
+     * @param account the account of all bundles of its symbolic name
+     * @param location the location of its bundle
+     * @param leaks finds references that it loses
      */
     public Client(ClientAccount account, String location, LeakDetector leaks) {
         this.account = account;
@@ -51,14 +51,15 @@ public final class Client {
     /** Throws {@link IllegalStateException} when the bundle, or the broker, has stopped. */
     public void requireActive() {
         if (stopped != null) {
-            throw over();
+            throw stoppedFailure();
         }
     }
 
     /**
-     * Registers something that the client opened. When the bundle stops meanwhile it is ended at once.
+     * Registers a resource that the client opened. When the bundle has stopped meanwhile, the resource is ended at
+     * once.
      *
-     * @return the holding
+     * @return the resource
      * @throws IllegalStateException when the bundle has stopped
      */
     public <H extends OpenResource> H keep(H resource) {
@@ -69,7 +70,7 @@ public final class Client {
             }
         }
         resource.end();
-        throw over();
+        throw stoppedFailure();
     }
 
     public void forget(OpenResource resource) {
@@ -77,11 +78,11 @@ public final class Client {
     }
 
     /**
-     * Ends everything that the client left open, and waits until the heaps have it back, but no longer than one
-     * patience in all.
+     * Ends everything that the client left open, and waits until the heaps have it back, for {@link Reaper#PATIENCE} in
+     * all at most.
      *
      * @param why for the exception of a later call
-     * @return how many things that were
+     * @return the number of resources that were open
      */
     public int stop(String why) {
         Set<Reaper> used = new HashSet<>();
@@ -92,14 +93,14 @@ public final class Client {
 
     /**
      * Ends everything that the client left open, and has the heaps' reapers do what calls the heaps' code. Waits for
-     * nothing. What cannot be ended, for want of memory, stays the client's and is taken back by the next call.
+     * nothing. A resource that cannot be ended for want of memory stays the client's, and the next call takes it back.
      *
      * @param why for the exception of a later call
-     * @param used is given the reapers that have work to do for it
-     * @return how many things were ended
+     * @param used receives the reapers that have work to do for it
+     * @return the number of resources that were ended
      */
     public int takeBack(String why, Set<Reaper> used) {
-        StackProbe.require(); // what was polled and could not be noted would be lost
+        StackProbe.require(); // a polled resource that could not be noted would be lost
         stopped = why;
         int left = 0;
         List<OpenResource> failed = new ArrayList<>();
@@ -113,7 +114,7 @@ public final class Client {
                 }
             } catch (RuntimeException | Error e) {
                 failure = e;
-                failed.add(resource); // and one that was ended may be ended again
+                failed.add(resource); // one that was ended may be ended again
             }
         }
         failed.forEach(resources::add);
@@ -124,7 +125,7 @@ public final class Client {
         return left;
     }
 
-    private IllegalStateException over() {
+    private IllegalStateException stoppedFailure() {
         return new IllegalStateException(
                 stopped + ": buffers were taken back; get the service HeapBroker again");
     }

@@ -8,9 +8,9 @@ import java.lang.ref.ReferenceQueue;
 import org.dmabuf.heap.broker.release.DeferredWork;
 
 /**
- * Something open that ends once, however many try to end it. It is a reference to the object by which it is open, so
- * that the collector can report that object as lost, and it can be a link of a reaper's queue: neither costs another
- * object.
+ * A resource that ends once, however many threads try to end it. It is a phantom reference to its handle, the object
+ * through which it is used, so the collector can report that object as lost. It can be a link of a reaper's queue.
+ * Neither costs another object.
  */
 public abstract class EndsOnce extends PhantomReference<Object> {
     private static final VarHandle ENDED;
@@ -24,26 +24,26 @@ public abstract class EndsOnce extends PhantomReference<Object> {
     }
 
     /**
-     * Whether it is ended. When {@link #beginEnd} came to nothing this is set back, by a plain write: a call could fail
-     * for want of stack like all the rest.
+     * Whether it has ended. When an end that {@link #beginEnd} began has failed, a plain write sets this back: a call
+     * could fail for want of stack as well.
      */
     volatile boolean ended;
 
-    /** In the queue of a reaper. */
+    /** The work behind it in the queue of a reaper. */
     private DeferredWork behind;
 
     /**
-     * Watches over the object by which it is open.
+     * Watches over its handle.
      *
-     * @param handle that object, null to watch over none
-     * @param lost is given this when the handle became unreachable; null when there is no handle
+     * @param handle the object through which it is used, null to watch over none
+     * @param lost receives this when the handle becomes unreachable; null when there is no handle
      */
     EndsOnce(Object handle, ReferenceQueue<Object> lost) {
         super(handle, lost);
     }
 
     /**
-     * Begins the end. It is set last of all: getAndSet of a boolean would make another call after that, which could
+     * Begins the end. The write is the last step: getAndSet of a boolean would make another call after it, which could
      * fail for want of stack.
      *
      * @return whether the caller is the one that ends it
@@ -52,15 +52,15 @@ public abstract class EndsOnce extends PhantomReference<Object> {
         return ENDED.compareAndSet(this, false, true);
     }
 
-    /** Ends what is still open of it: its handle became unreachable. */
+    /** Ends the resource unless it has ended: its handle became unreachable. */
     public abstract void lost();
 
-    /** The link of a subclass that is {@link DeferredWork}. */
+    /** Implements {@link DeferredWork#next()} for subclasses. */
     public final DeferredWork next() {
         return behind;
     }
 
-    /** As {@link DeferredWork#next(DeferredWork)}. */
+    /** Implements {@link DeferredWork#next(DeferredWork)} for subclasses. */
     public final void next(DeferredWork work) {
         behind = work;
     }

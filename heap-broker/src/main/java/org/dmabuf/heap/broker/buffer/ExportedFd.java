@@ -6,19 +6,21 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
 
-/** A descriptor that a client exported and has not given away: closed for it when its bundle has stopped. */
+/**
+ * An exported descriptor that its client has not given away. The broker closes it when the client's bundle has stopped.
+ */
 final class ExportedFd extends OpenResource implements OwnedFd, DeferredWork {
     private final Client client;
     private final Reaper reaper;
     private final Map<String, Object> heapProperties;
-    /** Null until it is there. */
+    /** The descriptor; null until it is exported. */
     private OwnedFd descriptor;
 
     /**
-     * Room for a descriptor.
+     * Creates the resource before the descriptor is exported.
      *
-     * @param client who exports it
-     * @param buffer whose it will be
+     * @param client the client that exports it
+     * @param buffer the buffer that is exported
      */
     ExportedFd(Client client, SharedBuffer buffer) {
         this.client = client;
@@ -61,7 +63,7 @@ final class ExportedFd extends OpenResource implements OwnedFd, DeferredWork {
         }
     }
 
-    /** The last close of a dma-buf may run its driver's release. */
+    /** Has the reaper close it: the last close of a dma-buf may run its driver's release. */
     @Override
     public Reaper reclaim() {
         Reaper has = null;

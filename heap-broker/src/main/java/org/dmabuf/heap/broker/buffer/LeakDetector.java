@@ -20,19 +20,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finds buffers that their clients have lost, which is when the garbage collector does, has them released and reports
- * them. Of each client the first few in an interval are reported one by one, and the rest as a sum at its end: a client
- * that loses buffers in a loop must not fill the log.
+ * Detector of references that clients lost without closing them, as the garbage collector finds them. It has the
+ * buffers released and reports them. Of each client the first few in an interval are reported one by one, and the rest
+ * as a sum at its end. A client that loses buffers in a loop must not fill the log.
  */
 public final class LeakDetector {
     private static final Logger LOG = LoggerFactory.getLogger(LeakDetector.class);
 
     private static final long INTERVAL = TimeUnit.SECONDS.toNanos(60);
     private static final int MOST_EACH = 5;
-    /** How often the thread looks whether an interval is over, while one runs. */
+    /** Milliseconds after which the thread looks again whether an interval is over. */
     private static final long LOOK_MILLIS = 1000;
 
-    /** What one client lost in one interval. */
+    /** The losses of one client in one interval. */
     private static final class Losses {
         final long since;
         int reported;
@@ -49,9 +49,9 @@ public final class LeakDetector {
 
     private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
     private final LongSupplier clock;
-    /** As many entries as clients lost something in the last interval. Guarded by itself. */
+    /** One entry for each client that lost something in the last interval. Guarded by itself. */
     private final Map<ClientAccount, Losses> losses = new HashMap<>();
-    /** Inherits nothing: whoever activates the broker may do so on a vendor's class loader. */
+    /** The thread inherits nothing: the thread that activates the broker may have a vendor's class loader. */
     private final Thread thread = Thread.ofPlatform()
             .name("dmaheap-leaks")
             .daemon()
@@ -64,24 +64,27 @@ public final class LeakDetector {
         this(System::nanoTime);
     }
 
-    /** With a clock of a test's choice, in nanoseconds. */
-    public LeakDetector(LongSupplier clock) {
+    /** Creates a detector with a clock that a test supplies, in nanoseconds. */
+    LeakDetector(LongSupplier clock) {
         this.clock = clock;
     }
 
-    /** Nothing is found before. */
+    /** Starts the thread. Nothing is found before. */
     public void start() {
         thread.start();
     }
 
-    /** What is lost from now on is found when the client's bundle stops. */
+    /**
+     * Stops the thread and reports the sums so far. A reference that is lost from now on ends when its client's bundle
+     * stops.
+     */
     public void stop() {
         stopped = true; // an interrupt alone may be lost in a log that waits
         thread.interrupt();
         sumUp(0);
     }
 
-    /** {@return where to make known what is lost} */
+    /** {@return the queue for handles that become unreachable} */
     public ReferenceQueue<Object> lost() {
         return lost;
     }
@@ -123,7 +126,7 @@ public final class LeakDetector {
         }
     }
 
-    /** Reports the sums of the intervals that are at least so old, in nanoseconds, and ends these. */
+    /** Reports and ends the intervals that are at least this old, in nanoseconds. */
     private void sumUp(long age) {
         List<Sum> sums = new ArrayList<>();
         synchronized (losses) {
@@ -165,8 +168,8 @@ public final class LeakDetector {
                     ((EndsOnce) one).lost();
                 }
             } catch (InterruptedException e) {
-                // It is told to stop, or a log that was interrupted passed it on.
-            } catch (Throwable e) { // what is lost after it is another client's
+                // The detector stops, or a log that was interrupted passed the interrupt on.
+            } catch (Throwable e) { // the next loss is another client's
                 logFailure(e);
             }
         }

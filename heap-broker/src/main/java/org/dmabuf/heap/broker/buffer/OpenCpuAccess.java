@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An open bracket. As a token with a hold of its own it cannot be ended twice, nor after the memory is gone, so begin
- * and end always pair.
+ * A CPU access that has begun and not ended. It has a hold of its own, so it cannot be ended twice, nor after the
+ * memory is released: begin and end always pair.
  */
 final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(OpenCpuAccess.class);
@@ -21,17 +21,19 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
     private final Client client;
     private final SharedBuffer buffer;
 
-    /** The heap's end of it was called, and must not be again. Written by the one that ends this. */
+    /**
+     * Whether the heap's end of it was called, which must not be called again. Written by the thread that ends this.
+     */
     private boolean heapCalled;
 
     private boolean dropped;
 
     /**
-     * Takes over one hold of the buffer, once its bracket is begun.
+     * Takes over one hold of the buffer, once the access has begun.
      *
-     * @param client who opens it
-     * @param buffer held once for this bracket by then
-     * @param access direction in which it was begun
+     * @param client the client that begins it
+     * @param buffer the buffer, with one hold for this access by then
+     * @param access the direction of the access
      */
     OpenCpuAccess(Client client, SharedBuffer buffer, Access access) {
         this.client = client;
@@ -39,7 +41,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
         this.access = access;
     }
 
-    /** Begins it. It is counted from before it waits for devices, which may take long. */
+    /** Begins the access. It is counted from before the wait for devices, which may take long. */
     void begin() {
         buffer.countBracket(1);
         boolean begun = false;
@@ -71,7 +73,9 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
         client.forget(this);
     }
 
-    /** Does what is not done yet. The hold is given up only when the heap was called, whatever that threw. */
+    /**
+     * Does the steps that are not done yet. The hold is given up only when the heap was called, whatever that threw.
+     */
     private void finish() {
         try {
             if (!heapCalled) {
@@ -102,7 +106,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
     public void end() {
         try {
             close();
-        } catch (HeapException e) { // what it held is given up all the same
+        } catch (HeapException e) { // its hold is given up all the same
             warn(e);
         }
     }

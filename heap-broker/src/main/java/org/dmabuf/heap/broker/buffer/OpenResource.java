@@ -5,13 +5,13 @@ import java.lang.ref.ReferenceQueue;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * Something that a client has open, and that is taken back when its bundle has stopped. It is a link of a ring of its
- * client's {@link OpenResources}, so keeping it costs no other object.
+ * A resource that a client has open, which is taken back when the client's bundle has stopped. It is a link of a ring
+ * of {@link OpenResources}, so keeping it costs no other object.
  */
 public abstract class OpenResource extends EndsOnce {
     /**
-     * Which ring it belongs to, for life. Final, so that whoever closes it sees it even when it was handed over between
-     * threads without care.
+     * The number that selects its ring, for life. Final, so that the closing thread sees it even after a handover
+     * without synchronization.
      */
     final int stripe = (int) Thread.currentThread().threadId();
 
@@ -20,7 +20,7 @@ public abstract class OpenResource extends EndsOnce {
 
     OpenResource next;
 
-    /** Is the object that the client has, or is found by other means. */
+    /** Creates a resource that is itself the object that the client has, or that is found by other means. */
     public OpenResource() {
         super(null, null);
     }
@@ -28,22 +28,22 @@ public abstract class OpenResource extends EndsOnce {
     /**
      * Watches over the object that the client has.
      *
-     * @param handle what the client has
-     * @param lost is given this when the handle became unreachable
+     * @param handle the object that the client has
+     * @param lost receives this when the handle becomes unreachable
      */
-    public OpenResource(Object handle, ReferenceQueue<Object> lost) {
+    OpenResource(Object handle, ReferenceQueue<Object> lost) {
         super(handle, lost);
     }
 
     /**
-     * Ends it on the calling thread, which is its client's. Ending it twice does nothing. When it throws for want of
-     * stack or memory, it can be ended again.
+     * Ends the resource on the calling thread, which is its client's. Ending it twice does nothing. When it throws for
+     * want of stack or memory, it can be ended again.
      */
     public abstract void end();
 
     /**
-     * Ends it, and has the heap's reaper do what calls the heap's code. Waits for nothing. Reclaiming it twice does
-     * nothing; when it throws for want of stack or memory, it can be reclaimed again.
+     * Ends the resource, and has the heap's reaper make the calls into the heap's code. Waits for nothing. Reclaiming
+     * it twice does nothing; when it throws for want of stack or memory, it can be reclaimed again.
      *
      * @return the reaper, or null when nothing was handed over
      */

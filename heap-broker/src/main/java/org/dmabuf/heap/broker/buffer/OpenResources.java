@@ -4,14 +4,15 @@ package org.dmabuf.heap.broker.buffer;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * What a client has open, in no order. Each thread links what it opens into one of a few rings: adding and removing
- * touch two neighbours under a lock that other threads seldom want, and need neither a table nor a hash.
+ * The set of resources that a client has open, in no order. Each thread links its resources into one of a few rings.
+ * Adding and removing touch two neighbours under a lock that other threads seldom want, and need neither a table nor a
+ * hash.
  */
 final class OpenResources {
     /** A power of two: rings enough for the threads of a gateway to keep out of each other's way. */
     private static final int RINGS = 8;
 
-    /** Closes a ring and is its lock. */
+    /** The head of a ring, which is also its lock. */
     private static final class Head extends OpenResource {
         Head() {
             previous = this;
@@ -37,7 +38,7 @@ final class OpenResources {
         }
     }
 
-    /** Adds one that is in no ring. */
+    /** Adds a resource that is in no ring. */
     void add(OpenResource resource) {
         Head head = ring(resource);
         synchronized (head) {
@@ -48,14 +49,14 @@ final class OpenResources {
         }
     }
 
-    /** Takes one out; nothing to do when it is out. */
+    /** Removes a resource. Removing it twice does nothing. */
     void remove(OpenResource resource) {
         synchronized (ring(resource)) {
             unlink(resource);
         }
     }
 
-    /** {@return any one, taken out, or null when there is none} */
+    /** {@return any resource, which is removed, or null when there is none} */
     OpenResource poll() {
         for (Head head : rings) {
             synchronized (head) {

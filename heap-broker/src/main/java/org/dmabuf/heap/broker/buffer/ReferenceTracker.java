@@ -5,8 +5,8 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The hold of a buffer that a reference stands for, and whether it is ended. The client's list has the claim and the
- * client the reference, so that a reference which cannot be reached any more, and which was not closed, is found.
+ * The tracker of one reference: its hold of the buffer, and whether it has ended. The broker keeps the tracker and the
+ * client has the reference, so a reference that became unreachable without a close is found.
  */
 public final class ReferenceTracker extends OpenResource {
     final Client client;
@@ -15,9 +15,9 @@ public final class ReferenceTracker extends OpenResource {
     /**
      * Takes over one hold of the buffer.
      *
-     * @param reference through which it is used
-     * @param client who has that
-     * @param buffer held once
+     * @param reference the reference that the client uses
+     * @param client the client that has the reference
+     * @param buffer the buffer, with one hold for the reference
      */
     ReferenceTracker(DmaBuf reference, Client client, SharedBuffer buffer) {
         super(reference, client.leaks().lost());
@@ -59,7 +59,7 @@ public final class ReferenceTracker extends OpenResource {
         return has;
     }
 
-    /** The reference became unreachable. */
+    /** Reports and ends a reference that became unreachable. */
     @Override
     public void lost() {
         if (!ended) {
@@ -71,9 +71,9 @@ public final class ReferenceTracker extends OpenResource {
         }
     }
 
-    /** After the hold is given up: until then the client's stop must find it. */
+    /** Removes the tracker once the hold is given up: until then the client's stop must find it. */
     private void forget() {
-        clear(); // what is closed cannot be lost
+        clear(); // a closed reference cannot be lost
         client.forget(this);
     }
 }

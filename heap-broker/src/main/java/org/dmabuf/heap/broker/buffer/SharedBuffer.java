@@ -27,9 +27,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The memory of one allocation, shared by its references, mappings and brackets. Each of them holds it once, and the
- * last drop releases it. When a descriptor of it has left the process, its charge goes on until the last holder is
- * gone. It knows the heap's buffer and nothing of clients.
+ * The buffer of one allocation, shared by its references, mappings and CPU accesses. Each of them has one hold, and the
+ * last drop releases the memory. When a descriptor has been exported, the charge goes on until the last holder is gone.
+ * It knows the heap's buffer and nothing of clients.
  */
 public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     private static final Logger LOG = LoggerFactory.getLogger(SharedBuffer.class);
@@ -45,7 +45,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    /** No pause is long before the last step of an end is tried again for want of memory, nor are there many. */
+    /** How often an end that fails for want of memory is tried, with a pause of {@link #TRY_NANOS} each. */
     private static final int MOST_TRIES = 50;
 
     private static final long TRY_NANOS = 100_000_000;
@@ -61,36 +61,38 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     private final boolean exportable;
 
     private volatile int holds = 1;
-    /** How many of the holds are of brackets. */
+    /** How many of the holds belong to CPU accesses. */
     private volatile int brackets;
-    /** How many of the holds are of mappings. Written by these, under the lock of this. */
+    /** How many of the holds belong to mappings. Mappings write it, under the lock of this. */
     volatile int mappings;
-    /** The list of them, kept by themselves under the lock of this. */
+    /** The list of the mappings, which they link under the lock of this. */
     BufferMapping firstMapping;
 
-    /** Null from when it is released: a client may keep a closed reference, and the heap's classes must be free. */
+    /**
+     * The heap's buffer; null once released: a client may keep a closed reference, and the heap's classes must be free.
+     */
     private HeapBuffer memory;
-    /** The heap's descriptor, lent until the release, once another has left. */
+    /** The heap's descriptor, lent until the release, once a duplicate was exported. */
     private volatile int exportedOf = NOT_EXPORTED;
 
-    /** Knows when holders have let go, from the first export on; null until then. Written under the lock of this. */
+    /** The watch over other holders, from the first export on; null until then. Written under the lock of this. */
     private HolderWatch exported;
-    /** What to do then: made with it, because it must not fail at the end. */
+    /** The action when they are gone. It is made with the watch, because it must not fail at the end. */
     private Runnable holdersGone;
 
     private boolean reported;
 
     /**
-     * Takes over a heap's buffer. The caller has the one hold.
+     * Takes over a heap's buffer. The caller has the first hold.
      *
      * @param memory released once, with the last hold
-     * @param size bytes, as the memory says
+     * @param size bytes, as the memory reports
      * @param alignment bytes, as it was asked for
-     * @param heap where it came from
-     * @param charge ended when nobody uses the memory any more
+     * @param heap the heap that made it
+     * @param charge ended when the memory has no holder
      * @param exportable whether a descriptor may be asked for
      * @param name for people, empty for none
-     * @param services what it needs for its life
+     * @param services the services that it uses during its life
      */
     public SharedBuffer(
             HeapBuffer memory,
@@ -122,7 +124,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return alignment;
     }
 
-    /** {@return what unmaps and releases it where a client must not wait} */
+    /** {@return the reaper that unmaps and releases it where a client must not wait} */
     Reaper reaper() {
         return reaper;
     }
@@ -153,8 +155,8 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     }
 
     /**
-     * Gives up a hold. The last one releases the memory, on this thread, or on the reaper's where this one has no stack
-     * or no memory left for it. When it throws it may be called again for the same hold.
+     * Gives up a hold. The last one releases the memory on this thread, or on the reaper's where this thread lacks
+     * stack or memory for it. When it throws it may be called again for the same hold.
      */
     void drop() {
         if ((int) HOLDS.getAndAdd(this, -1) <= 1) { // less than 1 when it is called again
@@ -180,7 +182,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return null;
     }
 
-    /** Ends the buffer, which has no hold any more. Each step is done once, also when it fails and is called again. */
+    /** Ends the buffer, which has no holds. Each step is done once, also when it fails and is called again. */
     private void end() {
         HeapBuffer given = memory;
         if (given != null) {
@@ -210,7 +212,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    /** After the release: until then this process is a holder itself. */
+    /** Waits for other holders. It is called after the release: until then this process is a holder itself. */
     private void awaitHolders() {
         try {
             exported.whenGone(holdersGone);
@@ -219,7 +221,9 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    /** The end on the reaper's thread. What fails for want of memory is tried again, for some seconds. */
+    /**
+     * Ends the buffer on the reaper's thread. A step that fails for want of memory is tried again, for some seconds.
+     */
     @Override
     public void perform() {
         for (int tries = 1; ; tries++) {
@@ -245,7 +249,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return size;
     }
 
-    /** Logs what a heap's code must not throw. Neither that nor the log can keep the caller from going on. */
+    /** Logs a throwable that a heap's code must not throw. Neither its text nor the log can stop the caller. */
     void report(String what, Throwable thrown) {
         try {
             LOG.error("{}: {}", this, what, thrown);
@@ -258,12 +262,12 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return services.events();
     }
 
-    /** {@return where to make known what was lost of it} */
+    /** {@return the queue for its mappings and references that become unreachable} */
     ReferenceQueue<Object> lost() {
         return services.lost();
     }
 
-    /** {@return what the heap made; for a caller with a hold, until it gives that up} */
+    /** {@return the buffer that the heap made; for a caller with a hold, until it gives that up} */
     HeapBuffer memory() {
         return memory;
     }
@@ -299,7 +303,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return left;
     }
 
-    /** Counts a bracket, or with -1 its end. */
+    /** Counts a CPU access, or with -1 its end. */
     void countBracket(int more) {
         BRACKETS.getAndAdd(this, more);
     }
@@ -314,7 +318,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    /** {@return for what a heap's code must not throw; the buffer is as it was before the call} */
+    /** {@return the exception for a throwable that a heap's code must not throw; the buffer is as before the call} */
     HeapException failed(String call, Throwable thrown) {
         report("the heap failed in " + call + "; report that to its vendor", thrown);
         return new HeapException(
@@ -325,7 +329,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
                 thrown);
     }
 
-    /** The inode is asked of the descriptor that the heap lent. */
+    /** Counts the uses, and reads the inode of the descriptor that the heap lent. */
     @Override
     public Uses uses() {
         int mapped = Math.max(0, mappings);

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.broker.buffer;
 
 /**
- * Check for stack before steps that belong together: a StackOverflowError comes before the first of them, and not
- * between two. It costs some ten nanoseconds, so calls that are made for each allocation order their steps instead.
+ * Probe for enough stack before steps that belong together: a StackOverflowError comes before the first of them, and
+ * not between two. It costs some ten nanoseconds, so calls that are made for each allocation order their steps instead.
  */
 final class StackProbe {
     /** More than any call of the broker and of heap-linux needs below its first. */

@@ -4,45 +4,45 @@ package org.dmabuf.heap.broker.event;
 import org.dmabuf.heap.HeapState;
 
 /**
- * Is told what happens in the broker. Called on the thread that it happens on: no method throws, blocks, or costs more
- * than a look at a field while nobody wants to know.
+ * A receiver of the broker's events, each called on the thread that causes it. No method throws or blocks. While
+ * nothing records the events, none costs more than the read of a field.
  */
 public interface BrokerEvents {
-    /** One allocation under way. */
+    /** The record of an allocation under way. */
     interface Allocation {
-        /** While nobody records. */
+        /** The record while nothing records allocations. */
         Allocation UNRECORDED = (client, heap, name, size, tried, outcome) -> {};
 
         /**
-         * Ends it.
+         * Ends the record.
          *
          * @param client symbolic name of the bundle that asked
          * @param heap that gave the buffer, or ended the request; empty for none
          * @param name of the buffer, for people
          * @param size bytes that were asked for
-         * @param tried heaps that were looked at before this one
+         * @param tried number of heaps that were tried before this one
          * @param outcome an error's name, empty for success
          */
         void end(String client, String heap, String name, long size, int tried, String outcome);
     }
 
-    /** {@return an allocation that begins now} */
+    /** {@return the record of an allocation that begins now} */
     default Allocation allocating() {
         return Allocation.UNRECORDED;
     }
 
     /**
-     * A buffer's memory was given back to its heap.
+     * Reports that a buffer's memory was given back to its heap.
      *
      * @param heap where it came from
      * @param name of the buffer
      * @param size bytes
-     * @param lingers whether others may still hold it
+     * @param lingers whether it may still have other holders
      */
     default void released(String heap, String name, long size, boolean lingers) {}
 
     /**
-     * A buffer became unreachable and had not been closed.
+     * Reports that a buffer became unreachable and had not been closed.
      *
      * @param heap where it came from
      * @param client symbolic name of the bundle that lost it
@@ -53,33 +53,33 @@ public interface BrokerEvents {
     default void leaked(String heap, String client, String name, long size, String site) {}
 
     /**
-     * A client lost more buffers than are reported one by one.
+     * Reports that a client lost more buffers than are reported one by one.
      *
      * @param client symbolic name of the bundle that lost them
-     * @param buffers how many, besides those that were told
+     * @param buffers how many, besides those that were reported
      * @param bytes in them
      */
     default void leakedMore(String client, long buffers, long bytes) {}
 
     /**
-     * A heap came, or goes.
+     * Reports that a heap has arrived, drains or has departed.
      *
      * @param heap its name
      * @param bundle symbolic name of its bundle
      * @param state SERVING, DRAINING or DEPARTED from now on
-     * @param buffers that live of it
+     * @param buffers number of its live buffers
      */
     default void changed(String heap, String bundle, HeapState state, long buffers) {}
 
     /**
-     * A request failed for want of memory.
+     * Reports that a request failed for want of memory.
      *
-     * @param heap that had none
+     * @param heap the heap that had none
      * @param size bytes that were asked for
-     * @param reason the sentence that the client got
+     * @param reason the message that the client got
      */
     default void lowMemory(String heap, long size, String reason) {}
 
-    /** Is told nothing more. */
+    /** Ends the reports: no event follows. */
     default void close() {}
 }

@@ -9,13 +9,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * All journals there are at a moment: none in a Java without Flight Recorder and a gateway without Event Admin. One
- * that fails is logged and harms nobody: behind it are others' bundles; an Event Admin that is being stopped throws.
+ * Distributor of events to all receivers of the moment; there may be none, in a Java without Flight Recorder and a
+ * gateway without Event Admin. A receiver that fails is logged, and the others get the event all the same: an Event
+ * Admin that is being stopped throws.
  */
 public final class BrokerEventsFanOut implements BrokerEvents {
     private static final Logger LOG = LoggerFactory.getLogger(BrokerEventsFanOut.class);
 
-    /** An array that nobody changes: to walk it makes no garbage. */
+    /** An array that is replaced and never changed: walking it makes no garbage. */
     private volatile BrokerEvents[] all = {};
 
     public synchronized void add(BrokerEvents events) {
@@ -30,7 +31,7 @@ public final class BrokerEventsFanOut implements BrokerEvents {
         all = less.toArray(BrokerEvents[]::new);
     }
 
-    /** Of the one that records allocations. */
+    /** Begins the record of the first receiver that records allocations. */
     @Override
     public Allocation allocating() {
         for (BrokerEvents events : all) {
@@ -69,28 +70,28 @@ public final class BrokerEventsFanOut implements BrokerEvents {
 
     @Override
     public void leaked(String heap, String client, String name, long size, String site) {
-        tell(events -> events.leaked(heap, client, name, size, site));
+        toAll(events -> events.leaked(heap, client, name, size, site));
     }
 
     @Override
     public void leakedMore(String client, long buffers, long bytes) {
-        tell(events -> events.leakedMore(client, buffers, bytes));
+        toAll(events -> events.leakedMore(client, buffers, bytes));
     }
 
     @Override
     public void changed(String heap, String bundle, HeapState state, long buffers) {
-        tell(events -> events.changed(heap, bundle, state, buffers));
+        toAll(events -> events.changed(heap, bundle, state, buffers));
     }
 
     @Override
     public void lowMemory(String heap, long size, String reason) {
-        tell(events -> events.lowMemory(heap, size, reason));
+        toAll(events -> events.lowMemory(heap, size, reason));
     }
 
-    private void tell(Consumer<BrokerEvents> news) {
+    private void toAll(Consumer<BrokerEvents> event) {
         for (BrokerEvents events : all) {
             try {
-                news.accept(events);
+                event.accept(events);
             } catch (Throwable e) {
                 failed(e);
             }

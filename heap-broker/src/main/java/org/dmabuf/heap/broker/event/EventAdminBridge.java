@@ -14,8 +14,8 @@ import org.osgi.service.event.Event;
 import org.osgi.service.event.EventAdmin;
 
 /**
- * Posts {@link HeapEvents}. A component of its own, so that the broker does without Event Admin and its package: this
- * class is loaded when the service is there.
+ * Receiver of the broker's events that posts {@link HeapEvents} to Event Admin. It is a component of its own, so that
+ * the broker runs without Event Admin and its package: this class is loaded when the service exists.
  */
 @Component(service = BrokerEvents.class)
 public final class EventAdminBridge implements BrokerEvents {
@@ -23,13 +23,13 @@ public final class EventAdminBridge implements BrokerEvents {
 
     private final EventAdmin events;
     private final LongSupplier clock;
-    /** When each heap's want of memory was told last. As many entries as heaps were ever short. */
-    private final Map<String, Long> toldShort = new ConcurrentHashMap<>();
+    /** When each heap's want of memory was posted last, in nanoseconds. One entry for each heap that was ever short. */
+    private final Map<String, Long> reportedShort = new ConcurrentHashMap<>();
 
     /**
      * Posts to the given service.
      *
-     * @param events where to
+     * @param events the service that gets the events
      */
     @Activate
     public EventAdminBridge(@Reference EventAdmin events) {
@@ -55,11 +55,11 @@ public final class EventAdminBridge implements BrokerEvents {
     @Override
     public void lowMemory(String heap, long size, String reason) {
         long now = clock.getAsLong();
-        // Whoever allocates in a loop would otherwise flood the listeners when they can afford it least.
+        // A client that allocates in a loop would otherwise flood the listeners when they can afford it least.
         boolean[] due = {false};
-        toldShort.compute(heap, (name, told) -> {
-            due[0] = told == null || now - told >= SECOND;
-            return due[0] ? Long.valueOf(now) : told;
+        reportedShort.compute(heap, (name, reported) -> {
+            due[0] = reported == null || now - reported >= SECOND;
+            return due[0] ? Long.valueOf(now) : reported;
         });
         if (due[0]) {
             post(

@@ -17,13 +17,14 @@ import jdk.jfr.ValueDescriptor;
 import org.dmabuf.heap.HeapState;
 
 /**
- * The journal as events of Java Flight Recorder, {@code org.dmabuf.heap.*}. They come from factories: a class of events
- * in a bundle is woven to call the recorder, whose package the bundle does not see.
+ * Receiver of the broker's events that records them in Java Flight Recorder, as {@code org.dmabuf.heap.*}. The events
+ * come from factories: a class of events in a bundle is woven to call the recorder, whose package the bundle does not
+ * see.
  */
 public final class FlightRecorderEvents implements BrokerEvents {
     private static final boolean WITH_STACK = true;
 
-    /** A factory with its type, which can be asked also when it is unregistered. */
+    /** A factory with its type, which can be read also when the factory is unregistered. */
     private record Kind(EventFactory factory, EventType type) {
         boolean enabled() {
             return type.isEnabled();
@@ -146,7 +147,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
         }
     }
 
-    /** Values in the order in which the factory was given the fields. */
+    /** Commits an event with its values in the order of the factory's fields. */
     private static void commit(Event event, Object... values) {
         event.end();
         if (event.shouldCommit()) {
@@ -157,7 +158,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
         }
     }
 
-    /** Without this the recorder would keep the types, of a bundle that is gone. */
+    /** Unregisters the types: the recorder would keep those of a bundle that is gone. */
     @Override
     public void close() {
         kinds.forEach(kind -> kind.factory().unregister());

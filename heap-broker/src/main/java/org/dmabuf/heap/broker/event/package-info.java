@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the broker reports, and the places it goes to. */
+/** Events of the broker, and the receivers that record or post them. */
 package org.dmabuf.heap.broker.event;

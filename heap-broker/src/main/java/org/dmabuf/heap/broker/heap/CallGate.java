@@ -7,16 +7,16 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The way into a heap's code. Once closed nobody enters, and {@link #close} has waited for those inside, except for the
- * closing thread itself: a heap may unregister itself from within its own allocate.
+ * The gate before a heap's code. Once it is closed no thread enters, and {@link #close} waits for the threads inside.
+ * It does not wait for the closing thread itself: a heap may unregister itself from within its own allocate.
  *
- * <p>A thread inside stands in a slot. Entering writes the slot and then reads {@code closed}; closing writes
- * {@code closed} and then reads the slots: one of the two sees the other. Entering and leaving allocate nothing as long
- * as there are slots.
+ * <p>A thread inside stands in a slot. Entering writes the slot and then reads {@code closed}; closing writes {@code
+ * closed} and then reads the slots: one of the two sees the other. Entering and leaving allocate nothing as long as
+ * there are slots.
  */
 public final class CallGate {
     private static final int SLOTS = 64;
-    /** A closed gate looks again after this long even if nobody woke it. */
+    /** A closer looks again after this long even if no thread woke it. */
     private static final long LOOK_NANOS = 10_000_000;
 
     private final AtomicReferenceArray<Thread> slots = new AtomicReferenceArray<>(SLOTS);
@@ -62,10 +62,10 @@ public final class CallGate {
     }
 
     /**
-     * Refuses everybody from now on and waits for those inside.
+     * Refuses every thread from now on and waits for those inside.
      *
-     * @param nanos how long to wait at most
-     * @return how many visits, other than those of this thread, have not ended
+     * @param nanos how long to wait at most, in nanoseconds
+     * @return the number of visits, other than those of this thread, that have not ended
      */
     public int close(long nanos) {
         closer = Thread.currentThread();
@@ -93,7 +93,7 @@ public final class CallGate {
         return closed;
     }
 
-    /** {@return whether nobody is inside, the calling thread included} */
+    /** {@return whether no thread is inside, the calling thread included} */
     public boolean empty() {
         for (int i = 0; i < SLOTS; i++) {
             if (slots.get(i) != null) {

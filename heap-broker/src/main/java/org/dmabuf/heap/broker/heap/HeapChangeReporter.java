@@ -16,9 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reporter of heaps that begin and cease to serve, to the log and to the journal, in the order that {@link HeapEvents}
- * promises. The log has each change of a heap's standing at once. The journal has one sequence for each name: a heap
- * that takes over a name is reported when its predecessor has departed.
+ * Reporter of heaps that begin and cease to serve, to the log and as {@link BrokerEvents}, in the order that {@link
+ * HeapEvents} promises. The log gets each change of a heap's standing at once. The events have one sequence for each
+ * name: a heap that takes over a name is reported when its predecessor has departed.
  *
  * <p>Reports are put in order under the lock and made outside of it, by one thread at a time. A thread whose report
  * another thread makes does not wait for it.
@@ -26,25 +26,25 @@ import org.slf4j.LoggerFactory;
 public final class HeapChangeReporter {
     private static final Logger LOG = LoggerFactory.getLogger(HeapChangeReporter.class);
 
-    private final HeapRegistry table;
+    private final HeapRegistry registry;
     private final BrokerEvents events;
-    /** Standings that the log has, by {@code service.id}. Guarded by this. */
+    /** Standings that were logged, by {@code service.id}. Guarded by this. */
     private Map<Long, HeapStanding> logged = Map.of();
-    /** Heaps that arrived in the journal and have not departed there, by name. Guarded by this. */
+    /** Heaps whose arrival was reported and whose departure was not, by name. Guarded by this. */
     private final Map<String, RegisteredHeap> arrived = new HashMap<>();
 
     private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
     private final AtomicInteger unreported = new AtomicInteger();
 
-    public HeapChangeReporter(HeapRegistry table, BrokerEvents events) {
-        this.table = table;
+    public HeapChangeReporter(HeapRegistry registry, BrokerEvents events) {
+        this.registry = registry;
         this.events = events;
     }
 
-    /** Reports changes since the last call; to be called after each change of the table. */
-    public void tell() {
+    /** Reports changes since the last call; to be called after each change of the registry. */
+    public void reportChanges() {
         synchronized (this) { // routes are read under the lock: a later reading is never reported before an older one
-            List<HeapStanding> listed = table.routes().listed();
+            List<HeapStanding> listed = registry.routes().listed();
             log(listed);
             departByProperties(listed);
             arrive(listed);
@@ -52,12 +52,12 @@ public final class HeapChangeReporter {
         report();
     }
 
-    /** Reports that a heap has begun to leave, unless it did not serve; to be called after {@link #tell()}. */
+    /** Reports that a heap has begun to leave, unless it did not serve; to be called after {@link #reportChanges()}. */
     public void draining(long service) {
         synchronized (this) {
             for (RegisteredHeap heap : arrived.values()) {
                 if (heap.service() == service) {
-                    reports.add(() -> tell(heap, HeapState.DRAINING));
+                    reports.add(() -> send(heap, HeapState.DRAINING));
                 }
             }
         }
@@ -72,7 +72,7 @@ public final class HeapChangeReporter {
                     depart(heap);
                 }
             }
-            arrive(table.routes().listed());
+            arrive(registry.routes().listed());
         }
         report();
     }
@@ -106,7 +106,7 @@ public final class HeapChangeReporter {
         }
     }
 
-    /** A heap that is still there and was renamed or shadowed. */
+    /** Reports the departure of heaps that are still registered and were renamed or shadowed. */
     private void departByProperties(List<HeapStanding> listed) {
         for (HeapStanding one : listed) {
             for (RegisteredHeap before : List.copyOf(arrived.values())) {
@@ -120,7 +120,7 @@ public final class HeapChangeReporter {
     }
 
     private void depart(RegisteredHeap heap) {
-        reports.add(() -> tell(heap, HeapState.DEPARTED));
+        reports.add(() -> send(heap, HeapState.DEPARTED));
         arrived.remove(heap.name());
     }
 
@@ -128,18 +128,18 @@ public final class HeapChangeReporter {
         for (HeapStanding one : listed) {
             RegisteredHeap heap = one.heap();
             if (one.state() == HeapState.SERVING && !arrived.containsKey(heap.name())) {
-                reports.add(() -> tell(heap, HeapState.SERVING));
+                reports.add(() -> send(heap, HeapState.SERVING));
                 arrived.put(heap.name(), heap);
             }
         }
     }
 
-    private void tell(RegisteredHeap heap, HeapState state) {
+    private void send(RegisteredHeap heap, HeapState state) {
         events.changed(
                 heap.name(),
                 heap.description().bundle(),
                 state,
-                heap.account().figures().liveBuffers());
+                heap.account().snapshot().liveBuffers());
     }
 
     private void report() {

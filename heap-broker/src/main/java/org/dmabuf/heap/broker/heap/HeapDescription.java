@@ -21,16 +21,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a heap announced, checked: the broker's own copy, which holds no object of the heap's bundle.
+ * The checked properties of a heap: the broker's own copy, which refers to no object of the heap's bundle.
  *
  * @param name unique name
  * @param id bit in a mask
  * @param priority higher is asked first
  * @param alignment bytes, the largest that a request may ask for
- * @param readOnlyExport whether a descriptor can be exported through which nobody can write
+ * @param readOnlyExport whether a descriptor can be exported that permits no writes
  * @param quota bytes that may be out where nothing else is configured, {@link Rules#UNLIMITED} for any
- * @param restricted whether nobody may use it who is not named in the broker's configuration
- * @param emulates what the heap imitates
+ * @param restricted whether only bundles that the broker's configuration names may use it
+ * @param emulates the capabilities that the heap only emulates
  * @param properties every service property of a plain type
  * @param bundle symbolic name of the bundle that announced it
  */
@@ -46,7 +46,7 @@ public record HeapDescription(
         Map<String, Object> properties,
         String bundle) {
 
-    /** What adopted memory is listed under; no heap may have this name. */
+    /** The name under which adopted memory is listed; no heap may have it. */
     public static final String ADOPTED = "adopted";
 
     private static final Logger LOG = LoggerFactory.getLogger(HeapDescription.class);
@@ -55,7 +55,7 @@ public record HeapDescription(
     private static final int ADDRESS_BITS = 64;
     private static final long USUAL_ALIGNMENT = 4096;
 
-    /** What it means that a property is absent, see {@link HeapProperties}. */
+    /** The values of absent properties, see {@link HeapProperties}. */
     private static final Map<String, Object> ABSENT = Map.of(
             HeapProperties.PRIORITY, 0,
             HeapProperties.DMABUF, false,
@@ -70,7 +70,7 @@ public record HeapDescription(
 
     private static final String FOREIGN = "its class is not one of Java's own collections";
 
-    /** Types that hold nothing of a heap's bundle. */
+    /** Types whose values refer to nothing of a heap's bundle. */
     private static final Set<Class<?>> PLAIN = Set.of(
             String.class,
             Boolean.class,
@@ -82,7 +82,7 @@ public record HeapDescription(
             Float.class,
             Double.class);
 
-    /** An announcement that cannot be; the message is the reason, for a person. */
+    /** The failure of properties that are not valid. Its message is the reason, for a person. */
     static final class Refused extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -121,7 +121,7 @@ public record HeapDescription(
         text(properties, HeapProperties.BACKEND);
         Map<String, Object> plain = plain(properties);
         if (properties.containsKey(HeapProperties.PEERS) && !plain.containsKey(HeapProperties.PEERS)) {
-            throw new Refused(HeapProperties.PEERS + " cannot be read"); // without it anybody might be a peer
+            throw new Refused(HeapProperties.PEERS + " cannot be read"); // without it any process might be a peer
         }
         return new HeapDescription(
                 name(properties),
@@ -165,7 +165,7 @@ public record HeapDescription(
     }
 
     /**
-     * The properties against which a requirement is held: those announced, the defaults of those that are not, and
+     * Returns the properties that a requirement is matched with: those announced, the defaults of the absent ones, and
      * {@code heap.X=true} for each emulated X.
      *
      * @return another map on each call
@@ -254,8 +254,8 @@ public record HeapDescription(
     }
 
     /**
-     * Listings outlive a heap; a value of one of its own classes would keep its class loader. Arrays become lists, so
-     * that nobody changes the copy.
+     * Copies values of plain types. Listings outlive a heap, and a value of one of its own classes would keep its class
+     * loader. Arrays become lists, so that the copy cannot change.
      */
     private static Map<String, Object> plain(Map<String, ?> properties) {
         Map<String, Object> plain = new LinkedHashMap<>();
@@ -289,7 +289,10 @@ public record HeapDescription(
         }
     }
 
-    /** Whether its class is not Java's own: the framework's thread runs no code of a vendor's list, which may hang. */
+    /**
+     * Returns whether a value's class is not Java's own. The framework's thread runs no code of a vendor's list, which
+     * may hang.
+     */
     private static boolean isForeign(Object value) {
         return value.getClass().getClassLoader() != null;
     }

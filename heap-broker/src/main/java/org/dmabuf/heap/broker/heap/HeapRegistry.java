@@ -13,13 +13,14 @@ import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
- * The heaps as they come, change and go. Each change publishes new {@link RoutingTable}; readers take no lock. No code
- * of a heap runs under the lock: not even that of a list that it announced, which is copied before.
+ * The registry of heaps, as they arrive, change and leave. Each change publishes a new {@link RoutingTable}; readers
+ * take no lock. No code of a heap runs under the lock, not even that of a list that it announced: the list is copied
+ * before.
  */
 public final class HeapRegistry {
-    /** A heap that has left, of which buffers live, or may yet be made by calls that are still inside. */
+    /** A heap that has left and of which buffers live, or may yet be made by calls that are still inside. */
     public record Departed(HeapDescription description, HeapAccount account, CallGate gate) {
-        boolean over() {
+        boolean settled() {
             return gate.empty() && account.buffers() == 0; // in this order: a call charges before it leaves
         }
     }
@@ -27,7 +28,7 @@ public final class HeapRegistry {
     private final Ledger ledger;
     private final List<RegisteredHeap> arrivals = new ArrayList<>();
     private final List<RegisteredHeap> draining = new ArrayList<>();
-    /** By name: an account goes on when a heap of the same name comes back, as after an update. */
+    /** The accounts by name. An account goes on when a heap of the same name comes back, as after an update. */
     private final Map<String, HeapAccount> accounts = new HashMap<>();
 
     private final List<Departed> departed = new ArrayList<>();
@@ -47,10 +48,10 @@ public final class HeapRegistry {
      * Adds a heap.
      *
      * @param service its {@code service.id}
-     * @param exporter its code, null when the service gave none
+     * @param exporter its service object, null when the framework gave none
      * @param properties as announced
      * @param bundle symbolic name of the bundle that announced it
-     * @return the heap as it is now held
+     * @return the heap as it is registered now
      */
     public RegisteredHeap arrived(long service, HeapExporter exporter, Map<String, ?> properties, String bundle) {
         Announced announced = Announced.of(turns.incrementAndGet(), service, properties, bundle);
@@ -64,14 +65,15 @@ public final class HeapRegistry {
     }
 
     /**
-     * Takes over changed properties. The heap keeps its place in the order of arrival.
+     * Replaces the properties of a heap. The heap keeps its place in the order of arrival.
      *
      * @param service its {@code service.id}
-     * @param properties asks the framework for what is announced now; of two who ask at once the later counts
-     * @return the heap as it is now held, or null when it is not known
+     * @param properties reads from the framework the properties of this moment; of two concurrent calls the later
+     *     counts
+     * @return the heap as it is registered now, or null when it is not known
      */
     public RegisteredHeap changed(long service, Supplier<? extends Map<String, ?>> properties) {
-        long turn = turns.incrementAndGet(); // before they are asked for: who has a later one sees no older ones
+        long turn = turns.incrementAndGet(); // before the properties are read: a later turn never has older ones
         Announced announced = Announced.of(turn, service, properties.get(), bundle(service));
         synchronized (this) {
             return changed(service, announced);
@@ -124,7 +126,8 @@ public final class HeapRegistry {
     }
 
     /**
-     * Takes every heap out of the routes: the broker stops. Each is listed as draining until it is {@link #gone}.
+     * Takes every heap out of the routes, because the broker stops. Each is listed as draining until it is {@link
+     * #gone}.
      *
      * @return all that have not left
      */
@@ -136,7 +139,7 @@ public final class HeapRegistry {
         return List.copyOf(draining);
     }
 
-    /** Forgets a heap that has drained, but for the account of its buffers. */
+    /** Removes a heap that has drained. The account of its buffers stays. */
     public synchronized void gone(RegisteredHeap heap) {
         draining.removeIf(leaving -> leaving == heap); // not by equals, which asks the exporter
         depart(heap);
@@ -147,7 +150,7 @@ public final class HeapRegistry {
         departed.add(new Departed(heap.description(), heap.account(), heap.gate()));
     }
 
-    /** {@return heaps that have left, that are not back under the same name, and of which buffers live} */
+    /** {@return heaps that have left, are not back under the same name, and have buffers that live} */
     public synchronized List<Departed> departed() {
         prune();
         return departed.stream().filter(left -> left.account().buffers() > 0).toList();
@@ -169,7 +172,7 @@ public final class HeapRegistry {
         return "";
     }
 
-    /** What a heap announced, read without the lock. */
+    /** The announcement of a heap, read without the lock. */
     private record Announced(long turn, HeapDescription description, String refusal) {
         static Announced of(long turn, long service, Map<String, ?> properties, String bundle) {
             try {
@@ -193,7 +196,7 @@ public final class HeapRegistry {
     private void publish() {
         RoutingTable now = RoutingTable.of(arrivals, draining, routes);
         for (HeapStanding listed : now.listed()) {
-            if (listed.state() == HeapState.SERVING) { // and not what waits behind it under the same name
+            if (listed.state() == HeapState.SERVING) { // and not heaps that wait behind it under the same name
                 RegisteredHeap heap = listed.heap();
                 ledger.announced(heap.account(), heap.description().quota());
             }
@@ -203,19 +206,19 @@ public final class HeapRegistry {
     }
 
     /**
-     * Drops what nobody needs: accounts without a heap and without buffers, departures that are over or undone. Only
-     * once new routes are published: who has entered a gate and then finds its heap in the routes is seen here.
+     * Removes accounts without a heap and without buffers, and departures that are over or undone. It runs once new
+     * routes are published: a thread that entered a gate and then finds the heap in the routes is seen here.
      */
     public synchronized void prune() {
         departed.removeIf(
-                left -> left.over() || present().stream().anyMatch(heap -> heap.account() == left.account()));
+                left -> left.settled() || present().stream().anyMatch(heap -> heap.account() == left.account()));
         accounts.values().removeIf(account -> {
-            boolean over = present().stream().noneMatch(heap -> heap.account() == account)
+            boolean unused = present().stream().noneMatch(heap -> heap.account() == account)
                     && departed.stream().noneMatch(left -> left.account() == account);
-            if (over) {
+            if (unused) {
                 ledger.close(account);
             }
-            return over;
+            return unused;
         });
     }
 }

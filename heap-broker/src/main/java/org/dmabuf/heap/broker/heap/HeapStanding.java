@@ -4,14 +4,14 @@ package org.dmabuf.heap.broker.heap;
 import org.dmabuf.heap.HeapState;
 
 /**
- * A heap that has not left, with its state.
+ * The standing of a heap that has not left: its state, and why it does not serve.
  *
  * @param heap the heap
  * @param state its state
  * @param reason why it does not serve, empty when it does
  */
 public record HeapStanding(RegisteredHeap heap, HeapState state, String reason) {
-    /** {@return whether there is nothing to tell that another, of the same service, has not told} */
+    /** {@return whether a report of this would equal the report of another standing of the same service} */
     boolean sameAs(HeapStanding other) {
         return other != null
                 && heap.name().equals(other.heap.name())

@@ -9,18 +9,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What one heap said last of its usage. It is asked by its reaper, because its code may block, and not again before it
+ * The usage that one heap reported last. The reaper asks the heap, because its code may block, and not again before it
  * has answered.
  */
 public final class LastUsage extends LinkedDeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(LastUsage.class);
 
     /**
-     * An answer.
+     * A reported usage with its age.
      *
-     * @param usage what the heap said last, nothing known before it ever answered
-     * @param age how old that is, and before any answer for how long it has been asked; zero for an answer to the last
-     *     question
+     * @param usage the usage that the heap reported last, unknown before it ever answered
+     * @param age how old the answer is, or before any answer how long ago the heap was asked; zero for an answer to the
+     *     last question
      */
     public record Answer(HeapUsage usage, Duration age) {}
 
@@ -33,7 +33,7 @@ public final class LastUsage extends LinkedDeferredWork {
     private long since;
 
     /**
-     * Has the heap asked, unless it still is.
+     * Has the reaper ask the heap, unless a question is under way.
      *
      * @param now the heap with the properties of this moment
      */
@@ -62,7 +62,7 @@ public final class LastUsage extends LinkedDeferredWork {
     /**
      * Waits for the answer.
      *
-     * @param deadline when it stops waiting, as {@link System#nanoTime} tells it
+     * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      * @return the answer, or an older one
      */
     public synchronized Answer await(long deadline) {
@@ -86,11 +86,11 @@ public final class LastUsage extends LinkedDeferredWork {
 
     @Override
     public void perform() {
-        HeapUsage told = null;
+        HeapUsage answer = null;
         try {
-            told = ask();
+            answer = ask();
         } finally {
-            end(told);
+            end(answer);
         }
     }
 
@@ -104,8 +104,8 @@ public final class LastUsage extends LinkedDeferredWork {
             return HeapUsage.unknown();
         }
         try {
-            HeapUsage told = of.exporter().usage();
-            return told == null ? HeapUsage.unknown() : told;
+            HeapUsage answer = of.exporter().usage();
+            return answer == null ? HeapUsage.unknown() : answer;
         } catch (Throwable e) {
             LOG.warn("{} failed in usage; report that to its vendor", of, e);
             return HeapUsage.unknown();
@@ -114,11 +114,11 @@ public final class LastUsage extends LinkedDeferredWork {
         }
     }
 
-    /** Ends the question; without an answer the one before stays. */
-    private synchronized void end(HeapUsage told) {
+    /** Ends the question. Without an answer the one before stays. */
+    private synchronized void end(HeapUsage answer) {
         asked = false;
-        if (told != null) {
-            usage = told;
+        if (answer != null) {
+            usage = answer;
             answered = true;
             since = System.nanoTime();
         }

@@ -5,15 +5,15 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
- * A heap as the broker holds it. A change of its properties makes another object, around the same gate.
+ * A heap in the {@link HeapRegistry}. A change of its properties makes another object with the same gate.
  *
- * @param turn tells an older announcement from a newer one
- * @param service tells the service apart: its {@code service.id}
+ * @param turn order of announcements: a newer one has a higher number
+ * @param service its {@code service.id}
  * @param exporter the heap's code, entered through the gate only
- * @param gate the way in
- * @param description what it announced
+ * @param gate the gate before its code
+ * @param description its checked properties
  * @param refusal why it cannot serve, empty when it can
- * @param account what it has out
+ * @param account the account that its buffers are charged to
  */
 public record RegisteredHeap(
         long turn,
@@ -32,7 +32,7 @@ public record RegisteredHeap(
         return !refusal.isEmpty();
     }
 
-    /** By identity: an exporter's own equals and hashCode are not asked. */
+    /** Compares by identity: an exporter's own equals and hashCode are not called. */
     @Override
     public boolean equals(Object other) {
         return this == other;

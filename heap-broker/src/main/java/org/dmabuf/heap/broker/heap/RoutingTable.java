@@ -15,14 +15,14 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * Where requests go: the heaps of one moment. Immutable but for a memory of answers; the table publishes another at
- * each change, and an allocation reads it once.
+ * The routing table of requests: the heaps of one moment. It is immutable but for a cache of answers. The {@link
+ * HeapRegistry} publishes another at each change, and an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
  * lowest bit of the result is then the first heap to ask, whatever the priorities are.
  */
 public final class RoutingTable {
-    /** Requirements to remember; more different ones than this are evaluated each time. */
+    /** Number of requirements whose answers are cached; further ones are evaluated each time. */
     private static final int REMEMBERED = 256;
 
     private static final int LONGEST_REMEMBERED = 256;
@@ -59,7 +59,7 @@ public final class RoutingTable {
         permutation = permutation(places);
     }
 
-    /** As {@link #of(List, List, Routes)}, where no heap has served yet. */
+    /** Decides as {@link #of(List, List, RoutingTable)}, where no heap has served yet. */
     static RoutingTable of(List<RegisteredHeap> arrivals, List<RegisteredHeap> draining) {
         return of(arrivals, draining, null);
     }
@@ -145,7 +145,7 @@ public final class RoutingTable {
         return byName.get(name);
     }
 
-    /** {@return heaps that serve, counted for {@link #inOrder}} */
+    /** {@return the number of heaps that serve} */
     public int size() {
         return order.length;
     }
@@ -178,7 +178,7 @@ public final class RoutingTable {
         return listed;
     }
 
-    /** {@return where the heap stands that has this gate, or null when it has left} */
+    /** {@return the standing of the heap with this gate, or null when it has left} */
     public HeapStanding at(CallGate gate) {
         for (HeapStanding one : listed) {
             if (one.heap().gate() == gate) {
@@ -189,8 +189,8 @@ public final class RoutingTable {
     }
 
     /**
-     * Holds a requirement against every heap that serves here. What a heap emulates counts as real: who has not
-     * accepted that does not come to ask.
+     * Matches a requirement with every heap that serves. An emulated capability counts as real: a request that has not
+     * accepted it is refused before this.
      *
      * @param filter an OSGi filter
      * @return the answers, to be read with {@link #met}
@@ -208,9 +208,9 @@ public final class RoutingTable {
     }
 
     /**
-     * Reads an answer.
+     * Reads the answer for one heap.
      *
-     * @param meeting of {@link #meeting}
+     * @param meeting an answer of {@link #meeting}
      * @param heap a heap that serves here
      * @return whether it meets the requirement
      */

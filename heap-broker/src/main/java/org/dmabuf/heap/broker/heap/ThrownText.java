@@ -3,7 +3,7 @@ package org.dmabuf.heap.broker.heap;
 
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The text of what a heap's code threw. Its class may be the vendor's, and its methods may fail as well. */
+/** Text of a throwable that a heap's code threw. Its class may be the vendor's, and its methods may fail as well. */
 public final class ThrownText {
     private ThrownText() {}
 

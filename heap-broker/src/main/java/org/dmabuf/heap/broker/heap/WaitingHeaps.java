@@ -7,10 +7,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.spi.WaitingHeap;
 
-/** Heaps that wait for what they need, by their service properties. No code of a heap is called. */
+/**
+ * The heaps that wait for something they need, as their service properties describe it. No code of a heap is called.
+ */
 public final class WaitingHeaps {
     /**
-     * One of them.
+     * One heap that waits.
      *
      * @param name as announced, empty when it announced none
      * @param reason why it waits
@@ -28,7 +30,7 @@ public final class WaitingHeaps {
                         text(properties.get(HeapProperties.NAME)), text(properties.get(WaitingHeap.REASON)), bundle));
     }
 
-    /** A value that is no String is not read: its toString would be a bundle's code. */
+    /** Returns a String as it is. Another value is not read: its toString would be a bundle's code. */
     private static String text(Object value) {
         return value instanceof String string ? string : "";
     }
@@ -37,7 +39,7 @@ public final class WaitingHeaps {
         all.remove(service);
     }
 
-    /** {@return those that wait now, in no order} */
+    /** {@return the heaps that wait now, in no order} */
     public List<Waiting> list() {
         return List.copyOf(all.values());
     }

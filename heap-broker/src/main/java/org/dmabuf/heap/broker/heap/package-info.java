@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The heaps that are here: what they announce, which of them serves a name or an id, and how they leave. */
+/** The registered heaps: their properties, the routes by name and id, and their departure. */
 package org.dmabuf.heap.broker.heap;

@@ -2,14 +2,14 @@
 package org.dmabuf.heap.broker.release;
 
 /**
- * A piece of work that calls a heap's code for no client that waits. It is a link of the queue of its heap's
- * {@link Reaper}, so handing it over allocates nothing and cannot fail for want of memory. It is in one queue at most.
+ * A deferred call into a heap's code for which no client waits. It is a link in the queue of the heap's {@link Reaper},
+ * so submitting it allocates nothing and cannot fail for want of memory. It is in one queue at most.
  */
 public interface DeferredWork {
-    /** Does what is not done yet. */
+    /** Does the steps that are not done yet. */
     void perform();
 
-    /** {@return what it is, for the log; calls no code of the heap} */
+    /** {@return its description for the log; calls no code of the heap} */
     default String what() {
         return toString();
     }

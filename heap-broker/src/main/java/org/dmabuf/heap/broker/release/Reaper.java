@@ -8,24 +8,26 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The queue of one heap's {@link DeferredWork}: unmapping and releasing call the heap's code, which may block, and
- * neither the framework's threads nor the one that cleans for the whole JVM must wait for it.
+ * The reaper of one heap: a queue of {@link DeferredWork} with threads that do it. Unmapping and releasing call the
+ * heap's code, which may block. Neither the framework's threads nor the cleaner of the whole JVM must wait for that.
  *
  * <p>A daemon thread does the work. It starts with the first piece and ends after {@link #IDLE_MILLIS} without any, so
- * an idle heap costs no thread. A piece that takes longer than the patience hangs. Another thread then does what is
- * behind it, up to {@link #MOST_THREADS} threads, which the next caller that submits, maps, waits or lists sees to.
- * Clients of the heap help when much work waits. No other heap is affected by any of this.
+ * an idle heap costs no thread. A piece that takes longer than the patience hangs. Another thread then does the work
+ * behind it, up to {@link #MOST_THREADS} threads. The next caller that submits, maps, waits or lists starts that
+ * thread. Clients of the heap help when much work waits. No other heap is affected by any of this.
  *
  * <p>The lock guards the queue. No heap's code and no logger is called under it.
  */
 public final class Reaper {
     private static final Logger LOG = LoggerFactory.getLogger(Reaper.class);
-    /** Loaded with this: the broker's jar may be gone when an arena that outlived it hands over the first work. */
+    /** Loads the class early: the broker's jar may be gone when an arena that outlived it submits the first work. */
     private static final Class<?> LOADED = Worker.class;
 
     /** Nanoseconds that a caller waits for work at most. */
     public static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
-    /** How long a piece of work may take: less than a caller waits, which then reports what hangs. */
+    /**
+     * How long a piece of work may take. It is less than a caller waits, so that the caller reports a piece that hangs.
+     */
     private static final Duration WORK = Duration.ofMillis(1500);
 
     /** Pieces that may wait before mappers help; a fraction of the 65530 mappings that Linux gives a process. */
@@ -60,9 +62,9 @@ public final class Reaper {
     private int threads;
     private int waiters;
     private boolean stopped;
-    /** The system refused a thread. */
+    /** Whether the system refused a thread. */
     private boolean threadless;
-    /** That was logged. */
+    /** Whether the refusal was logged. */
     private boolean threadlessReported;
 
     /**
@@ -75,7 +77,7 @@ public final class Reaper {
     }
 
     /**
-     * For tests that have less patience, or do the work themselves.
+     * Creates a queue for tests that have less patience, or do the work themselves.
      *
      * @param heap name, for the log
      * @param patience how long one piece of work may take until it is taken to hang
@@ -88,10 +90,10 @@ public final class Reaper {
     }
 
     /**
-     * Hands work over. Allocates nothing and waits for nothing. When it throws, which a StackOverflowError alone can
-     * make it do, nothing was handed over.
+     * Submits work. Allocates nothing and waits for nothing. It can throw only a StackOverflowError, and then nothing
+     * was submitted.
      *
-     * @param work is in no queue
+     * @param work work that is in no queue
      */
     public void submit(DeferredWork work) {
         long bytes = work.bytes();
@@ -109,20 +111,20 @@ public final class Reaper {
         try {
             attend();
         } catch (Throwable e) {
-            // The work is in the queue. The next caller sees to a thread.
+            // The work is in the queue. The next caller starts a thread.
         }
     }
 
-    /** Sees to a thread for the work that waits, and reports what hangs. */
+    /** Starts a thread for the work that waits if one is needed, and reports work that hangs. */
     private void attend() {
-        boolean news;
+        boolean reportable;
         synchronized (this) {
-            news = relieve();
+            reportable = relieve();
             if (worker != null && worker.idle) {
                 notifyAll();
             }
         }
-        if (news) {
+        if (reportable) {
             report();
         }
     }
@@ -160,34 +162,34 @@ public final class Reaper {
         }
     }
 
-    /** {@return how many pieces of work were ever done that may have brought memory back} */
+    /** {@return the number of finished pieces that may have brought memory back} */
     public long done() {
         return done;
     }
 
     /**
-     * Waits until what was handed over before the call is done, whichever thread does it. Does none of it itself, and
-     * does not wait for what hangs, nor for a piece that the calling thread is at.
+     * Waits until all work that was submitted before the call is done, on any thread. Does none of it itself. It waits
+     * neither for work that hangs nor for a piece that the calling thread performs.
      *
-     * @param deadline when it stops waiting, as {@link System#nanoTime} tells it
+     * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      */
     public void settle(long deadline) {
-        boolean news;
+        boolean reportable;
         synchronized (this) {
-            news = await(deadline, false, submitted);
+            reportable = await(deadline, false, submitted);
         }
-        if (news) {
+        if (reportable) {
             report();
         }
     }
 
-    /** Settles each of them, until one patience is over for all together. */
+    /** Settles each of them, for {@link #PATIENCE} in all at most. */
     public static void settle(Collection<Reaper> reapers) {
         long deadline = System.nanoTime() + PATIENCE;
         reapers.forEach(reaper -> reaper.settle(deadline));
     }
 
-    /** Has threads end as soon as no work is left. What is handed over from now on is done by a thread as before. */
+    /** Has threads end as soon as no work is left. Work that is submitted later is done by a thread as before. */
     public synchronized void stop() {
         stopped = true;
         relieve();
@@ -195,18 +197,18 @@ public final class Reaper {
     }
 
     /**
-     * Waits, after {@link #stop}, until all work is done and no thread is left, but for what hangs.
+     * Waits, after {@link #stop}, until all work is done and no thread is left, except for work that hangs.
      *
-     * @param deadline when it stops waiting, as {@link System#nanoTime} tells it
+     * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      */
     public void join(long deadline) {
-        boolean news;
+        boolean reportable;
         int left;
         synchronized (this) {
-            news = await(deadline, true, Long.MAX_VALUE);
+            reportable = await(deadline, true, Long.MAX_VALUE);
             left = waiting;
         }
-        if (news) {
+        if (reportable) {
             report();
         }
         if (left > 0) {
@@ -217,7 +219,7 @@ public final class Reaper {
         }
     }
 
-    /** {@return whether anything hangs in the heap's code} */
+    /** {@return whether any work hangs in the heap's code} */
     public synchronized boolean hangs() {
         long now = System.nanoTime();
         for (Run run = runs; run != null; run = run.next) {
@@ -228,7 +230,7 @@ public final class Reaper {
         return false;
     }
 
-    /** {@return what hangs in the heap's code, for a person; empty when nothing does} */
+    /** {@return a description of the work that hangs in the heap's code, for a person; empty when none does} */
     public String hanging() {
         DeferredWork oldest = null;
         long since = 0;
@@ -258,9 +260,9 @@ public final class Reaper {
     /** Waits under the lock. {@return whether there is something to report} */
     private boolean await(long deadline, boolean all, long upTo) {
         boolean interrupted = false;
-        boolean news = relieve(); // a thread that could not be had before may be had now
-        while (!(all ? over() : settled(upTo))) {
-            news |= relieve();
+        boolean reportable = relieve(); // a thread that could not be had before may be had now
+        while (!(all ? finished() : settled(upTo))) {
+            reportable |= relieve();
             long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
             if (left <= 0) {
                 break;
@@ -277,7 +279,7 @@ public final class Reaper {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        return news | relieve();
+        return reportable | relieve();
     }
 
     private boolean settled(long upTo) {
@@ -293,7 +295,7 @@ public final class Reaper {
         return own || begun >= upTo || stuck();
     }
 
-    private boolean over() {
+    private boolean finished() {
         Thread self = Thread.currentThread();
         long now = System.nanoTime();
         int left = threads;
@@ -313,7 +315,7 @@ public final class Reaper {
     }
 
     /**
-     * Sees to a thread for the work that waits.
+     * Starts a thread for the work that waits if one is needed. Called under the lock.
      *
      * @return whether there is something to report
      */
@@ -326,7 +328,7 @@ public final class Reaper {
             threads--;
         }
         boolean hangs = worker != null && worker.hangs(System.nanoTime());
-        boolean news = hangs && !worker.reported;
+        boolean reportable = hangs && !worker.reported;
         if (first != null && threads < most && (worker == null || hangs)) {
             try {
                 Worker next = new Worker();
@@ -337,10 +339,10 @@ public final class Reaper {
                 threadlessReported = false;
             } catch (OutOfMemoryError e) { // of threads or of memory; the next caller tries again
                 threadless = true;
-                news |= !threadlessReported;
+                reportable |= !threadlessReported;
             }
         }
-        return news;
+        return reportable;
     }
 
     private void report() {
@@ -376,7 +378,7 @@ public final class Reaper {
         }
     }
 
-    /** {@return whether there was a piece} */
+    /** Performs the next piece. {@return whether there was one} */
     private boolean performNext(Run run) {
         synchronized (this) {
             if (first == null) {
@@ -398,7 +400,7 @@ public final class Reaper {
             if (!again) {
                 logFailure(work, e);
             }
-        } catch (Throwable e) { // what waits behind it is another buffer's
+        } catch (Throwable e) { // the work behind it belongs to other buffers
             logFailure(work, e);
         } finally {
             finish(run);
@@ -416,7 +418,7 @@ public final class Reaper {
         }
     }
 
-    /** Takes the first piece. */
+    /** Takes the first piece of the queue. Called under the lock. */
     private void begin(Run run) {
         DeferredWork work = first;
         DeferredWork behind = work.next();
@@ -462,12 +464,12 @@ public final class Reaper {
         }
     }
 
-    /** One piece of work under way. */
+    /** The run of one piece of work. */
     private class Run {
         Thread thread = Thread.currentThread();
         DeferredWork work;
         private long bytes;
-        /** Its place among all that were begun. */
+        /** Its number in the order in which pieces were begun. */
         long number;
 
         long since;
@@ -480,11 +482,11 @@ public final class Reaper {
         }
     }
 
-    /** What a thread of the reaper does. */
+    /** The loop of a thread of the reaper. */
     private final class Worker extends Run implements Runnable {
         boolean idle;
 
-        /** Its thread inherits nothing: any bundle may be the first to hand work over. */
+        /** Creates a worker whose thread inherits nothing: any bundle may be the first to submit work. */
         Worker() {
             thread = Thread.ofPlatform()
                     .name("dmaheap-reaper")

@@ -19,8 +19,8 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
 /**
- * The broker as one bundle sees it. It lives as long as the bundle runs, whatever the bundle gets and ungets: for one
- * life of the bundle, which is told apart by its context.
+ * The broker service of one bundle. It lives from a start of the bundle to its stop, however often the bundle gets and
+ * ungets the service. The bundle's context identifies that time.
  */
 public final class ClientBroker implements HeapBroker {
     private final Client client;

@@ -23,9 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Gives each using bundle its own broker, and takes back what a bundle has open when it has stopped. Not earlier: while
- * it stops it still uses its buffers, and getting and ungetting the service means nothing, the shell does it for each
- * command.
+ * The factory of the broker service: each bundle that uses the broker gets its own. When a bundle has stopped, all its
+ * open resources are taken back. Not earlier: while it stops it still uses its buffers. An unget alone means nothing:
+ * the shell gets and ungets for each command.
  */
 public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleListener {
     private static final Logger LOG = LoggerFactory.getLogger(Clients.class);
@@ -46,7 +46,7 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         this.leaks = leaks;
     }
 
-    /** {@return the client that a bundle is} */
+    /** {@return the client of a bundle} */
     public Client of(Bundle bundle) {
         return broker(bundle).client();
     }
@@ -82,7 +82,7 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         Reaper.settle(used);
     }
 
-    /** Takes back everything from everybody: the broker stops. Does not wait until the heaps have it back. */
+    /** Takes back everything from all clients, because the broker stops. Does not wait until the heaps have it back. */
     public void stopAll() {
         stopped = true;
         Set<Reaper> used = new HashSet<>();
@@ -115,15 +115,15 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         return new ClientBroker(client, context, this::of, allocator, adoption, listing);
     }
 
-    /** A bundle of the first manifest version has none. */
+    /** Returns the symbolic name of a bundle; empty for a bundle of the first manifest version, which has none. */
     public static String name(Bundle bundle) {
         String name = bundle.getSymbolicName();
         return name == null ? "" : name;
     }
 
     /**
-     * Takes back what a client has, without waiting until the heaps have it. When that fails, the client stays in the
-     * map and the next event tries again.
+     * Takes back a client's open resources, without waiting until the heaps have them. When that fails, the client
+     * stays in the map and the next event tries again.
      */
     private void stop(Bundle bundle, ClientBroker broker, String why, Set<Reaper> used) {
         Client client = broker.client();
@@ -139,7 +139,7 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
                         left,
                         Printable.of(client.bundle()));
             }
-        } catch (RuntimeException | Error e) { // another client's things are still to be taken back
+        } catch (RuntimeException | Error e) { // the other clients' resources are still to be taken back
             LOG.error("{}: not everything of that bundle was taken back; it is tried again", why, e);
         }
     }

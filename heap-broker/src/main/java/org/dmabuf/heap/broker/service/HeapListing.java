@@ -27,11 +27,11 @@ import org.dmabuf.heap.broker.heap.RoutingTable;
 import org.dmabuf.heap.broker.heap.WaitingHeaps;
 
 /**
- * What {@code heaps()} tells: each heap with its standing, its usage and what it has out. It calls no heap's code on
+ * The listing of {@code heaps()}: each heap with its standing, its usage and its charges. It calls no heap's code on
  * the calling thread.
  */
 public final class HeapListing {
-    /** How long a listing waits for the usage of all heaps together. */
+    /** Nanoseconds that a listing waits for the usage of all heaps together. */
     private static final long WAIT = TimeUnit.SECONDS.toNanos(1);
 
     private static final LastUsage.Answer NO_ANSWER = new LastUsage.Answer(HeapUsage.unknown(), Duration.ZERO);
@@ -55,14 +55,14 @@ public final class HeapListing {
         }
     }
 
-    private final HeapRegistry table;
+    private final HeapRegistry registry;
     private final WaitingHeaps waiting;
     private final Adoption adoption;
-    /** Of the heaps that serve, by their gates, which stay when a heap's properties change. */
+    /** The usages of heaps that serve, by their gates, which stay when a heap's properties change. */
     private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
 
-    public HeapListing(HeapRegistry table, WaitingHeaps waiting, Adoption adoption) {
-        this.table = table;
+    public HeapListing(HeapRegistry registry, WaitingHeaps waiting, Adoption adoption) {
+        this.registry = registry;
         this.waiting = waiting;
         this.adoption = adoption;
     }
@@ -71,12 +71,12 @@ public final class HeapListing {
         List<HeapInfo> infos = new ArrayList<>();
         RoutingTable routes;
         List<HeapRegistry.Departed> departed;
-        synchronized (table) { // of one moment: a heap that leaves or returns in between would be missing
-            routes = table.routes();
-            departed = table.departed();
+        synchronized (registry) { // of one moment: a heap that leaves or returns in between would be missing
+            routes = registry.routes();
+            departed = registry.departed();
         }
         Map<CallGate, LastUsage.Answer> answers = answers(routes);
-        Set<HeapAccount> told = new HashSet<>(); // heaps of one name share one: those that serve tell it first
+        Set<HeapAccount> counted = new HashSet<>(); // heaps of one name share one, which the first of them lists
         for (HeapStanding listed : routes.listed()) {
             RegisteredHeap heap = listed.heap();
             boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
@@ -86,10 +86,10 @@ public final class HeapListing {
                     listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
                     reason(listed.reason(), hanging),
                     answers.getOrDefault(heap.gate(), NO_ANSWER),
-                    told.add(heap.account()) ? heap.account().figures() : UsageSnapshot.NONE));
+                    counted.add(heap.account()) ? heap.account().snapshot() : UsageSnapshot.NONE));
         }
         for (HeapRegistry.Departed left : departed) {
-            UsageSnapshot charged = left.account().figures();
+            UsageSnapshot charged = left.account().snapshot();
             infos.add(info(
                     left.description(),
                     HeapState.DEPARTED,
@@ -115,7 +115,7 @@ public final class HeapListing {
                     HeapState.ADOPTED,
                     "it is no heap: buffers that bundles adopted from other processes",
                     NO_ANSWER,
-                    adoption.account().figures()));
+                    adoption.account().snapshot()));
         }
         return List.copyOf(infos);
     }
@@ -140,7 +140,7 @@ public final class HeapListing {
         return standing.isEmpty() || hanging.isEmpty() ? standing + hanging : standing + "; " + hanging;
     }
 
-    /** Asks every heap that serves, first all and then waiting for all together. */
+    /** Has every heap that serves asked, and then waits for all together. */
     private Map<CallGate, LastUsage.Answer> answers(RoutingTable routes) {
         Map<CallGate, RegisteredHeap> serving = new HashMap<>();
         for (HeapStanding listed : routes.listed()) {

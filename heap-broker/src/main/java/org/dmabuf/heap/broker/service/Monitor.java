@@ -20,42 +20,42 @@ import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.account.UsageSnapshot;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 
-/** Reads the ledger for others. Whatever it tells is put together when it is asked. */
+/** The monitor service: it reads the ledger. Each answer is put together when it is asked for. */
 public final class Monitor implements HeapMonitor {
-    private record Sums(String heap, String client, UsageSnapshot figures, Map<Errno, Long> failures)
+    private record Sums(String heap, String client, UsageSnapshot snapshot, Map<Errno, Long> failures)
             implements Charges {
         @Override
         public long liveBuffers() {
-            return figures.liveBuffers();
+            return snapshot.liveBuffers();
         }
 
         @Override
         public long liveBytes() {
-            return figures.liveBytes();
+            return snapshot.liveBytes();
         }
 
         @Override
         public long lingeringBuffers() {
-            return figures.lingeringBuffers();
+            return snapshot.lingeringBuffers();
         }
 
         @Override
         public long lingeringBytes() {
-            return figures.lingeringBytes();
+            return snapshot.lingeringBytes();
         }
 
         @Override
         public long peakBytes() {
-            return figures.peakBytes();
+            return snapshot.peakBytes();
         }
 
         @Override
         public OptionalLong limit() {
-            return figures.limit() == Rules.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(figures.limit());
+            return snapshot.limit() == Rules.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(snapshot.limit());
         }
     }
 
-    private record Told(
+    private record Listed(
             String heap,
             String client,
             String name,
@@ -71,19 +71,19 @@ public final class Monitor implements HeapMonitor {
             implements ChargedBuffer {}
 
     private final Ledger ledger;
-    private final HeapRegistry table;
+    private final HeapRegistry registry;
 
-    public Monitor(Ledger ledger, HeapRegistry table) {
+    public Monitor(Ledger ledger, HeapRegistry registry) {
         this.ledger = ledger;
-        this.table = table;
+        this.registry = registry;
     }
 
     @Override
     public List<Charges> heaps() {
-        table.prune(); // of what left, the last buffer may have ended since
+        registry.prune(); // of what left, the last buffer may have ended since
         return ledger.heaps().stream()
                 .<Charges>map(account -> new Sums(
-                        account.heap(), "", account.figures(), Map.copyOf(account.failures().byCause())))
+                        account.heap(), "", account.snapshot(), Map.copyOf(account.failures().byCause())))
                 .sorted(Comparator.comparing(Charges::heap))
                 .toList();
     }
@@ -92,7 +92,7 @@ public final class Monitor implements HeapMonitor {
     public List<Charges> clients() {
         return ledger.clients().stream()
                 .<Charges>map(client -> new Sums(
-                        "", client.bundle(), client.figures(), Map.copyOf(client.failures().byCause())))
+                        "", client.bundle(), client.snapshot(), Map.copyOf(client.failures().byCause())))
                 .toList();
     }
 
@@ -101,7 +101,7 @@ public final class Monitor implements HeapMonitor {
         return ledger.clients().stream()
                 .flatMap(client -> client.shares().stream())
                 .<Charges>map(share -> new Sums(
-                        share.account().heap(), share.client().bundle(), share.figures(), Map.of()))
+                        share.account().heap(), share.client().bundle(), share.snapshot(), Map.of()))
                 .sorted(Comparator.comparing(Charges::client).thenComparing(Charges::heap))
                 .toList();
     }
@@ -112,7 +112,7 @@ public final class Monitor implements HeapMonitor {
         List<ChargedBuffer> all = new ArrayList<>();
         for (HeapAccount account : ledger.heaps()) {
             for (Charge.Entry entry : account.entries()) {
-                all.add(told(account.heap(), entry, now));
+                all.add(listed(account.heap(), entry, now));
             }
         }
         all.sort(Comparator.comparing(ChargedBuffer::heap)
@@ -120,9 +120,9 @@ public final class Monitor implements HeapMonitor {
         return List.copyOf(all);
     }
 
-    private static ChargedBuffer told(String heap, Charge.Entry entry, long now) {
+    private static ChargedBuffer listed(String heap, Charge.Entry entry, long now) {
         Charged.Uses uses = entry.buffer().map(Charged::uses).orElse(Charged.Uses.NONE);
-        return new Told(
+        return new Listed(
                 heap,
                 entry.client(),
                 entry.name(),

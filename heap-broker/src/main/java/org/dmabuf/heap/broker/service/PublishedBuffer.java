@@ -20,11 +20,11 @@ import org.osgi.framework.PrototypeServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * A buffer as an OSGi service. Getting the service takes a reference and ungetting it drops it, as dma_buf_get and
- * dma_buf_put do; so does the framework for a bundle that stops.
+ * A buffer that is published as an OSGi service. Getting the service takes a reference and ungetting drops it, as
+ * dma_buf_get and dma_buf_put do. The framework ungets for a bundle that stops.
  */
 public final class PublishedBuffer extends OpenResource implements PrototypeServiceFactory<DmaBuf>, Publication {
-    /** A reference whose end is the unget, and not a close by somebody who did not open it. */
+    /** A reference that ends with the unget, and not with a close by code that did not open it. */
     private static final class Borrowed extends BufferReference {
         Borrowed(Client client, SharedBuffer buffer) {
             super(client, buffer);
@@ -46,11 +46,11 @@ public final class PublishedBuffer extends OpenResource implements PrototypeServ
     private volatile boolean closed;
 
     /**
-     * Keeps a buffer for others.
+     * Creates a publication of a buffer.
      *
-     * @param client who publishes
-     * @param clients the client that a bundle is
-     * @param kept a reference of the publication's own
+     * @param client the client that publishes
+     * @param clients finds the client of a bundle
+     * @param kept the publication's own reference
      */
     public PublishedBuffer(Client client, Function<Bundle, Client> clients, BufferReference kept) {
         this.client = client;
@@ -87,7 +87,7 @@ public final class PublishedBuffer extends OpenResource implements PrototypeServ
         return reference;
     }
 
-    /** On a thread of the framework's, possibly for a bundle that stops: nothing is waited for. */
+    /** Drops the reference without waiting: the thread is the framework's, possibly for a bundle that stops. */
     @Override
     public void ungetService(Bundle bundle, ServiceRegistration<DmaBuf> registered, DmaBuf service) {
         ((Borrowed) service).reclaim();
@@ -101,7 +101,7 @@ public final class PublishedBuffer extends OpenResource implements PrototypeServ
         client.forget(this);
     }
 
-    /** Ends the service and every reference that was got through it, which leaves the publication's own. */
+    /** Ends the service and every reference that was got through it. The publication's own stays. */
     private void withdraw() {
         try {
             registration.unregister();

@@ -55,12 +55,12 @@ class ClientAccountTest {
         client.add(60);
         client.add(40);
         client.subtract(70);
-        assertEquals(100, client.figures().peakBytes());
+        assertEquals(100, client.snapshot().peakBytes());
         client.resetPeak();
-        assertEquals(30, client.figures().peakBytes());
+        assertEquals(30, client.snapshot().peakBytes());
         client.add(5);
         client.subtract(5);
-        assertEquals(35, client.figures().peakBytes());
+        assertEquals(35, client.snapshot().peakBytes());
     }
 
     @Test
@@ -69,8 +69,8 @@ class ClientAccountTest {
         charge(share, 10);
         share.account().uncharge(chargeOf(share, 7), 7, false);
         client.resetPeak();
-        assertEquals(10, share.figures().peakBytes());
-        assertEquals(17, system.figures().peakBytes(), "the heap's own is another's");
+        assertEquals(10, share.snapshot().peakBytes());
+        assertEquals(17, system.snapshot().peakBytes(), "the heap's own is another's");
     }
 
     private static Charge chargeOf(ClientHeapAccount share, long size) {
@@ -93,11 +93,11 @@ class ClientAccountTest {
     void rules_hold_for_shares_that_are_there_and_for_those_to_come() {
         client.in(system);
         rules("", "*/system=10 */secure=20");
-        assertEquals(10, client.in(system).figures().limit());
-        assertEquals(20, client.in(secure).figures().limit());
+        assertEquals(10, client.in(system).snapshot().limit());
+        assertEquals(20, client.in(secure).snapshot().limit());
         rules("", "*/secure=30");
-        assertEquals(Rules.UNLIMITED, client.in(system).figures().limit());
-        assertEquals(30, client.in(secure).figures().limit());
+        assertEquals(Rules.UNLIMITED, client.in(system).snapshot().limit());
+        assertEquals(30, client.in(secure).snapshot().limit());
     }
 
     @Test
@@ -108,6 +108,6 @@ class ClientAccountTest {
         charge(client.in(secure), 100);
         charge(new ClientAccount("org.example.display").in(secure), 5);
         client.add(111);
-        assertEquals(new UsageSnapshot(3, 111, 0, 0, 111, 1000), client.figures());
+        assertEquals(new UsageSnapshot(3, 111, 0, 0, 111, 1000), client.snapshot());
     }
 }

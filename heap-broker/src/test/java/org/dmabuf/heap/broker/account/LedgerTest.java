@@ -66,14 +66,14 @@ class LedgerTest {
         ClientAccount camera = ledger.enter("org.example.camera");
         ledger.apply(BrokerParts.rules(
                 new String[] {"system=8K"}, new String[] {"*=4K"}, NONE, NONE));
-        assertEquals(8192, before.figures().limit());
-        assertEquals(4096, camera.figures().limit());
-        assertEquals(8192, ledger.open("system").figures().limit());
-        assertEquals(4096, ledger.enter("org.example.display").figures().limit());
+        assertEquals(8192, before.snapshot().limit());
+        assertEquals(4096, camera.snapshot().limit());
+        assertEquals(8192, ledger.open("system").snapshot().limit());
+        assertEquals(4096, ledger.enter("org.example.display").snapshot().limit());
         ledger.announced(before, 1);
-        assertEquals(8192, before.figures().limit(), "what is configured goes before");
+        assertEquals(8192, before.snapshot().limit(), "what is configured goes before");
         ledger.apply(Rules.NONE);
-        assertEquals(1, before.figures().limit());
+        assertEquals(1, before.snapshot().limit());
     }
 
     @Test

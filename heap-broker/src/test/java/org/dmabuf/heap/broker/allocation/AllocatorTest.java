@@ -43,11 +43,11 @@ class AllocatorTest {
 
     @AfterEach
     void no_call_is_left_inside_a_heap() {
-        for (RegisteredHeap heap : broker.table.present()) {
+        for (RegisteredHeap heap : broker.registry.present()) {
             assertTrue(heap.gate().empty(), heap::toString);
         }
         broker.close();
-        for (RegisteredHeap heap : broker.table.present()) {
+        for (RegisteredHeap heap : broker.registry.present()) {
             assertEquals(0, heap.account().buffers(), heap::toString);
         }
     }
@@ -120,7 +120,7 @@ class AllocatorTest {
         assertEquals("last", broker.allocate(REQUEST).heapName());
         assertEquals(1, last.asked().size());
         assertEquals(12 << 20, last.asked().getFirst().size());
-        broker.table.leaving(3);
+        broker.registry.leaving(3);
         assertEquals(List.of("high", "plain"), asked(refusal(REQUEST)));
     }
 
@@ -576,9 +576,9 @@ class AllocatorTest {
     void a_heap_may_leave_from_within_its_own_allocate() {
         RegisteredHeap[] heap = new RegisteredHeap[1];
         heap[0] = broker.heap("camera", new FakeHeap(request -> {
-            RegisteredHeap leaving = broker.table.leaving(heap[0].service());
+            RegisteredHeap leaving = broker.registry.leaving(heap[0].service());
             assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
-            broker.table.gone(leaving);
+            broker.registry.gone(leaving);
             return new FakeMemory(request.size());
         }));
         BufferReference reference = broker.allocate(REQUEST);
@@ -591,7 +591,7 @@ class AllocatorTest {
     void a_heap_that_takes_another_name_inside_its_allocate_has_the_buffer_under_the_name_that_is_listed() {
         RegisteredHeap[] heap = new RegisteredHeap[1];
         heap[0] = broker.heap("camera", new FakeHeap(request -> {
-            broker.table.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
+            broker.registry.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
             return new FakeMemory(request.size());
         }));
         BufferReference reference = broker.allocate(REQUEST.from("camera"));
@@ -613,7 +613,7 @@ class AllocatorTest {
         BufferReference[] reference = new BufferReference[1];
         new Race()
                 .before(round -> reference[0] = null)
-                .with(round -> broker.table.changed(
+                .with(round -> broker.registry.changed(
                         heap.service(), () -> Map.of(HeapProperties.NAME, "name" + (round + 1))))
                 .with(round -> {
                     reference[0] = broker.allocate(AllocationRequest.of(64));
@@ -636,7 +636,7 @@ class AllocatorTest {
     void a_heap_that_lost_what_is_required_while_another_was_asked_is_none() {
         RegisteredHeap[] fallback = new RegisteredHeap[1];
         broker.heap("slow", new FakeHeap(request -> {
-            broker.table.changed(
+            broker.registry.changed(
                     fallback[0].service(), () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
             throw new HeapException(Errno.ENOMEM, "slow", "full");
         }), Map.of(HeapProperties.DMABUF, true));
@@ -656,7 +656,7 @@ class AllocatorTest {
     void a_heap_that_takes_another_name_while_another_was_asked_is_not_the_one_that_was_asked_for() {
         RegisteredHeap[] secure = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
-            broker.table.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
+            broker.registry.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
             throw new HeapException(Errno.ENOMEM, "first", "full");
         }));
         FakeHeap exporter = new FakeHeap();
@@ -675,7 +675,7 @@ class AllocatorTest {
     void a_heap_that_takes_an_id_outside_of_the_mask_while_another_was_asked_is_not_asked() {
         RegisteredHeap[] other = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
-            broker.table.changed(
+            broker.registry.changed(
                     other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
             throw new HeapException(Errno.ENOMEM, "first", "full");
         }), Map.of(HeapProperties.ID, 9));
@@ -751,16 +751,16 @@ class AllocatorTest {
     @Test
     void allocations_go_on_while_heaps_come_and_go() {
         serving("stays", id(0, -1));
-        HeapAccount stays = broker.table.routes().named("stays").account();
+        HeapAccount stays = broker.registry.routes().named("stays").account();
         new Race()
                 .with(round -> {
                     RegisteredHeap heap = broker.heap("comes", new FakeHeap(), id(round % 63 + 1, round % 3));
-                    broker.table.changed(
+                    broker.registry.changed(
                             heap.service(),
                             () -> Map.of(HeapProperties.NAME, "changed", HeapProperties.ID, round % 63 + 1));
-                    RegisteredHeap leaving = broker.table.leaving(heap.service());
+                    RegisteredHeap leaving = broker.registry.leaving(heap.service());
                     assertEquals(0, leaving.gate().close(Long.MAX_VALUE / 2));
-                    broker.table.gone(leaving);
+                    broker.registry.gone(leaving);
                 })
                 .with(round -> broker.allocate(AllocationRequest.of(64)).close())
                 .with(round ->
@@ -772,7 +772,7 @@ class AllocatorTest {
                 .after(round -> assertEquals(0, stays.buffers()))
                 .run(4000);
         assertEquals(1, broker.listing.heaps().size());
-        assertEquals(List.of(), broker.table.departed());
+        assertEquals(List.of(), broker.registry.departed());
     }
 
     @Test

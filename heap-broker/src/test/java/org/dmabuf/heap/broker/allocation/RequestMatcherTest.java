@@ -34,7 +34,7 @@ class RequestMatcherTest {
     }
 
     private RequestMatcher matcher(AllocationRequest request) {
-        return new RequestMatcher(request, broker.table.routes());
+        return new RequestMatcher(request, broker.registry.routes());
     }
 
     private void assertMet(AllocationRequest request, RegisteredHeap by) {

@@ -68,7 +68,7 @@ class BufferReferenceTest {
     }
 
     private HeapAccount account(BufferReference reference) {
-        return broker.table.routes().named(reference.heapName()).account();
+        return broker.registry.routes().named(reference.heapName()).account();
     }
 
     @Test
@@ -104,7 +104,7 @@ class BufferReferenceTest {
     void a_properties_change_does_not_reach_buffers_made_before() {
         RegisteredHeap heap = broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "old"));
         BufferReference reference = broker.allocate(SIZE);
-        broker.table.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
+        broker.registry.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
         assertEquals("camera", reference.heapName());
         assertEquals("old", reference.heapProperties().get(HeapProperties.TYPE));
     }

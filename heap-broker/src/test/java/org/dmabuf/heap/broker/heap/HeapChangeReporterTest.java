@@ -19,15 +19,15 @@ import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.junit.jupiter.api.Test;
 
 class HeapChangeReporterTest {
-    private final HeapRegistry table = new HeapRegistry(new Ledger());
+    private final HeapRegistry registry = new HeapRegistry(new Ledger());
     private final RecordedBrokerEvents events = new RecordedBrokerEvents();
-    private final HeapChangeReporter news = new HeapChangeReporter(table, events);
+    private final HeapChangeReporter reporter = new HeapChangeReporter(registry, events);
 
     private void arrives(long service, String name, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
         all.put(HeapProperties.NAME, name);
-        table.arrived(service, new FakeHeap(), all, "bundle" + service);
-        news.tell();
+        registry.arrived(service, new FakeHeap(), all, "bundle" + service);
+        reporter.reportChanges();
     }
 
     private void arrives(long service, String name) {
@@ -37,21 +37,21 @@ class HeapChangeReporterTest {
     private void changes(long service, String name, Map<String, ?> properties) {
         Map<String, Object> all = new HashMap<>(properties);
         all.put(HeapProperties.NAME, name);
-        table.changed(service, () -> all);
-        news.tell();
+        registry.changed(service, () -> all);
+        reporter.reportChanges();
     }
 
     /** As the component does it. */
     private RegisteredHeap beginsToLeave(long service) {
-        RegisteredHeap heap = table.leaving(service);
-        news.tell();
-        news.draining(service);
+        RegisteredHeap heap = registry.leaving(service);
+        reporter.reportChanges();
+        reporter.draining(service);
         return heap;
     }
 
     private void hasLeft(RegisteredHeap heap) {
-        table.gone(heap);
-        news.departed(heap.service());
+        registry.gone(heap);
+        reporter.departed(heap.service());
     }
 
     private List<String> told() {
@@ -149,12 +149,12 @@ class HeapChangeReporterTest {
                 }
             }
         };
-        HeapChangeReporter other = new HeapChangeReporter(table, slow);
-        table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "slow"), "bundle1");
+        HeapChangeReporter other = new HeapChangeReporter(registry, slow);
+        registry.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "slow"), "bundle1");
         Thread first = Thread.ofPlatform().start(other::tell);
         await(blocked);
-        table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "quick"), "bundle2");
-        other.tell(); // returns
+        registry.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "quick"), "bundle2");
+        other.reportChanges(); // returns
         released.countDown();
         first.join();
         assertEquals(List.of("slow bundle1 SERVING", "quick bundle2 SERVING"), told());
@@ -162,16 +162,16 @@ class HeapChangeReporterTest {
 
     @Test
     void a_journal_that_throws_loses_no_other_report() {
-        HeapChangeReporter other = new HeapChangeReporter(table, new BrokerEvents() {
+        HeapChangeReporter other = new HeapChangeReporter(registry, new BrokerEvents() {
             @Override
             public void changed(String heap, String bundle, HeapState state, long buffers) {
                 events.changed(heap, bundle, state, buffers);
                 throw new AssertionError("made up");
             }
         });
-        table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "one"), "bundle1");
-        table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "two"), "bundle2");
-        other.tell();
+        registry.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "one"), "bundle1");
+        registry.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "two"), "bundle2");
+        other.reportChanges();
         assertEquals(2, events.changes.size());
     }
 
@@ -193,7 +193,7 @@ class HeapChangeReporterTest {
                     }
                 })
                 .after(round -> {
-                    boolean serves = table.routes().named("camera") != null;
+                    boolean serves = registry.routes().named("camera") != null;
                     assertEquals(round % 2 != 0, serves);
                     assertEquals(serves ? HeapState.SERVING : HeapState.DEPARTED, last("camera"));
                     if (serves) {

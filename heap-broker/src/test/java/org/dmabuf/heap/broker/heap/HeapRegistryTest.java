@@ -32,23 +32,23 @@ import org.junit.jupiter.api.Test;
 class HeapRegistryTest {
     private static final String BUNDLE = "org.example.camera";
 
-    private final HeapRegistry table = new HeapRegistry(new Ledger());
+    private final HeapRegistry registry = new HeapRegistry(new Ledger());
 
     private RegisteredHeap arrived(long service, String name) {
-        return table.arrived(service, new FakeHeap(), Map.of(HeapProperties.NAME, name), BUNDLE);
+        return registry.arrived(service, new FakeHeap(), Map.of(HeapProperties.NAME, name), BUNDLE);
     }
 
     private RegisteredHeap arrived(long service, String name, int id) {
-        return table.arrived(
+        return registry.arrived(
                 service, new FakeHeap(), Map.of(HeapProperties.NAME, name, HeapProperties.ID, id), BUNDLE);
     }
 
     private void leaves(long service) {
-        table.gone(table.leaving(service));
+        registry.gone(registry.leaving(service));
     }
 
     private HeapState state(RegisteredHeap heap) {
-        return table.routes().listed().stream()
+        return registry.routes().listed().stream()
                 .filter(listed -> listed.heap() == heap)
                 .findFirst()
                 .orElseThrow()
@@ -56,29 +56,29 @@ class HeapRegistryTest {
     }
 
     private List<String> departed() {
-        return table.departed().stream().map(left -> left.description().name()).toList();
+        return registry.departed().stream().map(left -> left.description().name()).toList();
     }
 
     @Test
     void a_heap_that_arrives_serves() {
         HeapExporter exporter = new FakeHeap();
-        RegisteredHeap heap = table.arrived(7, exporter, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
-        assertSame(heap, table.routes().named("camera"));
+        RegisteredHeap heap = registry.arrived(7, exporter, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
+        assertSame(heap, registry.routes().named("camera"));
         assertEquals(HeapState.SERVING, state(heap));
         assertEquals(7, heap.service());
         assertSame(exporter, heap.exporter());
         assertEquals(BUNDLE, heap.description().bundle());
-        assertEquals(List.of(heap), table.present());
+        assertEquals(List.of(heap), registry.present());
         assertFalse(heap.refused());
         assertEquals("heap 'camera'", heap.toString());
     }
 
     @Test
     void routes_once_read_do_not_change() {
-        RoutingTable before = table.routes();
+        RoutingTable before = registry.routes();
         arrived(1, "camera");
         assertNull(before.named("camera"));
-        assertNotSame(before, table.routes());
+        assertNotSame(before, registry.routes());
     }
 
     /** B waits behind A's name with the id that C has: when A goes, C goes on. */
@@ -89,56 +89,56 @@ class HeapRegistryTest {
         RegisteredHeap display = arrived(3, "display", 2);
         assertEquals(HeapState.SERVING, state(display));
         leaves(1);
-        assertSame(display, table.routes().named("display"));
-        assertNull(table.routes().named("camera"));
+        assertSame(display, registry.routes().named("display"));
+        assertNull(registry.routes().named("camera"));
         leaves(3);
-        assertEquals(2, table.routes().named("camera").service());
+        assertEquals(2, registry.routes().named("camera").service());
     }
 
     @Test
     void a_heap_that_takes_a_name_that_serves_waits_however_early_it_came() {
         arrived(1, "early");
         RegisteredHeap camera = arrived(2, "camera");
-        RegisteredHeap renamed = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
-        assertSame(camera, table.routes().named("camera"));
+        RegisteredHeap renamed = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
+        assertSame(camera, registry.routes().named("camera"));
         assertEquals(HeapState.SHADOWED, state(renamed));
         leaves(2);
-        assertSame(renamed, table.routes().named("camera"));
+        assertSame(renamed, registry.routes().named("camera"));
     }
 
     @Test
     void a_heap_that_takes_an_id_that_serves_waits_and_takes_its_name_with_it() {
         arrived(1, "early", 1);
         RegisteredHeap camera = arrived(2, "camera", 2);
-        RegisteredHeap moved = table.changed(1, () -> Map.of(HeapProperties.NAME, "early", HeapProperties.ID, 2));
-        assertSame(camera, table.routes().first(table.routes().places(1L << 2)));
+        RegisteredHeap moved = registry.changed(1, () -> Map.of(HeapProperties.NAME, "early", HeapProperties.ID, 2));
+        assertSame(camera, registry.routes().first(registry.routes().places(1L << 2)));
         assertEquals(HeapState.SHADOWED, state(moved));
     }
 
     @Test
     void a_service_without_an_object_is_refused() {
-        RegisteredHeap heap = table.arrived(1, null, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
+        RegisteredHeap heap = registry.arrived(1, null, Map.of(HeapProperties.NAME, "camera"), BUNDLE);
         assertTrue(heap.refused());
         assertEquals(HeapState.REFUSED, state(heap));
         assertEquals("its service object is null", heap.refusal());
-        assertNull(table.routes().named("camera"));
+        assertNull(registry.routes().named("camera"));
     }
 
     @Test
     void a_heap_that_announces_nonsense_is_refused_with_the_reason() {
-        RegisteredHeap heap = table.arrived(3, new FakeHeap(), Map.of(HeapProperties.ID, 64), BUNDLE);
+        RegisteredHeap heap = registry.arrived(3, new FakeHeap(), Map.of(HeapProperties.ID, 64), BUNDLE);
         assertEquals(HeapState.REFUSED, state(heap));
         assertEquals("service 3", heap.name());
         assertEquals("heap.id is 64, outside 0 to 63", heap.refusal());
-        assertEquals(0, table.routes().size());
+        assertEquals(0, registry.routes().size());
     }
 
     @Test
     void a_changed_id_moves_the_heap_in_the_masks() {
         RegisteredHeap before = arrived(1, "camera", 3);
-        RegisteredHeap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 40));
-        assertEquals(0, table.routes().places(1L << 3));
-        assertSame(after, table.routes().first(table.routes().places(1L << 40)));
+        RegisteredHeap after = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 40));
+        assertEquals(0, registry.routes().places(1L << 3));
+        assertSame(after, registry.routes().first(registry.routes().places(1L << 40)));
         assertSame(before.gate(), after.gate());
         assertSame(before.exporter(), after.exporter());
         assertSame(before.account(), after.account());
@@ -149,20 +149,20 @@ class HeapRegistryTest {
     @Test
     void a_changed_name_is_the_one_to_ask_for() {
         arrived(1, "camera");
-        RegisteredHeap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
-        assertNull(table.routes().named("camera"));
-        assertSame(after, table.routes().named("front"));
-        assertEquals(1, table.present().size());
+        RegisteredHeap after = registry.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
+        assertNull(registry.routes().named("camera"));
+        assertSame(after, registry.routes().named("front"));
+        assertEquals(1, registry.present().size());
     }
 
     @Test
     void buffers_of_a_heap_that_took_another_name_stay_listed_under_the_old_one() {
         RegisteredHeap before = arrived(1, "camera");
         UsageSums.charge(before.account(), 4096);
-        RegisteredHeap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
+        RegisteredHeap after = registry.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
         assertEquals(0, after.account().buffers());
         assertEquals(List.of("camera"), departed());
-        RegisteredHeap back = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
+        RegisteredHeap back = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
         assertSame(before.account(), back.account());
         assertEquals(List.of(), departed());
         UsageSums.uncharge(back.account(), 4096);
@@ -172,9 +172,9 @@ class HeapRegistryTest {
     void a_heap_that_changes_to_nonsense_is_refused_and_its_buffers_stay_listed() {
         RegisteredHeap before = arrived(1, "camera");
         UsageSums.charge(before.account(), 4096);
-        RegisteredHeap after = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
+        RegisteredHeap after = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
         assertEquals(HeapState.REFUSED, state(after));
-        assertNull(table.routes().named("camera"));
+        assertNull(registry.routes().named("camera"));
         assertEquals(List.of("camera"), departed());
         leaves(1);
         assertEquals(List.of("camera"), departed());
@@ -184,13 +184,13 @@ class HeapRegistryTest {
 
     @Test
     void a_heap_that_mends_its_properties_serves() {
-        RegisteredHeap refused = table.arrived(1, new FakeHeap(), Map.of(), BUNDLE);
-        RegisteredHeap mended = table.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
+        RegisteredHeap refused = registry.arrived(1, new FakeHeap(), Map.of(), BUNDLE);
+        RegisteredHeap mended = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
         assertFalse(mended.refused());
         assertSame(refused.exporter(), mended.exporter());
-        assertSame(mended, table.routes().named("camera"));
+        assertSame(mended, registry.routes().named("camera"));
         UsageSums.charge(mended.account(), 1);
-        assertSame(mended.account(), table.changed(1, () -> Map.of(HeapProperties.NAME, "camera")).account());
+        assertSame(mended.account(), registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera")).account());
     }
 
     @Test
@@ -198,30 +198,30 @@ class HeapRegistryTest {
         arrived(1, "camera");
         arrived(2, "early");
         arrived(3, "camera");
-        RegisteredHeap renamed = table.changed(2, () -> Map.of(HeapProperties.NAME, "camera"));
+        RegisteredHeap renamed = registry.changed(2, () -> Map.of(HeapProperties.NAME, "camera"));
         leaves(1);
-        assertSame(renamed, table.routes().named("camera")); // and not the third, which asked for the name first
+        assertSame(renamed, registry.routes().named("camera")); // and not the third, which asked for the name first
     }
 
     @Test
     void a_change_of_an_unknown_service_is_nothing() {
         RegisteredHeap camera = arrived(1, "camera");
-        assertNull(table.changed(2, () -> Map.of(HeapProperties.NAME, "front")));
-        assertSame(camera, table.routes().named("camera"));
+        assertNull(registry.changed(2, () -> Map.of(HeapProperties.NAME, "front")));
+        assertSame(camera, registry.routes().named("camera"));
     }
 
     @Test
     void a_heap_on_its_way_out_is_listed_and_not_asked() {
         RegisteredHeap heap = arrived(1, "camera");
-        assertSame(heap, table.leaving(1));
+        assertSame(heap, registry.leaving(1));
         assertEquals(HeapState.DRAINING, state(heap));
-        assertNull(table.routes().named("camera"));
-        assertEquals(List.of(heap), table.present());
-        assertNull(table.changed(1, () -> Map.of(HeapProperties.NAME, "camera")));
-        assertNull(table.leaving(1));
-        table.gone(heap);
-        assertEquals(List.of(), table.routes().listed());
-        assertEquals(List.of(), table.present());
+        assertNull(registry.routes().named("camera"));
+        assertEquals(List.of(heap), registry.present());
+        assertNull(registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera")));
+        assertNull(registry.leaving(1));
+        registry.gone(heap);
+        assertEquals(List.of(), registry.routes().listed());
+        assertEquals(List.of(), registry.present());
         assertEquals(List.of(), departed());
     }
 
@@ -229,11 +229,11 @@ class HeapRegistryTest {
     void the_heap_in_the_shadow_takes_over_as_soon_as_the_first_is_leaving() {
         arrived(1, "camera");
         RegisteredHeap second = arrived(2, "camera");
-        RegisteredHeap first = table.leaving(1);
-        assertSame(second, table.routes().named("camera"));
-        table.gone(first);
-        assertSame(second, table.routes().named("camera"));
-        assertNull(table.leaving(1));
+        RegisteredHeap first = registry.leaving(1);
+        assertSame(second, registry.routes().named("camera"));
+        registry.gone(first);
+        assertSame(second, registry.routes().named("camera"));
+        assertNull(registry.leaving(1));
     }
 
     @Test
@@ -243,7 +243,7 @@ class HeapRegistryTest {
         UsageSums.charge(heap.account(), 8192);
         leaves(1);
         assertEquals(List.of("camera"), departed());
-        assertSame(heap.account(), table.departed().getFirst().account());
+        assertSame(heap.account(), registry.departed().getFirst().account());
         UsageSums.uncharge(heap.account(), 4096);
         assertEquals(List.of("camera"), departed());
         UsageSums.uncharge(heap.account(), 8192);
@@ -280,8 +280,8 @@ class HeapRegistryTest {
     @Test
     void a_refused_heap_counts_on_nobody_elses_account() {
         RegisteredHeap camera = arrived(1, "camera");
-        RegisteredHeap refused =
-                table.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 99), BUNDLE);
+        RegisteredHeap refused = registry.arrived(
+                2, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 99), BUNDLE);
         assertNotSame(camera.account(), refused.account());
         UsageSums.charge(camera.account(), 1);
         leaves(2);
@@ -293,9 +293,9 @@ class HeapRegistryTest {
         // The heap takes its service away from within allocate: the drain ignores the thread inside.
         RegisteredHeap heap = arrived(1, "camera");
         int ticket = heap.gate().enter();
-        table.leaving(1);
+        registry.leaving(1);
         assertEquals(0, heap.gate().close(0));
-        table.gone(heap);
+        registry.gone(heap);
         assertEquals(List.of(), departed()); // no buffer yet
         UsageSums.charge(heap.account(), 4096);
         heap.gate().leave(ticket);
@@ -313,27 +313,27 @@ class HeapRegistryTest {
             RegisteredHeap heap = arrived(i, "heap" + i % 100, i % 64);
             UsageSums.charge(heap.account(), 4096);
             Map<String, String> renamed = Map.of(HeapProperties.NAME, "renamed" + i);
-            table.changed(i, () -> renamed);
+            registry.changed(i, () -> renamed);
             leaves(i);
             UsageSums.uncharge(heap.account(), 4096);
             if (i % 100 == 0) {
                 assertTrue(size("accounts") <= 3, () -> "after heap " + heap.service());
             }
         }
-        assertEquals(List.of(), table.departed());
-        assertEquals(List.of(stays), table.present());
-        assertEquals(1, table.routes().listed().size());
+        assertEquals(List.of(), registry.departed());
+        assertEquals(List.of(stays), registry.present());
+        assertEquals(1, registry.routes().listed().size());
         assertEquals(1, size("arrivals"));
         assertEquals(0, size("draining"));
         assertEquals(0, size("departed"));
         assertEquals(1, size("accounts"));
     }
 
-    /** How many entries a collection of the table has; there is no other way to see that nothing grows. */
+    /** How many entries a collection of the registry has; there is no other way to see that nothing grows. */
     private int size(String field) throws ReflectiveOperationException {
         var declared = HeapRegistry.class.getDeclaredField(field);
         declared.setAccessible(true);
-        Object value = declared.get(table);
+        Object value = declared.get(registry);
         return value instanceof Map<?, ?> map ? map.size() : ((Collection<?>) value).size();
     }
 
@@ -375,15 +375,15 @@ class HeapRegistryTest {
     @Test
     void of_two_changes_at_once_the_later_one_stays() {
         arrived(1, "camera");
-        RegisteredHeap older = table.changed(1, () -> {
-            table.changed(1, () -> Map.of(HeapProperties.NAME, "newer"));
+        RegisteredHeap older = registry.changed(1, () -> {
+            registry.changed(1, () -> Map.of(HeapProperties.NAME, "newer"));
             return Map.of(HeapProperties.NAME, "older");
         });
         assertEquals("newer", older.name());
-        assertSame(older, table.routes().named("newer"));
-        assertNull(table.routes().named("older"));
-        table.changed(1, () -> Map.of(HeapProperties.NAME, "newest"));
-        assertEquals(1, table.routes().named("newest").service());
+        assertSame(older, registry.routes().named("newer"));
+        assertNull(registry.routes().named("older"));
+        registry.changed(1, () -> Map.of(HeapProperties.NAME, "newest"));
+        assertEquals(1, registry.routes().named("newest").service());
     }
 
     @Test
@@ -392,7 +392,7 @@ class HeapRegistryTest {
         List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's, behind one of Java's
             @Override
             public String get(int index) {
-                assertFalse(Thread.holdsLock(table), "a vendor's code ran under the lock");
+                assertFalse(Thread.holdsLock(registry), "a vendor's code ran under the lock");
                 read[0]++;
                 return "contiguous";
             }
@@ -402,11 +402,12 @@ class HeapRegistryTest {
                 return 1;
             }
         });
-        table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own), BUNDLE);
+        registry.arrived(
+                1, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own), BUNDLE);
         int before = read[0];
         assertTrue(before > 0);
         RegisteredHeap after =
-                table.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own));
+                registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own));
         assertTrue(read[0] > before);
         assertEquals(Set.of("contiguous"), after.description().emulates());
         assertEquals(BUNDLE, after.description().bundle());
@@ -417,32 +418,32 @@ class HeapRegistryTest {
         RegisteredHeap leaving = arrived(1, "leaving");
         arrived(2, "camera");
         RegisteredHeap shadowed = arrived(3, "camera");
-        table.leaving(1);
-        assertEquals(3, table.close().size());
+        registry.leaving(1);
+        assertEquals(3, registry.close().size());
         assertEquals(
                 List.of(HeapState.DRAINING, HeapState.DRAINING, HeapState.DRAINING),
-                table.routes().listed().stream().map(HeapStanding::state).toList());
-        assertEquals(0, table.routes().size());
-        table.gone(leaving);
-        assertSame(shadowed, table.leaving(3));
-        table.gone(shadowed);
-        assertNull(table.leaving(3));
+                registry.routes().listed().stream().map(HeapStanding::state).toList());
+        assertEquals(0, registry.routes().size());
+        registry.gone(leaving);
+        assertSame(shadowed, registry.leaving(3));
+        registry.gone(shadowed);
+        assertNull(registry.leaving(3));
         leaves(2);
-        assertEquals(List.of(), table.routes().listed());
-        assertEquals(List.of(), table.present());
+        assertEquals(List.of(), registry.routes().listed());
+        assertEquals(List.of(), registry.present());
     }
 
     @Test
     void no_code_of_a_heap_runs_while_it_comes_changes_and_goes() throws Exception {
         Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
-        table.arrived(1, new Quarrelsome(), properties, BUNDLE);
-        table.arrived(2, new Quarrelsome(), properties, BUNDLE);
-        table.changed(1, () -> properties);
-        RegisteredHeap one = table.leaving(1);
-        RegisteredHeap two = table.leaving(2);
-        assertTrue(table.routes().listed().toString().contains("DRAINING"));
-        table.gone(two);
-        table.gone(one);
-        assertEquals(List.of(), table.present());
+        registry.arrived(1, new Quarrelsome(), properties, BUNDLE);
+        registry.arrived(2, new Quarrelsome(), properties, BUNDLE);
+        registry.changed(1, () -> properties);
+        RegisteredHeap one = registry.leaving(1);
+        RegisteredHeap two = registry.leaving(2);
+        assertTrue(registry.routes().listed().toString().contains("DRAINING"));
+        registry.gone(two);
+        registry.gone(one);
+        assertEquals(List.of(), registry.present());
     }
 }

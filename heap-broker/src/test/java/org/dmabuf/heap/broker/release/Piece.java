@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.release;
 
-/** Work that does what a test says. */
+/** Deferred work that runs an action of a test. */
 public final class Piece extends LinkedDeferredWork {
     private final String name;
     private final long bytes;

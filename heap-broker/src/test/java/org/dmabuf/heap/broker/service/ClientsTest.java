@@ -409,15 +409,15 @@ class ClientsTest {
     void a_broker_got_while_everything_stops_has_stopped_too() {
         class Round {
             final Ledger ledger = new Ledger();
-            final HeapRegistry table = new HeapRegistry(ledger);
-            final HeapAccount account = table.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
+            final HeapRegistry registry = new HeapRegistry(ledger);
+            final HeapAccount account = registry.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
                     .account();
             final Clients clients =
                     new Clients(
                             ledger,
-                            new Allocator(table, ledger, broker.services),
+                            new Allocator(registry, ledger, broker.services),
                             broker.adoption,
-                            new HeapListing(table, broker.waiting, broker.adoption),
+                            new HeapListing(registry, broker.waiting, broker.adoption),
                             broker.leaks);
             final AtomicInteger asked = new AtomicInteger();
 

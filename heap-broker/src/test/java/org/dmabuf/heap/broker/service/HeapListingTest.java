@@ -101,7 +101,7 @@ class HeapListingTest {
             assertEquals(OptionalLong.empty(), info.usage().capacity());
         }
         assertTrue(RecordedLog.lines().toString().contains("heap 'throws' failed in usage; report that to its vendor"));
-        broker.table.present().forEach(heap -> assertTrue(heap.gate().empty(), heap::toString));
+        broker.registry.present().forEach(heap -> assertTrue(heap.gate().empty(), heap::toString));
     }
 
     @Test
@@ -113,7 +113,7 @@ class HeapListingTest {
         broker.heap("camera", asked);
         broker.heap("", asked);
         RegisteredHeap leaving = broker.heap("leaving", asked);
-        broker.table.leaving(leaving.service());
+        broker.registry.leaving(leaving.service());
         RegisteredHeap closed = broker.heap("closed", asked);
         closed.gate().close(0);
         RecordedLog.clear();
@@ -172,13 +172,13 @@ class HeapListingTest {
         broker.allocate(4096);
         broker.heap("camera", new FakeHeap());
         assertEquals(1, buffersListed());
-        broker.table.leaving(old.service());
+        broker.registry.leaving(old.service());
         assertEquals(
                 List.of(HeapState.SERVING, HeapState.DRAINING),
                 heaps().stream().map(HeapInfo::state).toList());
         assertEquals(1, buffersListed());
         assertEquals(1, broker.info("camera", HeapState.SERVING).liveBuffers());
-        broker.table.gone(old);
+        broker.registry.gone(old);
         assertEquals(1, buffersListed());
     }
 
@@ -187,7 +187,7 @@ class HeapListingTest {
         broker.heap("camera", new FakeHeap());
         RegisteredHeap shadowed = broker.heap("camera", new FakeHeap());
         BufferReference reference = broker.allocate(4096);
-        broker.table.leaving(shadowed.service());
+        broker.registry.leaving(shadowed.service());
         assertEquals(1, buffersListed());
         reference.close();
     }
@@ -217,7 +217,7 @@ class HeapListingTest {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.ID, 2));
         BufferReference reference = broker.allocate(4096);
         assertEquals("display", reference.heapName());
-        broker.table.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
+        broker.registry.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
         assertEquals(1, broker.info("display", HeapState.SHADOWED).liveBuffers());
         assertEquals(1, buffersListed());
         reference.close();

@@ -34,7 +34,7 @@ class MonitorTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
     private final BrokerParts broker = new BrokerParts();
-    private final Monitor monitor = new Monitor(broker.ledger, broker.table);
+    private final Monitor monitor = new Monitor(broker.ledger, broker.registry);
     private final FakeBundle display = new FakeBundle("org.example.display");
     private final HeapBroker own = broker.clients.getService(display.bundle(), null);
 

@@ -14,7 +14,9 @@ import org.openjdk.jcstress.infra.results.IIII_Result;
 import org.openjdk.jcstress.infra.results.III_Result;
 import org.openjdk.jcstress.infra.results.II_Result;
 
-/** Charges that meet: no sum is ever above its limit, and all are back at zero when the last charge has ended. */
+/**
+ * Tests of charges that meet: no sum is ever above its limit, and all are back at zero when the last charge has ended.
+ */
 public class QuotaHolds {
     private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
 
@@ -24,21 +26,24 @@ public class QuotaHolds {
         });
     }
 
-    private static String[] entry(String who) {
-        return who.isEmpty() ? new String[0] : new String[] {who + "=" + ONE_BUFFER};
+    private static String[] entry(String key) {
+        return key.isEmpty() ? new String[0] : new String[] {key + "=" + ONE_BUFFER};
     }
 
     /** A quota in which one buffer has room. */
     static class OneFits {
         final Parts parts;
-        /** Sums that were seen above the quota, or below nothing. */
+        /** Whether a sum was seen above the quota or below zero. */
         private volatile boolean beyond;
 
         OneFits(Rules rules) {
             parts = new Parts(rules);
         }
 
-        /** As the allocator does for a heap that gives a buffer: 1 when it was charged, 0 when it was refused. */
+        /**
+         * Charges and ends as the allocator does for a heap that gives a buffer. Returns 1 when it was charged, 0 when
+         * it was refused.
+         */
         int chargeAndEnd() {
             Charge charge = parts.charge();
             if (charge.reserve(Memory.SIZE).isPresent()) {
@@ -54,7 +59,7 @@ public class QuotaHolds {
             return 1;
         }
 
-        /** For a heap that gives none. */
+        /** Reserves and cancels as for a heap that gives no buffer. */
         int reserveAndCancel() {
             Charge charge = parts.charge();
             if (charge.reserve(Memory.SIZE).isPresent()) {
@@ -66,12 +71,12 @@ public class QuotaHolds {
         }
 
         void look() {
-            UsageSnapshot figures = parts.account.figures();
-            long used = figures.liveBytes() + figures.lingeringBytes();
+            UsageSnapshot snapshot = parts.account.snapshot();
+            long used = snapshot.liveBytes() + snapshot.lingeringBytes();
             if (used > Memory.SIZE
-                    || figures.peakBytes() > Memory.SIZE
-                    || figures.liveBytes() < 0
-                    || figures.lingeringBytes() < 0) {
+                    || snapshot.peakBytes() > Memory.SIZE
+                    || snapshot.liveBytes() < 0
+                    || snapshot.lingeringBytes() < 0) {
                 beyond = true;
             }
         }
@@ -131,7 +136,7 @@ public class QuotaHolds {
         }
     }
 
-    /** What a call that gets no buffer had set aside is there again, for the next and no earlier. */
+    /** A call that gets no buffer gives back its reservation, for the next call and no earlier. */
     @JCStressTest
     @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
     @State
@@ -212,7 +217,7 @@ public class QuotaHolds {
             List<Charge.Entry> entries = parts.account.entries();
             result.r1 = (int) entries.stream().filter(entry -> entry.buffer().isPresent()).count();
             result.r2 = (int) entries.stream().filter(Charge.Entry::lingering).count();
-            result.r3 = (int) parts.account.figures().liveBuffers();
+            result.r3 = (int) parts.account.snapshot().liveBuffers();
             look();
         }
 
@@ -243,7 +248,7 @@ public class QuotaHolds {
 
         @Arbiter
         public void check(II_Result result) {
-            result.r1 = parts.charge().share().figures().limit() == Memory.SIZE ? 1 : 0;
+            result.r1 = parts.charge().share().snapshot().limit() == Memory.SIZE ? 1 : 0;
             result.r2 = wrong();
         }
     }

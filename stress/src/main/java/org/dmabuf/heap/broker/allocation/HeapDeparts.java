@@ -17,26 +17,26 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 
-/** A heap that leaves while it is used. Its buffers live on, and nothing of it stays once they are gone. */
+/** Tests of a heap that leaves while it is used. Its buffers live on, and nothing of it stays once they are gone. */
 public class HeapDeparts {
-    /** Also in results: how many departed heaps are still known when the last buffer has gone. */
+    /** State with a heap that departs. Results include how many heaps are still known when the last buffer has gone. */
     @State
     public static class Departing {
         final Parts parts = new Parts();
-        final HeapRegistry table = new HeapRegistry(parts.ledger);
+        final HeapRegistry registry = new HeapRegistry(parts.ledger);
         /** Written on the way through the heap's code, plainly. */
         int entered;
 
-        private final RegisteredHeap heap = Parts.arrive(table, request -> {
+        private final RegisteredHeap heap = Parts.arrive(registry, request -> {
             entered++;
             return parts.memory;
         });
-        final Allocator allocator = parts.allocator(table);
+        final Allocator allocator = parts.allocator(registry);
 
         void check(IIII_Result result) {
             parts.settle();
             result.r3 = parts.memory.misused();
-            result.r4 = table.departed().size() + (int) heap.account().buffers() + table.present().size();
+            result.r4 = registry.departed().size() + (int) heap.account().buffers() + registry.present().size();
         }
     }
 
@@ -60,7 +60,7 @@ public class HeapDeparts {
 
         @Actor
         public void depart(IIII_Result result) {
-            Parts.depart(table);
+            Parts.depart(registry);
             result.r2 = entered;
         }
 
@@ -95,7 +95,7 @@ public class HeapDeparts {
 
         @Actor
         public void depart() {
-            Parts.depart(table);
+            Parts.depart(registry);
         }
 
         @Arbiter

@@ -14,9 +14,9 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 import org.openjdk.jcstress.infra.results.III_Result;
 
-/** A reference that one thread closes while another uses it. */
+/** Tests of a reference that one thread closes while another uses it. */
 public class BufferReferenceEnds {
-    /** What all of them share: the memory is released once, nothing is done to it after, nothing stays charged. */
+    /** State of all tests: the memory is released once, is not used after that, and nothing stays charged. */
     @State
     public static class Ending {
         final Parts parts = new Parts();

@@ -12,9 +12,9 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 
-/** A reference that is found to be lost while another ends it: one of the two gives up its hold. */
+/** Tests of a reference that is found lost while another thread ends it: one of the two gives up its hold. */
 public class BufferReferenceLost {
-    /** What all of them share, and another reference that has the memory until the end. */
+    /** State of all tests, with another reference that keeps the memory until the end. */
     @State
     public static class Losing {
         final Parts parts = new Parts();

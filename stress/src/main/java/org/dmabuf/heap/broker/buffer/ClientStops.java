@@ -13,9 +13,12 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 
-/** A bundle that stops while its threads still open and close. Nothing is left behind, and nothing is ended twice. */
+/**
+ * Tests of a bundle that stops while its threads still open and close. No resource is left open, and none is ended
+ * twice.
+ */
 public class ClientStops {
-    /** What all of them share: the memory is released once, nothing is done to it after, nothing stays charged. */
+    /** State of all tests: the memory is released once, is not used after that, and nothing stays charged. */
     @State
     public static class Stopping {
         final Parts parts = new Parts();
@@ -55,7 +58,7 @@ public class ClientStops {
         }
     }
 
-    /** Somebody else has the memory too: were the reference ended twice, it would be released under that. */
+    /** Another hold keeps the memory: if the reference ended twice, the memory would be released under that hold. */
     @JCStressTest
     @Outcome(id = "0, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "closed once, by either")
     @State

@@ -11,9 +11,9 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 import org.openjdk.jcstress.infra.results.III_Result;
 
-/** The reference count. */
+/** Tests of the count of holds of a {@link SharedBuffer}. */
 public class SharedBufferHolds {
-    /** Somebody takes a hold while the only other one goes: either it comes too late, or the memory stays. */
+    /** One thread takes a hold while another drops the last: either the hold comes too late, or the memory stays. */
     @JCStressTest
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "released once, not used after")
     @State

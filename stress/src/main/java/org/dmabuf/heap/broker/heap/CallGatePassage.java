@@ -14,13 +14,13 @@ import org.openjdk.jcstress.infra.results.III_Result;
 import org.openjdk.jcstress.infra.results.II_Result;
 
 /**
- * The way into a heap. A visitor writes a plain field while inside; who has closed the gate sees that, or there was no
- * visit. "1, 0" would be a visit during or after the close.
+ * Tests of the gate before a heap. A visitor writes a plain field while inside. The thread that has closed the gate
+ * sees that, or there was no visit. "1, 0" would be a visit during or after the close.
  */
 public class CallGatePassage {
     private static final long LONG = Long.MAX_VALUE >> 1;
 
-    /** A closed gate has nobody inside, and lets nobody in. */
+    /** A closed gate has no thread inside, and lets none in. */
     @JCStressTest
     @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "refused")
     @Outcome(id = "1, 1", expect = Expect.ACCEPTABLE, desc = "the visit was over when the gate was closed")
@@ -74,14 +74,14 @@ public class CallGatePassage {
         }
 
         @Arbiter
-        public void nobody(III_Result result) {
+        public void empty(III_Result result) {
             if (!gate.empty()) {
                 result.r3 = -1;
             }
         }
     }
 
-    /** The same where no slot is left: all 64 are taken by others, who stay. */
+    /** The same where no slot is left: all 64 are taken by other threads, which stay. */
     @JCStressTest
     @Outcome(id = "0, 0, 0", expect = Expect.ACCEPTABLE, desc = "refused")
     @Outcome(id = "1, 1, 0", expect = Expect.ACCEPTABLE, desc = "the visit was over when the gate was closed")
@@ -89,7 +89,7 @@ public class CallGatePassage {
     @Outcome(id = {"1, 0, 1", "1, 1, 1"}, expect = Expect.ACCEPTABLE, desc = "the visit was counted as not over")
     @State
     public static class EnterCrowdAgainstClose {
-        private static final Thread SOMEBODY = new Thread();
+        private static final Thread OTHER = new Thread();
 
         private final CallGate gate = new CallGate();
         private final int others;
@@ -99,7 +99,7 @@ public class CallGatePassage {
             AtomicReferenceArray<Thread> slots = Slots.of(gate);
             others = slots.length();
             for (int i = 0; i < others; i++) {
-                slots.set(i, SOMEBODY);
+                slots.set(i, OTHER);
             }
         }
 

@@ -13,11 +13,11 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 import org.openjdk.jcstress.infra.results.I_Result;
 
-/** Work that is handed over is done once. */
+/** Tests that submitted work is done once. */
 public class ReaperWork {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
 
-    /** Counts. */
+    /** Work that counts how often it is done. */
     private static final class Piece extends LinkedDeferredWork {
         private final AtomicInteger done;
 
@@ -125,7 +125,7 @@ public class ReaperWork {
         }
     }
 
-    /** A caller that settles returns when what was handed over before is done, also by another thread. */
+    /** A caller that settles returns when all work that was submitted before is done, also by another thread. */
     @JCStressTest
     @Outcome(id = "1", expect = Expect.ACCEPTABLE, desc = "done before the wait is over")
     @State

@@ -14,8 +14,8 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 
 /**
- * Memory that is recycled without the pool's lock: nobody shares it, nothing is lost, the budget holds. What is kept,
- * what was taken and what was released makes up all that there was.
+ * Tests of memory that is recycled without the pool's lock: it has one user at a time, none is lost, and the budget
+ * holds. Kept, taken and released memory adds up to all that was made.
  */
 public class RecycledHolds {
     private static final long UNIT = 4096;
@@ -34,7 +34,7 @@ public class RecycledHolds {
             this.pool = new RecyclePool(budget * UNIT, 0);
         }
 
-        /** Memory that is none, so that there is nothing to clear. */
+        /** Makes a stand-in for memory, with nothing to clear. */
         PooledMemory memory(int units) {
             made.addAndGet(units);
             HeapBuffer buffer = new HeapBuffer() {
@@ -78,7 +78,7 @@ public class RecycledHolds {
             pool.close();
         }
 
-        /** What lies over the budget, and what was lost, or served twice if less than 0. */
+        /** Counts units over the budget, and lost units, or units served twice if less than 0. */
         void count(II_Result result, int most) {
             int kept = (int) (pool.held() / UNIT);
             result.r1 = Math.max(0, kept - most);

@@ -14,11 +14,11 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 import org.openjdk.jcstress.infra.results.I_Result;
 
-/** A descriptor has one end: its number may be another file's a moment later. */
+/** Tests that a descriptor ends once: its number may be another file's a moment later. */
 public class FdEnds {
     private static final int NUMBER = 7;
 
-    /** What all of them share: a descriptor whose closes are counted, and are of no file. */
+    /** State of all tests: a descriptor without a file, whose closes are counted. */
     @State
     public static class Open {
         final AtomicInteger closed = new AtomicInteger();
