@@ -15,7 +15,7 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * The routing table of requests: the heaps of one moment. It is immutable but for a cache of answers. The {@link
+ * The routing table of requests: the heaps of one moment. It is immutable except for a cache of answers. The {@link
  * HeapRegistry} publishes another at each change, and an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
