@@ -13,8 +13,8 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Parser of the settings that become {@link Rules}. Each setting is a text of entries between blanks, {@code
- * KEY=VALUE}, because a file of File Install has no lists and a heap's name may contain commas.
+ * Parser of the settings that become {@link Rules}. Each setting is a text of entries {@code KEY=VALUE} between blanks.
+ * A file of File Install has no lists, and a heap's name may contain commas.
  */
 public final class RulesParser {
     /** The failure of an entry that cannot be understood. Its message gives the right form. */

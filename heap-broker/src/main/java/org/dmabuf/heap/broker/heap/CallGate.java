@@ -10,9 +10,9 @@ import java.util.concurrent.locks.LockSupport;
  * The gate before a heap's code. Once it is closed no thread enters, and {@link #close} waits for the threads inside.
  * It does not wait for the closing thread itself: a heap may unregister itself from within its own allocate.
  *
- * <p>A thread inside stands in a slot. Entering writes the slot and then reads {@code closed}; closing writes {@code
- * closed} and then reads the slots: one of the two sees the other. Entering and leaving allocate nothing as long as
- * there are slots.
+ * <p>A thread inside has a slot. Entering writes the slot and then reads {@code closed}. Closing writes {@code closed}
+ * and then reads the slots. So one of the two sees the other. Entering and leaving allocate nothing as long as there
+ * are slots.
  */
 public final class CallGate {
     private static final int SLOTS = 64;

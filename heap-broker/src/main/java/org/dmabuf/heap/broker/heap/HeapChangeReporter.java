@@ -16,9 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reporter of heaps that begin and cease to serve, to the log and as {@link BrokerEvents}, in the order that {@link
- * HeapEvents} promises. The log gets each change of a heap's standing at once. The events have one sequence for each
- * name: a heap that takes over a name is reported when its predecessor has departed.
+ * Reporter of heaps that begin and cease to serve, to the log and as {@link BrokerEvents}. The order is the one that
+ * {@link HeapEvents} promises. The log gets each change of a heap's standing at once. The events have one sequence for
+ * each name: a heap that takes over a name is reported when its predecessor has departed.
  *
  * <p>Reports are put in order under the lock and made outside of it, by one thread at a time. A thread whose report
  * another thread makes does not wait for it.

@@ -126,8 +126,7 @@ public final class HeapRegistry {
     }
 
     /**
-     * Takes every heap out of the routes, because the broker stops. Each is listed as draining until it is {@link
-     * #gone}.
+     * Takes every heap out of the routes, because the broker stops. Each stays listed as draining until {@link #gone}.
      *
      * @return all that have not left
      */

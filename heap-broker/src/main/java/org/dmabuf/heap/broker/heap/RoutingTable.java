@@ -15,8 +15,8 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * The routing table of requests: the heaps of one moment. It is immutable but for a cache of answers. The {@link
- * HeapRegistry} publishes another at each change, and an allocation reads it once.
+ * The routing table of requests: the heaps of one moment. It is immutable except for its cache of answers. At each
+ * change the {@link HeapRegistry} publishes another; an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
  * lowest bit of the result is then the first heap to ask, whatever the priorities are.

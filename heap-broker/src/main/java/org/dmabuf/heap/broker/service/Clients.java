@@ -68,9 +68,9 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
     }
 
     /**
-     * Looks at every client, whatever the event: Felix fires no STOPPED for a bundle whose activator fails in stop, and
-     * fires it late enough that another thread may have started the bundle again. A bundle has a context from its start
-     * until its activator has stopped, and another one the next time.
+     * Checks every client, whatever the event. Felix fires no STOPPED for a bundle whose activator fails in stop. It
+     * fires so late that another thread may have started the bundle again. A bundle has a context from its start until
+     * its activator has stopped, and another one the next time.
      */
     private void takeBackFromStopped() {
         Set<Reaper> used = new HashSet<>();

@@ -151,7 +151,7 @@ class HeapChangeReporterTest {
         };
         HeapChangeReporter other = new HeapChangeReporter(registry, slow);
         registry.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "slow"), "bundle1");
-        Thread first = Thread.ofPlatform().start(other::tell);
+        Thread first = Thread.ofPlatform().start(other::reportChanges);
         await(blocked);
         registry.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "quick"), "bundle2");
         other.reportChanges(); // returns
