@@ -19,6 +19,7 @@ import org.dmabuf.heap.linux.region.RegionSource;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.tck.ContractRequest;
 
@@ -46,7 +47,7 @@ public final class DmaBufCosts {
     private record Export(long all, long udmabuf, long bracket) {}
 
     /**
-     * Prints medians.
+     * Prints medians: this is a command, and they are its result.
      *
      * @param arguments none
      * @throws IOException when the kernel's heaps cannot be listed
@@ -64,7 +65,7 @@ public final class DmaBufCosts {
                 .withExports(RegionLayout.Exports.UDMABUF);
         costs.allocations(
                 "emulated", EmulatedCmaSource.open("bench", layout, costs.syscalls, Headroom.machine()));
-        for (long pageSize : new long[] {4096, HUGE}) {
+        for (long pageSize : new long[] {Bytes.PAGE, HUGE}) {
             costs.exports(pageSize);
         }
     }
@@ -85,7 +86,7 @@ public final class DmaBufCosts {
         }
     }
 
-    /** The call to udmabuf, the first bracket, for which the kernel lists the pages, and the watch for peers. */
+    /** The call to udmabuf, the first bracket, for which the kernel lists the pages, and the tracking of holders. */
     private void exports(long pageSize) {
         RegionLayout layout = RegionLayout.of(REGION, "size")
                 .withPageSize(pageSize)

@@ -20,6 +20,7 @@ import java.util.Optional;
  */
 record MemoryCgroup(Path folder, String limit, String killed) implements AutoCloseable {
     static final long LIMIT = 320L << 20;
+    /** Begins the lines that the process prints for the test that started it; its log prints the others. */
     static final String LINE_PREFIX = "told: ";
 
     /** {@return a cgroup below this process's own, or below the nearest one above it that permits it} */

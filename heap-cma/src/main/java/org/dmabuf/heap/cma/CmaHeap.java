@@ -147,7 +147,7 @@ public final class CmaHeap {
         Headroom headroom = Headroom.machine();
         String remedy = "take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its"
                 + " node by " + settings.place("nodes");
-        BackEnds backEnds = new BackEnds(settings, "auto, dma-heap or region")
+        BackEnds backEnds = new BackEnds(settings)
                 .with(
                         DMA_HEAP,
                         () -> BackEnds.firstNode(

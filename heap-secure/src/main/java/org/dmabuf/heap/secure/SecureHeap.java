@@ -132,7 +132,7 @@ public final class SecureHeap {
         boolean mappable = config.heap_mappable();
         Headroom headroom = Headroom.machine();
         String remedy = "take a kernel with a TEE that has one, or name it by " + settings.place("nodes");
-        BackEnds backEnds = new BackEnds(settings, "auto, dma-heap or memfd_secret")
+        BackEnds backEnds = new BackEnds(settings)
                 .with(
                         DMA_HEAP,
                         () -> BackEnds.firstNode(

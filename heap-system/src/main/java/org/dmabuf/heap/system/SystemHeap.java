@@ -122,7 +122,7 @@ public final class SystemHeap {
         String heap = settings.heap();
         PoolBudget budget = new Pools(settings).budget(config);
         String word = config.backend();
-        BackEnds backEnds = new BackEnds(settings, "auto, dma-heap, udmabuf, memfd")
+        BackEnds backEnds = new BackEnds(settings)
                 .with("dma-heap", () -> OpenedHeap.of(DmaHeapSource.open(heap, "system", syscalls, headroom)))
                 .with("udmabuf", () -> OpenedHeap.of(UdmabufSource.open(heap, syscalls, headroom)))
                 .with("memfd", () -> OpenedHeap.of(MemfdSource.open(heap, syscalls, headroom)));

@@ -248,8 +248,8 @@ class DmaBufBackendsTest {
                 HeapException.class, () -> source.allocate(ContractRequest.of(SIZE).exports(Access.READ)));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'camera' refused 65536 bytes: there is no export for reading only, because whoever has a dma-buf"
-                        + " can write to it; use READ_WRITE, or a heap whose heap.export.readonly is true",
+                "heap 'camera' refused 65536 bytes: there is no export for reading only, because each holder of a"
+                        + " dma-buf can write to it; use READ_WRITE, or a heap whose heap.export.readonly is true",
                 refusal.getMessage());
         assertEquals(Arrays.toString(already), Arrays.toString(counts("dmaHeapAllocate", "memfdCreate")));
         // What has no descriptor at all is read through none.

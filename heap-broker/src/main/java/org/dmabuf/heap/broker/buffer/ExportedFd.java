@@ -66,19 +66,7 @@ final class ExportedFd extends OpenResource implements OwnedFd, DeferredWork {
     /** Has the reaper close it: the last close of a dma-buf may run its driver's release. */
     @Override
     public Reaper reclaim() {
-        Reaper has = null;
-        if (beginEnd()) {
-            boolean handedOver = false;
-            try {
-                reaper.submit(this);
-                handedOver = true;
-                has = reaper;
-            } finally {
-                if (!handedOver) {
-                    ended = false;
-                }
-            }
-        }
+        Reaper has = handOver(reaper, this);
         client.forget(this);
         return has;
     }

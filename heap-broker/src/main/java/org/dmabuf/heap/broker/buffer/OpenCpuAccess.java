@@ -113,19 +113,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
 
     @Override
     public Reaper reclaim() {
-        Reaper has = null;
-        if (beginEnd()) {
-            boolean handedOver = false;
-            try {
-                buffer.reaper().submit(this);
-                handedOver = true;
-                has = buffer.reaper();
-            } finally {
-                if (!handedOver) {
-                    ended = false;
-                }
-            }
-        }
+        Reaper has = handOver(buffer.reaper(), this);
         client.forget(this);
         return has;
     }

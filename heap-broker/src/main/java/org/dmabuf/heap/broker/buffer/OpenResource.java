@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker.buffer;
 
 import java.lang.ref.ReferenceQueue;
+import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
@@ -48,6 +49,29 @@ public abstract class OpenResource extends EndsOnce {
      * @return the reaper, or null when nothing was handed over
      */
     public abstract Reaper reclaim();
+
+    /**
+     * Hands the end over to a reaper, unless it has begun.
+     *
+     * @param reaper of the heap
+     * @param work ends this resource
+     * @return the reaper, or null when nothing was handed over
+     */
+    final Reaper handOver(Reaper reaper, DeferredWork work) {
+        if (!beginEnd()) {
+            return null;
+        }
+        boolean handedOver = false;
+        try {
+            reaper.submit(work);
+            handedOver = true;
+            return reaper;
+        } finally {
+            if (!handedOver) {
+                ended = false;
+            }
+        }
+    }
 
     @Override
     public void lost() {

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker.allocation;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
@@ -87,6 +89,31 @@ class AllocatorTest {
         serving("three", id(3, 0));
         assertEquals("three", broker.allocate(REQUEST.from("two", "one", "three")).heapName());
         assertEquals(List.of("two", "one"), asked(refusal(REQUEST.from("two", "one"))));
+    }
+
+    /** A quota makes the call take the account's monitor, which holds it up between the gate and the heap. */
+    @Test
+    void a_call_that_is_held_up_inside_the_gate_until_it_is_closed_enters_no_heap() throws InterruptedException {
+        FakeHeap heap = new FakeHeap();
+        RegisteredHeap registered = broker.heap("camera", heap, Map.of(HeapProperties.QUOTA, 64L << 20));
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        Thread caller = Thread.ofPlatform().unstarted(() -> {
+            try {
+                broker.allocate(REQUEST.from("camera"));
+            } catch (RuntimeException | Error e) {
+                thrown.set(e);
+            }
+        });
+        synchronized (registered.account()) {
+            caller.start();
+            Await.until("the call is held up", () -> caller.getState() == Thread.State.BLOCKED);
+            assertEquals(1, registered.gate().close(0), "it is inside");
+        }
+        caller.join();
+        assertEquals(List.of(), heap.asked());
+        HeapException refusal = assertInstanceOf(HeapException.class, thrown.get());
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals(0, registered.account().bytes());
     }
 
     @Test

@@ -6,7 +6,6 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -25,18 +24,15 @@ public final class BackEnds {
     public static final String AUTO = "auto";
 
     private final HeapSettings settings;
-    private final String right;
     private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
 
     /**
      * No back end yet.
      *
      * @param settings named in refusals
-     * @param right what the setting may be, for the refusal of another word
      */
-    public BackEnds(HeapSettings settings, String right) {
+    public BackEnds(HeapSettings settings) {
         this.settings = settings;
-        this.right = right;
     }
 
     /**
@@ -61,13 +57,21 @@ public final class BackEnds {
     public Choice choose(String word) {
         List<HeapException> passedOver = new ArrayList<>();
         if (word.equals(AUTO)) {
-            return first(openers.keySet(), one -> choice(one, passedOver), passedOver)
-                    .orElseGet(() -> new Choice(AUTO, OpenedHeap.none(), passedOver));
+            Choice best = first(openers.keySet(), one -> choice(one, passedOver), passedOver);
+            return best == null ? new Choice(AUTO, OpenedHeap.none(), passedOver) : best;
         }
         if (!openers.containsKey(word)) {
-            throw settings.wrong("backend", word, right);
+            throw settings.wrong("backend", word, words());
         }
         return choice(word, passedOver);
+    }
+
+    /** {@return the words that the setting may have: {@code auto, device or region}} */
+    private String words() {
+        List<String> words = new ArrayList<>(openers.keySet());
+        String last = words.removeLast();
+        words.addFirst(AUTO);
+        return String.join(", ", words) + " or " + last;
     }
 
     private Choice choice(String word, List<HeapException> passedOver) {
@@ -93,26 +97,29 @@ public final class BackEnds {
             String kind,
             String remedy) {
         List<HeapException> refusals = new ArrayList<>();
-        return first(nodes, opener, refusals).orElseThrow(() -> {
-            String others = reasons(refusals.stream()
-                    .filter(refusal -> refusal.errno() != Errno.ENOENT)
-                    .toList());
-            return new HeapException(
-                    refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno(),
-                    settings.heap(),
-                    "heap '" + settings.heap() + "': "
-                            + (others.isEmpty()
-                                    ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes)
-                                            + "); " + remedy
-                                    : others));
-        });
+        OpenedHeap opened = first(nodes, opener, refusals);
+        if (opened != null) {
+            return opened;
+        }
+        String others = reasons(refusals.stream()
+                .filter(refusal -> refusal.errno() != Errno.ENOENT)
+                .toList());
+        throw new HeapException(
+                refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno(),
+                settings.heap(),
+                "heap '" + settings.heap() + "': "
+                        + (others.isEmpty()
+                                ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes)
+                                        + "); " + remedy
+                                : others));
     }
 
-    private static <T> Optional<T> first(
+    /** {@return the first that was opened, or null; not an Optional, for which memory could be missing by then} */
+    private static <T> T first(
             Collection<String> names, Function<String, T> opener, List<HeapException> refusals) {
         for (String name : names) {
             try {
-                return Optional.of(opener.apply(name));
+                return opener.apply(name);
             } catch (HeapException e) {
                 if (e.errno().isOfTheMoment()) {
                     throw e;
@@ -120,7 +127,7 @@ public final class BackEnds {
                 refusals.add(e);
             }
         }
-        return Optional.empty();
+        return null;
     }
 
     private static String reasons(List<HeapException> refusals) {

@@ -13,6 +13,9 @@ import org.osgi.framework.ServiceRegistration;
 
 /** Registrar of the services of one heap. Each method returns what ends the registration. */
 final class HeapRegistration {
+    /** Withdrawal of a heap that has no memory and no service. */
+    static final Runnable NOTHING = () -> {};
+
     private final BundleContext context;
     private final Map<String, Object> announced;
 
@@ -34,21 +37,38 @@ final class HeapRegistration {
     /** Closes the source when the heap cannot be registered. */
     Runnable register(OpenedHeap opened) {
         if (opened.isNone()) {
-            return () -> {};
+            return NOTHING;
         }
-        MemorySource source = opened.source();
+        Registered registered = null;
         try {
             Map<String, Object> properties = new HashMap<>(announced);
             properties.putAll(opened.properties());
-            ServiceRegistration<?> registration =
-                    context.registerService(types(source), source, FrameworkUtil.asDictionary(properties));
-            return () -> {
-                registration.unregister(); // waits for the allocations under way, within limits
-                source.close();
-            };
-        } catch (RuntimeException | Error e) {
+            // The object that withdraws is made before the service is registered: nothing fails after that.
+            Registered made = new Registered(opened.source());
+            made.registration = context.registerService(
+                    types(made.source), made.source, FrameworkUtil.asDictionary(properties));
+            registered = made;
+            return made;
+        } finally {
+            if (registered == null) {
+                opened.source().close();
+            }
+        }
+    }
+
+    /** Withdrawal of a heap that is registered. */
+    private static final class Registered implements Runnable {
+        private final MemorySource source;
+        private ServiceRegistration<?> registration;
+
+        Registered(MemorySource source) {
+            this.source = source;
+        }
+
+        @Override
+        public void run() {
+            registration.unregister(); // waits for the allocations under way, within limits
             source.close();
-            throw e;
         }
     }
 

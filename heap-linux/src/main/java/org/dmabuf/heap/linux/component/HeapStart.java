@@ -9,6 +9,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.framework.BundleContext;
 
@@ -21,7 +22,7 @@ import org.osgi.framework.BundleContext;
  * <p>Any thread may call any method.
  */
 public final class HeapStart implements AutoCloseable {
-    private static final System.Logger LOG = System.getLogger(HeapStart.class.getName());
+    private static final QuietLog LOG = new QuietLog(HeapStart.class);
 
     private static final long FIRST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long LONGEST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -97,20 +98,20 @@ public final class HeapStart implements AutoCloseable {
         thread.setContextClassLoader(null);
         boolean started = false;
         try {
-            thread.start();
+            LOG.write(
+                    Level.WARNING,
+                    "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is"
+                            + " opened when there is enough, without a restart: that is tried every {2} s",
+                    heap,
+                    shortage.getMessage(),
+                    TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
+            thread.start(); // last: what throws after it would leave a heap that is opened and never withdrawn
             started = true;
         } finally {
             if (!started) {
                 endWaiting();
             }
         }
-        LOG.log(
-                Level.WARNING,
-                "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is opened"
-                        + " when there is enough, without a restart: that is tried every {2} s",
-                heap,
-                shortage.getMessage(),
-                TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
     }
 
     private void tryAgain() {
@@ -137,9 +138,9 @@ public final class HeapStart implements AutoCloseable {
     private void open() {
         long pause = FIRST_PAUSE_NANOS;
         while (isOpenAfter(pause)) {
+            Runnable opened = null;
             try {
-                announce(opening.get());
-                return;
+                opened = opening.get();
             } catch (HeapException e) {
                 if (!e.errno().isOfTheMoment()) {
                     giveUp(e);
@@ -149,6 +150,10 @@ public final class HeapStart implements AutoCloseable {
                 // A shortage like the others.
             } catch (RuntimeException | Error e) {
                 giveUp(e);
+                return;
+            }
+            if (opened != null) {
+                announce(opened); // not within the attempt: a log that fails must not open the heap twice
                 return;
             }
             pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
@@ -177,10 +182,10 @@ public final class HeapStart implements AutoCloseable {
                 withdrawal = opened;
             }
         }
-        if (kept) {
-            LOG.log(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", heap);
-        } else {
+        if (!kept) {
             opened.run();
+        } else if (opened != HeapRegistration.NOTHING) {
+            LOG.write(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", heap);
         }
     }
 
@@ -190,7 +195,7 @@ public final class HeapStart implements AutoCloseable {
                 return; // the bundle stops, which ends what an opening needs
             }
         }
-        LOG.log(
+        LOG.failure(
                 Level.ERROR,
                 "heap '" + heap + "' cannot be opened, and is not tried again; correct the cause, then restart its"
                         + " bundle or change its configuration",

@@ -24,11 +24,20 @@ public final class OpenedHeap {
     /**
      * Takes the memory of a source.
      *
-     * @param source closed by {@link HeapStart} when the heap goes, or cannot be registered
+     * @param source closed by {@link HeapStart} when the heap goes, or cannot be registered; and by each method here
+     *     that throws
      * @return what {@link HeapStart} registers
      */
     public static OpenedHeap of(MemorySource source) {
-        return new OpenedHeap(source, Map.of());
+        OpenedHeap opened = null;
+        try {
+            opened = new OpenedHeap(source, Map.of());
+            return opened;
+        } finally {
+            if (opened == null) {
+                source.close();
+            }
+        }
     }
 
     /** {@return no memory: this machine has none, by no fault of the configuration, and no service is registered} */
@@ -44,9 +53,17 @@ public final class OpenedHeap {
      * @return this memory with the property
      */
     public OpenedHeap with(String property, Object value) {
-        Map<String, Object> more = new HashMap<>(known);
-        more.put(property, value);
-        return new OpenedHeap(source, more);
+        OpenedHeap richer = null;
+        try {
+            Map<String, Object> more = new HashMap<>(known);
+            more.put(property, value);
+            richer = new OpenedHeap(source, more);
+            return richer;
+        } finally {
+            if (richer == null && source != null) {
+                source.close();
+            }
+        }
     }
 
     /**
@@ -56,11 +73,14 @@ public final class OpenedHeap {
      * @return this memory from that source
      */
     public OpenedHeap then(UnaryOperator<MemorySource> step) {
+        OpenedHeap next = null;
         try {
-            return new OpenedHeap(step.apply(source), known);
-        } catch (RuntimeException | Error e) {
-            source.close();
-            throw e;
+            next = new OpenedHeap(step.apply(source), known); // made before the step: nothing fails after it
+            return next;
+        } finally {
+            if (next == null && source != null) {
+                source.close();
+            }
         }
     }
 

@@ -31,6 +31,10 @@ public final class DeviceFile implements AutoCloseable {
     /** Event that {@link #poll} reports unasked: the device has gone. */
     public static final int POLLHUP = 0x10;
 
+    // fields of an ioctl's number, at bits 16 and 30 on all three processors
+    private static final long IOC_SIZE = 0x3fff;
+    private static final long IOC_READ = 0x2;
+
     // offsets in struct pollfd (8 bytes)
     private static final long POLLFD_EVENTS = 4; // a short
     private static final long POLLFD_REVENTS = 6; // a short
@@ -73,18 +77,17 @@ public final class DeviceFile implements AutoCloseable {
      * Makes an ioctl(2) with a struct. A call that a signal interrupts is made again.
      *
      * @param request the ioctl's number, with direction and size as the kernel's header has them
-     * @param argument native memory, which the kernel reads and writes; as large as the number states
+     * @param argument native memory, which the kernel reads and writes; as large as the number states, or as the
+     *     caller knows where the number states no size. The caller keeps its arena open during the call
      * @return 0 or more as the request has it, or the negative error number: {@link Errno#number()}
-     * @throws IllegalArgumentException for an argument that is smaller than the request's number states, or not native
+     * @throws IllegalArgumentException for an argument that is smaller than the request's number states, not native, or
+     *     read-only where the kernel writes
+     * @throws IllegalStateException when the arena of the argument is closed
+     * @throws WrongThreadException when it is confined to another thread
      * @throws HeapException {@link Errno#ENODEV} when this is closed
      */
     public int ioctl(long request, MemorySegment argument) {
-        long size = request >>> 16 & 0x3fff; // _IOC_SIZE: 14 bits from bit 16 on, on all three processors
-        if (!argument.isNative() || argument.byteSize() < size) {
-            throw new IllegalArgumentException("ioctl 0x" + Long.toHexString(request) + " takes " + size
-                    + " bytes of native memory; the segment has " + argument.byteSize() + " bytes "
-                    + (argument.isNative() ? "of native memory" : "of Java's heap"));
-        }
+        requireUsable(request, argument);
         int fd = node.enter();
         try {
             int result;
@@ -95,6 +98,28 @@ public final class DeviceFile implements AutoCloseable {
         } finally {
             node.leave();
             Reference.reachabilityFence(argument); // only its address went along
+        }
+    }
+
+    /** Java checks no access that the kernel makes: it would write past the segment, or into memory that was freed. */
+    private static void requireUsable(long request, MemorySegment argument) {
+        long size = request >>> 16 & IOC_SIZE;
+        if (!argument.isNative() || argument.byteSize() < size) {
+            throw new IllegalArgumentException("ioctl 0x" + Long.toHexString(request) + " takes " + size
+                    + " bytes of native memory; the segment has " + argument.byteSize() + " bytes "
+                    + (argument.isNative() ? "of native memory" : "of Java's heap"));
+        }
+        if ((request >>> 30 & IOC_READ) != 0 && argument.isReadOnly()) {
+            throw new IllegalArgumentException("ioctl 0x" + Long.toHexString(request)
+                    + " writes into its argument, and the segment is read-only");
+        }
+        if (!argument.scope().isAlive()) {
+            throw new IllegalStateException(
+                    "ioctl 0x" + Long.toHexString(request) + ": the arena of the argument is closed");
+        }
+        if (!argument.isAccessibleBy(Thread.currentThread())) {
+            throw new WrongThreadException("ioctl 0x" + Long.toHexString(request)
+                    + ": the argument is of an arena that is confined to another thread");
         }
     }
 

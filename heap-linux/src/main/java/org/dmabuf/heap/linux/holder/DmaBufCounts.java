@@ -36,20 +36,34 @@ final class DmaBufCounts implements FileTracker {
         if (known != null) {
             return known;
         }
-        int ours = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
-        if (ours < 0) {
-            throw KernelError.of(heap, size, "fcntl(F_DUPFD_CLOEXEC)", ours);
+        Fd ours = new Fd(syscalls); // first: a descriptor must not lack what closes it
+        TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, ours);
+        int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
+        if (copy < 0) {
+            throw KernelError.of(heap, size, "fcntl(F_DUPFD_CLOEXEC)", copy);
         }
-        TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, new Fd(syscalls, ours));
+        ours.own(copy);
+        boolean added = false;
+        try {
+            requireCount(heap, size, file);
+            files.put(inode, file);
+            added = true;
+            return file;
+        } finally {
+            if (!added) {
+                remove(file); // the map may have it, when it found no memory to grow afterwards
+            }
+        }
+    }
+
+    private static void requireCount(String heap, long size, TrackedFile.DmaBuf file) {
         long holders;
         try {
             holders = file.count();
         } catch (HeapException e) {
-            file.close();
             throw KernelError.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
         }
         if (holders < 0) {
-            file.close();
             throw new HeapException(
                     Errno.ENOTSUP,
                     heap,
@@ -57,8 +71,6 @@ final class DmaBufCounts implements FileTracker {
                             + Bytes.text(size) + " have let go of it: /proc/self/fdinfo shows no count; is /proc"
                             + " mounted, and the kernel 5.3 or newer?");
         }
-        files.put(inode, file);
-        return file;
     }
 
     void remove(TrackedFile.DmaBuf file) {

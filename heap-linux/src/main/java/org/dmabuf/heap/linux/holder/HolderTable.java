@@ -164,7 +164,7 @@ final class HolderTable {
         boolean mine;
         synchronized (this) {
             if (watch.callback != null) {
-                throw new IllegalStateException("the end of the owner's uses was told before");
+                throw new IllegalStateException("whenGone was called before");
             }
             watch.callback = callback;
             if (!watch.gone && !watch.dropped) {

@@ -107,7 +107,7 @@ public final class DeviceNode implements AutoCloseable {
                         Errno.ENODEV,
                         heap,
                         heap.isEmpty()
-                                ? path + " is closed"
+                                ? path + " is closed; open it again"
                                 : "heap '" + heap + "' has gone and " + path
                                         + " is closed; use a heap that is announced");
             }

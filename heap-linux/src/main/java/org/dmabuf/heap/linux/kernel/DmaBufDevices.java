@@ -14,7 +14,7 @@ public final class DmaBufDevices {
     public static final String UDMABUF_SIZE_LIMIT = "/sys/module/udmabuf/parameters/size_limit_mb";
 
     /** Part of a refusal of an export for reading only. */
-    public static final String WHY_NOT_READ_ONLY = "whoever has a dma-buf can write to it";
+    public static final String WHY_NOT_READ_ONLY = "each holder of a dma-buf can write to it";
 
     private DmaBufDevices() {}
 }

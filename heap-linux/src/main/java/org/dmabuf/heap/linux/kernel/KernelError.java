@@ -92,11 +92,14 @@ public final class KernelError {
     }
 
     private static String remedy(String call, Errno errno) {
+        String device = "";
         if (call.startsWith("open(/dev/")) {
-            String device = deviceRemedy(call, errno);
-            if (!device.isEmpty()) {
-                return device;
-            }
+            device = heapDeviceRemedy(call, errno);
+        } else if (call.startsWith("open of /dev/")) {
+            device = otherDeviceRemedy(errno);
+        }
+        if (!device.isEmpty()) {
+            return device;
         }
         if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all mean the limit
             return "; raise what this process may lock by as much (LimitMEMLOCK= in a unit, ulimit -l), or grant"
@@ -133,7 +136,17 @@ public final class KernelError {
         };
     }
 
-    private static String deviceRemedy(String call, Errno errno) {
+    private static String otherDeviceRemedy(Errno errno) {
+        return switch (errno) {
+            case ENOENT, ENODEV, ENXIO ->
+                "; connect the device, load its driver, and give a container its node";
+            case EACCES, EPERM -> "; give the node to a group that this process is in, by a udev rule";
+            case EBUSY -> "; end the process that has the device open";
+            default -> "";
+        };
+    }
+
+    private static String heapDeviceRemedy(String call, Errno errno) {
         return switch (errno) {
             case ENOENT, ENODEV, ENXIO ->
                 call.contains(DmaBufDevices.UDMABUF)

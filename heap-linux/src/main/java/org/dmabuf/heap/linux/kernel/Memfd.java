@@ -25,6 +25,9 @@ public final class Memfd {
     public static final int F_SEAL_WRITE = 0x8;
     public static final int F_SEAL_FUTURE_WRITE = 0x10; // no new writable map and no write(2), for root too
 
+    /** Why memfds of kernels before 5.1 cannot be exported for reading only. */
+    public static final String WHY_NOT_READ_ONLY = "this kernel is too old to keep a holder from writing";
+
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
     /**

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.region;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
+import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.RequestValidator;
@@ -35,7 +36,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         }
         return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY))
                 ? ""
-                : "this kernel is too old to keep anybody from writing";
+                : Memfd.WHY_NOT_READ_ONLY;
     }
 
     /** {@return why exported buffers are no dma-bufs though that was wanted, empty when they are, or it was not} */

@@ -79,7 +79,7 @@ public final class RegionSource extends AbstractRegionSource {
             MemfdSource own = null;
             if (region.udmabuf() == null) {
                 own = MemfdSource.open(heap, syscalls, headroom);
-                region.tryToFollowMemfds();
+                region.tryToTrackMemfds();
             }
             RegionSource source = new RegionSource(region, own, passedOver);
             region.start();

@@ -103,7 +103,7 @@ final class ReservedRegion extends Region {
      *
      * @throws HeapException where it cannot be tracked
      */
-    void tryToFollowMemfds() {
+    void tryToTrackMemfds() {
         int page = new Memfd(syscalls).create(heap, heap, Bytes.PAGE, Memfd.F_SEAL_SEAL);
         try (HolderWatch _ = watch(Bytes.PAGE, page)) {
             // Nothing waits for this one.

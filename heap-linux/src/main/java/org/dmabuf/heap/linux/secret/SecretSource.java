@@ -54,7 +54,7 @@ public final class SecretSource implements MemorySource {
         this.headroom = headroom;
         this.locked = locked;
         this.mmap = new Mmap(syscalls);
-        this.validator = new RequestValidator(heap, "whoever has a descriptor of secret memory can write to it");
+        this.validator = new RequestValidator(heap, "each holder of secret memory can write to it");
         this.mappable = mappable;
     }
 

@@ -40,7 +40,7 @@ public final class MemfdSource implements MemorySource {
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.validator =
-                new RequestValidator(heap, readOnlyExport ? "" : "this kernel is too old to keep anybody from writing");
+                new RequestValidator(heap, readOnlyExport ? "" : Memfd.WHY_NOT_READ_ONLY);
     }
 
     /**

@@ -30,7 +30,7 @@ class BackEndsTest {
     }
 
     private BackEnds two(Errno first, Errno second) {
-        return new BackEnds(settings, "auto, device or region")
+        return new BackEnds(settings)
                 .with("device", () -> refuse("device", first))
                 .with("region", () -> refuse("region", second));
     }

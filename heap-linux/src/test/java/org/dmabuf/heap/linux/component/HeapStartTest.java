@@ -17,6 +17,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.daemon.FailingLog;
 import org.dmabuf.heap.linux.daemon.JavaLog;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -84,6 +85,37 @@ class HeapStartTest {
         until("it is open", () -> open.get() == 1);
         until("it waits no more", listed::isEmpty);
         start.close();
+    }
+
+    @Test
+    void a_log_that_fails_keeps_no_heap_from_opening_once_and_from_being_withdrawn() {
+        refusal = refusal(Errno.ENOMEM);
+        try (FailingLog log = new FailingLog(HeapStart.class, true)) {
+            HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+            assertEquals(1, log.records());
+            refusal = null;
+            until("it waits no more", listed::isEmpty);
+            until("the thread ends", () -> !waits());
+            assertEquals(2, attempts.get());
+            assertEquals(1, open.get());
+            assertEquals(2, log.records());
+            start.close();
+        }
+    }
+
+    @Test
+    void a_heap_that_turns_out_to_have_no_memory_is_not_logged_as_announced() {
+        refusal = refusal(Errno.ENOMEM);
+        List<String> lines = JavaLog.of(HeapStart.class, () -> {
+            HeapStart start = HeapStart.begin("camera", this::listed, () -> {
+                open().run(); // refuses as the test says; nothing stays open
+                return HeapRegistration.NOTHING;
+            });
+            refusal = null;
+            until("the thread ends", () -> !waits());
+            start.close();
+        });
+        assertEquals(1, lines.size(), lines::toString);
     }
 
     @Test

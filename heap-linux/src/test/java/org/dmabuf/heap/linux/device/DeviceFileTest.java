@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.device;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -64,6 +66,40 @@ class DeviceFileTest {
     }
 
     @Test
+    void memory_that_the_kernel_must_not_write_is_refused() {
+        try (DeviceFile device = DeviceFile.open(PTMX)) {
+            MemorySegment ended;
+            try (Arena arena = Arena.ofConfined()) {
+                ended = arena.allocate(4);
+                MemorySegment readOnly = arena.allocate(4).asReadOnly();
+                assertThrows(IllegalArgumentException.class, () -> device.ioctl(TIOCGPTN, readOnly));
+                assertEquals(0, device.ioctl(TIOCGPTN, ended));
+            }
+            IllegalStateException closed =
+                    assertThrows(IllegalStateException.class, () -> device.ioctl(TIOCGPTN, ended));
+            assertEquals("ioctl 0x80045430: the arena of the argument is closed", closed.getMessage());
+        }
+    }
+
+    @Test
+    void a_segment_of_another_threads_arena_is_refused() throws InterruptedException {
+        AtomicReference<Throwable> thrown = new AtomicReference<>();
+        try (DeviceFile device = DeviceFile.open(PTMX);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment mine = arena.allocate(4);
+            Thread other = Thread.ofPlatform().start(() -> {
+                try {
+                    device.ioctl(TIOCGPTN, mine);
+                } catch (RuntimeException e) {
+                    thrown.set(e);
+                }
+            });
+            other.join();
+        }
+        assertInstanceOf(WrongThreadException.class, thrown.get());
+    }
+
+    @Test
     void poll_tells_what_the_device_can_do() {
         try (DeviceFile device = DeviceFile.open("/dev/null")) {
             assertEquals(DeviceFile.POLLIN, device.poll(DeviceFile.POLLIN, -1));
@@ -80,7 +116,10 @@ class DeviceFileTest {
     void what_cannot_be_opened_is_refused_with_its_path(@TempDir Path folder) throws IOException {
         HeapException absent = assertThrows(HeapException.class, () -> DeviceFile.open("/dev/no-such-device"));
         assertEquals(Errno.ENOENT, absent.errno());
-        assertTrue(absent.getMessage().contains("/dev/no-such-device"), absent.getMessage());
+        assertEquals(
+                "open of /dev/no-such-device failed: no such file or directory; connect the device, load its driver,"
+                        + " and give a container its node",
+                absent.getMessage());
         Path file = Files.createFile(folder.resolve("file"));
         HeapException noDevice = assertThrows(HeapException.class, () -> DeviceFile.open(file.toString()));
         assertEquals(Errno.ENOTTY, noDevice.errno());
@@ -94,7 +133,7 @@ class DeviceFileTest {
         device.close();
         HeapException closed = assertThrows(HeapException.class, () -> device.poll(DeviceFile.POLLIN, 0));
         assertEquals(Errno.ENODEV, closed.errno());
-        assertEquals("/dev/null is closed", closed.getMessage());
+        assertEquals("/dev/null is closed; open it again", closed.getMessage());
     }
 
     @Test

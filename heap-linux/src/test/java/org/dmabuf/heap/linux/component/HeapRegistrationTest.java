@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Dictionary;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.linux.source.MemorySource;
+import org.dmabuf.heap.spi.RegionMap;
+import org.junit.jupiter.api.Test;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceRegistration;
+
+class HeapRegistrationTest {
+    private interface MappedSource extends MemorySource, RegionMap {}
+
+    /** What happened, in order. */
+    private final List<String> steps = new ArrayList<>();
+
+    private Dictionary<?, ?> properties;
+    private boolean refuses;
+
+    private final BundleContext context = proxy(BundleContext.class, arguments -> {
+        if (refuses) {
+            throw new IllegalStateException("the bundle stops");
+        }
+        steps.add("register " + (arguments[0] instanceof String[] types ? Arrays.toString(types) : arguments[0]));
+        properties = (Dictionary<?, ?>) arguments[2];
+        return proxy(ServiceRegistration.class, _ -> {
+            steps.add("unregister");
+            return null;
+        });
+    });
+    private final HeapRegistration registration =
+            new HeapRegistration(context, Map.of("heap.name", "camera", "heap.dmabuf", "configured"));
+
+    private interface Call {
+        Object make(Object[] arguments);
+    }
+
+    private static <T> T proxy(Class<T> type, Call call) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(), new Class<?>[] {type}, (_, _, arguments) -> call.make(arguments)));
+    }
+
+    private <T extends MemorySource> T source(Class<T> type) {
+        return type.cast(
+                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (_, method, _) -> switch (
+                        method.getName()) {
+                    case "properties" -> Map.of("heap.dmabuf", true);
+                    case "close" -> {
+                        steps.add("close");
+                        yield null;
+                    }
+                    default -> throw new AssertionError(method.toString());
+                }));
+    }
+
+    @Test
+    void a_heap_is_withdrawn_before_its_source_is_closed_and_what_is_true_goes_before_what_is_configured() {
+        Runnable withdrawal = registration.register(
+                OpenedHeap.of(source(MemorySource.class)).with("heap.protected", true));
+        assertEquals("camera", properties.get("heap.name"));
+        assertEquals(true, properties.get("heap.dmabuf"));
+        assertEquals(true, properties.get("heap.protected"));
+        withdrawal.run();
+        assertEquals(
+                List.of("register [org.dmabuf.heap.spi.HeapExporter]", "unregister", "close"), steps);
+    }
+
+    @Test
+    void a_source_that_can_be_drawn_is_registered_as_that_too() {
+        registration.register(OpenedHeap.of(source(MappedSource.class)));
+        assertEquals(
+                List.of("register [org.dmabuf.heap.spi.HeapExporter, org.dmabuf.heap.spi.RegionMap]"), steps);
+    }
+
+    @Test
+    void a_source_that_cannot_be_registered_is_closed() {
+        refuses = true;
+        OpenedHeap opened = OpenedHeap.of(source(MemorySource.class));
+        assertThrows(IllegalStateException.class, () -> registration.register(opened));
+        assertEquals(List.of("close"), steps);
+    }
+
+    @Test
+    void no_memory_is_no_service() {
+        assertSame(HeapRegistration.NOTHING, registration.register(OpenedHeap.none()));
+        assertEquals(List.of(), steps);
+    }
+
+    @Test
+    void a_step_that_fails_closes_the_source() {
+        OpenedHeap opened = OpenedHeap.of(source(MemorySource.class));
+        assertThrows(OutOfMemoryError.class, () -> opened.then(_ -> {
+            throw new OutOfMemoryError("made up");
+        }));
+        assertEquals(List.of("close"), steps);
+    }
+}
