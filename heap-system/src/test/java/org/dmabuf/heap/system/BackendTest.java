@@ -162,7 +162,7 @@ class BackendTest {
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
                 "heap 'main': backend = " + word + " in org.dmabuf.heap.system is none; set it to auto, dma-heap,"
-                        + " udmabuf, memfd",
+                        + " udmabuf or memfd",
                 refusal.getMessage());
     }
 
