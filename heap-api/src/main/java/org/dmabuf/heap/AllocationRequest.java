@@ -1,54 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
+import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import org.dmabuf.heap.value.RequestChecks;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * Request of a client: how much, from where, and what the memory must be able to do. Immutable: each method returns
- * another request, and one request can be used any number of times, by any thread. Values are checked by the broker,
- * which answers a wrong one with {@link Errno#EINVAL} and a sentence.
+ * Request of a client: how much, from where, and what the memory must be able to do. Immutable: each {@code with}
+ * method returns another request, and one request can be used any number of times, by any thread.
+ *
+ * <p>Values are checked where they are given. A null is a {@link NullPointerException}, a wrong value an
+ * {@link IllegalArgumentException}, both with a sentence that names the value and what is expected.
  *
  * <pre>{@code
- * AllocationRequest.of(12_441_600).from("camera", "system").requiring("(heap.dmabuf=true)").name("frame 7")
+ * AllocationRequest.of(12_441_600).withHeaps("camera", "system").withRequirement("(heap.dmabuf=true)").withName("frame")
  * }</pre>
  */
 public final class AllocationRequest {
-    private final long size;
-    private final List<String> heaps;
-    private final OptionalLong mask;
-    private final Optional<String> requirement;
-    private final Set<String> emulations;
-    private final long alignment;
-    private final long heapFlags;
-    private final boolean exportable;
-    private final Access exports;
-    private final String name;
+    /** The values of one request; written before the request exists, and never afterwards. */
+    private static final class Terms implements Cloneable {
+        private long size;
+        private List<String> heaps = List.of();
+        private OptionalLong mask = OptionalLong.empty();
+        private Optional<String> requirement = Optional.empty();
+        private Set<String> emulations = Set.of();
+        private long alignment = 1;
+        private ExportMode export = ExportMode.READ_WRITE;
+        private Optional<String> name = Optional.empty();
+        private Duration timeout = Duration.ZERO;
 
-    private AllocationRequest(
-            long size,
-            List<String> heaps,
-            OptionalLong mask,
-            Optional<String> requirement,
-            Set<String> emulations,
-            long alignment,
-            long heapFlags,
-            boolean exportable,
-            Access exports,
-            String name) {
-        this.size = size;
-        this.heaps = heaps;
-        this.mask = mask;
-        this.requirement = requirement;
-        this.emulations = emulations;
-        this.alignment = alignment;
-        this.heapFlags = heapFlags;
-        this.exportable = exportable;
-        this.exports = exports;
-        this.name = name;
+        Terms copy() {
+            try {
+                return (Terms) clone();
+            } catch (CloneNotSupportedException e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+
+    /** Longer waits are as good as endless, and their nanoseconds must fit a long. */
+    private static final Duration LONGEST_TIMEOUT = Duration.ofDays(365);
+
+    private final Terms terms;
+
+    private AllocationRequest(Terms terms) {
+        this.terms = terms;
     }
 
     /**
@@ -56,60 +59,44 @@ public final class AllocationRequest {
      *
      * @param size in bytes, at least 1; the buffer is as large or larger, see {@link DmaBuf#size()}
      * @return a request
+     * @throws IllegalArgumentException for a size below 1, or one that cannot be rounded up to whole pages
      */
     public static AllocationRequest of(long size) {
-        return new AllocationRequest(
-                size,
-                List.of(),
-                OptionalLong.empty(),
-                Optional.empty(),
-                Set.of(),
-                1,
-                0,
-                true,
-                Access.READ_WRITE,
-                "");
+        Terms terms = new Terms();
+        terms.size = RequestChecks.size(size);
+        return new AllocationRequest(terms);
     }
 
     /**
-     * Names the heaps to ask, in this order; replaces {@link #fromMask}.
+     * Names the heaps to ask, in this order; replaces {@link #withMask}.
      *
-     * @param names {@code heap.name} of each; none means any heap
+     * @param names {@code heap.name} of each; without any, every heap may be asked
      * @return a request
+     * @throws IllegalArgumentException for a name that is blank or given twice
      */
-    public AllocationRequest from(String... names) {
-        return new AllocationRequest(
-                size,
-                List.of(names),
-                OptionalLong.empty(),
-                requirement,
-                emulations,
-                alignment,
-                heapFlags,
-                exportable,
-                exports,
-                name);
+    public AllocationRequest withHeaps(String... names) {
+        Terms changed = terms.copy();
+        changed.heaps = List.of(distinct("heap", names));
+        changed.mask = OptionalLong.empty();
+        return new AllocationRequest(changed);
     }
 
     /**
      * Names the heaps by their ids, as ION did: bit n is the heap of {@code heap.id} n. They are asked in order of
-     * {@code heap.priority}, then of the highest id. Replaces {@link #from}.
+     * {@code heap.priority}, then of the highest id. Replaces {@link #withHeaps}.
      *
-     * @param heapIds 64 bits; write {@code 1L << id}
+     * @param heapIds 64 bits, at least one of them set; write {@code 1L << id}
      * @return a request
+     * @throws IllegalArgumentException for 0, which names no heap
      */
-    public AllocationRequest fromMask(long heapIds) {
-        return new AllocationRequest(
-                size,
-                List.of(),
-                OptionalLong.of(heapIds),
-                requirement,
-                emulations,
-                alignment,
-                heapFlags,
-                exportable,
-                exports,
-                name);
+    public AllocationRequest withMask(long heapIds) {
+        if (heapIds == 0) {
+            throw new IllegalArgumentException("invalid mask = 0: expected the bit 1L << heap.id of each heap to ask");
+        }
+        Terms changed = terms.copy();
+        changed.heaps = List.of();
+        changed.mask = OptionalLong.of(heapIds);
+        return new AllocationRequest(changed);
     }
 
     /**
@@ -118,40 +105,35 @@ public final class AllocationRequest {
      * @param filter an OSGi filter over the service properties of {@link HeapProperties}, such as
      *     {@code (heap.contiguous=true)}
      * @return a request
+     * @throws IllegalArgumentException for a text that is not a filter
      */
-    public AllocationRequest requiring(String filter) {
-        return new AllocationRequest(
-                size,
-                heaps,
-                mask,
-                Optional.of(filter),
-                emulations,
-                alignment,
-                heapFlags,
-                exportable,
-                exports,
-                name);
+    public AllocationRequest withRequirement(String filter) {
+        Objects.requireNonNull(filter, "invalid requirement = null: expected an OSGi filter");
+        try {
+            FrameworkUtil.createFilter(filter);
+        } catch (InvalidSyntaxException e) {
+            throw new IllegalArgumentException(
+                    "invalid requirement = '" + RequestChecks.printable(filter)
+                            + "': expected an OSGi filter such as (heap.contiguous=true)",
+                    e);
+        }
+        Terms changed = terms.copy();
+        changed.requirement = Optional.of(filter);
+        return new AllocationRequest(changed);
     }
 
     /**
      * Accepts heaps that only emulate something. Without it every heap that announces {@code heap.emulates} is skipped.
      * For the requirement an emulation that is accepted counts as the real thing.
      *
-     * @param what values of {@code heap.emulates} that will do, such as {@code contiguous}
+     * @param emulations values of {@code heap.emulates} that will do, such as {@code contiguous}
      * @return a request
+     * @throws IllegalArgumentException for a value that is blank or given twice
      */
-    public AllocationRequest allowEmulated(String... what) {
-        return new AllocationRequest(
-                size,
-                heaps,
-                mask,
-                requirement,
-                Set.of(what),
-                alignment,
-                heapFlags,
-                exportable,
-                exports,
-                name);
+    public AllocationRequest withEmulations(String... emulations) {
+        Terms changed = terms.copy();
+        changed.emulations = Set.of(distinct("emulation", emulations));
+        return new AllocationRequest(changed);
     }
 
     /**
@@ -159,124 +141,131 @@ public final class AllocationRequest {
      *
      * @param bytes a power of two; 1, the default, leaves it to the heap
      * @return a request
+     * @throws IllegalArgumentException for a number that is not a power of two
      */
-    public AllocationRequest alignment(long bytes) {
-        return new AllocationRequest(
-                size, heaps, mask, requirement, emulations, bytes, heapFlags, exportable, exports, name);
+    public AllocationRequest withAlignment(long bytes) {
+        Terms changed = terms.copy();
+        changed.alignment = RequestChecks.alignment(bytes);
+        return new AllocationRequest(changed);
     }
 
     /**
-     * Flags that the heap itself defines; no kernel heap defines any today.
+     * What the holder of a descriptor may do. It is fixed here, because it cannot be narrowed later.
      *
-     * @param flags 0 by default
+     * @param mode {@link ExportMode#READ_WRITE} by default
      * @return a request
      */
-    public AllocationRequest heapFlags(long flags) {
-        return new AllocationRequest(
-                size, heaps, mask, requirement, emulations, alignment, flags, exportable, exports, name);
+    public AllocationRequest withExport(ExportMode mode) {
+        Terms changed = terms.copy();
+        changed.export = Objects.requireNonNull(mode, "invalid export = null: expected an ExportMode");
+        return new AllocationRequest(changed);
     }
 
     /**
-     * Whether a descriptor will be wanted. Without one a heap can be faster: a carveout hands out a range with no
-     * system call.
-     *
-     * @param wanted true by default; false makes {@link DmaBuf#exportFd} answer {@link Errno#ENOTSUP}
-     * @return a request
-     */
-    public AllocationRequest exportable(boolean wanted) {
-        return new AllocationRequest(
-                size, heaps, mask, requirement, emulations, alignment, heapFlags, wanted, exports, name);
-    }
-
-    /**
-     * What the receiver of a descriptor may do with it. It is fixed here because it cannot be narrowed later. Heaps
-     * that cannot keep a receiver from writing are skipped for {@link Access#READ}.
-     *
-     * @param access {@link Access#READ} or {@link Access#READ_WRITE}, the default
-     * @return a request
-     */
-    public AllocationRequest exports(Access access) {
-        return new AllocationRequest(
-                size,
-                heaps,
-                mask,
-                requirement,
-                emulations,
-                alignment,
-                heapFlags,
-                exportable,
-                Objects.requireNonNull(access),
-                name);
-    }
-
-    /**
-     * A name for people: it is seen in listings, and by the kernel's debug files where the heap's backend has a place
+     * A name for people: it is seen in listings, and by the kernel's debug files where the heap's back end has a place
      * for it.
      *
-     * @param text at most 31 bytes of UTF-8 without control characters, which is the kernel's limit
+     * @param name 1 to 31 bytes of UTF-8 without control characters, which is the kernel's limit
      * @return a request
+     * @throws IllegalArgumentException for a name that is empty, too long, or has control characters
      */
-    public AllocationRequest name(String text) {
-        return new AllocationRequest(
-                size,
-                heaps,
-                mask,
-                requirement,
-                emulations,
-                alignment,
-                heapFlags,
-                exportable,
-                exports,
-                Objects.requireNonNull(text));
+    public AllocationRequest withName(String name) {
+        Terms changed = terms.copy();
+        changed.name = Optional.of(RequestChecks.bufferName(name));
+        return new AllocationRequest(changed);
+    }
+
+    /**
+     * How long {@link HeapBroker#allocate} may wait for memory that other holders give back, when every heap is short.
+     * Memory that the client itself has closed and unmapped is waited for in any case, since its return is under way.
+     *
+     * @param timeout zero, the default, does not wait for other holders
+     * @return a request
+     * @throws IllegalArgumentException for a negative time, or one above 365 days
+     */
+    public AllocationRequest withTimeout(Duration timeout) {
+        Objects.requireNonNull(timeout, "invalid timeout = null: expected a duration");
+        if (timeout.isNegative() || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
+            throw new IllegalArgumentException(
+                    "invalid timeout = " + timeout + ": expected zero to " + LONGEST_TIMEOUT.toDays() + " days");
+        }
+        Terms changed = terms.copy();
+        changed.timeout = timeout;
+        return new AllocationRequest(changed);
+    }
+
+    private static String[] distinct(String what, String... values) {
+        Objects.requireNonNull(values, () -> "invalid " + what + "s = null: expected an array");
+        Set<String> seen = new HashSet<>();
+        for (String value : values) {
+            Objects.requireNonNull(value, () -> "invalid " + what + " = null: expected a text");
+            if (value.isBlank()) {
+                throw new IllegalArgumentException(
+                        "invalid " + what + " = '" + RequestChecks.printable(value) + "': expected a text");
+            }
+            if (!seen.add(value)) {
+                throw new IllegalArgumentException(
+                        "invalid " + what + " = '" + RequestChecks.printable(value) + "': expected each once");
+            }
+        }
+        return values;
     }
 
     /** {@return bytes wanted} */
     public long size() {
-        return size;
+        return terms.size;
     }
 
     /** {@return names of heaps in the order to ask them; empty when routed otherwise} */
     public List<String> heaps() {
-        return heaps;
+        return terms.heaps;
     }
 
     /** {@return heap ids as bits, empty when routed otherwise} */
     public OptionalLong mask() {
-        return mask;
+        return terms.mask;
     }
 
     /** {@return the filter that each candidate must match} */
     public Optional<String> requirement() {
-        return requirement;
+        return terms.requirement;
     }
 
     /** {@return values of {@code heap.emulates} that will do} */
     public Set<String> emulations() {
-        return emulations;
+        return terms.emulations;
     }
 
     /** {@return bytes, a power of two} */
     public long alignment() {
-        return alignment;
+        return terms.alignment;
     }
 
-    /** {@return flags for the heap itself} */
-    public long heapFlags() {
-        return heapFlags;
+    /** {@return what the holder of a descriptor may do} */
+    public ExportMode export() {
+        return terms.export;
     }
 
-    /** {@return whether a descriptor will be wanted} */
-    public boolean exportable() {
-        return exportable;
+    /** {@return the name for people} */
+    public Optional<String> name() {
+        return terms.name;
     }
 
-    /** {@return what the receiver of a descriptor may do} */
-    public Access exports() {
-        return exports;
+    /** {@return how long to wait for memory that other holders give back} */
+    public Duration timeout() {
+        return terms.timeout;
     }
 
-    /** {@return the name, empty for none} */
-    public String name() {
-        return name;
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder("request of ").append(terms.size).append(" bytes");
+        terms.name.ifPresent(name -> text.append(" '").append(name).append('\''));
+        if (terms.mask.isPresent()) {
+            text.append(" from mask 0x").append(Long.toHexString(terms.mask.getAsLong()));
+        } else if (!terms.heaps.isEmpty()) {
+            text.append(" from ").append(String.join(", ", terms.heaps));
+        }
+        terms.requirement.ifPresent(filter -> text.append(" with ").append(filter));
+        return text.toString();
     }
 }

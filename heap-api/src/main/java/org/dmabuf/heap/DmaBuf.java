@@ -4,6 +4,7 @@ package org.dmabuf.heap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -16,7 +17,7 @@ import org.osgi.annotation.versioning.ProviderType;
  */
 @ProviderType
 public interface DmaBuf extends AutoCloseable {
-    /** {@return bytes; at least what was asked for, rounded up as the heap needs, commonly to 4096} */
+    /** {@return bytes; at least what was asked for, rounded up as the heap needs, commonly to whole pages} */
     long size();
 
     /** {@return {@code heap.name} of the heap that it came from, which may have left since} */
@@ -25,8 +26,8 @@ public interface DmaBuf extends AutoCloseable {
     /** {@return the heap's service properties as they were at allocation, see {@link HeapProperties}} */
     Map<String, Object> heapProperties();
 
-    /** {@return the name given at allocation, empty for none} */
-    String name();
+    /** {@return the name given at allocation} */
+    Optional<String> name();
 
     /**
      * The kernel's number for the memory's file: the identity by which {@code /proc} and other processes know it.
@@ -40,11 +41,12 @@ public interface DmaBuf extends AutoCloseable {
      * ends, also when this reference is closed before, and the memory is held till then. The pages are given back soon
      * after the arena has ended, by a thread of the broker.
      *
-     * @param access {@link Access#READ} gives a read-only segment
+     * @param access {@link Access#READ} gives a read-only segment; WRITE and READ_WRITE give one to read and write
      * @param arena confined, shared or automatic
      * @return a segment of {@link #size()} bytes
      * @throws HeapException {@link Errno#EINVAL} for the global arena, which never ends, or memory that the CPU may not
-     *     map; {@link Errno#ENOMEM} when the process has no room for another mapping
+     *     map; {@link Errno#EACCES} for writing through a reference for reading; {@link Errno#ENOMEM} when the
+     *     process has no room for another mapping
      * @throws IllegalStateException when the arena is closed
      * @throws WrongThreadException when the arena is confined to another thread
      */
@@ -63,29 +65,30 @@ public interface DmaBuf extends AutoCloseable {
      *
      * @param access what the CPU is going to do
      * @return a CPU access, which the caller closes; it holds the memory until then
-     * @throws HeapException when the kernel refuses
+     * @throws HeapException when the kernel refuses; {@link Errno#EACCES} for writing through a reference for reading
      */
     CpuAccess beginCpuAccess(Access access);
 
     /**
      * Makes a descriptor to hand to a device, a library or another process. It is close-on-exec, and gives the access
-     * that {@link AllocationRequest#exports} fixed. Memory whose descriptor left the process is never reused by a heap
+     * that {@link AllocationRequest#withExport} fixed. Memory whose descriptor left the process is never reused by a heap
      * while it has another holder, and stays charged to its heap until then, also when this process has closed it.
      *
      * @return a new descriptor that the caller owns
-     * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@code exportable(false)}, or of a kind
-     *     of memory whose holders cannot be tracked; {@link Errno#EMFILE} when the process has no descriptor left;
+     * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@link ExportMode#NONE}, or of a kind of
+     *     memory whose holders cannot be tracked; {@link Errno#EACCES} when the descriptor would permit more than this
+     *     reference; {@link Errno#EMFILE} when the process has no descriptor left;
      *     {@link Errno#ENOSPC} when the user has no inotify watch left, by which holders are tracked
      */
     OwnedFd exportFd();
 
     /**
-     * Makes another reference to the same memory, for instance to give to another thread or bundle. It is not charged
-     * again.
+     * Opens another reference to the same memory, for instance to give to another thread. It permits what this one
+     * does, and is not charged again.
      *
-     * @return a reference that the caller closes, of the same bundle
+     * @return a reference that the caller closes, of the same client
      */
-    DmaBuf duplicate();
+    DmaBuf newReference();
 
     /** Drops this reference. Mappings stay valid until their arenas end. Closing twice does nothing. */
     @Override

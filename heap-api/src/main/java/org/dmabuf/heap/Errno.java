@@ -101,7 +101,7 @@ public enum Errno {
      *
      * @return true for memory, descriptors and space that are used up, and for what is to be tried again
      */
-    public boolean isOfTheMoment() {
+    public boolean isTransient() {
         return switch (this) {
             case ENOMEM, EAGAIN, EINTR, EMFILE, ENFILE, ENOSPC -> true;
             default -> false;

@@ -13,11 +13,11 @@ package org.dmabuf.heap;
  * <tr><td>{@link #DEPARTED}<td>a heap is gone, or serves no more by its properties; buffers of it live on<td>the same
  * <tr><td>{@link #LOW_MEMORY}<td>a request failed for want of memory, or of room in a quota, at most once
  *     a second for each heap
- *     <td>{@code heap.name}, {@link #SIZE}, {@link #REASON}
+ *     <td>{@code heap.name}, {@link #CLIENT}, {@code dmabuf.size}, {@link #REASON}
  * <tr><td>{@link #LEAK}<td>a buffer was lost unclosed, and released by the broker
- *     <td>{@code heap.name}, {@link #BUNDLE}, {@code dmabuf.name}, {@code dmabuf.size}, {@link #SITE}
- * <tr><td>{@link #LEAK}<td>a bundle lost more than five buffers in a minute: the others, once a minute
- *     <td>{@link #BUNDLE}, {@link #BUFFERS}, {@code dmabuf.size} of all of them
+ *     <td>{@code heap.name}, {@link #CLIENT}, {@code dmabuf.name}, {@code dmabuf.size}, {@link #SITE}
+ * <tr><td>{@link #LEAK}<td>a client lost more than five buffers in a minute: the others, once a minute
+ *     <td>{@link #CLIENT}, {@link #BUFFERS}, {@code dmabuf.size} of all of them
  * </table>
  *
  * <p>The events of one {@code heap.name} come in the order ARRIVED, DRAINING, DEPARTED, and then again from the first.
@@ -43,16 +43,16 @@ public final class HeapEvents {
     /** A buffer became unreachable and had not been closed. */
     public static final String LEAK = "org/dmabuf/heap/LEAK";
 
-    /** Symbolic name of the heap's bundle, or of the bundle that lost a buffer: String. */
+    /** Symbolic name of the heap's bundle, under Event Admin's own key for it: String. */
     public static final String BUNDLE = "bundle.symbolicName";
+    /** The client, as {@link ClientId#toString()}: String. */
+    public static final String CLIENT = "dmabuf.client";
     /** Buffers of the heap that are referenced or mapped, or that were lost and are not reported one by one: Long. */
-    public static final String BUFFERS = "buffers";
-    /** Bytes that were asked for: Long. */
-    public static final String SIZE = "size";
+    public static final String BUFFERS = "heap.buffers";
     /** Message of the request's failure: String. */
-    public static final String REASON = "reason";
+    public static final String REASON = "heap.reason";
     /** Where the buffer was allocated, empty when that is not kept: String. */
-    public static final String SITE = "site";
+    public static final String SITE = "dmabuf.site";
 
     private HeapEvents() {}
 }

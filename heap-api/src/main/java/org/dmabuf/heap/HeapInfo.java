@@ -2,26 +2,149 @@
 package org.dmabuf.heap;
 
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
-import org.osgi.annotation.versioning.ProviderType;
+import java.util.Objects;
+import java.util.Optional;
 
 /** State of one heap as the broker knows it, at one moment. Immutable. */
-@ProviderType
-public interface HeapInfo {
+public final class HeapInfo {
+    /** What is known of one heap, for the broker that makes the record. Not safe for use by several threads. */
+    public static final class Builder {
+        private final String name;
+        private final HeapState state;
+        private Optional<String> reason = Optional.empty();
+        private Map<String, Object> properties = Map.of();
+        private String bundle = "";
+        private HeapUsage usage = HeapUsage.unknown();
+        private Duration usageAge = Duration.ZERO;
+        private UsageRecord charged;
+
+        private Builder(String name, HeapState state) {
+            this.name = Objects.requireNonNull(name);
+            this.state = Objects.requireNonNull(state);
+            charged = UsageRecord.builder().heap(name).build();
+        }
+
+        /**
+         * Sets why it does not serve.
+         *
+         * @param sentence for people, empty when it serves
+         * @return this
+         */
+        public Builder reason(Optional<String> sentence) {
+            reason = Objects.requireNonNull(sentence);
+            return this;
+        }
+
+        /**
+         * Sets the service properties.
+         *
+         * @param announced by the heap
+         * @return this
+         */
+        public Builder properties(Map<String, Object> announced) {
+            properties = Collections.unmodifiableMap(new LinkedHashMap<>(announced));
+            return this;
+        }
+
+        /**
+         * Sets the bundle.
+         *
+         * @param symbolicName of the bundle that announced the heap
+         * @return this
+         */
+        public Builder bundle(String symbolicName) {
+            bundle = Objects.requireNonNull(symbolicName);
+            return this;
+        }
+
+        /**
+         * Sets the heap's own figures.
+         *
+         * @param reported by the heap
+         * @param age of the report
+         * @return this
+         */
+        public Builder usage(HeapUsage reported, Duration age) {
+            usage = Objects.requireNonNull(reported);
+            usageAge = Objects.requireNonNull(age);
+            return this;
+        }
+
+        /**
+         * Sets the broker's figures.
+         *
+         * @param record what is charged to the heap
+         * @return this
+         */
+        public Builder charged(UsageRecord record) {
+            charged = Objects.requireNonNull(record);
+            return this;
+        }
+
+        /** {@return a record of what was set so far} */
+        public HeapInfo build() {
+            return new HeapInfo(this);
+        }
+    }
+
+    private final String name;
+    private final HeapState state;
+    private final Optional<String> reason;
+    private final Map<String, Object> properties;
+    private final String bundle;
+    private final HeapUsage usage;
+    private final Duration usageAge;
+    private final UsageRecord charged;
+
+    private HeapInfo(Builder from) {
+        name = from.name;
+        state = from.state;
+        reason = from.reason;
+        properties = from.properties;
+        bundle = from.bundle;
+        usage = from.usage;
+        usageAge = from.usageAge;
+        charged = from.charged;
+    }
+
+    /**
+     * Begins a record.
+     *
+     * @param name the heap's name
+     * @param state where it stands
+     * @return a builder with these
+     */
+    public static Builder of(String name, HeapState state) {
+        return new Builder(name, state);
+    }
+
     /** {@return {@code heap.name}; for a heap refused without one, a text that distinguishes the service} */
-    String name();
+    public String name() {
+        return name;
+    }
 
     /** {@return where it stands} */
-    HeapState state();
+    public HeapState state() {
+        return state;
+    }
 
-    /** {@return why it does not serve, and what of its code hangs and for how long; empty when it serves} */
-    String reason();
+    /** {@return why it does not serve, or which calls of its code hang and for how long; empty when all is well} */
+    public Optional<String> reason() {
+        return reason;
+    }
 
-    /** {@return its service properties, those of {@link HeapProperties} among them} */
-    Map<String, Object> properties();
+    /** {@return its service properties, those of {@link HeapProperties} among them; empty for one that did not start} */
+    public Map<String, Object> properties() {
+        return properties;
+    }
 
     /** {@return the symbolic name of the bundle that announced it} */
-    String bundle();
+    public String bundle() {
+        return bundle;
+    }
 
     /**
      * Figures that the heap itself last reported of its memory. A listing waits a second at most for all heaps
@@ -29,30 +152,26 @@ public interface HeapInfo {
      *
      * @return nothing known for a heap that does not serve, or that has not answered yet
      */
-    HeapUsage usage();
+    public HeapUsage usage() {
+        return usage;
+    }
 
     /**
      * How old {@link #usage()} is; before a heap's first answer, for how long it has been asked.
      *
      * @return zero when the heap answered for this listing
      */
-    Duration usageAge();
+    public Duration usageAge() {
+        return usageAge;
+    }
 
-    /** {@return buffers of it that are referenced or mapped, as the broker counts them} */
-    long liveBuffers();
+    /** {@return what the broker has charged to the heap, with all its clients} */
+    public UsageRecord charged() {
+        return charged;
+    }
 
-    /** {@return bytes in those buffers} */
-    long liveBytes();
-
-    /**
-     * Buffers of it that this process has closed and unmapped, and whose memory still has a holder: another process, a
-     * device, or a descriptor here that was not closed. Each is counted here or among the
-     * live ones, and never in both.
-     *
-     * @return how many
-     */
-    long lingeringBuffers();
-
-    /** {@return bytes in those buffers} */
-    long lingeringBytes();
+    @Override
+    public String toString() {
+        return "heap '" + name + "' " + state + reason.map(text -> ": " + text).orElse("");
+    }
 }

@@ -84,5 +84,10 @@ public final class HeapProperties {
     /** Service property of a published buffer: bytes, Long. */
     public static final String BUFFER_SIZE = "dmabuf.size";
 
+    /** Service property of a published buffer: the name of the {@link Access} that it grants, String. */
+    public static final String BUFFER_ACCESS = "dmabuf.access";
+    /** {@code osgi.condition.id} of the OSGi Condition that stands for a heap that serves, see {@link HeapBroker}. */
+    public static final String CONDITION = "dmabuf.heap";
+
     private HeapProperties() {}
 }

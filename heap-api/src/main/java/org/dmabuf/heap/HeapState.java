@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
-/** State of a heap at the broker. */
+/** State of a heap at the broker. More may come in a minor version. */
 public enum HeapState {
     /** It takes requests. */
     SERVING,
@@ -12,6 +12,8 @@ public enum HeapState {
     HANGING,
     /** It is not announced yet: what it needs is short, and it is tried again. */
     WAITING,
+    /** It could not start, and is not tried again before its configuration or the machine is changed. */
+    FAILED,
     /** It announced something that cannot be: no name, a name or id out of range, a property of the wrong type. */
     REFUSED,
     /** Another heap has its name or id; it takes over when that one goes. */
@@ -19,7 +21,5 @@ public enum HeapState {
     /** It is leaving: calls that are under way finish, new ones are refused. */
     DRAINING,
     /** It has left; buffers of it live on, or linger with other processes. */
-    DEPARTED,
-    /** No heap: the buffers that bundles adopted from other processes. */
-    ADOPTED
+    DEPARTED
 }

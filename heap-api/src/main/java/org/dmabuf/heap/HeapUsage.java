@@ -13,17 +13,22 @@ import java.util.OptionalLong;
 public final class HeapUsage {
     private static final long UNKNOWN = -1;
     private static final HeapUsage NOTHING_KNOWN =
-            new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, List.of());
+            new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, OptionalDouble.empty(), List.of());
 
     private final long capacity;
     private final long free;
     private final long largestFree;
     private final long quarantined;
-    private final double fragmentation;
+    private final OptionalDouble fragmentation;
     private final List<PoolUsage> pools;
 
     private HeapUsage(
-            long capacity, long free, long largestFree, long quarantined, double fragmentation, List<PoolUsage> pools) {
+            long capacity,
+            long free,
+            long largestFree,
+            long quarantined,
+            OptionalDouble fragmentation,
+            List<PoolUsage> pools) {
         this.capacity = capacity;
         this.free = free;
         this.largestFree = largestFree;
@@ -85,9 +90,9 @@ public final class HeapUsage {
      */
     public HeapUsage withFragmentation(double share) {
         if (!(share >= 0 && share <= 1)) {
-            throw new IllegalArgumentException("a fragmentation of " + share);
+            throw new IllegalArgumentException("invalid fragmentation = " + share + ": expected 0 to 1");
         }
-        return new HeapUsage(capacity, free, largestFree, quarantined, share, pools);
+        return new HeapUsage(capacity, free, largestFree, quarantined, OptionalDouble.of(share), pools);
     }
 
     /**
@@ -124,7 +129,7 @@ public final class HeapUsage {
 
     /** {@return the share of the free bytes that the largest single buffer would not get, 0 to 1} */
     public OptionalDouble fragmentation() {
-        return fragmentation == UNKNOWN ? OptionalDouble.empty() : OptionalDouble.of(fragmentation);
+        return fragmentation;
     }
 
     /** {@return what the heap keeps ready for speed; empty for a heap without pools} */
@@ -136,6 +141,7 @@ public final class HeapUsage {
     public String toString() {
         StringBuilder text = new StringBuilder("capacity " + text(capacity) + ", free " + text(free)
                 + ", largest free " + text(largestFree) + ", quarantined " + text(quarantined));
+        fragmentation.ifPresent(share -> text.append(", fragmentation ").append(share));
         pools.forEach(pool -> text.append(", ").append(pool));
         return text.toString();
     }
@@ -146,7 +152,7 @@ public final class HeapUsage {
 
     private static long known(long bytes) {
         if (bytes < 0) {
-            throw new IllegalArgumentException("a usage of " + bytes + " bytes");
+            throw new IllegalArgumentException("invalid usage = " + bytes + ": expected 0 or more bytes");
         }
         return bytes;
     }

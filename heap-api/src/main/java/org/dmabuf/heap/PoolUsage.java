@@ -21,9 +21,10 @@ public final class PoolUsage {
     public PoolUsage(String name, long bytes, long hits, long misses) {
         if (bytes < 0 || hits < 0 || misses < 0) {
             throw new IllegalArgumentException(
-                    "a pool of " + bytes + " bytes with " + hits + " hits and " + misses + " misses");
+                    "invalid pool usage: " + bytes + " bytes, " + hits + " hits, " + misses
+                            + " misses: expected 0 or more of each");
         }
-        this.name = Objects.requireNonNull(name);
+        this.name = Objects.requireNonNull(name, "invalid name = null: expected a text");
         this.bytes = bytes;
         this.hits = hits;
         this.misses = misses;

@@ -20,10 +20,10 @@ public interface HeapBuffer {
 
     /**
      * The buffer's descriptor, made on the first call, lent to the broker and valid until {@link #release()}. It gives
-     * the access that the request's {@code exports} names.
+     * the access that the request's {@link HeapRequest#export()} names.
      *
      * @return a descriptor number
-     * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} when the request is not {@code exportable}
+     * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} for {@link org.dmabuf.heap.ExportMode#NONE}
      */
     int descriptor();
 

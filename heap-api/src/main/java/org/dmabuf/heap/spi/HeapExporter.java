@@ -23,15 +23,17 @@ import org.osgi.annotation.versioning.ConsumerType;
 @ConsumerType
 public interface HeapExporter {
     /**
-     * Makes one buffer, zeroed. May block.
+     * Makes one buffer, zeroed. May block. A heap that works for long looks at the thread's interrupt flag between two
+     * steps, and throws {@link org.dmabuf.heap.Errno#EINTR} without clearing it; a buffer that is returned after an
+     * interrupt is released by the broker.
      *
-     * @param request from the broker it comes checked: size at least 1 and without overflow when rounded to pages,
-     *     alignment a power of two within {@code heap.alignment}, exports as the heap announced, a name that can be
-     *     one. A heap still refuses what is wrong with {@link org.dmabuf.heap.Errno#EINVAL} before any system call,
-     *     since the broker is not the only caller of the service; the sources of heap-linux do
+     * @param request size, alignment, export mode and name, which were checked when the request was made. From the
+     *     broker the alignment is within {@code heap.alignment} and the export mode is one that the heap announced. A
+     *     heap still refuses what it cannot do with {@link org.dmabuf.heap.Errno#EINVAL} before any system call, since
+     *     the broker is not the only caller of the service; the sources of heap-linux do
      * @return a new buffer, which the broker releases
      * @throws HeapException with nothing held: {@link org.dmabuf.heap.Errno#ENOMEM} when there is not enough memory and
-     *     another heap may be asked, {@link org.dmabuf.heap.Errno#EINVAL} for flags that the heap does not know
+     *     another heap may be asked
      */
     HeapBuffer allocate(HeapRequest request);
 
@@ -47,10 +49,11 @@ public interface HeapExporter {
     }
 
     /**
-     * Gives memory that the heap keeps for speed back to the machine.
+     * Gives memory that the heap keeps for speed back to the machine. The broker calls it when a request finds too
+     * little memory, on a thread of its own for this heap, one call at a time.
      *
      * @param bytes how much is wanted
-     * @return how much was given back; 0 by default
+     * @return bytes that were given back; 0 by default
      */
     default long trim(long bytes) {
         return 0;

@@ -1,27 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.spi;
 
-import org.dmabuf.heap.Access;
-import org.osgi.annotation.versioning.ProviderType;
+import java.util.Objects;
+import java.util.Optional;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.ExportMode;
+import org.dmabuf.heap.value.RequestChecks;
 
-/** Request for one buffer, as a heap sees it. Immutable. May grow in a minor version. */
-@ProviderType
-public interface HeapRequest {
+/**
+ * Request for one buffer, as a heap sees it. Immutable: each {@code with} method returns another request. Values are
+ * checked where they are given, with an {@link IllegalArgumentException} that names what is expected.
+ */
+public final class HeapRequest {
+    private final long size;
+    private final long alignment;
+    private final ExportMode export;
+    private final Optional<String> name;
+    private final Optional<ClientId> client;
+
+    private HeapRequest(
+            long size, long alignment, ExportMode export, Optional<String> name, Optional<ClientId> client) {
+        this.size = size;
+        this.alignment = alignment;
+        this.export = export;
+        this.name = name;
+        this.client = client;
+    }
+
+    /**
+     * A request of no particular client, exportable for reading and writing.
+     *
+     * @param size bytes wanted, at least 1
+     * @return a request
+     */
+    public static HeapRequest of(long size) {
+        return new HeapRequest(
+                RequestChecks.size(size), 1, ExportMode.READ_WRITE, Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * The part of a client's request that concerns a heap.
+     *
+     * @param request the client's request
+     * @param client the client, empty when it is not known
+     * @return a request
+     */
+    public static HeapRequest of(AllocationRequest request, Optional<ClientId> client) {
+        return new HeapRequest(
+                request.size(), request.alignment(), request.export(), request.name(), Objects.requireNonNull(client));
+    }
+
+    /**
+     * The same request for another size.
+     *
+     * @param bytes bytes wanted, at least 1
+     * @return a request
+     */
+    public HeapRequest withSize(long bytes) {
+        return new HeapRequest(RequestChecks.size(bytes), alignment, export, name, client);
+    }
+
+    /**
+     * The same request for another alignment.
+     *
+     * @param bytes a power of two
+     * @return a request
+     */
+    public HeapRequest withAlignment(long bytes) {
+        return new HeapRequest(size, RequestChecks.alignment(bytes), export, name, client);
+    }
+
+    /**
+     * The same request with another export mode.
+     *
+     * @param mode what the holder of a descriptor may do
+     * @return a request
+     */
+    public HeapRequest withExport(ExportMode mode) {
+        return new HeapRequest(size, alignment, Objects.requireNonNull(mode), name, client);
+    }
+
+    /**
+     * The same request with a name.
+     *
+     * @param text 1 to 31 bytes of UTF-8 without control characters
+     * @return a request
+     */
+    public HeapRequest withName(String text) {
+        return new HeapRequest(size, alignment, export, Optional.of(RequestChecks.bufferName(text)), client);
+    }
+
     /** {@return bytes wanted, at least 1; the heap rounds up as it needs} */
-    long size();
+    public long size() {
+        return size;
+    }
 
     /** {@return alignment in bytes, a power of two, 1 for any} */
-    long alignment();
+    public long alignment() {
+        return alignment;
+    }
 
-    /** {@return flags that the heap itself defines, 0 for none} */
-    long heapFlags();
+    /**
+     * Whether {@link HeapBuffer#descriptor()} will be wanted, and what it permits.
+     *
+     * @return {@link ExportMode#NONE} when there will be no descriptor
+     */
+    public ExportMode export() {
+        return export;
+    }
 
-    /** {@return whether {@link HeapBuffer#descriptor()} will be wanted} */
-    boolean exportable();
+    /** {@return a name for people, at most 31 bytes of UTF-8 without control characters} */
+    public Optional<String> name() {
+        return name;
+    }
 
-    /** {@return what the receiver of a descriptor may do: READ or READ_WRITE} */
-    Access exports();
+    /** {@return the client that the memory is charged to; empty when the request did not come from a broker} */
+    public Optional<ClientId> client() {
+        return client;
+    }
 
-    /** {@return a name for people, at most 31 bytes of UTF-8 without control characters, empty for none} */
-    String name();
+    @Override
+    public String toString() {
+        return "request of " + size + " bytes aligned to " + alignment + ", export " + export
+                + name.map(text -> ", '" + text + "'").orElse("");
+    }
 }

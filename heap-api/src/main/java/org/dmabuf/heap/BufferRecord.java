@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/** Buffer that is charged, at one moment. Immutable. */
+public final class BufferRecord {
+    /** The figures of one record, for the broker that makes it. Not safe for use by several threads. */
+    public static final class Builder {
+        private final String heap;
+        private final ClientId client;
+        private final long size;
+        private Optional<String> name = Optional.empty();
+        private OptionalLong inode = OptionalLong.empty();
+        private int references;
+        private int mappings;
+        private int cpuAccesses;
+        private boolean exported;
+        private boolean lingering;
+        private Duration age = Duration.ZERO;
+        private List<StackTraceElement> site = List.of();
+
+        private Builder(String heap, ClientId client, long size) {
+            this.heap = Objects.requireNonNull(heap);
+            this.client = Objects.requireNonNull(client);
+            this.size = size;
+        }
+
+        /**
+         * Sets the name.
+         *
+         * @param given the buffer's name, empty when it has none
+         * @return this
+         */
+        public Builder name(Optional<String> given) {
+            name = Objects.requireNonNull(given);
+            return this;
+        }
+
+        /**
+         * Sets the inode.
+         *
+         * @param number of the descriptor's file, empty when it has none
+         * @return this
+         */
+        public Builder inode(OptionalLong number) {
+            inode = Objects.requireNonNull(number);
+            return this;
+        }
+
+        /**
+         * Sets what is open of the buffer.
+         *
+         * @param openReferences references
+         * @param openMappings mappings
+         * @param openCpuAccesses CPU accesses
+         * @return this
+         */
+        public Builder open(int openReferences, int openMappings, int openCpuAccesses) {
+            references = openReferences;
+            mappings = openMappings;
+            cpuAccesses = openCpuAccesses;
+            return this;
+        }
+
+        /**
+         * Sets whether it was exported.
+         *
+         * @param was whether a descriptor of it was exported
+         * @return this
+         */
+        public Builder exported(boolean was) {
+            exported = was;
+            return this;
+        }
+
+        /**
+         * Sets whether it lingers.
+         *
+         * @param does whether this process has closed it while a holder has its memory
+         * @return this
+         */
+        public Builder lingering(boolean does) {
+            lingering = does;
+            return this;
+        }
+
+        /**
+         * Sets the age.
+         *
+         * @param time since it was allocated or adopted
+         * @return this
+         */
+        public Builder age(Duration time) {
+            age = Objects.requireNonNull(time);
+            return this;
+        }
+
+        /**
+         * Sets the allocation site.
+         *
+         * @param calls innermost first
+         * @return this
+         */
+        public Builder site(List<StackTraceElement> calls) {
+            site = List.copyOf(calls);
+            return this;
+        }
+
+        /** {@return a record of the figures set so far} */
+        public BufferRecord build() {
+            return new BufferRecord(this);
+        }
+    }
+
+    private final String heap;
+    private final ClientId client;
+    private final Optional<String> name;
+    private final long size;
+    private final OptionalLong inode;
+    private final int references;
+    private final int mappings;
+    private final int cpuAccesses;
+    private final boolean exported;
+    private final boolean lingering;
+    private final Duration age;
+    private final List<StackTraceElement> site;
+
+    private BufferRecord(Builder from) {
+        heap = from.heap;
+        client = from.client;
+        name = from.name;
+        size = from.size;
+        inode = from.inode;
+        references = from.references;
+        mappings = from.mappings;
+        cpuAccesses = from.cpuAccesses;
+        exported = from.exported;
+        lingering = from.lingering;
+        age = from.age;
+        site = from.site;
+    }
+
+    /**
+     * Begins a record.
+     *
+     * @param heap the heap that the buffer came from
+     * @param client the client that it is charged to
+     * @param size bytes
+     * @return a builder with these
+     */
+    public static Builder of(String heap, ClientId client, long size) {
+        return new Builder(heap, client, size);
+    }
+
+    /** {@return the heap that it came from, {@code adopted} for adopted memory} */
+    public String heap() {
+        return heap;
+    }
+
+    /** {@return the client that allocated or adopted it} */
+    public ClientId client() {
+        return client;
+    }
+
+    /** {@return its name} */
+    public Optional<String> name() {
+        return name;
+    }
+
+    /** {@return bytes} */
+    public long size() {
+        return size;
+    }
+
+    /** {@return inode of its descriptor, once one was exported and while the buffer is live} */
+    public OptionalLong inode() {
+        return inode;
+    }
+
+    /** {@return references that are open: those of the client, of other clients, and of publications} */
+    public int references() {
+        return references;
+    }
+
+    /** {@return mappings whose arenas have not ended} */
+    public int mappings() {
+        return mappings;
+    }
+
+    /** {@return CPU accesses that were begun and not ended} */
+    public int cpuAccesses() {
+        return cpuAccesses;
+    }
+
+    /** {@return whether a descriptor of it was exported} */
+    public boolean exported() {
+        return exported;
+    }
+
+    /** {@return whether this process has closed it while a holder has its memory} */
+    public boolean lingering() {
+        return lingering;
+    }
+
+    /** {@return time since it was allocated or adopted, to within a few seconds} */
+    public Duration age() {
+        return age;
+    }
+
+    /** {@return where it was allocated, innermost call first; empty unless allocation sites were on then} */
+    public List<StackTraceElement> site() {
+        return site;
+    }
+
+    /**
+     * The record as a map that any library writes as JSON: keys are the names of the methods above, values are String,
+     * Long, Boolean, or a list of String. The age is in nanoseconds. What is empty has no key.
+     *
+     * @return a map in the order of the methods
+     */
+    public Map<String, Object> toMap() {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("heap", heap);
+        map.put("client", client.toString());
+        name.ifPresent(text -> map.put("name", text));
+        map.put("size", size);
+        inode.ifPresent(number -> map.put("inode", number));
+        map.put("references", (long) references);
+        map.put("mappings", (long) mappings);
+        map.put("cpuAccesses", (long) cpuAccesses);
+        map.put("exported", exported);
+        map.put("lingering", lingering);
+        map.put("age", age.toNanos());
+        if (!site.isEmpty()) {
+            map.put("site", site.stream().map(StackTraceElement::toString).toList());
+        }
+        return map;
+    }
+
+    @Override
+    public String toString() {
+        return toMap().toString();
+    }
+}

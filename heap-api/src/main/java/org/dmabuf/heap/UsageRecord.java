@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap;
+
+import java.time.Duration;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * What is charged to a heap, to a client, or to a client on one heap, at one moment, and what was since the broker
+ * started. Immutable.
+ */
+public final class UsageRecord {
+    /** The figures of one record, for the broker that makes it. Not safe for use by several threads. */
+    public static final class Builder {
+        private Optional<String> heap = Optional.empty();
+        private Optional<ClientId> client = Optional.empty();
+        private long liveBuffers;
+        private long liveBytes;
+        private long lingeringBuffers;
+        private long lingeringBytes;
+        private long peakBytes;
+        private OptionalLong limit = OptionalLong.empty();
+        private long allocations;
+        private long allocatedBytes;
+        private Map<Errno, Long> failures = Map.of();
+        private long waits;
+        private Duration waited = Duration.ZERO;
+        private Duration longestWait = Duration.ZERO;
+
+        private Builder() {}
+
+        /**
+         * Names the heap.
+         *
+         * @param name the heap's name
+         * @return this
+         */
+        public Builder heap(String name) {
+            heap = Optional.of(name);
+            return this;
+        }
+
+        /**
+         * Names the client.
+         *
+         * @param id the client
+         * @return this
+         */
+        public Builder client(ClientId id) {
+            client = Optional.of(id);
+            return this;
+        }
+
+        /**
+         * Sets what is referenced or mapped in this process.
+         *
+         * @param buffers how many
+         * @param bytes in those
+         * @return this
+         */
+        public Builder live(long buffers, long bytes) {
+            liveBuffers = buffers;
+            liveBytes = bytes;
+            return this;
+        }
+
+        /**
+         * Sets what this process has closed and other holders have.
+         *
+         * @param buffers how many
+         * @param bytes in those
+         * @return this
+         */
+        public Builder lingering(long buffers, long bytes) {
+            lingeringBuffers = buffers;
+            lingeringBytes = bytes;
+            return this;
+        }
+
+        /**
+         * Sets the peak.
+         *
+         * @param bytes charged at once at most
+         * @return this
+         */
+        public Builder peak(long bytes) {
+            peakBytes = bytes;
+            return this;
+        }
+
+        /**
+         * Sets the quota.
+         *
+         * @param bytes the quota, empty when there is none
+         * @return this
+         */
+        public Builder limit(OptionalLong bytes) {
+            limit = Objects.requireNonNull(bytes);
+            return this;
+        }
+
+        /**
+         * Sets what was allocated or adopted since the broker started.
+         *
+         * @param buffers how many
+         * @param bytes in those
+         * @return this
+         */
+        public Builder allocated(long buffers, long bytes) {
+            allocations = buffers;
+            allocatedBytes = bytes;
+            return this;
+        }
+
+        /**
+         * Sets the failures since the broker started.
+         *
+         * @param byCause how many of each cause
+         * @return this
+         */
+        public Builder failures(Map<Errno, Long> byCause) {
+            failures = Map.copyOf(byCause);
+            return this;
+        }
+
+        /**
+         * Sets the waits for memory since the broker started.
+         *
+         * @param count how many requests waited
+         * @param total how long all of them did
+         * @param longest how long the longest did
+         * @return this
+         */
+        public Builder waits(long count, Duration total, Duration longest) {
+            waits = count;
+            waited = Objects.requireNonNull(total);
+            longestWait = Objects.requireNonNull(longest);
+            return this;
+        }
+
+        /** {@return a record of the figures set so far; those that were not set are 0 or empty} */
+        public UsageRecord build() {
+            return new UsageRecord(this);
+        }
+    }
+
+    private final Optional<String> heap;
+    private final Optional<ClientId> client;
+    private final long liveBuffers;
+    private final long liveBytes;
+    private final long lingeringBuffers;
+    private final long lingeringBytes;
+    private final long peakBytes;
+    private final OptionalLong limit;
+    private final long allocations;
+    private final long allocatedBytes;
+    private final Map<Errno, Long> failures;
+    private final long waits;
+    private final Duration waited;
+    private final Duration longestWait;
+
+    private UsageRecord(Builder from) {
+        heap = from.heap;
+        client = from.client;
+        liveBuffers = from.liveBuffers;
+        liveBytes = from.liveBytes;
+        lingeringBuffers = from.lingeringBuffers;
+        lingeringBytes = from.lingeringBytes;
+        peakBytes = from.peakBytes;
+        limit = from.limit;
+        allocations = from.allocations;
+        allocatedBytes = from.allocatedBytes;
+        failures = from.failures;
+        waits = from.waits;
+        waited = from.waited;
+        longestWait = from.longestWait;
+    }
+
+    /** {@return a builder without figures} */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** {@return the heap's name, empty for a client on all heaps} */
+    public Optional<String> heap() {
+        return heap;
+    }
+
+    /** {@return the client, empty for a heap with all its clients} */
+    public Optional<ClientId> client() {
+        return client;
+    }
+
+    /** {@return buffers that are referenced or mapped in this process} */
+    public long liveBuffers() {
+        return liveBuffers;
+    }
+
+    /** {@return bytes in the live buffers} */
+    public long liveBytes() {
+        return liveBytes;
+    }
+
+    /**
+     * Buffers that this process has closed and unmapped, and whose memory still has a holder: another process, a
+     * device, or a descriptor here that was not closed. Each is counted here or among the live ones, and never in both.
+     *
+     * @return how many
+     */
+    public long lingeringBuffers() {
+        return lingeringBuffers;
+    }
+
+    /** {@return bytes in the lingering buffers} */
+    public long lingeringBytes() {
+        return lingeringBytes;
+    }
+
+    /**
+     * The most bytes, live and lingering, that were charged at once since {@link HeapMonitor#resetPeaks} of the monitor
+     * that made this record. That of a client on all heaps counts what a quota had set aside for calls under way, too.
+     *
+     * @return bytes
+     */
+    public long peakBytes() {
+        return peakBytes;
+    }
+
+    /** {@return the quota in bytes, which live and lingering buffers count against; empty when there is none} */
+    public OptionalLong limit() {
+        return limit;
+    }
+
+    /** {@return buffers that were allocated or adopted since the broker started; it never falls} */
+    public long allocations() {
+        return allocations;
+    }
+
+    /** {@return bytes in the buffers that were allocated or adopted since the broker started; it never falls} */
+    public long allocatedBytes() {
+        return allocatedBytes;
+    }
+
+    /**
+     * How often an allocation or adoption failed since the broker started: for a heap each time that it, or the broker
+     * on its behalf, refused; for a client each request that got no buffer; not kept for a client on one heap.
+     *
+     * @return count by cause, in the order of {@link Errno}, without causes that did not occur
+     */
+    public Map<Errno, Long> failures() {
+        if (failures.isEmpty()) {
+            return Map.of();
+        }
+        return Collections.unmodifiableMap(new EnumMap<>(failures));
+    }
+
+    /** {@return requests that waited for memory on its way back, since the broker started} */
+    public long waits() {
+        return waits;
+    }
+
+    /** {@return how long all those requests waited} */
+    public Duration waited() {
+        return waited;
+    }
+
+    /** {@return how long the longest of those waits was} */
+    public Duration longestWait() {
+        return longestWait;
+    }
+
+    /**
+     * The record as a map that any library writes as JSON: keys are the names of the methods above, values are String,
+     * Long, or a map of these. Durations are nanoseconds. What is empty has no key.
+     *
+     * @return a map in the order of the methods
+     */
+    public Map<String, Object> toMap() {
+        Map<String, Object> map = new LinkedHashMap<>();
+        heap.ifPresent(name -> map.put("heap", name));
+        client.ifPresent(id -> map.put("client", id.toString()));
+        map.put("liveBuffers", liveBuffers);
+        map.put("liveBytes", liveBytes);
+        map.put("lingeringBuffers", lingeringBuffers);
+        map.put("lingeringBytes", lingeringBytes);
+        map.put("peakBytes", peakBytes);
+        limit.ifPresent(bytes -> map.put("limit", bytes));
+        map.put("allocations", allocations);
+        map.put("allocatedBytes", allocatedBytes);
+        Map<String, Object> byCause = new LinkedHashMap<>();
+        failures().forEach((errno, count) -> byCause.put(errno.name(), count));
+        map.put("failures", byCause);
+        map.put("waits", waits);
+        map.put("waited", waited.toNanos());
+        map.put("longestWait", longestWait.toNanos());
+        return map;
+    }
+
+    @Override
+    public String toString() {
+        return toMap().toString();
+    }
+}
