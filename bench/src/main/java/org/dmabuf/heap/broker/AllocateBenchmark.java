@@ -83,11 +83,11 @@ public class AllocateBenchmark {
     private final Client client = new Client(ledger.enter("bench"), "bench", new LeakDetector());
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
-    private final AllocationRequest byName = AllocationRequest.of(SIZE).from("heap-20");
-    private final AllocationRequest byMask = AllocationRequest.of(SIZE).fromMask(1L << 20 | 1L << 40);
+    private final AllocationRequest byName = AllocationRequest.of(SIZE).withHeaps("heap-20");
+    private final AllocationRequest byMask = AllocationRequest.of(SIZE).withMask(1L << 20 | 1L << 40);
     private final AllocationRequest byRequirement =
-            AllocationRequest.of(SIZE).requiring("(&(heap.type=t40)(heap.dmabuf=false))");
-    private final AllocationRequest fromMemfd = AllocationRequest.of(SIZE).from("memfd");
+            AllocationRequest.of(SIZE).withRequirement("(&(heap.type=t40)(heap.dmabuf=false))");
+    private final AllocationRequest fromMemfd = AllocationRequest.of(SIZE).withHeaps("memfd");
     private final CheckedRequest checked = new CheckedRequest(byName);
     private Allocator allocator;
 

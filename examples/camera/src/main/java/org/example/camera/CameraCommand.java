@@ -93,8 +93,8 @@ public final class CameraCommand {
 
     private static AllocationRequest request(long size, boolean isPrivate, String requirement, String... heaps) {
         AllocationRequest request =
-                AllocationRequest.of(size).from(heaps).name("camera frame").exportable(!isPrivate);
-        return requirement.isEmpty() ? request : request.requiring(requirement);
+                AllocationRequest.of(size).withHeaps(heaps).withName("camera frame").exportable(!isPrivate);
+        return requirement.isEmpty() ? request : request.withRequirement(requirement);
     }
 
     /** Says its sentence and no more: Gogo prints an exception as its {@code toString}. */

@@ -59,7 +59,7 @@ public final class NodeHeap {
     public NodeHeap(BundleContext context, Config config, Map<String, Object> properties) {
         String node = config.node();
         if (node.isBlank()) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     config.heap_name(),
                     "no node is configured; set node in etc/" + PID + ".cfg to a name below " + DmaHeapSource.FOLDER);

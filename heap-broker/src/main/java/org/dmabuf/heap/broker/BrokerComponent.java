@@ -21,17 +21,18 @@ import org.dmabuf.heap.broker.event.FlightRecorderEvents;
 import org.dmabuf.heap.broker.heap.HeapChangeReporter;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
-import org.dmabuf.heap.broker.heap.WaitingHeaps;
+import org.dmabuf.heap.broker.heap.UnavailableHeaps;
+import org.dmabuf.heap.broker.service.BrokerServices;
 import org.dmabuf.heap.broker.service.Clients;
 import org.dmabuf.heap.broker.service.HeapListing;
-import org.dmabuf.heap.broker.service.Monitor;
+import org.dmabuf.heap.broker.service.Monitors;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
-import org.dmabuf.heap.spi.WaitingHeap;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -86,24 +87,34 @@ public final class BrokerComponent {
                 description = "Entries HEAP=SIZE between blanks; a SIZE is bytes, or has K, M, G or T behind it")
         String[] quota_heap() default {};
 
-        /** {@return entries {@code BUNDLE=SIZE}: bytes that the bundles of a symbolic name may have out} */
+        /** {@return entries {@code CLIENT=SIZE}: bytes that a client may have out} */
         @AttributeDefinition(
-                name = "Quota of a bundle",
-                description = "Entries BUNDLE=SIZE between blanks; * stands for anything, the first match counts")
+                name = "Quota of a client",
+                description = "Entries CLIENT=SIZE between blanks. A CLIENT is a symbolic name, a location, which has a"
+                        + " colon, NAME@LOCATION, or KIND:NAME for a client outside the framework, such as uid:1000;"
+                        + " * stands for anything, the first match counts")
         String[] quota_client() default {};
 
-        /** {@return entries {@code BUNDLE/HEAP=SIZE}: bytes that such bundles may have out of one heap} */
+        /** {@return entries {@code CLIENT/HEAP=SIZE}: bytes that such a client may have out of one heap} */
         @AttributeDefinition(
-                name = "Quota of a bundle on one heap",
-                description = "Entries BUNDLE/HEAP=SIZE between blanks; * stands for anything in BUNDLE")
+                name = "Quota of a client on one heap",
+                description = "Entries CLIENT/HEAP=SIZE between blanks; * stands for anything in CLIENT")
         String[] quota_client_on_heap() default {};
 
-        /** {@return entries {@code HEAP=WHO}: the only bundles that may use a heap that is named} */
+        /** {@return entries {@code HEAP=CLIENT}: the only clients that may use a heap that is named} */
         @AttributeDefinition(
-                name = "Who may use a heap",
-                description = "Entries HEAP=WHO between blanks: a symbolic name, a location, which has a colon, or"
-                        + " NAME@LOCATION; * stands for anything. Who is not named may not use a heap that is")
+                name = "Clients of a heap",
+                description = "Entries HEAP=CLIENT between blanks; * stands for anything in CLIENT. If a heap has"
+                        + " entries, only the listed clients may use it")
         String[] allow() default {};
+
+        /** {@return entries {@code CLIENT}: the bundles that may open the broker for clients outside the framework} */
+        @AttributeDefinition(
+                name = "Bundles that serve foreign clients",
+                description = "The bundles that may open the broker for clients outside the framework, between blanks:"
+                        + " a symbolic name, a location, which has a colon, or NAME@LOCATION; * stands for anything."
+                        + " Empty: no bundle may")
+        String[] views_allow() default {};
 
         /** {@return whether each buffer keeps its allocation site, for the dump and for the report of a leak} */
         @AttributeDefinition(
@@ -126,7 +137,7 @@ public final class BrokerComponent {
     private final LeakDetector leaks = new LeakDetector();
     private final Ledger ledger = new Ledger();
     private final HeapRegistry registry = new HeapRegistry(ledger);
-    private final WaitingHeaps waiting = new WaitingHeaps();
+    private final UnavailableHeaps unavailable = new UnavailableHeaps();
     private final HeapChangeReporter changeReporter = new HeapChangeReporter(registry, fanOut);
     private final HolderTracker holders = new HolderTracker();
     private final Adoption adoption;
@@ -149,15 +160,17 @@ public final class BrokerComponent {
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         fanOut.add(flightEvents);
+        Descriptors descriptors = new Descriptors(Syscalls.linux());
         BufferServices services =
-                new BufferServices(new Descriptors(Syscalls.linux()), Optional.of(holders), fanOut, leaks.lost());
+                new BufferServices(descriptors, Optional.of(holders), fanOut, leaks.lost());
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
-        clients = new Clients(
+        clients = new Clients(new BrokerServices(
                 ledger,
                 new Allocator(registry, ledger, services),
                 adoption,
-                new HeapListing(registry, waiting, adoption),
-                leaks);
+                new HeapListing(registry, unavailable),
+                leaks,
+                descriptors));
         modified(config, properties);
     }
 
@@ -181,7 +194,8 @@ public final class BrokerComponent {
             leaks.start();
             ledger.start();
             context.addBundleListener(clients);
-            monitor = context.registerService(HeapMonitor.class, new Monitor(ledger, registry), null);
+            monitor = (ServiceRegistration<HeapMonitor>) context.registerService(
+                    HeapMonitor.class.getName(), new Monitors(ledger, registry), FrameworkUtil.asDictionary(Map.of()));
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
                     HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
@@ -211,7 +225,12 @@ public final class BrokerComponent {
         adoption.acceptUnsealed(config.adopt_unsealed());
         List<String> slips = new ArrayList<>();
         Rules rules = RulesParser.parse(
-                config.quota_heap(), config.quota_client(), config.quota_client_on_heap(), config.allow(), slips::add);
+                config.quota_heap(),
+                config.quota_client(),
+                config.quota_client_on_heap(),
+                config.allow(),
+                config.views_allow(),
+                slips::add);
         if (slips.isEmpty() || !configured) { // at the start there are none before that could stay in force
             ledger.apply(rules);
         }
@@ -276,19 +295,19 @@ public final class BrokerComponent {
     }
 
     @Reference(
-            service = WaitingHeap.class,
+            service = UnavailableHeap.class,
             cardinality = ReferenceCardinality.MULTIPLE,
             policy = ReferencePolicy.DYNAMIC,
-            updated = "addWaitingHeap")
-    void addWaitingHeap(ServiceReference<WaitingHeap> service) {
+            updated = "addUnavailableHeap")
+    void addUnavailableHeap(ServiceReference<UnavailableHeap> service) {
         Bundle bundle = service.getBundle();
         if (bundle != null) { // else it left before it was bound
-            waiting.put(id(service), FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
+            unavailable.put(id(service), FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
         }
     }
 
-    void removeWaitingHeap(ServiceReference<WaitingHeap> service) {
-        waiting.remove(id(service));
+    void removeUnavailableHeap(ServiceReference<UnavailableHeap> service) {
+        unavailable.remove(id(service));
     }
 
     @Reference(

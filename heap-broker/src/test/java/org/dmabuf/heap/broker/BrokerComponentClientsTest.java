@@ -32,7 +32,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         DmaBuf buffer = own.allocate(REQUEST);
         context.ungetService(reference);
         assertSame(own, context.getService(reference));
-        buffer.duplicate().close();
+        buffer.newReference().close();
     }
 
     @Test

@@ -94,7 +94,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         assertNotSame(one, two);
         one.close(); // does nothing: who got it ungets it
         one.beginCpuAccess(Access.READ).close();
-        DmaBuf own = one.duplicate();
+        DmaBuf own = one.newReference();
         objects.ungetService(one);
         assertThrows(IllegalStateException.class, one::duplicate);
         two.beginCpuAccess(Access.READ).close();
@@ -125,11 +125,11 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         brokerOf(camera).publish(buffer, "front");
         DmaBuf got = objects(display, published(display)).getService();
-        DmaBuf own = got.duplicate();
+        DmaBuf own = got.newReference();
         display.stop();
         assertThrows(IllegalStateException.class, got::duplicate);
         assertThrows(IllegalStateException.class, own::duplicate);
-        buffer.duplicate().close();
+        buffer.newReference().close();
         assertEquals(1, live());
     }
 
@@ -140,7 +140,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         DmaBuf buffer = brokerOf(display).allocate(REQUEST);
         Publication publication = brokerOf(display).publish(buffer, "front");
         DmaBuf got = camera.getBundleContext().getService(published(camera));
-        DmaBuf own = got.duplicate();
+        DmaBuf own = got.newReference();
         display.stop();
         assertNull(published(camera));
         assertThrows(IllegalStateException.class, got::duplicate);
@@ -158,7 +158,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         display.stop();
         assertSame(camera, published(camera).getBundle());
         assertEquals(1, live());
-        objects(camera, published(camera)).getService().duplicate().close();
+        objects(camera, published(camera)).getService().newReference().close();
         publication.close();
         assertEquals(0, live());
     }

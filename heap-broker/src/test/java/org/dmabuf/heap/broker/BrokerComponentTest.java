@@ -21,7 +21,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.Charges;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
@@ -129,7 +129,7 @@ class BrokerComponentTest extends BrokerInFramework {
                 return e.errno() == Errno.ENODEV;
             }
         });
-        assertDoesNotThrow(() -> held.duplicate().close());
+        assertDoesNotThrow(() -> held.newReference().close());
         assertEquals(
                 List.of(HeapState.DRAINING, HeapState.DRAINING, HeapState.DRAINING),
                 own.heaps().stream().map(HeapInfo::state).toList());
@@ -305,7 +305,7 @@ class BrokerComponentTest extends BrokerInFramework {
         remove(heap);
         assertEquals(
                 List.of("adopted", "system"),
-                monitor.heaps().stream().map(Charges::heap).toList(),
+                monitor.usageByHeap().stream().map(UsageRecord::heap).toList(),
                 "memory of it is out");
         assertEquals(4096, open.size());
         deactivate();

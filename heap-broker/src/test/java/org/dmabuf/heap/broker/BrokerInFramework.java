@@ -40,7 +40,7 @@ import org.osgi.framework.launch.FrameworkFactory;
  * name. The base makes the calls of Declarative Services, so that a test can choose their order.
  */
 abstract class BrokerInFramework {
-    static final AllocationRequest REQUEST = AllocationRequest.of(4096).name("frame");
+    static final AllocationRequest REQUEST = AllocationRequest.of(4096).withName("frame");
 
     @TempDir
     Path storage;

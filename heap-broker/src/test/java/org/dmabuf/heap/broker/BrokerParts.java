@@ -20,7 +20,7 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
-import org.dmabuf.heap.broker.heap.WaitingHeaps;
+import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.service.Clients;
 import org.dmabuf.heap.broker.service.HeapListing;
@@ -41,7 +41,7 @@ public final class BrokerParts implements AutoCloseable {
     public final LeakDetector leaks = new LeakDetector();
     public final BufferServices services;
     public final Allocator allocator;
-    public final WaitingHeaps waiting = new WaitingHeaps();
+    public final UnavailableHeaps waiting = new UnavailableHeaps();
     public final Adoption adoption;
     public final HeapListing listing;
     public final Clients clients;

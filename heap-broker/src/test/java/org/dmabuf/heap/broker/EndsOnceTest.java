@@ -107,7 +107,7 @@ class EndsOnceTest {
         RegisteredHeap heap = heap();
         for (int i = 0; i < 100; i++) {
             BufferReference reference = broker.allocate(SIZE);
-            reference.duplicate();
+            reference.newReference();
             reference.beginCpuAccess(Access.READ);
         }
         broker.events.releaseFails = error;
@@ -280,11 +280,11 @@ class EndsOnceTest {
         Thread waits = Thread.ofPlatform().daemon().start(() -> reference.beginCpuAccess(Access.READ)
                 .close());
         assertTrue(inside.await(30, TimeUnit.SECONDS));
-        assertEquals(1, monitor.buffers().getFirst().brackets());
+        assertEquals(1, monitor.buffers().getFirst().cpuAccesses());
         assertEquals(1, monitor.buffers().getFirst().references());
         goOn.countDown();
         waits.join();
-        assertEquals(0, monitor.buffers().getFirst().brackets());
+        assertEquals(0, monitor.buffers().getFirst().cpuAccesses());
         reference.close();
     }
 
@@ -305,7 +305,7 @@ class EndsOnceTest {
                     new Monitor(broker.ledger, broker.registry)
                             .buffers()
                             .getFirst()
-                            .brackets());
+                            .cpuAccesses());
         }
     }
 
@@ -357,7 +357,7 @@ class EndsOnceTest {
             throw new Unspeakable();
         }));
         HeapException failed = assertThrows(
-                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).from("other")));
+                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).withHeaps("other")));
         assertTrue(failed.getMessage().contains(Unspeakable.class.getName()), failed.getMessage());
     }
 

@@ -608,7 +608,7 @@ public final class FailurePoints {
 
         @Override
         void run() {
-            other = made.duplicate();
+            other = made.newReference();
         }
 
         @Override
@@ -747,7 +747,7 @@ public final class FailurePoints {
             kept = new Fd(Syscalls.linux(), second.exportFd().detach());
             open.clear();
             open.addAll(List.of(first, first.beginCpuAccess(Access.READ), second, second.exportFd()));
-            open.addAll(List.of(first.duplicate(), own.allocate(AllocationRequest.of(SIZE))));
+            open.addAll(List.of(first.newReference(), own.allocate(AllocationRequest.of(SIZE))));
         }
 
         @Override
@@ -781,7 +781,7 @@ public final class FailurePoints {
             charged = other.memfd("system").account();
             FakeBundle bundle = new FakeBundle("org.example.camera");
             HeapBroker own = other.clients.getService(bundle.bundle(), null);
-            own.allocate(AllocationRequest.of(SIZE)).duplicate();
+            own.allocate(AllocationRequest.of(SIZE)).newReference();
             own.allocate(AllocationRequest.of(SIZE)).beginCpuAccess(Access.READ);
         }
 

@@ -28,7 +28,7 @@ public final class FakeHeap implements HeapExporter {
 
     public static FakeHeap refusing(Errno errno, String sentence) {
         return new FakeHeap(request -> {
-            throw new HeapException(errno, "", sentence);
+            throw HeapException.of(errno, sentence);
         });
     }
 

@@ -10,6 +10,7 @@ import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.buffer.BufferReference;
@@ -50,7 +51,7 @@ class FaultsTest {
 
     @Test
     void an_export_without_a_descriptor_left_says_what_to_do() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"));
         kernel.failNext("fcntl", 1, Errno.EMFILE);
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.EMFILE, refusal.errno());
@@ -68,7 +69,7 @@ class FaultsTest {
 
     @Test
     void a_mapping_without_room_says_what_to_do_and_was_tried_twice() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"));
         long before = kernel.count("mmap");
         kernel.fail("mmap", Errno.ENOMEM);
         try (Arena arena = Arena.ofConfined()) {
@@ -108,7 +109,7 @@ class FaultsTest {
         HeapException refusal = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(
-                        AllocationRequest.of(SIZE).from("system", "next").exports(Access.READ)));
+                        AllocationRequest.of(SIZE).withHeaps("system", "next").withExport(ExportMode.READ_ONLY)));
         assertEquals(1, kernel.count("memfdCreate") - made);
         assertEquals(Errno.EAGAIN, refusal.errno());
         assertEquals("system", refusal.heap());
@@ -122,7 +123,7 @@ class FaultsTest {
     void an_allocation_without_memory_goes_on_to_the_next_heap(String call) {
         broker.heap("next", new FakeHeap());
         kernel.failNext(call, 1, Errno.ENOMEM);
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("system", "next"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("system", "next"));
         assertEquals("next", reference.heapName());
         assertEquals(0, heap.account().buffers());
         reference.close();
@@ -135,7 +136,7 @@ class FaultsTest {
         broker.heap("next", next);
         kernel.failNext(call, 1, Errno.EMFILE);
         HeapException refusal = assertThrows(
-                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).from("system", "next")));
+                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).withHeaps("system", "next")));
         assertEquals(Errno.EMFILE, refusal.errno());
         assertTrue(refusal.getMessage().contains("of 1 MiB"), refusal.getMessage());
         assertEquals(List.of(), next.asked());

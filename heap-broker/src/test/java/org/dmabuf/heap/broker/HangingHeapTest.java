@@ -20,7 +20,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.ChargedBuffer;
+import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
@@ -97,7 +97,7 @@ class HangingHeapTest {
     }
 
     private BufferReference from(String heap) {
-        return broker.allocate(AllocationRequest.of(SIZE).from(heap));
+        return broker.allocate(AllocationRequest.of(SIZE).withHeaps(heap));
     }
 
     private void mapAndClose(String heap) {
@@ -118,7 +118,7 @@ class HangingHeapTest {
         AtomicBoolean out = new AtomicBoolean();
         broker.heap("system", new FakeHeap(request -> {
             if (!out.compareAndSet(false, true)) {
-                throw new HeapException(Errno.ENOMEM, "system", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "system", "its buffer is out");
             }
             return new FakeMemory(request.size()) {
                 @Override
@@ -177,7 +177,7 @@ class HangingHeapTest {
     void it_is_listed_as_hanging_with_what_hangs_and_serves_again_when_it_goes_on() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("bad").name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("bad").withName("frame"));
         try (Arena arena = Arena.ofConfined()) {
             reference.map(Access.READ, arena);
         }
@@ -226,7 +226,7 @@ class HangingHeapTest {
         FakeHeap updated = new FakeHeap();
         broker.heap("camera", updated);
         Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).from("camera"));
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withHeaps("camera"));
         other.stop("its bundle has stopped");
         assertTrue(updated.memory().released());
         assertEquals(HeapState.SERVING, state("camera"));
@@ -386,7 +386,7 @@ class HangingHeapTest {
         reference.exportFd().close();
         long inode = reference.inode().orElseThrow();
         hangs.set(true);
-        List<ChargedBuffer> told = new ArrayList<>();
+        List<BufferRecord> told = new ArrayList<>();
         within(LONG, () -> told.addAll(new Monitor(broker.ledger, broker.registry).buffers()));
         assertEquals(inode, told.getFirst().inode().orElseThrow());
     }

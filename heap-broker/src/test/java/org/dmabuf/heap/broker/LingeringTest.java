@@ -15,6 +15,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
@@ -106,7 +107,7 @@ class LingeringTest {
 
     @Test
     void a_buffer_exported_for_reading_lingers_as_well() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         OwnedFd fd = reference.exportFd();
         reference.close();
         assertCharged(0, 1);
@@ -148,7 +149,7 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("vendor"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor"));
         assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
         reference.close();
         assertTrue(memory.released());
@@ -164,7 +165,7 @@ class LingeringTest {
         }
         RegisteredHeap secure = broker.heap("secure", source, source.properties());
         BufferReference reference = broker.allocate(
-                AllocationRequest.of(SIZE).from("secure").allowEmulated("protected"));
+                AllocationRequest.of(SIZE).withHeaps("secure").withEmulations("protected"));
         OwnedFd fd = reference.exportFd();
         reference.close();
         assertEquals(0, secure.account().snapshot().liveBuffers());
@@ -280,7 +281,7 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
@@ -306,7 +307,7 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).from("vendor").name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
         reference.beginCpuAccess(Access.WRITE);
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");

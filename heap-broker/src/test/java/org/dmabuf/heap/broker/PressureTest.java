@@ -112,7 +112,7 @@ class PressureTest {
                 List<OwnedFd> peer = new ArrayList<>();
                 for (int i = 0; i < BUFFERS; i++) {
                     exported.add(broker.allocate(
-                            AllocationRequest.of(SIZE).from("exporter").allowEmulated("contiguous")));
+                            AllocationRequest.of(SIZE).withHeaps("exporter").withEmulations("contiguous")));
                     peer.add(exported.getLast().exportFd());
                 }
                 punch(peer);
@@ -170,7 +170,7 @@ class PressureTest {
             List<BufferReference> held = new ArrayList<>();
             try {
                 while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
-                    held.add(broker.allocate(AllocationRequest.of(SIZE).from("system")));
+                    held.add(broker.allocate(AllocationRequest.of(SIZE).withHeaps("system")));
                     held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
                 }
             } catch (HeapException e) {

@@ -89,7 +89,7 @@ class QuotaTest {
         assertEquals("small", two.heapName());
         assertEquals("large", own.allocate(PAGE).heapName());
         assertEquals(2, small.asked().size(), "a heap that is over its quota is not called");
-        HeapException refusal = refusal(own, PAGE.from("small"));
+        HeapException refusal = refusal(own, PAGE.withHeaps("small"));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals("small", refusal.heap());
         assertEquals(
@@ -151,7 +151,7 @@ class QuotaTest {
         assertEquals(
                 "heap 'one': 4 KiB for bundle " + NAME + " do not fit that bundle's quota on this heap: 4 KiB of 4 KiB"
                         + " are used; close buffers, or raise quota.client.on.heap in org.dmabuf.heap.broker",
-                refusal(own, PAGE.from("one")).getMessage());
+                refusal(own, PAGE.withHeaps("one")).getMessage());
     }
 
     @Test
@@ -161,8 +161,8 @@ class QuotaTest {
         broker.heap("two", two);
         rules("", "org.example.camera=6K", "");
         HeapBroker own = brokerOf(camera);
-        own.allocate(PAGE.from("one"));
-        HeapException refusal = refusal(own, PAGE.from("one", "two"));
+        own.allocate(PAGE.withHeaps("one"));
+        HeapException refusal = refusal(own, PAGE.withHeaps("one", "two"));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(1, refusal.attempts().size());
         assertEquals(
@@ -170,7 +170,7 @@ class QuotaTest {
                         + " are used; close buffers, or raise quota.client in org.dmabuf.heap.broker",
                 refusal.getMessage());
         assertEquals(List.of(), two.asked());
-        assertEquals("two", own.allocate(AllocationRequest.of(2048).from("two")).heapName());
+        assertEquals("two", own.allocate(AllocationRequest.of(2048).withHeaps("two")).heapName());
         brokerOf(display).allocate(PAGE);
     }
 
@@ -226,7 +226,7 @@ class QuotaTest {
     @ValueSource(strings = {"refuses", "throws", "null", "small", "no memory"})
     void whatever_a_heap_does_what_was_reserved_is_given_back(String how) {
         broker.heap("vendor", new FakeHeap(request -> switch (how) {
-            case "refuses" -> throw new HeapException(Errno.EINVAL, "vendor", "no");
+            case "refuses" -> throw HeapException.of(Errno.EINVAL, "vendor", "no");
             case "throws" -> throw new StackOverflowError();
             case "null" -> null;
             case "small" -> new FakeMemory(1);
@@ -265,8 +265,8 @@ class QuotaTest {
         assertEquals(Errno.ENOMEM, refusal(brokerOf(display), AllocationRequest.of(1)).errno());
         brokerOf(camera).allocate(PAGE);
         broker.heap("other", new FakeHeap());
-        assertEquals(Errno.ENOMEM, refusal(brokerOf(camera), PAGE.from("other")).errno());
-        brokerOf(display).allocate(PAGE.from("other"));
+        assertEquals(Errno.ENOMEM, refusal(brokerOf(camera), PAGE.withHeaps("other")).errno());
+        brokerOf(display).allocate(PAGE.withHeaps("other"));
     }
 
     @Test
@@ -322,7 +322,7 @@ class QuotaTest {
         broker.heap("system", new FakeHeap());
         rules("", "*=4K", "");
         DmaBuf buffer = brokerOf(camera).allocate(PAGE);
-        DmaBuf duplicate = buffer.duplicate();
+        DmaBuf duplicate = buffer.newReference();
         try (Arena arena = Arena.ofConfined()) {
             duplicate.map(Access.READ, arena);
             buffer.close();
@@ -357,7 +357,7 @@ class QuotaTest {
         broker.heap("secure", new FakeHeap(), Map.of(HeapProperties.RESTRICTED, true, HeapProperties.PRIORITY, 1));
         FakeHeap system = new FakeHeap();
         broker.heap("system", system);
-        HeapException refusal = refusal(brokerOf(camera), PAGE.from("secure", "system"));
+        HeapException refusal = refusal(brokerOf(camera), PAGE.withHeaps("secure", "system"));
         assertEquals(Errno.EACCES, refusal.errno());
         assertEquals("secure", refusal.heap());
         assertEquals(
@@ -378,12 +378,12 @@ class QuotaTest {
         }));
         broker.heap("system", new FakeHeap());
         HeapBroker own = brokerOf(camera);
-        own.allocate(PAGE.from("full", "system"));
+        own.allocate(PAGE.withHeaps("full", "system"));
         assertEquals(Map.of(), accountOf(camera).failures().byCause(), "the request was served");
-        refusal(own, PAGE.from("full"));
-        refusal(own, PAGE.from("full", "torn"));
-        refusal(own, PAGE.from("none"));
-        refusal(own, PAGE.alignment(3));
+        refusal(own, PAGE.withHeaps("full"));
+        refusal(own, PAGE.withHeaps("full", "torn"));
+        refusal(own, PAGE.withHeaps("none"));
+        refusal(own, PAGE.withAlignment(3));
         assertEquals(Map.of(Errno.ENOMEM, 3L), full.account().failures().byCause());
         assertEquals(Map.of(Errno.EIO, 1L), torn.account().failures().byCause());
         assertEquals(

@@ -62,7 +62,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 whenRefused.run();
-                throw new HeapException(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
             }
             return new Only();
         });
@@ -93,7 +93,7 @@ class ShortageTest {
     }
 
     private void useAndClose() {
-        BufferReference used = broker.allocate(AllocationRequest.of(SIZE).from("one"));
+        BufferReference used = broker.allocate(AllocationRequest.of(SIZE).withHeaps("one"));
         try (Arena arena = Arena.ofConfined()) {
             used.map(Access.READ_WRITE, arena);
         }
@@ -123,7 +123,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 moment.countDown();
-                throw new HeapException(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
             }
             return new Only() {
                 @Override
@@ -166,8 +166,8 @@ class ShortageTest {
         AtomicReference<Thread> second = new AtomicReference<>();
         Reaper bad = broker.registry.routes().named("bad").account().reaper();
         bad.submit(Piece.of(() -> second.set(Thread.currentThread())));
-        try (BufferReference held = broker.allocate(AllocationRequest.of(SIZE).from("one"))) {
-            broker.allocate(AllocationRequest.of(SIZE).from("one", "two")).close();
+        try (BufferReference held = broker.allocate(AllocationRequest.of(SIZE).withHeaps("one"))) {
+            broker.allocate(AllocationRequest.of(SIZE).withHeaps("one", "two")).close();
             assertEquals(0, bad.done());
             assertEquals(SIZE, held.size());
         }
@@ -193,7 +193,7 @@ class ShortageTest {
             Await.until("the client waits", () -> client.getState() == Thread.State.TIMED_WAITING);
             released.countDown();
         });
-        broker.allocate(AllocationRequest.of(SIZE).from("two")).close();
+        broker.allocate(AllocationRequest.of(SIZE).withHeaps("two")).close();
         goOn.countDown();
     }
 

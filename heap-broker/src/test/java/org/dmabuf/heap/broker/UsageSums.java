@@ -13,7 +13,7 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 
-/** Charges without buffers, for tests of code that reads the sums. */
+/** UsageRecord without buffers, for tests of code that reads the sums. */
 public final class UsageSums {
     private static final Map<HeapAccount, Queue<Charge>> CHARGED = new HashMap<>();
 

@@ -75,7 +75,7 @@ class VendorFaultsTest {
 
     private BufferReference reference(FakeMemory memory) {
         broker.heap("vendor", new FakeHeap(request -> memory));
-        return broker.allocate(AllocationRequest.of(4096).name("frame"));
+        return broker.allocate(AllocationRequest.of(4096).withName("frame"));
     }
 
     static Stream<Throwable> failures() {
@@ -148,7 +148,7 @@ class VendorFaultsTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
-        BufferReference reference = broker.allocate(AllocationRequest.of(4096).alignment(4096));
+        BufferReference reference = broker.allocate(AllocationRequest.of(4096).withAlignment(4096));
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EIO, refusal.errno());
@@ -157,7 +157,7 @@ class VendorFaultsTest {
                     refusal.getMessage());
         }
         assertEquals(List.of("map READ", "unmap"), memory.calls());
-        BufferReference careless = broker.allocate(AllocationRequest.of(4096).alignment(64));
+        BufferReference careless = broker.allocate(AllocationRequest.of(4096).withAlignment(64));
         try (Arena arena = Arena.ofConfined()) {
             assertEquals(4096, careless.map(Access.READ, arena).byteSize());
         }

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -151,11 +152,11 @@ class CarveoutHeapTest {
     void a_heap_that_left_and_one_that_came_have_each_their_own_memory() {
         HeapBuffer old = announced(Map.of("size", "1M", "exports", "memfd"))
                 .exporter()
-                .allocate(ContractRequest.of(1).exportable(false));
+                .allocate(ContractRequest.of(1).withExport(ExportMode.NONE));
         heaps.removeFirst().withdraw();
         HeapBuffer fresh = announced(Map.of("size", "2M", "exports", "memfd"))
                 .exporter()
-                .allocate(ContractRequest.of(1).exportable(false));
+                .allocate(ContractRequest.of(1).withExport(ExportMode.NONE));
         old.map(Access.READ_WRITE).fill((byte) 1);
         assertEquals(0, fresh.map(Access.READ).get(ValueLayout.JAVA_BYTE, 0));
         old.release();

@@ -164,10 +164,10 @@ public final class SecureHeap {
                     if (Boolean.FALSE.equals(source.properties().get(HeapProperties.MAPPABLE))) {
                         return source;
                     }
-                    throw new HeapException(
+                    throw HeapException.of(
                             Errno.EINVAL,
                             heap,
-                            "heap '" + heap + "': the CPU maps memory of " + DmaHeapSource.FOLDER + node
+                            "the CPU maps memory of " + DmaHeapSource.FOLDER + node
                                     + ", which therefore protects nothing; name a protected heap by "
                                     + settings.place("nodes"));
                 });

@@ -90,7 +90,7 @@ final class HandOver {
             String remedy = e.errno() == Errno.EADDRINUSE
                     ? "; there is such a file, or a process that listens there: remove it, or give another path"
                     : "";
-            throw new HeapException(e.errno(), e.heap(), e.getMessage() + remedy, e);
+            throw HeapException.of(e.errno(), e.heap(), e.getMessage() + remedy, e);
         }
     }
 

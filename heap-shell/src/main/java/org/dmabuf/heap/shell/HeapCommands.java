@@ -16,8 +16,8 @@ import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.ChargedBuffer;
-import org.dmabuf.heap.Charges;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
@@ -179,12 +179,12 @@ public final class HeapCommands {
             String own = name.isEmpty() ? buffers.freshName() : name;
             buffers.requireFree(own);
             AllocationRequest request = routed(AllocationRequest.of(Bytes.parse(size)), heaps, mask)
-                    .alignment(Bytes.parse(alignment))
+                    .withAlignment(Bytes.parse(alignment))
                     .exportable(!noExport)
                     .exports(readOnly ? Access.READ : Access.READ_WRITE)
-                    .name(own);
+                    .withName(own);
             if (!requirement.isEmpty()) {
-                request = request.requiring(requirement);
+                request = request.withRequirement(requirement);
             }
             DmaBuf buffer = broker.allocate(emulating(request, emulated));
             return buffers.keep(own, buffer, buffer.size());
@@ -228,7 +228,7 @@ public final class HeapCommands {
             buffers.requireFree(own);
             AllocationRequest request = routed(AllocationRequest.of(bytes), heaps, "")
                     .exports(readOnly ? Access.READ : Access.READ_WRITE)
-                    .name(own);
+                    .withName(own);
             DmaBuf buffer = loader.load(file, emulating(request, emulated));
             boolean kept = false;
             try {
@@ -356,7 +356,7 @@ public final class HeapCommands {
      * @return one for each heap
      */
     @Descriptor("what is charged to each heap, with peaks, quotas and failures by cause")
-    public List<Charges> usage(
+    public List<UsageRecord> usage(
             @Descriptor("begin all peaks anew afterwards")
                     @Parameter(
                             names = {"-r", "--reset"},
@@ -366,7 +366,7 @@ public final class HeapCommands {
             @Descriptor("nothing") String... arguments) {
         return plainly(() -> {
             expect(0, arguments, "usage");
-            List<Charges> heaps = scriptable(monitor.heaps());
+            List<UsageRecord> heaps = scriptable(monitor.usageByHeap());
             if (reset) {
                 monitor.resetPeaks();
             }
@@ -382,7 +382,7 @@ public final class HeapCommands {
      * @return one for each bundle, or for each on each heap
      */
     @Descriptor("what is charged to each bundle, with peaks, quotas and failures by cause")
-    public List<Charges> clients(
+    public List<UsageRecord> clients(
             @Descriptor("tell each heap apart")
                     @Parameter(
                             names = {"-b", "--by-heap"},
@@ -392,7 +392,7 @@ public final class HeapCommands {
             @Descriptor("nothing") String... arguments) {
         return plainly(() -> {
             expect(0, arguments, "clients");
-            return scriptable(byHeap ? monitor.clientsOnHeaps() : monitor.clients());
+            return scriptable(byHeap ? monitor.usageByClientAndHeap() : monitor.usageByClient());
         });
     }
 
@@ -403,7 +403,7 @@ public final class HeapCommands {
      * @return the buffers
      */
     @Descriptor("every buffer of every bundle, live or lingering, with who holds it")
-    public List<ChargedBuffer> dump(@Descriptor("nothing") String... arguments) {
+    public List<BufferRecord> dump(@Descriptor("nothing") String... arguments) {
         return plainly(() -> {
             expect(0, arguments, "dump");
             return scriptable(monitor.buffers());
@@ -469,13 +469,13 @@ public final class HeapCommands {
             throw new IllegalArgumentException("give names of heaps or a mask, not both");
         }
         if (!mask.isEmpty()) {
-            return request.fromMask(Numbers.mask(mask));
+            return request.withMask(Numbers.mask(mask));
         }
-        return heaps.isEmpty() ? request : request.from(heaps.split(","));
+        return heaps.isEmpty() ? request : request.withHeaps(heaps.split(","));
     }
 
     private static AllocationRequest emulating(AllocationRequest request, String emulated) {
-        return emulated.isEmpty() ? request : request.allowEmulated(emulated.split(","));
+        return emulated.isEmpty() ? request : request.withEmulations(emulated.split(","));
     }
 
     private static String nameOf(Path file) {

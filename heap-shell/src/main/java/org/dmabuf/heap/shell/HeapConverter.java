@@ -11,8 +11,8 @@ import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.felix.service.command.Converter;
-import org.dmabuf.heap.ChargedBuffer;
-import org.dmabuf.heap.Charges;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
@@ -25,8 +25,8 @@ import org.osgi.service.component.annotations.Component;
 @Component(
         property = {
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.HeapInfo",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.Charges",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.ChargedBuffer",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.UsageRecord",
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.BufferRecord",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.BufferInfo",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.LoadedFile",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.Checksum",
@@ -47,11 +47,11 @@ public final class HeapConverter implements Converter {
                 heaps.stream().map(HeapConverter::details).collect(Collectors.joining("\n\n"));
             case Collection<?> some when all(HeapInfo.class, some) -> heaps(some);
             case Collection<?> some when all(BufferInfo.class, some) -> buffers(some);
-            case Collection<?> some when all(Charges.class, some) -> charges(some);
-            case Collection<?> some when all(ChargedBuffer.class, some) -> charged(some);
-            case Charges charges -> whose(charges) + ": " + Bytes.text(charges.liveBytes() + charges.lingeringBytes());
-            case ChargedBuffer buffer when level == INSPECT -> charged(List.of(buffer));
-            case ChargedBuffer buffer -> Printable.of(buffer.name());
+            case Collection<?> some when all(UsageRecord.class, some) -> charges(some);
+            case Collection<?> some when all(BufferRecord.class, some) -> charged(some);
+            case UsageRecord charges -> whose(charges) + ": " + Bytes.text(charges.liveBytes() + charges.lingeringBytes());
+            case BufferRecord buffer when level == INSPECT -> charged(List.of(buffer));
+            case BufferRecord buffer -> Printable.of(buffer.name());
             case HeapInfo heap when level == INSPECT -> details(heap);
             case HeapInfo heap -> Printable.of(heap.name());
             case BufferInfo buffer when level == INSPECT -> details(buffer);
@@ -118,7 +118,7 @@ public final class HeapConverter implements Converter {
         Table table = new Table(
                 "HEAP", "BUNDLE", "BUFFERS ", "LIVE ", "LINGERING ", "PEAK ", "QUOTA ", "FAILURES");
         for (Object one : charges) {
-            Charges sums = (Charges) one;
+            UsageRecord sums = (UsageRecord) one;
             table.row(
                     orUnknown(sums.heap()),
                     orUnknown(sums.client()),
@@ -137,7 +137,7 @@ public final class HeapConverter implements Converter {
         return table.toString();
     }
 
-    private static String whose(Charges charges) {
+    private static String whose(UsageRecord charges) {
         return charges.heap().isEmpty()
                 ? charges.client()
                 : charges.heap() + (charges.client().isEmpty() ? "" : " of " + charges.client());
@@ -149,7 +149,7 @@ public final class HeapConverter implements Converter {
                 "HEAP", "BUNDLE", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "BRACKETS ", "STATE", "AGE ",
                 "ALLOCATED AT");
         for (Object one : buffers) {
-            ChargedBuffer buffer = (ChargedBuffer) one;
+            BufferRecord buffer = (BufferRecord) one;
             table.row(
                     buffer.heap(),
                     buffer.client(),
@@ -158,7 +158,7 @@ public final class HeapConverter implements Converter {
                     buffer.inode().isPresent() ? Long.toString(buffer.inode().getAsLong()) : UNKNOWN,
                     Integer.toString(buffer.references()),
                     Integer.toString(buffer.mappings()),
-                    Integer.toString(buffer.brackets()),
+                    Integer.toString(buffer.cpuAccesses()),
                     buffer.lingering() ? "lingering" : buffer.exported() ? "exported" : "live",
                     age(buffer.age()),
                     buffer.site().isEmpty() ? UNKNOWN : buffer.site().getFirst().toString());

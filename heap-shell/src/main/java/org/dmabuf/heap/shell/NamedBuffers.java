@@ -73,7 +73,7 @@ final class NamedBuffers {
      */
     synchronized HeldBuffer borrow(String name) {
         HeldBuffer held = get(name);
-        return new HeldBuffer(held.buffer().duplicate(), held.content());
+        return new HeldBuffer(held.buffer().newReference(), held.content());
     }
 
     private HeldBuffer get(String name) {

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.apache.felix.service.command.Converter;
-import org.dmabuf.heap.ChargedBuffer;
-import org.dmabuf.heap.Charges;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.Errno;
 import org.junit.jupiter.api.Test;
 
@@ -27,7 +27,7 @@ class ChargesConverterTest {
             long peakBytes,
             OptionalLong limit,
             Map<Errno, Long> failures)
-            implements Charges {}
+            implements UsageRecord {}
 
     private record Charged(
             String heap,
@@ -42,7 +42,7 @@ class ChargesConverterTest {
             boolean lingering,
             Duration age,
             List<StackTraceElement> site)
-            implements ChargedBuffer {}
+            implements BufferRecord {}
 
     private static final Sums HEAP = new Sums(
             "system", "", 2, 8192, 1, 4096, 1 << 20, OptionalLong.of(1 << 30), Map.of(Errno.ENOMEM, 3L, Errno.EIO, 1L));

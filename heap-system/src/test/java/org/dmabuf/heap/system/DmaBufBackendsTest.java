@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
@@ -245,7 +246,7 @@ class DmaBufBackendsTest {
         MemorySource source = open(kind);
         long[] already = counts("dmaHeapAllocate", "memfdCreate");
         HeapException refusal = assertThrows(
-                HeapException.class, () -> source.allocate(ContractRequest.of(SIZE).exports(Access.READ)));
+                HeapException.class, () -> source.allocate(ContractRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
                 "heap 'camera' refused 65536 bytes: there is no export for reading only, because each holder of a"
@@ -253,7 +254,7 @@ class DmaBufBackendsTest {
                 refusal.getMessage());
         assertEquals(Arrays.toString(already), Arrays.toString(counts("dmaHeapAllocate", "memfdCreate")));
         // What has no descriptor at all is read through none.
-        source.allocate(ContractRequest.of(SIZE).exports(Access.READ).exportable(false))
+        source.allocate(ContractRequest.of(SIZE).withExport(ExportMode.READ_ONLY).withExport(ExportMode.NONE))
                 .release();
     }
 

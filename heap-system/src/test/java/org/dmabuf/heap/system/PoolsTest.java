@@ -10,6 +10,7 @@ import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -51,8 +52,8 @@ class PoolsTest {
         SystemHeap heap = new SystemHeap(announced.context(), config("64K=4 1M=2", "1M"), Map.of());
         HeapExporter exporter = announced.heaps().getFirst().exporter();
         HeapBuffer exported = exporter.allocate(ContractRequest.of(64 << 10));
-        HeapBuffer recycled = exporter.allocate(ContractRequest.of(64 << 10).exportable(false));
-        exporter.allocate(ContractRequest.of(64 << 10).exportable(false)).release();
+        HeapBuffer recycled = exporter.allocate(ContractRequest.of(64 << 10).withExport(ExportMode.NONE));
+        exporter.allocate(ContractRequest.of(64 << 10).withExport(ExportMode.NONE)).release();
         assertTrue(keeps());
         heap.withdraw();
         assertFalse(keeps());

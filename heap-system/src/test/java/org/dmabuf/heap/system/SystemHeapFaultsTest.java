@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -46,7 +47,7 @@ class SystemHeapFaultsTest {
         ContractRequest request(long size) {
             return this == WRITER
                     ? ContractRequest.of(size)
-                    : ContractRequest.of(size).exports(Access.READ);
+                    : ContractRequest.of(size).withExport(ExportMode.READ_ONLY);
         }
     }
 
@@ -186,7 +187,7 @@ class SystemHeapFaultsTest {
     @ParameterizedTest
     @EnumSource(Access.class)
     void a_mapping_that_cannot_be_populated_is_undone_and_the_buffer_stays(Access access) {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exportable(false));
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).withExport(ExportMode.NONE));
         ProcessState unmapped = ProcessState.now();
         kernel.failNext("madvise", 1, Errno.EFAULT);
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));

@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Descriptors;
@@ -100,7 +101,7 @@ class SystemHeapInputTest {
     @Test
     void an_alignment_beyond_a_page_is_einval() {
         assertRefused(
-                ContractRequest.of(SIZE).alignment(2 << 20),
+                ContractRequest.of(SIZE).withAlignment(2 << 20),
                 Errno.EINVAL,
                 "heap 'system' refused 65536 bytes: memory is aligned to " + Bytes.PAGE + " bytes and not to 2097152");
     }
@@ -115,7 +116,7 @@ class SystemHeapInputTest {
 
     @Test
     void a_descriptor_that_was_not_wanted_is_enotsup() {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exportable(false));
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).withExport(ExportMode.NONE));
         HeapException refusal = assertThrows(HeapException.class, buffer::descriptor);
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals(
@@ -127,7 +128,7 @@ class SystemHeapInputTest {
 
     @Test
     void a_writable_mapping_of_a_descriptor_for_reading_is_eacces() {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exports(Access.READ));
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd peer = new Descriptors(kernel).duplicate("system", buffer.descriptor());
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(
@@ -153,7 +154,7 @@ class SystemHeapInputTest {
 
     @Test
     void a_hole_punched_by_one_who_only_reads_is_eperm() {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).exports(Access.READ));
+        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd again = reopened(buffer)) {
             assertEquals(
                     -Errno.EPERM.number(),

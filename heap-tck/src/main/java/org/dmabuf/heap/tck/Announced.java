@@ -10,7 +10,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.spi.HeapExporter;
-import org.dmabuf.heap.spi.WaitingHeap;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
@@ -59,7 +59,7 @@ public final class Announced {
         if (!method.equals("registerService")) {
             throw new UnsupportedOperationException(method);
         }
-        return arguments[0] == WaitingHeap.class // which has no life beyond its registration
+        return arguments[0] == UnavailableHeap.class // which has no life beyond its registration
                 ? proxy(ServiceRegistration.class, (name, none) -> null)
                 : registered(arguments);
     });

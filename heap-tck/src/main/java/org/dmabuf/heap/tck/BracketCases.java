@@ -62,7 +62,7 @@ final class BracketCases {
     private static void withPeer(HeapUnderTest heap) {
         for (ContractRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request);
-                    OwnedFd peer = buffer.duplicate()) {
+                    OwnedFd peer = buffer.newReference()) {
                 for (Access access : Access.values()) {
                     buffer.begin(access);
                     buffer.end(access);

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.fd.Descriptors;
@@ -97,7 +98,7 @@ final class DescriptorCases {
     private static void noDescriptor(HeapUnderTest heap) {
         for (ContractRequest request : heap.exportableKinds(SIZE)) {
             // Refused each time, and not only the first.
-            try (HeldBuffer buffer = heap.allocate(request.exportable(false))) {
+            try (HeldBuffer buffer = heap.allocate(request.withExport(ExportMode.NONE))) {
                 assertNoDescriptor(heap, buffer);
                 assertNoDescriptor(heap, buffer);
             }

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -175,9 +176,9 @@ final class HeapUnderTest {
     List<ContractRequest> kinds(long size) {
         List<ContractRequest> kinds = new ArrayList<>();
         kinds.add(ContractRequest.of(size));
-        kinds.add(ContractRequest.of(size).exportable(false));
+        kinds.add(ContractRequest.of(size).withExport(ExportMode.NONE));
         if (unlessReadOnlyExports().isEmpty()) {
-            kinds.add(ContractRequest.of(size).exports(Access.READ));
+            kinds.add(ContractRequest.of(size).withExport(ExportMode.READ_ONLY));
         }
         return kinds;
     }

@@ -10,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Fd;
@@ -25,7 +26,7 @@ final class ReadOnlyExportCases {
     private ReadOnlyExportCases() {}
 
     static List<ContractCase> of(HeapUnderTest heap) {
-        ContractRequest request = ContractRequest.of(SIZE).exports(Access.READ);
+        ContractRequest request = ContractRequest.of(SIZE).withExport(ExportMode.READ_ONLY);
         return List.of(
                 heap.expect(
                         "a_descriptor_for_reading_cannot_be_mapped_for_writing",

@@ -36,13 +36,13 @@ final class RefusalCases {
                         "unknown_heap_flags_are_refused",
                         () -> heap.assertRefused(ContractRequest.of(SIZE).heapFlags(UNKNOWN_FLAGS), Errno.EINVAL)),
                 heap.expect("an_alignment_above_the_announced_one_is_refused", () -> {
-                    ContractRequest request = ContractRequest.of(SIZE).alignment(2 * heap.alignment());
+                    ContractRequest request = ContractRequest.of(SIZE).withAlignment(2 * heap.alignment());
                     heap.assertRefused(request, Errno.EINVAL);
                 }),
                 heap.expect("an_alignment_that_is_no_power_of_two_is_refused", () -> {
                     for (long alignment : new long[] {0, -1, -8, 3, 4097, Long.MIN_VALUE, Long.MAX_VALUE}) {
                         heap.kinds(SIZE)
-                                .forEach(request -> heap.assertRefused(request.alignment(alignment), Errno.EINVAL));
+                                .forEach(request -> heap.assertRefused(request.withAlignment(alignment), Errno.EINVAL));
                     }
                 }),
                 heap.expect("a_name_that_is_too_long_or_has_control_characters_is_refused", () -> {
@@ -52,7 +52,7 @@ final class RefusalCases {
                 }),
                 heap.expect("every_alignment_up_to_the_announced_one_is_granted", () -> {
                     for (long alignment = 1; alignment <= heap.alignment(); alignment *= 2) {
-                        heap.allocate(ContractRequest.of(SIZE).alignment(alignment)).close();
+                        heap.allocate(ContractRequest.of(SIZE).withAlignment(alignment)).close();
                     }
                 }),
                 heap.expect(
@@ -95,7 +95,7 @@ final class RefusalCases {
                 ContractRequest.of(0),
                 ContractRequest.of(-1),
                 ContractRequest.of(Bytes.PAGE + 1).heapFlags(UNKNOWN_FLAGS),
-                ContractRequest.of(SIZE).alignment(2 * heap.alignment()),
+                ContractRequest.of(SIZE).withAlignment(2 * heap.alignment()),
                 ContractRequest.of(SIZE).exports(Access.WRITE));
     }
 }

@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -52,15 +53,15 @@ class BrokenHeapsTest {
 
     private static ContractRequest like(HeapRequest request, long size, long alignment) {
         return ContractRequest.of(size)
-                .alignment(alignment)
+                .withAlignment(alignment)
                 .heapFlags(request.heapFlags())
-                .exportable(request.exportable())
+                .exportable(request.export() != ExportMode.NONE)
                 .exports(request.exports())
                 .name(request.name());
     }
 
     private static HeapException refusal(Errno errno, HeapRequest request) {
-        return new HeapException(errno, "camera", "heap 'camera' refused " + request.size() + " bytes");
+        return HeapException.of(errno, "camera", "heap 'camera' refused " + request.size() + " bytes");
     }
 
     @Test
@@ -91,9 +92,9 @@ class BrokenHeapsTest {
                 "an_alignment_that_is_no_power_of_two_is_refused");
         assertFailing(
                 request -> good.allocate(ContractRequest.of(request.size())
-                        .alignment(request.alignment())
+                        .withAlignment(request.alignment())
                         .heapFlags(request.heapFlags())
-                        .exportable(request.exportable())
+                        .exportable(request.export() != ExportMode.NONE)
                         .exports(request.exports())),
                 "a_name_that_is_too_long_or_has_control_characters_is_refused");
     }
@@ -135,7 +136,7 @@ class BrokenHeapsTest {
     @Test
     void memory_that_was_used_before_is_noticed() {
         // Small ones only, and never exported ones.
-        Recycling broken = new Recycling(request -> !request.exportable() && request.size() == 4096, false);
+        Recycling broken = new Recycling(request -> request.export() == ExportMode.NONE && request.size() == 4096, false);
         assertFailing(
                 broken,
                 "what_32_buffers_of_4096_bytes_held_never_shows_in_new_ones",
@@ -155,7 +156,7 @@ class BrokenHeapsTest {
         assertFailing(
                 request -> {
                     HeapBuffer buffer = good.allocate(request);
-                    if (!request.exportable() || request.exports() == Access.READ) {
+                    if (request.export() == ExportMode.NONE || request.export() == ExportMode.READ_ONLY) {
                         return buffer;
                     }
                     // What the memory held before.
@@ -266,7 +267,7 @@ class BrokenHeapsTest {
     @Test
     void a_descriptor_in_spite_of_exportable_false_is_noticed() {
         assertFailing(
-                request -> good.allocate(like(request, request.size()).exportable(true)),
+                request -> good.allocate(like(request, request.size())),
                 "a_buffer_made_without_a_descriptor_refuses_one");
     }
 
@@ -274,7 +275,7 @@ class BrokenHeapsTest {
     void one_region_for_several_buffers_is_noticed() {
         HeapBuffer region = good.allocate(ContractRequest.of(256 << 10));
         assertFailing(
-                request -> !request.exportable() || request.exports() == Access.READ || request.size() != 64 << 10
+                request -> request.export() == ExportMode.NONE || request.export() == ExportMode.READ_ONLY || request.size() != 64 << 10
                         ? good.allocate(request)
                         : new ForwardingBuffer(good.allocate(request)) {
                             @Override
@@ -308,8 +309,8 @@ class BrokenHeapsTest {
     void a_writable_descriptor_for_a_reader_is_noticed() {
         assertFailing(
                 request -> good.allocate(
-                        request.exports() == Access.READ
-                                ? like(request, request.size()).exports(Access.READ_WRITE)
+                        request.export() == ExportMode.READ_ONLY
+                                ? like(request, request.size()).withExport(ExportMode.READ_WRITE)
                                 : request),
                 "a_descriptor_for_reading_cannot_be_mapped_for_writing",
                 "a_descriptor_for_reading_cannot_be_reopened_for_writing",
@@ -320,8 +321,8 @@ class BrokenHeapsTest {
     void a_weaker_descriptor_than_was_asked_for_is_noticed() {
         assertFailing(
                 request -> good.allocate(
-                        request.exports() == Access.READ
-                                ? like(request, request.size()).exports(Access.READ_WRITE)
+                        request.export() == ExportMode.READ_ONLY
+                                ? like(request, request.size()).withExport(ExportMode.READ_WRITE)
                                 : request),
                 Heaps.announced(good, Map.of(HeapProperties.EXPORT_READONLY, false)),
                 "an_export_for_reading_that_cannot_be_had_is_refused");
@@ -359,7 +360,7 @@ class BrokenHeapsTest {
         assertFailing(
                 request -> {
                     if (request.alignment() > Bytes.PAGE) {
-                        throw new HeapException(Errno.EINVAL, "camera", "invalid argument");
+                        throw HeapException.of(Errno.EINVAL, "camera", "invalid argument");
                     }
                     return good.allocate(request);
                 },
@@ -386,7 +387,7 @@ class BrokenHeapsTest {
     @Test
     void a_granted_alignment_that_cannot_be_had_is_noticed() {
         assertFailing(
-                request -> good.allocate(like(request, request.size()).alignment(1)),
+                request -> good.allocate(like(request, request.size()).withAlignment(1)),
                 "an_alignment_above_the_announced_one_is_refused",
                 "an_alignment_that_is_no_power_of_two_is_refused",
                 "a_refusal_names_the_heap_and_the_size",
@@ -546,7 +547,7 @@ class BrokenHeapsTest {
     @Test
     void a_private_copy_for_each_mapping_is_noticed() {
         assertFailing(
-                request -> request.exportable() || request.size() != 64 << 10
+                request -> request.export() != ExportMode.NONE || request.size() != 64 << 10
                         ? good.allocate(request)
                         : new ForwardingBuffer(good.allocate(request)) {
                             @Override
@@ -656,7 +657,7 @@ class BrokenHeapsTest {
             return new ForwardingBuffer(buffer) {
                 @Override
                 public int descriptor() {
-                    if (!request.exportable()) {
+                    if (request.export() == ExportMode.NONE) {
                         throw refusal(Errno.ENOTSUP, request);
                     }
                     return super.descriptor();

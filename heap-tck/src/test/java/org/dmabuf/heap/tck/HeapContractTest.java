@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -140,11 +141,11 @@ class HeapContractTest {
         public HeapBuffer allocate(HeapRequest request) {
             long taken = up(request.size(), unit);
             if (used + taken > capacity) {
-                throw new HeapException(
+                throw HeapException.of(
                         Errno.ENOMEM, "camera", "heap 'camera': " + request.size() + " bytes do not fit");
             }
             HeapBuffer buffer = heap.allocate(ContractRequest.of(up(request.size(), chunk))
-                    .exportable(request.exportable())
+                    .exportable(request.export() != ExportMode.NONE)
                     .exports(request.exports()));
             used += taken;
             return new ForwardingBuffer(buffer) {

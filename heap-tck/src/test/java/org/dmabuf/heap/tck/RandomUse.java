@@ -27,6 +27,7 @@ import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.FaultyMachine;
@@ -253,9 +254,9 @@ public final class RandomUse {
                 .exportable(random.nextInt(3) > 0)
                 .exports(random.nextInt(4) > 0 ? Access.READ_WRITE : ACCESSES[random.nextInt(ACCESSES.length)]);
         request = switch (random.nextInt(20)) {
-            case 0 -> request.alignment(Bytes.PAGE);
-            case 1 -> request.alignment(2L << 20);
-            case 2 -> request.alignment(1L << 40);
+            case 0 -> request.withAlignment(Bytes.PAGE);
+            case 1 -> request.withAlignment(2L << 20);
+            case 2 -> request.withAlignment(1L << 40);
             default -> request;
         };
         return switch (random.nextInt(20)) {
@@ -301,7 +302,7 @@ public final class RandomUse {
 
     /** As a broker, which lets out nothing that it cannot follow. */
     private void export(Owned owned) {
-        if (!owned.request.exportable()) {
+        if (owned.request.export() == ExportMode.NONE) {
             assertTrue(!attempt(owned.buffer::descriptor), "a descriptor that nobody was to have");
             return;
         }
@@ -400,7 +401,7 @@ public final class RandomUse {
 
     /** All that there is, as one buffer. */
     private void takeAll(long capacity) {
-        HeapBuffer all = source.allocate(ContractRequest.of(capacity).exportable(false));
+        HeapBuffer all = source.allocate(ContractRequest.of(capacity).withExport(ExportMode.NONE));
         MemorySegment mapping = all.map(Access.READ_WRITE);
         assertFilled(new Content(capacity), mapping, "all of it");
         all.unmap(mapping);

@@ -18,6 +18,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
@@ -78,7 +79,7 @@ public class CarveoutIT {
     }
 
     private static AllocationRequest frame() {
-        return AllocationRequest.of(FRAME).from("camera", "system").name("frame");
+        return AllocationRequest.of(FRAME).withHeaps("camera", "system").withName("frame");
     }
 
     @Test
@@ -88,7 +89,7 @@ public class CarveoutIT {
             try {
                 for (int i = 0; i < FRAMES; i++) {
                     frames.add(framework.broker()
-                            .allocate(frame().exportable(exportable).requiring("(heap.export.readonly=true)")));
+                            .allocate(frame().exportable(exportable).withRequirement("(heap.export.readonly=true)")));
                 }
                 List<String> heaps = frames.stream().map(DmaBuf::heapName).toList();
                 assertEquals(Collections.nCopies(SET_ASIDE, "camera"), heaps.subList(0, SET_ASIDE));
@@ -104,7 +105,7 @@ public class CarveoutIT {
     public void what_the_system_heap_cannot_be_is_refused_when_the_carveout_is_full_with_each_heaps_reason() {
         List<DmaBuf> frames = new ArrayList<>();
         try {
-            AllocationRequest request = frame().exportable(false).requiring("(heap.type=carveout)");
+            AllocationRequest request = frame().withExport(ExportMode.NONE).withRequirement("(heap.type=carveout)");
             for (int i = 0; i < SET_ASIDE; i++) {
                 frames.add(framework.broker().allocate(request));
             }
@@ -123,14 +124,14 @@ public class CarveoutIT {
 
     @Test
     public void a_changed_size_is_another_region_while_the_old_one_lives_with_its_buffers() throws Exception {
-        DmaBuf old = framework.broker().allocate(frame().exportable(false));
+        DmaBuf old = framework.broker().allocate(frame().withExport(ExportMode.NONE));
         FirstByte.write(old, 1);
         configure("32M");
         Framework.await(32L << 20, () -> framework.broker().heaps().stream()
                 .filter(heap -> heap.name().equals("camera") && heap.state() == HeapState.SERVING)
                 .mapToLong(heap -> heap.usage().capacity().orElse(0))
                 .sum());
-        try (DmaBuf fresh = framework.broker().allocate(frame().exportable(false))) {
+        try (DmaBuf fresh = framework.broker().allocate(frame().withExport(ExportMode.NONE))) {
             assertEquals("camera", fresh.heapName());
             FirstByte.write(old, 2);
         }

@@ -146,7 +146,7 @@ public class ClientDepartureIT {
 
     private void what_is_open_is_closed() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
-        DmaBuf duplicate = buffer.duplicate();
+        DmaBuf duplicate = buffer.newReference();
         CpuAccess bracket = buffer.beginCpuAccess(Access.READ_WRITE);
         sayAtTheEnd(() -> {
             FirstByte.write(buffer, 1);

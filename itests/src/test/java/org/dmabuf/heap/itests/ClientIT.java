@@ -77,7 +77,7 @@ public class ClientIT {
     public void what_a_stopped_bundle_left_open_is_taken_back() throws Exception {
         HeapBroker broker = Framework.broker(client.getBundleContext());
         DmaBuf buffer = broker.allocate(AllocationRequest.of(1));
-        DmaBuf duplicate = buffer.duplicate();
+        DmaBuf duplicate = buffer.newReference();
         CpuAccess bracket = buffer.beginCpuAccess(Access.READ);
         OwnedFd descriptor = buffer.exportFd();
         assertEquals(1, framework.heap("system", HeapState.SERVING).liveBuffers());

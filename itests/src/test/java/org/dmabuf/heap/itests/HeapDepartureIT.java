@@ -145,7 +145,7 @@ public class HeapDepartureIT {
         assertEquals("charged and listed", 1, framework.charged(HEAP));
         bracket.close();
         works(buffer);
-        DmaBuf duplicate = buffer.duplicate();
+        DmaBuf duplicate = buffer.newReference();
         buffer.close();
         works(duplicate);
         duplicate.close();

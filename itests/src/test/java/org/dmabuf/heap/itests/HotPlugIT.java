@@ -69,7 +69,7 @@ public class HotPlugIT {
         assertEquals("a vendor's heap is asked last", List.of("system", "acme"), framework.names(HeapState.SERVING));
         assertEquals("org.example.acme.heap", framework.heap("acme", HeapState.SERVING).bundle());
 
-        DmaBuf buffer = framework.broker().allocate(AllocationRequest.of(10_000).from("acme").name("survivor"));
+        DmaBuf buffer = framework.broker().allocate(AllocationRequest.of(10_000).withHeaps("acme").withName("survivor"));
         assertEquals("acme", buffer.heapName());
         assertEquals(1, framework.heap("acme", HeapState.SERVING).liveBuffers());
 
@@ -88,7 +88,7 @@ public class HotPlugIT {
         Framework.await(List.of(), () -> framework.names(HeapState.DEPARTED));
         HeapException gone = assertThrows(
                 HeapException.class,
-                () -> framework.broker().allocate(AllocationRequest.of(1).from("acme")));
+                () -> framework.broker().allocate(AllocationRequest.of(1).withHeaps("acme")));
         assertEquals(Errno.ENODEV, gone.errno());
     }
 
@@ -96,11 +96,11 @@ public class HotPlugIT {
     public void a_vendor_heap_is_updated_with_a_buffer_open() throws Exception {
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
         vendor.start();
-        DmaBuf before = framework.broker().allocate(AllocationRequest.of(4096).from("acme"));
+        DmaBuf before = framework.broker().allocate(AllocationRequest.of(4096).withHeaps("acme"));
 
         vendor.update(new ByteArrayInputStream(Files.readAllBytes(Gateway.dropIn("vendor-heap"))));
 
-        DmaBuf after = framework.broker().allocate(AllocationRequest.of(4096).from("acme"));
+        DmaBuf after = framework.broker().allocate(AllocationRequest.of(4096).withHeaps("acme"));
         assertEquals("the account goes on", 2, framework.heap("acme", HeapState.SERVING).liveBuffers());
         FirstByte.write(before, 3);
         before.close();
@@ -112,10 +112,10 @@ public class HotPlugIT {
     public void a_vendor_heap_is_reached_by_its_bit_in_a_mask_and_by_requirement() throws Exception {
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
         vendor.start();
-        try (DmaBuf byBit = framework.broker().allocate(AllocationRequest.of(1).fromMask(1L << 40));
-                DmaBuf byMask = framework.broker().allocate(AllocationRequest.of(1).fromMask(1L << 40 | 1L));
+        try (DmaBuf byBit = framework.broker().allocate(AllocationRequest.of(1).withMask(1L << 40));
+                DmaBuf byMask = framework.broker().allocate(AllocationRequest.of(1).withMask(1L << 40 | 1L));
                 DmaBuf byRequirement =
-                        framework.broker().allocate(AllocationRequest.of(1).requiring("(heap.type=acme)"))) {
+                        framework.broker().allocate(AllocationRequest.of(1).withRequirement("(heap.type=acme)"))) {
             assertEquals("acme", byBit.heapName());
             assertEquals("highest priority first", "system", byMask.heapName());
             assertEquals("acme", byRequirement.heapName());
@@ -134,7 +134,7 @@ public class HotPlugIT {
                 List.of("after", "before", "system"),
                 framework.names(HeapState.SERVING).stream().sorted().toList());
         for (String heap : List.of("before", "after", "system")) {
-            framework.broker().allocate(AllocationRequest.of(1).from(heap)).close();
+            framework.broker().allocate(AllocationRequest.of(1).withHeaps(heap)).close();
         }
         before.unregister();
         after.unregister();
@@ -145,12 +145,12 @@ public class HotPlugIT {
         ServiceRegistration<HeapExporter> first = register("twin");
         ServiceRegistration<HeapExporter> second = register("twin");
         assertTrue(framework.heap("twin", HeapState.SHADOWED).reason().contains("its name is taken"));
-        framework.broker().allocate(AllocationRequest.of(1).from("twin")).close();
+        framework.broker().allocate(AllocationRequest.of(1).withHeaps("twin")).close();
 
         first.unregister();
         assertEquals(List.of("twin", "system"), framework.names(HeapState.SERVING).reversed());
         assertEquals(List.of(), framework.names(HeapState.SHADOWED));
-        framework.broker().allocate(AllocationRequest.of(1).from("twin")).close();
+        framework.broker().allocate(AllocationRequest.of(1).withHeaps("twin")).close();
         second.unregister();
     }
 
@@ -177,7 +177,7 @@ public class HotPlugIT {
                     return source.allocate(request);
                 },
                 FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "leaver"))));
-        try (DmaBuf last = framework.broker().allocate(AllocationRequest.of(1).from("leaver"))) {
+        try (DmaBuf last = framework.broker().allocate(AllocationRequest.of(1).withHeaps("leaver"))) {
             FirstByte.write(last, 4);
             assertEquals(List.of("system"), framework.names(HeapState.SERVING));
         }

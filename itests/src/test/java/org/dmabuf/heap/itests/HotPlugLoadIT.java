@@ -118,7 +118,7 @@ public class HotPlugLoadIT {
         HeapBroker broker = Framework.broker(client.getBundleContext());
         AtomicLong fromVendor = new AtomicLong();
         AtomicLong fromSystem = new AtomicLong();
-        AllocationRequest request = AllocationRequest.of(8192).from("acme", UnrulyHeap.NAME, "system");
+        AllocationRequest request = AllocationRequest.of(8192).withHeaps("acme", UnrulyHeap.NAME, "system");
         Load.Call call = _ -> {
             try (Arena arena = Arena.ofConfined();
                     DmaBuf buffer = broker.allocate(request)) {
@@ -181,7 +181,7 @@ public class HotPlugLoadIT {
                 loaders.add(new WeakReference<>(visitor.adapt(BundleWiring.class).getClassLoader()));
                 HeapBroker broker = Framework.broker(visitor.getBundleContext());
                 DmaBuf buffer = broker.allocate(AllocationRequest.of(8192));
-                buffer.duplicate();
+                buffer.newReference();
                 buffer.beginCpuAccess(Access.READ);
                 buffer.exportFd();
                 broker.publish(buffer, "frame");

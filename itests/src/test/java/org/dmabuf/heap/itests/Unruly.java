@@ -40,7 +40,7 @@ final class Unruly {
 
     /** {@return a request of two pages from it} */
     static AllocationRequest request() {
-        return AllocationRequest.of(8192).from(UnrulyHeap.NAME);
+        return AllocationRequest.of(8192).withHeaps(UnrulyHeap.NAME);
     }
 
     /** {@return a request that makes it misbehave} */

@@ -130,7 +130,7 @@ public class UnrulyHeapIT {
         HeapException told = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(AllocationRequest.of(8192)
-                        .from(HEAP, "system")
+                        .withHeaps(HEAP, "system")
                         .heapFlags(UnrulyHeap.NOTHING)));
         assertEquals(Errno.EIO, told.errno());
         assertEquals(1, told.attempts().size());
@@ -138,7 +138,7 @@ public class UnrulyHeapIT {
 
     @Test
     public void a_release_that_fails_is_logged_and_the_charge_goes() {
-        DmaBuf buffer = broker.allocate(Unruly.request(UnrulyHeap.FAIL_IN_RELEASE).name("frame"));
+        DmaBuf buffer = broker.allocate(Unruly.request(UnrulyHeap.FAIL_IN_RELEASE).withName("frame"));
         assertEquals(1, framework.charged(HEAP));
         buffer.close();
         assertEquals(0, framework.charged(HEAP));
@@ -247,7 +247,7 @@ public class UnrulyHeapIT {
             throws Exception {
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             Future<DmaBuf> call = thread.submit(() -> broker.allocate(AllocationRequest.of(8192)
-                    .from(HEAP, "system")
+                    .withHeaps(HEAP, "system")
                     .heapFlags(UnrulyHeap.WAIT_THEN_LOAD)));
             heap.awaitCallInside();
             bundle.uninstall();

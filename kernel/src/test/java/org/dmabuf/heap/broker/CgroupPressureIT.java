@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.pool.PoolBudget;
@@ -82,7 +83,7 @@ class CgroupPressureIT extends PressureTest {
             told("watches " + watched());
             List<HeapBuffer> buffers = new ArrayList<>();
             for (int i = 0; i < POOL; i++) {
-                buffers.add(source.allocate(ContractRequest.of(MIB).exportable(false)));
+                buffers.add(source.allocate(ContractRequest.of(MIB).withExport(ExportMode.NONE)));
             }
             buffers.forEach(HeapBuffer::release);
             buffers.clear();

@@ -26,6 +26,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -110,7 +111,7 @@ class HolderTrackerIT {
 
     private DmaBuf allocate(String heap) {
         return allocator.allocate(
-                client, AllocationRequest.of(SIZE).from(heap).name(NAME));
+                client, AllocationRequest.of(SIZE).withHeaps(heap).withName(NAME));
     }
 
     private long brokersBytes() {
@@ -356,7 +357,7 @@ class HolderTrackerIT {
             HeapException refusal = assertThrows(
                     HeapException.class,
                     () -> allocator.allocate(
-                            client, AllocationRequest.of(SIZE).from(heap).name(NAME).exports(Access.READ)));
+                            client, AllocationRequest.of(SIZE).withHeaps(heap).withName(NAME).withExport(ExportMode.READ_ONLY)));
             assertEquals(Errno.ENODEV, refusal.errno());
             assertTrue(
                     refusal.getMessage().contains("cannot export a descriptor through which nobody can write"),

@@ -133,7 +133,7 @@ class HostileMemoryIT {
         List<BufferReference> held = new ArrayList<>();
         try {
             while (held.size() < MemoryCgroup.LIMIT / MIB) {
-                held.add(broker.allocate(AllocationRequest.of(10 * MIB).from("system")));
+                held.add(broker.allocate(AllocationRequest.of(10 * MIB).withHeaps("system")));
             }
         } catch (HeapException e) {
             return held;
@@ -197,7 +197,7 @@ class HostileMemoryIT {
             RegisteredHeap system = broker.heap("system", udmabuf, udmabuf.properties());
             for (int i = 0; i < 20; i++) {
                 for (String heap : List.of("bad", "camera", "system")) {
-                    try (BufferReference reference = broker.allocate(AllocationRequest.of(MIB).from(heap));
+                    try (BufferReference reference = broker.allocate(AllocationRequest.of(MIB).withHeaps(heap));
                             Arena arena = Arena.ofConfined()) {
                         reference.map(Access.READ_WRITE, arena);
                     }
@@ -295,7 +295,7 @@ class HostileMemoryIT {
                 broker.heap("camera", region, region.properties());
                 broker.memfd("system");
                 takeAll(broker);
-                broker.allocate(AllocationRequest.of(20 * MIB).from("camera"))
+                broker.allocate(AllocationRequest.of(20 * MIB).withHeaps("camera"))
                         .map(Access.READ_WRITE, arena)
                         .fill((byte) 1);
                 System.out.println(MemoryCgroup.LINE_PREFIX + "100 MiB: granted, and all other memory");

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
@@ -49,11 +50,11 @@ class EmulatedCmaIT {
             throws IOException {
         Files.writeString(HUGE, huge);
         try (EmulatedCmaSource region = open(4 * MIB)) {
-            HeapBuffer before = region.allocate(ContractRequest.of(BUFFER).exportable(false));
+            HeapBuffer before = region.allocate(ContractRequest.of(BUFFER).withExport(ExportMode.NONE));
             before.map(Access.READ_WRITE).fill((byte) 1);
             HeapBuffer buffer = region.allocate(ContractRequest.of(BUFFER));
             buffer.map(Access.READ_WRITE).fill((byte) 2);
-            HeapBuffer behind = region.allocate(ContractRequest.of(4 * MIB - 2 * BUFFER - MIB).exportable(false));
+            HeapBuffer behind = region.allocate(ContractRequest.of(4 * MIB - 2 * BUFFER - MIB).withExport(ExportMode.NONE));
             behind.map(Access.READ_WRITE).fill((byte) 3);
             List<HeapBuffer> rest = takeRest(region);
             try (OwnedFd peer = new Fd(syscalls, syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0));
@@ -84,7 +85,7 @@ class EmulatedCmaIT {
         List<HeapBuffer> rest = new ArrayList<>();
         while (region.usage().free().orElseThrow() > 0) {
             rest.add(region.allocate(ContractRequest.of(region.usage().largestFree().orElseThrow())
-                    .exportable(false)));
+                    .withExport(ExportMode.NONE)));
         }
         return rest;
     }

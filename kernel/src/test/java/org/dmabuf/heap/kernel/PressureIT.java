@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.pool.PoolBudget;
@@ -89,7 +90,7 @@ class PressureIT {
                     PoolBudget.none().recycled(4 * SIZE));
             List<HeapBuffer> held = new ArrayList<>();
             takeAll(source, held, 4); // loads what is needed: at the limit there may be no memory for it
-            HeapBuffer kept = source.allocate(ContractRequest.of(SIZE).exportable(false));
+            HeapBuffer kept = source.allocate(ContractRequest.of(SIZE).withExport(ExportMode.NONE));
             try {
                 kept.descriptor();
             } catch (HeapException e) {

@@ -28,6 +28,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -196,7 +197,7 @@ class RegionIT {
                     tooLarge.getMessage().contains("write 1024 or more into /sys/module/udmabuf/parameters"),
                     tooLarge.getMessage());
 
-            all = source.allocate(ContractRequest.of(GIANT).exportable(false));
+            all = source.allocate(ContractRequest.of(GIANT).withExport(ExportMode.NONE));
             assertPhysicalRuns(all.map(Access.READ), GIANT);
             assertEquals(0, frame(pagemap(all.map(Access.READ)).get()) % (GIANT / 4096));
         }

@@ -14,8 +14,8 @@ final class BrokerInside {
     private static final String BROKER = "org.dmabuf.heap.HeapBroker";
     private static final String INFO = "org.dmabuf.heap.HeapInfo";
     private static final String MONITOR = "org.dmabuf.heap.HeapMonitor";
-    private static final String CHARGES = "org.dmabuf.heap.Charges";
-    private static final String BUFFER = "org.dmabuf.heap.ChargedBuffer";
+    private static final String CHARGES = "org.dmabuf.heap.UsageRecord";
+    private static final String BUFFER = "org.dmabuf.heap.BufferRecord";
 
     private final BundleContext context;
 

@@ -75,7 +75,7 @@ public final class PngCommand {
         // Nobody sees half a picture, and what FILE was stays until there is a new one.
         Path part = file.resolveSibling(file.getFileName() + ".part");
         try (DmaBuf picture = broker.allocate(
-                        AllocationRequest.of(TestCard.BYTES).from("system").name("test card"));
+                        AllocationRequest.of(TestCard.BYTES).withHeaps("system").withName("test card"));
                 PngPipeline pipeline = new PngPipeline(gst, TestCard.WIDTH, TestCard.HEIGHT)) {
             draw(picture);
             pipeline.write(picture, TestCard.BYTES, part);

@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker.account;
 
 import java.util.List;
 import java.util.Optional;
+import org.dmabuf.heap.ClientId;
 
 /**
  * The charge of one buffer to its heap and to the client that allocated it. Where a quota applies, the bytes are
@@ -13,7 +14,7 @@ public final class Charge {
     /**
      * One charged buffer in a dump.
      *
-     * @param client symbolic name of the bundle that is charged
+     * @param client the client that is charged
      * @param name for people
      * @param size bytes
      * @param since when it was charged, in nanoseconds of {@link CoarseClock}
@@ -22,8 +23,8 @@ public final class Charge {
      * @param lingering whether only holders outside this process use its memory
      */
     public record Entry(
-            String client,
-            String name,
+            ClientId client,
+            Optional<String> name,
             long size,
             long since,
             List<StackTraceElement> site,
@@ -31,6 +32,7 @@ public final class Charge {
             boolean lingering) {}
 
     private final ClientHeapAccount share;
+    private final ReturnSignal returned;
     private final long since;
     private final List<StackTraceElement> site;
     private long reserved;
@@ -44,7 +46,7 @@ public final class Charge {
     /** Null before it is charged, and from when it lingers: the heap's classes must be free to go then. */
     private Charged buffer;
 
-    private String name = "";
+    private Optional<String> name = Optional.empty();
     private Charge previous;
     private Charge next;
 
@@ -54,16 +56,18 @@ public final class Charge {
      * @param share the client's part of the heap's account
      * @param since now, in nanoseconds of {@link CoarseClock}
      * @param site where the buffer is allocated, empty when sites are not kept
+     * @param returned gets the end of the charge
      */
-    public Charge(ClientHeapAccount share, long since, List<StackTraceElement> site) {
+    public Charge(ClientHeapAccount share, long since, List<StackTraceElement> site, ReturnSignal returned) {
         this.share = share;
+        this.returned = returned;
         this.since = since;
         this.site = site;
     }
 
     /** {@return the head of an empty ring of charges} */
     static Charge ring() {
-        Charge head = new Charge(null, 0, List.of());
+        Charge head = new Charge(null, 0, List.of(), null);
         head.previous = head;
         head.next = head;
         return head;
@@ -118,6 +122,7 @@ public final class Charge {
             share.account().unreserve(share, reserved);
             share.client().subtract(reserved);
             reserved = 0;
+            returned.signal();
         }
     }
 
@@ -168,6 +173,7 @@ public final class Charge {
         if (!ended) {
             share.client().subtract(size);
             ended = true;
+            returned.signal();
         }
     }
 
@@ -197,7 +203,7 @@ public final class Charge {
 
     Entry entry() {
         return new Entry(
-                share.client().bundle(),
+                share.client().id(),
                 buffer == null ? name : buffer.name(),
                 size,
                 since,

@@ -7,34 +7,44 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
+import org.dmabuf.heap.ClientId;
 
 /**
- * The account of all bundles of one symbolic name, over all heaps. It outlives the stop of a bundle for as long as
- * anything is charged to it.
+ * The account of one client, over all heaps. It outlives the stop of the client for as long as anything is charged to
+ * it.
  */
 public final class ClientAccount {
-    private final String bundle;
+    private final ClientId id;
     private final FailureCounts failures = new FailureCounts();
+    private final WaitTimes waits = new WaitTimes();
     private final Map<HeapAccount, ClientHeapAccount> shares = new ConcurrentHashMap<>();
     /** Bytes charged and reserved. */
     private final AtomicLong used = new AtomicLong();
 
     private final AtomicLong peak = new AtomicLong();
     private volatile long limit = Rules.UNLIMITED;
-    /** Guarded by this. */
+    // Guarded by this.
     private Rules rules = Rules.NONE;
+    /** Buffers ever charged in parts that were removed, and the bytes in them. */
+    private long formerAllocations;
+
+    private long formerBytes;
 
     /**
      * An account that nothing is charged to.
      *
-     * @param bundle symbolic name
+     * @param id the client
      */
-    public ClientAccount(String bundle) {
-        this.bundle = bundle;
+    public ClientAccount(ClientId id) {
+        this.id = id;
     }
 
-    public String bundle() {
-        return bundle;
+    public ClientId id() {
+        return id;
+    }
+
+    public WaitTimes waits() {
+        return waits;
     }
 
     public FailureCounts failures() {
@@ -55,7 +65,7 @@ public final class ClientAccount {
     private synchronized ClientHeapAccount open(HeapAccount account) {
         return shares.computeIfAbsent(account, heap -> {
             ClientHeapAccount share = new ClientHeapAccount(this, heap);
-            share.counters.limit = rules.limit(bundle, heap.heap());
+            share.counters.limit = rules.limit(id, heap.heap());
             return share;
         });
     }
@@ -65,14 +75,19 @@ public final class ClientAccount {
     }
 
     /** Removes the part in a heap's account that is closed, to which nothing is charged any more. */
-    void forget(HeapAccount account) {
-        shares.remove(account);
+    synchronized void forget(HeapAccount account) {
+        ClientHeapAccount share = shares.remove(account);
+        if (share != null) {
+            UsageSnapshot last = share.snapshot();
+            formerAllocations += last.allocations();
+            formerBytes += last.allocatedBytes();
+        }
     }
 
     public synchronized void apply(Rules now) {
         rules = now;
-        limit = now.limit(bundle);
-        shares.forEach((account, share) -> share.counters.limit = now.limit(bundle, account.heap()));
+        limit = now.limit(id);
+        shares.forEach((account, share) -> share.counters.limit = now.limit(id, account.heap()));
     }
 
     /**
@@ -106,10 +121,11 @@ public final class ClientAccount {
         used.addAndGet(-size);
     }
 
-    public void resetPeak() {
-        peak.set(0);
+    /** {@return the peak so far; the next one begins with what is charged and reserved now} */
+    long restartPeak() {
+        long before = peak.getAndSet(0);
         raisePeak(used.get()); // what was added meanwhile raised the peak before or is read here
-        shares.forEach((account, share) -> account.resetPeak(share));
+        return before;
     }
 
     /** {@return whether nothing is charged nor reserved} */
@@ -118,7 +134,7 @@ public final class ClientAccount {
     }
 
     /** {@return the sums over all heaps; the peak includes bytes that were reserved for calls} */
-    public UsageSnapshot snapshot() {
+    public synchronized UsageSnapshot snapshot() {
         Collection<UsageSnapshot> all = shares.values().stream().map(ClientHeapAccount::snapshot).toList();
         return new UsageSnapshot(
                 sum(all, UsageSnapshot::liveBuffers),
@@ -126,7 +142,9 @@ public final class ClientAccount {
                 sum(all, UsageSnapshot::lingeringBuffers),
                 sum(all, UsageSnapshot::lingeringBytes),
                 peak.get(),
-                limit);
+                limit,
+                formerAllocations + sum(all, UsageSnapshot::allocations),
+                formerBytes + sum(all, UsageSnapshot::allocatedBytes));
     }
 
     private static long sum(Collection<UsageSnapshot> all, ToLongFunction<UsageSnapshot> of) {

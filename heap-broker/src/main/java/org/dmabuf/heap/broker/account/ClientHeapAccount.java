@@ -32,4 +32,8 @@ public final class ClientHeapAccount {
     public UsageSnapshot snapshot() {
         return account.snapshot(this);
     }
+
+    long restartPeak() {
+        return account.restartPeak(this);
+    }
 }

@@ -24,6 +24,7 @@ public final class HeapAccount {
 
     private final Supplier<Reaper> reapers;
     private final FailureCounts failures = new FailureCounts();
+    private final WaitTimes waits = new WaitTimes();
     /** Guarded by this. */
     private long announced = Rules.UNLIMITED;
     /** Whether the limit is what the heap announced; guarded by this. */
@@ -73,6 +74,10 @@ public final class HeapAccount {
 
     public FailureCounts failures() {
         return failures;
+    }
+
+    public WaitTimes waits() {
+        return waits;
     }
 
     /**
@@ -164,12 +169,12 @@ public final class HeapAccount {
         return share.counters.snapshot();
     }
 
-    synchronized void resetPeak(ClientHeapAccount share) {
-        share.counters.resetPeak();
+    synchronized long restartPeak(ClientHeapAccount share) {
+        return share.counters.restartPeak();
     }
 
-    public synchronized void resetPeak() {
-        counters.resetPeak();
+    synchronized long restartPeak() {
+        return counters.restartPeak();
     }
 
     /** {@return every charge, the oldest first} */

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
@@ -18,10 +19,12 @@ public final class Ledger {
     private static final int SITE_DEPTH = 32;
 
     private final List<HeapAccount> heaps = new ArrayList<>();
-    private final Map<String, Entry> clients = new HashMap<>();
+    private final Map<ClientId, Entry> clients = new HashMap<>();
     private volatile Rules rules = Rules.NONE;
     private final CoarseClock clock = new CoarseClock();
     private final Function<String, Reaper> reapers;
+    private final ReturnSignal returns = new ReturnSignal();
+    private final Peaks peaks = new Peaks();
     private volatile boolean sites;
 
     public Ledger() {
@@ -33,10 +36,10 @@ public final class Ledger {
         this.reapers = reapers;
     }
 
-    /** A client's account with the number of running bundles that use it. */
+    /** A client's account with the number of brokers and views that use it. */
     private static final class Entry {
         final ClientAccount account;
-        int bundles;
+        int users;
 
         Entry(ClientAccount account) {
             this.account = account;
@@ -67,7 +70,7 @@ public final class Ledger {
 
     /** {@return a charge of nothing so far, with the site of the calling thread} */
     public Charge charge(ClientAccount client, HeapAccount account) {
-        return new Charge(client.in(account), clock.now(), sites ? site() : List.of());
+        return new Charge(client.in(account), clock.now(), sites ? site() : List.of(), returns);
     }
 
     /** The calls on this thread's stack, from the innermost that is not the broker's own. */
@@ -79,6 +82,16 @@ public final class Ledger {
                         .toList());
     }
 
+    /** {@return the signal of memory that has come back} */
+    public ReturnSignal returns() {
+        return returns;
+    }
+
+    /** {@return the peaks that monitors show} */
+    public Peaks peaks() {
+        return peaks;
+    }
+
     public Rules rules() {
         return rules;
     }
@@ -87,6 +100,7 @@ public final class Ledger {
         rules = now;
         heaps.forEach(account -> account.apply(now));
         clients.values().forEach(entry -> entry.account.apply(now));
+        returns.signal();
     }
 
     /** {@return an account for a heap of this name, until {@link #close}} */
@@ -109,20 +123,20 @@ public final class Ledger {
         prune();
     }
 
-    /** {@return the account of the bundles of a symbolic name, which is used until {@link #leave}} */
-    public synchronized ClientAccount enter(String bundle) {
+    /** {@return the account of a client, which is used until {@link #leave}} */
+    public synchronized ClientAccount enter(ClientId client) {
         prune();
-        Entry entry = clients.computeIfAbsent(bundle, name -> {
-            ClientAccount account = new ClientAccount(name);
+        Entry entry = clients.computeIfAbsent(client, id -> {
+            ClientAccount account = new ClientAccount(id);
             account.apply(rules);
             return new Entry(account);
         });
-        entry.bundles++;
+        entry.users++;
         return entry.account;
     }
 
     public synchronized void leave(ClientAccount account) {
-        clients.get(account.bundle()).bundles--;
+        clients.get(account.id()).users--;
         prune();
     }
 
@@ -131,19 +145,19 @@ public final class Ledger {
         return List.copyOf(heaps);
     }
 
-    /** {@return the accounts of bundles that run or have memory out, by symbolic name} */
+    /** {@return the accounts of clients that run or have memory out, in the order of their identities} */
     public synchronized List<ClientAccount> clients() {
         prune();
         return clients.values().stream()
                 .map(entry -> entry.account)
-                .sorted((one, other) -> one.bundle().compareTo(other.bundle()))
+                .sorted((one, other) -> one.id().compareTo(other.id()))
                 .toList();
     }
 
     /**
-     * Removes clients without bundles and without charges. A bundle that restarts finds its lingering buffers again.
+     * Removes clients that do not run and have no charges. A client that restarts finds its lingering buffers again.
      */
     private void prune() {
-        clients.values().removeIf(entry -> entry.bundles == 0 && entry.account.settled());
+        clients.values().removeIf(entry -> entry.users == 0 && entry.account.settled());
     }
 }

@@ -27,11 +27,11 @@ public record QuotaExceeded(String quota, String remedy, long used, long limit, 
 
     static QuotaExceeded clientOnHeap(long used, long limit) {
         return new QuotaExceeded(
-                "that bundle's quota on this heap", setting(Rules.QUOTA_CLIENT_ON_HEAP), used, limit, false);
+                "that client's quota on this heap", setting(Rules.QUOTA_CLIENT_ON_HEAP), used, limit, false);
     }
 
     static QuotaExceeded client(long used, long limit) {
-        return new QuotaExceeded("that bundle's quota on all heaps", setting(Rules.QUOTA_CLIENT), used, limit, true);
+        return new QuotaExceeded("that client's quota on all heaps", setting(Rules.QUOTA_CLIENT), used, limit, true);
     }
 
     private static String setting(String name) {
@@ -41,11 +41,11 @@ public record QuotaExceeded(String quota, String remedy, long used, long limit, 
     /** {@return the exception that refuses a buffer of this size} */
     public HeapException refusal(ClientHeapAccount share, long size) {
         String heap = share.account().heap();
-        return new HeapException(
+        return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "heap '" + heap + "': " + Bytes.text(size) + " for bundle "
-                        + Printable.of(share.client().bundle()) + " do not fit " + quota + ": " + Bytes.text(used)
+                Bytes.text(size) + " for " + (share.client().id().isBundle() ? "bundle " : "client ")
+                        + Printable.of(share.client().id().toString()) + " do not fit " + quota + ": " + Bytes.text(used)
                         + " of " + Bytes.text(limit) + " are used; close buffers, or raise " + remedy);
     }
 }

@@ -4,11 +4,12 @@ package org.dmabuf.heap.broker.account;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The configured quotas and permissions. Immutable. Of several entries that match a bundle the first counts. */
+/** The configured quotas and permissions. Immutable. Of several entries that match a client the first counts. */
 public final class Rules {
     /** The configuration that has the settings. */
     public static final String PID = "org.dmabuf.heap.broker";
@@ -17,42 +18,50 @@ public final class Rules {
     static final String QUOTA_CLIENT = "quota.client";
     static final String QUOTA_CLIENT_ON_HEAP = "quota.client.on.heap";
     static final String ALLOW = "allow";
+    static final String VIEWS = "views.allow";
 
     /** Bytes at most where there is no quota. */
     public static final long UNLIMITED = Long.MAX_VALUE;
 
-    public static final Rules NONE = new Rules(Map.of(), List.of(), List.of(), Map.of());
+    public static final Rules NONE = new Rules(Map.of(), List.of(), List.of(), Map.of(), List.of());
 
-    /** A limit for the bundles whose symbolic name matches, on one heap or, where that is null, on all. */
-    record ClientLimit(Pattern bundle, String heap, long bytes) {
-        boolean applies(String client, String on) {
-            return (heap == null ? on == null : heap.equals(on)) && bundle.matcher(client).matches();
+    /** A limit for the clients that match, on one heap or, where that is null, on all. */
+    record ClientLimit(ClientMatch clients, String heap, long bytes) {
+        boolean applies(ClientId client, String on) {
+            return (heap == null ? on == null : heap.equals(on)) && clients.matches(client);
         }
     }
 
-    /** A pattern of bundles by symbolic name, by location, or by both. A null pattern matches any. */
-    record BundleMatch(Pattern bundle, Pattern location) {
-        boolean is(String name, String from) {
-            return (bundle == null || bundle.matcher(name).matches())
-                    && (location == null || location.matcher(from).matches());
+    /**
+     * A pattern of clients: by name, by place, or by both. A null pattern matches any. The place of a bundle is its
+     * location; a client outside the framework has {@code KIND:NAME} as its name and its place.
+     */
+    record ClientMatch(Pattern name, Pattern place) {
+        boolean matches(ClientId client) {
+            return (name == null || name.matcher(client.toString()).matches())
+                    && (place == null
+                            || place.matcher(client.location().orElseGet(client::toString)).matches());
         }
     }
 
     private final Map<String, Long> heaps;
     private final List<ClientLimit> clients;
     private final List<ClientLimit> shares;
-    private final Map<String, List<BundleMatch>> allowed;
+    private final Map<String, List<ClientMatch>> allowed;
+    private final List<ClientMatch> views;
 
     /** Creates rules from the entries that {@link RulesParser} has read. */
     Rules(
             Map<String, Long> heaps,
             List<ClientLimit> clients,
             List<ClientLimit> shares,
-            Map<String, List<BundleMatch>> allowed) {
+            Map<String, List<ClientMatch>> allowed,
+            List<ClientMatch> views) {
         this.heaps = heaps;
         this.clients = clients;
         this.shares = shares;
         this.allowed = allowed;
+        this.views = views;
     }
 
     /** {@return whether a quota is configured for a heap, which takes precedence over the one that it announces} */
@@ -65,46 +74,67 @@ public final class Rules {
         return heaps.getOrDefault(heap, UNLIMITED);
     }
 
-    /** {@return bytes that the bundles of a symbolic name may have out} */
-    long limit(String bundle) {
-        return limit(clients, bundle, null);
+    /** {@return bytes that a client may have out} */
+    long limit(ClientId client) {
+        return limit(clients, client, null);
     }
 
-    /** {@return bytes that the bundles of a symbolic name may have out of one heap} */
-    long limit(String bundle, String heap) {
-        return limit(shares, bundle, heap);
+    /** {@return bytes that a client may have out of one heap} */
+    long limit(ClientId client, String heap) {
+        return limit(shares, client, heap);
     }
 
-    private static long limit(List<ClientLimit> limits, String bundle, String heap) {
+    private static long limit(List<ClientLimit> limits, ClientId client, String heap) {
         return limits.stream()
-                .filter(limit -> limit.applies(bundle, heap))
+                .filter(limit -> limit.applies(client, heap))
                 .mapToLong(ClientLimit::bytes)
                 .findFirst()
                 .orElse(UNLIMITED);
     }
 
     /**
-     * Refuses a bundle that may not use a heap. A heap that no entry names is open to all, unless it is restricted.
+     * Refuses a client that may not use a heap. A heap that no entry names is open to all, unless it is restricted.
      *
      * @param heap name
-     * @param restricted whether it is closed to bundles that no entry names
-     * @param bundle symbolic name
-     * @param location where the bundle was installed from
+     * @param restricted whether it is closed to clients that no entry names
+     * @param client the client
      * @throws HeapException {@link Errno#EACCES} with the setting
      */
-    public void requireAllowed(String heap, boolean restricted, String bundle, String location) {
+    public void requireAllowed(String heap, boolean restricted, ClientId client) {
         if (!restricted && allowed.isEmpty()) {
             return; // without a look-up, on the way of most allocations
         }
-        List<BundleMatch> some = allowed.get(heap);
-        boolean open = some == null ? !restricted : some.stream().anyMatch(match -> match.is(bundle, location));
+        List<ClientMatch> some = allowed.get(heap);
+        boolean open = some == null ? !restricted : some.stream().anyMatch(match -> match.matches(client));
         if (!open) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EACCES,
                     heap,
-                    "heap '" + heap + "': bundle " + Printable.of(bundle) + " at " + Printable.of(location)
-                            + " may not use it; add " + heap + "=" + Printable.of(bundle) + " to " + ALLOW + " of "
-                            + PID + " if it shall");
+                    text(client) + " may not use it; add " + heap + "=" + Printable.of(client.toString()) + " to "
+                            + ALLOW + " of " + PID + " if it shall");
         }
+    }
+
+    /**
+     * Refuses a client that may not open views for others.
+     *
+     * @param client the client that would open a view
+     * @throws HeapException {@link Errno#EACCES} with the setting
+     */
+    public void requireViewsAllowed(ClientId client) {
+        if (views.stream().noneMatch(match -> match.matches(client))) {
+            throw HeapException.of(
+                    Errno.EACCES,
+                    text(client) + " may not open the broker for other clients; add "
+                            + Printable.of(client.toString()) + " to " + VIEWS + " of " + PID + " if it shall");
+        }
+    }
+
+    /** {@return a client for a sentence: its kind, its name, and where a bundle is from} */
+    static String text(ClientId client) {
+        return client.isBundle()
+                ? "bundle " + Printable.of(client.name()) + " at "
+                        + Printable.of(client.location().orElseThrow())
+                : "client " + Printable.of(client.toString());
     }
 }

@@ -33,7 +33,8 @@ public final class RulesParser {
     private final Map<String, Long> heaps = new HashMap<>();
     private final List<Rules.ClientLimit> clients = new ArrayList<>();
     private final List<Rules.ClientLimit> shares = new ArrayList<>();
-    private final Map<String, List<Rules.BundleMatch>> allowed = new HashMap<>();
+    private final Map<String, List<Rules.ClientMatch>> allowed = new HashMap<>();
+    private final List<Rules.ClientMatch> views = new ArrayList<>();
     private final Consumer<String> slips;
 
     private RulesParser(Consumer<String> slips) {
@@ -45,9 +46,10 @@ public final class RulesParser {
      * closed, however the entry ends: a slip opens nothing.
      *
      * @param quotaHeap entries {@code HEAP=SIZE}
-     * @param quotaClient entries {@code BUNDLE=SIZE}
-     * @param quotaClientOnHeap entries {@code BUNDLE/HEAP=SIZE}
-     * @param allow entries {@code HEAP=WHO}: a symbolic name, a location, which has a colon, or {@code NAME@LOCATION}
+     * @param quotaClient entries {@code CLIENT=SIZE}
+     * @param quotaClientOnHeap entries {@code CLIENT/HEAP=SIZE}
+     * @param allow entries {@code HEAP=CLIENT}
+     * @param views entries {@code CLIENT}
      * @param slips receives each entry that cannot be understood: a sentence with its setting and what is right
      * @return the rules
      */
@@ -56,13 +58,15 @@ public final class RulesParser {
             String[] quotaClient,
             String[] quotaClientOnHeap,
             String[] allow,
+            String[] views,
             Consumer<String> slips) {
         RulesParser parser = new RulesParser(slips);
         parser.each(Rules.QUOTA_HEAP, quotaHeap, parser::heap);
         parser.each(Rules.QUOTA_CLIENT, quotaClient, parser::client);
         parser.each(Rules.QUOTA_CLIENT_ON_HEAP, quotaClientOnHeap, parser::clientOnHeap);
         parser.each(Rules.ALLOW, allow, parser::allow);
-        return new Rules(parser.heaps, parser.clients, parser.shares, parser.allowed);
+        parser.each(Rules.VIEWS, views, entry -> parser.views.add(match(entry)));
+        return new Rules(parser.heaps, parser.clients, parser.shares, parser.allowed, parser.views);
     }
 
     private void each(String setting, String[] texts, Reading reading) {
@@ -87,25 +91,25 @@ public final class RulesParser {
 
     private void client(String entry) throws Wrong {
         String[] parts =
-                split(entry, entry.lastIndexOf('='), "BUNDLE=SIZE, for instance org.example.camera=64M");
-        if (parts[0].indexOf('/') >= 0) {
+                split(entry, entry.lastIndexOf('='), "CLIENT=SIZE, for instance org.example.camera=64M");
+        if (parts[0].indexOf('/') >= 0 && parts[0].indexOf(':') < 0) {
             throw new Wrong("a quota on one heap into " + Rules.QUOTA_CLIENT_ON_HEAP);
         }
-        clients.add(new Rules.ClientLimit(glob(parts[0]), null, size(parts[1])));
+        clients.add(new Rules.ClientLimit(match(parts[0]), null, size(parts[1])));
     }
 
     private void clientOnHeap(String entry) throws Wrong {
-        String right = "BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M";
+        String right = "CLIENT/HEAP=SIZE, for instance org.example.camera/system=64M";
         String[] parts = split(entry, entry.lastIndexOf('='), right);
-        String[] key = split(parts[0], parts[0].indexOf('/'), right);
-        shares.add(new Rules.ClientLimit(glob(key[0]), key[1], size(parts[1])));
+        String[] key = split(parts[0], parts[0].lastIndexOf('/'), right);
+        shares.add(new Rules.ClientLimit(match(key[0]), key[1], size(parts[1])));
     }
 
     private void allow(String entry) throws Wrong {
         int at = entry.indexOf('=');
-        List<Rules.BundleMatch> some =
+        List<Rules.ClientMatch> some =
                 allowed.computeIfAbsent(at < 0 ? entry : entry.substring(0, at), heap -> new ArrayList<>());
-        some.add(bundles(split(entry, at, "HEAP=BUNDLE, for instance secure=org.example.*")[1]));
+        some.add(match(split(entry, at, "HEAP=CLIENT, for instance secure=org.example.*")[1]));
     }
 
     private static String[] split(String text, int at, String right) throws Wrong {
@@ -123,13 +127,14 @@ public final class RulesParser {
         }
     }
 
-    private static Rules.BundleMatch bundles(String text) {
+    /** Reads a symbolic name, a text with a colon, which is a location or {@code KIND:NAME}, or {@code NAME@LOCATION}. */
+    private static Rules.ClientMatch match(String text) {
         int at = text.indexOf('@');
         int colon = text.indexOf(':');
         if (at > 0 && (colon < 0 || at < colon)) {
-            return new Rules.BundleMatch(glob(text.substring(0, at)), glob(text.substring(at + 1)));
+            return new Rules.ClientMatch(glob(text.substring(0, at)), glob(text.substring(at + 1)));
         }
-        return colon >= 0 ? new Rules.BundleMatch(null, glob(text)) : new Rules.BundleMatch(glob(text), null);
+        return colon >= 0 ? new Rules.ClientMatch(null, glob(text)) : new Rules.ClientMatch(glob(text), null);
     }
 
     /** A text in which {@code *} stands for anything. */

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * The counters of one account. The lock of the {@link HeapAccount} guards them, so a reading is of one moment. No sum
- * overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
+ * The counters of one account. The lock of the {@link HeapAccount} guards them, so a reading is of one moment. No sum of
+ * what is out overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
  */
 final class UsageCounters {
     /** Bytes that may be charged and reserved together. Read without the lock to see whether there is a limit. */
@@ -17,6 +17,10 @@ final class UsageCounters {
     private long lingeringBuffers;
     private long lingeringBytes;
     private long peak;
+    /** Buffers ever charged, and the bytes in them. */
+    private long allocations;
+
+    private long allocatedBytes;
 
     boolean limited() {
         return limit != Rules.UNLIMITED;
@@ -38,6 +42,8 @@ final class UsageCounters {
         buffers++;
         bytes += size;
         peak = Math.max(peak, bytes);
+        allocations++;
+        allocatedBytes += size;
     }
 
     void linger(long size) {
@@ -54,8 +60,11 @@ final class UsageCounters {
         }
     }
 
-    void resetPeak() {
+    /** {@return the peak so far; the next one begins with what is charged now} */
+    long restartPeak() {
+        long before = peak;
         peak = bytes;
+        return before;
     }
 
     long buffers() {
@@ -73,6 +82,13 @@ final class UsageCounters {
 
     UsageSnapshot snapshot() {
         return new UsageSnapshot(
-                buffers - lingeringBuffers, bytes - lingeringBytes, lingeringBuffers, lingeringBytes, peak, limit);
+                buffers - lingeringBuffers,
+                bytes - lingeringBytes,
+                lingeringBuffers,
+                lingeringBytes,
+                peak,
+                limit,
+                allocations,
+                allocatedBytes);
     }
 }

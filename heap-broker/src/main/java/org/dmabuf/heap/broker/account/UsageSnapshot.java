@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.account;
 
+import java.util.OptionalLong;
+import org.dmabuf.heap.UsageRecord;
+
 /**
  * The usage of one account at one moment.
  *
@@ -10,8 +13,38 @@ package org.dmabuf.heap.broker.account;
  * @param lingeringBytes bytes in lingering buffers
  * @param peakBytes most bytes of both kinds at once
  * @param limit bytes at most, {@link Rules#UNLIMITED} for none
+ * @param allocations buffers ever charged
+ * @param allocatedBytes bytes in the buffers ever charged
  */
 public record UsageSnapshot(
-        long liveBuffers, long liveBytes, long lingeringBuffers, long lingeringBytes, long peakBytes, long limit) {
-    public static final UsageSnapshot NONE = new UsageSnapshot(0, 0, 0, 0, 0, Rules.UNLIMITED);
+        long liveBuffers,
+        long liveBytes,
+        long lingeringBuffers,
+        long lingeringBytes,
+        long peakBytes,
+        long limit,
+        long allocations,
+        long allocatedBytes) {
+    public static final UsageSnapshot NONE = new UsageSnapshot(0, 0, 0, 0, 0, Rules.UNLIMITED, 0, 0);
+
+    UsageSnapshot withPeak(long bytes) {
+        return new UsageSnapshot(
+                liveBuffers,
+                liveBytes,
+                lingeringBuffers,
+                lingeringBytes,
+                bytes,
+                limit,
+                allocations,
+                allocatedBytes);
+    }
+
+    /** Writes the usage into a record. */
+    public UsageRecord.Builder to(UsageRecord.Builder record) {
+        return record.live(liveBuffers, liveBytes)
+                .lingering(lingeringBuffers, lingeringBytes)
+                .peak(peakBytes)
+                .limit(limit == Rules.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(limit))
+                .allocated(allocations, allocatedBytes);
+    }
 }

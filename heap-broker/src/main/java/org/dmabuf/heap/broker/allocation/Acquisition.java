@@ -37,11 +37,21 @@ abstract class Acquisition {
         try {
             return acquireOnce(account);
         } catch (HeapException e) {
-            if (e.errno() != Errno.ENOMEM || !hasComeBack(since)) {
+            if (e.errno() != Errno.ENOMEM || !awaited(account, since)) {
                 throw e;
             }
             return acquireOnce(account);
         }
+    }
+
+    private boolean awaited(HeapAccount account, long since) {
+        long began = System.nanoTime();
+        boolean again = hasComeBack(since);
+        long waited = System.nanoTime() - began;
+        account.waits().add(waited);
+        client.account().waits().add(waited);
+        Interruption.check();
+        return again;
     }
 
     /** Acquires a buffer without a second try. When it throws, no hold is taken and nothing is charged. */

@@ -2,7 +2,9 @@
 package org.dmabuf.heap.broker.allocation;
 
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -18,6 +20,7 @@ import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.linux.adopted.AdoptedMemory;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * The adoption of memory that other processes handed over. Adopted buffers are counted as if one heap had made them,
@@ -70,10 +73,10 @@ public final class Adoption {
     public DmaBuf adopt(Client client, OwnedFd descriptor, String name) {
         client.requireActive();
         try {
-            CheckedRequest.checkName(name);
-            ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.bundle(), client.location());
+            HeapRequest named = HeapRequest.of(1).withName(name);
+            ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.id());
             long before = services.moment(client.account());
-            return BufferReference.open(client, new Taking(client, descriptor, name).acquire(account, before));
+            return BufferReference.open(client, new Taking(client, descriptor, named.name()).acquire(account, before));
         } catch (HeapException e) {
             account.failed(e.errno());
             client.account().failures().count(e.errno());
@@ -84,9 +87,9 @@ public final class Adoption {
     /** The acquisition of one descriptor that a client hands over. */
     private final class Taking extends Acquisition {
         private final OwnedFd descriptor;
-        private final String name;
+        private final Optional<String> name;
 
-        Taking(Client client, OwnedFd descriptor, String name) {
+        Taking(Client client, OwnedFd descriptor, Optional<String> name) {
             super(client, ledger);
             this.descriptor = descriptor;
             this.name = name;
@@ -105,7 +108,7 @@ public final class Adoption {
             try {
                 HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
                 SharedBuffer buffer =
-                        new SharedBuffer(memory, memory.size(), 1, description, charge, true, name, services);
+                        new SharedBuffer(memory, memory.size(), 1, description, charge, ExportMode.READ_WRITE, name, services);
                 require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
                 charged = true;
                 return buffer;

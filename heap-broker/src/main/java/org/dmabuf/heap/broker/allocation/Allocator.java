@@ -4,12 +4,12 @@ package org.dmabuf.heap.broker.allocation;
 import java.util.List;
 import java.util.OptionalInt;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.account.ReturnSignal;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
@@ -18,19 +18,24 @@ import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.heap.CallGate;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.HeapStanding;
+import org.dmabuf.heap.broker.heap.HeapTrim;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
 import org.dmabuf.heap.broker.heap.ThrownText;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The allocator of the broker: it takes a request from heap to heap until one gives a buffer, or all have refused. Any
+ * The allocator of the broker: it takes a request from heap to heap until one gives the buffers, or all have refused. Any
  * thread may call it.
  */
 public final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
+
+    /** A heap that rounds up further than any page is broken, and its sizes could overflow sums. */
+    private static final long LARGEST = Long.MAX_VALUE - 4096;
 
     private final HeapRegistry registry;
     private final Ledger ledger;
@@ -43,108 +48,170 @@ public final class Allocator {
     }
 
     /**
-     * Allocates for a client.
+     * Allocates for a client, all buffers from one heap or none.
      *
-     * @param client the client that gets the reference
-     * @param request the request, not checked yet
-     * @return the client's reference
-     * @throws HeapException when no heap gave a buffer
+     * @param client the client that gets the references
+     * @param request the request
+     * @param count how many buffers
+     * @return the client's references
+     * @throws HeapException when no heap gave the buffers
      */
-    public DmaBuf allocate(Client client, AllocationRequest request) {
+    public BufferReference[] allocate(Client client, AllocationRequest request, int count) {
         client.requireActive();
         BrokerEvents.Allocation record = services.events().allocating();
+        String name = request.name().orElse("");
         try {
-            Walk walk = new Walk(client, new CheckedRequest(request), registry.routes());
-            BufferReference reference = walk.go();
-            record.end(
-                    client.bundle(), reference.heapName(), request.name(), request.size(), walk.attempts.count(), "");
-            return reference;
+            Interruption.check();
+            Walk walk = new Walk(client, request, count);
+            BufferReference[] references = walk.go();
+            if (references == null) {
+                references = goAgain(walk);
+            }
+            record.end(client.id(), references[0].heapName(), name, request.size(), walk.attempts.count(), "");
+            return references;
         } catch (HeapException e) {
             client.account().failures().count(e.errno());
+            String heap = e.heap().orElse("");
             record.end(
-                    client.bundle(),
-                    e.heap(),
-                    request.name(),
+                    client.id(),
+                    heap,
+                    name,
                     request.size(),
                     e.attempts().size(),
                     e.errno().name());
             if (e.errno() == Errno.ENOMEM) {
-                services.events().lowMemory(e.heap(), request.size(), e.getMessage());
+                services.events().lowMemory(heap, client.id(), request.size(), e.getMessage());
             }
             throw e;
         }
     }
 
+    /**
+     * Goes on after a walk that found too little memory. The heaps are asked to give back what they keep for speed, and
+     * memory of other holders is waited for as long as the request permits.
+     */
+    private BufferReference[] goAgain(Walk first) {
+        ReturnSignal returns = ledger.returns();
+        long began = System.nanoTime();
+        long timeout = first.request.timeout().toNanos();
+        Walk last = first;
+        long seen = returns.begin();
+        try {
+            boolean again = !first.endsAnywhere && HeapTrim.all(first.routes, first.totalSize());
+            while (again || timeout > 0 && returns.await(seen, began + timeout)) {
+                again = false;
+                seen = returns.moment();
+                last = new Walk(first.client, first.request, first.count);
+                BufferReference[] references = last.go();
+                if (references != null) {
+                    return references;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw Interruption.failure();
+        } finally {
+            returns.end();
+            if (timeout > 0) {
+                first.client.account().waits().add(System.nanoTime() - began);
+            }
+        }
+        throw timeout > 0 ? last.attempts.waited(last.shortage, first.request.timeout()) : last.shortage;
+    }
+
     /** The walk of one request over the routes of one moment. */
     private final class Walk extends Acquisition {
-        private final CheckedRequest wanted;
-        private final RoutingTable routes;
+        private final AllocationRequest request;
+        private final int count;
+        private final HeapRequest wanted;
+        private final RoutingTable routes = registry.routes();
         private final RequestMatcher matcher;
         private final AttemptLog attempts;
         /** The heap that is called, once its gate is entered. */
         private RegisteredHeap heap;
+        /** Why the walk gave no buffer, when that is want of memory. */
+        private HeapException shortage;
 
-        Walk(Client client, CheckedRequest wanted, RoutingTable routes) {
+        Walk(Client client, AllocationRequest request, int count) {
             super(client, ledger);
-            this.wanted = wanted;
-            this.routes = routes;
-            matcher = new RequestMatcher(wanted.request(), routes);
-            attempts = new AttemptLog(wanted.request(), routes, matcher);
+            this.request = request;
+            this.count = count;
+            wanted = HeapRequest.of(request, client.requested());
+            matcher = new RequestMatcher(request, routes);
+            attempts = new AttemptLog(request, routes, matcher);
         }
 
-        BufferReference go() {
-            AllocationRequest request = wanted.request();
-            BufferReference reference;
-            if (request.mask().isPresent()) {
-                reference = byMask(request.mask().getAsLong());
-            } else if (!request.heaps().isEmpty()) {
-                reference = byName(request.heaps());
-            } else {
-                reference = inOrder();
-            }
-            if (reference == null) {
-                throw attempts.all();
-            }
-            return reference;
+        /** {@return bytes of all buffers, or the most that a long holds} */
+        long totalSize() {
+            return request.size() > Long.MAX_VALUE / count ? Long.MAX_VALUE : request.size() * count;
         }
 
-        private BufferReference byMask(long mask) {
+        /**
+         * Asks the heaps.
+         *
+         * @return references, or null on a shortage
+         * @throws HeapException for any other refusal
+         */
+        BufferReference[] go() {
+            try {
+                SharedBuffer[] buffers;
+                if (request.mask().isPresent()) {
+                    buffers = byMask(request.mask().getAsLong());
+                } else if (!request.heaps().isEmpty()) {
+                    buffers = byName(request.heaps());
+                } else {
+                    buffers = inOrder();
+                }
+                if (buffers == null) {
+                    throw attempts.all();
+                }
+                return BufferReference.openAll(client, buffers);
+            } catch (HeapException e) {
+                if (e.errno() != Errno.ENOMEM) {
+                    throw e;
+                }
+                shortage = e;
+                return null;
+            }
+        }
+
+        private SharedBuffer[] byMask(long mask) {
             for (long places = routes.places(mask); places != 0; places &= places - 1) {
-                BufferReference reference = ask(routes.first(places));
-                if (reference != null) {
-                    return reference;
+                SharedBuffer[] buffers = ask(routes.first(places));
+                if (buffers != null) {
+                    return buffers;
                 }
             }
             return null;
         }
 
-        private BufferReference byName(List<String> names) {
+        private SharedBuffer[] byName(List<String> names) {
             for (int i = 0; i < names.size(); i++) {
                 RegisteredHeap named = routes.named(names.get(i));
                 if (named == null) {
                     attempts.unknown(names.get(i));
                     continue;
                 }
-                BufferReference reference = ask(named);
-                if (reference != null) {
-                    return reference;
+                SharedBuffer[] buffers = ask(named);
+                if (buffers != null) {
+                    return buffers;
                 }
             }
             return null;
         }
 
-        private BufferReference inOrder() {
+        private SharedBuffer[] inOrder() {
             for (int turn = 0; turn < routes.size(); turn++) {
-                BufferReference reference = ask(routes.inOrder(turn));
-                if (reference != null) {
-                    return reference;
+                SharedBuffer[] buffers = ask(routes.inOrder(turn));
+                if (buffers != null) {
+                    return buffers;
                 }
             }
             return null;
         }
 
-        /** Asks one heap. {@return a reference, or null when the next heap may be asked} */
-        private BufferReference ask(RegisteredHeap asked) {
+        /** Asks one heap. {@return all buffers, or null when the next heap may be asked} */
+        private SharedBuffer[] ask(RegisteredHeap asked) {
             if (!matcher.metBy(asked)) {
                 attempts.unsuitable(asked);
                 return null;
@@ -155,7 +222,8 @@ public final class Allocator {
                 return null;
             }
             heap = asked;
-            SharedBuffer buffer;
+            SharedBuffer[] buffers = new SharedBuffer[count];
+            boolean complete = false;
             try {
                 RegisteredHeap now = current(asked);
                 if (now == null) {
@@ -163,8 +231,12 @@ public final class Allocator {
                 }
                 heap = now;
                 boolean restricted = heap.description().restricted();
-                ledger.rules().requireAllowed(heap.name(), restricted, client.bundle(), client.location());
-                buffer = acquire(heap.account(), services.moment(heap.account()));
+                ledger.rules().requireAllowed(heap.name(), restricted, client.id());
+                for (int i = 0; i < count; i++) {
+                    buffers[i] = acquire(heap.account(), services.moment(heap.account()));
+                }
+                complete = true;
+                return buffers;
             } catch (HeapException e) {
                 attempts.refused(heap, e);
                 heap.account().failed(e.errno());
@@ -187,8 +259,10 @@ public final class Allocator {
                 throw attempts.end();
             } finally {
                 asked.gate().leave(ticket);
+                if (!complete) {
+                    BufferReference.dropAll(buffers);
+                }
             }
-            return BufferReference.open(client, buffer);
         }
 
         /**
@@ -212,7 +286,7 @@ public final class Allocator {
                 attempts.absent(asked, "it has taken another name or heap.id since the request began");
                 return null;
             }
-            RequestMatcher then = new RequestMatcher(wanted.request(), latest);
+            RequestMatcher then = new RequestMatcher(request, latest);
             if (!then.metBy(now)) {
                 attempts.absent(now, then.unmetBy(now));
                 return null;
@@ -221,7 +295,6 @@ public final class Allocator {
         }
 
         private boolean isAskedFor(RegisteredHeap now, RegisteredHeap asked) {
-            AllocationRequest request = wanted.request();
             if (request.mask().isPresent()) {
                 OptionalInt id = now.description().id();
                 return id.isPresent() && (request.mask().getAsLong() >>> id.getAsInt() & 1) != 0;
@@ -252,7 +325,7 @@ public final class Allocator {
         SharedBuffer charged(Charge charge) {
             require(charge.reserve(wanted.size()), charge, wanted.size());
             if (heap.gate().closed()) { // the heap's bundle may have waited long enough, and be gone
-                throw new HeapException(Errno.ENODEV, heap.name(), RoutingTable.LEAVING);
+                throw HeapException.of(Errno.ENODEV, heap.name(), RoutingTable.LEAVING);
             }
             return accepted(heap.exporter().allocate(wanted), charge);
         }
@@ -264,7 +337,7 @@ public final class Allocator {
             boolean accepted = false;
             try {
                 long size = memory.size();
-                if (size < wanted.size() || size > CheckedRequest.LARGEST) {
+                if (size < wanted.size() || size > LARGEST) {
                     throw broken("returned a buffer of " + size + " bytes for one of " + wanted.size());
                 }
                 SharedBuffer buffer = new SharedBuffer(
@@ -273,9 +346,10 @@ public final class Allocator {
                         wanted.alignment(),
                         heap.description(),
                         charge,
-                        wanted.exportable(),
+                        wanted.export(),
                         wanted.name(),
                         services);
+                Interruption.check(); // the heap's code may have gone on all the same
                 require(charge.begin(buffer), charge, size); // it may be larger than what was reserved
                 accepted = true;
                 return buffer;
@@ -303,7 +377,7 @@ public final class Allocator {
         }
 
         private HeapException left(Throwable failure) {
-            return new HeapException(
+            return HeapException.of(
                     Errno.ENODEV,
                     heap.name(),
                     "it left while it was asked, and failed with " + ThrownText.text(failure),
@@ -312,7 +386,7 @@ public final class Allocator {
 
         private HeapException broken(String how) {
             LOG.error("{} {}; report that to its vendor", heap, how);
-            return new HeapException(Errno.EIO, heap.name(), heap + " " + how + "; report that to its vendor");
+            return HeapException.of(Errno.EIO, heap.name(), "it " + how + "; report that to its vendor");
         }
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.allocation;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.AllocationRequest;
@@ -70,7 +72,7 @@ final class AttemptLog {
 
     /** Notes that the code of a heap failed. */
     void broken(RegisteredHeap heap, Throwable failure) {
-        last = new HeapException(Errno.EIO, heap.name(), ThrownText.text(failure), failure);
+        last = HeapException.of(Errno.EIO, heap.name(), ThrownText.text(failure), failure);
         note(new Broken(heap, last));
     }
 
@@ -87,7 +89,7 @@ final class AttemptLog {
 
     /** {@return the exception for a request that ends at its last attempt, because no other heap can help} */
     HeapException end() {
-        return new HeapException(last.errno(), name(all.getLast()), sentence(), last, attempts());
+        return HeapException.ofAttempts(last.errno(), Optional.of(name(all.getLast())), sentence(), last, attempts());
     }
 
     /**
@@ -100,11 +102,24 @@ final class AttemptLog {
         List<Attempt> attempts = attempts();
         for (Attempt attempt : attempts) {
             if (attempt.errno() == Errno.ENOMEM) {
-                return new HeapException(Errno.ENOMEM, attempt.heap(), sentence(), last, attempts);
+                return HeapException.ofAttempts(
+                        Errno.ENOMEM, Optional.of(attempt.heap()), sentence(), last, attempts);
             }
         }
-        String heap = attempts.size() == 1 ? attempts.getFirst().heap() : "";
-        return new HeapException(Errno.ENODEV, heap, sentence(), last, attempts);
+        return attempts.size() == 1
+                ? HeapException.ofAttempts(
+                        Errno.ENODEV, Optional.of(attempts.getFirst().heap()), sentence(), last, attempts)
+                : HeapException.ofAttempts(Errno.ENODEV, Optional.empty(), sentence(), last, attempts);
+    }
+
+    /** {@return the exception for a request that waited in vain} */
+    HeapException waited(HeapException shortage, Duration timeout) {
+        return HeapException.ofAttempts(
+                shortage.errno(),
+                shortage.heap(),
+                shortage.reason() + "; waited " + timeout.toMillis() + " ms for memory of other holders",
+                last,
+                attempts());
     }
 
     private List<Attempt> attempts() {
@@ -136,9 +151,9 @@ final class AttemptLog {
             case Unknown(String name) -> whyNot(name);
             case Unsuitable(RegisteredHeap heap) -> matcher.unmetBy(heap);
             case Absent(_, String reason) -> reason;
-            case Refused(RegisteredHeap heap, HeapException by) -> withoutName(heap, by);
+            case Refused(_, HeapException by) -> by.reason();
             case Broken(_, HeapException by) ->
-                "its code failed with " + by.getMessage() + "; report that to its vendor";
+                "its code failed with " + by.reason() + "; report that to its vendor";
         };
     }
 
@@ -165,16 +180,6 @@ final class AttemptLog {
                         .collect(Collectors.joining("; ", "none serves. ", ""));
     }
 
-    /** Returns the message of a heap without the name that most begin with: the sentence has named the heap. */
-    private static String withoutName(RegisteredHeap heap, HeapException refusal) {
-        String text = refusal.getMessage();
-        if (text == null) {
-            return refusal.errno().meaning();
-        }
-        String itself = heap.toString();
-        return text.startsWith(itself) ? text.substring(itself.length()).replaceFirst("^:? ", "") : text;
-    }
-
     private String sentence() {
         String size = "a buffer of " + Bytes.text(request.size());
         if (all.isEmpty()) {
@@ -185,12 +190,7 @@ final class AttemptLog {
         }
         if (all.size() == 1) {
             Entry only = all.getFirst();
-            String itself = "heap '" + name(only) + "'";
-            return only instanceof Refused refused
-                            && refused.by().getMessage() != null
-                            && refused.by().getMessage().startsWith(itself)
-                    ? refused.by().getMessage()
-                    : itself + " gives no " + size.substring(2) + ": " + reason(only);
+            return only instanceof Refused refused ? refused.by().reason() : size.substring(2) + " refused: " + reason(only);
         }
         return all.stream()
                 .map(entry -> name(entry) + ": " + reason(entry))

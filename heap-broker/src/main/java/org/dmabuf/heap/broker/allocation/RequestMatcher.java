@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker.allocation;
 
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
@@ -47,11 +48,9 @@ final class RequestMatcher {
         try {
             return routes.meeting(filter);
         } catch (InvalidSyntaxException e) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
-                    "",
-                    "the requirement '" + Printable.of(filter) + "' is no filter: " + Printable.of(e.getMessage()),
-                    e);
+                    "the requirement '" + Printable.of(filter) + "' is no filter: " + Printable.of(e.getMessage()));
         }
     }
 
@@ -66,7 +65,7 @@ final class RequestMatcher {
         return switch (lack(heap)) {
             case EMULATED ->
                 "it only emulates " + String.join(" and ", description.emulates()) + "; accept that with"
-                        + " allowEmulated(\"" + String.join("\", \"", description.emulates()) + "\")";
+                        + " withEmulations(\"" + String.join("\", \"", description.emulates()) + "\")";
             case UNALIGNED ->
                 "it aligns to " + Bytes.text(description.alignment()) + " at most, not to "
                         + Bytes.text(request.alignment());
@@ -84,7 +83,7 @@ final class RequestMatcher {
         if (request.alignment() > description.alignment()) {
             return Lack.UNALIGNED;
         }
-        if (request.exportable() && !request.exports().writes() && !description.readOnlyExport()) {
+        if (request.export() == ExportMode.READ_ONLY && !description.readOnlyExport()) {
             return Lack.WRITABLE;
         }
         return meeting == null || routes.met(meeting, heap) ? null : Lack.UNMET;

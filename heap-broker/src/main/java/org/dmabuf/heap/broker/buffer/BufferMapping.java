@@ -56,14 +56,14 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
     @SuppressWarnings("restricted") // ties a heap's mapping to the client's arena
     static MemorySegment map(SharedBuffer buffer, Access access, Arena arena) {
         if (arena.scope().equals(Arena.global().scope())) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     buffer.heapName(),
                     buffer + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
                             + " automatic arena");
         }
         if (!buffer.reaper().help()) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EBUSY,
                     buffer.heapName(),
                     buffer + ": it is not mapped while " + buffer.reaper().hanging()
@@ -122,13 +122,13 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
     private void requireWhole() {
         long mapped = memory == null || !memory.isNative() ? 0 : memory.byteSize();
         if (mapped != buffer.size()) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EIO,
                     buffer.heapName(),
                     buffer + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
         }
         if ((memory.address() & (Math.min(buffer.alignment(), Bytes.PAGE) - 1)) != 0) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EIO,
                     buffer.heapName(),
                     buffer + ": the heap mapped it at address 0x" + Long.toHexString(memory.address())

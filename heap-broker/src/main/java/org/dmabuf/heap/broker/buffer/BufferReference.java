@@ -6,11 +6,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.function.BiFunction;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 
@@ -18,17 +20,19 @@ import org.dmabuf.heap.broker.release.Reaper;
  * A client's reference to a buffer. Each method keeps the reference reachable to its end: during its last call a
  * reference is not lost yet.
  */
-public class BufferReference implements DmaBuf {
+public final class BufferReference implements DmaBuf {
     private final ReferenceTracker tracker;
+    private final Access granted;
 
     /**
      * Takes over one hold of the buffer.
      *
      * @param client the client that has the reference
      * @param buffer held once for this reference
+     * @param granted what the reference permits: READ or READ_WRITE
      */
-    @SuppressWarnings("this-escape") // the tracker only watches it become unreachable
-    public BufferReference(Client client, SharedBuffer buffer) {
+    private BufferReference(Client client, SharedBuffer buffer, Access granted) {
+        this.granted = granted;
         tracker = new ReferenceTracker(this, client, buffer);
     }
 
@@ -41,7 +45,7 @@ public class BufferReference implements DmaBuf {
     public static BufferReference open(Client client, SharedBuffer buffer) {
         BufferReference reference = null;
         try {
-            reference = new BufferReference(client, buffer);
+            reference = new BufferReference(client, buffer, Access.READ_WRITE);
         } finally {
             if (reference == null) {
                 buffer.drop();
@@ -50,23 +54,56 @@ public class BufferReference implements DmaBuf {
         return kept(reference);
     }
 
+    /**
+     * Makes a client's references that take over one hold of each buffer, all or none.
+     *
+     * @return the references, which their client keeps
+     */
+    public static BufferReference[] openAll(Client client, SharedBuffer[] buffers) {
+        BufferReference[] all = null;
+        int opened = 0;
+        boolean complete = false;
+        try {
+            all = new BufferReference[buffers.length];
+            for (; opened < buffers.length; opened++) {
+                SharedBuffer buffer = buffers[opened];
+                buffers[opened] = null; // its hold is given up where opening it fails
+                all[opened] = open(client, buffer);
+            }
+            complete = true;
+            return all;
+        } finally {
+            if (!complete) {
+                dropAll(buffers);
+                for (int i = 0; i < opened; i++) {
+                    all[i].close();
+                }
+            }
+        }
+    }
+
+    /** Gives up one hold of each buffer that is there. */
+    public static void dropAll(SharedBuffer[] buffers) {
+        for (SharedBuffer buffer : buffers) {
+            if (buffer != null) {
+                buffer.drop();
+            }
+        }
+    }
+
     /** {@return the reference, which its client keeps; it is ended when that fails} */
-    public static <L extends BufferReference> L kept(L reference) {
+    private static BufferReference kept(BufferReference reference) {
         boolean kept = false;
         try {
-            ReferenceTracker tracker = reference.tracker();
+            ReferenceTracker tracker = reference.tracker;
             tracker.client.keep(tracker);
             kept = true;
         } finally {
             if (!kept) {
-                reference.end();
+                reference.close();
             }
         }
         return reference;
-    }
-
-    final ReferenceTracker tracker() {
-        return tracker;
     }
 
     @Override
@@ -85,7 +122,7 @@ public class BufferReference implements DmaBuf {
     }
 
     @Override
-    public String name() {
+    public Optional<String> name() {
         return tracker.buffer.name();
     }
 
@@ -101,10 +138,12 @@ public class BufferReference implements DmaBuf {
 
     @Override
     public MemorySegment map(Access access, Arena arena) {
-        Objects.requireNonNull(access);
+        Objects.requireNonNull(access, "invalid access = null: expected an Access");
+        Objects.requireNonNull(arena, "invalid arena = null: expected an Arena");
         StackProbe.require();
         try {
             requireOpen();
+            requireGranted(access, "mapped for writing");
             MemorySegment segment = BufferMapping.map(tracker.buffer, access, arena);
             if (segment == null) {
                 throw closed();
@@ -117,7 +156,8 @@ public class BufferReference implements DmaBuf {
 
     @Override
     public CpuAccess beginCpuAccess(Access access) {
-        Objects.requireNonNull(access);
+        Objects.requireNonNull(access, "invalid access = null: expected an Access");
+        requireGranted(access, "accessed for writing");
         SharedBuffer buffer = tracker.buffer;
         OpenCpuAccess cpuAccess =
                 new OpenCpuAccess(tracker.client, buffer, access); // first: a begun access must not lack its end
@@ -142,14 +182,17 @@ public class BufferReference implements DmaBuf {
     @Override
     public OwnedFd exportFd() {
         SharedBuffer buffer = tracker.buffer;
+        if (buffer.exportsWritable()) {
+            requireGranted(Access.READ_WRITE, "exported, because its descriptor permits to write");
+        }
         ExportedFd exported = new ExportedFd(tracker.client, buffer); // first: owning the descriptor must not fail
         hold();
         boolean kept = false;
         try {
-            exported.own(buffer.exportFd());
+            buffer.exportFd(exported.descriptor());
             tracker.client.keep(exported);
             kept = true;
-            return exported;
+            return exported.descriptor();
         } finally {
             if (!kept) {
                 exported.end();
@@ -159,27 +202,27 @@ public class BufferReference implements DmaBuf {
     }
 
     @Override
-    public DmaBuf duplicate() {
-        return duplicateFor(tracker.client, BufferReference::new);
+    public DmaBuf newReference() {
+        return referenceFor(tracker.client, granted);
     }
 
     /**
-     * Makes another reference, for this client or another.
+     * Opens another reference, for this client or another.
      *
      * @param other the client that will have it
-     * @param reference constructor of a reference that takes over a hold
-     * @return the reference
+     * @param access what it permits
+     * @return the reference, which its client keeps
      */
-    public <L extends BufferReference> L duplicateFor(Client other, BiFunction<Client, SharedBuffer, L> reference) {
-        return kept(anotherFor(other, reference));
+    public BufferReference referenceFor(Client other, Access access) {
+        return kept(anotherFor(other, access));
     }
 
-    /** Makes a reference as {@link #duplicateFor} does, which the caller must end: its client does not keep it. */
-    public <L extends BufferReference> L anotherFor(Client other, BiFunction<Client, SharedBuffer, L> reference) {
+    /** Opens a reference as {@link #referenceFor} does, which the caller must end: its client does not keep it. */
+    public BufferReference anotherFor(Client other, Access access) {
         hold();
-        L made = null;
+        BufferReference made = null;
         try {
-            made = reference.apply(other, tracker.buffer);
+            made = new BufferReference(other, tracker.buffer, access);
         } finally {
             if (made == null) {
                 tracker.buffer.drop();
@@ -188,18 +231,28 @@ public class BufferReference implements DmaBuf {
         return made;
     }
 
-    @Override
-    public void close() {
-        end();
+    /** {@return what the reference permits} */
+    public Access granted() {
+        return granted;
     }
 
-    /** Ends the reference, also where a subclass overrides {@link #close()} to do nothing. */
-    public final void end() {
+    private void requireGranted(Access access, String what) {
+        if (access.writes() && !granted.writes()) {
+            throw HeapException.of(
+                    Errno.EACCES,
+                    heapName(),
+                    "a reference for reading to a " + tracker.buffer + " cannot be " + what
+                            + "; have its publisher grant READ_WRITE");
+        }
+    }
+
+    @Override
+    public void close() {
         tracker.end();
         Reference.reachabilityFence(this);
     }
 
-    public final Reaper reclaim() {
+    public Reaper reclaim() {
         return tracker.reclaim();
     }
 

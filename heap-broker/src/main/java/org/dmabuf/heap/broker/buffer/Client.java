@@ -4,16 +4,18 @@ package org.dmabuf.heap.broker.buffer;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** A bundle that uses the broker, with all resources that it has open until it stops. */
+/** A client that uses the broker, with all resources that it has open until it stops. */
 public final class Client {
     private final ClientAccount account;
-    private final String location;
     private final LeakDetector leaks;
+    private final Optional<ClientId> requested;
     private final OpenResources resources = new OpenResources();
     /** The reason why it has stopped; null until then. */
     private volatile String stopped;
@@ -21,23 +23,22 @@ public final class Client {
     /**
      * Creates a client that has nothing open.
      *
-     * @param account the account of all bundles of its symbolic name
-     * @param location the location of its bundle
+     * @param account the client's account
      * @param leaks finds references that it loses
      */
-    public Client(ClientAccount account, String location, LeakDetector leaks) {
+    public Client(ClientAccount account, LeakDetector leaks) {
         this.account = account;
-        this.location = location;
+        requested = Optional.of(account.id());
         this.leaks = leaks;
     }
 
-    /** {@return symbolic name} */
-    public String bundle() {
-        return account.bundle();
+    public ClientId id() {
+        return account.id();
     }
 
-    public String location() {
-        return location;
+    /** {@return the client as a heap's request names it} */
+    public Optional<ClientId> requested() {
+        return requested;
     }
 
     public ClientAccount account() {
@@ -48,7 +49,7 @@ public final class Client {
         return leaks;
     }
 
-    /** Throws {@link IllegalStateException} when the bundle, or the broker, has stopped. */
+    /** Throws {@link IllegalStateException} when the client, or the broker, has stopped. */
     public void requireActive() {
         if (stopped != null) {
             throw stoppedFailure();
@@ -120,13 +121,13 @@ public final class Client {
         failed.forEach(resources::add);
         if (failure != null) {
             throw new IllegalStateException(
-                    "not everything of bundle " + Printable.of(bundle()) + " could be taken back", failure);
+                    "not everything of " + Printable.of(id().toString()) + " could be taken back", failure);
         }
         return left;
     }
 
     private IllegalStateException stoppedFailure() {
         return new IllegalStateException(
-                stopped + ": buffers were taken back; get the service HeapBroker again");
+                stopped + ": buffers were taken back; get the service HeapBroker, or open the view, again");
     }
 }

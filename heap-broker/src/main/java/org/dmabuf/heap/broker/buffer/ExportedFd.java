@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.buffer;
 
-import java.util.Map;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * An exported descriptor that its client has not given away. The broker closes it when the client's bundle has stopped.
+ * An exported descriptor that its client has not given away. The broker closes it when the client has stopped.
  */
-final class ExportedFd extends OpenResource implements OwnedFd, DeferredWork {
+final class ExportedFd extends OpenResource implements OwnedFd.Closer, DeferredWork {
     private final Client client;
-    private final Reaper reaper;
-    private final Map<String, Object> heapProperties;
-    /** The descriptor; null until it is exported. */
-    private OwnedFd descriptor;
+    private final SharedBuffer buffer;
+    private final OwnedFd descriptor;
 
     /**
      * Creates the resource before the descriptor is exported.
@@ -24,49 +21,39 @@ final class ExportedFd extends OpenResource implements OwnedFd, DeferredWork {
      */
     ExportedFd(Client client, SharedBuffer buffer) {
         this.client = client;
-        reaper = buffer.reaper();
-        heapProperties = buffer.heapProperties();
+        this.buffer = buffer;
+        descriptor = OwnedFd.awaiting(this, buffer.peers());
     }
 
-    /** Takes ownership of the descriptor. */
-    void own(OwnedFd exported) {
-        descriptor = exported;
-    }
-
-    @Override
-    public int fd() {
-        return descriptor.fd();
+    /** {@return the owner of the descriptor, which owns none before it is exported} */
+    OwnedFd descriptor() {
+        return descriptor;
     }
 
     @Override
-    public int detach() {
-        int number = descriptor.detach();
-        client.forget(this);
-        return number;
+    public void close(int number) {
+        buffer.services().descriptors().close(number);
+        try {
+            client.forget(this);
+        } catch (StackOverflowError | OutOfMemoryError e) {
+            // What throws would be closed again. The client's stop finds nothing left to close.
+        }
     }
 
     @Override
-    public Map<String, Object> heapProperties() {
-        return heapProperties;
-    }
-
-    @Override
-    public void close() {
-        descriptor.close();
+    public void detached(int number) {
         client.forget(this);
     }
 
     @Override
     public void end() {
-        if (descriptor != null) {
-            close();
-        }
+        descriptor.close();
     }
 
     /** Has the reaper close it: the last close of a dma-buf may run its driver's release. */
     @Override
     public Reaper reclaim() {
-        Reaper has = handOver(reaper, this);
+        Reaper has = handOver(buffer.reaper(), this);
         client.forget(this);
         return has;
     }

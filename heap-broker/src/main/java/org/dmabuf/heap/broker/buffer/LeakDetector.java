@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.event.BrokerEvents;
@@ -45,7 +46,7 @@ public final class LeakDetector {
         }
     }
 
-    private record Sum(String client, long buffers, long bytes, BrokerEvents events) {}
+    private record Sum(ClientId client, long buffers, long bytes, BrokerEvents events) {}
 
     private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
     private final LongSupplier clock;
@@ -105,24 +106,24 @@ public final class LeakDetector {
             }
         }
         if (each) {
-            report(client.bundle(), buffer);
+            report(client.id(), buffer);
         }
     }
 
-    private static void report(String client, SharedBuffer buffer) {
+    private static void report(ClientId client, SharedBuffer buffer) {
         String site = buffer.site().stream()
                 .map(call -> Printable.of(call.toString()))
                 .collect(Collectors.joining(System.lineSeparator() + "\tat "));
         try {
             LOG.warn(
-                    "bundle {} lost a {} without closing it; it is released now. {}",
-                    Printable.of(client),
+                    "client {} lost a {} without closing it; it is released now. {}",
+                    Printable.of(client.toString()),
                     buffer,
                     site.isEmpty()
                             ? "Where it was allocated is known with allocation.sites=true in " + Rules.PID
                             : "It was allocated" + System.lineSeparator() + "\tat " + site);
         } finally {
-            buffer.events().leaked(buffer.heapName(), client, buffer.name(), buffer.size(), site);
+            buffer.events().leaked(buffer.heapName(), client, buffer.name().orElse(""), buffer.size(), site);
         }
     }
 
@@ -137,7 +138,7 @@ public final class LeakDetector {
                 Losses own = one.getValue();
                 if (now - own.since >= age) {
                     if (own.more > 0) {
-                        sums.add(new Sum(one.getKey().bundle(), own.more, own.bytes, own.events));
+                        sums.add(new Sum(one.getKey().id(), own.more, own.bytes, own.events));
                     }
                     all.remove();
                 }
@@ -145,8 +146,8 @@ public final class LeakDetector {
         }
         for (Sum sum : sums) {
             LOG.warn(
-                    "bundle {} lost {} more buffers, {}, in the last {} s without closing them; they are released",
-                    Printable.of(sum.client()),
+                    "client {} lost {} more buffers, {}, in the last {} s without closing them; they are released",
+                    Printable.of(sum.client().toString()),
                     sum.buffers(),
                     Bytes.text(sum.bytes()),
                     TimeUnit.NANOSECONDS.toSeconds(INTERVAL));

@@ -43,7 +43,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
 
     /** Begins the access. It is counted from before the wait for devices, which may take long. */
     void begin() {
-        buffer.countBracket(1);
+        buffer.countCpuAccess(1);
         boolean begun = false;
         try {
             buffer.memory().beginCpuAccess(access);
@@ -54,7 +54,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
             throw buffer.failed("beginCpuAccess", e);
         } finally {
             if (!begun) {
-                buffer.countBracket(-1);
+                buffer.countCpuAccess(-1);
             }
         }
     }
@@ -91,7 +91,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
 
     private void endAccess() {
         HeapBuffer held = buffer.memory();
-        buffer.countBracket(-1);
+        buffer.countCpuAccess(-1);
         heapCalled = true;
         try {
             held.endCpuAccess(access);

@@ -6,11 +6,14 @@ import java.lang.invoke.VarHandle;
 import java.lang.ref.ReferenceQueue;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.Charged;
 import org.dmabuf.heap.broker.event.BrokerEvents;
@@ -34,12 +37,12 @@ import org.slf4j.LoggerFactory;
 public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     private static final Logger LOG = LoggerFactory.getLogger(SharedBuffer.class);
     private static final VarHandle HOLDS;
-    private static final VarHandle BRACKETS;
+    private static final VarHandle CPU_ACCESSES;
 
     static {
         try {
             HOLDS = MethodHandles.lookup().findVarHandle(SharedBuffer.class, "holds", int.class);
-            BRACKETS = MethodHandles.lookup().findVarHandle(SharedBuffer.class, "brackets", int.class);
+            CPU_ACCESSES = MethodHandles.lookup().findVarHandle(SharedBuffer.class, "cpuAccesses", int.class);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -55,14 +58,14 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     private final Charge charge;
     private final BufferServices services;
     private final Reaper reaper;
-    private final String name;
+    private final Optional<String> name;
     private final long size;
     private final long alignment;
-    private final boolean exportable;
+    private final ExportMode export;
 
     private volatile int holds = 1;
     /** How many of the holds belong to CPU accesses. */
-    private volatile int brackets;
+    private volatile int cpuAccesses;
     /** How many of the holds belong to mappings. Mappings write it, under the lock of this. */
     volatile int mappings;
     /** The list of the mappings, which they link under the lock of this. */
@@ -90,8 +93,8 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
      * @param alignment bytes, as it was asked for
      * @param heap the heap that made it
      * @param charge ended when the memory has no holder
-     * @param exportable whether a descriptor may be asked for
-     * @param name for people, empty for none
+     * @param export whether a descriptor may be asked for, and what it permits
+     * @param name for people
      * @param services the services that it uses during its life
      */
     public SharedBuffer(
@@ -100,15 +103,15 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
             long alignment,
             HeapDescription heap,
             Charge charge,
-            boolean exportable,
-            String name,
+            ExportMode export,
+            Optional<String> name,
             BufferServices services) {
         this.memory = memory;
         this.size = size;
         this.alignment = alignment;
         this.heap = heap;
         this.charge = charge;
-        this.exportable = exportable;
+        this.export = export;
         this.name = name;
         this.services = services;
         reaper = charge.share().account().reaper();
@@ -130,7 +133,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     }
 
     @Override
-    public String name() {
+    public Optional<String> name() {
         return name;
     }
 
@@ -158,7 +161,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
      * Gives up a hold. The last one releases the memory on this thread, or on the reaper's where this thread lacks
      * stack or memory for it. When it throws it may be called again for the same hold.
      */
-    void drop() {
+    public void drop() {
         if ((int) HOLDS.getAndAdd(this, -1) <= 1) { // less than 1 when it is called again
             try {
                 end();
@@ -202,7 +205,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
         if (!reported) {
             reported = true;
-            services.events().released(heap.name(), name, size, exported != null);
+            services.events().released(heap.name(), name.orElse(""), size, exported != null);
         }
         if (exported == null) {
             charge.end();
@@ -258,6 +261,10 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
+    BufferServices services() {
+        return services;
+    }
+
     BrokerEvents events() {
         return services.events();
     }
@@ -278,18 +285,33 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     }
 
     OptionalLong inode() {
-        return exportable
+        return export != ExportMode.NONE
                 ? OptionalLong.of(services.descriptors().inode(heap.name(), descriptor()))
                 : OptionalLong.empty();
     }
 
-    OwnedFd exportFd() {
-        if (!exportable) {
-            throw new HeapException(
+    /** {@return the rule of the heap for the peers that may have a descriptor} */
+    Optional<PeerRule> peers() {
+        return heap.peers();
+    }
+
+    /** {@return whether a descriptor would permit to write} */
+    boolean exportsWritable() {
+        return export == ExportMode.READ_WRITE;
+    }
+
+    /**
+     * Makes a descriptor.
+     *
+     * @param owner gets it
+     */
+    void exportFd(OwnedFd owner) {
+        if (export == ExportMode.NONE) {
+            throw HeapException.of(
                     Errno.ENOTSUP,
                     heap.name(),
-                    this + " was allocated with exportable(false) and has no descriptor to give; allocate it with"
-                            + " exportable(true)");
+                    this + " was allocated with ExportMode.NONE and has no descriptor to give; allocate it with"
+                            + " READ_ONLY or READ_WRITE");
         }
         int descriptor = descriptor();
         synchronized (this) {
@@ -298,14 +320,13 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
                 exported = services.holders().get().watch(heap.name(), size, descriptor);
             }
         }
-        OwnedFd left = services.descriptors().duplicate(heap.name(), descriptor);
+        services.descriptors().duplicate(heap.name(), descriptor, owner);
         exportedOf = descriptor;
-        return left;
     }
 
     /** Counts a CPU access, or with -1 its end. */
-    void countBracket(int more) {
-        BRACKETS.getAndAdd(this, more);
+    void countCpuAccess(int more) {
+        CPU_ACCESSES.getAndAdd(this, more);
     }
 
     private int descriptor() {
@@ -321,7 +342,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     /** {@return the exception for a throwable that a heap's code must not throw; the buffer is as before the call} */
     HeapException failed(String call, Throwable thrown) {
         report("the heap failed in " + call + "; report that to its vendor", thrown);
-        return new HeapException(
+        return HeapException.of(
                 Errno.EIO,
                 heap.name(),
                 this + ": the heap's code failed in " + call + " with " + ThrownText.text(thrown)
@@ -333,7 +354,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
     @Override
     public Uses uses() {
         int mapped = Math.max(0, mappings);
-        int begun = Math.max(0, brackets);
+        int begun = Math.max(0, cpuAccesses);
         int references = Math.max(0, holds - mapped - begun);
         int descriptor = exportedOf;
         if (descriptor == NOT_EXPORTED || !hold()) {
@@ -352,7 +373,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
 
     @Override
     public String toString() {
-        return "buffer " + (name.isEmpty() ? "" : "'" + Printable.of(name) + "' ") + "of " + Bytes.text(size)
+        return "buffer " + name.map(text -> "'" + Printable.of(text) + "' ").orElse("") + "of " + Bytes.text(size)
                 + " from heap '" + heap.name() + "'";
     }
 }

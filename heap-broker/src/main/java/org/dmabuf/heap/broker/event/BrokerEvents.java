@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.event;
 
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 
 /**
@@ -16,14 +17,14 @@ public interface BrokerEvents {
         /**
          * Ends the record.
          *
-         * @param client symbolic name of the bundle that asked
+         * @param client the client that asked
          * @param heap that gave the buffer, or ended the request; empty for none
          * @param name of the buffer, for people
          * @param size bytes that were asked for
          * @param tried number of heaps that were tried before this one
          * @param outcome an error's name, empty for success
          */
-        void end(String client, String heap, String name, long size, int tried, String outcome);
+        void end(ClientId client, String heap, String name, long size, int tried, String outcome);
     }
 
     /** {@return the record of an allocation that begins now} */
@@ -45,21 +46,21 @@ public interface BrokerEvents {
      * Reports that a buffer became unreachable and had not been closed.
      *
      * @param heap where it came from
-     * @param client symbolic name of the bundle that lost it
+     * @param client the client that lost it
      * @param name of the buffer
      * @param size bytes
      * @param site where it was allocated, a line for each call; empty when that is not kept
      */
-    default void leaked(String heap, String client, String name, long size, String site) {}
+    default void leaked(String heap, ClientId client, String name, long size, String site) {}
 
     /**
      * Reports that a client lost more buffers than are reported one by one.
      *
-     * @param client symbolic name of the bundle that lost them
+     * @param client the client that lost them
      * @param buffers how many, besides those that were reported
      * @param bytes in them
      */
-    default void leakedMore(String client, long buffers, long bytes) {}
+    default void leakedMore(ClientId client, long buffers, long bytes) {}
 
     /**
      * Reports that a heap has arrived, drains or has departed.
@@ -75,10 +76,11 @@ public interface BrokerEvents {
      * Reports that a request failed for want of memory.
      *
      * @param heap the heap that had none
+     * @param client the client that asked
      * @param size bytes that were asked for
      * @param reason the message that the client got
      */
-    default void lowMemory(String heap, long size, String reason) {}
+    default void lowMemory(String heap, ClientId client, long size, String reason) {}
 
     /** Ends the reports: no event follows. */
     default void close() {}

@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker.event;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -69,12 +70,12 @@ public final class BrokerEventsFanOut implements BrokerEvents {
     }
 
     @Override
-    public void leaked(String heap, String client, String name, long size, String site) {
+    public void leaked(String heap, ClientId client, String name, long size, String site) {
         toAll(events -> events.leaked(heap, client, name, size, site));
     }
 
     @Override
-    public void leakedMore(String client, long buffers, long bytes) {
+    public void leakedMore(ClientId client, long buffers, long bytes) {
         toAll(events -> events.leakedMore(client, buffers, bytes));
     }
 
@@ -84,8 +85,8 @@ public final class BrokerEventsFanOut implements BrokerEvents {
     }
 
     @Override
-    public void lowMemory(String heap, long size, String reason) {
-        toAll(events -> events.lowMemory(heap, size, reason));
+    public void lowMemory(String heap, ClientId client, long size, String reason) {
+        toAll(events -> events.lowMemory(heap, client, size, reason));
     }
 
     private void toAll(Consumer<BrokerEvents> event) {

@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker.event;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapEvents;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
@@ -53,7 +54,7 @@ public final class EventAdminBridge implements BrokerEvents {
     }
 
     @Override
-    public void lowMemory(String heap, long size, String reason) {
+    public void lowMemory(String heap, ClientId client, long size, String reason) {
         long now = clock.getAsLong();
         // A client that allocates in a loop would otherwise flood the listeners when they can afford it least.
         boolean[] due = {false};
@@ -64,28 +65,32 @@ public final class EventAdminBridge implements BrokerEvents {
         if (due[0]) {
             post(
                     HeapEvents.LOW_MEMORY,
-                    Map.of(HeapProperties.NAME, heap, HeapEvents.SIZE, size, HeapEvents.REASON, reason));
+                    Map.of(
+                            HeapProperties.NAME, heap,
+                            HeapEvents.CLIENT, client.toString(),
+                            HeapProperties.BUFFER_SIZE, size,
+                            HeapEvents.REASON, reason));
         }
     }
 
     @Override
-    public void leaked(String heap, String client, String name, long size, String site) {
+    public void leaked(String heap, ClientId client, String name, long size, String site) {
         post(
                 HeapEvents.LEAK,
                 Map.of(
                         HeapProperties.NAME, heap,
-                        HeapEvents.BUNDLE, client,
+                        HeapEvents.CLIENT, client.toString(),
                         HeapProperties.BUFFER_NAME, name,
                         HeapProperties.BUFFER_SIZE, size,
                         HeapEvents.SITE, site));
     }
 
     @Override
-    public void leakedMore(String client, long buffers, long bytes) {
+    public void leakedMore(ClientId client, long buffers, long bytes) {
         post(
                 HeapEvents.LEAK,
                 Map.of(
-                        HeapEvents.BUNDLE, client,
+                        HeapEvents.CLIENT, client.toString(),
                         HeapEvents.BUFFERS, buffers,
                         HeapProperties.BUFFER_SIZE, bytes));
     }

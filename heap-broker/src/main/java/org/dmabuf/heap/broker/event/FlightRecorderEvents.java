@@ -14,6 +14,7 @@ import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 import jdk.jfr.ValueDescriptor;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 
 /**
@@ -42,7 +43,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
             "Buffer Allocation",
             "A request for a buffer, from the call of the broker until a heap gave one or all refused",
             WITH_STACK,
-            text("client", "Bundle that asked"),
+            text("client", "Client that asked"),
             text("heap", "Heap that gave the buffer or ended the request"),
             text("name", "Buffer"),
             bytes("size", "Size asked for"),
@@ -65,7 +66,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
             "A buffer became unreachable and had not been closed",
             !WITH_STACK,
             text("heap", "Heap"),
-            text("client", "Bundle that lost it"),
+            text("client", "Client that lost it"),
             text("name", "Buffer"),
             bytes("size", "Size"),
             text("site", "Where it was allocated, when that is kept"),
@@ -116,7 +117,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
         }
         Event event = allocate.event();
         event.begin();
-        return (client, from, name, size, tried, error) -> commit(event, client, from, name, size, tried, error);
+        return (client, from, name, size, tried, error) -> commit(event, client.toString(), from, name, size, tried, error);
     }
 
     @Override
@@ -127,16 +128,16 @@ public final class FlightRecorderEvents implements BrokerEvents {
     }
 
     @Override
-    public void leaked(String from, String client, String name, long size, String site) {
+    public void leaked(String from, ClientId client, String name, long size, String site) {
         if (leak.enabled()) {
-            commit(leak.event(), from, client, name, size, site, 1L);
+            commit(leak.event(), from, client.toString(), name, size, site, 1L);
         }
     }
 
     @Override
-    public void leakedMore(String client, long buffers, long bytes) {
+    public void leakedMore(ClientId client, long buffers, long bytes) {
         if (leak.enabled()) {
-            commit(leak.event(), "", client, "", bytes, "", buffers);
+            commit(leak.event(), "", client.toString(), "", bytes, "", buffers);
         }
     }
 

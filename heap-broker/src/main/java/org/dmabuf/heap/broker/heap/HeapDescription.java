@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.linux.text.Printable;
 import org.slf4j.Logger;
@@ -32,6 +33,7 @@ import org.slf4j.LoggerFactory;
  * @param restricted whether only bundles that the broker's configuration names may use it
  * @param emulates the capabilities that the heap only emulates
  * @param properties every service property of a plain type
+ * @param peers the rule for the processes that may be sent a descriptor
  * @param bundle symbolic name of the bundle that announced it
  */
 public record HeapDescription(
@@ -44,6 +46,7 @@ public record HeapDescription(
         boolean restricted,
         Set<String> emulates,
         Map<String, Object> properties,
+        Optional<PeerRule> peers,
         String bundle) {
 
     /** The name under which adopted memory is listed; no heap may have it. */
@@ -133,6 +136,7 @@ public record HeapDescription(
                 flag(properties, HeapProperties.RESTRICTED),
                 emulations(properties),
                 plain,
+                PeerRule.of(name(properties), plain.get(HeapProperties.PEERS)),
                 bundle);
     }
 
@@ -161,6 +165,7 @@ public record HeapDescription(
                 false,
                 Set.of(),
                 properties,
+                Optional.empty(),
                 bundle);
     }
 

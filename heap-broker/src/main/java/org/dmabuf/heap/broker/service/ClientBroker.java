@@ -2,8 +2,14 @@
 package org.dmabuf.heap.broker.service;
 
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.ClientView;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
@@ -11,41 +17,35 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
-import org.dmabuf.heap.broker.allocation.Adoption;
-import org.dmabuf.heap.broker.allocation.Allocator;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.release.Reaper;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
 /**
- * The broker service of one bundle. It lives from a start of the bundle to its stop, however often the bundle gets and
- * ungets the service. The bundle's context identifies that time.
+ * The broker service of one client. That of a bundle lives from a start of the bundle to its stop, however often the
+ * bundle gets and ungets the service; the bundle's context identifies that time. A {@link ForeignView} lives until it
+ * is closed, or until the bundle that opened it stops.
  */
-public final class ClientBroker implements HeapBroker {
+public class ClientBroker implements HeapBroker {
     private final Client client;
     private final BundleContext context;
     private final Function<Bundle, Client> clients;
-    private final Allocator allocator;
-    private final Adoption adoption;
-    private final HeapListing listing;
+    private final BrokerServices services;
+    /** Views that were opened through this broker and not closed. */
+    private final Set<ForeignView> views = ConcurrentHashMap.newKeySet();
 
-    public ClientBroker(
-            Client client,
-            BundleContext context,
-            Function<Bundle, Client> clients,
-            Allocator allocator,
-            Adoption adoption,
-            HeapListing listing) {
+    ClientBroker(
+            Client client, BundleContext context, Function<Bundle, Client> clients, BrokerServices services) {
         this.client = client;
         this.context = context;
         this.clients = clients;
-        this.allocator = allocator;
-        this.adoption = adoption;
-        this.listing = listing;
+        this.services = services;
     }
 
-    public Client client() {
+    /** {@return the client that has this broker; not named client(), which is the identity in a view} */
+    public Client owner() {
         return client;
     }
 
@@ -55,41 +55,121 @@ public final class ClientBroker implements HeapBroker {
 
     @Override
     public DmaBuf allocate(AllocationRequest request) {
-        return allocator.allocate(client, request);
+        return services.allocator().allocate(client, Objects.requireNonNull(request), 1)[0];
+    }
+
+    @Override
+    public List<DmaBuf> allocate(AllocationRequest request, int count) {
+        Objects.requireNonNull(request);
+        if (count < 1 || count > MOST_AT_ONCE) {
+            throw new IllegalArgumentException("invalid count = " + count + ": expected 1 to " + MOST_AT_ONCE);
+        }
+        BufferReference[] references = services.allocator().allocate(client, request, count);
+        List<DmaBuf> all = null;
+        try {
+            all = List.of(references);
+        } finally {
+            if (all == null) { // for want of memory
+                for (BufferReference reference : references) {
+                    reference.close();
+                }
+            }
+        }
+        return all;
     }
 
     @Override
     public DmaBuf adopt(OwnedFd descriptor, String name) {
-        return adoption.adopt(client, descriptor, name);
+        return services.adoption().adopt(client, descriptor, name);
+    }
+
+    @Override
+    public OwnedFd own(int descriptor) {
+        return OwnedFd.of(descriptor, services.descriptors()::close);
     }
 
     @Override
     public List<HeapInfo> heaps() {
         client.requireActive();
-        return listing.heaps();
+        return services.listing().heaps();
     }
 
     @Override
-    public Publication publish(DmaBuf buffer, String name) {
+    public Publication publish(DmaBuf buffer, String name, Access granted) {
         client.requireActive();
         if (!(buffer instanceof BufferReference reference)) {
-            throw new HeapException(Errno.EINVAL, "", "only a buffer of this broker can be published, not " + buffer);
+            throw new IllegalArgumentException("invalid buffer = " + buffer + ": expected one of this broker");
         }
         if (name.isBlank()) {
-            throw new HeapException(Errno.EINVAL, reference.heapName(), "a published buffer needs a name; give one");
+            throw new IllegalArgumentException("invalid name = '" + name + "': expected a text");
         }
-        BufferReference kept = reference.anotherFor(client, BufferReference::new);
-        PublishedBuffer published = null;
+        if (granted == Access.WRITE) {
+            throw new IllegalArgumentException("invalid granted = WRITE: expected READ or READ_WRITE");
+        }
+        if (granted.writes() && !reference.granted().writes()) {
+            throw HeapException.of(
+                    Errno.EACCES,
+                    reference.heapName(),
+                    "a reference for reading to a " + reference + " cannot be published for writing; publish it with"
+                            + " READ");
+        }
+        BufferReference kept = reference.anotherFor(client, granted);
+        BufferPublication published = null;
         boolean registered = false;
         try {
-            published = new PublishedBuffer(client, clients, kept);
-            published.register(context, name);
+            published = new BufferPublication(client, clients, kept, name);
+            published.register(context);
             registered = true;
         } finally {
             if (!registered) {
-                kept.end();
+                kept.close();
             }
         }
         return client.keep(published);
+    }
+
+    @Override
+    public ClientView openView(ClientId id) {
+        client.requireActive();
+        if (id.isBundle()) {
+            throw new IllegalArgumentException(
+                    "invalid client = " + id + ": expected a client of another kind than bundle");
+        }
+        services.ledger().rules().requireViewsAllowed(client.id());
+        ForeignView view = new ForeignView(this, new Client(services.ledger().enter(id), services.leaks()), services);
+        views.add(view);
+        boolean active = false;
+        try {
+            client.requireActive(); // a stop before the view was among the views has not seen it
+            active = true;
+        } finally {
+            if (!active) {
+                view.close();
+            }
+        }
+        return view;
+    }
+
+    Function<Bundle, Client> clients() {
+        return clients;
+    }
+
+    void forget(ForeignView view) {
+        views.remove(view);
+    }
+
+    /**
+     * Takes back everything that is open through this broker and the views that were opened through it.
+     *
+     * @param why for the exception of a later call
+     * @param used receives the reapers that have work to do for it
+     * @return the number of resources that were open
+     */
+    int takeBack(String why, Set<Reaper> used) {
+        int left = client.takeBack(why, used); // first: no view is opened from then on
+        for (ForeignView view : views) {
+            left += view.takeBack(why, used);
+        }
+        return left;
     }
 }

@@ -5,12 +5,9 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapBroker;
-import org.dmabuf.heap.broker.account.Ledger;
-import org.dmabuf.heap.broker.allocation.Adoption;
-import org.dmabuf.heap.broker.allocation.Allocator;
 import org.dmabuf.heap.broker.buffer.Client;
-import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.framework.Bundle;
@@ -30,25 +27,17 @@ import org.slf4j.LoggerFactory;
 public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleListener {
     private static final Logger LOG = LoggerFactory.getLogger(Clients.class);
 
-    private final Ledger ledger;
-    private final Allocator allocator;
-    private final Adoption adoption;
-    private final HeapListing listing;
-    private final LeakDetector leaks;
+    private final BrokerServices services;
     private final Map<Bundle, ClientBroker> brokers = new ConcurrentHashMap<>();
     private volatile boolean stopped;
 
-    public Clients(Ledger ledger, Allocator allocator, Adoption adoption, HeapListing listing, LeakDetector leaks) {
-        this.ledger = ledger;
-        this.allocator = allocator;
-        this.adoption = adoption;
-        this.listing = listing;
-        this.leaks = leaks;
+    public Clients(BrokerServices services) {
+        this.services = services;
     }
 
     /** {@return the client of a bundle} */
     public Client of(Bundle bundle) {
-        return broker(bundle).client();
+        return broker(bundle).owner();
     }
 
     @Override
@@ -76,7 +65,7 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         Set<Reaper> used = new HashSet<>();
         brokers.forEach((bundle, broker) -> {
             if (bundle.getBundleContext() != broker.context()) {
-                stop(bundle, broker, "bundle " + Printable.of(broker.client().bundle()) + " has stopped", used);
+                stop(bundle, broker, "bundle " + Printable.of(broker.owner().id().toString()) + " has stopped", used);
             }
         });
         Reaper.settle(used);
@@ -111,8 +100,9 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         if (context == null) {
             throw new IllegalStateException("bundle " + Printable.of(bundle.getSymbolicName()) + " has stopped");
         }
-        Client client = new Client(ledger.enter(name(bundle)), bundle.getLocation(), leaks);
-        return new ClientBroker(client, context, this::of, allocator, adoption, listing);
+        ClientId id = ClientId.ofBundle(name(bundle), bundle.getLocation());
+        Client client = new Client(services.ledger().enter(id), services.leaks());
+        return new ClientBroker(client, context, this::of, services);
     }
 
     /** Returns the symbolic name of a bundle; empty for a bundle of the first manifest version, which has none. */
@@ -126,18 +116,17 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
      * stays in the map and the next event tries again.
      */
     private void stop(Bundle bundle, ClientBroker broker, String why, Set<Reaper> used) {
-        Client client = broker.client();
         try {
-            int left = client.takeBack(why, used);
+            int left = broker.takeBack(why, used);
             if (brokers.remove(bundle, broker)) {
-                ledger.leave(client.account());
+                services.ledger().leave(broker.owner().account());
             }
             if (left > 0) {
                 LOG.warn(
                         "{}: took back {} references, CPU accesses, descriptors and publications of bundle {}",
                         why,
                         left,
-                        Printable.of(client.bundle()));
+                        Printable.of(broker.owner().id().toString()));
             }
         } catch (RuntimeException | Error e) { // the other clients' resources are still to be taken back
             LOG.error("{}: not everything of that bundle was taken back; it is tried again", why, e);

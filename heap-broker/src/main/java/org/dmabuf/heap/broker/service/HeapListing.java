@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -14,9 +15,9 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.UsageSnapshot;
-import org.dmabuf.heap.broker.allocation.Adoption;
 import org.dmabuf.heap.broker.heap.CallGate;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
@@ -24,7 +25,7 @@ import org.dmabuf.heap.broker.heap.HeapStanding;
 import org.dmabuf.heap.broker.heap.LastUsage;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
-import org.dmabuf.heap.broker.heap.WaitingHeaps;
+import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 
 /**
  * The listing of {@code heaps()}: each heap with its standing, its usage and its charges. It calls no heap's code on
@@ -36,35 +37,14 @@ public final class HeapListing {
 
     private static final LastUsage.Answer NO_ANSWER = new LastUsage.Answer(HeapUsage.unknown(), Duration.ZERO);
 
-    private record Info(
-            String name,
-            HeapState state,
-            String reason,
-            Map<String, Object> properties,
-            String bundle,
-            HeapUsage usage,
-            Duration usageAge,
-            long liveBuffers,
-            long liveBytes,
-            long lingeringBuffers,
-            long lingeringBytes)
-            implements HeapInfo {
-        @Override
-        public String toString() {
-            return name + " (" + state + ")";
-        }
-    }
-
     private final HeapRegistry registry;
-    private final WaitingHeaps waiting;
-    private final Adoption adoption;
+    private final UnavailableHeaps unavailable;
     /** The usages of heaps that serve, by their gates, which stay when a heap's properties change. */
     private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
 
-    public HeapListing(HeapRegistry registry, WaitingHeaps waiting, Adoption adoption) {
+    public HeapListing(HeapRegistry registry, UnavailableHeaps unavailable) {
         this.registry = registry;
-        this.waiting = waiting;
-        this.adoption = adoption;
+        this.unavailable = unavailable;
     }
 
     public List<HeapInfo> heaps() {
@@ -86,7 +66,7 @@ public final class HeapListing {
                     listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
                     reason(listed.reason(), hanging),
                     answers.getOrDefault(heap.gate(), NO_ANSWER),
-                    counted.add(heap.account()) ? heap.account().snapshot() : UsageSnapshot.NONE));
+                    counted.add(heap.account()) ? Optional.of(heap.account()) : Optional.empty()));
         }
         for (HeapRegistry.Departed left : departed) {
             UsageSnapshot charged = left.account().snapshot();
@@ -99,41 +79,35 @@ public final class HeapListing {
                                     : "it has left; memory of it is still held elsewhere",
                             left.account().reaper().hanging()),
                     NO_ANSWER,
-                    charged));
+                    Optional.of(left.account())));
         }
-        for (WaitingHeaps.Waiting heap : waiting.list()) {
-            infos.add(info(
-                    HeapDescription.named(heap.name(), Map.of(HeapProperties.NAME, heap.name()), heap.bundle()),
-                    HeapState.WAITING,
-                    heap.reason(),
-                    NO_ANSWER,
-                    UsageSnapshot.NONE));
-        }
-        if (adoption.account().buffers() > 0) {
-            infos.add(info(
-                    adoption.description(),
-                    HeapState.ADOPTED,
-                    "it is no heap: buffers that bundles adopted from other processes",
-                    NO_ANSWER,
-                    adoption.account().snapshot()));
+        for (UnavailableHeaps.Unavailable heap : unavailable.list()) {
+            infos.add(HeapInfo.of(heap.name(), heap.retried() ? HeapState.WAITING : HeapState.FAILED)
+                    .reason(Optional.of(heap.reason()))
+                    .properties(Map.of(HeapProperties.NAME, heap.name()))
+                    .bundle(heap.bundle())
+                    .build());
         }
         return List.copyOf(infos);
     }
 
-    private static Info info(
-            HeapDescription heap, HeapState state, String reason, LastUsage.Answer usage, UsageSnapshot charged) {
-        return new Info(
-                heap.name(),
-                state,
-                reason,
-                heap.properties(),
-                heap.bundle(),
-                usage.usage(),
-                usage.age(),
-                charged.liveBuffers(),
-                charged.liveBytes(),
-                charged.lingeringBuffers(),
-                charged.lingeringBytes());
+    private static HeapInfo info(
+            HeapDescription heap,
+            HeapState state,
+            String reason,
+            LastUsage.Answer usage,
+            Optional<HeapAccount> charged) {
+        UsageRecord.Builder record = UsageRecord.builder().heap(heap.name());
+        charged.ifPresent(account -> account.waits()
+                .to(account.snapshot().to(record))
+                .failures(account.failures().byCause()));
+        return HeapInfo.of(heap.name(), state)
+                .reason(reason.isEmpty() ? Optional.empty() : Optional.of(reason))
+                .properties(heap.properties())
+                .bundle(heap.bundle())
+                .usage(usage.usage(), usage.age())
+                .charged(record.build())
+                .build();
     }
 
     private static String reason(String standing, String hanging) {

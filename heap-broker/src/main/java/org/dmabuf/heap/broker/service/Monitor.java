@@ -5,141 +5,109 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
-import java.util.OptionalLong;
-import org.dmabuf.heap.ChargedBuffer;
-import org.dmabuf.heap.Charges;
-import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.Charged;
 import org.dmabuf.heap.broker.account.ClientAccount;
+import org.dmabuf.heap.broker.account.ClientHeapAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.Ledger;
-import org.dmabuf.heap.broker.account.Rules;
-import org.dmabuf.heap.broker.account.UsageSnapshot;
+import org.dmabuf.heap.broker.account.Peaks;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 
-/** The monitor service: it reads the ledger. Each answer is put together when it is asked for. */
+/** The monitor service of one bundle: it reads the ledger. Each answer is put together when it is asked for. */
 public final class Monitor implements HeapMonitor {
-    private record Sums(String heap, String client, UsageSnapshot snapshot, Map<Errno, Long> failures)
-            implements Charges {
-        @Override
-        public long liveBuffers() {
-            return snapshot.liveBuffers();
-        }
-
-        @Override
-        public long liveBytes() {
-            return snapshot.liveBytes();
-        }
-
-        @Override
-        public long lingeringBuffers() {
-            return snapshot.lingeringBuffers();
-        }
-
-        @Override
-        public long lingeringBytes() {
-            return snapshot.lingeringBytes();
-        }
-
-        @Override
-        public long peakBytes() {
-            return snapshot.peakBytes();
-        }
-
-        @Override
-        public OptionalLong limit() {
-            return snapshot.limit() == Rules.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(snapshot.limit());
-        }
-    }
-
-    private record Listed(
-            String heap,
-            String client,
-            String name,
-            long size,
-            OptionalLong inode,
-            int references,
-            int mappings,
-            int brackets,
-            boolean exported,
-            boolean lingering,
-            Duration age,
-            List<StackTraceElement> site)
-            implements ChargedBuffer {}
-
     private final Ledger ledger;
     private final HeapRegistry registry;
+    private final Peaks.Book peaks;
 
-    public Monitor(Ledger ledger, HeapRegistry registry) {
+    Monitor(Ledger ledger, HeapRegistry registry) {
         this.ledger = ledger;
         this.registry = registry;
+        peaks = ledger.peaks().open();
+    }
+
+    /** Ends the monitor: its peaks are kept no longer. */
+    void close() {
+        ledger.peaks().close(peaks);
     }
 
     @Override
-    public List<Charges> heaps() {
+    public List<UsageRecord> usageByHeap() {
         registry.prune(); // of what left, the last buffer may have ended since
         return ledger.heaps().stream()
-                .<Charges>map(account -> new Sums(
-                        account.heap(), "", account.snapshot(), Map.copyOf(account.failures().byCause())))
-                .sorted(Comparator.comparing(Charges::heap))
+                .sorted(Comparator.comparing(HeapAccount::heap))
+                .map(this::record)
                 .toList();
     }
 
+    private UsageRecord record(HeapAccount account) {
+        UsageRecord.Builder record = UsageRecord.builder()
+                .heap(account.heap())
+                .failures(account.failures().byCause());
+        return account.waits().to(peaks.of(account).to(record)).build();
+    }
+
     @Override
-    public List<Charges> clients() {
+    public List<UsageRecord> usageByClient() {
+        return ledger.clients().stream().map(this::record).toList();
+    }
+
+    private UsageRecord record(ClientAccount client) {
+        UsageRecord.Builder record = UsageRecord.builder()
+                .client(client.id())
+                .failures(client.failures().byCause());
+        return client.waits().to(peaks.of(client).to(record)).build();
+    }
+
+    @Override
+    public List<UsageRecord> usageByClientAndHeap() {
         return ledger.clients().stream()
-                .<Charges>map(client -> new Sums(
-                        "", client.bundle(), client.snapshot(), Map.copyOf(client.failures().byCause())))
+                .flatMap(client -> client.shares().stream()
+                        .sorted(Comparator.comparing(share -> share.account().heap())))
+                .map(this::record)
                 .toList();
     }
 
-    @Override
-    public List<Charges> clientsOnHeaps() {
-        return ledger.clients().stream()
-                .flatMap(client -> client.shares().stream())
-                .<Charges>map(share -> new Sums(
-                        share.account().heap(), share.client().bundle(), share.snapshot(), Map.of()))
-                .sorted(Comparator.comparing(Charges::client).thenComparing(Charges::heap))
-                .toList();
+    private UsageRecord record(ClientHeapAccount share) {
+        ClientId client = share.client().id();
+        return peaks.of(share)
+                .to(UsageRecord.builder().heap(share.account().heap()).client(client))
+                .build();
     }
 
     @Override
-    public List<ChargedBuffer> buffers() {
+    public List<BufferRecord> buffers() {
         long now = System.nanoTime();
-        List<ChargedBuffer> all = new ArrayList<>();
+        List<BufferRecord> all = new ArrayList<>();
         for (HeapAccount account : ledger.heaps()) {
             for (Charge.Entry entry : account.entries()) {
-                all.add(listed(account.heap(), entry, now));
+                all.add(record(account.heap(), entry, now));
             }
         }
-        all.sort(Comparator.comparing(ChargedBuffer::heap)
-                .thenComparing(Comparator.comparing(ChargedBuffer::age).reversed()));
+        all.sort(Comparator.comparing(BufferRecord::heap)
+                .thenComparing(Comparator.comparing(BufferRecord::age).reversed()));
         return List.copyOf(all);
     }
 
-    private static ChargedBuffer listed(String heap, Charge.Entry entry, long now) {
+    private static BufferRecord record(String heap, Charge.Entry entry, long now) {
         Charged.Uses uses = entry.buffer().map(Charged::uses).orElse(Charged.Uses.NONE);
-        return new Listed(
-                heap,
-                entry.client(),
-                entry.name(),
-                entry.size(),
-                uses.inode(),
-                uses.references(),
-                uses.mappings(),
-                uses.brackets(),
-                uses.exported() || entry.lingering(),
-                entry.lingering(),
-                Duration.ofNanos(Math.max(0, now - entry.since())),
-                entry.site());
+        return BufferRecord.of(heap, entry.client(), entry.size())
+                .name(entry.name())
+                .inode(uses.inode())
+                .open(uses.references(), uses.mappings(), uses.cpuAccesses())
+                .exported(uses.exported() || entry.lingering())
+                .lingering(entry.lingering())
+                .age(Duration.ofNanos(Math.max(0, now - entry.since())))
+                .site(entry.site())
+                .build();
     }
 
     @Override
     public void resetPeaks() {
-        ledger.heaps().forEach(HeapAccount::resetPeak);
-        ledger.clients().forEach(ClientAccount::resetPeak);
+        peaks.reset(ledger);
     }
 }

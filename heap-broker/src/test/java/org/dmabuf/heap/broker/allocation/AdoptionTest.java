@@ -24,6 +24,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
@@ -210,7 +211,7 @@ class AdoptionTest {
     @Test
     void what_a_heap_exports_for_reading_is_adopted_although_no_client_wrote_to_it() {
         broker.memfd("camera");
-        try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).exports(Access.READ));
+        try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
                 DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "")) {
             assertEquals(exported.inode(), adopted.inode());
         }

@@ -17,6 +17,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
@@ -87,8 +88,8 @@ class AllocatorTest {
         refusing("one", Errno.ENOMEM, id(1, 9));
         refusing("two", Errno.ENOMEM, id(2, 5));
         serving("three", id(3, 0));
-        assertEquals("three", broker.allocate(REQUEST.from("two", "one", "three")).heapName());
-        assertEquals(List.of("two", "one"), asked(refusal(REQUEST.from("two", "one"))));
+        assertEquals("three", broker.allocate(REQUEST.withHeaps("two", "one", "three")).heapName());
+        assertEquals(List.of("two", "one"), asked(refusal(REQUEST.withHeaps("two", "one"))));
     }
 
     /** A quota makes the call take the account's monitor, which holds it up between the gate and the heap. */
@@ -99,7 +100,7 @@ class AllocatorTest {
         AtomicReference<Throwable> thrown = new AtomicReference<>();
         Thread caller = Thread.ofPlatform().unstarted(() -> {
             try {
-                broker.allocate(REQUEST.from("camera"));
+                broker.allocate(REQUEST.withHeaps("camera"));
             } catch (RuntimeException | Error e) {
                 thrown.set(e);
             }
@@ -120,7 +121,7 @@ class AllocatorTest {
     void only_named_heaps_are_asked() {
         FakeHeap other = serving("other", id(1, 9));
         refusing("camera", Errno.ENOMEM, id(2, 0));
-        refusal(REQUEST.from("camera"));
+        refusal(REQUEST.withHeaps("camera"));
         assertEquals(List.of(), other.asked());
     }
 
@@ -133,10 +134,10 @@ class AllocatorTest {
         FakeHeap outside = serving("outside", id(7, 9));
         assertEquals(
                 List.of("high", "thirty-two", "thirty-one", "low"),
-                asked(refusal(REQUEST.fromMask(1L << 63 | 1L << 32 | 1L << 31 | 1))));
-        assertEquals(List.of("low"), asked(refusal(REQUEST.fromMask(Long.MIN_VALUE))));
+                asked(refusal(REQUEST.withMask(1L << 63 | 1L << 32 | 1L << 31 | 1))));
+        assertEquals(List.of("low"), asked(refusal(REQUEST.withMask(Long.MIN_VALUE))));
         assertEquals(List.of(), outside.asked());
-        assertEquals("outside", broker.allocate(REQUEST.fromMask(1 << 7)).heapName());
+        assertEquals("outside", broker.allocate(REQUEST.withMask(1 << 7)).heapName());
     }
 
     @Test
@@ -156,8 +157,8 @@ class AllocatorTest {
         FakeHeap first = serving("first", id(1, 9));
         FakeHeap second = serving("second", id(2, 0));
         broker.allocate(REQUEST);
-        broker.allocate(REQUEST.from("first", "second"));
-        broker.allocate(REQUEST.fromMask(-1));
+        broker.allocate(REQUEST.withHeaps("first", "second"));
+        broker.allocate(REQUEST.withMask(-1));
         assertEquals(3, first.asked().size());
         assertEquals(List.of(), second.asked());
     }
@@ -168,9 +169,9 @@ class AllocatorTest {
         refusing("one", errno, Map.of());
         FakeHeap two = serving("two", Map.of());
         if (errno == Errno.ENOMEM || errno == Errno.ENODEV) {
-            assertEquals("two", broker.allocate(REQUEST.from("one", "two")).heapName());
+            assertEquals("two", broker.allocate(REQUEST.withHeaps("one", "two")).heapName());
         } else {
-            HeapException refusal = refusal(REQUEST.from("one", "two"));
+            HeapException refusal = refusal(REQUEST.withHeaps("one", "two"));
             assertEquals(errno, refusal.errno());
             assertEquals("one", refusal.heap());
             assertEquals("heap 'one': " + errno.meaning(), refusal.getMessage());
@@ -184,8 +185,8 @@ class AllocatorTest {
         RegisteredHeap leaving = broker.heap("leaving", new FakeHeap());
         serving("stays", Map.of());
         leaving.gate().close(0);
-        assertEquals("stays", broker.allocate(REQUEST.from("leaving", "stays")).heapName());
-        HeapException refusal = refusal(REQUEST.from("leaving"));
+        assertEquals("stays", broker.allocate(REQUEST.withHeaps("leaving", "stays")).heapName());
+        HeapException refusal = refusal(REQUEST.withHeaps("leaving"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals("leaving", refusal.heap());
         assertEquals(
@@ -197,7 +198,7 @@ class AllocatorTest {
     void a_refusal_that_ends_the_walk_lists_the_heaps_before_it_too() {
         refusing("one", Errno.ENOMEM, Map.of());
         refusing("two", Errno.EACCES, Map.of());
-        HeapException refusal = refusal(REQUEST.from("one", "two"));
+        HeapException refusal = refusal(REQUEST.withHeaps("one", "two"));
         assertEquals(Errno.EACCES, refusal.errno());
         assertEquals("two", refusal.heap());
         assertEquals(
@@ -225,8 +226,8 @@ class AllocatorTest {
                         "scattered",
                         Map.of(HeapProperties.ALIGNMENT, 65536L, HeapProperties.EXPORT_READONLY, true)));
         AllocationRequest request =
-                REQUEST.alignment(65536).exports(Access.READ).requiring("(heap.contiguous=true)");
-        HeapException refusal = refusal(request.from("unaligned", "leaky", "imitating", "scattered"));
+                REQUEST.withAlignment(65536).withExport(ExportMode.READ_ONLY).withRequirement("(heap.contiguous=true)");
+        HeapException refusal = refusal(request.withHeaps("unaligned", "leaky", "imitating", "scattered"));
         assertEquals(
                 List.of(
                         "unaligned: ENODEV, it aligns to 4 KiB at most, not to 64 KiB",
@@ -251,7 +252,7 @@ class AllocatorTest {
                         true));
         assertEquals(
                 "fit",
-                broker.allocate(request.from("unaligned", "leaky", "imitating", "scattered", "fit"))
+                broker.allocate(request.withHeaps("unaligned", "leaky", "imitating", "scattered", "fit"))
                         .heapName());
         assertEquals("fit", broker.allocate(request).heapName());
         unfit.forEach(heap -> assertEquals(List.of(), heap.asked()));
@@ -261,7 +262,7 @@ class AllocatorTest {
     void a_fallback_that_lacks_what_is_required_is_none() {
         refusing("cma", Errno.ENOMEM, Map.of(HeapProperties.CONTIGUOUS, true));
         FakeHeap system = serving("system", Map.of());
-        HeapException refusal = refusal(REQUEST.from("cma", "system").requiring("(heap.contiguous=true)"));
+        HeapException refusal = refusal(REQUEST.withHeaps("cma", "system").withRequirement("(heap.contiguous=true)"));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals("cma", refusal.heap());
         assertEquals(List.of(), system.asked());
@@ -272,12 +273,12 @@ class AllocatorTest {
         FakeHeap heap =
                 serving("imitating", Map.of(HeapProperties.EMULATES, List.of("contiguous", "protected")));
         assertEquals(Errno.ENODEV, refusal(REQUEST).errno());
-        assertEquals(Errno.ENODEV, refusal(REQUEST.allowEmulated("contiguous")).errno());
+        assertEquals(Errno.ENODEV, refusal(REQUEST.withEmulations("contiguous")).errno());
         assertEquals(List.of(), heap.asked());
         assertEquals(
                 "imitating",
-                broker.allocate(REQUEST.allowEmulated("contiguous", "protected", "more")
-                                .requiring("(&(heap.contiguous=true)(heap.protected=true))"))
+                broker.allocate(REQUEST.withEmulations("contiguous", "protected", "more")
+                                .withRequirement("(&(heap.contiguous=true)(heap.protected=true))"))
                         .heapName());
     }
 
@@ -286,24 +287,24 @@ class AllocatorTest {
         serving("plain", Map.of());
         assertEquals(
                 "heap 'plain' gives no buffer of 12 MiB: it does not meet (heap.contiguous=true)",
-                refusal(REQUEST.allowEmulated("contiguous").requiring("(heap.contiguous=true)"))
+                refusal(REQUEST.withEmulations("contiguous").withRequirement("(heap.contiguous=true)"))
                         .getMessage());
     }
 
     @Test
     void an_alignment_up_to_the_heaps_own_is_met() {
         FakeHeap heap = serving("aligned", Map.of(HeapProperties.ALIGNMENT, 65536L));
-        broker.allocate(REQUEST.alignment(65536));
+        broker.allocate(REQUEST.withAlignment(65536));
         assertEquals(65536, heap.asked().getFirst().alignment());
         assertEquals(
                 "heap 'aligned' gives no buffer of 12 MiB: it aligns to 64 KiB at most, not to 128 KiB",
-                refusal(REQUEST.alignment(131072)).getMessage());
+                refusal(REQUEST.withAlignment(131072)).getMessage());
     }
 
     @Test
     void a_heap_that_cannot_export_for_reading_serves_who_exports_nothing() {
         FakeHeap heap = serving("leaky", Map.of());
-        broker.allocate(REQUEST.exports(Access.READ).exportable(false));
+        broker.allocate(REQUEST.withExport(ExportMode.READ_ONLY).withExport(ExportMode.NONE));
         broker.allocate(REQUEST);
         assertEquals(2, heap.asked().size());
     }
@@ -313,12 +314,12 @@ class AllocatorTest {
         FakeHeap heap = serving("camera", Map.of());
         for (AllocationRequest request : List.of(
                 REQUEST,
-                REQUEST.from("camera"),
-                REQUEST.from("none", "camera"),
-                REQUEST.from("none"),
-                REQUEST.fromMask(0),
-                REQUEST.from("camera").alignment(1 << 20))) {
-            HeapException refusal = refusal(request.requiring("(heap.contiguous=true"));
+                REQUEST.withHeaps("camera"),
+                REQUEST.withHeaps("none", "camera"),
+                REQUEST.withHeaps("none"),
+                REQUEST.withMask(0),
+                REQUEST.withHeaps("camera").withAlignment(1 << 20))) {
+            HeapException refusal = refusal(request.withRequirement("(heap.contiguous=true"));
             assertEquals(Errno.EINVAL, refusal.errno());
             assertTrue(
                     refusal.getMessage().startsWith("the requirement '(heap.contiguous=true' is no filter: "),
@@ -329,7 +330,7 @@ class AllocatorTest {
 
     @Test
     void a_wrong_requirement_is_the_callers_error_even_where_no_heap_is() {
-        assertEquals(Errno.EINVAL, refusal(REQUEST.requiring("heap.contiguous")).errno());
+        assertEquals(Errno.EINVAL, refusal(REQUEST.withRequirement("heap.contiguous")).errno());
     }
 
     @Test
@@ -340,10 +341,10 @@ class AllocatorTest {
         assertEquals(
                 "heap 'display' gives no buffer of 12 MiB: its heap.id 5 is taken by heap 'camera' of bundle"
                         + " org.example.camera; it serves when that one goes",
-                refusal(REQUEST.from("display")).getMessage());
+                refusal(REQUEST.withHeaps("display")).getMessage());
         assertEquals(
                 "heap 'broken' gives no buffer of 12 MiB: heap.alignment is 3, which is no power of two",
-                refusal(REQUEST.from("broken")).getMessage());
+                refusal(REQUEST.withHeaps("broken")).getMessage());
         assertEquals(List.of(), shadowed.asked());
         assertEquals(List.of(), refused.asked());
     }
@@ -352,7 +353,7 @@ class AllocatorTest {
 
     @Test
     void without_any_heap_the_sentence_says_to_install_one() {
-        for (AllocationRequest request : List.of(REQUEST, REQUEST.fromMask(-1))) {
+        for (AllocationRequest request : List.of(REQUEST, REQUEST.withMask(-1))) {
             HeapException refusal = refusal(request);
             assertEquals(Errno.ENODEV, refusal.errno());
             assertEquals("", refusal.heap());
@@ -364,14 +365,14 @@ class AllocatorTest {
         assertEquals(
                 "heap 'camera' gives no buffer of 12 MiB: there is no such heap; none serves; install one, for instance"
                         + " heap-system",
-                refusal(REQUEST.from("camera")).getMessage());
+                refusal(REQUEST.withHeaps("camera")).getMessage());
     }
 
     @Test
     void an_unknown_name_gets_the_names_that_there_are() {
         serving("system", id(0, 0));
         serving("camera", id(1, 0));
-        HeapException refusal = refusal(REQUEST.from("kamera"));
+        HeapException refusal = refusal(REQUEST.withHeaps("kamera"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals("kamera", refusal.heap());
         assertEquals(
@@ -384,14 +385,14 @@ class AllocatorTest {
     @Test
     void a_mask_without_a_heap_gets_the_names_that_there_are() {
         serving("system", id(0, 0));
-        HeapException refusal = refusal(REQUEST.fromMask(1L << 63 | 2));
+        HeapException refusal = refusal(REQUEST.withMask(1L << 63 | 2));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(
                 "no heap for a buffer of 12 MiB: none has its id in mask 0x8000000000000002; there are: system",
                 refusal.getMessage());
         assertEquals(
                 "no heap for a buffer of 12 MiB: none has its id in mask 0x0; there are: system",
-                refusal(REQUEST.fromMask(0)).getMessage());
+                refusal(REQUEST.withMask(0)).getMessage());
     }
 
     @Test
@@ -426,7 +427,7 @@ class AllocatorTest {
     void when_all_are_out_of_memory_each_gives_its_own_reason() {
         broker.heap("cma", FakeHeap.refusing(Errno.ENOMEM, "heap 'cma': fragmented; largest run 1 MiB"));
         broker.heap("system", FakeHeap.refusing(Errno.ENOMEM, "heap 'system': 5 MiB left; close buffers"));
-        HeapException refusal = refusal(REQUEST.from("cma", "system"));
+        HeapException refusal = refusal(REQUEST.withHeaps("cma", "system"));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
                 "no heap gave a buffer of 12 MiB. cma: fragmented; largest run 1 MiB; system: 5 MiB left; close"
@@ -445,7 +446,7 @@ class AllocatorTest {
         serving("scattered", Map.of());
         refusing("cma", Errno.ENOMEM, Map.of(HeapProperties.CONTIGUOUS, true));
         HeapException refusal =
-                refusal(REQUEST.from("scattered", "cma", "gone").requiring("(heap.contiguous=true)"));
+                refusal(REQUEST.withHeaps("scattered", "cma", "gone").withRequirement("(heap.contiguous=true)"));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals("cma", refusal.heap());
         assertEquals(List.of("scattered", "cma", "gone"), asked(refusal));
@@ -475,7 +476,7 @@ class AllocatorTest {
         }));
         FakeHeap next = serving("next", Map.of());
         RecordedLog.clear();
-        HeapException refusal = refusal(REQUEST.from("vendor", "next"));
+        HeapException refusal = refusal(REQUEST.withHeaps("vendor", "next"));
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals("vendor", refusal.heap());
         assertEquals(
@@ -513,7 +514,7 @@ class AllocatorTest {
         FakeMemory small = new FakeMemory((12 << 20) - 1);
         broker.heap("vendor", new FakeHeap(request -> small));
         FakeHeap next = serving("next", Map.of());
-        HeapException refusal = refusal(REQUEST.from("vendor", "next"));
+        HeapException refusal = refusal(REQUEST.withHeaps("vendor", "next"));
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(
                 "heap 'vendor' returned a buffer of 12582911 bytes for one of 12582912; report that to its vendor",
@@ -568,7 +569,7 @@ class AllocatorTest {
         broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(12 << 20) {
             @Override
             public long size() {
-                throw refuses ? new HeapException(Errno.ENOMEM, "vendor", "no") : new IllegalStateException("torn");
+                throw refuses ? HeapException.of(Errno.ENOMEM, "vendor", "no") : new IllegalStateException("torn");
             }
         }));
         assertEquals(refuses ? Errno.ENOMEM : Errno.EIO, refusal(REQUEST).errno());
@@ -585,7 +586,7 @@ class AllocatorTest {
             assertEquals(Errno.EINVAL, refusal.errno());
             assertEquals(List.of(), refusal.attempts());
         }
-        assertEquals(Errno.EINVAL, refusal(REQUEST.alignment(3)).errno());
+        assertEquals(Errno.EINVAL, refusal(REQUEST.withAlignment(3)).errno());
         assertEquals(Errno.EINVAL, refusal(REQUEST.exports(Access.WRITE)).errno());
         assertEquals(Errno.EINVAL, refusal(REQUEST.name("x".repeat(32))).errno());
         assertEquals(List.of(), heap.asked());
@@ -621,11 +622,11 @@ class AllocatorTest {
             broker.registry.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
             return new FakeMemory(request.size());
         }));
-        BufferReference reference = broker.allocate(REQUEST.from("camera"));
+        BufferReference reference = broker.allocate(REQUEST.withHeaps("camera"));
         assertEquals("camera", reference.heapName());
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).liveBuffers());
         assertEquals(0, broker.info("front", HeapState.SERVING).liveBuffers());
-        BufferReference next = broker.allocate(REQUEST.from("front"));
+        BufferReference next = broker.allocate(REQUEST.withHeaps("front"));
         assertEquals(1, broker.info("front", HeapState.SERVING).liveBuffers());
         next.close();
         reference.close();
@@ -665,14 +666,14 @@ class AllocatorTest {
         broker.heap("slow", new FakeHeap(request -> {
             broker.registry.changed(
                     fallback[0].service(), () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
-            throw new HeapException(Errno.ENOMEM, "slow", "full");
+            throw HeapException.of(Errno.ENOMEM, "slow", "full");
         }), Map.of(HeapProperties.DMABUF, true));
         FakeHeap exporter = new FakeHeap();
         fallback[0] = broker.heap("fallback", exporter, Map.of(HeapProperties.DMABUF, true));
         HeapException refused = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(
-                        AllocationRequest.of(64).from("slow", "fallback").requiring("(heap.dmabuf=true)")));
+                        AllocationRequest.of(64).withHeaps("slow", "fallback").withRequirement("(heap.dmabuf=true)")));
         assertEquals(
                 "no heap gave a buffer of 64 bytes. slow: full; fallback: it does not meet (heap.dmabuf=true)",
                 refused.getMessage());
@@ -684,13 +685,13 @@ class AllocatorTest {
         RegisteredHeap[] secure = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
             broker.registry.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
-            throw new HeapException(Errno.ENOMEM, "first", "full");
+            throw HeapException.of(Errno.ENOMEM, "first", "full");
         }));
         FakeHeap exporter = new FakeHeap();
         secure[0] = broker.heap("secure", exporter);
         HeapException refused = assertThrows(
                 HeapException.class,
-                () -> broker.allocate(AllocationRequest.of(64).from("first", "secure")));
+                () -> broker.allocate(AllocationRequest.of(64).withHeaps("first", "secure")));
         assertEquals(
                 "no heap gave a buffer of 64 bytes. first: full; secure: it has taken another name or heap.id since"
                         + " the request began",
@@ -704,13 +705,13 @@ class AllocatorTest {
         broker.heap("first", new FakeHeap(request -> {
             broker.registry.changed(
                     other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
-            throw new HeapException(Errno.ENOMEM, "first", "full");
+            throw HeapException.of(Errno.ENOMEM, "first", "full");
         }), Map.of(HeapProperties.ID, 9));
         FakeHeap exporter = new FakeHeap();
         other[0] = broker.heap("other", exporter, Map.of(HeapProperties.ID, 4));
         assertThrows(
                 HeapException.class,
-                () -> broker.allocate(AllocationRequest.of(64).fromMask(1L << 9 | 1L << 4)));
+                () -> broker.allocate(AllocationRequest.of(64).withMask(1L << 9 | 1L << 4)));
         assertEquals(List.of(), exporter.asked());
     }
 
@@ -721,8 +722,8 @@ class AllocatorTest {
             serving("unfit" + i, id(i, 1));
         }
         serving("fit", Map.of(HeapProperties.CONTIGUOUS, true));
-        AllocationRequest request = AllocationRequest.of(64).requiring("(heap.contiguous=true)");
-        AllocationRequest direct = AllocationRequest.of(64).from("fit");
+        AllocationRequest request = AllocationRequest.of(64).withRequirement("(heap.contiguous=true)");
+        AllocationRequest direct = AllocationRequest.of(64).withHeaps("fit");
         for (int i = 0; i < 20_000; i++) { // until it is compiled
             broker.allocate(request).close();
             broker.allocate(direct).close();
@@ -758,7 +759,7 @@ class AllocatorTest {
         });
         heap[0] = broker.heap("vendor", leaver);
         RecordedLog.clear();
-        HeapException refusal = refusal(REQUEST.from("vendor"));
+        HeapException refusal = refusal(REQUEST.withHeaps("vendor"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals("vendor", refusal.heap());
         assertEquals(
@@ -771,7 +772,7 @@ class AllocatorTest {
 
         heap[0] = broker.heap("vendor", leaver);
         serving("next", Map.of());
-        assertEquals("next", broker.allocate(REQUEST.from("vendor", "next")).heapName());
+        assertEquals("next", broker.allocate(REQUEST.withHeaps("vendor", "next")).heapName());
     }
 
     /** While heaps come, change and go, every request gets a buffer from the one that stays or from a whole other. */
@@ -791,10 +792,10 @@ class AllocatorTest {
                 })
                 .with(round -> broker.allocate(AllocationRequest.of(64)).close())
                 .with(round ->
-                        broker.allocate(AllocationRequest.of(64).fromMask(-1)).close())
+                        broker.allocate(AllocationRequest.of(64).withMask(-1)).close())
                 .with(round -> broker.allocate(AllocationRequest.of(64)
-                                .from("comes", "changed", "stays")
-                                .requiring("(heap.cached=true)"))
+                                .withHeaps("comes", "changed", "stays")
+                                .withRequirement("(heap.cached=true)"))
                         .close())
                 .after(round -> assertEquals(0, stays.buffers()))
                 .run(4000);
@@ -807,7 +808,7 @@ class AllocatorTest {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
         broker.heap("roomy", new FakeHeap());
 
-        broker.allocate(AllocationRequest.of(64).from("full", "roomy").name("frame")).close();
+        broker.allocate(AllocationRequest.of(64).withHeaps("full", "roomy").withName("frame")).close();
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
@@ -821,7 +822,7 @@ class AllocatorTest {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "nothing is left"));
 
         HeapException e =
-                assertThrows(HeapException.class, () -> broker.allocate(AllocationRequest.of(64).from("full", "gone")));
+                assertThrows(HeapException.class, () -> broker.allocate(AllocationRequest.of(64).withHeaps("full", "gone")));
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),

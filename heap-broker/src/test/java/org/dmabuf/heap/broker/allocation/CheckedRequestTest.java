@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
@@ -29,11 +30,11 @@ class CheckedRequestTest {
     @Test
     void a_heap_sees_what_was_asked_for() {
         CheckedRequest checked = new CheckedRequest(AllocationRequest.of(7)
-                .alignment(64)
+                .withAlignment(64)
                 .heapFlags(0x111111)
-                .exportable(false)
-                .exports(Access.READ)
-                .name("frame"));
+                .withExport(ExportMode.NONE)
+                .withExport(ExportMode.READ_ONLY)
+                .withName("frame"));
         assertEquals(7, checked.size());
         assertEquals(64, checked.alignment());
         assertEquals(0x111111, checked.heapFlags());
@@ -60,13 +61,13 @@ class CheckedRequestTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 4096, 1L << 62})
     void an_alignment_is_a_power_of_two(long alignment) {
-        assertEquals(alignment, new CheckedRequest(GOOD.alignment(alignment)).alignment());
+        assertEquals(alignment, new CheckedRequest(GOOD.withAlignment(alignment)).alignment());
     }
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, 3, 4097, -4096, Long.MIN_VALUE, Long.MAX_VALUE})
     void any_other_alignment_is_refused(long alignment) {
-        assertEquals("an alignment of " + alignment + " bytes is no power of two", refusal(GOOD.alignment(alignment)));
+        assertEquals("an alignment of " + alignment + " bytes is no power of two", refusal(GOOD.withAlignment(alignment)));
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.broker.BrokerParts;
@@ -55,41 +56,41 @@ class RequestMatcherTest {
         String why = "it only emulates contiguous and secure; accept that with"
                 + " allowEmulated(\"contiguous\", \"secure\")";
         assertUnmet(why, REQUEST, heap);
-        assertUnmet(why, REQUEST.allowEmulated("secure"), heap);
-        assertMet(REQUEST.allowEmulated("secure", "contiguous", "other"), heap);
+        assertUnmet(why, REQUEST.withEmulations("secure"), heap);
+        assertMet(REQUEST.withEmulations("secure", "contiguous", "other"), heap);
     }
 
     @Test
     void a_heap_aligns_to_what_it_announces_and_no_further() {
         RegisteredHeap heap = heap(HeapProperties.ALIGNMENT, 8192L);
-        assertMet(REQUEST.alignment(8192), heap);
-        assertUnmet("it aligns to 8 KiB at most, not to 16 KiB", REQUEST.alignment(16384), heap);
+        assertMet(REQUEST.withAlignment(8192), heap);
+        assertUnmet("it aligns to 8 KiB at most, not to 16 KiB", REQUEST.withAlignment(16384), heap);
     }
 
     @Test
     void an_export_for_reading_takes_a_heap_that_has_it_unless_nothing_is_exported() {
         RegisteredHeap heap = heap(HeapProperties.EXPORT_READONLY, false);
         assertMet(REQUEST, heap);
-        assertMet(REQUEST.exports(Access.READ).exportable(false), heap);
+        assertMet(REQUEST.withExport(ExportMode.READ_ONLY).withExport(ExportMode.NONE), heap);
         assertUnmet(
-                "it cannot export a descriptor through which nobody can write", REQUEST.exports(Access.READ), heap);
+                "it cannot export a descriptor through which nobody can write", REQUEST.withExport(ExportMode.READ_ONLY), heap);
     }
 
     @Test
     void a_heap_that_has_it_exports_for_reading() {
-        assertMet(REQUEST.exports(Access.READ), heap(HeapProperties.EXPORT_READONLY, true));
+        assertMet(REQUEST.withExport(ExportMode.READ_ONLY), heap(HeapProperties.EXPORT_READONLY, true));
     }
 
     @Test
     void a_requirement_is_a_filter_over_what_the_heap_announces() {
         RegisteredHeap heap = heap("vendor.mood", "good");
-        assertMet(REQUEST.requiring("(vendor.mood=good)"), heap);
-        assertUnmet("it does not meet (vendor.mood=bad)", REQUEST.requiring("(vendor.mood=bad)"), heap);
+        assertMet(REQUEST.withRequirement("(vendor.mood=good)"), heap);
+        assertUnmet("it does not meet (vendor.mood=bad)", REQUEST.withRequirement("(vendor.mood=bad)"), heap);
     }
 
     @Test
     void a_requirement_that_is_no_filter_is_refused_whatever_heaps_there_are() {
-        HeapException refusal = assertThrows(HeapException.class, () -> matcher(REQUEST.requiring("mood=\ngood")));
+        HeapException refusal = assertThrows(HeapException.class, () -> matcher(REQUEST.withRequirement("mood=\ngood")));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(
                 refusal.getMessage().startsWith("the requirement 'mood=\\u000agood' is no filter: "),

@@ -24,6 +24,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.Await;
@@ -84,7 +85,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     private BufferReference frame() {
-        return broker.allocate(AllocationRequest.of(SIZE).name(NAME));
+        return broker.allocate(AllocationRequest.of(SIZE).withName(NAME));
     }
 
     private static long mappings() {
@@ -114,7 +115,7 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void memory_is_charged_while_it_lives_and_rounded_to_pages() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE - 1).name(NAME));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE - 1).withName(NAME));
         assertEquals(SIZE, reference.size());
         assertEquals(1, heap.account().buffers());
         assertEquals(SIZE, heap.account().bytes());
@@ -299,7 +300,7 @@ class BufferReferenceOnRealMemoryTest {
         BufferReference reference = frame();
         try (OwnedFd one = reference.exportFd();
                 OwnedFd two = reference.exportFd();
-                DmaBuf duplicate = reference.duplicate()) {
+                DmaBuf duplicate = reference.newReference()) {
             long inode = inode(one);
             assertEquals(OptionalLong.of(inode), reference.inode());
             assertEquals(inode, inode(two));
@@ -361,7 +362,7 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void nothing_is_exported_from_a_buffer_that_was_asked_for_without() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name(NAME));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName(NAME));
         assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
         assertEquals(OptionalLong.empty(), reference.inode());
         try (Arena arena = Arena.ofConfined()) {
@@ -373,7 +374,7 @@ class BufferReferenceOnRealMemoryTest {
     @Test
     void a_descriptor_for_reading_lets_nobody_write_and_the_owner_writes_on() throws IOException {
         BufferReference reference = broker.allocate(
-                AllocationRequest.of(SIZE).exports(Access.READ).name(NAME));
+                AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY).withName(NAME));
         Mappings mmap = new Mappings(Syscalls.linux());
         try (Arena arena = Arena.ofConfined();
                 OwnedFd fd = reference.exportFd()) {
@@ -451,7 +452,7 @@ class BufferReferenceOnRealMemoryTest {
                 broker.heap("counted", new FakeHeap(request -> counting(source.allocate(request), released)));
         class Round {
             final BufferReference reference =
-                    broker.allocate(AllocationRequest.of(SIZE).from("counted").name(NAME));
+                    broker.allocate(AllocationRequest.of(SIZE).withHeaps("counted").withName(NAME));
             final AtomicInteger uses = new AtomicInteger();
 
             /** Until the reference is closed. */
@@ -480,7 +481,7 @@ class BufferReferenceOnRealMemoryTest {
                     }
                 }))
                 .with(round -> now[0].again(reference -> {
-                    try (DmaBuf duplicate = reference.duplicate();
+                    try (DmaBuf duplicate = reference.newReference();
                             OwnedFd fd = duplicate.exportFd()) {
                         assertEquals(inode(fd), duplicate.inode().getAsLong());
                     }

@@ -26,6 +26,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -64,7 +65,7 @@ class BufferReferenceTest {
     private BufferReference leaseOf(FakeMemory memory) {
         String heap = "camera" + memory.hashCode();
         broker.heap(heap, new FakeHeap(request -> memory));
-        return broker.allocate(AllocationRequest.of(memory.size()).from(heap).name("frame"));
+        return broker.allocate(AllocationRequest.of(memory.size()).withHeaps(heap).withName("frame"));
     }
 
     private HeapAccount account(BufferReference reference) {
@@ -74,7 +75,7 @@ class BufferReferenceTest {
     @Test
     void a_reference_tells_what_it_refers_to_also_when_it_is_closed() {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame 7"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame 7"));
         for (int again = 0; again < 2; again++) {
             assertEquals(SIZE, reference.size());
             assertEquals("camera", reference.heapName());
@@ -125,8 +126,8 @@ class BufferReferenceTest {
     void a_duplicate_keeps_the_memory_and_is_not_charged_again() {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
-        DmaBuf duplicate = reference.duplicate();
-        DmaBuf third = duplicate.duplicate();
+        DmaBuf duplicate = reference.newReference();
+        DmaBuf third = duplicate.newReference();
         assertNotSame(reference, duplicate);
         assertEquals(1, account(reference).buffers());
         assertEquals(SIZE, account(reference).bytes());
@@ -193,7 +194,7 @@ class BufferReferenceTest {
     void a_closed_reference_refuses_also_while_a_duplicate_is_open(String name, Consumer<DmaBuf> use) {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
-        DmaBuf duplicate = reference.duplicate();
+        DmaBuf duplicate = reference.newReference();
         reference.close();
         assertThrows(IllegalStateException.class, () -> use.accept(reference));
         assertEquals(List.of(), memory.calls());
@@ -254,7 +255,7 @@ class BufferReferenceTest {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public void beginCpuAccess(Access access) {
-                throw new HeapException(Errno.ETIMEDOUT, "camera", "the device hangs");
+                throw HeapException.of(Errno.ETIMEDOUT, "camera", "the device hangs");
             }
         };
         BufferReference reference = leaseOf(memory);
@@ -271,7 +272,7 @@ class BufferReferenceTest {
             @Override
             public void endCpuAccess(Access access) {
                 ends.incrementAndGet();
-                throw new HeapException(Errno.EINVAL, "camera", "no");
+                throw HeapException.of(Errno.EINVAL, "camera", "no");
             }
         };
         BufferReference reference = leaseOf(memory);
@@ -408,7 +409,7 @@ class BufferReferenceTest {
             @Override
             public MemorySegment map(Access access) {
                 note("refuses");
-                throw new HeapException(Errno.EINVAL, "camera", "protected memory is not mapped");
+                throw HeapException.of(Errno.EINVAL, "camera", "protected memory is not mapped");
             }
         };
         BufferReference reference = leaseOf(memory);
@@ -464,7 +465,7 @@ class BufferReferenceTest {
                 MemorySegment mapping = super.map(access);
                 if (count("map READ") == 2 && count("unmap") == 0) {
                     refused.countDown();
-                    throw new HeapException(Errno.ENOMEM, "camera", "raise vm.max_map_count");
+                    throw HeapException.of(Errno.ENOMEM, "camera", "raise vm.max_map_count");
                 }
                 return mapping;
             }
@@ -486,7 +487,7 @@ class BufferReferenceTest {
             @Override
             public MemorySegment map(Access access) {
                 super.map(access);
-                throw new HeapException(Errno.ENOMEM, "camera", "raise vm.max_map_count");
+                throw HeapException.of(Errno.ENOMEM, "camera", "raise vm.max_map_count");
             }
         };
         BufferReference reference = leaseOf(memory);
@@ -503,7 +504,7 @@ class BufferReferenceTest {
             @Override
             public MemorySegment map(Access access) {
                 super.map(access);
-                throw new HeapException(Errno.EINVAL, "camera", "no");
+                throw HeapException.of(Errno.EINVAL, "camera", "no");
             }
         };
         BufferReference reference = leaseOf(memory);
@@ -553,7 +554,7 @@ class BufferReferenceTest {
     void without_a_descriptor_there_is_no_export_and_no_inode() {
         FakeMemory memory = new FakeMemory(SIZE);
         broker.heap("camera", new FakeHeap(request -> memory));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).exportable(false).name("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName("frame"));
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals("camera", refusal.heap());
@@ -581,7 +582,7 @@ class BufferReferenceTest {
     @Test
     void what_was_closed_is_not_held_for_the_client_any_more() {
         BufferReference reference = leaseOf(new FakeMemory(SIZE));
-        reference.duplicate().close();
+        reference.newReference().close();
         CpuAccess bracket = reference.beginCpuAccess(Access.READ);
         reference.close();
         bracket.close();
@@ -628,7 +629,7 @@ class BufferReferenceTest {
                 @Override
                 public int descriptor() {
                     assertEquals(0, count("release"), "a descriptor after the release");
-                    throw new HeapException(Errno.EMFILE, "camera", "none left");
+                    throw HeapException.of(Errno.EMFILE, "camera", "none left");
                 }
             };
             BufferReference reference;
@@ -663,7 +664,7 @@ class BufferReferenceTest {
                     }
                 }))
                 .with(round -> now[0].again(reference -> {
-                    try (DmaBuf duplicate = reference.duplicate()) {
+                    try (DmaBuf duplicate = reference.newReference()) {
                         duplicate.beginCpuAccess(Access.WRITE).close();
                     }
                 }))

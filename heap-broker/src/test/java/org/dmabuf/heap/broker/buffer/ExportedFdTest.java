@@ -55,13 +55,13 @@ class ExportedFdTest {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket peer = FdSocket.connect(listener.path(), LONG);
                 FdSocket sender = listener.accept(LONG, who -> true)) {
-            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).from("nobodys"));
+            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("nobodys"));
                     OwnedFd descriptor = buffer.exportFd()) {
                 HeapException refusal = assertThrows(HeapException.class, () -> sender.send(descriptor, "secret"));
                 assertEquals(Errno.EACCES, refusal.errno());
                 assertEquals("nobodys", refusal.heap());
             }
-            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).from("own"));
+            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("own"));
                     OwnedFd descriptor = buffer.exportFd()) {
                 sender.send(descriptor, "secret");
                 peer.receive().close();

@@ -44,7 +44,7 @@ class LeakDetectorTest {
 
     /** In a method of its own, so that no frame keeps it. */
     private void lose(String name) {
-        broker.allocate(AllocationRequest.of(SIZE).name(name));
+        broker.allocate(AllocationRequest.of(SIZE).withName(name));
     }
 
     @Test
@@ -91,7 +91,7 @@ class LeakDetectorTest {
         broker.allocate(SIZE);
         broker.client.stop("its bundle has stopped");
         Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).name("lost after them"));
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"));
 
         Await.untilCollected("the one that is lost", () -> !broker.events.leaks.isEmpty());
 
@@ -116,7 +116,7 @@ class LeakDetectorTest {
 
     private void report(String client, int times) {
         for (int i = 0; i < times; i++) {
-            try (BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).name("frame"))) {
+            try (BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"))) {
                 clocked.report(accounts.computeIfAbsent(client, ClientAccount::new), reference.tracker().buffer);
             }
         }
@@ -174,7 +174,7 @@ class LeakDetectorTest {
     }
 
     private DmaBuf duplicateOfLost() {
-        return broker.allocate(SIZE).duplicate();
+        return broker.allocate(SIZE).newReference();
     }
 
     @Test

@@ -97,7 +97,7 @@ class ClientsTest {
         broker.clients.bundleChanged(camera.event(event));
         broker.clients.bundleChanged(display.event(BundleEvent.STOPPED));
         assertEquals(1, account.buffers());
-        assertDoesNotThrow(() -> buffer.duplicate().close());
+        assertDoesNotThrow(() -> buffer.newReference().close());
         assertEquals(1, brokerOf(camera).heaps().size());
     }
 
@@ -106,7 +106,7 @@ class ClientsTest {
         HeapBroker own = brokerOf(camera);
         DmaBuf buffer = own.allocate(REQUEST);
         FakeMemory memory = exporter.memory();
-        DmaBuf duplicate = buffer.duplicate();
+        DmaBuf duplicate = buffer.newReference();
         CpuAccess bracket = buffer.beginCpuAccess(Access.WRITE);
         own.allocate(REQUEST).close();
         RecordedLog.clear();
@@ -139,7 +139,7 @@ class ClientsTest {
         brokerOf(camera).allocate(REQUEST);
         stopped(camera);
         assertEquals(1, account.buffers());
-        theirs.duplicate().close();
+        theirs.newReference().close();
     }
 
     @Test
@@ -179,7 +179,7 @@ class ClientsTest {
         HeapBroker fresh = brokerOf(camera);
         DmaBuf buffer = fresh.allocate(REQUEST);
         broker.clients.bundleChanged(camera.event(BundleEvent.STOPPED));
-        assertDoesNotThrow(() -> buffer.duplicate().close());
+        assertDoesNotThrow(() -> buffer.newReference().close());
         assertDoesNotThrow(fresh::heaps);
         assertThrows(IllegalStateException.class, old::heaps);
         assertThrows(IllegalStateException.class, left::duplicate);
@@ -258,10 +258,10 @@ class ClientsTest {
             String heap = "vendor" + thrown.hashCode();
             HeapAccount vendor = broker.heap(heap, new FakeHeap(request -> memory)).account();
             HeapBroker own = brokerOf(camera);
-            DmaBuf buffer = own.allocate(REQUEST.from(heap));
+            DmaBuf buffer = own.allocate(REQUEST.withHeaps(heap));
             for (int i = 0; i < 20; i++) {
                 buffer.beginCpuAccess(Access.READ);
-                own.allocate(REQUEST.from("system"));
+                own.allocate(REQUEST.withHeaps("system"));
             }
             RecordedLog.clear();
             assertDoesNotThrow(() -> stopped(camera));
@@ -327,7 +327,7 @@ class ClientsTest {
         Throwable[] thrown = new Throwable[1];
         Thread allocates = Thread.ofPlatform().start(() -> {
             try {
-                own.allocate(REQUEST.from("slow"));
+                own.allocate(REQUEST.withHeaps("slow"));
             } catch (Throwable e) {
                 thrown[0] = e;
             }
@@ -366,16 +366,16 @@ class ClientsTest {
                     };
                 }))
                 .account();
-        AllocationRequest request = AllocationRequest.of(64).from("race");
+        AllocationRequest request = AllocationRequest.of(64).withHeaps("race");
         HeapBroker[] own = new HeapBroker[1];
         AtomicInteger[] uses = new AtomicInteger[1];
         Race.Part opens = round -> {
             try {
                 while (true) {
                     DmaBuf buffer = own[0].allocate(request);
-                    buffer.duplicate();
+                    buffer.newReference();
                     buffer.beginCpuAccess(Access.READ);
-                    buffer.duplicate().close();
+                    buffer.newReference().close();
                     uses[0].incrementAndGet();
                 }
             } catch (IllegalStateException stopped) {

@@ -25,7 +25,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
-import org.dmabuf.heap.spi.WaitingHeap;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -226,7 +226,7 @@ class HeapListingTest {
     @Test
     void a_heap_that_waits_for_what_is_short_is_listed_with_its_reason() {
         broker.waiting.put(
-                7, Map.of(HeapProperties.NAME, "camera", WaitingHeap.REASON, "512 MiB do not fit"), "org.example");
+                7, Map.of(HeapProperties.NAME, "camera", UnavailableHeap.REASON, "512 MiB do not fit"), "org.example");
         HeapInfo info = broker.info("camera", HeapState.WAITING);
         assertEquals("512 MiB do not fit", info.reason());
         assertEquals("org.example", info.bundle());
@@ -243,7 +243,7 @@ class HeapListingTest {
                 throw new AssertionError("it ran");
             }
         };
-        broker.waiting.put(7, Map.of(HeapProperties.NAME, value, WaitingHeap.REASON, value), "org.example");
+        broker.waiting.put(7, Map.of(HeapProperties.NAME, value, UnavailableHeap.REASON, value), "org.example");
         assertEquals("", broker.info("", HeapState.WAITING).reason());
     }
 }

@@ -12,8 +12,8 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.ChargedBuffer;
-import org.dmabuf.heap.Charges;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -45,14 +45,14 @@ class MonitorTest {
         assertEquals(List.of(), monitor.buffers());
     }
 
-    private static Charges of(List<Charges> all, String heap, String client) {
+    private static UsageRecord of(List<UsageRecord> all, String heap, String client) {
         return all.stream()
                 .filter(one -> one.heap().equals(heap) && one.client().equals(client))
                 .findFirst()
                 .orElseThrow();
     }
 
-    private ChargedBuffer only() {
+    private BufferRecord only() {
         assertEquals(1, monitor.buffers().size());
         return monitor.buffers().getFirst();
     }
@@ -63,36 +63,36 @@ class MonitorTest {
         broker.heap("two", new FakeHeap());
         broker.ledger.apply(BrokerParts.rules(
                 new String[] {"one=64K"}, new String[] {"*=32K"}, new String[] {"*/two=16K"}, new String[0]));
-        own.allocate(PAGE.from("one"));
-        own.allocate(PAGE.from("two"));
-        own.allocate(PAGE.from("two")).close();
-        broker.allocate(PAGE.from("two"));
-        assertThrows(HeapException.class, () -> own.allocate(AllocationRequest.of(16384).from("two")));
+        own.allocate(PAGE.withHeaps("one"));
+        own.allocate(PAGE.withHeaps("two"));
+        own.allocate(PAGE.withHeaps("two")).close();
+        broker.allocate(PAGE.withHeaps("two"));
+        assertThrows(HeapException.class, () -> own.allocate(AllocationRequest.of(16384).withHeaps("two")));
 
         assertEquals(
                 List.of("adopted", "one", "two"),
-                monitor.heaps().stream().map(Charges::heap).toList());
-        Charges two = of(monitor.heaps(), "two", "");
+                monitor.usageByHeap().stream().map(UsageRecord::heap).toList());
+        UsageRecord two = of(monitor.usageByHeap(), "two", "");
         assertEquals(2, two.liveBuffers());
         assertEquals(8192, two.liveBytes());
         assertEquals(8192, two.peakBytes());
         assertEquals(OptionalLong.empty(), two.limit());
         assertEquals(Map.of(Errno.ENOMEM, 1L), two.failures());
-        assertEquals(OptionalLong.of(65536), of(monitor.heaps(), "one", "").limit());
+        assertEquals(OptionalLong.of(65536), of(monitor.usageByHeap(), "one", "").limit());
 
-        Charges client = of(monitor.clients(), "", "org.example.display");
+        UsageRecord client = of(monitor.usageByClient(), "", "org.example.display");
         assertEquals(2, client.liveBuffers());
         assertEquals(8192, client.liveBytes());
         assertEquals(OptionalLong.of(32768), client.limit());
         assertEquals(Map.of(Errno.ENOMEM, 1L), client.failures());
 
-        Charges both = of(monitor.clientsOnHeaps(), "two", "org.example.display");
+        UsageRecord both = of(monitor.usageByClientAndHeap(), "two", "org.example.display");
         assertEquals(1, both.liveBuffers());
         assertEquals(4096, both.liveBytes());
         assertEquals(8192, both.peakBytes());
         assertEquals(OptionalLong.of(16384), both.limit());
         assertEquals(Map.of(), both.failures());
-        assertEquals(4096, of(monitor.clientsOnHeaps(), "two", "org.example.camera").liveBytes());
+        assertEquals(4096, of(monitor.usageByClientAndHeap(), "two", "org.example.camera").liveBytes());
     }
 
     @Test
@@ -100,23 +100,23 @@ class MonitorTest {
         RegisteredHeap heap = broker.heap("one", new FakeHeap());
         DmaBuf buffer = own.allocate(PAGE);
         broker.remove(heap);
-        assertEquals(4096, of(monitor.heaps(), "one", "").liveBytes());
+        assertEquals(4096, of(monitor.usageByHeap(), "one", "").liveBytes());
         buffer.close();
         assertEquals(
-                List.of("adopted"), monitor.heaps().stream().map(Charges::heap).toList());
+                List.of("adopted"), monitor.usageByHeap().stream().map(UsageRecord::heap).toList());
     }
 
     @Test
     void peaks_begin_anew_when_they_are_reset() {
         broker.heap("system", new FakeHeap());
         own.allocate(PAGE).close();
-        assertEquals(4096, of(monitor.heaps(), "system", "").peakBytes());
-        assertTrue(of(monitor.clients(), "", "org.example.display").peakBytes() >= 4096);
+        assertEquals(4096, of(monitor.usageByHeap(), "system", "").peakBytes());
+        assertTrue(of(monitor.usageByClient(), "", "org.example.display").peakBytes() >= 4096);
         monitor.resetPeaks();
-        for (Charges charges : List.of(
-                of(monitor.heaps(), "system", ""),
-                of(monitor.clients(), "", "org.example.display"),
-                of(monitor.clientsOnHeaps(), "system", "org.example.display"))) {
+        for (UsageRecord charges : List.of(
+                of(monitor.usageByHeap(), "system", ""),
+                of(monitor.usageByClient(), "", "org.example.display"),
+                of(monitor.usageByClientAndHeap(), "system", "org.example.display"))) {
             assertEquals(0, charges.peakBytes());
         }
     }
@@ -125,34 +125,34 @@ class MonitorTest {
     void a_buffer_is_told_with_all_that_holds_it() {
         broker.memfd("system");
         DmaBuf buffer = own.allocate(PAGE.name("frame"));
-        ChargedBuffer fresh = only();
+        BufferRecord fresh = only();
         assertEquals("system", fresh.heap());
         assertEquals("org.example.display", fresh.client());
         assertEquals("frame", fresh.name());
         assertEquals(4096, fresh.size());
         assertEquals(1, fresh.references());
         assertEquals(0, fresh.mappings());
-        assertEquals(0, fresh.brackets());
+        assertEquals(0, fresh.cpuAccesses());
         assertEquals(OptionalLong.empty(), fresh.inode(), "no descriptor has left");
         assertEquals(List.of(), fresh.site());
         assertTrue(fresh.age().compareTo(Duration.ofMinutes(5)) < 0, fresh.age()::toString);
 
         try (Arena arena = Arena.ofConfined();
-                DmaBuf duplicate = buffer.duplicate();
+                DmaBuf duplicate = buffer.newReference();
                 CpuAccess _ = duplicate.beginCpuAccess(Access.READ);
                 OwnedFd _ = buffer.exportFd()) {
             buffer.map(Access.READ, arena);
             duplicate.map(Access.READ, arena);
-            ChargedBuffer used = only();
+            BufferRecord used = only();
             assertEquals(2, used.references());
             assertEquals(2, used.mappings());
-            assertEquals(1, used.brackets());
+            assertEquals(1, used.cpuAccesses());
             assertEquals(buffer.inode(), used.inode());
             assertTrue(used.exported());
         }
         Await.until("the mappings have ended", () -> only().mappings() == 0);
         assertEquals(1, only().references());
-        assertEquals(0, only().brackets());
+        assertEquals(0, only().cpuAccesses());
         buffer.close();
         Await.until("nobody holds it", () -> monitor.buffers().isEmpty());
     }
@@ -164,14 +164,14 @@ class MonitorTest {
         try (DmaBuf buffer = own.allocate(PAGE.name("frame"))) {
             peer = buffer.exportFd();
         }
-        ChargedBuffer lingering = only();
+        BufferRecord lingering = only();
         assertTrue(lingering.lingering() && lingering.exported());
         assertEquals("frame", lingering.name());
         assertEquals("org.example.display", lingering.client());
         assertEquals(4096, lingering.size());
         assertEquals(0, lingering.references());
-        assertEquals(1, of(monitor.clients(), "", "org.example.display").lingeringBuffers());
-        assertEquals(4096, of(monitor.heaps(), "system", "").lingeringBytes());
+        assertEquals(1, of(monitor.usageByClient(), "", "org.example.display").lingeringBuffers());
+        assertEquals(4096, of(monitor.usageByHeap(), "system", "").lingeringBytes());
         peer.close();
         Await.until("the peer has let go", () -> monitor.buffers().isEmpty());
     }
@@ -196,12 +196,12 @@ class MonitorTest {
                 .with(round -> {
                     try (DmaBuf buffer = own.allocate(PAGE);
                             OwnedFd _ = buffer.exportFd()) {
-                        buffer.duplicate().close();
+                        buffer.newReference().close();
                     }
                 })
                 .with(round -> {
                     for (int i = 0; i < 3; i++) {
-                        for (ChargedBuffer told : monitor.buffers()) {
+                        for (BufferRecord told : monitor.buffers()) {
                             assertTrue(told.references() >= 0 && told.mappings() == 0, told::toString);
                         }
                     }

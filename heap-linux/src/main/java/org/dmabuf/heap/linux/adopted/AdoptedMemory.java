@@ -2,12 +2,12 @@
 package org.dmabuf.heap.linux.adopted;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.function.LongConsumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.DmaBufExporter;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
@@ -58,10 +58,10 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     private long held;
 
     private final DmaBufSync sync;
-    private final Fd descriptor;
+    private final OwnedFd descriptor;
 
     private AdoptedMemory(
-            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync sync, Fd descriptor) {
+            Headroom headroom, Mmap mmap, Offer offer, long size, long held, DmaBufSync sync, OwnedFd descriptor) {
         this.headroom = headroom;
         this.mmap = mmap;
         this.offer = offer;
@@ -91,7 +91,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         Offer offer = requireSafe(syscalls, fd, unsealed);
         long size = offer.dmaBuf() ? require("lseek", syscalls.seekEnd(fd)) : require("statx", syscalls.size(fd));
         if (size == 0) {
-            throw new HeapException(Errno.EINVAL, "", "the descriptor has no bytes; its sender makes it larger first");
+            throw HeapException.of(Errno.EINVAL, "the descriptor has no bytes; its sender makes it larger first");
         }
         boolean stays = offer.dmaBuf()
                 ? offer.exporter().makesAllPages()
@@ -120,6 +120,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         headroom.hold(held);
         boolean adopted = false;
         try {
+            OwnedFd own = OwnedFd.awaiting(syscalls::close, Optional.empty());
             AdoptedMemory memory = new AdoptedMemory(
                     headroom,
                     new Mmap(syscalls),
@@ -127,7 +128,8 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     size,
                     held,
                     DmaBufSync.ofAdopted(syscalls, size, offer.exporter()),
-                    new Fd(syscalls, descriptor.detach()));
+                    own);
+            own.own(descriptor.detach());
             adopted = true;
             return memory;
         } finally {
@@ -149,9 +151,8 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     private static boolean isComplete(Syscalls syscalls, int fd, long size, boolean unsealed) {
         long hole = require("lseek(SEEK_HOLE)", syscalls.firstHole(fd));
         if (hole < size && !unsealed) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EPERM,
-                    "",
                     "the memory of " + Bytes.text(size) + " has a hole at byte " + hole + ", and an access would make"
                             + " its pages on this process's account; its sender writes to every page before it calls "
                             + SEALING + ", or this side accepts unsealed memory (adopt.unsealed = true in"
@@ -168,22 +169,20 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     case MEMFD -> requireSeals(syscalls, fd, unsealed);
                     case HUGE_MEMFD ->
                         // SEEK_HOLE shows nothing of it: the file counts as without holes.
-                        throw new HeapException(
+                        throw HeapException.of(
                                 Errno.EPERM,
-                                "",
                                 "the descriptor is of huge pages, and whether all of them exist cannot be found out;"
                                         + " hand over a memfd of ordinary pages, or a dma-buf");
                     case OTHER ->
-                        throw new HeapException(
+                        throw HeapException.of(
                                 Errno.EBADFD,
-                                "",
                                 "the descriptor is no memory to share; hand over a dma-buf, or a memfd sealed by "
                                         + SEALING);
                 };
         int accessMode = require("fcntl(F_GETFL)", syscalls.fcntl(fd, Fcntl.F_GETFL, 0)) & Fcntl.O_ACCMODE;
         if (accessMode == Fcntl.O_WRONLY) {
-            throw new HeapException(
-                    Errno.EACCES, "", "the descriptor is open for writing only; it must be readable");
+            throw HeapException.of(
+                    Errno.EACCES, "the descriptor is open for writing only; it must be readable");
         }
         boolean dmaBuf = kind == MemoryKind.DMA_BUF;
         return new Offer(dmaBuf, dmaBuf ? DmaBufExporter.of(fd) : DmaBufExporter.UNKNOWN, writeSealed, accessMode);
@@ -193,18 +192,16 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     private static boolean requireSeals(Syscalls syscalls, int fd, boolean unsealed) {
         int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0));
         if ((seals & Memfd.F_SEAL_SHRINK) == 0) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EPERM,
-                    "",
                     "the descriptor's memory lacks F_SEAL_SHRINK and could be shrunk, and an access to what is gone"
                             + " ends this process; its sender calls " + SEALING + " on a memfd made with"
                             + " MFD_ALLOW_SEALING");
         }
         boolean writeSealed = (seals & WRITE_SEALS) != 0;
         if (!writeSealed && !unsealed) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EPERM,
-                    "",
                     "the descriptor's memory lacks F_SEAL_FUTURE_WRITE (or F_SEAL_WRITE), so its sender could punch"
                             + " holes, which an access fills on this process's account; its sender writes it, then"
                             + " calls " + SEALING + "; a sender with this gateway's heaps allocates with exports(READ)"
@@ -245,17 +242,17 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
 
     private void requireWritable() {
         if (offer.writeSealed()) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EPERM,
                     "adopted",
-                    "heap 'adopted': the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its sender"
+                    "the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its sender"
                             + " sealed it against that; map it with READ");
         }
         if (offer.accessMode() != Fcntl.O_RDWR) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EACCES,
                     "adopted",
-                    "heap 'adopted': the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its"
+                    "the buffer of " + Bytes.text(size) + " cannot be mapped for writing: its"
                             + " descriptor is open for reading only; map it with READ");
         }
     }

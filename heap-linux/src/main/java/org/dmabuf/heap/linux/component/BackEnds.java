@@ -15,7 +15,7 @@ import org.dmabuf.heap.linux.source.DmaHeapSource;
 
 /**
  * Back ends that can make a heap's memory, the best first. The setting {@code backend} names one, or {@value #AUTO} for
- * the first that the machine permits. A {@link Errno#isOfTheMoment shortage} decides nothing: it ends the search.
+ * the first that the machine permits. A {@link Errno#isTransient shortage} decides nothing: it ends the search.
  *
  * <p>One thread at a time uses an object.
  */
@@ -104,10 +104,10 @@ public final class BackEnds {
         String others = reasons(refusals.stream()
                 .filter(refusal -> refusal.errno() != Errno.ENOENT)
                 .toList());
-        throw new HeapException(
+        throw HeapException.of(
                 refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno(),
                 settings.heap(),
-                "heap '" + settings.heap() + "': "
+                ""
                         + (others.isEmpty()
                                 ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes)
                                         + "); " + remedy
@@ -121,7 +121,7 @@ public final class BackEnds {
             try {
                 return opener.apply(name);
             } catch (HeapException e) {
-                if (e.errno().isOfTheMoment()) {
+                if (e.errno().isTransient()) {
                     throw e;
                 }
                 refusals.add(e);

@@ -6,7 +6,7 @@ import java.util.Map;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.RegionMap;
-import org.dmabuf.heap.spi.WaitingHeap;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
@@ -30,7 +30,7 @@ final class HeapRegistration {
 
     Runnable waiting(Map<String, Object> properties) {
         return context.registerService(
-                        WaitingHeap.class, new WaitingHeap() {}, FrameworkUtil.asDictionary(properties))
+                        UnavailableHeap.class, new UnavailableHeap() {}, FrameworkUtil.asDictionary(properties))
                 ::unregister;
     }
 

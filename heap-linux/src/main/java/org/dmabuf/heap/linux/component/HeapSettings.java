@@ -224,6 +224,6 @@ public final class HeapSettings {
     }
 
     private HeapException refusal(String what, String right) {
-        return new HeapException(Errno.EINVAL, heap, "heap '" + heap + "': " + what + "; set it to " + right);
+        return HeapException.of(Errno.EINVAL, heap, "" + what + "; set it to " + right);
     }
 }

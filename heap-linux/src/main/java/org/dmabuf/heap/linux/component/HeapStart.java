@@ -10,7 +10,7 @@ import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.daemon.QuietLog;
-import org.dmabuf.heap.spi.WaitingHeap;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
 
 /**
@@ -58,7 +58,7 @@ public final class HeapStart implements AutoCloseable {
      *     the daemon thread, and at most until {@link #close}
      * @return the start, to be closed when the heap is to go
      * @throws HeapException for a setting that is no number, and from the opening, unless its
-     *     {@link org.dmabuf.heap.Errno#isOfTheMoment cause} is a shortage
+     *     {@link org.dmabuf.heap.Errno#isTransient cause} is a shortage
      */
     public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
         HeapRegistration registration = new HeapRegistration(context, settings.announcement());
@@ -68,7 +68,7 @@ public final class HeapStart implements AutoCloseable {
     /**
      * As {@link #begin(BundleContext, HeapSettings, Supplier)}.
      *
-     * @param waiting registers the service {@link WaitingHeap} with the given properties, and returns what unregisters
+     * @param waiting registers the service {@link UnavailableHeap} with the given properties, and returns what unregisters
      *     it; called when there is a shortage, at most once
      * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
      */
@@ -78,7 +78,7 @@ public final class HeapStart implements AutoCloseable {
         try {
             start.withdrawal = opening.get();
         } catch (HeapException e) {
-            if (!e.errno().isOfTheMoment()) {
+            if (!e.errno().isTransient()) {
                 throw e;
             }
             start.tryLater(e);
@@ -88,7 +88,7 @@ public final class HeapStart implements AutoCloseable {
 
     private synchronized void tryLater(HeapException shortage) {
         waitingEnd = waiting.apply(
-                Map.of(HeapProperties.NAME, heap, WaitingHeap.REASON, String.valueOf(shortage.getMessage())));
+                Map.of(HeapProperties.NAME, heap, UnavailableHeap.REASON, String.valueOf(shortage.getMessage())));
         // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
         thread = Thread.ofPlatform()
                 .name("dmaheap-start-" + heap)
@@ -142,7 +142,7 @@ public final class HeapStart implements AutoCloseable {
             try {
                 opened = opening.get();
             } catch (HeapException e) {
-                if (!e.errno().isOfTheMoment()) {
+                if (!e.errno().isTransient()) {
                     giveUp(e);
                     return;
                 }

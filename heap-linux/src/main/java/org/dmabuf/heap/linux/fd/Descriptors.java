@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.fd;
 
+import java.util.Optional;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.kernel.Fcntl;
@@ -29,19 +30,34 @@ public final class Descriptors {
      * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has none left
      */
     public OwnedFd duplicate(String heap, int fd) {
+        OwnedFd made = OwnedFd.awaiting(syscalls::close, Optional.empty());
+        duplicate(heap, fd, made);
+        return made;
+    }
+
+    /**
+     * Makes a second descriptor of the same open file, close-on-exec.
+     *
+     * @param heap named in a refusal
+     * @param fd stays the caller's
+     * @param owner gets the new one
+     * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has none left
+     */
+    public void duplicate(String heap, int fd, OwnedFd owner) {
         int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
         if (copy < 0) {
             throw KernelError.of(heap, "fcntl(F_DUPFD_CLOEXEC)", copy);
         }
-        Fd made = null;
-        try {
-            made = new Fd(syscalls, copy);
-        } finally {
-            if (made == null) { // for want of memory
-                syscalls.close(copy);
-            }
-        }
-        return made;
+        owner.own(copy);
+    }
+
+    /**
+     * Closes a descriptor.
+     *
+     * @param fd a number that no other code closes or uses
+     */
+    public void close(int fd) {
+        syscalls.close(fd);
     }
 
     /**

@@ -251,10 +251,10 @@ public final class Headroom {
                 return;
             }
         } catch (HeapException e) {
-            throw new HeapException(
+            throw HeapException.of(
                     e.errno(),
                     heap,
-                    "heap '" + heap + "': whether " + Bytes.text(bytes) + " fit is not known: " + e.getMessage(),
+                    "whether " + Bytes.text(bytes) + " fit is not known: " + e.reason(),
                     e);
         }
         throw refusal(heap, bytes);
@@ -263,8 +263,8 @@ public final class Headroom {
     private HeapException refusal(String heap, long bytes) {
         Ledger tightest = tightest();
         MachineMemory.Bound bound = tightest.bound;
-        String what = "heap '" + heap + "': " + Bytes.text(bytes) + " do not fit: ";
-        return new HeapException(
+        String what = Bytes.text(bytes) + " do not fit: ";
+        return HeapException.of(
                 Errno.ENOMEM,
                 heap,
                 bound.size() <= state.reserve

@@ -4,10 +4,11 @@ package org.dmabuf.heap.linux.holder;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -36,7 +37,7 @@ final class DmaBufCounts implements FileTracker {
         if (known != null) {
             return known;
         }
-        Fd ours = new Fd(syscalls); // first: a descriptor must not lack what closes it
+        OwnedFd ours = OwnedFd.awaiting(syscalls::close, Optional.empty()); // first: a descriptor must not lack what closes it
         TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, ours);
         int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
         if (copy < 0) {
@@ -64,10 +65,10 @@ final class DmaBufCounts implements FileTracker {
             throw KernelError.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
         }
         if (holders < 0) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.ENOTSUP,
                     heap,
-                    "heap '" + heap + "': nothing would tell when those who got the descriptor of a buffer of "
+                    "nothing would tell when those who got the descriptor of a buffer of "
                             + Bytes.text(size) + " have let go of it: /proc/self/fdinfo shows no count; is /proc"
                             + " mounted, and the kernel 5.3 or newer?");
         }

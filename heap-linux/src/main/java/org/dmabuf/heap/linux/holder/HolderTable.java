@@ -136,10 +136,10 @@ final class HolderTable {
         if (isMemfd(heap, size, kind, fd)) {
             return inotify.add(heap, size, fd);
         }
-        throw new HeapException(
+        throw HeapException.of(
                 Errno.ENOTSUP,
                 heap,
-                "heap '" + heap + "': a buffer of " + Bytes.text(size) + " is neither memfd nor dma-buf: nothing"
+                "a buffer of " + Bytes.text(size) + " is neither memfd nor dma-buf: nothing"
                         + " would tell when those who got its descriptor have let go of it");
     }
 

@@ -55,10 +55,10 @@ final class SecretLocks implements FileTracker {
             throw KernelError.of(heap, size, "open(/proc/locks)", -e.errno().number());
         }
         if (file == null) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.ENOTSUP,
                     heap,
-                    "heap '" + heap + "': nothing would tell when those who got the descriptor of a buffer of "
+                    "nothing would tell when those who got the descriptor of a buffer of "
                             + Bytes.text(size) + " have let go of it: its lock is not in /proc/locks; is all of /proc"
                             + " mounted?");
         }

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 
 /** Shareable memory whose last holder is tracked. Guarded by its {@link HolderTable}. */
@@ -112,7 +112,7 @@ abstract sealed class TrackedFile {
         final Backoff backoff = new Backoff();
         private final DmaBufCounts tracker;
         private final HolderCalls calls;
-        private final Fd ours;
+        private final OwnedFd ours;
 
         /**
          * Takes over a descriptor.
@@ -122,7 +122,7 @@ abstract sealed class TrackedFile {
          * @param inode its number
          * @param ours the only descriptor of it that trackers of this process hold
          */
-        DmaBuf(DmaBufCounts tracker, HolderCalls calls, long inode, Fd ours) {
+        DmaBuf(DmaBufCounts tracker, HolderCalls calls, long inode, OwnedFd ours) {
             this.tracker = tracker;
             this.calls = calls;
             this.inode = inode;

@@ -84,10 +84,10 @@ public final class DeviceNode implements AutoCloseable {
             throw KernelError.of(heap, "statx(" + path + ")", mode);
         }
         if ((mode & S_IFMT) != S_IFCHR) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.ENOTTY,
                     heap,
-                    KernelError.prefix(heap) + call + " failed: the file is no character device; remove it, and give a"
+                    call + " failed: the file is no character device; remove it, and give a"
                             + " container the node of the host");
         }
     }
@@ -103,13 +103,12 @@ public final class DeviceNode implements AutoCloseable {
         do {
             now = users.get();
             if (now == 0 || closed.get()) {
-                throw new HeapException(
-                        Errno.ENODEV,
-                        heap,
-                        heap.isEmpty()
-                                ? path + " is closed; open it again"
-                                : "heap '" + heap + "' has gone and " + path
-                                        + " is closed; use a heap that is announced");
+                throw heap.isEmpty()
+                        ? HeapException.of(Errno.ENODEV, path + " is closed; open it again")
+                        : HeapException.of(
+                                Errno.ENODEV,
+                                heap,
+                                "it has gone and " + path + " is closed; use a heap that is announced");
             }
         } while (!users.compareAndSet(now, now + 1));
         return fd;

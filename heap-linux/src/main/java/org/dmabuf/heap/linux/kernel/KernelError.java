@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.kernel;
 
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -19,7 +20,8 @@ public final class KernelError {
      * @return to be thrown, with the kernel's error number
      */
     public static HeapException of(String heap, long size, String call, int result) {
-        return of(Errno.of(-result), heap, size, call, result);
+        return HeapException.ofNumber(
+                -result, Optional.of(heap), call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
     }
 
     /**
@@ -33,10 +35,10 @@ public final class KernelError {
      * @return to be thrown
      */
     public static HeapException of(Errno errno, String heap, long size, String call, int result) {
-        return new HeapException(
+        return HeapException.of(
                 errno,
                 heap,
-                prefix(heap) + call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
+                call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
     }
 
     /**
@@ -48,7 +50,8 @@ public final class KernelError {
      * @return to be thrown, with the kernel's error number
      */
     public static HeapException of(String heap, String call, int result) {
-        return new HeapException(Errno.of(-result), heap, prefix(heap) + call + " failed: " + cause(call, result));
+        return HeapException.ofNumber(
+                -result, heap.isEmpty() ? Optional.empty() : Optional.of(heap), text(call, result));
     }
 
     /**
@@ -61,7 +64,7 @@ public final class KernelError {
      */
     public static HeapException ofMapping(String heap, HeapException refusal) {
         return refusal.errno() == Errno.ENOMEM
-                ? new HeapException(Errno.EAGAIN, heap, refusal.getMessage(), refusal)
+                ? HeapException.of(Errno.EAGAIN, heap, refusal.reason(), refusal)
                 : refusal;
     }
 
@@ -73,16 +76,22 @@ public final class KernelError {
      * @return to be thrown, {@link Errno#ENOTSUP}
      */
     public static HeapException notExportable(String heap, long size) {
-        return new HeapException(
+        return HeapException.of(
                 Errno.ENOTSUP,
                 heap,
-                prefix(heap) + "a buffer of " + Bytes.text(size) + " was allocated with exportable(false) and has no"
-                        + " descriptor to give; allocate it with exportable(true)");
+                "a buffer of " + Bytes.text(size) + " was allocated with ExportMode.NONE and has no descriptor to give;"
+                        + " allocate it with READ_ONLY or READ_WRITE");
     }
 
-    /** {@return how a message begins that concerns a heap; empty for a descriptor that came from elsewhere} */
-    static String prefix(String heap) {
-        return heap.isEmpty() ? "" : "heap '" + heap + "': ";
+    /**
+     * The sentence for a refused system call.
+     *
+     * @param call the system call's name
+     * @param result its negative error number
+     * @return cause and remedy
+     */
+    public static String text(String call, int result) {
+        return call + " failed: " + cause(call, result);
     }
 
     private static String cause(String call, int result) {

@@ -89,7 +89,7 @@ public final class ProcFile {
     }
 
     private static void requirePermanent(Path wanted, int result) {
-        if (Errno.of(-result).isOfTheMoment()) {
+        if (Errno.of(-result).isTransient()) {
             throw KernelError.of("", "open(" + wanted + ")", result);
         }
     }

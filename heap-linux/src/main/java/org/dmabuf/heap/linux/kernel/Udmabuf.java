@@ -56,10 +56,10 @@ public final class Udmabuf implements AutoCloseable {
         if (size > limit) {
             limit = readLimit(limitFile); // it may have been raised
             if (size > limit) {
-                throw new HeapException(
+                throw HeapException.of(
                         Errno.ENOMEM,
                         heap,
-                        "heap '" + heap + "': " + size + " bytes are more than udmabuf takes in one buffer that can be"
+                        "" + size + " bytes are more than udmabuf takes in one buffer that can be"
                                 + " exported, " + Bytes.text(limit) + "; write " + ((size - 1 >> 20) + 1) + " or more"
                                 + " into " + DmaBufDevices.UDMABUF_SIZE_LIMIT
                                 + " (udmabuf.size_limit_mb= at boot), ask for less, or with exportable(false)");
@@ -82,7 +82,7 @@ public final class Udmabuf implements AutoCloseable {
         }
         try {
             int spliced = syscalls.canSplice(address);
-            if (spliced < 0 && Errno.of(-spliced).isOfTheMoment()) {
+            if (spliced < 0 && Errno.of(-spliced).isTransient()) {
                 throw KernelError.of(heap, "pipe2", spliced);
             }
             return spliced != 0;

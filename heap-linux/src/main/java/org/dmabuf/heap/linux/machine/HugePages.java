@@ -65,19 +65,19 @@ public final class HugePages {
             all = read(pool, "nr_hugepages");
             free = Math.max(0, read(pool, "free_hugepages") - read(pool, "resv_hugepages"));
         } catch (IOException | NumberFormatException e) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "heap '" + heap + "': this machine has no pages of " + Bytes.text(pageSize) + "; it has "
+                    "this machine has no pages of " + Bytes.text(pageSize) + "; it has "
                             + sizes(),
                     e);
         }
         long wanted = size / pageSize;
         if (free < wanted) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "heap '" + heap + "': a region of " + size + " bytes takes " + wanted + " huge pages of "
+                    "a region of " + size + " bytes takes " + wanted + " huge pages of "
                             + Bytes.text(pageSize) + ", and " + free + " of " + all + " are free: "
                             + (wanted - free) + " are missing" + held + "; write "
                             + (all + wanted - free) + " into " + pool.resolve("nr_hugepages")

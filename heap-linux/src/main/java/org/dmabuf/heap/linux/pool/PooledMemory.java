@@ -49,10 +49,10 @@ final class PooledMemory {
         HeapBuffer buffer = source.allocate(request);
         try {
             if (buffer.size() < request.size()) {
-                throw new HeapException(
+                throw HeapException.of(
                         Errno.EIO,
                         heap,
-                        "heap '" + heap + "' made " + buffer.size() + " bytes of the " + request.size()
+                        "its source made " + buffer.size() + " bytes of the " + request.size()
                                 + " that were asked for; report that to its vendor");
             }
             return new PooledMemory(request.size(), buffer, map(heap, buffer));

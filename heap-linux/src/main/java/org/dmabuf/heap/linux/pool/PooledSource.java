@@ -3,11 +3,13 @@ package org.dmabuf.heap.linux.pool;
 
 import java.lang.System.Logger.Level;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -18,7 +20,6 @@ import org.dmabuf.heap.linux.kernel.DmaBufName;
 import org.dmabuf.heap.linux.machine.PressureStall;
 import org.dmabuf.heap.linux.machine.PressureWatch;
 import org.dmabuf.heap.linux.source.MemorySource;
-import org.dmabuf.heap.linux.source.RequestValidator;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -137,12 +138,11 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        RequestValidator.requireSound(heap, request);
-        boolean plain = request.alignment() <= Bytes.PAGE && request.heapFlags() == 0;
-        if (plain && !request.exportable() && recycles && request.exports() != Access.WRITE) {
+        boolean plain = request.alignment() <= Bytes.PAGE;
+        if (plain && request.export() == ExportMode.NONE && recycles) {
             return recycled(Bytes.wholePages(request.size()));
         }
-        if (plain && request.exportable() && request.exports() == Access.READ_WRITE) {
+        if (plain && request.export() == ExportMode.READ_WRITE) {
             PooledMemory memory = prewarmed.take(Bytes.wholePages(request.size()));
             if (memory != null) {
                 return named(memory, request.name());
@@ -154,7 +154,7 @@ public final class PooledSource implements MemorySource {
     private HeapBuffer recycled(long size) {
         PooledMemory memory = recycled.take(size);
         if (memory == null) {
-            PlainRequest wanted = new PlainRequest(size, false);
+            HeapRequest wanted = HeapRequest.of(size).withExport(ExportMode.NONE);
             memory = retrying(size, () -> PooledMemory.make(source, heap, wanted));
         }
         try {
@@ -165,10 +165,10 @@ public final class PooledSource implements MemorySource {
         }
     }
 
-    private HeapBuffer named(PooledMemory memory, String name) {
+    private HeapBuffer named(PooledMemory memory, Optional<String> name) {
         try {
-            if (named && !name.isEmpty()) {
-                DmaBufName.set(syscalls, heap, memory.buffer.descriptor(), memory.bytes, name);
+            if (named && name.isPresent()) {
+                DmaBufName.set(syscalls, heap, memory.buffer.descriptor(), memory.bytes, name.get());
             }
             return PooledBuffer.once(memory);
         } catch (RuntimeException | Error e) {
@@ -287,7 +287,7 @@ public final class PooledSource implements MemorySource {
             return false; // pools keep no more than they leave
         }
         try {
-            prewarmed.put(PooledMemory.make(source, heap, new PlainRequest(size, true)));
+            prewarmed.put(PooledMemory.make(source, heap, HeapRequest.of(size)));
             failing = false;
             return true;
         } catch (RuntimeException | Error e) { // a thread that ended would leave the pool empty for good

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.region;
 
-import org.dmabuf.heap.Access;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
 import org.dmabuf.heap.linux.kernel.Memfd;
@@ -55,7 +58,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     @Override
     public final HeapBuffer allocate(HeapRequest request) {
         long size = region.layout.wholeChunks(validator.wholePages(request));
-        boolean exportable = request.exportable();
+        boolean exportable = request.export() != ExportMode.NONE;
         if (exportable && own != null) {
             return allocateUnbacked(request, size);
         }
@@ -63,9 +66,10 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
             region.udmabuf().requireWithinLimit(size);
         }
         long offset = region.take(request, size);
-        HeapBuffer made = null;
+        RangeBuffer made = null;
         try {
-            made = new RangeBuffer(region, offset, size, exportable, request.name());
+            made = new RangeBuffer(region, offset, size, request);
+            region.tenants.add(made);
             return made;
         } finally {
             if (made == null) {
@@ -76,42 +80,15 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
 
     private HeapBuffer allocateUnbacked(HeapRequest request, long size) {
         long offset = region.takeUnbacked(request, size); // first, else there may be no room for both
-        HeapBuffer made = null;
+        UnbackedRangeBuffer made = null;
         try {
-            made = new UnbackedRangeBuffer(region, offset, own.allocate(new Resized(request, size)));
+            made = new UnbackedRangeBuffer(region, offset, own.allocate(request.withSize(size)), request);
+            region.tenants.add(made);
             return made;
         } finally {
             if (made == null) {
                 region.giveBackUnbacked(offset);
             }
-        }
-    }
-
-    /** A request for the size that the range has. */
-    private record Resized(HeapRequest request, long size) implements HeapRequest {
-        @Override
-        public long alignment() {
-            return request.alignment();
-        }
-
-        @Override
-        public long heapFlags() {
-            return request.heapFlags();
-        }
-
-        @Override
-        public boolean exportable() {
-            return request.exportable();
-        }
-
-        @Override
-        public Access exports() {
-            return request.exports();
-        }
-
-        @Override
-        public String name() {
-            return request.name();
         }
     }
 
@@ -122,12 +99,32 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
 
     @Override
     public final void forEachStretch(Visitor visitor) {
-        region.blocks.forEachBlock((offset, size, state) -> visitor.stretch(offset, size, switch (state) {
-            case FREE -> State.FREE;
-            case ALLOCATED -> State.USED;
-            case QUARANTINED -> State.QUARANTINED;
-            case DIRTY, ZEROING -> State.DIRTY;
-        }));
+        Map<Long, RegionBuffer> before = region.tenants.byOffset();
+        List<Block> blocks = new ArrayList<>();
+        region.blocks.forEachBlock((offset, size, state) -> blocks.add(new Block(offset, size, state)));
+        Map<Long, RegionBuffer> after = region.tenants.byOffset();
+        for (Block block : blocks) {
+            RegionBuffer tenant = after.get(block.offset());
+            // One that came or went meanwhile may not be the tenant of the block that was seen.
+            visitor.stretch(block.stretch(tenant == before.get(block.offset()) ? tenant : null));
+        }
+    }
+
+    /** A block of the region at one moment. */
+    private record Block(long offset, long size, RegionAllocator.State state) {
+        Stretch stretch(RegionBuffer tenant) {
+            State shown =
+                    switch (state) {
+                        case FREE -> State.FREE;
+                        case ALLOCATED -> State.USED;
+                        case QUARANTINED -> State.QUARANTINED;
+                        case DIRTY, ZEROING -> State.DIRTY;
+                    };
+            boolean tenanted = tenant != null && (shown == State.USED || shown == State.QUARANTINED);
+            return tenanted
+                    ? Stretch.of(offset, size, shown, tenant.request)
+                    : Stretch.of(offset, size, shown);
+        }
     }
 
     /** Refuses later allocations. The region goes with the last buffer, and the last holder that it waits for. */

@@ -121,10 +121,10 @@ final class EmulatedCmaRegion extends Region {
 
     private HeapException full(long size, long alignment) {
         RegionAllocator.Figures now = blocks.figures(layout.alignmentCap());
-        return new HeapException(
+        return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "heap '" + heap + "': " + Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
+                "" + Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
                         + ", do not fit: " + Bytes.text(now.free()) + " free, largest run "
                         + Bytes.text(now.largestFree())
                         + (now.dirty() == 0
@@ -135,10 +135,10 @@ final class EmulatedCmaRegion extends Region {
 
     private void fill(long offset, long size) {
         if (!memory.fill(offset, size)) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "heap '" + heap + "': the machine has no memory for " + Bytes.text(size)
+                    "the machine has no memory for " + Bytes.text(size)
                             + "; ask for less, or close buffers");
         }
     }

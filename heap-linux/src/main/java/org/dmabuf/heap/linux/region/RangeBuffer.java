@@ -3,8 +3,10 @@ package org.dmabuf.heap.linux.region;
 
 import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
 import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Buffer that is a range of a region: no system call of its own to make it, to map it or to release it. A descriptor is
@@ -13,20 +15,16 @@ import org.dmabuf.heap.linux.kernel.KernelError;
 final class RangeBuffer extends RegionBuffer {
     private static final int NONE = -1;
 
-    private final boolean exportable;
-    private final String name;
     private volatile DmaBufSync sync;
     private volatile int dmaBuf = NONE;
 
-    RangeBuffer(Region region, long offset, long size, boolean exportable, String name) {
-        super(region, offset, size);
-        this.exportable = exportable;
-        this.name = name;
+    RangeBuffer(Region region, long offset, long size, HeapRequest request) {
+        super(region, offset, size, request);
     }
 
     @Override
     public int descriptor() {
-        if (!exportable) {
+        if (request.export() == ExportMode.NONE) {
             throw KernelError.notExportable(region.heap, size());
         }
         int fd = dmaBuf;
@@ -36,7 +34,7 @@ final class RangeBuffer extends RegionBuffer {
     private synchronized int export() {
         requireHeld();
         if (dmaBuf == NONE) {
-            int made = region.export(offset, size(), name.isEmpty() ? region.heap : name);
+            int made = region.export(offset, size(), request.name().orElse(region.heap));
             boolean tracked = false;
             try {
                 DmaBufSync first = new DmaBufSync(region.syscalls, region.heap, size(), false);

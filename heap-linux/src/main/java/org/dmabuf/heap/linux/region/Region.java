@@ -23,6 +23,7 @@ abstract class Region {
     final Syscalls syscalls;
     final RegionMemory memory;
     final RegionAllocator blocks;
+    final Tenants tenants = new Tenants();
     final RegionLifetime lifetime = new RegionLifetime(this::end);
 
     /** Tracks descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
@@ -65,10 +66,10 @@ abstract class Region {
             udmabuf = device;
             return "";
         } catch (HeapException e) {
-            if (layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isOfTheMoment()) {
+            if (layout.exports() == RegionLayout.Exports.UDMABUF || e.errno().isTransient()) {
                 throw e;
             }
-            return e.getMessage();
+            return e.reason();
         } finally {
             if (udmabuf == null && device != null) {
                 device.close();
@@ -119,8 +120,8 @@ abstract class Region {
     /** The region stays for the caller until it leaves. */
     final void enter() {
         if (!lifetime.enter()) {
-            throw new HeapException(
-                    Errno.ENODEV, heap, "heap '" + heap + "' has gone; use a heap that is announced");
+            throw HeapException.of(
+                    Errno.ENODEV, heap, "it has gone; use a heap that is announced");
         }
     }
 

@@ -185,7 +185,7 @@ final class RegionAllocator {
     }
 
     private static HeapException refusal(Errno errno, String heap, String sentence) {
-        return new HeapException(errno, heap, "heap '" + heap + "': " + sentence);
+        return HeapException.of(errno, heap, "" + sentence);
     }
 
     /**

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.region;
 import org.dmabuf.heap.linux.holder.HolderWatch;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Buffer that has a range of a region. If its descriptor was exported, the region may keep the range from use after
@@ -12,17 +13,25 @@ import org.dmabuf.heap.spi.HeapBuffer;
 abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, UnbackedRangeBuffer {
     final Region region;
     final long offset;
+    /** Names the client and the buffer, for the map of the region. */
+    final HeapRequest request;
+
     private final long size;
+    /** Neighbours among the tenants, which {@link Tenants} guards. */
+    RegionBuffer previous;
+
+    RegionBuffer next;
     private HolderWatch watch;
     /** Ends the tenancy when no holder is left. Made before the watch: a release must not fail for want of it. */
     private Runnable holdersGone;
 
     private boolean released;
 
-    RegionBuffer(Region region, long offset, long size) {
+    RegionBuffer(Region region, long offset, long size, HeapRequest request) {
         this.region = region;
         this.offset = offset;
         this.size = size;
+        this.request = request;
     }
 
     @Override
@@ -41,7 +50,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
     /** Tracks the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
     final void track(int fd) {
         if (holdersGone == null) {
-            holdersGone = this::end;
+            holdersGone = this::leave;
         }
         if (watch == null) {
             watch = region.watch(size, fd);
@@ -53,6 +62,11 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
 
     /** Ends the tenancy, when no holder is left for which the range is kept. */
     abstract void end();
+
+    private void leave() {
+        region.tenants.remove(this);
+        end();
+    }
 
     @Override
     public final void release() {
@@ -66,7 +80,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
             drop();
         } finally {
             if (watch == null) {
-                end();
+                leave();
             } else {
                 region.quarantine(offset, watch, holdersGone); // which may run callbacks that other threads wait for
             }

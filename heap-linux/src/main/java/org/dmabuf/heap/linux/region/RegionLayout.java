@@ -198,7 +198,7 @@ public final class RegionLayout {
     }
 
     private static HeapException refusal(String heap, String sentence) {
-        return new HeapException(Errno.EINVAL, heap, "heap '" + heap + "': " + sentence);
+        return HeapException.of(Errno.EINVAL, heap, "" + sentence);
     }
 
     boolean isOnHugePages() {

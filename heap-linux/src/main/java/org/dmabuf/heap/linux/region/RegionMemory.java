@@ -89,10 +89,10 @@ final class RegionMemory {
         long size = layout.size();
         long pageSize = layout.pageSize();
         if (pageSize < Bytes.PAGE || Long.bitCount(pageSize) != 1 || size <= 0 || size % pageSize != 0) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "heap '" + heap + "': " + size + " bytes are no region on pages of " + pageSize
+                    "" + size + " bytes are no region on pages of " + pageSize
                             + " bytes; a page's size is a power of two of at least " + Bytes.PAGE
                             + ", and the region a positive multiple of it: change " + layout.setting());
         }
@@ -116,7 +116,7 @@ final class RegionMemory {
         try {
             limits.reserve(heap, layout.size());
         } catch (HeapException e) {
-            throw new HeapException(e.errno(), heap, e.getMessage() + heldByDeparted(heap), e);
+            throw HeapException.of(e.errno(), heap, e.reason() + heldByDeparted(heap), e);
         }
         try {
             return take(heap, layout, syscalls, headroom, hugePages);
@@ -138,8 +138,8 @@ final class RegionMemory {
                 throw e;
             }
             hugePages.require(heap, size, layout.pageSize(), heldByDeparted(heap));
-            throw new HeapException(
-                    Errno.ENOMEM, heap, e.getMessage() + hugePages.otherLimit(layout.pageSize()), e);
+            throw HeapException.of(
+                    Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
             MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);

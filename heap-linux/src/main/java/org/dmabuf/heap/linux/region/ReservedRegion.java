@@ -84,10 +84,10 @@ final class ReservedRegion extends Region {
             new DmaBufSync(syscalls, heap, Bytes.PAGE, false).prepare(dmaBuf);
             boolean lends = device.lendsPages(dmaBuf);
             if (lends && layout.isOnHugePages()) {
-                throw new HeapException(
+                throw HeapException.of(
                         Errno.ENOTSUP,
                         heap,
-                        "heap '" + heap + "': a holder of a dma-buf of huge pages could read the buffer that has its"
+                        "a holder of a dma-buf of huge pages could read the buffer that has its"
                                 + " range next, since this kernel lets it keep the pages in a pipe; take Linux 6.11 or"
                                 + " later, or pages of 4 KiB");
             }
@@ -185,10 +185,10 @@ final class ReservedRegion extends Region {
 
     private HeapException full(long asked) {
         RegionAllocator.Figures now = blocks.figures(run);
-        return new HeapException(
+        return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "carveout '" + heap + "': " + asked + " bytes do not fit: " + Bytes.text(now.free())
+                asked + " bytes do not fit: " + Bytes.text(now.free())
                         + " free, largest run " + Bytes.text(now.largestFree())
                         + (now.quarantined() == 0
                                 ? ""

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.region;
 import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Buffer with memory of its own, for which a range of a region is kept unbacked, where no dma-buf can be made of the
@@ -12,8 +13,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 final class UnbackedRangeBuffer extends RegionBuffer {
     private final HeapBuffer own; // a memfd, which needs no CPU access to be begun
 
-    UnbackedRangeBuffer(Region region, long offset, HeapBuffer own) {
-        super(region, offset, own.size());
+    UnbackedRangeBuffer(Region region, long offset, HeapBuffer own, HeapRequest request) {
+        super(region, offset, own.size(), request);
         this.own = own;
     }
 

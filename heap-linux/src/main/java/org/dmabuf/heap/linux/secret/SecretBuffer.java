@@ -62,17 +62,17 @@ final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public MemorySegment map(Access access) {
         if (!mappable) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
+                    "a buffer of " + Bytes.text(size)
                             + " is not mapped by the process that hands it on (heap.mappable=false); hand its"
                             + " descriptor to the process that may see it, or configure heap.mappable=true");
         }
         try {
             return mmap.map(heap, fd, size, access);
         } catch (HeapException e) {
-            throw e.errno() == Errno.EAGAIN ? new HeapException(Errno.ENOMEM, heap, e.getMessage(), e) : e;
+            throw e.errno() == Errno.EAGAIN ? HeapException.of(Errno.ENOMEM, heap, e.reason(), e) : e;
         }
     }
 

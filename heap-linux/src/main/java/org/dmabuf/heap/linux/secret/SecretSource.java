@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.secret;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -102,7 +103,7 @@ public final class SecretSource implements MemorySource {
         long size = validator.wholePages(request);
         headroom.reserve(heap, size);
         try {
-            return make(size, request.exportable());
+            return make(size, request.export() != ExportMode.NONE);
         } finally {
             headroom.settle(size);
         }
@@ -178,10 +179,10 @@ public final class SecretSource implements MemorySource {
             if (read > 0) {
                 done += read; // less than asked for: the next call fails, if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {
-                throw new HeapException(
+                throw HeapException.of(
                         Errno.ENOMEM,
                         heap,
-                        "heap '" + heap + "': of a buffer of " + Bytes.text(size) + " the machine gave "
+                        "of a buffer of " + Bytes.text(size) + " the machine gave "
                                 + Bytes.text(done) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit"
                                 + " or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too");
             } else if (read != -Errno.EINTR.number()) {
@@ -204,10 +205,10 @@ public final class SecretSource implements MemorySource {
         HeapException refusal = KernelError.of(heap, size, "memfd_secret", result);
         return remedy.isEmpty()
                 ? refusal
-                : new HeapException(
+                : HeapException.of(
                         refusal.errno(),
                         heap,
-                        "heap '" + heap + "': memfd_secret refused a buffer of " + Bytes.text(size) + ": " + remedy);
+                        "memfd_secret refused a buffer of " + Bytes.text(size) + ": " + remedy);
     }
 
     private HeapException notMapped(long size, int result) {
@@ -218,10 +219,10 @@ public final class SecretSource implements MemorySource {
     }
 
     private HeapException overLimit(long size, String left, HeapException cause) {
-        return new HeapException(
+        return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "heap '" + heap + "': " + Bytes.text(size)
+                "" + Bytes.text(size)
                         + " do not fit into the memory that this process may lock (RLIMIT_MEMLOCK): " + left
                         + "; raise LimitMEMLOCK= in the unit or ulimit -l, grant CAP_IPC_LOCK, or close buffers",
                 cause);

@@ -5,8 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
 
@@ -28,7 +27,7 @@ public final class FdListener implements AutoCloseable {
     private final GuardedSocket socket;
     private final SocketFile file;
 
-    private FdListener(Syscalls syscalls, SocketCalls sockets, Fd socket, SocketFile file) {
+    private FdListener(Syscalls syscalls, SocketCalls sockets, OwnedFd socket, SocketFile file) {
         this.syscalls = syscalls;
         this.sockets = sockets;
         this.socket = new GuardedSocket(sockets, socket);
@@ -44,7 +43,7 @@ public final class FdListener implements AutoCloseable {
      *
      * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
      * @return a listener, which the caller closes to stop listening and to remove the file
-     * @throws HeapException {@link Errno#EADDRINUSE} when there is another file or a process that listens,
+     * @throws FdSocketException {@link Errno#EADDRINUSE} when there is another file or a process that listens,
      *     {@link Errno#ENAMETOOLONG}, {@link Errno#EINVAL} for a path without the name of a file, else the kernel's
      *     refusal
      */
@@ -54,7 +53,7 @@ public final class FdListener implements AutoCloseable {
 
     static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path) {
         SocketFile file = SocketFile.open(syscalls, sockets, path);
-        Fd socket = null;
+        OwnedFd socket = null;
         boolean bound = false;
         FdListener made = null;
         try {
@@ -88,7 +87,7 @@ public final class FdListener implements AutoCloseable {
      * @param timeout for the wait, and for every call on the connection
      * @param allowed returns whether a peer may
      * @return a connection, which the caller closes
-     * @throws HeapException {@link Errno#ETIMEDOUT} when no such process came, {@link Errno#EINTR} when the thread was
+     * @throws FdSocketException {@link Errno#ETIMEDOUT} when no such process came, {@link Errno#EINTR} when the thread was
      *     interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
      * @throws IllegalStateException when the listener was closed before
      */
@@ -97,7 +96,7 @@ public final class FdListener implements AutoCloseable {
         PeerCredentials refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
             if (Thread.currentThread().isInterrupted()) {
-                throw new HeapException(Errno.EINTR, "", "the wait for a process at " + file + " was interrupted");
+                throw new FdSocketException(Errno.EINTR, "the wait for a process at " + file + " was interrupted");
             }
             long millis = Math.clamp(Duration.ofNanos(left).toMillis(), 1, PIECE_MILLIS);
             FdSocket.require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
@@ -121,9 +120,8 @@ public final class FdListener implements AutoCloseable {
                 }
             }
         }
-        throw new HeapException(
+        throw new FdSocketException(
                 Errno.ETIMEDOUT,
-                "",
                 "no process that may have it came to " + file + " within " + timeout.toSeconds() + " s"
                         + (refused == null ? "" : "; refused " + refused));
     }

@@ -15,9 +15,9 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.IntToLongFunction;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
@@ -79,7 +79,7 @@ public final class FdSocket implements AutoCloseable {
     private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
 
     /** Takes ownership of a connected socket. */
-    FdSocket(Syscalls syscalls, SocketCalls sockets, Fd socket) {
+    FdSocket(Syscalls syscalls, SocketCalls sockets, OwnedFd socket) {
         this.syscalls = syscalls;
         this.sockets = sockets;
         this.socket = new GuardedSocket(sockets, socket);
@@ -93,7 +93,7 @@ public final class FdSocket implements AutoCloseable {
     static FdSocket owning(Syscalls syscalls, SocketCalls sockets, int connected) {
         FdSocket made = null;
         try {
-            made = new FdSocket(syscalls, sockets, new Fd(syscalls, connected));
+            made = new FdSocket(syscalls, sockets, OwnedFd.of(connected, syscalls::close));
             return made;
         } finally {
             if (made == null) {
@@ -108,14 +108,14 @@ public final class FdSocket implements AutoCloseable {
      * @param path of its socket, at most 107 bytes
      * @param timeout for this and every later call
      * @return a connected socket, which the caller closes
-     * @throws HeapException {@link Errno#ECONNREFUSED} when no process listens there, else the kernel's refusal
+     * @throws FdSocketException {@link Errno#ECONNREFUSED} when no process listens there, else the kernel's refusal
      */
     public static FdSocket connect(Path path, Duration timeout) {
         return connect(Syscalls.linux(), SocketCalls.linux(), path, timeout);
     }
 
     static FdSocket connect(Syscalls syscalls, SocketCalls sockets, Path path, Duration timeout) {
-        Fd socket = open(syscalls, sockets);
+        OwnedFd socket = open(syscalls, sockets);
         try {
             require("setsockopt", sockets.timeout(socket.fd(), millis(timeout)), "");
             int connected;
@@ -132,15 +132,15 @@ public final class FdSocket implements AutoCloseable {
         }
     }
 
-    static Fd open(Syscalls syscalls, SocketCalls sockets) {
-        return new Fd(syscalls, require("socket", sockets.socket(), ""));
+    static OwnedFd open(Syscalls syscalls, SocketCalls sockets) {
+        return OwnedFd.of(require("socket", sockets.socket(), ""), syscalls::close);
     }
 
     /**
      * Asks the kernel for the process at the other end.
      *
      * @return the process that connected or listened
-     * @throws HeapException when the kernel does not know
+     * @throws FdSocketException when the kernel does not know
      */
     public PeerCredentials peer() {
         try (Arena arena = Arena.ofConfined()) {
@@ -200,17 +200,17 @@ public final class FdSocket implements AutoCloseable {
      *
      * @param descriptor stays the caller's; no other thread closes it during the call
      * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
-     * @throws HeapException {@link Errno#EACCES} when the peer is of a user whom the heap does not name,
+     * @throws FdSocketException {@link Errno#EACCES} when the peer is of a user whom the heap does not name,
      *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not
      *     read
      */
     public void send(OwnedFd descriptor, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         if (bytes.length == 0 || bytes.length > TEXT_BYTES) {
-            throw new HeapException(
-                    Errno.EINVAL, "", "a message has 1 to " + TEXT_BYTES + " bytes of text, not " + bytes.length);
+            throw new FdSocketException(
+                    Errno.EINVAL, "a message has 1 to " + TEXT_BYTES + " bytes of text, not " + bytes.length);
         }
-        PeerPolicy.of(descriptor).ifPresent(rule -> rule.require(peer()));
+        descriptor.peers().ifPresent(this::requirePermitted);
         MemorySegment.copy(MemorySegment.ofArray(bytes), 0, block, TEXT, bytes.length);
         block.set(JAVA_LONG, IOVEC + IOV_LEN, bytes.length);
         block.set(JAVA_LONG, MSG_CONTROLLEN, CMSG_DATA + 8); // CMSG_SPACE of one descriptor
@@ -221,11 +221,22 @@ public final class FdSocket implements AutoCloseable {
         require("sendmsg", uninterrupted(fd -> sockets.send(fd, block)), "");
     }
 
+    private void requirePermitted(PeerRule rule) {
+        PeerCredentials peer = peer();
+        if (!rule.permits(peer.uid())) {
+            throw new FdSocketException(
+                    Errno.EACCES,
+                    "heap '" + rule.heap() + "': " + peer + " may not have a descriptor of its memory; add "
+                            + Integer.toUnsignedString(peer.uid()) + " to " + HeapProperties.PEERS
+                            + " in the heap's configuration");
+        }
+    }
+
     /**
      * Receives one message.
      *
      * @return the message, which the caller closes
-     * @throws HeapException {@link Errno#ETIMEDOUT} when no message came, {@link Errno#ENOTCONN} when the peer has
+     * @throws FdSocketException {@link Errno#ETIMEDOUT} when no message came, {@link Errno#ENOTCONN} when the peer has
      *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor, {@link Errno#EBUSY} while
      *     {@value ForeignFdCloser#MOST} descriptors that the peer's user sent cannot be closed; the message then stays
      *     with the kernel
@@ -244,29 +255,28 @@ public final class FdSocket implements AutoCloseable {
         boolean accepted = false;
         try {
             if (received == 0 && descriptors == 0) {
-                throw new HeapException(Errno.ENOTCONN, "", "the other side has gone without sending a descriptor");
+                throw new FdSocketException(Errno.ENOTCONN, "the other side has gone without sending a descriptor");
             }
             int flags = block.get(JAVA_INT, MSG_FLAGS);
             if ((flags & MSG_CTRUNC) != 0 && descriptors < ROOM) {
-                throw KernelError.of("", "recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
+                throw refused("recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
             }
             if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
-                throw new HeapException(
+                throw new FdSocketException(
                         Errno.EPROTO,
-                        "",
                         "the other side sent "
                                 + ((flags & MSG_CTRUNC) != 0 ? "more than " : "")
                                 + descriptors + " descriptors with " + received
                                 + ((flags & MSG_TRUNC) != 0 ? " bytes and more" : " bytes")
                                 + "; a message is one descriptor with 1 to " + TEXT_BYTES + " bytes; all were closed");
             }
-            FdMessage message = new FdMessage(text((int) received), room[0]);
+            FdMessage message = new FdMessage(text((int) received), room[0].descriptor());
             accepted = true;
             return message;
         } finally {
             if (!accepted) {
                 for (ForeignFd unwanted : room) {
-                    unwanted.close();
+                    unwanted.descriptor().close();
                 }
             }
         }
@@ -288,7 +298,7 @@ public final class FdSocket implements AutoCloseable {
             if (block.get(JAVA_INT, at + CMSG_LEVEL) == SOL_SOCKET
                     && block.get(JAVA_INT, at + CMSG_TYPE) == SCM_RIGHTS) {
                 for (long data = at + CMSG_DATA; data + 4 <= at + length; data += 4) {
-                    room[taken++].own(block.get(JAVA_INT, data));
+                    room[taken++].descriptor().own(block.get(JAVA_INT, data));
                 }
             }
             at += (length + 7) & -8;
@@ -301,7 +311,7 @@ public final class FdSocket implements AutoCloseable {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {
-            throw new HeapException(Errno.EPROTO, "", "the other side sent text that is no UTF-8", e);
+            throw new FdSocketException(Errno.EPROTO, "the other side sent text that is no UTF-8", e);
         }
     }
 
@@ -311,14 +321,18 @@ public final class FdSocket implements AutoCloseable {
         socket.close();
     }
 
+    private static FdSocketException refused(String call, int result) {
+        return new FdSocketException(-result, KernelError.text(call, result));
+    }
+
     static int require(String call, long result, String what) {
         if (result >= 0) {
             return (int) result;
         }
         // A socket with a timeout returns EAGAIN when the time is over.
         if (result == -Errno.EAGAIN.number()) {
-            throw new HeapException(Errno.ETIMEDOUT, "", call + what + ": the other side did nothing in time");
+            throw new FdSocketException(Errno.ETIMEDOUT, call + what + ": the other side did nothing in time");
         }
-        throw KernelError.of("", call + what, (int) result);
+        throw refused(call + what, (int) result);
     }
 }

@@ -4,7 +4,6 @@ package org.dmabuf.heap.linux.socket;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 
 /**
  * Closer of unwanted descriptors that one user's processes sent, on one thread, which one of them can keep for ever.
@@ -39,9 +38,8 @@ final class ForeignFdCloser {
         start();
         int now = left();
         if (now >= MOST) {
-            throw new HeapException(
+            throw new FdSocketException(
                     Errno.EBUSY,
-                    "",
                     now + " descriptors that processes of user " + user + " sent are still being closed, because their"
                             + " file system does not answer; messages of this user are refused until it does: end the"
                             + " program that serves it, or abort its connection (/sys/fs/fuse/connections)");

@@ -4,7 +4,7 @@ package org.dmabuf.heap.linux.socket;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntToLongFunction;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 
 /**
  * Socket that can be closed while another thread waits in a call on it. Closing ends the wait first and gives the
@@ -12,12 +12,12 @@ import org.dmabuf.heap.linux.fd.Fd;
  */
 final class GuardedSocket implements AutoCloseable {
     private final SocketCalls sockets;
-    private final Fd socket;
+    private final OwnedFd socket;
     private final ReentrantLock inCall = new ReentrantLock();
     private final AtomicBoolean closed = new AtomicBoolean();
 
     /** Takes ownership of a socket. */
-    GuardedSocket(SocketCalls sockets, Fd socket) {
+    GuardedSocket(SocketCalls sockets, OwnedFd socket) {
         this.sockets = sockets;
         this.socket = socket;
     }

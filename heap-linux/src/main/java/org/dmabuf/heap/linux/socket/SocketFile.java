@@ -9,8 +9,7 @@ import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.random.RandomGenerator;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -48,13 +47,13 @@ final class SocketFile implements AutoCloseable {
     private final SocketCalls sockets;
     private final Path path;
     private final String name;
-    private final Fd folder;
+    private final OwnedFd folder;
     /** Of the file that {@link #bind} made. */
     private Identity own;
     /** User that owns such a file. */
     private Object owner;
 
-    private SocketFile(Syscalls syscalls, SocketCalls sockets, Path path, String name, Fd folder) {
+    private SocketFile(Syscalls syscalls, SocketCalls sockets, Path path, String name, OwnedFd folder) {
         this.syscalls = syscalls;
         this.sockets = sockets;
         this.path = path;
@@ -67,35 +66,32 @@ final class SocketFile implements AutoCloseable {
      *
      * @param path at most {@value #PATH_BYTES} bytes
      * @return closed by the caller
-     * @throws HeapException {@link Errno#EINVAL} for a path without a file's name, {@link Errno#ENAMETOOLONG}, or the
+     * @throws FdSocketException {@link Errno#EINVAL} for a path without a file's name, {@link Errno#ENAMETOOLONG}, or the
      *     kernel's refusal of the folder
      */
     static SocketFile open(Syscalls syscalls, SocketCalls sockets, Path path) {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (name.isEmpty() || name.equals(".") || name.equals("..")) {
-            throw new HeapException(
+            throw new FdSocketException(
                     Errno.EINVAL,
-                    "",
                     "invalid path of a socket '" + Printable.of(path.toString()) + "': expected the name of a file");
         }
         int bytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
         if (bytes > PATH_BYTES) {
-            throw new HeapException(
+            throw new FdSocketException(
                     Errno.ENAMETOOLONG,
-                    "",
                     "the path " + Printable.of(path.toString()) + " has " + bytes + " bytes; a socket's path has at"
                             + " most " + PATH_BYTES);
         }
         Path parent = path.getParent() == null ? Path.of(".") : path.getParent();
         int folder = syscalls.open(parent + "/.", O_PATH | Fcntl.O_CLOEXEC);
         if (folder < 0) {
-            throw new HeapException(
-                    Errno.of(-folder),
-                    "",
+            throw new FdSocketException(
+                    -folder,
                     "the folder " + Printable.of(parent.toString()) + " of a socket cannot be opened: "
                             + Errno.of(-folder).meaning() + "; make the folder, or give another path");
         }
-        return new SocketFile(syscalls, sockets, path, name, new Fd(syscalls, folder));
+        return new SocketFile(syscalls, sockets, path, name, OwnedFd.of(folder, syscalls::close));
     }
 
     /**
@@ -105,7 +101,7 @@ final class SocketFile implements AutoCloseable {
      *     {@link #remove}
      * @return bind(2)'s result: EADDRINUSE when any other file has the name
      */
-    int bind(Fd socket) {
+    int bind(OwnedFd socket) {
         owner = identityOf(socket.fd()).owner();
         int result = sockets.bind(socket.fd(), path.toString());
         if (result == -Errno.EADDRINUSE.number()) {
@@ -116,7 +112,7 @@ final class SocketFile implements AutoCloseable {
             }
         }
         if (result >= 0) {
-            try (Fd file = named(name)) {
+            try (OwnedFd file = named(name)) {
                 own = identityOf(file.fd());
             }
         }
@@ -132,7 +128,7 @@ final class SocketFile implements AutoCloseable {
             if (lock != null && owner != null) {
                 removeAbandoned();
             }
-        } catch (HeapException e) {
+        } catch (FdSocketException e) {
             // The file is useless without its listener, and the next listener replaces it.
         }
     }
@@ -143,20 +139,20 @@ final class SocketFile implements AutoCloseable {
         if (opened < 0) {
             return opened == -Errno.ENOENT.number();
         }
-        try (Fd file = new Fd(syscalls, opened)) { // while it is open no other file gets the number of its inode
+        try (OwnedFd file = OwnedFd.of(opened, syscalls::close)) { // while it is open no other file gets the number of its inode
             Identity seen = identityOf(file.fd());
             boolean ours = seen.isSocket() && seen.owner().equals(owner) && (own == null || own.equals(seen));
             return ours && isFree(file) && removeIfStill(seen, file);
         }
     }
 
-    private boolean removeIfStill(Identity seen, Fd file) {
+    private boolean removeIfStill(Identity seen, OwnedFd file) {
         String aside = ".dmaheap-" + Long.toHexString(RandomGenerator.getDefault().nextLong());
         if (sockets.rename(inFolder(name), inFolder(aside)) < 0) {
             return false;
         }
         boolean removed = false;
-        try (Fd moved = named(aside)) {
+        try (OwnedFd moved = named(aside)) {
             // Asked again, because bind(2) shows its file a moment before the socket can be found by it.
             if (identityOf(moved.fd()).equals(seen) && isFree(file)) {
                 Files.deleteIfExists(Path.of(inFolder(aside)));
@@ -175,9 +171,8 @@ final class SocketFile implements AutoCloseable {
     private void putBack(String aside) {
         int result = sockets.rename(inFolder(aside), inFolder(name));
         if (result < 0) {
-            throw new HeapException(
-                    Errno.of(-result),
-                    "",
+            throw new FdSocketException(
+                    -result,
                     "the file " + Printable.of(path.toString()) + " changed while it was replaced, and what was there"
                             + " is now " + Printable.of(path.resolveSibling(aside).toString()) + ": "
                             + Errno.of(-result).meaning() + "; rename it back");
@@ -188,23 +183,23 @@ final class SocketFile implements AutoCloseable {
      * The file that {@link #bind} made is free once its socket was shut down. A process that this one starts at that
      * moment has the socket too, until it executes its program.
      */
-    private boolean isFree(Fd file) {
+    private boolean isFree(OwnedFd file) {
         return own != null || isAbandoned(file);
     }
 
     /** Connecting to the very file that was opened: a name could lead to another by now. */
-    private boolean isAbandoned(Fd file) {
-        try (Fd probe = new Fd(syscalls, FdSocket.require("socket", sockets.probe(), ""))) {
+    private boolean isAbandoned(OwnedFd file) {
+        try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.probe(), ""), syscalls::close)) {
             return sockets.connect(probe.fd(), "/proc/self/fd/" + file.fd()) == -Errno.ECONNREFUSED.number();
         }
     }
 
-    private Fd named(String file) {
+    private OwnedFd named(String file) {
         int opened = syscalls.open(inFolder(file), O_PATH | O_NOFOLLOW | Fcntl.O_CLOEXEC);
         if (opened < 0) {
             throw KernelError.of("", "open of the socket's file " + Printable.of(path.toString()), opened);
         }
-        return new Fd(syscalls, opened);
+        return OwnedFd.of(opened, syscalls::close);
     }
 
     private static Identity identityOf(int fd) {
@@ -217,7 +212,7 @@ final class SocketFile implements AutoCloseable {
                     file.get("uid"),
                     ((int) file.get("mode") & S_IFMT) == S_IFSOCK);
         } catch (IOException e) {
-            throw new HeapException(Errno.EIO, "", "/proc/self/fd/" + fd + " cannot be read: is /proc mounted?", e);
+            throw new FdSocketException(Errno.EIO, "/proc/self/fd/" + fd + " cannot be read: is /proc mounted?", e);
         }
     }
 
@@ -225,7 +220,7 @@ final class SocketFile implements AutoCloseable {
      * The lock of a folder. Threads of this process take turns before they ask for it: the kernel's lock has no queue
      * for callers that do not wait in it.
      */
-    private record FolderLock(Fd folder) implements AutoCloseable {
+    private record FolderLock(OwnedFd folder) implements AutoCloseable {
         private static final Semaphore TURN = new Semaphore(1, true);
 
         @Override
@@ -243,7 +238,7 @@ final class SocketFile implements AutoCloseable {
         FolderLock.TURN.acquireUninterruptibly();
         FolderLock lock = null;
         try {
-            Fd locked = lockedFolder();
+            OwnedFd locked = lockedFolder();
             lock = locked == null ? null : new FolderLock(locked);
             return lock;
         } finally {
@@ -253,12 +248,12 @@ final class SocketFile implements AutoCloseable {
         }
     }
 
-    private Fd lockedFolder() {
+    private OwnedFd lockedFolder() {
         int opened = syscalls.open(inFolder("."), Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         if (opened < 0) {
             return null;
         }
-        Fd lock = new Fd(syscalls, opened);
+        OwnedFd lock = OwnedFd.of(opened, syscalls::close);
         boolean locked = false;
         try {
             long deadline = System.nanoTime() + LOCK_PATIENCE_MILLIS * 1_000_000;

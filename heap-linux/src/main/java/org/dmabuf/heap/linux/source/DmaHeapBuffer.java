@@ -52,10 +52,10 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public MemorySegment map(Access access) {
         if (!mappable) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "heap '" + heap + "': a buffer of " + Bytes.text(size)
+                    "a buffer of " + Bytes.text(size)
                             + " is out of the CPU's reach and cannot be mapped; give its descriptor to a device, or use"
                             + " a heap whose heap.mappable is true");
         }

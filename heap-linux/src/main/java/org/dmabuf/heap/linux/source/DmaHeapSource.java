@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -108,10 +109,10 @@ public final class DmaHeapSource implements MemorySource {
     private static DmaHeapSource openNode(
             String heap, String node, Syscalls syscalls, Headroom headroom, boolean evenFull) {
         if (node.isBlank() || node.contains("/") || node.contains("..")) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "heap '" + heap + "': '" + node + "' is no name of a heap; give one of " + FOLDER
+                    "'" + node + "' is no name of a heap; give one of " + FOLDER
                             + ", without '/' and '..'");
         }
         DeviceNode device = DeviceNode.open(syscalls, heap, FOLDER + node);
@@ -175,7 +176,7 @@ public final class DmaHeapSource implements MemorySource {
     @Override
     public HeapBuffer allocate(HeapRequest request) {
         long size = validator.wholePages(request);
-        return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
+        return reserveAndMake(request.name().orElse(heap), size, request.export() != ExportMode.NONE);
     }
 
     @Override
@@ -217,10 +218,10 @@ public final class DmaHeapSource implements MemorySource {
             throw KernelError.of(heap, size, "open(/proc/meminfo)", -e.errno().number());
         }
         if (size > all) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "heap '" + heap + "': " + Bytes.text(size) + " are more than this machine's memory, "
+                    "" + Bytes.text(size) + " are more than this machine's memory, "
                             + Bytes.text(all) + "; ask for less");
         }
     }
@@ -254,10 +255,10 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     private HeapException ownMemoryIsShort(long size) {
-        return new HeapException(
+        return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "heap '" + heap + "': " + Bytes.text(size) + " are not free in one piece of the memory that is set"
+                "" + Bytes.text(size) + " are not free in one piece of the memory that is set"
                         + " aside for " + FOLDER + node + "; ask for less, close buffers, or set more aside at boot"
                         + " (cma=, or the region in the device tree)");
     }
@@ -269,10 +270,10 @@ public final class DmaHeapSource implements MemorySource {
             throw KernelError.of(heap, size, "lseek", (int) made);
         }
         if (made < size) {
-            throw new HeapException(
+            throw HeapException.of(
                     Errno.EIO,
                     heap,
-                    "heap '" + heap + "' made " + made + " bytes of the " + size
+                    "the kernel made " + made + " bytes of the " + size
                             + " that were asked for; report that to its vendor");
         }
         return made;

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -79,12 +80,12 @@ public final class MemfdSource implements MemorySource {
     @Override
     public HeapBuffer allocate(HeapRequest request) {
         long size = validator.wholePages(request);
-        String name = request.name().isEmpty() ? heap : request.name();
+        String name = request.name().orElse(heap);
         headroom.reserve(heap, size);
         try {
-            return request.exportable() && request.exports() == Access.READ
+            return request.export() != ExportMode.NONE && request.export() == ExportMode.READ_ONLY
                     ? readOnlyExport(name, size)
-                    : writableExport(name, size, request.exportable());
+                    : writableExport(name, size, request.export() != ExportMode.NONE);
         } finally {
             headroom.settle(size);
         }

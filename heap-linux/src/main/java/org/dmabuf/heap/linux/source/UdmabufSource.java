@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -96,7 +97,7 @@ public final class UdmabufSource implements MemorySource {
     @Override
     public HeapBuffer allocate(HeapRequest request) {
         long size = validator.wholePages(request);
-        return reserveAndMake(request.name().isEmpty() ? heap : request.name(), size, request.exportable());
+        return reserveAndMake(request.name().orElse(heap), size, request.export() != ExportMode.NONE);
     }
 
     @Override

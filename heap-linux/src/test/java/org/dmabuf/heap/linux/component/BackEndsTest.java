@@ -21,7 +21,7 @@ class BackEndsTest {
     private final List<String> tried = new ArrayList<>();
 
     private static HeapException refusal(Errno errno, String reason) {
-        return new HeapException(errno, "frames", "heap 'frames': " + reason);
+        return HeapException.of(errno, "frames", "heap 'frames': " + reason);
     }
 
     private OpenedHeap refuse(String what, Errno errno) {

@@ -52,7 +52,7 @@ class HeapStartTest {
     }
 
     private static HeapException refusal(Errno errno) {
-        return new HeapException(errno, "camera", "heap 'camera': 512 MiB do not fit");
+        return HeapException.of(errno, "camera", "heap 'camera': 512 MiB do not fit");
     }
 
     private static void until(String what, BooleanSupplier is) {

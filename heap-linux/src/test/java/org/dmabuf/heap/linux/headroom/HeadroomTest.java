@@ -338,7 +338,7 @@ class HeadroomTest {
     void a_machine_that_cannot_be_read_is_told_with_the_cause_and_the_last_figure_serves_for_reports() {
         headroom.available();
         meanwhile = () -> {
-            throw new HeapException(Errno.EMFILE, "", "open(/proc/meminfo) failed: too many open files; close some");
+            throw HeapException.of(Errno.EMFILE, "open(/proc/meminfo) failed: too many open files; close some");
         };
         clock.addAndGet(51 * MILLISECOND);
         assertEquals(100 * MIB, headroom.available());

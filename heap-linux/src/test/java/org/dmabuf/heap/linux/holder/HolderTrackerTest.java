@@ -146,7 +146,7 @@ class HolderTrackerTest {
         }
 
         private static HeapException withoutDescriptors() {
-            return new HeapException(Errno.EMFILE, "", "open failed: too many open files");
+            return HeapException.of(Errno.EMFILE, "open failed: too many open files");
         }
 
         @Override

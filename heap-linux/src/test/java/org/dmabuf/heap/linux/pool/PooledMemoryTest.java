@@ -41,7 +41,7 @@ class PooledMemoryTest {
         FakeBuffer unmappable = new FakeBuffer(SIZE) {
             @Override
             public MemorySegment map(Access access) {
-                throw new HeapException(kernel, "camera", "made up");
+                throw HeapException.of(kernel, "camera", "made up");
             }
         };
         HeapException refusal = assertThrows(HeapException.class, () -> make(unmappable));

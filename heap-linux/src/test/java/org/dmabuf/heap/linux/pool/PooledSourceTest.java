@@ -545,7 +545,7 @@ class PooledSourceTest {
         open(PoolBudget.none().prewarmed(MIB, 2).recycled(MIB));
         provider.fault = buffer -> {
             if (provider.out.get() > 2) { // this one and another
-                throw new HeapException(Errno.ENOMEM, "system", "no memory");
+                throw HeapException.of(Errno.ENOMEM, "system", "no memory");
             }
             return buffer;
         };
@@ -568,7 +568,7 @@ class PooledSourceTest {
             public synchronized HeapBuffer apply(HeapBuffer buffer) {
                 if (!failed) {
                     failed = true;
-                    throw new HeapException(Errno.ENOMEM, "system", "no memory this time");
+                    throw HeapException.of(Errno.ENOMEM, "system", "no memory this time");
                 }
                 return buffer;
             }
@@ -585,7 +585,7 @@ class PooledSourceTest {
     @ValueSource(strings = {"refuses", "throws", "gives too little", "cannot be mapped"})
     void a_provider_that_always_fails_leaves_the_counts_right_and_the_pools_recover_when_it_does(String how) {
         UnaryOperator<HeapBuffer> fault = buffer -> switch (how) {
-            case "refuses" -> throw new HeapException(Errno.ENOMEM, "system", "no memory at all");
+            case "refuses" -> throw HeapException.of(Errno.ENOMEM, "system", "no memory at all");
             case "throws" -> throw new IllegalStateException("a bug");
             case "gives too little" -> new Forwarding(buffer) {
                 @Override
@@ -596,7 +596,7 @@ class PooledSourceTest {
             default -> new Forwarding(buffer) {
                 @Override
                 public MemorySegment map(Access access) {
-                    throw new HeapException(Errno.ENOMEM, "system", "no room; raise vm.max_map_count");
+                    throw HeapException.of(Errno.ENOMEM, "system", "no room; raise vm.max_map_count");
                 }
             };
         };

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.itests.unruly;
 
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /** A request as a source of heap-linux takes it, which knows no flags. */
@@ -18,7 +19,7 @@ record Plain(HeapRequest request, long size) implements HeapRequest {
 
     @Override
     public boolean exportable() {
-        return request.exportable();
+        return request.export() != ExportMode.NONE;
     }
 
     @Override

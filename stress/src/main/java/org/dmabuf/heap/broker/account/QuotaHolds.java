@@ -41,7 +41,7 @@ public class QuotaHolds {
         }
 
         /**
-         * Charges and ends as the allocator does for a heap that gives a buffer. Returns 1 when it was charged, 0 when
+         * UsageRecord and ends as the allocator does for a heap that gives a buffer. Returns 1 when it was charged, 0 when
          * it was refused.
          */
         int chargeAndEnd() {

@@ -92,7 +92,7 @@ public class BufferReferenceEnds {
 
         @Actor
         public void duplicate(IIII_Result result) {
-            try (DmaBuf copy = reference.duplicate()) {
+            try (DmaBuf copy = reference.newReference()) {
                 parts.memory.use();
                 result.r1 = 1;
             } catch (IllegalStateException e) {
@@ -113,7 +113,7 @@ public class BufferReferenceEnds {
     public static class CloseTwice {
         private final Parts parts = new Parts();
         private final BufferReference reference = parts.reference();
-        private final DmaBuf other = reference.duplicate();
+        private final DmaBuf other = reference.newReference();
 
         @Actor
         public void one() {

@@ -19,7 +19,7 @@ public class BufferReferenceLost {
     public static class Losing {
         final Parts parts = new Parts();
         final BufferReference reference = parts.reference();
-        private final BufferReference other = (BufferReference) reference.duplicate();
+        private final BufferReference other = (BufferReference) reference.newReference();
 
         void check(IIII_Result result) {
             parts.settle();

@@ -14,6 +14,6 @@ import org.dmabuf.heap.DmaBuf;
  */
 record Held(DmaBuf buffer, Pattern pattern, boolean writable, boolean exportable, int brokerLife) {
     Held duplicate() {
-        return new Held(buffer.duplicate(), pattern, writable, exportable, brokerLife);
+        return new Held(buffer.newReference(), pattern, writable, exportable, brokerLife);
     }
 }

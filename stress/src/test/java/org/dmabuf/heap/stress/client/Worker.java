@@ -19,6 +19,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
@@ -221,17 +222,17 @@ final class Worker implements Runnable {
         long size = 1L + (random.nextLong() & (1L << random.nextInt(LARGEST_BITS + 1)) - 1);
         AllocationRequest request = AllocationRequest.of(size);
         switch (random.nextInt(5)) {
-            case 0 -> request = request.from("system");
-            case 1 -> request = request.from("faulty-" + random.nextInt(3), "acme", "system");
-            case 2 -> request = request.fromMask(random.nextLong());
-            case 3 -> request = request.requiring(random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
+            case 0 -> request = request.withHeaps("system");
+            case 1 -> request = request.withHeaps("faulty-" + random.nextInt(3), "acme", "system");
+            case 2 -> request = request.withMask(random.nextLong());
+            case 3 -> request = request.withRequirement(random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
             default -> { } // whoever is first
         }
         boolean exportable = random.nextInt(8) > 0;
         boolean writable = !exportable || random.nextInt(8) > 0;
         request = exportable
                 ? request.exports(writable ? Access.READ_WRITE : Access.READ)
-                : request.exportable(false);
+                : request.withExport(ExportMode.NONE);
         DmaBuf buffer = broker().allocate(request.name(bundle.substring(bundle.length() - 1) + held.size()));
         Pattern pattern = Pattern.ZEROES;
         try (Arena arena = Arena.ofConfined()) {
@@ -333,7 +334,7 @@ final class Worker implements Runnable {
         try {
             fd = one.buffer().exportFd();
         } catch (HeapException e) {
-            if (!one.exportable() && e.errno() == Errno.ENOTSUP) {
+            if (one.export() == ExportMode.NONE && e.errno() == Errno.ENOTSUP) {
                 return;
             }
             throw e;
@@ -355,13 +356,13 @@ final class Worker implements Runnable {
     private void duplicate() {
         Held one = any();
         if (one != null && held.size() < MOST_HELD) {
-            held.add(one.duplicate());
+            held.add(one.newReference());
         }
     }
 
     private void handOver() {
         Held one = any();
-        if (one == null || !one.exportable() || held.size() >= MOST_HELD) {
+        if (one == null || one.export() == ExportMode.NONE || held.size() >= MOST_HELD) {
             return;
         }
         try (FdListener listener = FdListener.bind(socket);
@@ -398,7 +399,7 @@ final class Worker implements Runnable {
     /** Closes a reference, and a peer has the memory on: it lingers when that was the last. */
     private void leaveToPeer() throws IOException {
         Held one = any();
-        if (one == null || !one.exportable()) {
+        if (one == null || one.export() == ExportMode.NONE) {
             return;
         }
         if (peers.size() >= MOST_PEERS) {
@@ -510,7 +511,7 @@ final class Worker implements Runnable {
         try {
             switch (random.nextInt(4)) {
                 case 0 -> checkMapped(one);
-                case 1 -> one.buffer().duplicate().close();
+                case 1 -> one.buffer().newReference().close();
                 case 2 -> one.buffer().beginCpuAccess(Access.READ).close();
                 default -> {
                     if (one.exportable()) {

@@ -33,7 +33,7 @@ public final class Forgetful implements BundleActivator {
             DmaBuf buffer = allocate(broker);
             lost.add(buffer);
             switch (i % 4) {
-                case 0 -> lost.add(buffer.duplicate());
+                case 0 -> lost.add(buffer.newReference());
                 case 1 -> buffer.map(Access.READ_WRITE, Arena.ofAuto()).fill((byte) i); // outlives the reference
                 case 2 -> buffer.exportFd().close();
                 default -> { } // no more than allocated
@@ -47,7 +47,7 @@ public final class Forgetful implements BundleActivator {
         long start = System.nanoTime();
         while (true) {
             try {
-                return broker.allocate(AllocationRequest.of(SIZE).from("system").name("lost"));
+                return broker.allocate(AllocationRequest.of(SIZE).withHeaps("system").withName("lost"));
             } catch (HeapException e) {
                 if (System.nanoTime() - start > PATIENCE_NANOS) {
                     throw e;

@@ -46,9 +46,9 @@ final class FaultyBuffer implements HeapBuffer {
         count(0, "map");
         int fate = random.nextInt(1000);
         if (fate < 20) {
-            throw new HeapException(Errno.ENOMEM, heap, "heap '" + heap + "': no room for a mapping, this time");
+            throw HeapException.of(Errno.ENOMEM, heap, "no room for a mapping, this time");
         } else if (fate < 30) {
-            throw new HeapException(Errno.EIO, heap, "heap '" + heap + "': no mapping, this time");
+            throw HeapException.of(Errno.EIO, heap, "no mapping, this time");
         }
         MemorySegment mapping = memory.map(access);
         count(1, "map");
@@ -65,7 +65,7 @@ final class FaultyBuffer implements HeapBuffer {
     @Override
     public void beginCpuAccess(Access access) {
         if (random.nextInt(1000) < 20) {
-            throw new HeapException(Errno.EIO, heap, "heap '" + heap + "': no access, this time");
+            throw HeapException.of(Errno.EIO, heap, "no access, this time");
         }
         count(1, "begin");
     }
@@ -74,7 +74,7 @@ final class FaultyBuffer implements HeapBuffer {
     public void endCpuAccess(Access access) {
         count(-1, "end");
         if (random.nextInt(1000) < 10) {
-            throw new HeapException(Errno.EIO, heap, "heap '" + heap + "': ended badly, this time");
+            throw HeapException.of(Errno.EIO, heap, "ended badly, this time");
         }
     }
 

@@ -59,9 +59,9 @@ public final class FaultyHeap implements BundleActivator, HeapExporter {
         }
         int fate = random.nextInt(1000);
         if (fate < 40) {
-            throw new HeapException(Errno.ENOMEM, name, "heap '" + name + "': no memory, this time");
+            throw HeapException.of(Errno.ENOMEM, name, "no memory, this time");
         } else if (fate < 80) {
-            throw new HeapException(Errno.ENODEV, name, "heap '" + name + "': no device, this time");
+            throw HeapException.of(Errno.ENODEV, name, "no device, this time");
         } else if (fate < 100) {
             throw new IllegalArgumentException("a vendor's mistake");
         } else if (fate < 110) {

@@ -117,7 +117,7 @@ final class Exchanges implements Runnable {
         boolean writable = random.nextBoolean();
         byte written = (byte) random.nextInt(1, 128);
         AllocationRequest request =
-                AllocationRequest.of(size).exports(writable ? Access.READ_WRITE : Access.READ).name("bait");
+                AllocationRequest.of(size).exports(writable ? Access.READ_WRITE : Access.READ).withName("bait");
         try (DmaBuf buffer = broker().allocate(request);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment memory = buffer.map(Access.READ_WRITE, arena);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Signal that charged memory has come back, for requests that wait for other holders. While no request waits, a signal
+ * costs the read of a field. Any thread may call any method.
+ */
+public final class ReturnSignal {
+    /** A waiter looks again after this long without a signal: memory of other processes comes back without one. */
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private volatile int waiters;
+    /** Guarded by this. */
+    private long returns;
+
+    /** Reports that memory has come back, or that a limit was raised. */
+    void signal() {
+        if (waiters > 0) {
+            synchronized (this) {
+                returns++;
+                notifyAll();
+            }
+        }
+    }
+
+    /**
+     * Has returns counted from now on, until {@link #end}.
+     *
+     * @return a moment, for {@link #await}
+     */
+    public synchronized long begin() {
+        waiters++;
+        return returns;
+    }
+
+    /** Ends what {@link #begin} began. */
+    public synchronized void end() {
+        waiters--;
+    }
+
+    /** {@return the moment of this call, for another {@link #await}} */
+    public synchronized long moment() {
+        return returns;
+    }
+
+    /**
+     * Waits until memory has come back since a moment, or may have come back unseen.
+     *
+     * @param since a moment
+     * @param deadline when it stops waiting, a time of {@link System#nanoTime}
+     * @return whether it is worth while to ask again; false when the time is over
+     * @throws InterruptedException when the thread is interrupted
+     */
+    public synchronized boolean await(long since, long deadline) throws InterruptedException {
+        long look = Math.min(deadline - System.nanoTime(), LOOK_NANOS) + System.nanoTime();
+        while (returns == since) {
+            long left = look - System.nanoTime();
+            if (left <= 0) {
+                break;
+            }
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+        }
+        return deadline - System.nanoTime() > 0;
+    }
+}

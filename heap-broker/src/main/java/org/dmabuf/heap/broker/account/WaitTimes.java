@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.account;
+
+import java.time.Duration;
+import org.dmabuf.heap.UsageRecord;
+
+/** Times that requests waited for memory on its way back. Any thread may add one. */
+public final class WaitTimes {
+    // Guarded by this. A request that waits is no hot path.
+    private long count;
+    private long nanos;
+    private long longest;
+
+    /** Adds the wait of one request. */
+    public synchronized void add(long waited) {
+        count++;
+        nanos += waited;
+        longest = Math.max(longest, waited);
+    }
+
+    /** Writes the times into a record. */
+    public synchronized UsageRecord.Builder to(UsageRecord.Builder record) {
+        return record.waits(count, Duration.ofNanos(nanos), Duration.ofNanos(longest));
+    }
+}

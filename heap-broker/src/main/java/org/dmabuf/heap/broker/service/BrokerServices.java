@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.service;
+
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.allocation.Adoption;
+import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.dmabuf.heap.linux.fd.Descriptors;
+
+/**
+ * The services that the brokers of all clients share.
+ *
+ * @param ledger the accounts
+ * @param allocator allocates
+ * @param adoption adopts
+ * @param listing lists the heaps
+ * @param leaks finds references that clients lose
+ * @param descriptors closes plain descriptors
+ */
+public record BrokerServices(
+        Ledger ledger,
+        Allocator allocator,
+        Adoption adoption,
+        HeapListing listing,
+        LeakDetector leaks,
+        Descriptors descriptors) {}

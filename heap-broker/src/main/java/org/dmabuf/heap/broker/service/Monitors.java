@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.service;
+
+import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.broker.account.Ledger;
+import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.ServiceFactory;
+import org.osgi.framework.ServiceRegistration;
+
+/** The factory of the monitor service: each bundle has its own, so that its peaks are its own. */
+public final class Monitors implements ServiceFactory<HeapMonitor> {
+    private final Ledger ledger;
+    private final HeapRegistry registry;
+
+    public Monitors(Ledger ledger, HeapRegistry registry) {
+        this.ledger = ledger;
+        this.registry = registry;
+    }
+
+    @Override
+    public HeapMonitor getService(Bundle bundle, ServiceRegistration<HeapMonitor> registration) {
+        return new Monitor(ledger, registry);
+    }
+
+    @Override
+    public void ungetService(Bundle bundle, ServiceRegistration<HeapMonitor> registration, HeapMonitor monitor) {
+        ((Monitor) monitor).close();
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.socket;
+
+import org.dmabuf.heap.Errno;
+
+/**
+ * Failure of a call on a socket, or of a message that came over one. The message is a sentence for a person, with the
+ * remedy. Nothing is held on behalf of the caller when it is thrown.
+ */
+public final class FdSocketException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    private final Errno errno;
+    private final int number;
+
+    FdSocketException(Errno errno, String message) {
+        this(errno, message, null);
+    }
+
+    FdSocketException(Errno errno, String message, Throwable cause) {
+        super(message, cause);
+        this.errno = errno;
+        number = errno.number();
+    }
+
+    /** A refused system call; the text comes from the kernel's number. */
+    FdSocketException(int number, String message) {
+        super(message);
+        errno = Errno.of(number);
+        this.number = number;
+    }
+
+    /** {@return the kind of failure; {@link Errno#EIO} for a number that is not listed} */
+    public Errno errno() {
+        return errno;
+    }
+
+    /** {@return the kernel's error number} */
+    public int number() {
+        return number;
+    }
+}
