@@ -175,8 +175,8 @@ public final class HeapConverter implements Converter {
         ClientNames clients = new ClientNames(
                 buffers.stream().map(one -> ((BufferRecord) one).client()).toList());
         Table table = new Table(
-                "HEAP", "CLIENT", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "CPU ACCESSES ", "STATE", "AGE ",
-                "ALLOCATED AT");
+                "HEAP", "CLIENT", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "CPU ACCESSES ", "STATE",
+                "AGE ", "ALLOCATED AT");
         for (Object one : buffers) {
             BufferRecord buffer = (BufferRecord) one;
             table.row(

@@ -25,7 +25,9 @@ class HeapConverterTest {
     private static final HeapInfo SYSTEM = HeapInfo.of("system", HeapState.SERVING)
             .properties(Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"))
             .bundle("org.dmabuf.heap.system")
-            .usage(HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)), Duration.ZERO)
+            .usage(
+                    HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)),
+                    Duration.ZERO)
             .charged(UsageRecord.builder().heap("system").live(2, 8192).lingering(1, 4096).build())
             .build();
     private static final HeapInfo CMA = HeapInfo.of("cma", HeapState.SHADOWED)

@@ -118,7 +118,8 @@ class UsageConverterTest {
                 ALLOCATED AT
                 system  org.example.camera  frame  12 MiB     77           2         1             1  exported   59 s  \
                 org.example.Camera.grab(Camera.java:7)
-                system  org.example.camera  -       4 KiB      -           0         0             0  lingering   1 d  -""",
+                system  org.example.camera  -       4 KiB      -           0         0             0  lingering   1 d  \
+                -""",
                 printed(List.of(LIVE, LINGERING), Converter.INSPECT));
         assertEquals("frame", printed(LIVE, Converter.LINE));
     }

@@ -87,7 +87,8 @@ final class PngPipeline implements AutoCloseable {
                     ? gst.dmabufAllocatorAlloc(allocator, fd.fd(), bytes, GStreamer.FD_MEMORY_FLAG_NONE)
                     : gst.fdAllocatorAlloc(allocator, fd.fd(), bytes, GStreamer.FD_MEMORY_FLAG_NONE);
             if (GStreamer.isNull(memory)) {
-                throw new GStreamerException("GStreamer does not take the descriptor of a buffer of heap '" + picture.heapName() + "'");
+                throw new GStreamerException(
+                        "GStreamer does not take the descriptor of a buffer of heap '" + picture.heapName() + "'");
             }
             fd.detach();
             return memory;
