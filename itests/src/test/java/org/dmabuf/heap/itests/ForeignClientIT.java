@@ -145,11 +145,11 @@ public class ForeignClientIT {
     public void two_views_for_one_client_share_its_account() throws Exception {
         allowViews(Map.of());
         try (ClientView first = broker.openView(USER);
-                ClientView second = broker.openView(USER);
                 DmaBuf _ = first.allocate(PAGE)) {
-            second.allocate(PAGE);
-            assertEquals(2, usage(USER).orElseThrow().liveBuffers());
-            second.close();
+            try (ClientView second = broker.openView(USER)) {
+                second.allocate(PAGE);
+                assertEquals(2, usage(USER).orElseThrow().liveBuffers());
+            }
             assertEquals("what the other view has stays", 1, usage(USER).orElseThrow().liveBuffers());
         }
     }
