@@ -3,7 +3,6 @@ package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
