@@ -137,6 +137,9 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
+        if (request == null) {
+            return source.allocate(null); // which refuses it
+        }
         boolean plain = request.alignment() <= Bytes.PAGE;
         if (plain && request.export() == ExportMode.NONE && recycles) {
             return recycled(Bytes.wholePages(request.size()));
