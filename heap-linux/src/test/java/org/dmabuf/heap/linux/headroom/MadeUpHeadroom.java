@@ -13,11 +13,6 @@ public final class MadeUpHeadroom {
         return new Headroom(_ -> new MachineMemory.Reading(machine.getAsLong(), "a machine made up"), 0, nanoTime);
     }
 
-    /** {@return bytes of the buffers that count in full} */
-    public static long held(Headroom headroom) {
-        return headroom.held();
-    }
-
     /** {@return that of a machine with so many bytes, and with a cgroup} */
     public static Headroom of(LongSupplier machine, LongSupplier cgroup, LongSupplier nanoTime) {
         return new Headroom(
