@@ -70,7 +70,7 @@ class InterruptedAllocationTest {
         CMA(ExportMode.NONE, "madvise", test -> EmulatedCmaSource.open(
                 "camera", LAYOUT.withAlignmentCap(MIB), test.syscalls, test.headroom)),
         REGION(ExportMode.NONE, "madvise", test -> {
-            MemorySource region = RegionSource.open("camera", LAYOUT.withAlignmentCap(MIB), test.syscalls, test.headroom);
+            MemorySource region = RegionSource.open("camera", LAYOUT, test.syscalls, test.headroom);
             region.allocate(HeapRequest.of(SIZE)).release(); // which has left its range without memory
             return region;
         }),

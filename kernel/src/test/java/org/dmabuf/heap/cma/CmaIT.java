@@ -127,8 +127,10 @@ class CmaIT {
                 return area.used();
             }
             BitSet used = new BitSet();
-            map.forEachStretch((offset, size, state) ->
-                    used.set((int) (offset / PAGE), (int) ((offset + size) / PAGE), state != RegionMap.State.FREE));
+            map.forEachStretch(stretch -> used.set(
+                    (int) (stretch.offset() / PAGE),
+                    (int) ((stretch.offset() + stretch.size()) / PAGE),
+                    stretch.state() != RegionMap.State.FREE));
             return used;
         }
     }

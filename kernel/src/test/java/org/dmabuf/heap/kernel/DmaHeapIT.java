@@ -130,7 +130,8 @@ class DmaHeapIT {
     void the_kernel_shows_the_name_of_a_buffer_and_its_size_in_whole_pages(
             String kind, String name, String shown) throws IOException {
         try (MemorySource source = source(kind)) {
-            HeapBuffer buffer = source.allocate(HeapRequest.of(PAGE + 1).name(name == null ? "" : name));
+            HeapRequest nameless = HeapRequest.of(PAGE + 1);
+            HeapBuffer buffer = source.allocate(name == null ? nameless : nameless.withName(name));
             try {
                 Map<String, String> info = Files.readAllLines(Path.of("/proc/self/fdinfo/" + buffer.descriptor()))
                         .stream()
