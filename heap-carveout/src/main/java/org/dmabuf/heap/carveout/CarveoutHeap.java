@@ -40,7 +40,10 @@ import org.slf4j.LoggerFactory;
 @Designate(ocd = CarveoutHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'", HeapProperties.TYPE + "=carveout"})
+        attribute = {
+            "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'",
+            HeapProperties.TYPE + "=carveout"
+        })
 public final class CarveoutHeap {
     static final String PID = "org.dmabuf.heap.carveout";
 

@@ -34,11 +34,17 @@ import org.slf4j.LoggerFactory;
  * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
-@Component(immediate = true, service = {}, configurationPid = CmaHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = CmaHeap.PID)
 @Designate(ocd = CmaHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'", HeapProperties.TYPE + "=cma"})
+        attribute = {
+            "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'",
+            HeapProperties.TYPE + "=cma"
+        })
 public final class CmaHeap {
     static final String PID = "org.dmabuf.heap.cma";
 

@@ -34,9 +34,14 @@ import org.slf4j.LoggerFactory;
  * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
-@Component(immediate = true, service = {}, configurationPid = SecureHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = SecureHeap.PID)
 @Designate(ocd = SecureHeap.Config.class)
-@Capability(namespace = "osgi.service", attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'", HeapProperties.TYPE + "=secure"})
+@Capability(
+        namespace = "osgi.service",
+        attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'", HeapProperties.TYPE + "=secure"})
 public final class SecureHeap {
     static final String PID = "org.dmabuf.heap.secure";
 

@@ -34,9 +34,14 @@ import org.slf4j.LoggerFactory;
  * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
-@Component(immediate = true, service = {}, configurationPid = SystemHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = SystemHeap.PID)
 @Designate(ocd = SystemHeap.Config.class)
-@Capability(namespace = "osgi.service", attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'", HeapProperties.TYPE + "=system"})
+@Capability(
+        namespace = "osgi.service",
+        attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'", HeapProperties.TYPE + "=system"})
 public final class SystemHeap {
     static final String PID = "org.dmabuf.heap.system";
 

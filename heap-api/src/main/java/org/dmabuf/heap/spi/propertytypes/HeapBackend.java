@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** What makes the memory. The component property {@code heap.backend}, see {@link org.dmabuf.heap.HeapProperties#BACKEND}. */
+/**
+ * What makes the memory. The component property {@code heap.backend}, see {@link
+ * org.dmabuf.heap.HeapProperties#BACKEND}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether CPU accesses go through the caches. The component property {@code heap.cached}, see {@link org.dmabuf.heap.HeapProperties#CACHED}. */
+/**
+ * Whether CPU accesses go through the caches. The component property {@code heap.cached}, see {@link
+ * org.dmabuf.heap.HeapProperties#CACHED}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether a buffer of any size is one physical run. The component property {@code heap.contiguous}, see {@link org.dmabuf.heap.HeapProperties#CONTIGUOUS}. */
+/**
+ * Whether a buffer of any size is one physical run. The component property {@code heap.contiguous}, see {@link
+ * org.dmabuf.heap.HeapProperties#CONTIGUOUS}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Bytes up to which memory is in one physical run. The component property {@code heap.contiguous.max}, see {@link org.dmabuf.heap.HeapProperties#CONTIGUOUS_MAX}. */
+/**
+ * Bytes up to which memory is in one physical run. The component property {@code heap.contiguous.max}, see {@link
+ * org.dmabuf.heap.HeapProperties#CONTIGUOUS_MAX}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether descriptors are real dma-bufs, which devices import. The component property {@code heap.dmabuf}, see {@link org.dmabuf.heap.HeapProperties#DMABUF}. */
+/**
+ * Whether descriptors are real dma-bufs, which devices import. The component property {@code heap.dmabuf}, see {@link
+ * org.dmabuf.heap.HeapProperties#DMABUF}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** What the heap imitates without having it. The component property {@code heap.emulates}, see {@link org.dmabuf.heap.HeapProperties#EMULATES}. */
+/**
+ * What the heap imitates without having it. The component property {@code heap.emulates}, see {@link
+ * org.dmabuf.heap.HeapProperties#EMULATES}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether descriptors can be exported through which no holder can write. The component property {@code heap.export.readonly}, see {@link org.dmabuf.heap.HeapProperties#EXPORT_READONLY}. */
+/**
+ * Whether descriptors can be exported through which no holder can write. The component property {@code
+ * heap.export.readonly}, see {@link org.dmabuf.heap.HeapProperties#EXPORT_READONLY}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether the CPU can map buffers. The component property {@code heap.mappable}, see {@link org.dmabuf.heap.HeapProperties#MAPPABLE}. */
+/**
+ * Whether the CPU can map buffers. The component property {@code heap.mappable}, see {@link
+ * org.dmabuf.heap.HeapProperties#MAPPABLE}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

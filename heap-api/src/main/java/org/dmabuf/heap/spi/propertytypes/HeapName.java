@@ -7,7 +7,9 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** The heap's unique name. The component property {@code heap.name}, see {@link org.dmabuf.heap.HeapProperties#NAME}. */
+/**
+ * The heap's unique name. The component property {@code heap.name}, see {@link org.dmabuf.heap.HeapProperties#NAME}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

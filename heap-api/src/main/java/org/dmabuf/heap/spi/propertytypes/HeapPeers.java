@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** User ids of the peers to which a descriptor may be sent; empty permits none. The component property {@code heap.peers}, see {@link org.dmabuf.heap.HeapProperties#PEERS}. */
+/**
+ * User ids of the peers to which a descriptor may be sent; empty permits none. The component property {@code
+ * heap.peers}, see {@link org.dmabuf.heap.HeapProperties#PEERS}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

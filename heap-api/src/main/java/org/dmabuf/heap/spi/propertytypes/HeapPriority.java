@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** The heap's place among heaps that a request does not name; higher is asked first. The component property {@code heap.priority}, see {@link org.dmabuf.heap.HeapProperties#PRIORITY}. */
+/**
+ * The heap's place among heaps that a request does not name; higher is asked first. The component property {@code
+ * heap.priority}, see {@link org.dmabuf.heap.HeapProperties#PRIORITY}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

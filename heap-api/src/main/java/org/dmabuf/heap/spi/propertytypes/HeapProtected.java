@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether the hardware keeps the CPU out. The component property {@code heap.protected}, see {@link org.dmabuf.heap.HeapProperties#PROTECTED}. */
+/**
+ * Whether the hardware keeps the CPU out. The component property {@code heap.protected}, see {@link
+ * org.dmabuf.heap.HeapProperties#PROTECTED}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Bytes that may be out at a time, where the broker's configuration has no quota of the heap. The component property {@code heap.quota}, see {@link org.dmabuf.heap.HeapProperties#QUOTA}. */
+/**
+ * Bytes that may be out at a time, where the broker's configuration has no quota of the heap. The component property
+ * {@code heap.quota}, see {@link org.dmabuf.heap.HeapProperties#QUOTA}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

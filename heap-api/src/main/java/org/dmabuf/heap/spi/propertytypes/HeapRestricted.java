@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** Whether a client may use the heap only when the broker's configuration names it. The component property {@code heap.restricted}, see {@link org.dmabuf.heap.HeapProperties#RESTRICTED}. */
+/**
+ * Whether a client may use the heap only when the broker's configuration names it. The component property {@code
+ * heap.restricted}, see {@link org.dmabuf.heap.HeapProperties#RESTRICTED}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -4,13 +4,13 @@
  * what is known of its memory before it starts. The registration helper of heap-linux, {@code HeapStart}, announces
  * these properties with those that it measured, and what was measured goes before what was declared.
  *
- * <pre>{@code
- * @Component(immediate = true, service = {})
- * @HeapName("frames")
- * @HeapType("vendor")
- * @HeapCached(false)
- * public final class FramesHeap {
- * }</pre>
+ * <pre>
+ * &#64;Component(immediate = true, service = {})
+ * &#64;HeapName("frames")
+ * &#64;HeapType("vendor")
+ * &#64;HeapCached(false)
+ * public final class FramesHeap …
+ * </pre>
  */
 @Export
 @Version("1.0.0")
