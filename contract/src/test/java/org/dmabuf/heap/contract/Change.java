@@ -8,6 +8,7 @@ import aQute.bnd.service.diff.Diff;
 import aQute.bnd.service.diff.Tree;
 import aQute.bnd.service.diff.Type;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -71,6 +72,7 @@ record Change(String place, String kind, Bump bump) {
     private static String details(Diff member) {
         return member.getChildren().stream()
                 .filter(child -> Bump.of(child.getDelta()) != Bump.NONE)
+                .sorted(Comparator.comparing(Diff::getDelta)) // what it was, then what it is
                 .map(child -> (child.getDelta() == REMOVED ? "-" : "+") + child.getName())
                 .collect(Collectors.joining(", "));
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.contract;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import aQute.bnd.version.Version;
 import java.io.IOException;
@@ -30,7 +30,7 @@ class CompatibilityIT {
             problems.addAll(new Comparison(breaks).problems(before, now));
         }
         problems.addAll(breaks.problems());
-        assertEquals("", String.join("\n", problems));
+        assertTrue(problems.isEmpty(), () -> String.join("\n", problems));
     }
 
     private static Path lastKept() throws IOException {
