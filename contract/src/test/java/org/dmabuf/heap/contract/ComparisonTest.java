@@ -133,6 +133,13 @@ class ComparisonTest {
     }
 
     @Test
+    void a_deprecation_alone_changes_no_version() throws Exception {
+        String kept = "@ProviderType interface Frame { int size(); }";
+        String now = "@ProviderType interface Frame { @Deprecated int size(); }";
+        assertEquals(List.of(), problems(kept, "1.0.0", now));
+    }
+
+    @Test
     void a_removed_class_is_a_break() throws Exception {
         assertEquals(
                 List.of("acme Frame was removed" + BREAKS + "acme Frame: REASON"),
