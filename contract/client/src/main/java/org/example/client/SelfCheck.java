@@ -6,6 +6,9 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +31,10 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.linux.device.DeviceFile;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdMessage;
+import org.dmabuf.heap.linux.socket.FdSocket;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 import org.osgi.service.component.annotations.Activate;
@@ -35,7 +42,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Client that does everything the API has, on the heaps of the kept vendor, and checks what it gets.
+ * Client that does what the API and the sockets and devices of heap-linux have for it, on the heaps of the kept vendor,
+ * and checks what it gets.
  *
  * <p>Called from outside, it returns each check by name with {@code passed}, or with what went wrong. A check is a
  * method of its own, so that a missing method of the API fails only the checks that call it.
@@ -45,6 +53,8 @@ public final class SelfCheck implements Callable<Map<String, String>> {
     static final String CLIENT = "org.example.client";
     private static final String OWN = "kept-own";
     private static final String POOLED = "kept-pooled";
+    private static final String REGION = "kept-region";
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final BundleContext context;
     private final HeapBroker broker;
@@ -65,6 +75,8 @@ public final class SelfCheck implements Callable<Map<String, String>> {
         run(results, "memory is allocated, mapped and used", this::memoryIsUsed);
         run(results, "heaps are chosen", this::heapsAreChosen);
         run(results, "a buffer is exported and adopted", this::aBufferIsExportedAndAdopted);
+        run(results, "a descriptor goes over a socket", this::aDescriptorGoesOverASocket);
+        run(results, "a device is used", SelfCheck::aDeviceIsUsed);
         run(results, "a buffer has several references", this::aBufferHasSeveralReferences);
         run(results, "a buffer is published", this::aBufferIsPublished);
         run(results, "buffers are charged", this::buffersAreCharged);
@@ -113,7 +125,7 @@ public final class SelfCheck implements Callable<Map<String, String>> {
     }
 
     private void heapsAreListed() {
-        for (String name : List.of(OWN, POOLED)) {
+        for (String name : List.of(OWN, POOLED, REGION)) {
             HeapInfo heap = heap(name);
             expect(HeapState.SERVING, heap.state());
             expect("", heap.reason());
@@ -137,7 +149,7 @@ public final class SelfCheck implements Callable<Map<String, String>> {
     }
 
     private void memoryIsUsed() {
-        for (String heap : List.of(OWN, POOLED)) {
+        for (String heap : List.of(OWN, POOLED, REGION)) {
             try (DmaBuf buffer = broker.allocate(AllocationRequest.of(5000).from(heap).name("frame"));
                     Arena arena = Arena.ofConfined()) {
                 expect(8192L, buffer.size());
@@ -184,6 +196,35 @@ public final class SelfCheck implements Callable<Map<String, String>> {
                 expect(buffer.inode().orElseThrow(), adopted.inode().orElseThrow());
                 expect((byte) 7, adopted.map(Access.READ, arena).get(JAVA_BYTE, 4095));
             }
+        }
+    }
+
+    private void aDescriptorGoesOverASocket() throws Exception {
+        Path folder = Files.createTempDirectory("kept");
+        Path path = folder.resolve("socket");
+        try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).from(OWN));
+                FdListener listener = FdListener.bind(path);
+                FdSocket sender = FdSocket.connect(path, PATIENCE);
+                FdSocket receiver = listener.accept(PATIENCE, peer -> peer.pid() == ProcessHandle.current().pid())) {
+            expect(path, listener.path());
+            expect(sender.peer().uid(), receiver.peer().uid());
+            try (OwnedFd descriptor = buffer.exportFd()) {
+                sender.send(descriptor, "frame");
+            }
+            try (FdMessage message = receiver.receive()) {
+                expect("frame", message.text());
+                expect(true, message.descriptor().fd() >= 0);
+            }
+        } finally {
+            Files.delete(folder);
+        }
+    }
+
+    private static void aDeviceIsUsed() {
+        try (DeviceFile device = DeviceFile.open("/dev/null");
+                Arena arena = Arena.ofConfined()) {
+            expect(DeviceFile.POLLOUT, device.poll(DeviceFile.POLLOUT, 0));
+            expect(-Errno.ENOTTY.number(), device.ioctl(0x5601, arena.allocate(8)));
         }
     }
 

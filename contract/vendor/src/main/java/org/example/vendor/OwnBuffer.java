@@ -7,9 +7,10 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RepeatableRelease;
 
 /** Buffer that keeps to the pairs of calls that the SPI promises, and refuses when they are not kept. */
-final class OwnBuffer implements HeapBuffer {
+final class OwnBuffer implements HeapBuffer, RepeatableRelease {
     private final HeapBuffer memory;
     private final Runnable released;
     private final AtomicInteger mappings = new AtomicInteger();
