@@ -43,13 +43,6 @@ import org.osgi.framework.ServiceRegistration;
 
 /** The start and the stop of the component. */
 class BrokerComponentTest extends BrokerInFramework {
-    private ServiceRegistration<HeapExporter> memfd() {
-        MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
-        var properties = new HashMap<String, Object>(source.properties());
-        properties.put(HeapProperties.NAME, "system");
-        return heap(source, properties);
-    }
-
     /** Those of other tests may still be on their way out. */
     private static void awaitReapers(long most) {
         Await.until("the reaper has ended", () -> reapers() <= most);
@@ -68,8 +61,8 @@ class BrokerComponentTest extends BrokerInFramework {
         heap("system", exporter);
         HeapBroker own = brokerOf(camera);
         DmaBuf buffer = own.allocate(REQUEST);
-        own.publish(buffer, "front");
-        DmaBuf got = objects(display, published(display)).getService();
+        own.publish(buffer, "front", Access.READ_WRITE);
+        DmaBuf got = got(display).open();
         got.beginCpuAccess(Access.WRITE);
         deactivate();
         assertEquals(List.of("begin WRITE", "end WRITE", "release"), exporter.memory().calls());
@@ -77,7 +70,7 @@ class BrokerComponentTest extends BrokerInFramework {
         assertNull(camera.getBundleContext().getServiceReference(HeapBroker.class));
         assertNull(published(display));
         assertThrows(IllegalStateException.class, () -> own.allocate(REQUEST));
-        assertThrows(IllegalStateException.class, got::duplicate);
+        assertThrows(IllegalStateException.class, got::newReference);
     }
 
     @Test
@@ -112,9 +105,9 @@ class BrokerComponentTest extends BrokerInFramework {
         FakeHeap fast = new FakeHeap();
         heap("three", fast);
         HeapBroker own = brokerOf(camera);
-        DmaBuf held = own.allocate(REQUEST.from("three"));
-        FutureTask<DmaBuf> first = new FutureTask<>(() -> own.allocate(REQUEST.from("one")));
-        FutureTask<DmaBuf> second = new FutureTask<>(() -> own.allocate(REQUEST.from("two")));
+        DmaBuf held = own.allocate(REQUEST.withHeaps("three"));
+        FutureTask<DmaBuf> first = new FutureTask<>(() -> own.allocate(REQUEST.withHeaps("one")));
+        FutureTask<DmaBuf> second = new FutureTask<>(() -> own.allocate(REQUEST.withHeaps("two")));
         Thread.ofPlatform().start(first);
         Thread.ofPlatform().start(second);
         await(inside);
@@ -123,7 +116,7 @@ class BrokerComponentTest extends BrokerInFramework {
         Thread.ofPlatform().start(stopping);
         Await.until("the gates are closed", () -> {
             try {
-                own.allocate(REQUEST.from("three")).close();
+                own.allocate(REQUEST.withHeaps("three")).close();
                 return false;
             } catch (HeapException e) {
                 return e.errno() == Errno.ENODEV;
@@ -142,13 +135,13 @@ class BrokerComponentTest extends BrokerInFramework {
         assertEquals(2, finished.get());
         for (FutureTask<DmaBuf> allocation : List.of(first, second)) {
             try {
-                assertThrows(IllegalStateException.class, allocation.get()::duplicate);
+                assertThrows(IllegalStateException.class, allocation.get()::newReference);
             } catch (ExecutionException e) { // taken back before it was handed out
                 assertEquals(IllegalStateException.class, e.getCause().getClass());
             }
         }
         assertTrue(slow.memory().released());
-        assertThrows(IllegalStateException.class, held::duplicate);
+        assertThrows(IllegalStateException.class, held::newReference);
         RecordedLog.clear();
         component.removeHeap(one.getReference()); // Declarative Services unbinds after the deactivation
         assertEquals(List.of("INFO heap 'one' has left, 0 buffers of it live on"), RecordedLog.lines());
@@ -297,7 +290,7 @@ class BrokerComponentTest extends BrokerInFramework {
         HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));
         component.modified(config(Map.of("allocation_sites", true)), Map.of());
         DmaBuf open = brokerOf(camera).allocate(REQUEST);
-        assertEquals("org.example.camera", monitor.buffers().getFirst().client());
+        assertEquals("org.example.camera", monitor.buffers().getFirst().client().toString());
         assertTrue(
                 monitor.buffers().getFirst().site().stream()
                         .anyMatch(frame -> !frame.getClassName().startsWith("org.dmabuf.heap.broker.")),

@@ -10,13 +10,16 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.FakeMemory;
 import org.dmabuf.heap.broker.RecordedBrokerEvents;
 import org.dmabuf.heap.broker.RecordedLog;
 import org.dmabuf.heap.broker.account.ClientAccount;
@@ -90,8 +93,8 @@ class LeakDetectorTest {
         broker.allocate(SIZE).close();
         broker.allocate(SIZE);
         broker.client.stop("its bundle has stopped");
-        Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"));
+        Client other = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.other")), broker.leaks);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"), 1);
 
         Await.untilCollected("the one that is lost", () -> !broker.events.leaks.isEmpty());
 
@@ -116,10 +119,23 @@ class LeakDetectorTest {
 
     private void report(String client, int times) {
         for (int i = 0; i < times; i++) {
-            try (BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"))) {
-                clocked.report(accounts.computeIfAbsent(client, ClientAccount::new), reference.tracker().buffer);
-            }
+            ClientAccount account =
+                    accounts.computeIfAbsent(client, name -> new ClientAccount(BrokerParts.bundle(name)));
+            clocked.report(account, buffer(account));
         }
+    }
+
+    /** Makes a buffer that was never charged, and so need not be released. */
+    private SharedBuffer buffer(ClientAccount account) {
+        return new SharedBuffer(
+                new FakeMemory(SIZE),
+                SIZE,
+                1,
+                heap.description(),
+                broker.ledger.charge(account, heap.account()),
+                ExportMode.NONE,
+                Optional.of("frame"),
+                broker.services);
     }
 
     private final Map<String, ClientAccount> accounts = new HashMap<>();

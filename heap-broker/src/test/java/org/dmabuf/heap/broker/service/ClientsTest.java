@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -38,6 +39,8 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.OpenResource;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,7 +80,7 @@ class ClientsTest {
         assertSame(first, brokerOf(camera));
         assertNotSame(first, brokerOf(display));
         assertSame(broker.clients.of(camera.bundle()), broker.clients.of(camera.bundle()));
-        assertEquals("org.example.camera", broker.clients.of(camera.bundle()).bundle());
+        assertEquals("org.example.camera", broker.clients.of(camera.bundle()).id().toString());
         assertEquals(1, account.buffers(), "an unget takes nothing back");
         assertDoesNotThrow(() -> buffer.beginCpuAccess(Access.READ).close());
     }
@@ -118,7 +121,7 @@ class ClientsTest {
                 List.of("WARN bundle org.example.camera has stopped: took back 3 references, CPU accesses, descriptors"
                         + " and publications of bundle org.example.camera"),
                 RecordedLog.lines());
-        assertThrows(IllegalStateException.class, duplicate::duplicate);
+        assertThrows(IllegalStateException.class, duplicate::newReference);
         bracket.close();
         buffer.close();
         duplicate.close();
@@ -182,7 +185,7 @@ class ClientsTest {
         assertDoesNotThrow(() -> buffer.newReference().close());
         assertDoesNotThrow(fresh::heaps);
         assertThrows(IllegalStateException.class, old::heaps);
-        assertThrows(IllegalStateException.class, left::duplicate);
+        assertThrows(IllegalStateException.class, left::newReference);
         assertEquals(1, account.buffers());
     }
 
@@ -286,7 +289,7 @@ class ClientsTest {
         for (String none : List.of("", " ")) {
             refusal = assertThrows(HeapException.class, () -> own.publish(buffer, none));
             assertEquals(Errno.EINVAL, refusal.errno());
-            assertEquals("system", refusal.heap());
+            assertEquals(Optional.of("system"), refusal.heap());
         }
         buffer.close();
         assertEquals(0, account.buffers());
@@ -413,12 +416,13 @@ class ClientsTest {
             final HeapAccount account = registry.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
                     .account();
             final Clients clients =
-                    new Clients(
+                    new Clients(new BrokerServices(
                             ledger,
                             new Allocator(registry, ledger, broker.services),
                             broker.adoption,
-                            new HeapListing(registry, broker.waiting, broker.adoption),
-                            broker.leaks);
+                            new HeapListing(registry, broker.unavailable),
+                            broker.leaks,
+                            new Descriptors(Syscalls.linux())));
             final AtomicInteger asked = new AtomicInteger();
 
             void ask(FakeBundle bundle) {
@@ -468,7 +472,7 @@ class ClientsTest {
         client.forget(forgotten);
         assertEquals(0, client.stop("it is over"));
         assertEquals(0, forgotten.reclaimed.get());
-        assertFalse(client.bundle().isEmpty());
+        assertFalse(client.id().toString().isEmpty());
     }
 
     @Test
