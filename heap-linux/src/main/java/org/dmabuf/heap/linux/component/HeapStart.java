@@ -68,8 +68,8 @@ public final class HeapStart implements AutoCloseable {
     /**
      * As {@link #begin(BundleContext, HeapSettings, Supplier)}.
      *
-     * @param waiting registers the service {@link UnavailableHeap} with the given properties, and returns what unregisters
-     *     it; called when there is a shortage, at most once
+     * @param waiting registers the service {@link UnavailableHeap} with the given properties, and returns what
+     *     unregisters it; called when there is a shortage, at most once
      * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
      */
     static HeapStart begin(

@@ -12,6 +12,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.Pieces;
 import org.dmabuf.heap.linux.machine.MlockLimit;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.RequestValidator;
@@ -175,7 +176,7 @@ public final class SecretSource implements MemorySource {
 
     private void fill(int zeros, long address, long size) {
         for (long done = 0; done < size; ) {
-            long read = syscalls.read(zeros, address + done, size - done);
+            long read = syscalls.read(zeros, address + done, Pieces.next(heap, done, size));
             if (read > 0) {
                 done += read; // less than asked for: the next call fails, if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {

@@ -26,6 +26,9 @@ import org.dmabuf.heap.spi.HeapRequest;
 /**
  * Source of memory from one of the kernel's own heaps, by its node below {@value #FOLDER}. Its buffers are dma-bufs,
  * which devices import. A holder of such a buffer's descriptor can write to it: there is no export for reading only.
+ *
+ * <p>The kernel makes and zeroes a buffer in one call, which cannot be split: an interrupt of the thread does not end
+ * it.
  */
 public final class DmaHeapSource implements MemorySource {
     /** Where the kernel's heaps have their nodes. */

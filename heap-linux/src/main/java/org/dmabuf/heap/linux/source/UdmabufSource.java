@@ -24,6 +24,9 @@ import org.dmabuf.heap.spi.HeapRequest;
  * Source of the machine's memory as dma-bufs by {@value #DEVICE}, which devices import. A buffer is one sealed memfd
  * and one dma-buf. A holder of its descriptor can write to it: there is no export for reading only. A buffer that is
  * not to be exported is a plain memfd.
+ *
+ * <p>A large memfd gets its memory in pieces of 64 MiB, and an interrupt of the thread ends the allocation between two
+ * of them, with {@link Errno#EINTR}. The kernel makes the dma-buf in one call, which cannot be split.
  */
 public final class UdmabufSource implements MemorySource {
     /** The device's node. */
