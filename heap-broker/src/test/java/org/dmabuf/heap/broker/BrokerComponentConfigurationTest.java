@@ -91,7 +91,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         assertEquals(
                 List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
                         + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
-                        + " quota.client.on.heap, quota.heap"),
+                        + " quota.client.on.heap, quota.heap, views.allow"),
                 RecordedLog.lines());
         assertEquals(1, live(), "what was out stayed");
         brokerOf(display).allocate(REQUEST).close();
@@ -111,7 +111,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                 Map.of());
         assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         assertEquals(
-                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=BUNDLE, for instance"
+                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=CLIENT, for instance"
                         + " secure=org.example.*; its other quotas and permissions are in force, and a heap that it"
                         + " means to open is closed",
                 RecordedLog.lines().getLast());
@@ -144,10 +144,10 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                 assertEquals(0, syscalls.fallocate(fd, 0, 0, 4096));
                 assertEquals(0, syscalls.fcntl(fd, 1033, 0x2)); // F_ADD_SEALS, F_SEAL_SHRINK
                 if (accept) {
-                    brokerOf(camera).adopt(made, "").close();
+                    brokerOf(camera).adopt(made, "theirs").close();
                 } else {
                     HeapException refusal = assertThrows(
-                            HeapException.class, () -> brokerOf(camera).adopt(made, ""));
+                            HeapException.class, () -> brokerOf(camera).adopt(made, "theirs"));
                     assertEquals(Errno.EPERM, refusal.errno());
                 }
             }

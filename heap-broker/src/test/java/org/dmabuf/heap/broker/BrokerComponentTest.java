@@ -298,7 +298,7 @@ class BrokerComponentTest extends BrokerInFramework {
         remove(heap);
         assertEquals(
                 List.of("adopted", "system"),
-                monitor.usageByHeap().stream().map(UsageRecord::heap).toList(),
+                monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList(),
                 "memory of it is out");
         assertEquals(4096, open.size());
         deactivate();

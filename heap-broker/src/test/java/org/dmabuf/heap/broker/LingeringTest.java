@@ -205,7 +205,7 @@ class LingeringTest {
     void adopted_memory_is_its_makers_and_does_not_linger() {
         broker.adoption.acceptUnsealed(true); // the heap exports for writing
         BufferReference reference = broker.allocate(SIZE);
-        DmaBuf adopted = broker.adoption.adopt(broker.client, reference.exportFd(), "");
+        DmaBuf adopted = broker.adoption.adopt(broker.client, reference.exportFd(), "theirs");
         OwnedFd again = adopted.exportFd();
         assertEquals(1, broker.adoption.account().buffers(), "it is counted for the heap and as adopted");
         assertCharged(1, 0);

@@ -36,7 +36,7 @@ import org.osgi.framework.BundleEvent;
 /** What clients may have out, and that every account is as it was when all is given back. */
 class QuotaTest {
     private static final String NAME = "org.example.camera";
-    /** The largest size that a request may have, and a buffer. */
+    /** The largest size that a buffer may have. */
     private static final long LARGEST = Long.MAX_VALUE - 4096;
 
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
@@ -152,7 +152,7 @@ class QuotaTest {
         assertEquals("two", own.allocate(PAGE).heapName());
         assertEquals("one", brokerOf(display).allocate(PAGE).heapName());
         assertEquals(
-                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that bundle's quota on this heap: 4 KiB of 4 KiB"
+                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that client's quota on this heap: 4 KiB of 4 KiB"
                         + " are used; close buffers, or raise quota.client.on.heap in org.dmabuf.heap.broker",
                 refusal(own, PAGE.withHeaps("one")).getMessage());
     }
@@ -169,7 +169,7 @@ class QuotaTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(1, refusal.attempts().size());
         assertEquals(
-                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that bundle's quota on all heaps: 4 KiB of 6 KiB"
+                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that client's quota on all heaps: 4 KiB of 6 KiB"
                         + " are used; close buffers, or raise quota.client in org.dmabuf.heap.broker",
                 refusal.getMessage());
         assertEquals(List.of(), two.asked());
@@ -184,7 +184,7 @@ class QuotaTest {
         rules("system=8K", "*=9223372036854775807", "");
         HeapBroker own = brokerOf(camera);
         own.allocate(PAGE);
-        assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(LARGEST)).errno());
+        assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(Long.MAX_VALUE - 65535)).errno());
         assertEquals(1, heap.asked().size());
         own.allocate(PAGE);
     }
@@ -362,7 +362,7 @@ class QuotaTest {
 
     @Test
     void failures_are_counted_by_cause_for_heap_and_bundle() {
-        RegisteredHeap full = broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full"));
+        RegisteredHeap full = broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "full"));
         RegisteredHeap torn = broker.heap("torn", new FakeHeap(request -> {
             throw new IllegalStateException("torn");
         }));

@@ -121,7 +121,7 @@ class VendorFaultsTest {
         assertEquals(Optional.of("vendor"), refusal.heap());
         assertSame(thrown, refusal.getCause());
         assertEquals(
-                "buffer 'frame' of 4 KiB from heap 'vendor': the heap's code failed in " + call + " with " + thrown
+                "heap 'vendor': buffer 'frame' of 4 KiB: the heap's code failed in " + call + " with " + thrown
                         + "; report that to its vendor",
                 refusal.getMessage());
     }

@@ -241,7 +241,7 @@ public final class BufferReference implements DmaBuf {
             throw HeapException.of(
                     Errno.EACCES,
                     heapName(),
-                    "a reference for reading to a " + tracker.buffer + " cannot be " + what
+                    "a reference for reading to a " + tracker.buffer.text() + " cannot be " + what
                             + "; have its publisher grant READ_WRITE");
         }
     }

@@ -83,7 +83,7 @@ public final class HeapListing {
         }
         for (UnavailableHeaps.Unavailable heap : unavailable.list()) {
             infos.add(HeapInfo.of(heap.name(), heap.retried() ? HeapState.WAITING : HeapState.FAILED)
-                    .reason(Optional.of(heap.reason()))
+                    .reason(Optional.of(heap.reason()).filter(reason -> !reason.isEmpty()))
                     .properties(Map.of(HeapProperties.NAME, heap.name()))
                     .bundle(heap.bundle())
                     .build());

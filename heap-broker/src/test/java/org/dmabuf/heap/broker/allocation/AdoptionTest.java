@@ -91,7 +91,7 @@ class AdoptionTest {
             assertEquals(Optional.of("theirs"), buffer.name());
             assertEquals(syscalls.inode(peer.fd()), buffer.inode().getAsLong());
             try (Arena arena = Arena.ofConfined();
-                    DmaBuf again = broker.adoption.adopt(broker.client, peer, "")) {
+                    DmaBuf again = broker.adoption.adopt(broker.client, peer, "theirs")) {
                 buffer.map(Access.READ_WRITE, arena).set(JAVA_BYTE, SIZE - 1, (byte) 7);
                 MemorySegment view = again.map(Access.READ, arena);
                 assertEquals(7, view.get(JAVA_BYTE, SIZE - 1));
@@ -132,7 +132,7 @@ class AdoptionTest {
         broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd readOnly = reopened(made, O_RDONLY);
-                DmaBuf buffer = broker.adoption.adopt(broker.client, readOnly, "");
+                DmaBuf buffer = broker.adoption.adopt(broker.client, readOnly, "theirs");
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ_WRITE, arena));
             assertEquals(Errno.EACCES, refusal.errno());
@@ -159,7 +159,7 @@ class AdoptionTest {
             for (String remedy : new String[] {
                 "lacks F_SEAL_FUTURE_WRITE",
                 "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)",
-                "withExport(READ_ONLY)",
+                "allocates with READ_ONLY",
                 "adopt.unsealed = true in org.dmabuf.heap.broker.cfg"
             }) {
                 refused(Errno.EPERM, remedy, made);
@@ -213,7 +213,7 @@ class AdoptionTest {
     void what_a_heap_exports_for_reading_is_adopted_although_no_client_wrote_to_it() {
         broker.memfd("camera");
         try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
-                DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "")) {
+                DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "theirs")) {
             assertEquals(exported.inode(), adopted.inode());
         }
     }
@@ -468,9 +468,10 @@ class AdoptionTest {
     @Test
     void a_name_that_is_none_is_refused_before_the_descriptor_is_looked_at() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
-            HeapException refusal = assertThrows(
-                    HeapException.class, () -> broker.adoption.adopt(broker.client, made, "x".repeat(32)));
-            assertEquals(Errno.EINVAL, refusal.errno());
+            for (String none : List.of("", "x".repeat(32), "a\nb")) {
+                assertThrows(
+                        IllegalArgumentException.class, () -> broker.adoption.adopt(broker.client, made, none));
+            }
             assertTrue(made.fd() >= 0);
         }
     }
@@ -486,7 +487,7 @@ class AdoptionTest {
 
     private void refused(Errno errno, String sentence, OwnedFd descriptor) {
         HeapException refusal =
-                assertThrows(HeapException.class, () -> broker.adoption.adopt(broker.client, descriptor, ""));
+                assertThrows(HeapException.class, () -> broker.adoption.adopt(broker.client, descriptor, "theirs"));
         assertEquals(errno, refusal.errno(), refusal.getMessage());
         assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
     }

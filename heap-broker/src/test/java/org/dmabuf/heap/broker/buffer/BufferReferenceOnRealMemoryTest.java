@@ -232,7 +232,7 @@ class BufferReferenceOnRealMemoryTest {
         HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.global()));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "buffer '" + NAME + "' of " + Bytes.text(SIZE) + " from heap 'system': the global arena never ends, so"
+                "heap 'system': buffer '" + NAME + "' of " + Bytes.text(SIZE) + ": the global arena never ends, so"
                         + " the mapping would never go; use a confined, shared or automatic arena",
                 refusal.getMessage());
         assertEquals(0, mappings());
@@ -319,7 +319,7 @@ class BufferReferenceOnRealMemoryTest {
         OwnedFd fd = reference.exportFd();
         assertTrue((openFlags(fd) & 02000000) != 0, "O_CLOEXEC");
         assertEquals(2, openFlags(fd) & 3, "O_RDWR");
-        assertEquals("exported descriptor " + fd.fd(), fd.toString());
+        assertEquals("descriptor " + fd.fd(), fd.toString());
         fd.close();
         assertThrows(IllegalStateException.class, fd::fd);
         OwnedFd next = reference.exportFd(); // gets the same number

@@ -149,7 +149,7 @@ class LeakDetectorTest {
         now.addAndGet(TimeUnit.SECONDS.toNanos(60));
         report("org.example.leaky", 1);
         assertEquals(
-                "WARN bundle org.example.leaky lost 6595 more buffers, 25.8 MiB, in the last 60 s without closing"
+                "WARN client org.example.leaky lost 6595 more buffers, 25.8 MiB, in the last 60 s without closing"
                         + " them; they are released",
                 RecordedLog.lines().get(6));
         assertEquals(
@@ -164,14 +164,14 @@ class LeakDetectorTest {
         report("org.example.leaky", 7);
         clocked.stop();
         String sum = RecordedLog.lines().getLast();
-        assertTrue(sum.startsWith("WARN bundle org.example.leaky lost 2 more buffers, 8 KiB"), sum);
+        assertTrue(sum.startsWith("WARN client org.example.leaky lost 2 more buffers, 8 KiB"), sum);
     }
 
     @Test
     void names_that_do_not_print_are_escaped_in_the_report() {
         report("org.example\n\u001b[2J\u202e", 6);
         clocked.stop();
-        String name = "bundle org.example\\u000a\\u001b[2J\\u202e lost";
+        String name = "client org.example\\u000a\\u001b[2J\\u202e lost";
         for (String line : RecordedLog.lines()) {
             assertTrue(line.contains(name) && line.lines().count() == 1, line);
         }

@@ -41,7 +41,7 @@ class EventAdminBridgeTest {
                 List.of("org/dmabuf/heap/ARRIVED", "org/dmabuf/heap/DRAINING", "org/dmabuf/heap/DEPARTED"), topics());
         assertEquals("acme", posted.get(1).getProperty("heap.name"));
         assertEquals("org.example.acme", posted.get(1).getProperty("bundle.symbolicName"));
-        assertEquals(2L, posted.get(1).getProperty("buffers"));
+        assertEquals(2L, posted.get(1).getProperty("heap.buffers"));
     }
 
     @Test
@@ -59,8 +59,8 @@ class EventAdminBridgeTest {
         assertEquals(3, posted.size());
         assertEquals("org/dmabuf/heap/LOW_MEMORY", posted.getLast().getTopic());
         assertEquals("carveout", posted.getLast().getProperty("heap.name"));
-        assertEquals(16384L, posted.getLast().getProperty("size"));
-        assertEquals("still full", posted.getLast().getProperty("reason"));
+        assertEquals(16384L, posted.getLast().getProperty("dmabuf.size"));
+        assertEquals("still full", posted.getLast().getProperty("heap.reason"));
     }
 
     @Test
@@ -70,10 +70,10 @@ class EventAdminBridgeTest {
         Event leak = posted.getFirst();
         assertEquals("org/dmabuf/heap/LEAK", leak.getTopic());
         assertEquals("system", leak.getProperty("heap.name"));
-        assertEquals("org.example.camera", leak.getProperty("bundle.symbolicName"));
+        assertEquals("org.example.camera", leak.getProperty("dmabuf.client"));
         assertEquals("frame", leak.getProperty("dmabuf.name"));
         assertEquals(4096L, leak.getProperty("dmabuf.size"));
-        assertEquals("at Camera.start", leak.getProperty("site"));
+        assertEquals("at Camera.start", leak.getProperty("dmabuf.site"));
     }
 
     private List<String> topics() {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -226,12 +227,23 @@ class HeapListingTest {
 
     @Test
     void a_heap_that_waits_for_what_is_short_is_listed_with_its_reason() {
-        broker.unavailable.put(
-                7, Map.of(HeapProperties.NAME, "camera", UnavailableHeap.REASON, "512 MiB do not fit"), "org.example");
+        Map<String, Object> announced = new HashMap<>(Map.of(
+                HeapProperties.NAME,
+                "camera",
+                UnavailableHeap.REASON,
+                "512 MiB do not fit",
+                UnavailableHeap.PID,
+                "org.example.camera~front",
+                UnavailableHeap.RETRIED,
+                true));
+        broker.unavailable.put(7, announced, "org.example");
         HeapInfo info = broker.info("camera", HeapState.WAITING);
-        assertEquals(Optional.of("512 MiB do not fit"), info.reason());
+        assertEquals(Optional.of("512 MiB do not fit (configuration org.example.camera~front)"), info.reason());
         assertEquals("org.example", info.bundle());
         assertEquals(0, info.charged().liveBuffers());
+        announced.put(UnavailableHeap.RETRIED, false);
+        broker.unavailable.put(7, announced, "org.example");
+        assertEquals(info.reason(), broker.info("camera", HeapState.FAILED).reason());
         broker.unavailable.remove(7);
         assertEquals(List.of(), broker.listing.heaps());
     }
@@ -245,6 +257,6 @@ class HeapListingTest {
             }
         };
         broker.unavailable.put(7, Map.of(HeapProperties.NAME, value, UnavailableHeap.REASON, value), "org.example");
-        assertEquals("", broker.info("", HeapState.WAITING).reason());
+        assertEquals(Optional.empty(), broker.info("", HeapState.FAILED).reason());
     }
 }
