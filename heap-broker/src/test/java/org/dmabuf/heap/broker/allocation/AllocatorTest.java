@@ -204,7 +204,7 @@ class AllocatorTest {
         assertEquals(Errno.EACCES, refusal.errno());
         assertEquals(Optional.of("two"), refusal.heap());
         assertEquals(
-                "heap 'two': no heap gave a buffer of 12 MiB. one: cannot allocate memory; two: permission denied",
+                "no heap gave a buffer of 12 MiB. one: cannot allocate memory; two: permission denied",
                 refusal.getMessage());
         assertEquals(List.of("one: ENOMEM, cannot allocate memory", "two: EACCES, permission denied"), told(refusal));
         assertEquals("heap 'two': permission denied", refusal.getCause().getMessage());
@@ -397,7 +397,7 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST.withHeaps("cma", "system"));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "heap 'cma': no heap gave a buffer of 12 MiB. cma: fragmented; largest run 1 MiB; system: 5 MiB left; close"
+                "no heap gave a buffer of 12 MiB. cma: fragmented; largest run 1 MiB; system: 5 MiB left; close"
                         + " buffers",
                 refusal.getMessage());
         assertEquals(
@@ -631,7 +631,7 @@ class AllocatorTest {
                 () -> broker.allocate(
                         AllocationRequest.of(64).withHeaps("slow", "fallback").withRequirement("(heap.dmabuf=true)")));
         assertEquals(
-                "heap 'slow': no heap gave a buffer of 64 bytes. slow: full; fallback: it does not meet (heap.dmabuf=true)",
+                "no heap gave a buffer of 64 bytes. slow: full; fallback: it does not meet (heap.dmabuf=true)",
                 refused.getMessage());
         assertEquals(List.of(), exporter.asked());
     }
@@ -649,7 +649,7 @@ class AllocatorTest {
                 HeapException.class,
                 () -> broker.allocate(AllocationRequest.of(64).withHeaps("first", "secure")));
         assertEquals(
-                "heap 'first': no heap gave a buffer of 64 bytes. first: full; secure: it has taken another name or heap.id since"
+                "no heap gave a buffer of 64 bytes. first: full; secure: it has taken another name or heap.id since"
                         + " the request began",
                 refused.getMessage());
         assertEquals(List.of(), exporter.asked());

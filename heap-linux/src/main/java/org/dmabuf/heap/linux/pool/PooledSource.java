@@ -97,6 +97,18 @@ public final class PooledSource implements MemorySource {
     }
 
     /**
+     * Puts pools over a source of this machine's memory.
+     *
+     * @param source makes the memory; closed with what is returned
+     * @param heap name of the heap, for refusals
+     * @param budget what the pools may keep
+     * @return the source with pools, or the source itself where there is nothing to pool
+     */
+    public static MemorySource over(MemorySource source, String heap, PoolBudget budget) {
+        return over(source, heap, Syscalls.linux(), Headroom.machine(), budget);
+    }
+
+    /**
      * Gives a source pools.
      *
      * @param source the returned one's when the call returns, which closes it; the caller's when it throws. Its memory
@@ -137,6 +149,9 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
+        if (request == null) {
+            return source.allocate(null); // which refuses it
+        }
         boolean plain = request.alignment() <= Bytes.PAGE;
         if (plain && request.export() == ExportMode.NONE && recycles) {
             return recycled(Bytes.wholePages(request.size()));

@@ -61,6 +61,18 @@ public final class SecretSource implements MemorySource {
     }
 
     /**
+     * Opens secret memory of this machine.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param mappable whether this process may map it
+     * @return a source, which the caller closes
+     * @throws HeapException when the kernel has no secret memory, or is short of something
+     */
+    public static SecretSource open(String heap, boolean mappable) {
+        return open(heap, Syscalls.linux(), Headroom.machine(), mappable);
+    }
+
+    /**
      * Opens a source, and tries on one page whether the kernel gives such memory.
      *
      * @param heap name of the heap, for refusals

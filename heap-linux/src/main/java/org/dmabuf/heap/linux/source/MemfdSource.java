@@ -46,6 +46,17 @@ public final class MemfdSource implements MemorySource {
     }
 
     /**
+     * Tries memfds of this machine, within its memory.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @return a source, which the caller closes
+     * @throws HeapException when the kernel gives no memory this way, or is short of something
+     */
+    public static MemfdSource open(String heap) {
+        return open(heap, Syscalls.linux(), Headroom.machine());
+    }
+
+    /**
      * Opens a source, and tries on one page what the kernel can do.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own

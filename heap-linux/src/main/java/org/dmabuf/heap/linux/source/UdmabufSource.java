@@ -51,6 +51,17 @@ public final class UdmabufSource implements MemorySource {
     }
 
     /**
+     * Opens the device of this machine, within its memory.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @return a source, which the caller closes
+     * @throws HeapException when the machine has no such device, or is short of something
+     */
+    public static UdmabufSource open(String heap) {
+        return open(heap, Syscalls.linux(), Headroom.machine());
+    }
+
+    /**
      * Opens the device, and tries on one page what it can do.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
@@ -633,7 +634,7 @@ class HolderTrackerTest {
                     assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd())),
                     assertThrows(HeapException.class, () -> holders.watch("camera", SIZE, secret.fd())))) {
                 assertEquals(Errno.EMFILE, refusal.errno());
-                assertEquals("camera", refusal.heap());
+                assertEquals(Optional.of("camera"), refusal.heap());
                 assertTrue(refusal.getMessage().contains("LimitNOFILE="), refusal.getMessage());
             }
             kernel.fdinfoFails = false;

@@ -45,7 +45,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Secret memory of the running kernel, which fails where a test says so; and what one who has a descriptor can do. */
 class SecretSourceTest {
@@ -334,14 +333,6 @@ class SecretSourceTest {
                 () -> SecretSource.open("secure", syscalls, secrets, PLENTY, locked, true));
         assertEquals(Errno.ENOSYS, refusal.errno());
         assertTrue(refusal.getMessage().contains("secretmem.enable=1"), refusal.getMessage());
-    }
-
-    @ParameterizedTest
-    @ValueSource(longs = {0, -1, Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE - 4095})
-    void a_size_that_is_none_or_wraps_when_rounded_is_einval(long size) {
-        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(size)));
-        assertEquals(Errno.EINVAL, refusal.errno());
-        assertEquals(List.of(), calls);
     }
 
     private void fail(String call, Errno errno) {
