@@ -22,6 +22,7 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.service.BrokerServices;
@@ -78,7 +79,7 @@ public final class BrokerParts implements AutoCloseable {
         services = new BufferServices(descriptors, Optional.of(holders), events, leaks.lost());
         allocator = new Allocator(registry, ledger, services);
         adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
-        listing = new HeapListing(registry, unavailable);
+        listing = new HeapListing(registry, unavailable, new StartFailures());
         brokerServices = new BrokerServices(ledger, allocator, adoption, listing, leaks, descriptors);
         clients = new Clients(brokerServices);
     }

@@ -25,7 +25,6 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.account.Charge;
-import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.ReturnSignal;
 import org.dmabuf.heap.broker.account.Rules;

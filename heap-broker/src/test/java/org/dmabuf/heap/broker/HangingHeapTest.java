@@ -34,7 +34,6 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.Piece;
 import org.dmabuf.heap.broker.release.Reaper;
-import org.dmabuf.heap.broker.service.ClientBroker;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -331,7 +330,8 @@ class HangingHeapTest {
         HeapInfo old = broker.info("bad", HeapState.HANGING);
         assertEquals(1, old.usage().free().orElseThrow());
         assertTrue(old.usageAge().compareTo(Duration.ZERO) > 0);
-        assertTrue(old.reason().orElseThrow().startsWith("the question for the usage of heap 'bad' hangs"), old::toString);
+        assertTrue(
+                old.reason().orElseThrow().startsWith("the question for the usage of heap 'bad' hangs"), old::toString);
         assertEquals(2, asked.get());
         hangs.set(false);
         goOn.countDown();

@@ -59,8 +59,8 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
             throw HeapException.of(
                     Errno.EINVAL,
                     buffer.heapName(),
-                    buffer.text() + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
-                            + " automatic arena");
+                    buffer.text() + ": the global arena never ends, so the mapping would never go; use a confined,"
+                            + " shared or automatic arena");
         }
         if (!buffer.reaper().help()) {
             throw HeapException.of(

@@ -21,7 +21,7 @@ import org.dmabuf.heap.broker.release.Reaper;
  * reference is not lost yet.
  */
 public final class BufferReference implements DmaBuf {
-    private final ReferenceTracker tracker;
+    final ReferenceTracker tracker;
     private final Access granted;
 
     /**

@@ -29,6 +29,10 @@ class RulesTest {
         return BrokerParts.bundle(symbolicName);
     }
 
+    private static ClientId at(String symbolicName, String location) {
+        return ClientId.ofBundle(symbolicName, location);
+    }
+
     private static Rules heaps(String... setting) {
         return rules(setting, NONE, NONE, NONE);
     }
@@ -51,7 +55,7 @@ class RulesTest {
         assertEquals(Long.MAX_VALUE, rules.heapLimit("system"));
         assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera")));
         assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera"), "system"));
-        assertDoesNotThrow(() -> rules.requireAllowed("system", false, ClientId.ofBundle("org.example.camera", "file:x")));
+        assertDoesNotThrow(() -> rules.requireAllowed("system", false, at("org.example.camera", "file:x")));
     }
 
     @ParameterizedTest
@@ -143,17 +147,17 @@ class RulesTest {
     void a_heap_that_is_named_is_for_those_alone_who_are_named_with_it() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=file:/opt/trusted/*"
                 + " camera=org.example.*@http://example.org/*");
-        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, ClientId.ofBundle("org.example.camera", "anywhere:")));
-        assertDoesNotThrow(() -> rules.requireAllowed("camera", true, ClientId.ofBundle("any", "file:/opt/trusted/a/b.jar")));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("org.example.camera", "anywhere:")));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", true, at("any", "file:/opt/trusted/a/b.jar")));
         assertDoesNotThrow(
-                () -> rules.requireAllowed("camera", false, ClientId.ofBundle("org.example.rear", "http://example.org/x")));
+                () -> rules.requireAllowed("camera", false, at("org.example.rear", "http://example.org/x")));
         for (String[] other : new String[][] {
             {"org.example.rear", "file:/opt/other/x"},
             {"com.example", "http://example.org/x"},
             {"org.example.camera2", "file:/x/opt/trusted/"}
         }) {
             HeapException refusal = assertThrows(
-                    HeapException.class, () -> rules.requireAllowed("camera", false, ClientId.ofBundle(other[0], other[1])));
+                    HeapException.class, () -> rules.requireAllowed("camera", false, at(other[0], other[1])));
             assertEquals(Errno.EACCES, refusal.errno());
             assertEquals(Optional.of("camera"), refusal.heap());
             assertEquals(
@@ -161,26 +165,27 @@ class RulesTest {
                             + " camera=" + other[0] + " to allow of org.dmabuf.heap.broker if it shall",
                     refusal.getMessage());
             assertDoesNotThrow(
-                    () -> rules.requireAllowed("system", false, ClientId.ofBundle(other[0], other[1])), "a heap that is not named");
+                    () -> rules.requireAllowed("system", false, at(other[0], other[1])),
+                    "a heap that is not named");
         }
     }
 
     @Test
     void a_restricted_heap_is_for_nobody_who_is_not_named() throws Exception {
         String camera = "org.example.camera";
-        assertThrows(HeapException.class, () -> Rules.NONE.requireAllowed("secure", true, ClientId.ofBundle(camera, "file:x")));
+        assertThrows(HeapException.class, () -> Rules.NONE.requireAllowed("secure", true, at(camera, "file:x")));
         Rules other = allow("system=*");
-        assertThrows(HeapException.class, () -> other.requireAllowed("secure", true, ClientId.ofBundle(camera, "file:x")));
+        assertThrows(HeapException.class, () -> other.requireAllowed("secure", true, at(camera, "file:x")));
         Rules rules = allow("secure=*");
-        assertDoesNotThrow(() -> rules.requireAllowed("secure", true, ClientId.ofBundle(camera, "file:x")));
+        assertDoesNotThrow(() -> rules.requireAllowed("secure", true, at(camera, "file:x")));
     }
 
     @Test
     void what_means_something_in_a_regular_expression_means_nothing_here() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=a\\Eb");
         assertThrows(
-                HeapException.class, () -> rules.requireAllowed("camera", false, ClientId.ofBundle("org-example-camera", "x")));
-        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, ClientId.ofBundle("a\\Eb", "x")));
+                HeapException.class, () -> rules.requireAllowed("camera", false, at("org-example-camera", "x")));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("a\\Eb", "x")));
     }
 
     /** Each pattern with a client that it means, and one that it does not mean. */

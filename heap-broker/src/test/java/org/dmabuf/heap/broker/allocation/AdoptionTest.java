@@ -3,7 +3,6 @@ package org.dmabuf.heap.broker.allocation;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -27,7 +26,6 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.account.Charge;

@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.Errno;
@@ -506,7 +505,8 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(
-                "heap 'vendor': it returned a buffer of " + size + " bytes for one of 12582912; report that to its vendor",
+                "heap 'vendor': it returned a buffer of " + size + " bytes for one of 12582912; report that to its"
+                        + " vendor",
                 refusal.getMessage());
         Await.until("it is released", made[0]::released);
         assertEquals(List.of("release"), made[0].calls());
@@ -778,11 +778,15 @@ class AllocatorTest {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "nothing is left"));
 
         HeapException e =
-                assertThrows(HeapException.class, () -> broker.allocate(AllocationRequest.of(64).withHeaps("full", "gone")));
+                assertThrows(
+                        HeapException.class,
+                        () -> broker.allocate(AllocationRequest.of(64).withHeaps("full", "gone")));
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),
                 broker.events.allocations);
-        assertEquals(List.of(new RecordedBrokerEvents.Short("full", "org.example.camera", 64, e.getMessage())), broker.events.shortages);
+        assertEquals(
+                List.of(new RecordedBrokerEvents.Short("full", "org.example.camera", 64, e.getMessage())),
+                broker.events.shortages);
     }
 }

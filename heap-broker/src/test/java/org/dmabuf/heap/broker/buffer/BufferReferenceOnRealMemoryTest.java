@@ -362,7 +362,9 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void nothing_is_exported_from_a_buffer_that_was_asked_for_without() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName(NAME));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
+                .withExport(ExportMode.NONE)
+                .withName(NAME));
         assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
         assertEquals(OptionalLong.empty(), reference.inode());
         try (Arena arena = Arena.ofConfined()) {

@@ -511,7 +511,8 @@ class BufferReferenceTest {
     }
 
     private static SharedBuffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge = new Charge(UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of(), new ReturnSignal());
+        Charge charge = new Charge(
+                UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of(), new ReturnSignal());
         SharedBuffer buffer = new SharedBuffer(
                 memory,
                 SIZE,
@@ -541,7 +542,9 @@ class BufferReferenceTest {
     void without_a_descriptor_there_is_no_export_and_no_inode() {
         FakeMemory memory = new FakeMemory(SIZE);
         broker.heap("camera", new FakeHeap(request -> memory));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
+                .withExport(ExportMode.NONE)
+                .withName("frame"));
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());

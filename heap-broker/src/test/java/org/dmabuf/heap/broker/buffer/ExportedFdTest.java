@@ -19,7 +19,6 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.BrokerParts;
-import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocket;

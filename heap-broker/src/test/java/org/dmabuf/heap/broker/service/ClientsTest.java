@@ -11,7 +11,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -20,9 +19,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
@@ -38,6 +35,7 @@ import org.dmabuf.heap.broker.allocation.Allocator;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.OpenResource;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -155,8 +153,8 @@ class ClientsTest {
                 assertThrows(IllegalStateException.class, own::heaps),
                 assertThrows(IllegalStateException.class, () -> own.publish(buffer, "frame")))) {
             assertEquals(
-                    "bundle org.example.camera has stopped: buffers were taken back; get the service HeapBroker, or open the view,"
-                            + " again",
+                    "bundle org.example.camera has stopped: buffers were taken back; get the service HeapBroker, or"
+                            + " open the view, again",
                     refusal.getMessage());
         }
         assertEquals(1, exporter.asked().size());
@@ -232,8 +230,8 @@ class ClientsTest {
         assertEquals(0, account.buffers());
         for (HeapBroker stopped : List.of(one, two)) {
             assertEquals(
-                    "the broker has stopped: buffers were taken back; get the service HeapBroker, or open the view,"
-                            + " again",
+                    "the broker has stopped: buffers were taken back; get the service HeapBroker, or"
+                            + " open the view, again",
                     assertThrows(IllegalStateException.class, stopped::heaps).getMessage());
         }
     }
@@ -420,7 +418,7 @@ class ClientsTest {
                             ledger,
                             new Allocator(registry, ledger, broker.services),
                             broker.adoption,
-                            new HeapListing(registry, broker.unavailable),
+                            new HeapListing(registry, broker.unavailable, new StartFailures()),
                             broker.leaks,
                             new Descriptors(Syscalls.linux())));
             final AtomicInteger asked = new AtomicInteger();
