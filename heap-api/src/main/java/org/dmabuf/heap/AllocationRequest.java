@@ -20,8 +20,8 @@ import org.osgi.framework.InvalidSyntaxException;
  * {@link IllegalArgumentException}, both with a sentence that names the value and what is expected.
  *
  * <pre>{@code
- * AllocationRequest.of(12_441_600).withHeaps("camera", "system").withRequirement("(heap.dmabuf=true)").withName("frame")
- * }</pre>
+ * AllocationRequest.of(12_441_600).withHeaps("camera",
+ * "system").withRequirement("(heap.dmabuf=true)").withName("frame") }</pre>
  */
 public final class AllocationRequest {
     /** The values of one request; written before the request exists, and never afterwards. */

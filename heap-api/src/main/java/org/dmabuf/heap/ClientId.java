@@ -50,8 +50,8 @@ public final class ClientId implements Comparable<ClientId>, Serializable {
     /**
      * The identity of a client outside the framework.
      *
-     * @param kind what the name is of, such as {@code uid} or {@code container}: a lower-case word of at most 16 letters
-     *     and digits, not {@link #BUNDLE}
+     * @param kind what the name is of, such as {@code uid} or {@code container}: a lower-case word of at most 16
+     *     letters and digits, not {@link #BUNDLE}
      * @param name 1 to 128 visible characters, such as {@code 1000}
      * @return an identity
      * @throws IllegalArgumentException for another kind or name

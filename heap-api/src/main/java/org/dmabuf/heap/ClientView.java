@@ -4,8 +4,8 @@ package org.dmabuf.heap;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * The broker as a client outside the framework sees it, see {@link HeapBroker#openView}. Its buffers are charged to that
- * client, and the rules for that client apply. Any thread may call any method.
+ * The broker as a client outside the framework sees it, see {@link HeapBroker#openView}. Its buffers are charged to
+ * that client, and the rules for that client apply. Any thread may call any method.
  */
 @ProviderType
 public interface ClientView extends HeapBroker, AutoCloseable {
@@ -14,8 +14,9 @@ public interface ClientView extends HeapBroker, AutoCloseable {
 
     /**
      * Takes back every reference, CPU access, descriptor, publication and view that was opened through this view, and
-     * waits at most two seconds until the heaps have the memory. Every other method throws {@link IllegalStateException}
-     * from then on. Closing twice does nothing. A view also closes when the bundle stops that opened it.
+     * waits at most two seconds until the heaps have the memory. Every other method throws {@link
+     * IllegalStateException} from then on. Closing twice does nothing. A view also closes when the bundle stops that
+     * opened it.
      */
     @Override
     void close();

@@ -71,8 +71,8 @@ public interface DmaBuf extends AutoCloseable {
 
     /**
      * Makes a descriptor to hand to a device, a library or another process. It is close-on-exec, and gives the access
-     * that {@link AllocationRequest#withExport} fixed. Memory whose descriptor left the process is never reused by a heap
-     * while it has another holder, and stays charged to its heap until then, also when this process has closed it.
+     * that {@link AllocationRequest#withExport} fixed. Memory whose descriptor left the process is never reused by a
+     * heap while it has another holder, and stays charged to its heap until then, also when this process has closed it.
      *
      * @return a new descriptor that the caller owns
      * @throws HeapException {@link Errno#ENOTSUP} for a buffer allocated with {@link ExportMode#NONE}, or of a kind of

@@ -14,7 +14,7 @@ import java.util.Optional;
  * {@link HeapRefusedException} where it will not until the request, a permission or the system is changed, and this
  * class itself for an interrupted call ({@link Errno#EINTR}) and for a heap that is broken ({@link Errno#EIO}).
  */
-public sealed class HeapException extends RuntimeException permits HeapShortageException, HeapRefusedException {
+public class HeapException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final Errno errno;
@@ -25,7 +25,8 @@ public sealed class HeapException extends RuntimeException permits HeapShortageE
     private final Attempt[] attempts;
 
     HeapException(Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
-        super(heap == null ? reason : "heap '" + heap + "': " + reason, cause);
+        // A reason of several attempts names each heap itself.
+        super(heap == null || attempts.size() > 1 ? reason : "heap '" + heap + "': " + reason, cause);
         this.errno = errno;
         this.number = number;
         this.heap = heap;
@@ -87,7 +88,7 @@ public sealed class HeapException extends RuntimeException permits HeapShortageE
      *
      * @param errno the kind of failure
      * @param heap the heap that decided it, empty where no single one did
-     * @param reason one sentence with size and remedy, without the heap's name
+     * @param reason one sentence with size and remedy, without the name of a heap that alone was looked at
      * @param cause the last heap's own exception, or null; its number is kept when it has the same errno
      * @param attempts every heap that was looked at, in order
      * @return to be thrown

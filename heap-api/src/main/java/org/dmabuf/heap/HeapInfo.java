@@ -136,7 +136,9 @@ public final class HeapInfo {
         return reason;
     }
 
-    /** {@return its service properties, those of {@link HeapProperties} among them; empty for one that did not start} */
+    /**
+     * {@return its service properties, those of {@link HeapProperties} among them; empty for one that did not start}
+     */
     public Map<String, Object> properties() {
         return properties;
     }

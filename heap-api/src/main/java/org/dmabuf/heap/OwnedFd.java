@@ -70,8 +70,8 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * Makes an owner ahead of its descriptor, so that a shortage of memory cannot lose a descriptor that comes. It is as
-     * if closed until {@link #own}.
+     * Makes an owner ahead of its descriptor, so that a shortage of memory cannot lose a descriptor that comes. It is
+     * as if closed until {@link #own}.
      *
      * @param closer closes the descriptor
      * @param peers the rule of the heap whose memory is behind it, empty when there is none

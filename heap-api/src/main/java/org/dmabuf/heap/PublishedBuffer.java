@@ -16,15 +16,18 @@ public interface PublishedBuffer {
     /** {@return bytes} */
     long size();
 
-    /** {@return what a reference permits: {@link Access#READ}, or {@link Access#READ_WRITE} where the publisher grants it} */
+    /**
+     * {@return what a reference permits: {@link Access#READ}, or {@link Access#READ_WRITE} where the publisher grants
+     * it}
+     */
     Access access();
 
     /**
      * Opens a reference of the bundle that got this service. It lives until it is closed or the bundle stops, also when
      * the service goes before. It is not charged again.
      *
-     * <p>A reference for reading maps for reading only and begins CPU accesses for reading only. It exports a descriptor
-     * only of a buffer that was allocated with {@link ExportMode#READ_ONLY}.
+     * <p>A reference for reading maps for reading only and begins CPU accesses for reading only. It exports a
+     * descriptor only of a buffer that was allocated with {@link ExportMode#READ_ONLY}.
      *
      * @return a reference that the caller closes
      * @throws IllegalStateException when the publication has ended, or the bundle has stopped

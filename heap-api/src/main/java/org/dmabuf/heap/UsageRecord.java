@@ -11,8 +11,9 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * What is charged to a heap, to a client, or to a client on one heap, at one moment, and what was since the broker
- * started. Immutable.
+ * What is charged to a heap, to a client, or to a client on one heap, at one moment, and counts of what was. A count
+ * begins when the heap or the client is first listed, never falls while it is listed, and begins anew when it was gone
+ * with all its memory and came back. Immutable.
  */
 public final class UsageRecord {
     /** The figures of one record, for the broker that makes it. Not safe for use by several threads. */
@@ -105,7 +106,7 @@ public final class UsageRecord {
         }
 
         /**
-         * Sets what was allocated or adopted since the broker started.
+         * Sets what was allocated or adopted.
          *
          * @param buffers how many
          * @param bytes in those
@@ -118,7 +119,7 @@ public final class UsageRecord {
         }
 
         /**
-         * Sets the failures since the broker started.
+         * Sets the failures.
          *
          * @param byCause how many of each cause
          * @return this
@@ -129,7 +130,7 @@ public final class UsageRecord {
         }
 
         /**
-         * Sets the waits for memory since the broker started.
+         * Sets the waits for memory.
          *
          * @param count how many requests waited
          * @param total how long all of them did
@@ -236,18 +237,18 @@ public final class UsageRecord {
         return limit;
     }
 
-    /** {@return buffers that were allocated or adopted since the broker started; it never falls} */
+    /** {@return buffers that were allocated or adopted} */
     public long allocations() {
         return allocations;
     }
 
-    /** {@return bytes in the buffers that were allocated or adopted since the broker started; it never falls} */
+    /** {@return bytes in the buffers that were allocated or adopted} */
     public long allocatedBytes() {
         return allocatedBytes;
     }
 
     /**
-     * How often an allocation or adoption failed since the broker started: for a heap each time that it, or the broker
+     * How often an allocation or adoption failed: for a heap each time that it, or the broker
      * on its behalf, refused; for a client each request that got no buffer; not kept for a client on one heap.
      *
      * @return count by cause, in the order of {@link Errno}, without causes that did not occur
@@ -259,7 +260,7 @@ public final class UsageRecord {
         return Collections.unmodifiableMap(new EnumMap<>(failures));
     }
 
-    /** {@return requests that waited for memory on its way back, since the broker started} */
+    /** {@return requests that waited for memory on its way back} */
     public long waits() {
         return waits;
     }

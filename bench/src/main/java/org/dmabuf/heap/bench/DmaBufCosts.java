@@ -21,7 +21,7 @@ import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * What dma-bufs cost on a kernel that has heaps: to allocate and release one of each heap of the kernel and of the
@@ -77,7 +77,7 @@ public final class DmaBufCosts {
                 List<Long> nanos = new ArrayList<>();
                 for (int i = 0; i < WARM_UP + ROUNDS; i++) {
                     long start = System.nanoTime();
-                    source.allocate(ContractRequest.of(mib * MIB)).release();
+                    source.allocate(HeapRequest.of(mib * MIB)).release();
                     nanos.add(System.nanoTime() - start);
                 }
                 medians.add(mib + " MiB " + perMib(nanos, Long::longValue, mib));
@@ -109,7 +109,7 @@ public final class DmaBufCosts {
     }
 
     private Export export(RegionSource source, long size) {
-        HeapBuffer buffer = source.allocate(ContractRequest.of(size));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(size));
         try {
             nanosInCalls.clear();
             long start = System.nanoTime();

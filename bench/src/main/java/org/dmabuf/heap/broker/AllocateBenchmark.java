@@ -8,11 +8,11 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.allocation.Allocator;
-import org.dmabuf.heap.broker.allocation.CheckedRequest;
 import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
@@ -28,6 +28,7 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -80,7 +81,8 @@ public class AllocateBenchmark {
 
     private final Ledger ledger = new Ledger();
     private final HeapRegistry registry = new HeapRegistry(ledger);
-    private final Client client = new Client(ledger.enter("bench"), "bench", new LeakDetector());
+    private final Client client =
+            new Client(ledger.enter(ClientId.ofBundle("bench", "file:bench")), new LeakDetector());
     private final HeapExporter nothing = request -> new Nothing();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
     private final AllocationRequest byName = AllocationRequest.of(SIZE).withHeaps("heap-20");
@@ -88,7 +90,7 @@ public class AllocateBenchmark {
     private final AllocationRequest byRequirement =
             AllocationRequest.of(SIZE).withRequirement("(&(heap.type=t40)(heap.dmabuf=false))");
     private final AllocationRequest fromMemfd = AllocationRequest.of(SIZE).withHeaps("memfd");
-    private final CheckedRequest checked = new CheckedRequest(byName);
+    private final HeapRequest checked = HeapRequest.of(byName, client.requested());
     private Allocator allocator;
 
     @Setup
@@ -135,21 +137,21 @@ public class AllocateBenchmark {
 
     @Benchmark
     public void brokerByName() {
-        try (DmaBuf buffer = allocator.allocate(client, byName)) {
+        try (DmaBuf buffer = allocator.allocate(client, byName, 1)[0]) {
             use(buffer);
         }
     }
 
     @Benchmark
     public void brokerByMask() {
-        try (DmaBuf buffer = allocator.allocate(client, byMask)) {
+        try (DmaBuf buffer = allocator.allocate(client, byMask, 1)[0]) {
             use(buffer);
         }
     }
 
     @Benchmark
     public void brokerByRequirement() {
-        try (DmaBuf buffer = allocator.allocate(client, byRequirement)) {
+        try (DmaBuf buffer = allocator.allocate(client, byRequirement, 1)[0]) {
             use(buffer);
         }
     }
@@ -172,7 +174,7 @@ public class AllocateBenchmark {
 
     @Benchmark
     public void memfdByBroker() {
-        try (DmaBuf buffer = allocator.allocate(client, fromMemfd)) {
+        try (DmaBuf buffer = allocator.allocate(client, fromMemfd, 1)[0]) {
             use(buffer);
         }
     }

@@ -2,14 +2,10 @@
 package org.example.node;
 
 import java.util.Map;
-import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -22,7 +18,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
  * dma-bufs, which devices import.
  *
  * <p>Configured by {@code etc/org.example.node.cfg}, or by a file {@code etc/org.example.node-NAME.cfg} for each of
- * several nodes. Without a node there is no service, and the log says what is missing.
+ * several nodes. Without a node there is no service, and the log and {@code dmaheap:info} show what is missing.
  */
 @Component(immediate = true, service = {}, configurationPid = NodeHeap.PID)
 @Designate(ocd = NodeHeap.Config.class)
@@ -53,24 +49,22 @@ public final class NodeHeap {
      * @param context registers the service
      * @param config node, name and id
      * @param properties the configuration's own
-     * @throws HeapException when there is no such node or it may not be opened; nothing is registered then
      */
     @Activate
     public NodeHeap(BundleContext context, Config config, Map<String, Object> properties) {
         String node = config.node();
-        if (node.isBlank()) {
-            throw HeapException.of(
-                    Errno.EINVAL,
-                    config.heap_name(),
-                    "no node is configured; set node in etc/" + PID + ".cfg to a name below " + DmaHeapSource.FOLDER);
-        }
         String name = config.heap_name().isEmpty() ? node : config.heap_name();
         HeapSettings settings =
                 HeapSettings.of(PID, "node", properties, name, config::heap_id, config::heap_priority);
         start = HeapStart.begin(
                 context,
                 settings,
-                () -> OpenedHeap.of(DmaHeapSource.open(name, node, Syscalls.linux(), Headroom.machine())));
+                () -> {
+                    if (node.isBlank()) {
+                        throw settings.absent("node", "the name of a node below " + DmaHeapSource.FOLDER);
+                    }
+                    return OpenedHeap.of(DmaHeapSource.open(name, node));
+                });
     }
 
     /** Takes the heap away. Its buffers live on. */

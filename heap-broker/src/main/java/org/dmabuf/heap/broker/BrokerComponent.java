@@ -21,9 +21,11 @@ import org.dmabuf.heap.broker.event.FlightRecorderEvents;
 import org.dmabuf.heap.broker.heap.HeapChangeReporter;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.broker.service.BrokerServices;
 import org.dmabuf.heap.broker.service.Clients;
+import org.dmabuf.heap.broker.service.HeapConditions;
 import org.dmabuf.heap.broker.service.HeapListing;
 import org.dmabuf.heap.broker.service.Monitors;
 import org.dmabuf.heap.linux.component.HeapSettings;
@@ -47,6 +49,8 @@ import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.annotations.ReferencePolicyOption;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -138,8 +142,10 @@ public final class BrokerComponent {
     private final Ledger ledger = new Ledger();
     private final HeapRegistry registry = new HeapRegistry(ledger);
     private final UnavailableHeaps unavailable = new UnavailableHeaps();
-    private final HeapChangeReporter changeReporter = new HeapChangeReporter(registry, fanOut);
+    private final StartFailures failures = new StartFailures();
+    private final HeapChangeReporter changeReporter;
     private final HolderTracker holders = new HolderTracker();
+    private final HeapConditions conditions;
     private final Adoption adoption;
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
@@ -160,6 +166,11 @@ public final class BrokerComponent {
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         fanOut.add(flightEvents);
+        conditions = new HeapConditions(context, registry);
+        BrokerEventsFanOut changes = new BrokerEventsFanOut(); // apart, since conditions need no other event
+        changes.add(conditions);
+        changes.add(fanOut);
+        changeReporter = new HeapChangeReporter(registry, changes);
         Descriptors descriptors = new Descriptors(Syscalls.linux());
         BufferServices services =
                 new BufferServices(descriptors, Optional.of(holders), fanOut, leaks.lost());
@@ -168,7 +179,7 @@ public final class BrokerComponent {
                 ledger,
                 new Allocator(registry, ledger, services),
                 adoption,
-                new HeapListing(registry, unavailable),
+                new HeapListing(registry, unavailable, failures),
                 leaks,
                 descriptors));
         modified(config, properties);
@@ -250,6 +261,7 @@ public final class BrokerComponent {
     @Deactivate
     void deactivate() {
         try {
+            conditions.close();
             unlessGone(monitor::unregister);
             unlessGone(registration::unregister);
             drainAll();
@@ -292,6 +304,19 @@ public final class BrokerComponent {
 
     void removeBrokerEvents(BrokerEvents events) {
         fanOut.remove(events);
+    }
+
+    @Reference(
+            cardinality = ReferenceCardinality.OPTIONAL,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    void setComponentRuntime(ServiceComponentRuntime runtime) {
+        failures.runtime(runtime);
+    }
+
+    /** Another runtime may have been set before. */
+    void unsetComponentRuntime(ServiceComponentRuntime runtime) {
+        failures.forget(runtime);
     }
 
     @Reference(

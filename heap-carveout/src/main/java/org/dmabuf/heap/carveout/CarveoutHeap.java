@@ -3,7 +3,6 @@ package org.dmabuf.heap.carveout;
 
 import java.util.Map;
 import java.util.OptionalLong;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
@@ -41,7 +40,10 @@ import org.slf4j.LoggerFactory;
 @Designate(ocd = CarveoutHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'")
+        attribute = {
+            "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'",
+            HeapProperties.TYPE + "=carveout"
+        })
 public final class CarveoutHeap {
     static final String PID = "org.dmabuf.heap.carveout";
 
@@ -131,7 +133,6 @@ public final class CarveoutHeap {
      * @param context registers the service
      * @param config name, size and pages
      * @param properties the configuration's own, for its name
-     * @throws HeapException when the memory is not there; nothing is registered then
      */
     @Activate
     public CarveoutHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -142,12 +143,12 @@ public final class CarveoutHeap {
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         HeapSettings settings = HeapSettings.of(
                 PID, "carveout", properties, config.heap_name(), config::heap_id, config::heap_priority);
-        RegionLayout layout = layout(config, settings);
         settings.unread(Config.class).forEach(log::warn);
-        OptionalLong quota = config.quota().isBlank()
-                ? OptionalLong.empty()
-                : OptionalLong.of(settings.bytes("quota", config.quota()));
         start = HeapStart.begin(context, settings, () -> {
+            RegionLayout layout = layout(config, settings);
+            OptionalLong quota = config.quota().isBlank()
+                    ? OptionalLong.empty()
+                    : OptionalLong.of(settings.bytes("quota", config.quota()));
             OpenedHeap opened = open(settings.heap(), layout, syscalls, log);
             return quota.isPresent() ? opened.with(HeapProperties.QUOTA, quota.getAsLong()) : opened;
         });

@@ -20,9 +20,9 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
@@ -139,7 +139,7 @@ class CarveoutHeapTest {
         start(Map.of("size", "1M", "exports", "memfd"));
         assertEquals(List.of(), announced.heaps());
         kernel.heal();
-        announced.awaited().exporter().allocate(ContractRequest.of(1)).release();
+        announced.awaited().exporter().allocate(HeapRequest.of(1)).release();
     }
 
     @Test
@@ -152,11 +152,11 @@ class CarveoutHeapTest {
     void a_heap_that_left_and_one_that_came_have_each_their_own_memory() {
         HeapBuffer old = announced(Map.of("size", "1M", "exports", "memfd"))
                 .exporter()
-                .allocate(ContractRequest.of(1).withExport(ExportMode.NONE));
+                .allocate(HeapRequest.of(1).withExport(ExportMode.NONE));
         heaps.removeFirst().withdraw();
         HeapBuffer fresh = announced(Map.of("size", "2M", "exports", "memfd"))
                 .exporter()
-                .allocate(ContractRequest.of(1).withExport(ExportMode.NONE));
+                .allocate(HeapRequest.of(1).withExport(ExportMode.NONE));
         old.map(Access.READ_WRITE).fill((byte) 1);
         assertEquals(0, fresh.map(Access.READ).get(ValueLayout.JAVA_BYTE, 0));
         old.release();

@@ -3,7 +3,6 @@ package org.dmabuf.heap.cma;
 
 import java.util.List;
 import java.util.Map;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.BackEnds;
 import org.dmabuf.heap.linux.component.HeapSettings;
@@ -35,11 +34,17 @@ import org.slf4j.LoggerFactory;
  * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
-@Component(immediate = true, service = {}, configurationPid = CmaHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = CmaHeap.PID)
 @Designate(ocd = CmaHeap.Config.class, factory = true)
 @Capability(
         namespace = "osgi.service",
-        attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'")
+        attribute = {
+            "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter,org.dmabuf.heap.spi.RegionMap'",
+            HeapProperties.TYPE + "=cma"
+        })
 public final class CmaHeap {
     static final String PID = "org.dmabuf.heap.cma";
 
@@ -129,7 +134,6 @@ public final class CmaHeap {
      * @param context registers the service
      * @param config name, nodes, and the region that stands for them
      * @param properties the configuration's own, for its name
-     * @throws HeapException when the memory is not there; nothing is registered then
      */
     @Activate
     public CmaHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -141,9 +145,7 @@ public final class CmaHeap {
                 HeapSettings.of(PID, "cma", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
         String heap = settings.heap();
-        String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
-        RegionLayout layout = layout(config, settings);
         Headroom headroom = Headroom.machine();
         String remedy = "take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its"
                 + " node by " + settings.place("nodes");
@@ -152,9 +154,11 @@ public final class CmaHeap {
                         DMA_HEAP,
                         () -> BackEnds.firstNode(
                                 settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
-                .with(REGION, () -> OpenedHeap.of(EmulatedCmaSource.open(heap, layout, syscalls, headroom)));
+                .with(REGION, () -> OpenedHeap.of(
+                        EmulatedCmaSource.open(heap, layout(config, settings), syscalls, headroom)));
         start = HeapStart.begin(context, settings, () -> {
-            BackEnds.Choice choice = backEnds.choose(word);
+            layout(config, settings); // a setting that is wrong is refused also where a node serves
+            BackEnds.Choice choice = backEnds.choose(config.backend());
             return choice.opened().then(source -> {
                 if (source instanceof EmulatedCmaSource region) {
                     log.info("heap '{}' {}", heap, emulation(region, choice.passedOver()));

@@ -16,9 +16,9 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -139,10 +139,10 @@ class CmaHeapTest {
         HeapExporter exporter = announced.heaps().getFirst().exporter();
         assertEquals("dma-heap", announced.heaps().getFirst().properties().get("heap.backend"));
         HeapException refusal =
-                assertThrows(HeapException.class, () -> exporter.allocate(ContractRequest.of(4096)));
+                assertThrows(HeapException.class, () -> exporter.allocate(HeapRequest.of(4096)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         kernel.heal();
-        exporter.allocate(ContractRequest.of(4096)).release();
+        exporter.allocate(HeapRequest.of(4096)).release();
         heap.withdraw();
     }
 

@@ -34,9 +34,14 @@ import org.slf4j.LoggerFactory;
  * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
-@Component(immediate = true, service = {}, configurationPid = SecureHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = SecureHeap.PID)
 @Designate(ocd = SecureHeap.Config.class)
-@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'")
+@Capability(
+        namespace = "osgi.service",
+        attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'", HeapProperties.TYPE + "=secure"})
 public final class SecureHeap {
     static final String PID = "org.dmabuf.heap.secure";
 
@@ -112,8 +117,6 @@ public final class SecureHeap {
      * @param context registers the service
      * @param config name, id, priority, who may have descriptors, and whether the gateway may look
      * @param properties the configuration's own
-     * @throws HeapException when the configuration cannot be, or what it names is not there; nothing is registered
-     *     then. When the machine is short of something now, the heap comes later
      */
     @Activate
     public SecureHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -126,8 +129,6 @@ public final class SecureHeap {
                 HeapSettings.of(PID, "secure", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
         String heap = settings.heap();
-        List<Integer> peers = new Users(settings, PASSWD).ids(config.heap_peers());
-        String word = config.backend();
         List<String> nodes = HeapSettings.words(config.nodes());
         boolean mappable = config.heap_mappable();
         Headroom headroom = Headroom.machine();
@@ -139,7 +140,8 @@ public final class SecureHeap {
                                 settings, nodes, node -> device(settings, node, syscalls), "protected", remedy))
                 .with(MEMFD_SECRET, () -> OpenedHeap.of(SecretSource.open(heap, syscalls, headroom, mappable)));
         start = HeapStart.begin(context, settings, () -> {
-            BackEnds.Choice choice = backEnds.choose(word);
+            List<Integer> peers = new Users(settings, PASSWD).ids(config.heap_peers());
+            BackEnds.Choice choice = backEnds.choose(config.backend());
             if (choice.isNone()) {
                 log.warn("heap '{}' is not announced, since {}", heap, choice.passedOver());
                 return OpenedHeap.none();

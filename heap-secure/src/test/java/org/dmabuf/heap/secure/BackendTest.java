@@ -20,8 +20,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.HeapContract;
 import org.dmabuf.heap.tck.ProcessState;
@@ -71,7 +71,7 @@ class BackendTest {
         assertEquals(List.of(), properties.get("heap.peers"));
         assertEquals(null, properties.get("heap.emulates"));
         assertEquals(List.of(), logged);
-        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         assertEquals(
                 Errno.EINVAL,
                 assertThrows(HeapException.class, () -> buffer.map(Access.READ)).errno());

@@ -8,19 +8,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 
 /**
  * The process in the middle, as a program: makes a buffer, gives its descriptor to one process and then to another, and
@@ -58,7 +62,7 @@ final class Handing {
         Path socket = Path.of(arguments[1]);
         int user = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         Memory memory = kind.memory(user);
-        HeapBuffer buffer = memory.exporter().allocate(ContractRequest.of(Long.parseLong(arguments[2])));
+        HeapBuffer buffer = memory.exporter().allocate(HeapRequest.of(Long.parseLong(arguments[2])));
         try (FdListener listener = FdListener.bind(socket)) {
             System.out.println("listening");
             give(listener, buffer, memory.properties());
@@ -75,7 +79,7 @@ final class Handing {
                 OwnedFd descriptor = exported(buffer, properties)) {
             peer.send(descriptor, "secret");
             peer.receive().close();
-        } catch (HeapException e) {
+        } catch (FdSocketException e) {
             if (!e.getMessage().contains("has gone without sending")) {
                 throw e;
             }
@@ -84,28 +88,10 @@ final class Handing {
 
     /** As a broker exports: with the rules of the heap. */
     private static OwnedFd exported(HeapBuffer buffer, Map<String, Object> properties) {
-        OwnedFd descriptor = new Descriptors(Syscalls.linux()).duplicate("", buffer.descriptor());
-        return new OwnedFd() {
-            @Override
-            public int fd() {
-                return descriptor.fd();
-            }
-
-            @Override
-            public int detach() {
-                return descriptor.detach();
-            }
-
-            @Override
-            public Map<String, Object> heapProperties() {
-                return properties;
-            }
-
-            @Override
-            public void close() {
-                descriptor.close();
-            }
-        };
+        Optional<PeerRule> rule = PeerRule.of("secure", properties.get(HeapProperties.PEERS));
+        OwnedFd descriptor = OwnedFd.awaiting(Syscalls.linux()::close, rule);
+        new Descriptors(Syscalls.linux()).duplicate("", buffer.descriptor(), descriptor);
+        return descriptor;
     }
 
     /** Where it may, the process reads every byte, and keeps none. */

@@ -14,8 +14,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.BeforeEach;
@@ -104,7 +104,7 @@ class SecureHeapTest {
         assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
         kernel.heal();
-        announced.awaited().exporter().allocate(ContractRequest.of(1)).release();
+        announced.awaited().exporter().allocate(HeapRequest.of(1)).release();
         heap.withdraw();
         assertEquals(List.of(), announced.heaps());
         before.assertNothingLeft();
@@ -119,19 +119,19 @@ class SecureHeapTest {
         ProcessState before = ProcessState.now();
         kernel.failNext(call, 1, errno);
         if (call.equals("close")) { // a descriptor is gone whatever close answers
-            heap.allocate(ContractRequest.of(1)).release();
+            heap.allocate(HeapRequest.of(1)).release();
         } else {
-            assertThrows(HeapException.class, () -> heap.allocate(ContractRequest.of(1)));
+            assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(1)));
         }
         before.assertNothingLeft();
-        heap.allocate(ContractRequest.of(1)).release();
+        heap.allocate(HeapRequest.of(1)).release();
         before.assertNothingLeft();
     }
 
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
         SecureHeap heap = start(Map.of("heap_mappable", true), Syscalls.linux());
-        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         heap.withdraw();
         assertEquals(List.of(), announced.heaps());
         buffer.unmap(buffer.map(Access.READ_WRITE));

@@ -2,7 +2,7 @@
 package org.dmabuf.heap.system;
 
 import java.util.Map;
-import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.BackEnds;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
@@ -34,9 +34,14 @@ import org.slf4j.LoggerFactory;
  * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
  * whether it gives memory this way: no memory, no service.
  */
-@Component(immediate = true, service = {}, configurationPid = SystemHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = SystemHeap.PID)
 @Designate(ocd = SystemHeap.Config.class)
-@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'")
+@Capability(
+        namespace = "osgi.service",
+        attribute = {"objectClass:List<String>='org.dmabuf.heap.spi.HeapExporter'", HeapProperties.TYPE + "=system"})
 public final class SystemHeap {
     static final String PID = "org.dmabuf.heap.system";
 
@@ -106,7 +111,6 @@ public final class SystemHeap {
      * @param context registers the service
      * @param config name, id, priority, back end and pools
      * @param properties the configuration's own
-     * @throws HeapException when this kernel gives no memory this way; nothing is registered then
      */
     @Activate
     public SystemHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -120,14 +124,13 @@ public final class SystemHeap {
                 HeapSettings.of(PID, "system", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
         String heap = settings.heap();
-        PoolBudget budget = new Pools(settings).budget(config);
-        String word = config.backend();
         BackEnds backEnds = new BackEnds(settings)
                 .with("dma-heap", () -> OpenedHeap.of(DmaHeapSource.open(heap, "system", syscalls, headroom)))
                 .with("udmabuf", () -> OpenedHeap.of(UdmabufSource.open(heap, syscalls, headroom)))
                 .with("memfd", () -> OpenedHeap.of(MemfdSource.open(heap, syscalls, headroom)));
         start = HeapStart.begin(context, settings, () -> {
-            BackEnds.Choice choice = backEnds.choose(word);
+            PoolBudget budget = new Pools(settings).budget(config);
+            BackEnds.Choice choice = backEnds.choose(config.backend());
             return choice.opened().then(source -> {
                 if (!choice.passedOver().isEmpty()) {
                     log.info(

@@ -13,8 +13,8 @@ import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
@@ -79,7 +79,7 @@ class BackendTest {
         assertEquals(backend, announces("heap.backend"));
         assertEquals(dmabuf, announces("heap.dmabuf"));
         assertEquals(!dmabuf, announces("heap.export.readonly"));
-        announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1)).release();
+        announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1)).release();
         assertEquals(Math.min(1, reasons), logged.size(), logged.toString());
         if (reasons > 0) {
             String line = logged.getFirst();
@@ -177,7 +177,7 @@ class BackendTest {
     @Test
     void a_heap_that_is_withdrawn_closes_its_device_and_leaves_its_buffers_working() {
         SystemHeap heap = start("dma-heap");
-        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         long closes = kernel.count("close");
         heap.withdraw();
         assertEquals(closes + 1, kernel.count("close"));

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
@@ -21,8 +22,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
@@ -44,10 +45,10 @@ class SystemHeapFaultsTest {
         WRITER,
         READER;
 
-        ContractRequest request(long size) {
+        HeapRequest request(long size) {
             return this == WRITER
-                    ? ContractRequest.of(size)
-                    : ContractRequest.of(size).withExport(ExportMode.READ_ONLY);
+                    ? HeapRequest.of(size)
+                    : HeapRequest.of(size).withExport(ExportMode.READ_ONLY);
         }
     }
 
@@ -84,7 +85,7 @@ class SystemHeapFaultsTest {
     }
 
     private static void assertSentence(HeapException refusal, String call, String size, Errno kernels, String remedy) {
-        assertEquals("system", refusal.heap());
+        assertEquals(Optional.of("system"), refusal.heap());
         String start = "heap 'system': " + call + " refused a buffer of " + size + ": " + kernels.meaning();
         assertTrue(refusal.getMessage().startsWith(start), refusal.getMessage());
         assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
@@ -144,7 +145,7 @@ class SystemHeapFaultsTest {
     void a_large_buffer_is_made_in_pieces_and_an_interruption_costs_one_piece() throws IOException {
         long already = kernel.count("fallocate");
         kernel.failOn("fallocate", 2, Errno.EINTR);
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(LARGE));
+        HeapBuffer buffer = heap.allocate(HeapRequest.of(LARGE));
         assertEquals(4, made("fallocate", already));
         assertEquals(List.of("0 to 64 MiB", "64 to 128 MiB", "128 to 130 MiB"), pieces);
         assertEquals(LARGE, buffer.size());
@@ -157,7 +158,7 @@ class SystemHeapFaultsTest {
             value = Errno.class,
             names = {"EINTR", "EAGAIN"})
     void an_interrupted_population_is_made_again(Errno errno) {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         long already = kernel.count("madvise");
         kernel.failNext("madvise", 3, errno);
         buffer.unmap(buffer.map(Access.READ_WRITE));
@@ -172,7 +173,7 @@ class SystemHeapFaultsTest {
     @ParameterizedTest
     @EnumSource(Access.class)
     void a_mapping_that_the_process_has_no_room_for_says_so_and_the_buffer_stays(Access access) {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -187,7 +188,7 @@ class SystemHeapFaultsTest {
     @ParameterizedTest
     @EnumSource(Access.class)
     void a_mapping_that_cannot_be_populated_is_undone_and_the_buffer_stays(Access access) {
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE).withExport(ExportMode.NONE));
+        HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
         ProcessState unmapped = ProcessState.now();
         kernel.failNext("madvise", 1, Errno.EFAULT);
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));
@@ -215,11 +216,11 @@ class SystemHeapFaultsTest {
     void a_kernel_that_does_not_know_noexec_is_asked_without_it_and_not_asked_again() {
         long already = kernel.count("memfdCreate");
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
-        heap.allocate(ContractRequest.of(SIZE)).release();
+        heap.allocate(HeapRequest.of(SIZE)).release();
         assertEquals(2, made("memfdCreate", already));
         // Asked again, it would be refused once and then served.
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
-        assertThrows(HeapException.class, () -> heap.allocate(ContractRequest.of(SIZE)));
+        assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(SIZE)));
         assertEquals(3, made("memfdCreate", already));
     }
 
@@ -227,10 +228,10 @@ class SystemHeapFaultsTest {
     void a_kernel_that_refuses_with_and_without_noexec_is_told_once_and_asked_both_ways_again() {
         long already = kernel.count("memfdCreate");
         kernel.failNext("memfdCreate", 2, Errno.EINVAL);
-        HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(ContractRequest.of(SIZE)));
+        HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.EINVAL, refusal.errno());
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
-        heap.allocate(ContractRequest.of(SIZE)).release();
+        heap.allocate(HeapRequest.of(SIZE)).release();
         assertEquals(4, made("memfdCreate", already));
     }
 
@@ -251,7 +252,7 @@ class SystemHeapFaultsTest {
         for (int i = 0; i < calls.length; i++) {
             already[i] = kernel.count(calls[i]);
         }
-        HeapBuffer buffer = heap.allocate(ContractRequest.of(SIZE));
+        HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         buffer.descriptor();
         for (Access access : Access.values()) {
             buffer.unmap(buffer.map(access));

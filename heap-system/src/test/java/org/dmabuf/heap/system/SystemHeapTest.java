@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -16,8 +17,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Test;
@@ -55,8 +56,8 @@ class SystemHeapTest {
         assertEquals(-5, properties.get("heap.priority"));
         HeapException refusal = assertThrows(
                 HeapException.class,
-                () -> announced.heaps().getFirst().exporter().allocate(ContractRequest.of(0)));
-        assertEquals("spare", refusal.heap());
+                () -> announced.heaps().getFirst().exporter().allocate(HeapRequest.of(0)));
+        assertEquals(Optional.of("spare"), refusal.heap());
     }
 
     @Test
@@ -91,7 +92,7 @@ class SystemHeapTest {
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
         before.assertNothingLeft();
         assertEquals(false, announced.heaps().getFirst().properties().get("heap.export.readonly"));
-        announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1)).release();
+        announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1)).release();
     }
 
     @Test
@@ -104,7 +105,7 @@ class SystemHeapTest {
     @Test
     void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
         SystemHeap heap = new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
-        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(ContractRequest.of(1));
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         heap.withdraw();
         assertEquals(List.of(), announced.heaps());
 

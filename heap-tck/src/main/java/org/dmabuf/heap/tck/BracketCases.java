@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /** Brackets around CPU access: any direction, any number, with and without a mapping. */
 final class BracketCases {
@@ -30,7 +31,7 @@ final class BracketCases {
     }
 
     private static void everyDirection(HeapUnderTest heap) {
-        for (ContractRequest request : heap.kinds(SIZE)) {
+        for (HeapRequest request : heap.kinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 for (Access access : Access.values()) {
                     buffer.begin(access);
@@ -41,7 +42,7 @@ final class BracketCases {
     }
 
     private static void nestAndOverlap(HeapUnderTest heap) {
-        for (ContractRequest request : heap.kinds(SIZE)) {
+        for (HeapRequest request : heap.kinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 for (Access outer : Access.values()) {
                     for (Access inner : Access.values()) {
@@ -60,9 +61,9 @@ final class BracketCases {
     }
 
     private static void withPeer(HeapUnderTest heap) {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request);
-                    OwnedFd peer = buffer.newReference()) {
+                    OwnedFd peer = buffer.duplicate()) {
                 for (Access access : Access.values()) {
                     buffer.begin(access);
                     buffer.end(access);
@@ -73,7 +74,7 @@ final class BracketCases {
     }
 
     private static void writeThenRead(HeapUnderTest heap) {
-        for (ContractRequest request : heap.kinds(SIZE)) {
+        for (HeapRequest request : heap.kinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 MemorySegment mapping = buffer.map(Access.READ_WRITE);
                 for (int value = 1; value < 4; value++) {

@@ -4,6 +4,7 @@ package org.dmabuf.heap.tck;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /** How large a new buffer is, and that it shows nobody's earlier data. */
 final class ContentCases {
@@ -37,7 +38,7 @@ final class ContentCases {
     }
 
     private static void sizeIsEnough(HeapUnderTest heap, long size) {
-        for (ContractRequest request : heap.kinds(size)) {
+        for (HeapRequest request : heap.kinds(size)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 long first = buffer.size();
                 if (first < size || buffer.size() != first) {
@@ -49,7 +50,7 @@ final class ContentCases {
     }
 
     private static void newIsZero(HeapUnderTest heap, long size) {
-        for (ContractRequest request : heap.kinds(size)) {
+        for (HeapRequest request : heap.kinds(size)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 buffer.assertFilledWith(0);
             }
@@ -57,7 +58,7 @@ final class ContentCases {
     }
 
     private static void dirtIsGone(HeapUnderTest heap, long size) {
-        for (ContractRequest request : heap.kinds(size)) {
+        for (HeapRequest request : heap.kinds(size)) {
             withBuffers(heap, request, buffer -> buffer.fill(0xff));
             withBuffers(heap, request, buffer -> buffer.assertFilledWith(0));
         }
@@ -65,7 +66,7 @@ final class ContentCases {
 
     /** All at once, so that each is memory of its own. */
     private static void withBuffers(
-            HeapUnderTest heap, ContractRequest request, Consumer<HeldBuffer> use) {
+            HeapUnderTest heap, HeapRequest request, Consumer<HeldBuffer> use) {
         heap.awaitRoom(DIRTY_BUFFERS, request.size());
         List<HeldBuffer> buffers = new ArrayList<>();
         try {

@@ -17,6 +17,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /** What a descriptor is, and what those who have it can do and cannot. */
 final class DescriptorCases {
@@ -47,7 +48,7 @@ final class DescriptorCases {
     }
 
     private static void numberIsStable(HeapUnderTest heap) {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 int first = buffer.descriptor();
                 int second = buffer.descriptor();
@@ -59,7 +60,7 @@ final class DescriptorCases {
     }
 
     private static void closedOnExec(HeapUnderTest heap) throws IOException {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 Path info = Path.of("/proc/self/fdinfo/" + buffer.descriptor());
                 String flags = Files.readAllLines(info, StandardCharsets.ISO_8859_1).stream()
@@ -76,7 +77,7 @@ final class DescriptorCases {
 
     private static void ownInode(HeapUnderTest heap) throws IOException {
         Descriptors descriptors = new Descriptors(Syscalls.linux());
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer one = heap.allocate(request);
                     HeldBuffer other = heap.allocate(request)) {
                 long inode = descriptors.inode(heap.name(), one.descriptor());
@@ -96,7 +97,7 @@ final class DescriptorCases {
     }
 
     private static void noDescriptor(HeapUnderTest heap) {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             // Refused each time, and not only the first.
             try (HeldBuffer buffer = heap.allocate(request.withExport(ExportMode.NONE))) {
                 assertNoDescriptor(heap, buffer);
@@ -118,7 +119,7 @@ final class DescriptorCases {
     }
 
     private static void sizeIsSealed(HeapUnderTest heap) {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 for (long size : new long[] {0, buffer.size() / 2, 2 * buffer.size()}) {
                     // Any way of being refused will do: a dma-buf cannot even be opened by its path.
@@ -136,7 +137,7 @@ final class DescriptorCases {
     }
 
     private static void peerKeepsTheMemory(HeapUnderTest heap) {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             heap.awaitRoom(1, SIZE); // what a peer had takes a while
             try (Arena peer = Arena.ofConfined()) {
                 MemorySegment view;
@@ -150,7 +151,7 @@ final class DescriptorCases {
     }
 
     private static void peerSeesNoNewTenant(HeapUnderTest heap) {
-        for (ContractRequest request : heap.exportableKinds(SIZE)) {
+        for (HeapRequest request : heap.exportableKinds(SIZE)) {
             heap.awaitRoom(2 * BUFFERS, SIZE);
             List<HeldBuffer> tenants = new ArrayList<>();
             try (Arena peer = Arena.ofConfined()) {

@@ -17,8 +17,8 @@ import org.dmabuf.heap.spi.HeapExporter;
  * with its {@link ContractCase#skipReason}; where the announcement promises a refusal, another case checks that
  * refusal. So a run on a device can be compared with a run elsewhere, name by name.
  *
- * <p><b>A heap that does not check sizes can take the machine down:</b> cases ask for sizes that no machine has. They
- * do so only after the heap has refused sizes of 0 and less.
+ * <p><b>A heap that does not check sizes can take the machine down:</b> one case asks for a size that no machine has.
+ * It does so only after the heap has refused an alignment above the announced one.
  *
  * <p>Immutable.
  */

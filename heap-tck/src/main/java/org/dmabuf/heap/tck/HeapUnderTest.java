@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -130,7 +129,7 @@ final class HeapUnderTest {
 
     private long takenBySmallest() {
         long before = exporter.usage().free().orElse(0);
-        HeapBuffer smallest = exporter.allocate(ContractRequest.of(1));
+        HeapBuffer smallest = exporter.allocate(HeapRequest.of(1));
         try {
             return Math.max(smallest.size(), before - exporter.usage().free().orElse(before));
         } finally {
@@ -173,19 +172,19 @@ final class HeapUnderTest {
     // What cases do with the heap
 
     /** The kinds of buffer that a heap makes in different ways, if it does: every one that it announces. */
-    List<ContractRequest> kinds(long size) {
-        List<ContractRequest> kinds = new ArrayList<>();
-        kinds.add(ContractRequest.of(size));
-        kinds.add(ContractRequest.of(size).withExport(ExportMode.NONE));
+    List<HeapRequest> kinds(long size) {
+        List<HeapRequest> kinds = new ArrayList<>();
+        kinds.add(HeapRequest.of(size));
+        kinds.add(HeapRequest.of(size).withExport(ExportMode.NONE));
         if (unlessReadOnlyExports().isEmpty()) {
-            kinds.add(ContractRequest.of(size).withExport(ExportMode.READ_ONLY));
+            kinds.add(HeapRequest.of(size).withExport(ExportMode.READ_ONLY));
         }
         return kinds;
     }
 
     /** The kinds of buffer that have a descriptor. */
-    List<ContractRequest> exportableKinds(long size) {
-        return kinds(size).stream().filter(ContractRequest::exportable).toList();
+    List<HeapRequest> exportableKinds(long size) {
+        return kinds(size).stream().filter(kind -> kind.export() != ExportMode.NONE).toList();
     }
 
     HeldBuffer allocate(HeapRequest request) {

@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /** Many buffers: one after the other, at once, in any order, by many threads; and what the heap says of itself. */
 final class LifeCases {
@@ -54,7 +55,7 @@ final class LifeCases {
                 heap.unlessMappable().or(() -> heap.unlessHolds(THREADS * HELD, LARGEST_HELD))));
         cases.add(heap.expect(
                 "a_name_of_31_bytes_is_taken",
-                () -> heap.allocate(ContractRequest.of(1).name("frame 7, " + "\u20ac".repeat(6) + " end"))
+                () -> heap.allocate(HeapRequest.of(1).withName("frame 7, " + "\u20ac".repeat(6) + " end"))
                         .close()));
         cases.add(heap.expect(
                 "the_usage_makes_sense_however_often_it_is_asked", () -> usage(heap), heap.unlessHolds(1, ASKED)));
@@ -67,13 +68,13 @@ final class LifeCases {
 
     private static void comeAndGo(HeapUnderTest heap, long size) {
         for (int i = 0; i < IN_A_ROW; i++) {
-            heap.allocate(ContractRequest.of(size)).close();
+            heap.allocate(HeapRequest.of(size)).close();
         }
     }
 
     private static void comeAreWrittenAndGo(HeapUnderTest heap, long size) {
         for (int i = 0; i < IN_A_ROW; i++) {
-            try (HeldBuffer buffer = heap.allocate(ContractRequest.of(size))) {
+            try (HeldBuffer buffer = heap.allocate(HeapRequest.of(size))) {
                 MemorySegment mapping = buffer.map(Access.READ_WRITE);
                 buffer.begin(Access.READ_WRITE);
                 for (long offset : new long[] {0, size - 1}) {
@@ -92,13 +93,13 @@ final class LifeCases {
         List<HeldBuffer> buffers = new ArrayList<>();
         try {
             for (int i = 0; i < MIXED; i++) {
-                List<ContractRequest> kinds = heap.kinds(1 + i * 1000L);
+                List<HeapRequest> kinds = heap.kinds(1 + i * 1000L);
                 buffers.add(heap.allocate(kinds.get(i % kinds.size())));
             }
             Collections.shuffle(buffers, new Random(7)); // the same order on every run
             buffers.subList(0, MIXED / 2).forEach(HeldBuffer::close);
             for (int i = 0; i < MIXED / 2; i++) {
-                buffers.add(heap.allocate(ContractRequest.of(1 + i * 3000L)));
+                buffers.add(heap.allocate(HeapRequest.of(1 + i * 3000L)));
             }
             Collections.shuffle(buffers, new Random(8));
         } finally {
@@ -107,7 +108,7 @@ final class LifeCases {
     }
 
     private static void otherThreads(HeapUnderTest heap) throws InterruptedException {
-        for (ContractRequest request : heap.kinds(LARGEST_HELD)) {
+        for (HeapRequest request : heap.kinds(LARGEST_HELD)) {
             HeldBuffer buffer = heap.allocate(request);
             try {
                 MemorySegment mapping = buffer.map(Access.READ_WRITE);
@@ -134,7 +135,7 @@ final class LifeCases {
                 List<HeldBuffer> held = new ArrayList<>();
                 try {
                     for (int i = 0; i < HELD; i++) {
-                        List<ContractRequest> kinds = heap.kinds(LARGEST_HELD >> (thread + i) % 5);
+                        List<HeapRequest> kinds = heap.kinds(LARGEST_HELD >> (thread + i) % 5);
                         held.add(heap.allocate(kinds.get((round + i) % kinds.size())));
                         held.getLast().assertFilledWith(0);
                         held.getLast().fill(thread + i + 1);
@@ -150,7 +151,7 @@ final class LifeCases {
     }
 
     private static void usage(HeapUnderTest heap) {
-        try (HeldBuffer buffer = heap.allocate(ContractRequest.of(ASKED))) {
+        try (HeldBuffer buffer = heap.allocate(HeapRequest.of(ASKED))) {
             for (int i = 0; i < 1000; i++) {
                 HeapUsage usage = heap.exporter().usage();
                 long capacity = usage.capacity().orElse(Long.MAX_VALUE);
@@ -165,7 +166,7 @@ final class LifeCases {
     }
 
     private static void trim(HeapUnderTest heap) {
-        for (ContractRequest request : heap.kinds(LARGEST_HELD)) {
+        for (HeapRequest request : heap.kinds(LARGEST_HELD)) {
             heap.allocate(request).close(); // something to give back, if the heap keeps it
             try (HeldBuffer buffer = heap.allocate(request)) {
                 buffer.fill(0x5a);

@@ -13,9 +13,9 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /** A descriptor for reading only is one through which nobody ever writes. */
 final class ReadOnlyExportCases {
@@ -26,7 +26,7 @@ final class ReadOnlyExportCases {
     private ReadOnlyExportCases() {}
 
     static List<ContractCase> of(HeapUnderTest heap) {
-        ContractRequest request = ContractRequest.of(SIZE).withExport(ExportMode.READ_ONLY);
+        HeapRequest request = HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY);
         return List.of(
                 heap.expect(
                         "a_descriptor_for_reading_cannot_be_mapped_for_writing",
@@ -50,18 +50,18 @@ final class ReadOnlyExportCases {
                         heap.ifReadOnlyExports()));
     }
 
-    private static void notMapped(HeapUnderTest heap, ContractRequest request) {
+    private static void notMapped(HeapUnderTest heap, HeapRequest request) {
         try (HeldBuffer buffer = heap.allocate(request);
                 OwnedFd peer = buffer.duplicate()) {
             assertNotMapped(peer, buffer, Errno.EACCES);
         }
     }
 
-    private static void notReopened(HeapUnderTest heap, ContractRequest request) {
+    private static void notReopened(HeapUnderTest heap, HeapRequest request) {
         try (HeldBuffer buffer = heap.allocate(request)) {
             int opened = Syscalls.linux().open(buffer.descriptorPath().toString(), O_RDWR | O_CLOEXEC);
             if (opened >= 0) { // as for every memfd; then it must be of no use
-                try (OwnedFd peer = new Fd(Syscalls.linux(), opened)) {
+                try (OwnedFd peer = OwnedFd.of(opened, Syscalls.linux()::close)) {
                     assertNotMapped(peer, buffer, Errno.EPERM);
                 }
             }
@@ -78,7 +78,7 @@ final class ReadOnlyExportCases {
         throw new AssertionError(buffer + " could be mapped for writing by a peer");
     }
 
-    private static void notWritten(HeapUnderTest heap, ContractRequest request) {
+    private static void notWritten(HeapUnderTest heap, HeapRequest request) {
         try (HeldBuffer buffer = heap.allocate(request)) {
             try (FileChannel peer = FileChannel.open(buffer.descriptorPath(), StandardOpenOption.WRITE)) {
                 peer.write(ByteBuffer.wrap(new byte[] {1}));
@@ -89,7 +89,7 @@ final class ReadOnlyExportCases {
         }
     }
 
-    private static void ownerWrites(HeapUnderTest heap, ContractRequest request) {
+    private static void ownerWrites(HeapUnderTest heap, HeapRequest request) {
         try (HeldBuffer buffer = heap.allocate(request);
                 Arena peer = Arena.ofConfined()) {
             MemorySegment view = buffer.mapAsPeer(Access.READ, peer);

@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -141,12 +140,9 @@ class HeapContractTest {
         public HeapBuffer allocate(HeapRequest request) {
             long taken = up(request.size(), unit);
             if (used + taken > capacity) {
-                throw HeapException.of(
-                        Errno.ENOMEM, "camera", "heap 'camera': " + request.size() + " bytes do not fit");
+                throw HeapException.of(Errno.ENOMEM, "camera", request.size() + " bytes do not fit");
             }
-            HeapBuffer buffer = heap.allocate(ContractRequest.of(up(request.size(), chunk))
-                    .exportable(request.export() != ExportMode.NONE)
-                    .exports(request.exports()));
+            HeapBuffer buffer = heap.allocate(request.withSize(up(request.size(), chunk)));
             used += taken;
             return new ForwardingBuffer(buffer) {
                 @Override

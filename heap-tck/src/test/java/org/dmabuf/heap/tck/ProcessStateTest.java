@@ -13,7 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
@@ -24,10 +24,10 @@ class ProcessStateTest {
 
     private final Syscalls linux = Syscalls.linux();
 
-    private Fd memfd() {
+    private OwnedFd memfd() {
         int fd = linux.memfdCreate("process-state", MFD_CLOEXEC);
         assertEquals(0, linux.fallocate(fd, 0, 0, 4096));
-        return new Fd(linux, fd);
+        return OwnedFd.of(fd, linux::close);
     }
 
     @Test
@@ -40,7 +40,7 @@ class ProcessStateTest {
     @Test
     void an_open_descriptor_is_listed_by_number_and_file() {
         ProcessState before = ProcessState.now();
-        try (Fd fd = memfd()) {
+        try (OwnedFd fd = memfd()) {
             assertEquals(
                     List.of("descriptor " + fd.fd() + " of /memfd:process-state (deleted)"),
                     before.leftIn(ProcessState.now()));
@@ -56,7 +56,7 @@ class ProcessStateTest {
     void a_shared_mapping_is_listed_after_its_descriptor_is_gone() {
         ProcessState before = ProcessState.now();
         try (Arena arena = Arena.ofConfined()) {
-            try (Fd fd = memfd()) {
+            try (OwnedFd fd = memfd()) {
                 new Mappings(linux).map(fd, 4096, Access.READ, arena);
             }
             List<String> left = before.leftIn(ProcessState.now());
@@ -70,7 +70,7 @@ class ProcessStateTest {
     @Test
     void two_mappings_of_one_file_are_two() {
         ProcessState before = ProcessState.now();
-        try (Fd fd = memfd();
+        try (OwnedFd fd = memfd();
                 Arena arena = Arena.ofConfined()) {
             new Mappings(linux).map(fd, 4096, Access.READ, arena);
             new Mappings(linux).map(fd, 4096, Access.READ_WRITE, arena);
@@ -80,7 +80,7 @@ class ProcessStateTest {
 
     @Test
     void what_was_there_before_is_nobodys_fault() {
-        try (Fd fd = memfd()) {
+        try (OwnedFd fd = memfd()) {
             ProcessState before = ProcessState.now();
             assertTrue(fd.fd() >= 0);
             before.assertNothingLeft();
@@ -90,7 +90,7 @@ class ProcessStateTest {
     @Test
     void what_another_thread_is_about_to_give_back_is_waited_for() throws InterruptedException {
         ProcessState before = ProcessState.now();
-        Fd fd = memfd();
+        OwnedFd fd = memfd();
         CountDownLatch looked = new CountDownLatch(1);
         Thread reaper = Thread.ofPlatform().start(() -> {
             try {

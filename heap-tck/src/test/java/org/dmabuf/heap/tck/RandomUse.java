@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
@@ -30,9 +31,9 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.FaultyMachine;
 import org.dmabuf.heap.linux.PlainSource;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.holder.HolderWatch;
@@ -40,6 +41,7 @@ import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Uses a source of memory at random, as a broker, its clients and their peers may, on a machine where anything fails.
@@ -65,6 +67,14 @@ public final class RandomUse {
 
     private static final Access[] ACCESSES = Access.values();
 
+    /** Of five requests four are for what a heap can grant, whatever it exports. */
+    private static final ExportMode[] MODES = {
+        ExportMode.READ_WRITE, ExportMode.READ_WRITE, ExportMode.NONE, ExportMode.NONE, ExportMode.READ_ONLY
+    };
+
+    /** The most that a request can ask for, rounded down a little. */
+    private static final long LARGEST = Long.MAX_VALUE - (64 << 10);
+
     /** What a buffer holds in every byte of it, for its owner and for each peer that has it still. */
     private static final class Content {
         final long size;
@@ -81,12 +91,12 @@ public final class RandomUse {
 
     private static final class Owned {
         final HeapBuffer buffer;
-        final ContractRequest request;
+        final HeapRequest request;
         final Content content;
         final List<Mapping> mappings = new ArrayList<>();
         HolderWatch watch;
 
-        Owned(HeapBuffer buffer, ContractRequest request) {
+        Owned(HeapBuffer buffer, HeapRequest request) {
             this.buffer = buffer;
             this.request = request;
             this.content = new Content(buffer.size());
@@ -94,7 +104,7 @@ public final class RandomUse {
     }
 
     /** Somebody else, who has a descriptor or, when that is null, a mapping until an arena ends. */
-    private record Peer(Content content, boolean writes, Fd fd, MemorySegment mapping, Arena arena) {}
+    private record Peer(Content content, boolean writes, OwnedFd fd, MemorySegment mapping, Arena arena) {}
 
     private final long seed = Long.getLong("random.seed", System.nanoTime());
     private final int operations = Integer.getInteger("random.operations", 10_000);
@@ -199,7 +209,7 @@ public final class RandomUse {
         } else {
             source.close(); // the buffers live on
             closed = true;
-            attempt(() -> source.allocate(ContractRequest.of(Bytes.PAGE)).release());
+            attempt(() -> source.allocate(HeapRequest.of(Bytes.PAGE)).release());
             source = open();
         }
         if (early.get() != null) {
@@ -229,7 +239,7 @@ public final class RandomUse {
     }
 
     private void note(HeapException refusal) {
-        assertEquals(HEAP, refusal.heap(), refusal.toString());
+        assertEquals(Optional.of(HEAP), refusal.heap(), refusal.toString());
         assertTrue(refusal.getMessage().contains("'" + HEAP + "'"), refusal.getMessage());
         assertNotEquals(Errno.EINTR, refusal.errno(), refusal.getMessage()); // what is interrupted is made again
         assertTrue(closed || refusal.errno() != Errno.ENODEV, refusal.getMessage());
@@ -240,7 +250,7 @@ public final class RandomUse {
         if (buffers.size() == BUFFERS) {
             release(buffers.get(random.nextInt(BUFFERS)));
         }
-        ContractRequest request = request();
+        HeapRequest request = request();
         attempt(() -> {
             Owned made = new Owned(source.allocate(request), request);
             buffers.add(made);
@@ -249,29 +259,21 @@ public final class RandomUse {
         });
     }
 
-    private ContractRequest request() {
-        ContractRequest request = ContractRequest.of(size())
-                .exportable(random.nextInt(3) > 0)
-                .exports(random.nextInt(4) > 0 ? Access.READ_WRITE : ACCESSES[random.nextInt(ACCESSES.length)]);
+    private HeapRequest request() {
+        HeapRequest request = HeapRequest.of(size()).withExport(MODES[random.nextInt(MODES.length)]);
         request = switch (random.nextInt(20)) {
             case 0 -> request.withAlignment(Bytes.PAGE);
             case 1 -> request.withAlignment(2L << 20);
             case 2 -> request.withAlignment(1L << 40);
             default -> request;
         };
-        return switch (random.nextInt(20)) {
-            case 0 -> request.name("frame");
-            case 1 -> request.name("a name that is too long ".repeat(20));
-            case 2 -> request.heapFlags(1);
-            default -> request;
-        };
+        return random.nextInt(20) == 0 ? request.withName("frame") : request;
     }
 
     private long size() {
         return switch (random.nextInt(60)) {
-            case 0 -> -random.nextLong(2);
-            case 1 -> Long.MAX_VALUE - random.nextLong(2 * Bytes.PAGE);
-            case 2 -> 2 * FaultyMachine.ROOM;
+            case 0 -> LARGEST - random.nextLong(2 * Bytes.PAGE);
+            case 1 -> 2 * FaultyMachine.ROOM;
             default -> random.nextInt(3) == 0
                     ? Bytes.PAGE << 4 * random.nextInt(2) // so often that pools have something to do
                     : 1 + random.nextLong(1 + (largest - 1 >> random.nextInt(10)));
@@ -316,12 +318,13 @@ public final class RandomUse {
                 leave(peers.get(random.nextInt(PEERS)));
             }
             owned.content.peers.incrementAndGet();
-            peers.add(peer(owned.content, owned.request.exports(), fd));
+            boolean writes = owned.request.export() == ExportMode.READ_WRITE;
+            peers.add(peer(owned.content, writes ? Access.READ_WRITE : Access.READ, fd));
         });
     }
 
     private Peer peer(Content content, Access access, int fd) {
-        Fd own = new Fd(Syscalls.linux(), Syscalls.linux().fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        OwnedFd own = OwnedFd.of(Syscalls.linux().fcntl(fd, F_DUPFD_CLOEXEC, 0), Syscalls.linux()::close);
         if (random.nextBoolean()) {
             Arena arena = Arena.ofConfined();
             try {
@@ -401,7 +404,7 @@ public final class RandomUse {
 
     /** All that there is, as one buffer. */
     private void takeAll(long capacity) {
-        HeapBuffer all = source.allocate(ContractRequest.of(capacity).withExport(ExportMode.NONE));
+        HeapBuffer all = source.allocate(HeapRequest.of(capacity).withExport(ExportMode.NONE));
         MemorySegment mapping = all.map(Access.READ_WRITE);
         assertFilled(new Content(capacity), mapping, "all of it");
         all.unmap(mapping);

@@ -5,22 +5,26 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
 import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
+import org.dmabuf.heap.itests.failing.FailingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
 
 /** A small bundle that a test makes out of its own classes; they are loaded once more, by the bundle's own loader. */
 final class TestBundle {
     private static final String IMPORTS =
-            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux.headroom,"
-                    + "org.dmabuf.heap.linux.source,org.dmabuf.heap.linux.syscall";
+            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux.source";
+
+    private static final String COMPONENT = "OSGI-INF/component.xml";
 
     private final String symbolicName;
     private final byte[] jar;
@@ -52,7 +56,22 @@ final class TestBundle {
 
     /** {@return the heap that can be told to misbehave} */
     static TestBundle unrulyHeap() throws IOException {
-        return of("org.example.unruly", UnrulyHeap.class, List.of("UnrulyHeap", "UnrulyBuffer", "Plain"));
+        return of("org.example.unruly", UnrulyHeap.class, List.of("UnrulyHeap", "UnrulyBuffer"));
+    }
+
+    /** {@return a vendor's heap whose component fails when it is constructed} */
+    static TestBundle failingHeap() throws IOException {
+        Manifest manifest = manifest("org.example.failing");
+        manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, "org.dmabuf.heap,org.dmabuf.heap.spi");
+        manifest.getMainAttributes().putValue("Service-Component", COMPONENT);
+        String name = FailingHeap.class.getName().replace('.', '/') + ".class";
+        return new TestBundle("org.example.failing", write(manifest, List.of(name), Map.of(COMPONENT, """
+                <scr:component xmlns:scr="http://www.osgi.org/xmlns/scr/v1.3.0" name="slot" immediate="true">
+                  <implementation class="%s"/>
+                  <property name="heap.name" value="slot"/>
+                  <service><provide interface="org.dmabuf.heap.spi.HeapExporter"/></service>
+                </scr:component>
+                """.formatted(FailingHeap.class.getName()))));
     }
 
     private static TestBundle of(String symbolicName, Class<?> activator, List<String> classes) throws IOException {
@@ -74,6 +93,11 @@ final class TestBundle {
     }
 
     private static byte[] write(Manifest manifest, List<String> entries) throws IOException {
+        return write(manifest, entries, Map.of());
+    }
+
+    private static byte[] write(Manifest manifest, List<String> entries, Map<String, String> texts)
+            throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
             for (String entry : entries) {
@@ -81,6 +105,10 @@ final class TestBundle {
                 try (InputStream in = TestBundle.class.getResourceAsStream("/" + entry)) {
                     in.transferTo(jar);
                 }
+            }
+            for (Map.Entry<String, String> text : texts.entrySet()) {
+                jar.putNextEntry(new JarEntry(text.getKey()));
+                jar.write(text.getValue().getBytes(StandardCharsets.UTF_8));
             }
         }
         return bytes.toByteArray();

@@ -20,7 +20,7 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -83,7 +83,7 @@ class CgroupPressureIT extends PressureTest {
             told("watches " + watched());
             List<HeapBuffer> buffers = new ArrayList<>();
             for (int i = 0; i < POOL; i++) {
-                buffers.add(source.allocate(ContractRequest.of(MIB).withExport(ExportMode.NONE)));
+                buffers.add(source.allocate(HeapRequest.of(MIB).withExport(ExportMode.NONE)));
             }
             buffers.forEach(HeapBuffer::release);
             buffers.clear();

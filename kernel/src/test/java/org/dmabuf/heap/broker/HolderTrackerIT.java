@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -69,7 +70,8 @@ class HolderTrackerIT {
     private final HeapRegistry registry = new HeapRegistry(ledger);
     private final HolderTracker holders = new HolderTracker();
     private final LeakDetector leaks = new LeakDetector();
-    private final Client client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
+    private final Client client =
+            new Client(ledger.enter(ClientId.ofBundle("org.example.camera", "test:camera")), leaks);
     private final Allocator allocator = new Allocator(
             registry,
             ledger,
@@ -110,8 +112,8 @@ class HolderTrackerIT {
     }
 
     private DmaBuf allocate(String heap) {
-        return allocator.allocate(
-                client, AllocationRequest.of(SIZE).withHeaps(heap).withName(NAME));
+        AllocationRequest request = AllocationRequest.of(SIZE).withHeaps(heap).withName(NAME);
+        return allocator.allocate(client, request, 1)[0];
     }
 
     private long brokersBytes() {
@@ -200,8 +202,8 @@ class HolderTrackerIT {
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
     void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {
-        ledger.apply(RulesParser.parse(
-                new String[0], new String[] {"*=1M"}, new String[0], new String[0], slip -> fail(slip)));
+        String[] none = {};
+        ledger.apply(RulesParser.parse(none, new String[] {"*=1M"}, none, none, none, slip -> fail(slip)));
         DmaBuf buffer = allocate(heap);
         OwnedFd fd = buffer.exportFd();
         buffer.close();
@@ -354,10 +356,12 @@ class HolderTrackerIT {
     @Test
     void no_buffer_is_exported_for_reading_only() throws IOException {
         for (String heap : List.of("system", "udmabuf")) {
-            HeapException refusal = assertThrows(
-                    HeapException.class,
-                    () -> allocator.allocate(
-                            client, AllocationRequest.of(SIZE).withHeaps(heap).withName(NAME).withExport(ExportMode.READ_ONLY)));
+            AllocationRequest request = AllocationRequest.of(SIZE)
+                    .withHeaps(heap)
+                    .withName(NAME)
+                    .withExport(ExportMode.READ_ONLY);
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> allocator.allocate(client, request, 1));
             assertEquals(Errno.ENODEV, refusal.errno());
             assertTrue(
                     refusal.getMessage().contains("cannot export a descriptor through which nobody can write"),

@@ -37,9 +37,9 @@ import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.tck.ContractCase;
-import org.dmabuf.heap.tck.ContractRequest;
 import org.dmabuf.heap.tck.HeapContract;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -127,8 +127,10 @@ class CmaIT {
                 return area.used();
             }
             BitSet used = new BitSet();
-            map.forEachStretch((offset, size, state) ->
-                    used.set((int) (offset / PAGE), (int) ((offset + size) / PAGE), state != RegionMap.State.FREE));
+            map.forEachStretch(stretch -> used.set(
+                    (int) (stretch.offset() / PAGE),
+                    (int) ((stretch.offset() + stretch.size()) / PAGE),
+                    stretch.state() != RegionMap.State.FREE));
             return used;
         }
     }
@@ -190,7 +192,7 @@ class CmaIT {
     }
 
     private HeapBuffer hold(Form form, long size) {
-        HeapBuffer buffer = form.exporter().allocate(ContractRequest.of(size));
+        HeapBuffer buffer = form.exporter().allocate(HeapRequest.of(size));
         held.add(buffer);
         return buffer;
     }
@@ -227,7 +229,7 @@ class CmaIT {
         Form late = start(Maker.KERNEL);
         assertEquals(holder.announced(), late.announced());
         HeapException refusal =
-                assertThrows(HeapException.class, () -> late.exporter().allocate(ContractRequest.of(PAGE)));
+                assertThrows(HeapException.class, () -> late.exporter().allocate(HeapRequest.of(PAGE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         held.removeFirst().release();
         hold(late, MIB);
@@ -285,7 +287,7 @@ class CmaIT {
     @EnumSource
     void memory_that_comes_back_is_zero(Maker maker) {
         Form form = start(maker);
-        HeapBuffer secret = form.exporter().allocate(ContractRequest.of(8 * MIB));
+        HeapBuffer secret = form.exporter().allocate(HeapRequest.of(8 * MIB));
         BitSet was = form.used();
         MemorySegment written = secret.map(Access.READ_WRITE);
         written.fill((byte) 0xff);
@@ -352,7 +354,7 @@ class CmaIT {
     @Test
     void a_peer_keeps_the_memory_and_the_place_of_a_buffer_that_is_released() {
         Form form = start(Maker.KERNEL);
-        HeapBuffer buffer = form.exporter().allocate(ContractRequest.of(MIB));
+        HeapBuffer buffer = form.exporter().allocate(HeapRequest.of(MIB));
         BitSet used = form.used();
         int peer = syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0);
         buffer.release();
@@ -367,7 +369,7 @@ class CmaIT {
         try (MemorySource system = DmaHeapSource.open("system", "system", syscalls, Headroom.machine())) {
             HeapException refusal = assertThrows(HeapException.class, () -> {
                 while (true) {
-                    held.add(system.allocate(ContractRequest.of(16 * MIB)));
+                    held.add(system.allocate(HeapRequest.of(16 * MIB)));
                 }
             });
             assertEquals(Errno.ENOMEM, refusal.errno());

@@ -4,8 +4,8 @@ package org.dmabuf.heap.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.adopted.AdoptedMemory;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
@@ -24,9 +24,9 @@ class AdoptionIT {
     @Test
     void a_dma_buf_of_the_system_heap_is_adopted_whatever_name_a_holder_gave_it() {
         for (String name : new String[] {"", "frame", "a\nexp_name:\tb", "\u00e9"}) {
-            try (Fd heap = new Fd(syscalls, syscalls.open("/dev/dma_heap/system", 0));
-                    Fd buffer = new Fd(
-                            syscalls, syscalls.dmaHeapAllocate(heap.fd(), SIZE, O_RDWR | O_CLOEXEC, 0))) {
+            try (OwnedFd heap = OwnedFd.of(syscalls.open("/dev/dma_heap/system", 0), syscalls::close);
+                    OwnedFd buffer = OwnedFd.of(
+                            syscalls.dmaHeapAllocate(heap.fd(), SIZE, O_RDWR | O_CLOEXEC, 0), syscalls::close)) {
                 assertEquals(0, syscalls.isDmaBuf(heap.fd()), "the heap's node is none");
                 assertEquals(0, syscalls.dmaBufSetName(buffer.fd(), name));
                 adopt(buffer);
@@ -36,16 +36,16 @@ class AdoptionIT {
 
     @Test
     void a_dma_buf_of_udmabuf_is_adopted_and_its_memfd_is_none() {
-        try (Fd device = new Fd(syscalls, syscalls.open(Devices.UDMABUF.toString(), O_RDWR));
-                Fd memfd = new Fd(syscalls, syscalls.memfdCreate("adoption-it", MFD_ALLOW_SEALING))) {
+        try (OwnedFd device = OwnedFd.of(syscalls.open(Devices.UDMABUF.toString(), O_RDWR), syscalls::close);
+                OwnedFd memfd = OwnedFd.of(syscalls.memfdCreate("adoption-it", MFD_ALLOW_SEALING), syscalls::close)) {
             assertEquals(0, syscalls.fallocate(memfd.fd(), 0, 0, SIZE));
             assertEquals(0, syscalls.fcntl(memfd.fd(), F_ADD_SEALS, F_SEAL_SHRINK));
             assertEquals(0, syscalls.isDmaBuf(memfd.fd()));
-            adopt(new Fd(syscalls, syscalls.udmabufCreate(device.fd(), memfd.fd(), 1, 0, SIZE)));
+            adopt(OwnedFd.of(syscalls.udmabufCreate(device.fd(), memfd.fd(), 1, 0, SIZE), syscalls::close));
         }
     }
 
-    private void adopt(Fd buffer) {
+    private void adopt(OwnedFd buffer) {
         AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, buffer, _ -> {});
         assertTrue(memory.isDmaBuf());
         assertEquals(SIZE, memory.size());

@@ -15,7 +15,6 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
@@ -23,7 +22,7 @@ import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,7 +37,7 @@ class DmaHeapIT {
     private static final int PAGE = 4096;
 
     private final Syscalls syscalls = Syscalls.linux();
-    private final OwnedFd node = new Fd(syscalls, syscalls.open(Devices.SYSTEM_HEAP.toString(), O_CLOEXEC));
+    private final OwnedFd node = OwnedFd.of(syscalls.open(Devices.SYSTEM_HEAP.toString(), O_CLOEXEC), syscalls::close);
 
     @AfterEach
     void close() {
@@ -58,7 +57,7 @@ class DmaHeapIT {
     @Test
     void a_buffer_is_allocated_by_the_name_of_its_heap_mapped_filled_and_closed() throws IOException {
         long before = openFiles();
-        try (OwnedFd buffer = new Fd(syscalls, allocate(16 << 10, O_RDWR | O_CLOEXEC, 0));
+        try (OwnedFd buffer = OwnedFd.of(allocate(16 << 10, O_RDWR | O_CLOEXEC, 0), syscalls::close);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment mapping = new Mappings(syscalls).map(buffer, 16 << 10, Access.READ_WRITE, arena);
             mapping.fill((byte) 0xff);
@@ -101,7 +100,7 @@ class DmaHeapIT {
     void what_is_no_heap_allocates_nothing() {
         assertEquals(-Errno.EBADF.number(), syscalls.dmaHeapAllocate(-1, PAGE, O_RDWR | O_CLOEXEC, 0));
         for (String file : new String[] {"/dev/null", "/etc/passwd", Devices.UDMABUF.toString()}) {
-            try (OwnedFd none = new Fd(syscalls, syscalls.open(file, O_CLOEXEC))) {
+            try (OwnedFd none = OwnedFd.of(syscalls.open(file, O_CLOEXEC), syscalls::close)) {
                 assertEquals(
                         -Errno.ENOTTY.number(),
                         syscalls.dmaHeapAllocate(none.fd(), PAGE, O_RDWR | O_CLOEXEC, 0),
@@ -131,7 +130,8 @@ class DmaHeapIT {
     void the_kernel_shows_the_name_of_a_buffer_and_its_size_in_whole_pages(
             String kind, String name, String shown) throws IOException {
         try (MemorySource source = source(kind)) {
-            HeapBuffer buffer = source.allocate(ContractRequest.of(PAGE + 1).name(name == null ? "" : name));
+            HeapRequest nameless = HeapRequest.of(PAGE + 1);
+            HeapBuffer buffer = source.allocate(name == null ? nameless : nameless.withName(name));
             try {
                 Map<String, String> info = Files.readAllLines(Path.of("/proc/self/fdinfo/" + buffer.descriptor()))
                         .stream()

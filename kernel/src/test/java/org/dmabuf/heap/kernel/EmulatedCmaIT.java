@@ -15,14 +15,13 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.region.EmulatedCmaSource;
 import org.dmabuf.heap.linux.region.RegionLayout;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -50,18 +49,18 @@ class EmulatedCmaIT {
             throws IOException {
         Files.writeString(HUGE, huge);
         try (EmulatedCmaSource region = open(4 * MIB)) {
-            HeapBuffer before = region.allocate(ContractRequest.of(BUFFER).withExport(ExportMode.NONE));
+            HeapBuffer before = region.allocate(HeapRequest.of(BUFFER).withExport(ExportMode.NONE));
             before.map(Access.READ_WRITE).fill((byte) 1);
-            HeapBuffer buffer = region.allocate(ContractRequest.of(BUFFER));
+            HeapBuffer buffer = region.allocate(HeapRequest.of(BUFFER));
             buffer.map(Access.READ_WRITE).fill((byte) 2);
-            HeapBuffer behind = region.allocate(ContractRequest.of(4 * MIB - 2 * BUFFER - MIB).withExport(ExportMode.NONE));
+            HeapBuffer behind = region.allocate(HeapRequest.of(4 * MIB - 2 * BUFFER - MIB).withExport(ExportMode.NONE));
             behind.map(Access.READ_WRITE).fill((byte) 3);
             List<HeapBuffer> rest = takeRest(region);
-            try (OwnedFd peer = new Fd(syscalls, syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0));
+            try (OwnedFd peer = OwnedFd.of(syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0), syscalls::close);
                     Arena arena = Arena.ofConfined()) {
                 MemorySegment old = new Mappings(syscalls).map(peer, BUFFER, Access.READ_WRITE, arena);
                 buffer.release();
-                HeapBuffer next = region.allocate(ContractRequest.of(BUFFER));
+                HeapBuffer next = region.allocate(HeapRequest.of(BUFFER));
                 MemorySegment fresh = next.map(Access.READ_WRITE);
                 assertAll(0, fresh);
                 fresh.fill((byte) 4);
@@ -84,7 +83,7 @@ class EmulatedCmaIT {
     private static List<HeapBuffer> takeRest(EmulatedCmaSource region) {
         List<HeapBuffer> rest = new ArrayList<>();
         while (region.usage().free().orElseThrow() > 0) {
-            rest.add(region.allocate(ContractRequest.of(region.usage().largestFree().orElseThrow())
+            rest.add(region.allocate(HeapRequest.of(region.usage().largestFree().orElseThrow())
                     .withExport(ExportMode.NONE)));
         }
         return rest;

@@ -21,7 +21,7 @@ import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -46,7 +46,7 @@ class HostileHolderIT {
         AtomicInteger gone = new AtomicInteger();
         try (MemorySource source = open(exporter);
                 HolderTracker peers = new HolderTracker()) {
-            HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
+            HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             HolderWatch watch = peers.watch(exporter, SIZE, buffer.descriptor());
             OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(exporter, buffer.descriptor());
             try (HolderProcess holder = HolderProcess.start(folder, how, fd, SIZE)) {
@@ -66,7 +66,7 @@ class HostileHolderIT {
     @ValueSource(strings = {"system", "udmabuf"})
     void adopted_memory_is_read_while_a_device_reads_it(String exporter) throws IOException {
         try (MemorySource source = open(exporter)) {
-            HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE));
+            HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(exporter, buffer.descriptor());
             AdoptedMemory adopted = AdoptedMemory.adopt(Syscalls.linux(), Headroom.machine(), false, fd, _ -> {});
             try (HolderProcess device = HolderProcess.start(folder, "fence", duplicate(adopted), SIZE)) {

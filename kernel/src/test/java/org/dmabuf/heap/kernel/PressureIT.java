@@ -26,7 +26,7 @@ import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /** Limits that only a machine of one's own may be driven to. */
@@ -90,7 +90,7 @@ class PressureIT {
                     PoolBudget.none().recycled(4 * SIZE));
             List<HeapBuffer> held = new ArrayList<>();
             takeAll(source, held, 4); // loads what is needed: at the limit there may be no memory for it
-            HeapBuffer kept = source.allocate(ContractRequest.of(SIZE).withExport(ExportMode.NONE));
+            HeapBuffer kept = source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
             try {
                 kept.descriptor();
             } catch (HeapException e) {
@@ -114,7 +114,8 @@ class PressureIT {
         private static String takeAll(MemorySource source, List<HeapBuffer> held, int most) {
             try {
                 while (held.size() < most) {
-                    HeapBuffer buffer = source.allocate(ContractRequest.of(SIZE).exportable(held.size() % 2 == 0));
+                    ExportMode mode = held.size() % 2 == 0 ? ExportMode.READ_WRITE : ExportMode.NONE;
+                    HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE).withExport(mode));
                     held.add(buffer);
                     MemorySegment mapping = buffer.map(Access.READ_WRITE);
                     mapping.fill((byte) 0x5a);
@@ -148,13 +149,13 @@ class PressureIT {
         String before = Files.readString(SIZE_LIMIT);
         Files.writeString(SIZE_LIMIT, "1");
         try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
-            source.allocate(ContractRequest.of(1 << 20)).release();
+            source.allocate(HeapRequest.of(1 << 20)).release();
             HeapException refusal =
-                    assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of((1 << 20) + 1)));
+                    assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of((1 << 20) + 1)));
             assertEquals(Errno.ENOMEM, refusal.errno()); // another heap can have room for it
             assertTrue(refusal.getMessage().contains("write 2 or more into " + SIZE_LIMIT), refusal.getMessage());
             Files.writeString(SIZE_LIMIT, "2");
-            source.allocate(ContractRequest.of((1 << 20) + 1)).release();
+            source.allocate(HeapRequest.of((1 << 20) + 1)).release();
         } finally {
             Files.writeString(SIZE_LIMIT, before);
         }
@@ -167,7 +168,7 @@ class PressureIT {
         try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
             Files.writeString(SIZE_LIMIT, "1");
             HeapException refusal =
-                    assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(2 << 20)));
+                    assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 << 20)));
             assertEquals(Errno.EINVAL, refusal.errno());
             assertTrue(refusal.getMessage().contains("is limited by " + SIZE_LIMIT), refusal.getMessage());
         } finally {
@@ -212,10 +213,10 @@ class PressureIT {
         public static void main(String[] arguments) {
             Headroom headroom = Headroom.machine();
             MemorySource kernels = DmaHeapSource.open("system", "system", Syscalls.linux(), headroom);
-            HeapBuffer buffer = kernels.allocate(ContractRequest.of(SIZE));
+            HeapBuffer buffer = kernels.allocate(HeapRequest.of(SIZE));
             System.out.println("dma-heap: " + buffer.size() / (1 << 20) + " MiB");
             try {
-                MemfdSource.open("memfd", Syscalls.linux(), headroom).allocate(ContractRequest.of(SIZE));
+                MemfdSource.open("memfd", Syscalls.linux(), headroom).allocate(HeapRequest.of(SIZE));
                 System.out.println("memfd: granted");
             } catch (HeapException e) {
                 System.out.println("memfd: " + e.errno());

@@ -42,7 +42,7 @@ import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
-import org.dmabuf.heap.tck.ContractRequest;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.HeapContract;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Assumptions;
@@ -121,7 +121,7 @@ class RegionIT {
             List<HeapBuffer> buffers = new ArrayList<>();
             try {
                 for (long size : new long[] {4096, 12 << 10, HUGE / 2 + 4096, HUGE - 4096, HUGE, FRAME, 4096}) {
-                    HeapBuffer buffer = source.allocate(ContractRequest.of(size));
+                    HeapBuffer buffer = source.allocate(HeapRequest.of(size));
                     buffers.add(buffer);
                     assertPhysicalRuns(buffer.map(Access.READ), pageSize);
                 }
@@ -191,13 +191,13 @@ class RegionIT {
             right.release();
 
             HeapException tooLarge =
-                    assertThrows(HeapException.class, () -> source.allocate(ContractRequest.of(GIANT)));
+                    assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(GIANT)));
             assertEquals(Errno.ENOMEM, tooLarge.errno());
             assertTrue(
                     tooLarge.getMessage().contains("write 1024 or more into /sys/module/udmabuf/parameters"),
                     tooLarge.getMessage());
 
-            all = source.allocate(ContractRequest.of(GIANT).withExport(ExportMode.NONE));
+            all = source.allocate(HeapRequest.of(GIANT).withExport(ExportMode.NONE));
             assertPhysicalRuns(all.map(Access.READ), GIANT);
             assertEquals(0, frame(pagemap(all.map(Access.READ)).get()) % (GIANT / 4096));
         }
@@ -258,7 +258,7 @@ class RegionIT {
             }
             await("the quarantine ends", () -> source.usage().quarantined().orElseThrow() == 0);
             await("all is zeroed", () -> source.usage().free().orElseThrow() == SIZE);
-            HeapBuffer all = source.allocate(ContractRequest.of(SIZE));
+            HeapBuffer all = source.allocate(HeapRequest.of(SIZE));
             assertFilled(0, all.map(Access.READ));
             all.release();
         }
@@ -302,7 +302,7 @@ class RegionIT {
                 .withExports(RegionLayout.Exports.MEMFD);
         try (RegionSource source = RegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine())) {
             assertEquals(Bytes.PAGE, source.properties().get(HeapProperties.CONTIGUOUS_MAX));
-            HeapBuffer buffer = source.allocate(ContractRequest.of(FRAME));
+            HeapBuffer buffer = source.allocate(HeapRequest.of(FRAME));
             try (OwnedFd _ = new Descriptors(Syscalls.linux()).duplicate(HEAP, buffer.descriptor())) {
                 buffer.release();
                 assertEquals(FRAME, source.usage().quarantined().orElseThrow());
@@ -344,7 +344,7 @@ class RegionIT {
     }
 
     private static HeapBuffer filled(RegionSource source, int value) {
-        HeapBuffer buffer = source.allocate(ContractRequest.of(FRAME));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(FRAME));
         MemorySegment mapping = buffer.map(Access.READ_WRITE);
         assertFilled(0, mapping);
         mapping.fill((byte) value);

@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
@@ -35,7 +34,7 @@ class UdmabufIT {
 
     private final Syscalls syscalls = Syscalls.linux();
     private final Mappings mmap = new Mappings(syscalls);
-    private final OwnedFd device = new Fd(syscalls, syscalls.open(Devices.UDMABUF.toString(), O_RDWR));
+    private final OwnedFd device = OwnedFd.of(syscalls.open(Devices.UDMABUF.toString(), O_RDWR), syscalls::close);
 
     @AfterEach
     void close() {
@@ -43,7 +42,7 @@ class UdmabufIT {
     }
 
     private OwnedFd memfd(int flags, long size) {
-        OwnedFd memfd = new Fd(syscalls, syscalls.memfdCreate("udmabuf-it", MFD_ALLOW_SEALING | flags));
+        OwnedFd memfd = OwnedFd.of(syscalls.memfdCreate("udmabuf-it", MFD_ALLOW_SEALING | flags), syscalls::close);
         assertEquals(0, syscalls.fallocate(memfd.fd(), 0, 0, size));
         assertEquals(0, syscalls.fcntl(memfd.fd(), F_ADD_SEALS, F_SEAL_SHRINK));
         return memfd;
@@ -64,7 +63,7 @@ class UdmabufIT {
     @Test
     void what_is_no_memfd_is_refused() {
         for (String file : new String[] {"/dev/null", "/etc/passwd"}) {
-            try (OwnedFd none = new Fd(syscalls, syscalls.open(file, 0))) {
+            try (OwnedFd none = OwnedFd.of(syscalls.open(file, 0), syscalls::close)) {
                 assertEquals(-Errno.EBADFD.number(), create(none, 0, PAGE), file);
             }
         }
@@ -72,7 +71,7 @@ class UdmabufIT {
 
     @Test
     void a_memfd_that_could_shrink_is_refused() {
-        try (OwnedFd memfd = new Fd(syscalls, syscalls.memfdCreate("udmabuf-it", MFD_ALLOW_SEALING))) {
+        try (OwnedFd memfd = OwnedFd.of(syscalls.memfdCreate("udmabuf-it", MFD_ALLOW_SEALING), syscalls::close)) {
             assertEquals(0, syscalls.fallocate(memfd.fd(), 0, 0, PAGE));
             assertEquals(-Errno.EINVAL.number(), create(memfd, 0, PAGE));
         }
@@ -93,7 +92,7 @@ class UdmabufIT {
                 Arena arena = Arena.ofConfined()) {
             MemorySegment written = mmap.map(memfd, size, Access.READ_WRITE, arena);
             written.set(ValueLayout.JAVA_BYTE, page, (byte) 1);
-            try (OwnedFd buffer = new Fd(syscalls, create(memfd, page, page))) {
+            try (OwnedFd buffer = OwnedFd.of(create(memfd, page, page), syscalls::close)) {
                 MemorySegment shown = mmap.map(buffer, page, Access.READ_WRITE, arena);
                 assertEquals(1, shown.get(ValueLayout.JAVA_BYTE, 0));
                 written.asSlice(page).fill((byte) 2);

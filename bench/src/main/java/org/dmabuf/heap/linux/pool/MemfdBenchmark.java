@@ -2,10 +2,11 @@
 package org.dmabuf.heap.linux.pool;
 
 import java.util.concurrent.TimeUnit;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.bench.Twin;
+import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -42,7 +43,7 @@ public class MemfdBenchmark {
     @OperationsPerInvocation(Twin.TIMES)
     public void inJava() {
         for (int i = 0; i < Twin.TIMES; i++) {
-            source.allocate(new PlainRequest(size, true)).release();
+            source.allocate(HeapRequest.of(size)).release();
         }
     }
 }

@@ -4,12 +4,14 @@ package org.dmabuf.heap.linux.pool;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.bench.Twin;
+import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -41,7 +43,7 @@ public class PoolBenchmark {
     private MemorySource source;
     private HeapBuffer twin;
     private MemorySegment kept;
-    private PlainRequest request;
+    private HeapRequest request;
 
     @Setup
     public void open() {
@@ -49,7 +51,7 @@ public class PoolBenchmark {
         MemfdSource memfds = MemfdSource.open("memfd", Syscalls.linux(), headroom);
         source = PooledSource.over(
                 memfds, "memfd", Syscalls.linux(), headroom, PoolBudget.none().recycled(2 * size));
-        request = new PlainRequest(size, false);
+        request = HeapRequest.of(size).withExport(ExportMode.NONE);
         twin = memfds.allocate(request);
         kept = twin.map(Access.READ_WRITE);
     }

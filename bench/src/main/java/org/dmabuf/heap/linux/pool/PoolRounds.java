@@ -12,13 +12,15 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.bench.Twin;
+import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Pools beside what they are measured by, in turns of some milliseconds, so that whatever else the machine does hits
@@ -138,7 +140,7 @@ public final class PoolRounds {
         for (int series = 0; series < SERIES; series++) {
             MemfdSource memfds = memfds();
             try (MemorySource pool = open(memfds, PoolBudget.none().recycled(2 * size))) {
-                PlainRequest request = new PlainRequest(size, false);
+                HeapRequest request = HeapRequest.of(size).withExport(ExportMode.NONE);
                 // Both clear the same memory, which stays the pool's.
                 HeapBuffer first = pool.allocate(request);
                 MemorySegment kept = first.map(Access.READ_WRITE);
@@ -170,7 +172,7 @@ public final class PoolRounds {
                 judged(ratios(inJava, inC), MOST_OVER_MEMSET));
     }
 
-    private static long life(MemorySource source, PlainRequest request) {
+    private static long life(MemorySource source, HeapRequest request) {
         HeapBuffer buffer = source.allocate(request);
         MemorySegment mapping = buffer.map(Access.READ_WRITE);
         long address = mapping.address();
@@ -263,7 +265,7 @@ public final class PoolRounds {
         long before = -1;
         for (long ready; (ready = pool.usage().pools().getFirst().bytes()) < POOL * size; before = ready) {
             if (ready == before) {
-                life(pool, new PlainRequest(size, true));
+                life(pool, HeapRequest.of(size));
                 gone++;
             }
             LockSupport.parkNanos(20_000_000);
@@ -273,7 +275,7 @@ public final class PoolRounds {
 
     /** Adds the time of each request until its memory is mapped. Each buffer is closed when so many are in use. */
     private static void lives(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
-        PlainRequest request = new PlainRequest(size, true);
+        HeapRequest request = HeapRequest.of(size);
         HeapBuffer[] buffers = new HeapBuffer[inUse];
         MemorySegment[] mappings = new MemorySegment[inUse];
         for (int i = 0; i < lives + inUse - 1; i++) {
@@ -318,7 +320,7 @@ public final class PoolRounds {
     }
 
     private static void burst(MemorySource source, long size, List<Long> into) {
-        PlainRequest request = new PlainRequest(size, true);
+        HeapRequest request = HeapRequest.of(size);
         HeapBuffer[] buffers = new HeapBuffer[2 * POOL];
         MemorySegment[] mappings = new MemorySegment[buffers.length];
         for (int i = 0; i < buffers.length; i++) {

@@ -6,9 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import org.dmabuf.heap.linux.fd.Fd;
-import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.bench.Twin;
+import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -40,7 +40,7 @@ public class HandOverBenchmark {
     private FdListener listener;
     private FdSocket sender;
     private FdSocket receiver;
-    private Fd memfd;
+    private OwnedFd memfd;
 
     @Setup
     public void connect() throws IOException {
@@ -48,7 +48,7 @@ public class HandOverBenchmark {
         listener = FdListener.bind(folder.resolve("s"));
         receiver = FdSocket.connect(listener.path(), LONG);
         sender = listener.accept(LONG, peer -> true);
-        memfd = new Fd(Syscalls.linux(), Syscalls.linux().memfdCreate("bench", Memfd.MFD_CLOEXEC));
+        memfd = OwnedFd.of(Syscalls.linux().memfdCreate("bench", Memfd.MFD_CLOEXEC), Syscalls.linux()::close);
     }
 
     @TearDown

@@ -5,9 +5,7 @@ import java.util.Map;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -46,7 +44,7 @@ public final class AcmeHeap {
         start = HeapStart.begin(
                 context,
                 settings,
-                () -> OpenedHeap.of(MemfdSource.open(settings.heap(), Syscalls.linux(), Headroom.machine())));
+                () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
     }
 
     @Deactivate

@@ -45,7 +45,8 @@ public record QuotaExceeded(String quota, String remedy, long used, long limit, 
                 Errno.ENOMEM,
                 heap,
                 Bytes.text(size) + " for " + (share.client().id().isBundle() ? "bundle " : "client ")
-                        + Printable.of(share.client().id().toString()) + " do not fit " + quota + ": " + Bytes.text(used)
+                        + Printable.of(share.client().id().toString()) + " do not fit " + quota + ": "
+                        + Bytes.text(used)
                         + " of " + Bytes.text(limit) + " are used; close buffers, or raise " + remedy);
     }
 }

@@ -127,7 +127,9 @@ public final class RulesParser {
         }
     }
 
-    /** Reads a symbolic name, a text with a colon, which is a location or {@code KIND:NAME}, or {@code NAME@LOCATION}. */
+    /**
+     * Reads a symbolic name, a text with a colon, which is a location or {@code KIND:NAME}, or {@code NAME@LOCATION}.
+     */
     private static Rules.ClientMatch match(String text) {
         int at = text.indexOf('@');
         int colon = text.indexOf(':');

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * The counters of one account. The lock of the {@link HeapAccount} guards them, so a reading is of one moment. No sum of
- * what is out overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
+ * The counters of one account. The lock of the {@link HeapAccount} guards them, so a reading is of one moment. No sum
+ * of what is out overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
  */
 final class UsageCounters {
     /** Bytes that may be charged and reserved together. Read without the lock to see whether there is a limit. */

@@ -107,8 +107,8 @@ public final class Adoption {
             boolean charged = false;
             try {
                 HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
-                SharedBuffer buffer =
-                        new SharedBuffer(memory, memory.size(), 1, description, charge, ExportMode.READ_WRITE, name, services);
+                SharedBuffer buffer = new SharedBuffer(
+                        memory, memory.size(), 1, description, charge, ExportMode.READ_WRITE, name, services);
                 require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
                 charged = true;
                 return buffer;

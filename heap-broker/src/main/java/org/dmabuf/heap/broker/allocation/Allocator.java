@@ -28,8 +28,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The allocator of the broker: it takes a request from heap to heap until one gives the buffers, or all have refused. Any
- * thread may call it.
+ * The allocator of the broker: it takes a request from heap to heap until one gives the buffers, or all have refused.
+ * Any thread may call it.
  */
 public final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);

@@ -181,19 +181,19 @@ final class AttemptLog {
     }
 
     private String sentence() {
-        String size = "a buffer of " + Bytes.text(request.size());
+        String size = "buffer of " + Bytes.text(request.size());
         if (all.isEmpty()) {
             return request.mask().isPresent() && routes.size() > 0
-                    ? "no heap for " + size + ": none has its id in mask 0x"
+                    ? "no heap for a " + size + ": none has its id in mask 0x"
                             + Long.toHexString(request.mask().getAsLong()) + "; " + serving()
-                    : "no heap for " + size + ": " + serving();
+                    : "no heap for a " + size + ": " + serving();
         }
         if (all.size() == 1) {
             Entry only = all.getFirst();
-            return only instanceof Refused refused ? refused.by().reason() : size.substring(2) + " refused: " + reason(only);
+            return only instanceof Refused refused ? refused.by().reason() : "no " + size + ": " + reason(only);
         }
         return all.stream()
                 .map(entry -> name(entry) + ": " + reason(entry))
-                .collect(Collectors.joining("; ", "no heap gave " + size + ". ", ""));
+                .collect(Collectors.joining("; ", "no heap gave a " + size + ". ", ""));
     }
 }

@@ -117,7 +117,8 @@ public final class FlightRecorderEvents implements BrokerEvents {
         }
         Event event = allocate.event();
         event.begin();
-        return (client, from, name, size, tried, error) -> commit(event, client.toString(), from, name, size, tried, error);
+        return (client, from, name, size, tried, error) ->
+                commit(event, client.toString(), from, name, size, tried, error);
     }
 
     @Override

@@ -25,6 +25,7 @@ import org.dmabuf.heap.broker.heap.HeapStanding;
 import org.dmabuf.heap.broker.heap.LastUsage;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
+import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 
 /**
@@ -35,15 +36,18 @@ public final class HeapListing {
     /** Nanoseconds that a listing waits for the usage of all heaps together. */
     private static final long WAIT = TimeUnit.SECONDS.toNanos(1);
 
+    private static final String COMPONENT_ID = "component.id";
     private static final LastUsage.Answer NO_ANSWER = new LastUsage.Answer(HeapUsage.unknown(), Duration.ZERO);
 
     private final HeapRegistry registry;
     private final UnavailableHeaps unavailable;
+    private final StartFailures failures;
     /** The usages of heaps that serve, by their gates, which stay when a heap's properties change. */
     private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
 
-    public HeapListing(HeapRegistry registry, UnavailableHeaps unavailable) {
+    public HeapListing(HeapRegistry registry, UnavailableHeaps unavailable, StartFailures failures) {
         this.registry = registry;
+        this.failures = failures;
         this.unavailable = unavailable;
     }
 
@@ -57,8 +61,14 @@ public final class HeapListing {
         }
         Map<CallGate, LastUsage.Answer> answers = answers(routes);
         Set<HeapAccount> counted = new HashSet<>(); // heaps of one name share one, which the first of them lists
+        Map<Long, UnavailableHeaps.Unavailable> failed = failures.byComponent();
         for (HeapStanding listed : routes.listed()) {
             RegisteredHeap heap = listed.heap();
+            // A service without an object is of a component that failed, and its reason tells more.
+            if (heap.exporter() == null
+                    && failed.containsKey(heap.description().properties().get(COMPONENT_ID))) {
+                continue;
+            }
             boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
             String hanging = asked ? heap.account().reaper().hanging() : "";
             infos.add(info(
@@ -81,7 +91,9 @@ public final class HeapListing {
                     NO_ANSWER,
                     Optional.of(left.account())));
         }
-        for (UnavailableHeaps.Unavailable heap : unavailable.list()) {
+        List<UnavailableHeaps.Unavailable> absent = new ArrayList<>(unavailable.list());
+        absent.addAll(failed.values());
+        for (UnavailableHeaps.Unavailable heap : absent) {
             infos.add(HeapInfo.of(heap.name(), heap.retried() ? HeapState.WAITING : HeapState.FAILED)
                     .reason(Optional.of(heap.reason()))
                     .properties(Map.of(HeapProperties.NAME, heap.name()))

@@ -204,7 +204,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     Errno.EPERM,
                     "the descriptor's memory lacks F_SEAL_FUTURE_WRITE (or F_SEAL_WRITE), so its sender could punch"
                             + " holes, which an access fills on this process's account; its sender writes it, then"
-                            + " calls " + SEALING + "; a sender with this gateway's heaps allocates with exports(READ)"
+                            + " calls " + SEALING + "; a sender with this gateway's heaps allocates with READ_ONLY"
                             + " (dmaheap:load --read-only); or this side accepts unsealed memory (adopt.unsealed = true"
                             + " in org.dmabuf.heap.broker.cfg)");
         }

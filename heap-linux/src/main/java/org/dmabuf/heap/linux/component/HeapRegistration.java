@@ -28,7 +28,8 @@ final class HeapRegistration {
         this.announced = announced;
     }
 
-    Runnable waiting(Map<String, Object> properties) {
+    /** Lists the heap as one that does not serve. */
+    static Runnable unavailable(BundleContext context, Map<String, Object> properties) {
         return context.registerService(
                         UnavailableHeap.class, new UnavailableHeap() {}, FrameworkUtil.asDictionary(properties))
                 ::unregister;

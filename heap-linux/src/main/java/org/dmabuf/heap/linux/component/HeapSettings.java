@@ -15,6 +15,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
  * Settings of one heap, read from its configuration. A value that cannot be understood is refused with
@@ -23,6 +24,20 @@ import org.dmabuf.heap.linux.text.Bytes;
  */
 public final class HeapSettings {
     private static final int NO_ID = -1;
+    private static final Set<String> INTEGERS =
+            Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
+    private static final Set<String> SIZES =
+            Set.of(HeapProperties.CONTIGUOUS_MAX, HeapProperties.QUOTA, HeapProperties.ALIGNMENT);
+    private static final Set<String> FLAGS = Set.of(
+            HeapProperties.DMABUF,
+            HeapProperties.CONTIGUOUS,
+            HeapProperties.CACHED,
+            HeapProperties.PROTECTED,
+            HeapProperties.MAPPABLE,
+            HeapProperties.EXPORT_READONLY,
+            HeapProperties.RESTRICTED);
+    /** Where File Install notes the file of a configuration. */
+    private static final String FILE = "felix.fileinstall.filename";
     /** What Configuration Admin, Declarative Services and File Install add of their own. */
     private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
 
@@ -32,9 +47,18 @@ public final class HeapSettings {
     private final String heap;
     private final IntSupplier id;
     private final IntSupplier priority;
+    /** Properties that the heap announces besides. */
+    private final Map<String, Object> declared;
 
     private HeapSettings(
-            String pid, String type, Map<String, ?> properties, String heap, IntSupplier id, IntSupplier priority) {
+            String pid,
+            String type,
+            Map<String, ?> properties,
+            String heap,
+            IntSupplier id,
+            IntSupplier priority,
+            Map<String, Object> declared) {
+        this.declared = declared;
         this.pid = pid;
         this.type = type;
         this.properties = properties;
@@ -65,7 +89,31 @@ public final class HeapSettings {
         String pid = properties.get("service.pid") instanceof String own ? own : factory;
         int tilde = pid.indexOf('~');
         String heap = !name.isEmpty() ? name : tilde < 0 ? type : pid.substring(tilde + 1);
-        return new HeapSettings(pid, type, properties, heap, id, priority);
+        return new HeapSettings(pid, type, properties, heap, id, priority, Map.of());
+    }
+
+    /**
+     * Reads the settings of a heap that declares itself: each component property {@code heap.*}, from the annotations
+     * of {@code org.dmabuf.heap.spi.propertytypes} or from the configuration, which goes before them, is announced.
+     *
+     * @param factory name of the configuration, or of the factory that it is of
+     * @param properties of the component
+     * @return the settings
+     */
+    public static HeapSettings declared(String factory, Map<String, ?> properties) {
+        String type = properties.get(HeapProperties.TYPE) instanceof String kind ? kind : "vendor";
+        String name = properties.get(HeapProperties.NAME) instanceof String own ? own : "";
+        return of(factory, type, properties, name, () -> NO_ID, () -> 0).withDeclared();
+    }
+
+    private HeapSettings withDeclared() {
+        Map<String, Object> declared = new HashMap<>();
+        properties.forEach((key, value) -> {
+            if (key.startsWith("heap.")) {
+                declared.put(key, value);
+            }
+        });
+        return new HeapSettings(pid, type, properties, heap, id, priority, declared);
     }
 
     /** {@return the heap's name} */
@@ -98,7 +146,58 @@ public final class HeapSettings {
         if (bit != NO_ID) {
             announced.put(HeapProperties.ID, bit);
         }
+        for (Map.Entry<String, Object> one : declared.entrySet()) {
+            announced.put(one.getKey(), typed(one.getKey(), one.getValue()));
+        }
+        announced.put(HeapProperties.NAME, heap);
+        if (announced.get(HeapProperties.ID) instanceof Integer own && own == NO_ID) {
+            announced.remove(HeapProperties.ID);
+        }
         return announced;
+    }
+
+    /** Gives a value the type that {@link HeapProperties} states: a configuration file has texts. */
+    private Object typed(String key, Object value) {
+        if (!(value instanceof String text)) {
+            return value;
+        }
+        try {
+            if (INTEGERS.contains(key)) {
+                return Integer.valueOf(text.strip());
+            }
+            if (SIZES.contains(key)) {
+                return Bytes.parse(text.strip());
+            }
+        } catch (IllegalArgumentException e) {
+            throw wrong(key, text, "a whole number");
+        }
+        if (!FLAGS.contains(key)) {
+            return text;
+        }
+        return switch (text.strip()) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw wrong(key, text, "true or false");
+        };
+    }
+
+    /**
+     * Describes the heap as one that does not serve.
+     *
+     * @param reason a sentence, without the heap's name
+     * @param retried whether it is tried again by itself
+     * @return properties for {@link UnavailableHeap}
+     */
+    Map<String, Object> unavailable(String reason, boolean retried) {
+        Map<String, Object> listed = new HashMap<>();
+        listed.put(HeapProperties.NAME, heap);
+        listed.put(UnavailableHeap.REASON, reason);
+        listed.put(UnavailableHeap.RETRIED, retried);
+        listed.put(UnavailableHeap.PID, pid);
+        if (properties.get(FILE) instanceof String file) {
+            listed.put(UnavailableHeap.FILE, file.replaceFirst("^file:", ""));
+        }
+        return listed;
     }
 
     /**
@@ -142,7 +241,7 @@ public final class HeapSettings {
         return properties.keySet().stream()
                 .filter(key -> !read.contains(key) && FRAMEWORK.stream().noneMatch(key::startsWith))
                 .sorted()
-                .map(key -> "configuration " + pid + ": '" + key + "' is no setting, and nobody reads it; there are: "
+                .map(key -> "configuration " + pid + ": '" + key + "' is not a setting; there are: "
                         + String.join(", ", read))
                 .toList();
     }
@@ -209,7 +308,7 @@ public final class HeapSettings {
      * @return to be thrown
      */
     public HeapException wrong(String setting, String value, String right) {
-        return refusal(setting + " = " + value + " in " + pid + " is none", right);
+        return refusal("invalid " + setting + " = " + value + " in " + pid + ": expected " + right);
     }
 
     /**
@@ -220,10 +319,10 @@ public final class HeapSettings {
      * @return to be thrown
      */
     public HeapException absent(String setting, String right) {
-        return refusal(setting + " is not set in " + pid, right);
+        return refusal("missing " + setting + " in " + pid + ": expected " + right);
     }
 
-    private HeapException refusal(String what, String right) {
-        return HeapException.of(Errno.EINVAL, heap, "" + what + "; set it to " + right);
+    private HeapException refusal(String sentence) {
+        return HeapException.of(Errno.EINVAL, heap, sentence);
     }
 }

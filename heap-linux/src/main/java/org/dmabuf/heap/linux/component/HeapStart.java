@@ -8,7 +8,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
@@ -18,6 +17,9 @@ import org.osgi.framework.BundleContext;
  * process ends, huge pages are added. So the heap is opened at once where the machine permits, and otherwise by a
  * daemon thread {@code dmaheap-start-NAME} that tries again, after 1 s at first and every 10 s later. The shortage is
  * logged once, and so is its end.
+ *
+ * <p>A heap that waits, or that cannot start, is listed by the broker with the reason: an {@link UnavailableHeap} is
+ * registered for it until it starts or is closed.
  *
  * <p>Any thread may call any method.
  */
@@ -29,21 +31,24 @@ public final class HeapStart implements AutoCloseable {
     /** How long a close waits for an attempt that is under way. */
     private static final long PATIENCE_MILLIS = 2000;
 
-    private final String heap;
-    private final Function<Map<String, Object>, Runnable> waiting;
+    private final HeapSettings settings;
+    private final Function<Map<String, Object>, Runnable> listing;
     private final Supplier<Runnable> opening;
 
     // Guarded by this.
     private Runnable withdrawal;
-    /** Ends the listing as a heap that waits. */
-    private Runnable waitingEnd = () -> {};
+    /** Ends the listing as a heap that does not serve. */
+    private Runnable listingEnd = () -> {};
     private Thread thread;
     private boolean closed;
 
-    private HeapStart(String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
-        this.heap = heap;
-        this.waiting = waiting;
-        this.opening = opening;
+    private HeapStart(
+            HeapSettings settings,
+            Function<Map<String, Object>, Runnable> listing,
+            Supplier<Runnable> opening) {
+        this.settings = settings;
+        this.listing = Objects.requireNonNull(listing);
+        this.opening = Objects.requireNonNull(opening);
     }
 
     /**
@@ -54,44 +59,50 @@ public final class HeapStart implements AutoCloseable {
      * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
      *     where the bundle that registers it is wired to the service's type
      * @param settings name, type, id and priority
-     * @param opening takes the heap's memory. When it throws, it has left nothing behind. It may be called again, on
-     *     the daemon thread, and at most until {@link #close}
+     * @param opening reads the other settings and takes the heap's memory. When it throws, it has left nothing behind.
+     *     It may be called again, on the daemon thread, and at most until {@link #close}. A HeapException of a
+     *     {@link org.dmabuf.heap.Errno#isTransient shortage} is tried again; any other exception is logged and listed
      * @return the start, to be closed when the heap is to go
-     * @throws HeapException for a setting that is no number, and from the opening, unless its
-     *     {@link org.dmabuf.heap.Errno#isTransient cause} is a shortage
      */
     public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
-        HeapRegistration registration = new HeapRegistration(context, settings.announcement());
-        return begin(settings.heap(), registration::waiting, () -> registration.register(opening.get()));
+        return begin(
+                settings,
+                properties -> HeapRegistration.unavailable(context, properties),
+                // What is announced is read first: a setting that is wrong must cost no memory.
+                () -> new HeapRegistration(context, settings.announcement()).register(opening.get()));
     }
 
     /**
      * As {@link #begin(BundleContext, HeapSettings, Supplier)}.
      *
-     * @param waiting registers the service {@link UnavailableHeap} with the given properties, and returns what unregisters
-     *     it; called when there is a shortage, at most once
+     * @param listing registers the service {@link UnavailableHeap} with the given properties, and returns what
+     *     unregisters it
      * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
      */
     static HeapStart begin(
-            String heap, Function<Map<String, Object>, Runnable> waiting, Supplier<Runnable> opening) {
-        HeapStart start = new HeapStart(heap, Objects.requireNonNull(waiting), Objects.requireNonNull(opening));
+            HeapSettings settings,
+            Function<Map<String, Object>, Runnable> listing,
+            Supplier<Runnable> opening) {
+        HeapStart start = new HeapStart(settings, listing, opening);
         try {
             start.withdrawal = opening.get();
         } catch (HeapException e) {
-            if (!e.errno().isTransient()) {
-                throw e;
+            if (e.errno().isTransient()) {
+                start.tryLater(e);
+            } else {
+                start.giveUp(e);
             }
-            start.tryLater(e);
+        } catch (RuntimeException e) {
+            start.giveUp(e);
         }
         return start;
     }
 
     private synchronized void tryLater(HeapException shortage) {
-        waitingEnd = waiting.apply(
-                Map.of(HeapProperties.NAME, heap, UnavailableHeap.REASON, String.valueOf(shortage.getMessage())));
+        listingEnd = listing.apply(settings.unavailable(shortage.reason(), true));
         // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
         thread = Thread.ofPlatform()
-                .name("dmaheap-start-" + heap)
+                .name("dmaheap-start-" + settings.heap())
                 .daemon()
                 .inheritInheritableThreadLocals(false)
                 .unstarted(this::tryAgain);
@@ -102,31 +113,34 @@ public final class HeapStart implements AutoCloseable {
                     Level.WARNING,
                     "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is"
                             + " opened when there is enough, without a restart: that is tried every {2} s",
-                    heap,
-                    shortage.getMessage(),
+                    settings.heap(),
+                    shortage.reason(),
                     TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
             thread.start(); // last: what throws after it would leave a heap that is opened and never withdrawn
             started = true;
         } finally {
             if (!started) {
-                endWaiting();
+                endListing();
             }
         }
     }
 
     private void tryAgain() {
+        boolean gaveUp = false;
         try {
-            open();
+            gaveUp = !open();
         } finally {
-            endWaiting();
+            if (!gaveUp) {
+                endListing();
+            }
         }
     }
 
-    private void endWaiting() {
+    private void endListing() {
         Runnable end;
         synchronized (this) {
-            end = waitingEnd;
-            waitingEnd = () -> {};
+            end = listingEnd;
+            listingEnd = () -> {};
         }
         try {
             end.run();
@@ -135,7 +149,8 @@ public final class HeapStart implements AutoCloseable {
         }
     }
 
-    private void open() {
+    /** {@return false when the heap cannot be opened, and is listed so} */
+    private boolean open() {
         long pause = FIRST_PAUSE_NANOS;
         while (isOpenAfter(pause)) {
             Runnable opened = null;
@@ -143,21 +158,20 @@ public final class HeapStart implements AutoCloseable {
                 opened = opening.get();
             } catch (HeapException e) {
                 if (!e.errno().isTransient()) {
-                    giveUp(e);
-                    return;
+                    return !giveUp(e);
                 }
             } catch (OutOfMemoryError e) {
                 // A shortage like the others.
             } catch (RuntimeException | Error e) {
-                giveUp(e);
-                return;
+                return !giveUp(e);
             }
             if (opened != null) {
                 announce(opened); // not within the attempt: a log that fails must not open the heap twice
-                return;
+                return true;
             }
             pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
         }
+        return true;
     }
 
     /** {@return false when this was closed meanwhile} */
@@ -185,21 +199,37 @@ public final class HeapStart implements AutoCloseable {
         if (!kept) {
             opened.run();
         } else if (opened != HeapRegistration.NOTHING) {
-            LOG.write(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", heap);
+            LOG.write(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", settings.heap());
         }
     }
 
-    private void giveUp(Throwable cause) {
+    /** {@return whether the heap is listed as one that cannot start; false when it was closed meanwhile} */
+    private boolean giveUp(Throwable cause) {
+        String reason = cause instanceof HeapException refusal ? refusal.reason() : cause.toString();
         synchronized (this) {
             if (closed) {
-                return; // the bundle stops, which ends what an opening needs
+                return false; // the bundle stops, which ends what an opening needs
             }
+        }
+        endListing();
+        Runnable end = listing.apply(settings.unavailable(reason, false));
+        boolean kept;
+        synchronized (this) {
+            kept = !closed;
+            if (kept) {
+                listingEnd = end;
+            }
+        }
+        if (!kept) {
+            end.run();
+            return false;
         }
         LOG.failure(
                 Level.ERROR,
-                "heap '" + heap + "' cannot be opened, and is not tried again; correct the cause, then restart its"
-                        + " bundle or change its configuration",
+                "heap '" + settings.heap() + "' cannot be opened, and is not tried again; correct the cause, then"
+                        + " restart its bundle or change its configuration",
                 cause);
+        return true;
     }
 
     /** Withdraws the heap, or ends the attempts to open it. Closing twice does nothing. */
@@ -214,7 +244,7 @@ public final class HeapStart implements AutoCloseable {
             trying = thread;
             notifyAll();
         }
-        endWaiting();
+        endListing();
         if (opened != null) {
             opened.run();
         } else if (trying != null && trying != Thread.currentThread()) {

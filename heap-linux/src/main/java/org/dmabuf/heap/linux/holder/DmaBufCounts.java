@@ -37,7 +37,8 @@ final class DmaBufCounts implements FileTracker {
         if (known != null) {
             return known;
         }
-        OwnedFd ours = OwnedFd.awaiting(syscalls::close, Optional.empty()); // first: a descriptor must not lack what closes it
+        // First: a descriptor must not lack what closes it.
+        OwnedFd ours = OwnedFd.awaiting(syscalls::close, Optional.empty());
         TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, ours);
         int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
         if (copy < 0) {

@@ -21,7 +21,9 @@ public final class KernelError {
      */
     public static HeapException of(String heap, long size, String call, int result) {
         return HeapException.ofNumber(
-                -result, Optional.of(heap), call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
+                -result,
+                Optional.of(heap),
+                call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
     }
 
     /**

@@ -30,12 +30,6 @@ public final class Memfd {
 
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
-    /**
-     * fallocate(2) undoes all of a call that a signal interrupts. In pieces, a profiler's signals cannot keep a large
-     * buffer from ever getting done.
-     */
-    private static final long PIECE = 64L << 20;
-
     private final Syscalls syscalls;
     private volatile boolean noexec = true;
 
@@ -52,7 +46,8 @@ public final class Memfd {
      * @param size bytes, whole pages
      * @param seals {@code F_SEAL_*} besides SHRINK and GROW
      * @return a descriptor that the caller owns
-     * @throws HeapException {@link Errno#ENOMEM} when there is no memory; nothing is held
+     * @throws HeapException {@link Errno#ENOMEM} when there is no memory, {@link Errno#EINTR} when the thread was
+     *     interrupted between two {@linkplain Pieces pieces}; nothing is held
      */
     public int create(String heap, String name, long size, int seals) {
         return create(heap, name, size, seals, 0);
@@ -68,18 +63,20 @@ public final class Memfd {
         if (fd < 0) {
             throw KernelError.of(heap, size, "memfd_create", fd);
         }
-        int result = allocate(fd, size);
-        if (result < 0) {
-            syscalls.close(fd);
-            Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
-            throw KernelError.of(errno, heap, size, "fallocate", result);
+        boolean made = false;
+        try {
+            allocate(heap, fd, size);
+            int result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
+            if (result < 0) {
+                throw KernelError.of(heap, size, "fcntl(F_ADD_SEALS)", result);
+            }
+            made = true;
+            return fd;
+        } finally {
+            if (!made) {
+                syscalls.close(fd);
+            }
         }
-        result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
-        if (result < 0) {
-            syscalls.close(fd);
-            throw KernelError.of(heap, size, "fcntl(F_ADD_SEALS)", result);
-        }
-        return fd;
     }
 
     /**
@@ -144,16 +141,15 @@ public final class Memfd {
         return fd;
     }
 
-    private int allocate(int fd, long size) {
-        for (long offset = 0; offset < size; ) {
-            long length = Math.min(PIECE, size - offset);
-            int result = syscalls.fallocate(fd, 0, offset, length);
-            if (result == 0) {
-                offset += length;
-            } else if (result != -Errno.EINTR.number()) {
-                return result;
+    private void allocate(String heap, int fd, long size) {
+        for (long done = 0; done < size; ) {
+            long piece = Pieces.next(heap, done, size);
+            int result = fallocate(fd, 0, done, piece);
+            if (result < 0) {
+                Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
+                throw KernelError.of(errno, heap, size, "fallocate", result);
             }
+            done += piece;
         }
-        return 0;
     }
 }

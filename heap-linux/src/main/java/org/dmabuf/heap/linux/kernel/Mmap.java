@@ -24,10 +24,14 @@ public final class Mmap {
         this.syscalls = syscalls;
     }
 
-    /** {@return a mapping for a heap's buffer, which the caller unmaps} */
+    /** {@return a client's mapping of a buffer, which the caller unmaps; an interrupt of the thread does not end it} */
     public MemorySegment map(String heap, int fd, long size, Access access) {
         MemorySegment mapping = mapUnpopulated(heap, fd, size, access);
-        populate(heap, mapping, access);
+        int result = populate(mapping, access);
+        if (result < 0 && !isUnable(result)) {
+            unmap(mapping);
+            throw notPopulated(heap, size, result);
+        }
         return mapping;
     }
 
@@ -36,15 +40,24 @@ public final class Mmap {
      * fallocate(2) made holds old contents until then. The file hides that, and a dma-buf of its pages does not.
      *
      * @throws HeapException {@link Errno#EAGAIN} where the process has no room for a mapping: another heap would not
-     *     help
+     *     help; {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces}
      */
     public MemorySegment mapToKeep(String heap, int fd, long size) {
         try {
             MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE);
-            if (!populate(heap, mapping, Access.READ_WRITE)) {
-                touch(mapping);
+            boolean kept = false;
+            try {
+                int result = populateInPieces(heap, mapping);
+                if (result < 0) {
+                    throw notPopulated(heap, size, result);
+                }
+                kept = true;
+                return mapping;
+            } finally {
+                if (!kept) {
+                    unmap(mapping);
+                }
             }
-            return mapping;
         } catch (HeapException e) {
             throw KernelError.ofMapping(heap, e);
         }
@@ -63,15 +76,27 @@ public final class Mmap {
     /**
      * Puts pages behind a part of a mapping of a heap's own that has none.
      *
-     * @return false when there is no memory for them
+     * @return false when there is no memory for them; some of the part may have pages then
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces};
+     *     some of the part may have pages then
      */
-    public boolean fill(MemorySegment part) {
-        int result = populate(part.address(), part.byteSize(), Access.READ_WRITE);
-        if (result == -Errno.EINVAL.number()) {
-            touch(part);
-            return true;
+    public boolean fill(String heap, MemorySegment part) {
+        return populateInPieces(heap, part) >= 0;
+    }
+
+    /** {@return 0, or a negative error number} */
+    private int populateInPieces(String heap, MemorySegment zeroed) {
+        for (long done = 0; done < zeroed.byteSize(); ) {
+            MemorySegment piece = zeroed.asSlice(done, Pieces.next(heap, done, zeroed.byteSize()));
+            int result = populate(piece, Access.READ_WRITE);
+            if (isUnable(result)) {
+                touch(piece);
+            } else if (result < 0) {
+                return result;
+            }
+            done += piece.byteSize();
         }
-        return result >= 0;
+        return 0;
     }
 
     private static void touch(MemorySegment zeroed) {
@@ -90,22 +115,20 @@ public final class Mmap {
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
-    /** {@return whether page tables were filled; else each access fills its own} Unmaps when it throws. */
-    private boolean populate(String heap, MemorySegment mapping, Access access) {
-        int result = populate(mapping.address(), mapping.byteSize(), access);
-        // EINVAL: the kernel is too old to fill page tables ahead, or the memory is no file's.
-        if (result < 0 && result != -Errno.EINVAL.number()) {
-            unmap(mapping);
-            throw KernelError.of(heap, mapping.byteSize(), "madvise(MADV_POPULATE)", result);
-        }
-        return result >= 0;
+    /** The kernel is too old to fill page tables ahead, or the memory is no file's: each access fills its own. */
+    private static boolean isUnable(int result) {
+        return result == -Errno.EINVAL.number();
     }
 
-    private int populate(long address, long size, Access access) {
+    private static HeapException notPopulated(String heap, long size, int result) {
+        return KernelError.of(heap, size, "madvise(MADV_POPULATE)", result);
+    }
+
+    private int populate(MemorySegment mapping, Access access) {
         int advice = access.writes() ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
         int result;
         do {
-            result = syscalls.madvise(address, size, advice);
+            result = syscalls.madvise(mapping.address(), mapping.byteSize(), advice);
         } while (result == -Errno.EINTR.number() || result == -Errno.EAGAIN.number());
         return result;
     }

@@ -62,7 +62,7 @@ public final class Udmabuf implements AutoCloseable {
                         "" + size + " bytes are more than udmabuf takes in one buffer that can be"
                                 + " exported, " + Bytes.text(limit) + "; write " + ((size - 1 >> 20) + 1) + " or more"
                                 + " into " + DmaBufDevices.UDMABUF_SIZE_LIMIT
-                                + " (udmabuf.size_limit_mb= at boot), ask for less, or with exportable(false)");
+                                + " (udmabuf.size_limit_mb= at boot), ask for less, or with ExportMode.NONE");
             }
         }
     }

@@ -59,7 +59,16 @@ public final class Libc {
     }
 
     private static MethodHandle downcall(String function, FunctionDescriptor type, Linker.Option... options) {
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(function), type, options);
+        MemorySegment address = LINKER.defaultLookup().findOrThrow(function);
+        try {
+            return LINKER.downcallHandle(address, type, options);
+        } catch (IllegalCallerException e) {
+            // Java's own sentence names the bundle's file and no remedy.
+            throw new IllegalCallerException(
+                    "linking " + function
+                            + " failed: Java denies native access; start it with --enable-native-access=ALL-UNNAMED",
+                    e);
+        }
     }
 
     /** {@return bytes in a page, by getpagesize(3)} */

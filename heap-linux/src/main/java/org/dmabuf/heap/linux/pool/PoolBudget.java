@@ -54,7 +54,7 @@ public final class PoolBudget {
     }
 
     /**
-     * Lets memory be kept of buffers that were allocated with {@code exportable(false)} and so never left the process.
+     * Lets memory be kept of buffers that were allocated with {@code ExportMode.NONE} and so never left the process.
      *
      * @param bytes of all that is kept, at least 0
      * @return a budget

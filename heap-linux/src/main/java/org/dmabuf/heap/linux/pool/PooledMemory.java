@@ -8,6 +8,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.QuietLog;
+import org.dmabuf.heap.linux.kernel.KeptMapping;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -43,7 +44,8 @@ final class PooledMemory {
      * @param heap named in a refusal
      * @param request of whole pages
      * @throws HeapException the source's refusal, {@link Errno#EIO} for less than was asked for, {@link Errno#EAGAIN}
-     *     where the process has no room for a mapping; nothing is held
+     *     where the process has no room for a mapping, {@link Errno#EINTR} when the thread was interrupted; nothing is
+     *     held
      */
     static PooledMemory make(HeapExporter source, String heap, HeapRequest request) {
         HeapBuffer buffer = source.allocate(request);
@@ -64,7 +66,7 @@ final class PooledMemory {
 
     private static MemorySegment map(String heap, HeapBuffer buffer) {
         try {
-            return buffer.map(Access.READ_WRITE);
+            return buffer instanceof KeptMapping own ? own.mapToKeep() : buffer.map(Access.READ_WRITE);
         } catch (HeapException e) {
             throw KernelError.ofMapping(heap, e);
         }

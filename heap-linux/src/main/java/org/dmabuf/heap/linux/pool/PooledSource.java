@@ -7,7 +7,6 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -28,7 +27,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 /**
  * Source with memory kept for speed, in two pools that are never mixed. What may be exported is <em>prewarmed</em>:
  * made, sealed and populated by a thread ahead of demand, and used once. What was allocated with
- * {@code exportable(false)} is <em>recycled</em>: it never left the process, and is cleared before its next use. Both
+ * {@link ExportMode#NONE} is <em>recycled</em>: it never left the process, and is cleared before its next use. Both
  * are given back on {@link #trim}, when the machine runs short, without requests for a while, and on {@link #close}.
  *
  * <p>A prewarmed memfd has the heap's name in {@code /proc} and not that of its request, which came later.
@@ -98,6 +97,18 @@ public final class PooledSource implements MemorySource {
     }
 
     /**
+     * Puts pools over a source of this machine's memory.
+     *
+     * @param source makes the memory; closed with what is returned
+     * @param heap name of the heap, for refusals
+     * @param budget what the pools may keep
+     * @return the source with pools, or the source itself where there is nothing to pool
+     */
+    public static MemorySource over(MemorySource source, String heap, PoolBudget budget) {
+        return over(source, heap, Syscalls.linux(), Headroom.machine(), budget);
+    }
+
+    /**
      * Gives a source pools.
      *
      * @param source the returned one's when the call returns, which closes it; the caller's when it throws. Its memory
@@ -138,6 +149,9 @@ public final class PooledSource implements MemorySource {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
+        if (request == null) {
+            return source.allocate(null); // which refuses it
+        }
         boolean plain = request.alignment() <= Bytes.PAGE;
         if (plain && request.export() == ExportMode.NONE && recycles) {
             return recycled(Bytes.wholePages(request.size()));
@@ -245,6 +259,7 @@ public final class PooledSource implements MemorySource {
 
     /** {@return whether the keeper goes on} */
     private boolean keep() {
+        Thread.interrupted(); // there is no reason for one, and it would end the making of each large buffer
         if (closed) {
             pressure.close();
             return false;

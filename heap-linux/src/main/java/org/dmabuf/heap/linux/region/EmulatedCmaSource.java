@@ -34,6 +34,18 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
     }
 
     /**
+     * Opens an emulated region of this machine's memory.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param layout size of the region, and its rules
+     * @return a source, which the caller closes
+     * @throws HeapException when the machine lacks what the layout needs, or is short of it
+     */
+    public static EmulatedCmaSource open(String heap, RegionLayout layout) {
+        return open(heap, layout, Syscalls.linux(), Headroom.machine());
+    }
+
+    /**
      * Makes a region without memory, and finds out how it can be exported.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own

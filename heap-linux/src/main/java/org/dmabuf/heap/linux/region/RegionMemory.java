@@ -11,6 +11,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.Pieces;
 import org.dmabuf.heap.linux.libc.Memset;
 import org.dmabuf.heap.linux.machine.HugePages;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -199,15 +200,24 @@ final class RegionMemory {
         return mapping.asSlice(offset, size);
     }
 
-    /** Makes a range zero that has no tenant and is backed. */
+    /**
+     * Makes a range zero that has no tenant and is backed.
+     *
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces
+     */
     void clear(long offset, long size) {
-        Memset.clear(mapping.address() + offset, size);
+        for (long done = 0; done < size; ) {
+            long piece = Pieces.next(heap, done, size);
+            Memset.clear(mapping.address() + offset + done, piece);
+            done += piece;
+        }
     }
 
     /**
      * Puts pages, zeroed, behind an unbacked range that has no tenant, and counts them.
      *
      * @return false when the machine has none now; the range is as unbacked as it was, or less
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces; likewise
      */
     boolean back(long offset, long size) {
         try {
@@ -226,9 +236,14 @@ final class RegionMemory {
         }
     }
 
-    /** {@return false when there is no memory for all of the range; whether it counts is up to the caller} */
+    /**
+     * Puts pages behind a range that has no tenant. Whether it counts is up to the caller.
+     *
+     * @return false when there is no memory for all of the range
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces
+     */
     boolean fill(long offset, long size) {
-        return mmap.fill(mapping.asSlice(offset, size));
+        return mmap.fill(heap, mapping.asSlice(offset, size));
     }
 
     /** {@return whether ranges can be unbacked: huge pages go back to their pool and not to the machine} */

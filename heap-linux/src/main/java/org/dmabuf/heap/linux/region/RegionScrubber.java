@@ -7,6 +7,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -131,6 +133,8 @@ final class RegionScrubber {
      *
      * @param search gives an offset, or -1
      * @return what the search found, -1 when nothing is left to make free
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted within a large block, which is taken up
+     *     again later
      */
     long drainFor(LongSupplier search) {
         lock.lock();
@@ -154,6 +158,7 @@ final class RegionScrubber {
         if (ended) {
             return false;
         }
+        Thread.interrupted(); // there is no reason for one, and it would end the zeroing of a large block each time
         rest = Rest.NONE;
         if (step()) {
             return true;

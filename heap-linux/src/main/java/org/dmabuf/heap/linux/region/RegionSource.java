@@ -46,6 +46,18 @@ public final class RegionSource extends AbstractRegionSource {
     }
 
     /**
+     * Takes a region of this machine's memory.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param layout size and pages of the region
+     * @return a source, which the caller closes
+     * @throws HeapException when the machine lacks what the layout needs, or is short of it
+     */
+    public static RegionSource open(String heap, RegionLayout layout) {
+        return open(heap, layout, Syscalls.linux(), Headroom.machine());
+    }
+
+    /**
      * Takes the memory, all of it, and finds out how it can be exported.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own

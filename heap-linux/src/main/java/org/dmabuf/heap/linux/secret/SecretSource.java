@@ -12,6 +12,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.Pieces;
 import org.dmabuf.heap.linux.machine.MlockLimit;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.RequestValidator;
@@ -57,6 +58,18 @@ public final class SecretSource implements MemorySource {
         this.mmap = new Mmap(syscalls);
         this.validator = new RequestValidator(heap, "each holder of secret memory can write to it");
         this.mappable = mappable;
+    }
+
+    /**
+     * Opens secret memory of this machine.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param mappable whether this process may map it
+     * @return a source, which the caller closes
+     * @throws HeapException when the kernel has no secret memory, or is short of something
+     */
+    public static SecretSource open(String heap, boolean mappable) {
+        return open(heap, Syscalls.linux(), Headroom.machine(), mappable);
     }
 
     /**
@@ -175,7 +188,7 @@ public final class SecretSource implements MemorySource {
 
     private void fill(int zeros, long address, long size) {
         for (long done = 0; done < size; ) {
-            long read = syscalls.read(zeros, address + done, size - done);
+            long read = syscalls.read(zeros, address + done, Pieces.next(heap, done, size));
             if (read > 0) {
                 done += read; // less than asked for: the next call fails, if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {

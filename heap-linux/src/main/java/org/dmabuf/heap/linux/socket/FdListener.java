@@ -87,8 +87,8 @@ public final class FdListener implements AutoCloseable {
      * @param timeout for the wait, and for every call on the connection
      * @param allowed returns whether a peer may
      * @return a connection, which the caller closes
-     * @throws FdSocketException {@link Errno#ETIMEDOUT} when no such process came, {@link Errno#EINTR} when the thread was
-     *     interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
+     * @throws FdSocketException {@link Errno#ETIMEDOUT} when no such process came, {@link Errno#EINTR} when the thread
+     *     was interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
      * @throws IllegalStateException when the listener was closed before
      */
     public FdSocket accept(Duration timeout, Predicate<PeerCredentials> allowed) {

@@ -66,8 +66,8 @@ final class SocketFile implements AutoCloseable {
      *
      * @param path at most {@value #PATH_BYTES} bytes
      * @return closed by the caller
-     * @throws FdSocketException {@link Errno#EINVAL} for a path without a file's name, {@link Errno#ENAMETOOLONG}, or the
-     *     kernel's refusal of the folder
+     * @throws FdSocketException {@link Errno#EINVAL} for a path without a file's name, {@link Errno#ENAMETOOLONG}, or
+     *     the kernel's refusal of the folder
      */
     static SocketFile open(Syscalls syscalls, SocketCalls sockets, Path path) {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
@@ -139,7 +139,8 @@ final class SocketFile implements AutoCloseable {
         if (opened < 0) {
             return opened == -Errno.ENOENT.number();
         }
-        try (OwnedFd file = OwnedFd.of(opened, syscalls::close)) { // while it is open no other file gets the number of its inode
+        // While it is open no other file gets the number of its inode.
+        try (OwnedFd file = OwnedFd.of(opened, syscalls::close)) {
             Identity seen = identityOf(file.fd());
             boolean ours = seen.isSocket() && seen.owner().equals(owner) && (own == null || own.equals(seen));
             return ours && isFree(file) && removeIfStill(seen, file);

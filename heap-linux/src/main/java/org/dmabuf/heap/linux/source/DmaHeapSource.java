@@ -26,6 +26,9 @@ import org.dmabuf.heap.spi.HeapRequest;
 /**
  * Source of memory from one of the kernel's own heaps, by its node below {@value #FOLDER}. Its buffers are dma-bufs,
  * which devices import. A holder of such a buffer's descriptor can write to it: there is no export for reading only.
+ *
+ * <p>The kernel makes and zeroes a buffer in one call, which cannot be split: an interrupt of the thread does not end
+ * it.
  */
 public final class DmaHeapSource implements MemorySource {
     /** Where the kernel's heaps have their nodes. */
@@ -57,6 +60,18 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     /**
+     * Opens a heap of this machine's kernel, whose memory is the machine's.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param node name below {@value #FOLDER}
+     * @return a source, which the caller closes
+     * @throws HeapException when there is no such node, it may not be opened, or the machine is short of something
+     */
+    public static DmaHeapSource open(String heap, String node) {
+        return open(heap, node, Syscalls.linux(), Headroom.machine());
+    }
+
+    /**
      * Opens a heap of the kernel that takes its memory from the machine's, and tries on one page what it can do.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
@@ -76,6 +91,18 @@ public final class DmaHeapSource implements MemorySource {
     static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom, Path accounting) {
         boolean charged = ProcFile.read(accounting).map(String::strip).orElse("N").equals("Y");
         return openNode(heap, node, syscalls, charged ? Objects.requireNonNull(headroom) : headroom.uncharged(), false);
+    }
+
+    /**
+     * Opens a heap of this machine's kernel that has memory of its own.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @param node name below {@value #FOLDER}
+     * @return a source, which the caller closes
+     * @throws HeapException when there is no such node, it may not be opened, or the heap is short of something
+     */
+    public static DmaHeapSource openWithOwnMemory(String heap, String node) {
+        return openWithOwnMemory(heap, node, Syscalls.linux());
     }
 
     /**

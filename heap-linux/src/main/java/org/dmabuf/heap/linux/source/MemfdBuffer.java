@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
+import org.dmabuf.heap.linux.kernel.KeptMapping;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -12,7 +13,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /** Buffer that is a sealed memfd. Each map is a mapping of its own, gone with its unmap. */
-final class MemfdBuffer implements HeapBuffer, RepeatableRelease {
+final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final String heap;
@@ -50,6 +51,11 @@ final class MemfdBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public MemorySegment map(Access access) {
         return mmap.map(heap, fd, size, access);
+    }
+
+    @Override
+    public MemorySegment mapToKeep() {
+        return mmap.mapToKeep(heap, fd, size);
     }
 
     @Override

@@ -3,7 +3,6 @@ package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -23,6 +22,9 @@ import org.dmabuf.heap.spi.HeapRequest;
  * Source of the machine's memory, one sealed memfd a buffer. It needs no device node and no privilege. Other processes
  * can map such a buffer; no device imports it.
  *
+ * <p>A large buffer gets its memory in pieces of 64 MiB. An interrupt of the thread ends the allocation between two of
+ * them, with {@link Errno#EINTR}.
+ *
  * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers work
  * after the bundle of the heap is gone, because their classes are this bundle's.
  */
@@ -40,8 +42,18 @@ public final class MemfdSource implements MemorySource {
         this.headroom = headroom;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
-        this.validator =
-                new RequestValidator(heap, readOnlyExport ? "" : Memfd.WHY_NOT_READ_ONLY);
+        this.validator = new RequestValidator(heap, readOnlyExport ? "" : Memfd.WHY_NOT_READ_ONLY);
+    }
+
+    /**
+     * Tries memfds of this machine, within its memory.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @return a source, which the caller closes
+     * @throws HeapException when the kernel gives no memory this way, or is short of something
+     */
+    public static MemfdSource open(String heap) {
+        return open(heap, Syscalls.linux(), Headroom.machine());
     }
 
     /**
@@ -83,7 +95,7 @@ public final class MemfdSource implements MemorySource {
         String name = request.name().orElse(heap);
         headroom.reserve(heap, size);
         try {
-            return request.export() != ExportMode.NONE && request.export() == ExportMode.READ_ONLY
+            return request.export() == ExportMode.READ_ONLY
                     ? readOnlyExport(name, size)
                     : writableExport(name, size, request.export() != ExportMode.NONE);
         } finally {

@@ -24,6 +24,9 @@ import org.dmabuf.heap.spi.HeapRequest;
  * Source of the machine's memory as dma-bufs by {@value #DEVICE}, which devices import. A buffer is one sealed memfd
  * and one dma-buf. A holder of its descriptor can write to it: there is no export for reading only. A buffer that is
  * not to be exported is a plain memfd.
+ *
+ * <p>A large memfd gets its memory in pieces of 64 MiB, and an interrupt of the thread ends the allocation between two
+ * of them, with {@link Errno#EINTR}. The kernel makes the dma-buf in one call, which cannot be split.
  */
 public final class UdmabufSource implements MemorySource {
     /** The device's node. */
@@ -45,6 +48,17 @@ public final class UdmabufSource implements MemorySource {
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
+    }
+
+    /**
+     * Opens the device of this machine, within its memory.
+     *
+     * @param heap name of the heap, for refusals and for buffers without a name of their own
+     * @return a source, which the caller closes
+     * @throws HeapException when the machine has no such device, or is short of something
+     */
+    public static UdmabufSource open(String heap) {
+        return open(heap, Syscalls.linux(), Headroom.machine());
     }
 
     /**

@@ -16,6 +16,7 @@ import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
@@ -35,8 +36,8 @@ class MappingsTest {
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final Mappings mappings = new Mappings(syscalls.calling());
     private final Mmap mmap = new Mmap(syscalls.calling());
-    private final Fd fd = new Fd(
-            Syscalls.linux(), new Memfd(Syscalls.linux()).create("camera", NAME, SIZE, Memfd.F_SEAL_SEAL));
+    private final OwnedFd fd = OwnedFd.of(
+            new Memfd(Syscalls.linux()).create("camera", NAME, SIZE, Memfd.F_SEAL_SEAL), Syscalls.linux()::close);
 
     @AfterEach
     void nothing_is_left_mapped() throws IOException {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
@@ -67,7 +68,7 @@ class HeadroomTest {
         allocate(60 * MIB);
         HeapException refusal = refused(41 * MIB);
         assertEquals(Errno.ENOMEM, refusal.errno());
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
                 "heap 'camera': 41 MiB do not fit: 40 MiB left of a machine made up less a reserve of 64 MiB; ask for"
                         + " less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
@@ -344,7 +345,7 @@ class HeadroomTest {
         assertEquals(100 * MIB, headroom.available());
         HeapException refusal = refused(MIB);
         assertEquals(Errno.EMFILE, refusal.errno());
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
                 "heap 'camera': whether 1 MiB fit is not known: open(/proc/meminfo) failed: too many open files; close"
                         + " some",

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.holder.HolderWatch;
@@ -21,11 +21,11 @@ import org.dmabuf.heap.linux.region.RegionSource;
 import org.dmabuf.heap.linux.secret.SecretSource;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -66,10 +66,10 @@ class HeldMemoryTest {
 
     @ParameterizedTest
     @EnumSource(
-            value = Access.class,
-            names = {"READ", "READ_WRITE"})
-    void a_buffer_counts_from_its_making_to_its_release(Access exports) {
-        HeapBuffer buffer = memfds().allocate(new Request(SIZE, true, exports));
+            value = ExportMode.class,
+            names = {"READ_ONLY", "READ_WRITE"})
+    void a_buffer_counts_from_its_making_to_its_release(ExportMode mode) {
+        HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE).withExport(mode));
         assertEquals(SIZE, headroom.held());
         buffer.descriptor();
         buffer.release();
@@ -80,13 +80,13 @@ class HeldMemoryTest {
     void a_buffer_that_is_not_made_does_not_count(String call) {
         MemfdSource source = memfds();
         kernel.answer(call, call.equals("mmap") ? (Object) (long) -Errno.EMFILE.number() : -Errno.EMFILE.number());
-        assertThrows(HeapException.class, () -> source.allocate(new Request(SIZE, true, Access.READ)));
+        assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
     }
 
     /** There is no moment at which it does not count: the reading is made within the release. */
     @Test
     void memory_that_peers_hold_counts_without_a_gap_until_the_last_has_let_go() {
-        HeapBuffer buffer = memfds().allocate(new Request(SIZE));
+        HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
         HolderWatch watch = holders.watch("camera", SIZE, buffer.descriptor());
         int peer = descriptorOfPeer(buffer);
         assertEquals(SIZE, headroom.held());
@@ -104,7 +104,7 @@ class HeldMemoryTest {
 
     @Test
     void memory_that_is_tracked_twice_counts_once() {
-        HeapBuffer buffer = memfds().allocate(new Request(SIZE));
+        HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
         int peer = descriptorOfPeer(buffer);
         try (HolderTracker others = new HolderTracker()) {
             HolderWatch one = holders.watch("camera", SIZE, buffer.descriptor());
@@ -121,7 +121,7 @@ class HeldMemoryTest {
 
     @Test
     void memory_that_is_not_tracked_any_more_does_not_count() {
-        HeapBuffer buffer = memfds().allocate(new Request(SIZE));
+        HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
         int peer = descriptorOfPeer(buffer);
         holders.watch("camera", SIZE, buffer.descriptor()).whenGone(() -> {});
         buffer.release();
@@ -133,10 +133,10 @@ class HeldMemoryTest {
 
     @Test
     void a_descriptor_s_number_that_is_used_again_counts_for_its_new_memory() {
-        HeapBuffer old = memfds().allocate(new Request(SIZE));
+        HeapBuffer old = memfds().allocate(HeapRequest.of(SIZE));
         old.descriptor();
         old.release();
-        HeapBuffer next = memfds().allocate(new Request(2 * SIZE));
+        HeapBuffer next = memfds().allocate(HeapRequest.of(2 * SIZE));
         HolderWatch watch = holders.watch("camera", 2 * SIZE, next.descriptor());
         next.release();
         watch.whenGone(() -> {});
@@ -145,8 +145,8 @@ class HeldMemoryTest {
 
     @Test
     void a_second_release_counts_once() {
-        HeapBuffer buffer = memfds().allocate(new Request(SIZE));
-        HeapBuffer other = memfds().allocate(new Request(SIZE));
+        HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
+        HeapBuffer other = memfds().allocate(HeapRequest.of(SIZE));
         kernel.answer("close", -Errno.EBADF.number());
         int fd = buffer.descriptor();
         buffer.release();
@@ -165,9 +165,9 @@ class HeldMemoryTest {
                 kernel.calling(),
                 headroom);
         assertEquals(4 * SIZE, headroom.held());
-        HeapBuffer slice = region.allocate(new Request(SIZE, false));
+        HeapBuffer slice = region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
         assertEquals(4 * SIZE, headroom.held());
-        HeapBuffer unbacked = region.allocate(new Request(SIZE)); // has memory of its own for an empty range
+        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE)); // has memory of its own for an empty range
         assertEquals(4 * SIZE, headroom.held());
         int peer = descriptorOfPeer(unbacked);
         unbacked.release();
@@ -186,7 +186,7 @@ class HeldMemoryTest {
                 RegionLayout.of(4 * SIZE, "size").withExports(RegionLayout.Exports.MEMFD),
                 kernel.calling(),
                 headroom);
-        HeapBuffer unbacked = region.allocate(new Request(SIZE));
+        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE));
         region.close();
         unbacked.release();
     }
@@ -199,8 +199,8 @@ class HeldMemoryTest {
                 kernel.calling(),
                 headroom);
         assertEquals(0, headroom.held());
-        HeapBuffer own = region.allocate(new Request(SIZE, false));
-        HeapBuffer unbacked = region.allocate(new Request(SIZE));
+        HeapBuffer own = region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
+        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE));
         assertEquals(2 * SIZE, headroom.held());
         unbacked.release();
         assertEquals(SIZE, headroom.held());
@@ -219,7 +219,7 @@ class HeldMemoryTest {
                 kernel.calling(),
                 headroom);
         kernel.answer("madvise", -Errno.ENOMEM.number());
-        assertThrows(HeapException.class, () -> region.allocate(new Request(SIZE, false)));
+        assertThrows(HeapException.class, () -> region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)));
         assertEquals(0, headroom.held());
         assertEquals(4 * SIZE, region.usage().free().orElseThrow());
         region.close();
@@ -229,7 +229,7 @@ class HeldMemoryTest {
     void what_pools_keep_counts() {
         MemorySource pooled = PooledSource.over(
                 memfds(), "camera", kernel.calling(), headroom, PoolBudget.none().recycled(SIZE));
-        pooled.allocate(new Request(SIZE, false)).release();
+        pooled.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)).release();
         assertEquals(SIZE, headroom.held());
         pooled.trim(SIZE);
         assertEquals(0, headroom.held());
@@ -239,7 +239,7 @@ class HeldMemoryTest {
     @Test
     void secret_memory_cannot_be_punched_and_does_not_count() {
         SecretSource source = SecretSource.open("secure", kernel.calling(), headroom, false);
-        HeapBuffer buffer = source.allocate(new Request(SIZE));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         assertEquals(0, headroom.held());
         buffer.release();
     }

@@ -11,6 +11,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.dmabuf.heap.Errno;
@@ -115,7 +116,7 @@ class DmaBufCountsTest {
         fdinfo = () -> "pos:\t0\n";
         HeapException refusal = assertThrows(HeapException.class, this::track);
         assertEquals(Errno.ENOTSUP, refusal.errno());
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
     }
 
     @Test

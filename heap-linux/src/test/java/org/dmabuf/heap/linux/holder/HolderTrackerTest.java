@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
@@ -30,7 +31,6 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
 import org.dmabuf.heap.linux.daemon.FailingLog;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.secret.MadeUpSecrets;
@@ -253,7 +253,7 @@ class HolderTrackerTest {
         for (int i = 0; i < told.length; i++) {
             AtomicInteger mine = told[i] = new AtomicInteger();
             OwnedFd fd = memfd(syscalls);
-            held.add(new Fd(syscalls, syscalls.fcntl(fd.fd(), 1030, 0)));
+            held.add(OwnedFd.of(syscalls.fcntl(fd.fd(), 1030, 0), syscalls::close));
             HolderWatch watch = watch(fd);
             fd.close();
             watch.whenGone(mine::incrementAndGet);
@@ -386,7 +386,7 @@ class HolderTrackerTest {
 
     @Test
     void what_is_neither_memfd_nor_dma_buf_cannot_be_tracked() {
-        try (OwnedFd device = new Fd(syscalls, syscalls.open("/dev/null", 0))) {
+        try (OwnedFd device = OwnedFd.of(syscalls.open("/dev/null", 0), syscalls::close)) {
             HeapException refusal = assertThrows(HeapException.class, () -> watch(device));
             assertEquals(Errno.ENOTSUP, refusal.errno());
             assertTrue(refusal.getMessage().contains("neither memfd nor dma-buf"), refusal.getMessage());
@@ -399,7 +399,7 @@ class HolderTrackerTest {
         Path memory = Path.of("/dev/shm");
         assumeTrue(Files.isWritable(memory), "skipped: there is no /dev/shm to write to");
         Path named = Files.createTempFile(memory, "peers-test", "");
-        try (OwnedFd fd = new Fd(syscalls, syscalls.open(named.toString(), 2))) {
+        try (OwnedFd fd = OwnedFd.of(syscalls.open(named.toString(), 2), syscalls::close)) {
             HeapException refusal = assertThrows(HeapException.class, () -> watch(fd));
             assertEquals(Errno.ENOTSUP, refusal.errno());
             assertTrue(refusal.getMessage().contains("neither memfd nor dma-buf"), refusal.getMessage());
@@ -634,7 +634,7 @@ class HolderTrackerTest {
                     assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd())),
                     assertThrows(HeapException.class, () -> holders.watch("camera", SIZE, secret.fd())))) {
                 assertEquals(Errno.EMFILE, refusal.errno());
-                assertEquals("camera", refusal.heap());
+                assertEquals(Optional.of("camera"), refusal.heap());
                 assertTrue(refusal.getMessage().contains("LimitNOFILE="), refusal.getMessage());
             }
             kernel.fdinfoFails = false;
@@ -780,7 +780,7 @@ class HolderTrackerTest {
     private static OwnedFd memfd(Syscalls syscalls) {
         int fd = syscalls.memfdCreate("peers-test", 1);
         assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
-        return new Fd(syscalls, fd);
+        return OwnedFd.of(fd, syscalls::close);
     }
 
     /** Skips the test where the kernel has none. */
@@ -788,7 +788,7 @@ class HolderTrackerTest {
         int fd = MadeUpSecrets.memfdSecret(0x80000);
         assumeTrue(fd >= 0, "skipped: this kernel gives no memfd_secret");
         assertEquals(0, MadeUpSecrets.ftruncate(fd, SIZE));
-        return new Fd(syscalls, fd);
+        return OwnedFd.of(fd, syscalls::close);
     }
 
     private static List<String> threads() {

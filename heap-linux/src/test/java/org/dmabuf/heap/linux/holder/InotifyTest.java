@@ -13,6 +13,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -131,7 +132,7 @@ class InotifyTest {
     @Test
     void what_is_no_descriptor_cannot_be_tracked() {
         HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
         assertTrue(refusal.getMessage().contains("inotify_add_watch"), refusal::getMessage);
     }
 

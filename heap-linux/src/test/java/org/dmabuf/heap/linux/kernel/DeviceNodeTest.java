@@ -81,7 +81,8 @@ class DeviceNodeTest {
         device.leave();
         HeapException refusal = assertThrows(HeapException.class, device::enter);
         assertEquals(
-                "heap 'camera' has gone and /dev/null is closed; use a heap that is announced", refusal.getMessage());
+                "heap 'camera': it has gone and /dev/null is closed; use a heap that is announced",
+                refusal.getMessage());
         assertEquals(1, syscalls.count("close"));
     }
 }

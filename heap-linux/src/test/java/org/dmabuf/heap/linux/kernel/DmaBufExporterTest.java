@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,7 +27,7 @@ class DmaBufExporterTest {
 
     @Test
     void a_descriptor_of_anything_else_has_no_exporter() {
-        try (Fd file = new Fd(Syscalls.linux(), Syscalls.linux().open("/dev/null", 0))) {
+        try (OwnedFd file = OwnedFd.of(Syscalls.linux().open("/dev/null", 0), Syscalls.linux()::close)) {
             assertEquals(DmaBufExporter.UNKNOWN, DmaBufExporter.of(file.fd()));
             assertTrue(DmaBufExporter.UNKNOWN.canBeUdmabuf());
         }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
@@ -45,6 +46,6 @@ class DmaBufNameTest {
                 HeapException.class,
                 () -> DmaBufName.set(syscalls.calling(), "camera", 1_000_000, Bytes.PAGE, "frame"));
         assertEquals(Errno.ENOMEM, refusal.errno());
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
     }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.Test;
@@ -18,7 +19,7 @@ class KernelErrorTest {
     void a_kernel_number_becomes_its_constant_and_its_meaning(Errno errno) {
         HeapException refusal = KernelError.of("camera", 1 << 20, "madvise", -errno.number());
         assertEquals(errno, refusal.errno());
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
         assertTrue(
                 refusal.getMessage().startsWith("heap 'camera': madvise refused a buffer of 1 MiB: " + errno.meaning()),
                 refusal.getMessage());

@@ -17,9 +17,9 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.secret.MadeUpSecrets;
 import org.dmabuf.heap.linux.secret.SecretSource;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 public class MlockLimitTest {
@@ -121,10 +121,10 @@ public class MlockLimitTest {
         public static void main(String[] arguments) throws IOException {
             Syscalls syscalls = Syscalls.linux();
             SecretSource source = SecretSource.open("secure", syscalls, Headroom.machine(), true);
-            refused("heap", () -> source.allocate(new Request(512 << 10)));
+            refused("heap", () -> source.allocate(HeapRequest.of(512 << 10)));
             SecretSource unaware = MadeUpSecrets.open(syscalls, new MlockLimit(MlockLimit.UNLIMITED));
-            refused("kernel", () -> unaware.allocate(new Request(512 << 10)));
-            HeapBuffer buffer = source.allocate(new Request(192 << 10));
+            refused("kernel", () -> unaware.allocate(HeapRequest.of(512 << 10)));
+            HeapBuffer buffer = source.allocate(HeapRequest.of(192 << 10));
             buffer.map(Access.READ_WRITE).fill((byte) 1);
             refused("mapping", () -> buffer.map(Access.READ));
         }

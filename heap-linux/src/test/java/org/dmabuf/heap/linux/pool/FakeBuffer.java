@@ -4,7 +4,9 @@ package org.dmabuf.heap.linux.pool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 
 /** A buffer of Java's own memory, which counts what is given back. */
 class FakeBuffer implements HeapBuffer {
@@ -18,7 +20,7 @@ class FakeBuffer implements HeapBuffer {
 
     /** {@return memory of a pool that has this buffer, for which as many bytes were asked as the buffer has} */
     PooledMemory pooled() {
-        return PooledMemory.make(_ -> this, "camera", new PlainRequest(size(), false));
+        return PooledMemory.make(_ -> this, "camera", HeapRequest.of(size()).withExport(ExportMode.NONE));
     }
 
     @Override

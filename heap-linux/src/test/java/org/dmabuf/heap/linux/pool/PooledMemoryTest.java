@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -16,7 +17,7 @@ class PooledMemoryTest {
     private static final long SIZE = 100;
 
     private static PooledMemory make(FakeBuffer buffer) {
-        return PooledMemory.make(_ -> buffer, "camera", new PlainRequest(SIZE, true));
+        return PooledMemory.make(_ -> buffer, "camera", HeapRequest.of(SIZE));
     }
 
     @Test

@@ -28,6 +28,7 @@ import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.PoolUsage;
@@ -39,7 +40,6 @@ import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
 import org.dmabuf.heap.linux.machine.PressureWatch;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -55,12 +55,12 @@ class PooledSourceTest {
     private static final long MIB = 1 << 20;
     private static final long SECOND = 1_000_000_000;
 
-    private static Request exported(long size) {
-        return new Request(size);
+    private static HeapRequest exported(long size) {
+        return HeapRequest.of(size);
     }
 
-    private static Request kept(long size) {
-        return new Request(size, false);
+    private static HeapRequest kept(long size) {
+        return HeapRequest.of(size).withExport(ExportMode.NONE);
     }
 
     /** Pressure that the test makes, for a keeper whose sleep the test can await. */
@@ -364,18 +364,14 @@ class PooledSourceTest {
     @Test
     void what_is_no_plain_request_is_the_sources_to_serve_or_to_refuse() {
         open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
-        for (Request wrong : List.of(
-                exported(0),
-                kept(-1),
-                exported(Long.MAX_VALUE),
-                kept(Long.MAX_VALUE),
-                new Request(SIZE, true, Access.WRITE),
-                new Request(SIZE, false, Access.WRITE),
-                new Request(SIZE, 2 * Bytes.PAGE, 0, true, Access.READ_WRITE, ""),
-                new Request(SIZE, 1, 1, false, Access.READ_WRITE, ""))) {
+        for (HeapRequest wrong : List.of(
+                exported(1L << 62),
+                kept(1L << 62),
+                exported(SIZE).withAlignment(2 * Bytes.PAGE),
+                kept(SIZE).withAlignment(2 * Bytes.PAGE))) {
             assertThrows(HeapException.class, () -> pooled.allocate(wrong), wrong.toString());
         }
-        pooled.allocate(new Request(SIZE, true, Access.READ)).release();
+        pooled.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)).release();
         assertPool("prewarmed", 2 * SIZE, 0, 0);
         assertPool("recycled", 0, 0, 0);
     }

@@ -16,15 +16,16 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
 import org.dmabuf.heap.linux.kernel.Mmap;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -55,18 +56,18 @@ class EmulatedCmaSourceTest {
     private final EmulatedCmaSource source = EmulatedCmaSource.open("camera", LAYOUT, kernel, headroom);
 
     private HeapBuffer range(long size) {
-        return source.allocate(new Request(size, false));
+        return source.allocate(HeapRequest.of(size).withExport(ExportMode.NONE));
     }
 
     private HeapBuffer exportable(long size) {
-        return source.allocate(new Request(size, true));
+        return source.allocate(HeapRequest.of(size));
     }
 
     private long offset(HeapBuffer buffer) {
         List<Long> found = new ArrayList<>();
-        source.forEachStretch((offset, size, state) -> {
-            if (state == RegionMap.State.USED && size == buffer.size()) {
-                found.add(offset);
+        source.forEachStretch(stretch -> {
+            if (stretch.state() == RegionMap.State.USED && stretch.size() == buffer.size()) {
+                found.add(stretch.offset());
             }
         });
         assertEquals(1, found.size(), "buffers of that size");
@@ -129,9 +130,9 @@ class EmulatedCmaSourceTest {
         }
         assertEquals(SIZE / 2, free());
         assertEquals(512 * K, source.usage().largestFree().orElseThrow());
-        for (boolean exportable : new boolean[] {false, true}) {
-            HeapException refusal = assertThrows(
-                    HeapException.class, () -> source.allocate(new Request(MIB, exportable)));
+        for (ExportMode mode : List.of(ExportMode.NONE, ExportMode.READ_WRITE)) {
+            HeapRequest request = HeapRequest.of(MIB).withExport(mode);
+            HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
                     "heap 'camera': 1 MiB in one piece, aligned to 1 MiB, do not fit: 8 MiB free, largest run 512 KiB;"
@@ -217,9 +218,9 @@ class EmulatedCmaSourceTest {
     void memory_that_the_machine_does_not_have_is_refused_and_the_place_stays_free() {
         room.set(MIB);
         clock.addAndGet(51_000_000);
-        for (boolean exportable : new boolean[] {false, true}) {
-            HeapException refusal = assertThrows(
-                    HeapException.class, () -> source.allocate(new Request(2 * MIB, exportable)));
+        for (ExportMode mode : List.of(ExportMode.NONE, ExportMode.READ_WRITE)) {
+            HeapRequest request = HeapRequest.of(2 * MIB).withExport(mode);
+            HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(refusal.getMessage().contains("a machine made up"), refusal.getMessage());
             assertEquals(SIZE, free());

@@ -18,9 +18,9 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.machine.HugePages;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,8 +61,8 @@ class RegionOnHugePagesTest {
                 .withExports(RegionLayout.Exports.MEMFD);
         try (RegionSource source =
                 RegionSource.open("camera", layout, kernel, Headroom.machine(), new HugePages(pools, pools))) {
-            HeapBuffer unseen = source.allocate(new Request(MIB));
-            HeapBuffer seen = source.allocate(new Request(MIB));
+            HeapBuffer unseen = source.allocate(HeapRequest.of(MIB));
+            HeapBuffer seen = source.allocate(HeapRequest.of(MIB));
             try (OwnedFd _ = new Descriptors(Syscalls.linux()).duplicate("camera", seen.descriptor())) {
                 unseen.release();
                 seen.release();

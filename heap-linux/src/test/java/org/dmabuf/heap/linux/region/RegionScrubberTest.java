@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.region;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
@@ -16,14 +17,15 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
 import org.dmabuf.heap.linux.daemon.FailingLog;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.machine.HugePages;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -105,6 +107,27 @@ class RegionScrubberTest {
         await(() -> free() == HALF);
         assertZero(one);
         assertEquals((byte) 0xff, memory.slice(two, HALF).get(ValueLayout.JAVA_BYTE, 0));
+    }
+
+    @Test
+    void an_interrupt_ends_the_zeroing_of_a_large_block_which_is_zeroed_later() {
+        long large = 192L << 20;
+        RegionLayout layout = RegionLayout.of(large, "size").withExports(RegionLayout.Exports.MEMFD);
+        RegionMemory region =
+                RegionMemory.reserve("camera", layout, syscalls, Headroom.machine(), HugePages.ofTheMachine());
+        RegionAllocator only = new RegionAllocator("camera", large, Bytes.PAGE);
+        RegionScrubber interrupted =
+                new RegionScrubber("camera", new RegionLifetime(region::close), only, region, new HashSet<>());
+        long offset = only.allocate(large, 1);
+        only.discard(offset);
+        Thread.currentThread().interrupt();
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> interrupted.drainFor(() -> only.allocate(large, 1)));
+        assertTrue(Thread.interrupted());
+        assertEquals(Errno.EINTR, refusal.errno());
+        assertEquals(large, only.figures(1).dirty());
+        assertEquals(offset, interrupted.drainFor(() -> only.allocate(large, 1)));
+        region.close();
     }
 
     @Test
@@ -204,7 +227,7 @@ class RegionScrubberTest {
     void an_error_and_a_log_that_throws_end_no_thread_and_lose_no_range() {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true);
                 RegionSource source = RegionSource.open("camera", LAYOUT, syscalls, Headroom.machine())) {
-            HeapBuffer buffer = source.allocate(new Request(SIZE));
+            HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             madvise.set(() -> {
                 throw new OutOfMemoryError("as the test wants it");
             });

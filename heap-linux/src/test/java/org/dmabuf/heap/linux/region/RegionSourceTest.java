@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -26,18 +27,21 @@ import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.HeldFiles;
-import org.dmabuf.heap.linux.source.Request;
 import org.dmabuf.heap.linux.source.UdmabufKernel;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -92,8 +96,8 @@ class RegionSourceTest {
         return open(layout(RegionLayout.Exports.MEMFD));
     }
 
-    private static Request slice(long size) {
-        return new Request(size, false);
+    private static HeapRequest slice(long size) {
+        return HeapRequest.of(size).withExport(ExportMode.NONE);
     }
 
     private static OwnedFd peer(HeapBuffer buffer) {
@@ -138,7 +142,7 @@ class RegionSourceTest {
         RegionSource source = udmabufs();
         long calls = kernel.calls.get();
         for (int i = 0; i < 100; i++) {
-            for (Request request : List.of(slice(3 * MIB), new Request(MIB))) {
+            for (HeapRequest request : List.of(slice(3 * MIB), HeapRequest.of(MIB))) {
                 HeapBuffer buffer = source.allocate(request);
                 buffer.beginCpuAccess(Access.READ_WRITE);
                 fill(buffer, 1);
@@ -178,7 +182,7 @@ class RegionSourceTest {
     @Test
     void what_a_peer_still_has_is_quarantined_and_zero_when_it_is_used_again() throws IOException {
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(4 * MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(4 * MIB));
         fill(buffer, 0xff);
         OwnedFd peer = peer(buffer);
         buffer.release();
@@ -205,7 +209,7 @@ class RegionSourceTest {
             throws IOException {
         kernel.lendsPages = old;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         fill(buffer, 1);
         assertTrue(buffer.descriptor() >= 0);
         String region = "/proc/" + ProcessHandle.current().pid() + "/fd/" + kernel.region;
@@ -239,7 +243,7 @@ class RegionSourceTest {
     void what_was_never_exported_keeps_its_pages_on_a_kernel_that_lends_them() {
         kernel.lendsPages = true;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         fill(buffer, 1);
         buffer.release();
         await("all is zeroed", () -> free(source) == SIZE);
@@ -250,7 +254,7 @@ class RegionSourceTest {
     void a_range_whose_pages_may_be_kept_waits_until_the_machine_has_others() {
         kernel.lendsPages = true;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         assertTrue(buffer.descriptor() >= 0);
         kernel.fail("madvise", Errno.ENOMEM);
         buffer.release();
@@ -266,7 +270,7 @@ class RegionSourceTest {
     void a_range_whose_pages_the_kernel_does_not_take_back_is_not_handed_out() {
         kernel.lendsPages = true;
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         assertTrue(buffer.descriptor() >= 0);
         kernel.fail("fallocate", Errno.EIO);
         buffer.release();
@@ -285,7 +289,7 @@ class RegionSourceTest {
     void where_it_cannot_be_tried_whether_pages_can_be_kept_they_are_replaced() {
         kernel.answer("canSplice", -Errno.ENOSYS.number());
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         assertTrue(buffer.descriptor() >= 0);
         buffer.release();
         await("all is replaced", () -> free(source) == SIZE);
@@ -300,7 +304,7 @@ class RegionSourceTest {
         RegionSource source = open(RegionLayout.of(32 << 10, "size").withExports(RegionLayout.Exports.MEMFD));
         assumeTrue(source.swappable().isEmpty(), () -> "skipped: this process may not lock 32 KiB");
         assertEquals(32, lockedKiB("camera"));
-        source.allocate(new Request(16 << 10)).release();
+        source.allocate(HeapRequest.of(16 << 10)).release();
         await("the memory is back", () -> free(source) == 32 << 10);
         assertEquals(32, lockedKiB("camera"));
     }
@@ -345,8 +349,8 @@ class RegionSourceTest {
     @Test
     void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
         for (RegionSource source : List.of(udmabufs(), memfds())) {
-            HeapBuffer unexported = source.allocate(new Request(MIB));
-            HeapBuffer exported = source.allocate(new Request(MIB));
+            HeapBuffer unexported = source.allocate(HeapRequest.of(MIB));
+            HeapBuffer exported = source.allocate(HeapRequest.of(MIB));
             assertTrue(exported.descriptor() >= 0);
             unexported.release();
             exported.release();
@@ -375,7 +379,7 @@ class RegionSourceTest {
     void a_region_lives_on_with_its_last_buffer_and_last_peer() {
         RegionSource source = udmabufs();
         HeapBuffer slice = source.allocate(slice(MIB));
-        HeapBuffer exported = source.allocate(new Request(MIB));
+        HeapBuffer exported = source.allocate(HeapRequest.of(MIB));
         fill(slice, 1);
         source.close();
         fill(exported, 2);
@@ -393,12 +397,12 @@ class RegionSourceTest {
     void memfds_of_their_own_count_against_the_region_and_their_ranges_give_back_their_memory() throws IOException {
         RegionSource source = memfds();
         assertEquals(SIZE, memoryBehind("camera"));
-        HeapBuffer frame = source.allocate(new Request(FRAME, 1, 0, true, Access.READ_WRITE, "frame"));
+        HeapBuffer frame = source.allocate(HeapRequest.of(FRAME).withName("frame"));
         long pages = Bytes.wholePages(FRAME);
         assertEquals(SIZE - pages, free(source));
         assertEquals(SIZE - pages, memoryBehind("camera"));
         assertEquals(pages, memoryBehind("frame"));
-        assertThrows(HeapException.class, () -> source.allocate(new Request(FRAME)));
+        assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(FRAME)));
         fill(frame, 0xff);
         frame.release();
         await("the memory is back", () -> free(source) == SIZE);
@@ -411,17 +415,17 @@ class RegionSourceTest {
     @Test
     void a_range_that_gave_back_its_memory_serves_the_next_memfd_of_its_size_as_it_is() {
         RegionSource source = memfds();
-        HeapBuffer first = source.allocate(new Request(FRAME));
+        HeapBuffer first = source.allocate(HeapRequest.of(FRAME));
         assertEquals(1, kernel.punches.get());
         kernel.fail("madvise", Errno.ENOMEM); // so that it cannot be filled in between, however long this takes
         first.release();
         for (int i = 0; i < 20; i++) {
-            source.allocate(new Request(FRAME)).release();
+            source.allocate(HeapRequest.of(FRAME)).release();
         }
         assertEquals(1, kernel.punches.get());
         kernel.heal();
         await("the memory is back", () -> free(source) == SIZE);
-        source.allocate(new Request(FRAME)).release();
+        source.allocate(HeapRequest.of(FRAME)).release();
         assertEquals(2, kernel.punches.get());
     }
 
@@ -430,7 +434,7 @@ class RegionSourceTest {
             throws IOException {
         RegionSource source = memfds();
         for (int i = 0; i < 20; i++) {
-            HeapBuffer frame = source.allocate(new Request(FRAME));
+            HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
             fill(frame, 0xff);
             frame.release();
             if (i % 2 == 0) {
@@ -440,7 +444,7 @@ class RegionSourceTest {
                 fill(all, 0xff);
                 all.release();
             } else {
-                HeapBuffer more = source.allocate(new Request(FRAME + MIB));
+                HeapBuffer more = source.allocate(HeapRequest.of(FRAME + MIB));
                 assertEquals(SIZE - more.size(), memoryBehind("camera"));
                 assertFilled(0, more);
                 more.release();
@@ -453,7 +457,7 @@ class RegionSourceTest {
         RegionSource source = memfds();
         List<HeapBuffer> frames = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
-            frames.add(source.allocate(new Request(4 * MIB)));
+            frames.add(source.allocate(HeapRequest.of(4 * MIB)));
         }
         kernel.fail("madvise", Errno.ENOMEM); // so that nothing is filled before it is needed
         frames.forEach(HeapBuffer::release);
@@ -482,7 +486,7 @@ class RegionSourceTest {
     @Test
     void what_a_peer_has_of_a_memfd_counts_until_it_has_gone() {
         RegionSource source = memfds();
-        HeapBuffer frame = source.allocate(new Request(FRAME));
+        HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
         OwnedFd peer = peer(frame);
         frame.release();
         assertEquals(Bytes.wholePages(FRAME), quarantined(source));
@@ -493,7 +497,7 @@ class RegionSourceTest {
     @Test
     void a_range_that_the_machine_has_no_pages_for_is_nobodys_until_it_has() {
         RegionSource source = memfds();
-        HeapBuffer frame = source.allocate(new Request(FRAME));
+        HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
         kernel.fail("madvise", Errno.ENOMEM);
         frame.release();
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
@@ -509,7 +513,7 @@ class RegionSourceTest {
         RegionSource source = memfds();
         kernel.failNext("memfdCreate", Errno.EMFILE);
         HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(new Request(FRAME)));
+                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(FRAME)));
         assertEquals(Errno.EMFILE, refusal.errno());
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
@@ -541,7 +545,7 @@ class RegionSourceTest {
     @CsvSource({"udmabufCreate, EMFILE", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"})
     void a_fault_at_an_export_costs_nothing_and_the_next_one_works(String call, Errno errno) {
         RegionSource source = udmabufs();
-        HeapBuffer buffer = source.allocate(new Request(MIB));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         HeldFiles allocated = new HeldFiles();
         kernel.failNext(call, errno);
         assertEquals(errno, assertThrows(HeapException.class, buffer::descriptor).errno());
@@ -572,16 +576,50 @@ class RegionSourceTest {
     void the_map_shows_every_byte_and_what_it_is() {
         RegionSource source = udmabufs();
         HeapBuffer slice = source.allocate(slice(MIB));
-        HeapBuffer exported = source.allocate(new Request(2 * MIB));
+        HeapBuffer exported = source.allocate(HeapRequest.of(2 * MIB));
         OwnedFd peer = peer(exported);
         exported.release();
-        List<String> stretches = new ArrayList<>();
-        source.forEachStretch((offset, size, state) -> stretches.add(offset / MIB + " " + size / MIB + " " + state));
-        assertEquals(List.of("0 1 USED", "1 2 QUARANTINED", "3 13 FREE"), stretches);
+        assertEquals(List.of("0 1 USED", "1 2 QUARANTINED", "3 13 FREE"), stretches(source));
         assertEquals(SIZE, source.size());
         assertEquals(0.0, source.usage().fragmentation().orElseThrow());
         peer.close();
         slice.release();
+    }
+
+    private static List<String> stretches(RegionSource source) {
+        List<String> found = new ArrayList<>();
+        source.forEachStretch(stretch -> found.add(stretch.offset() / MIB + " " + stretch.size() / MIB + " "
+                + stretch.state() + stretch.client().map(id -> " " + id).orElse("")
+                + stretch.buffer().map(name -> " " + name).orElse("")));
+        return found;
+    }
+
+    private static HeapRequest of(String client, long size, String name) {
+        AllocationRequest request = AllocationRequest.of(size).withName(name);
+        return HeapRequest.of(request, Optional.of(ClientId.ofBundle(client, "file:" + client)));
+    }
+
+    @Test
+    void the_map_names_client_and_buffer_also_while_the_range_is_quarantined_and_not_afterwards() {
+        for (RegionSource source : List.of(udmabufs(), memfds())) {
+            HeapBuffer slice = source.allocate(of("scanner", MIB, "page").withExport(ExportMode.NONE));
+            HeapBuffer frame = source.allocate(of("camera", 2 * MIB, "frame 7"));
+            HeapBuffer nameless = source.allocate(slice(MIB));
+            OwnedFd peer = peer(frame);
+            frame.release();
+            slice.release();
+            await("the first range is free", () -> stretches(source).getFirst().equals("0 1 FREE"));
+            assertEquals(
+                    List.of("0 1 FREE", "1 2 QUARANTINED camera frame 7", "3 1 USED", "4 12 FREE"), stretches(source));
+            peer.close();
+            await("the range is free", () -> free(source) == SIZE - MIB);
+            assertEquals(List.of("0 3 FREE", "3 1 USED", "4 12 FREE"), stretches(source));
+
+            HeapBuffer next = source.allocate(of("scanner", 2 * MIB, "sheet"));
+            assertEquals(List.of("0 2 USED scanner sheet", "2 1 FREE", "3 1 USED", "4 12 FREE"), stretches(source));
+            next.release();
+            nameless.release();
+        }
     }
 
     @Test
@@ -600,8 +638,8 @@ class RegionSourceTest {
         }
         await("all is free", () -> free(source) == SIZE);
         int[] free = {0};
-        source.forEachStretch((offset, size, state) -> {
-            assertEquals(RegionMap.State.FREE, state);
+        source.forEachStretch(stretch -> {
+            assertEquals(RegionMap.State.FREE, stretch.state());
             free[0]++;
         });
         assertEquals(1, free[0]);
@@ -616,7 +654,7 @@ class RegionSourceTest {
                 int value = thread;
                 work.add(threads.submit(() -> tenant(value, random -> random.nextBoolean()
                         ? source.allocate(slice(1 + random.nextLong(3 * MIB)))
-                        : source.allocate(new Request((1 + random.nextInt(3)) * MIB)))));
+                        : source.allocate(HeapRequest.of((1 + random.nextInt(3)) * MIB)))));
             }
             for (Future<?> one : work) {
                 one.get();

@@ -27,8 +27,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -91,7 +90,7 @@ class FdListenerTest {
             reach(listener);
         }
         Path datagrams = folder.resolve("datagrams");
-        try (Fd receives = new Fd(syscalls, sockets.probe())) {
+        try (OwnedFd receives = OwnedFd.of(sockets.probe(), syscalls::close)) {
             assertEquals(0, sockets.bind(receives.fd(), datagrams.toString()));
             untouched(datagrams);
         }
@@ -107,7 +106,7 @@ class FdListenerTest {
         Path path = folder.resolve("s");
         List<FdSocket> waiting = new ArrayList<>();
         try (FdListener _ = FdListener.bind(path)) {
-            HeapException full = assertThrows(HeapException.class, () -> {
+            FdSocketException full = assertThrows(FdSocketException.class, () -> {
                 for (int i = 0; i < 100; i++) {
                     waiting.add(FdSocket.connect(path, Duration.ofMillis(20)));
                 }
@@ -170,8 +169,8 @@ class FdListenerTest {
             Files.delete(path);
             Files.writeString(path, "precious");
         }), "rename", 2, () -> Files.writeString(path, "also precious"));
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> FdListener.bind(syscalls, hurried, path));
+        FdSocketException refusal =
+                assertThrows(FdSocketException.class, () -> FdListener.bind(syscalls, hurried, path));
         assertEquals(Errno.EEXIST, refusal.errno());
         assertEquals("also precious", Files.readString(path));
         String kept = files().stream().filter(file -> !file.equals("s")).findFirst().orElseThrow();
@@ -207,7 +206,7 @@ class FdListenerTest {
     private static FdListener bindOrNull(Path path) {
         try {
             return FdListener.bind(path);
-        } catch (HeapException e) {
+        } catch (FdSocketException e) {
             assertEquals(Errno.EADDRINUSE, e.errno(), e.getMessage());
             return null;
         }
@@ -271,7 +270,7 @@ class FdListenerTest {
                     }
                     return method.invoke(sockets, arguments);
                 });
-        assertThrows(HeapException.class, () -> FdListener.bind(syscalls, failing, path));
+        assertThrows(FdSocketException.class, () -> FdListener.bind(syscalls, failing, path));
         assertEquals("precious", Files.readString(path));
     }
 
@@ -279,7 +278,7 @@ class FdListenerTest {
     void a_folder_that_another_process_keeps_locked_keeps_nobody_waiting_for_ever() throws Exception {
         Path path = folder.resolve("s");
         abandon(path);
-        try (Fd locked = new Fd(syscalls, syscalls.open(folder.toString(), 0))) {
+        try (OwnedFd locked = OwnedFd.of(syscalls.open(folder.toString(), 0), syscalls::close)) {
             assertEquals(0, sockets.lock(locked.fd()));
             untouched(path);
             FdListener.bind(folder.resolve("other")).close(); // leaves its file
@@ -299,10 +298,10 @@ class FdListenerTest {
         try (FdListener listener = FdListener.bind(longest)) {
             reach(listener);
         }
-        HeapException tooLong = refusal(Path.of(longest + "x"));
+        FdSocketException tooLong = refusal(Path.of(longest + "x"));
         assertEquals(Errno.ENAMETOOLONG, tooLong.errno());
         assertTrue(tooLong.getMessage().endsWith("has 108 bytes; a socket's path has at most 107"));
-        HeapException nowhere = refusal(folder.resolve("no\nfolder/s"));
+        FdSocketException nowhere = refusal(folder.resolve("no\nfolder/s"));
         assertEquals(Errno.ENOENT, nowhere.errno());
         assertTrue(nowhere.getMessage().contains("no\\u000afolder of a socket cannot be opened"), nowhere.getMessage());
         Files.writeString(folder.resolve("file"), "");
@@ -310,8 +309,8 @@ class FdListenerTest {
         assertEquals(List.of("file"), files());
     }
 
-    private static HeapException refusal(Path path) {
-        return assertThrows(HeapException.class, () -> FdListener.bind(path));
+    private static FdSocketException refusal(Path path) {
+        return assertThrows(FdSocketException.class, () -> FdListener.bind(path));
     }
 
     private void untouched(Path path) throws IOException {
@@ -323,7 +322,7 @@ class FdListenerTest {
     }
 
     private static void inUse(Callable<FdListener> bind) {
-        HeapException refusal = assertThrows(HeapException.class, bind::call);
+        FdSocketException refusal = assertThrows(FdSocketException.class, bind::call);
         assertEquals(Errno.EADDRINUSE, refusal.errno(), refusal.getMessage());
     }
 
@@ -335,7 +334,7 @@ class FdListenerTest {
     }
 
     private void abandon(Path path) {
-        try (Fd dead = FdSocket.open(syscalls, sockets)) {
+        try (OwnedFd dead = FdSocket.open(syscalls, sockets)) {
             assertEquals(0, sockets.bind(dead.fd(), path.toString()));
         }
     }

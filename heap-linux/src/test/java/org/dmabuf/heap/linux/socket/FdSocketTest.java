@@ -21,16 +21,14 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,7 +61,7 @@ class FdSocketTest {
     @Test
     void a_descriptor_arrives_as_one_of_its_own_for_the_same_file() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             pair.server.send(sent, "4096 frame");
             try (FdMessage message = pair.client.receive()) {
                 assertEquals("4096 frame", message.text());
@@ -79,7 +77,7 @@ class FdSocketTest {
     @Test
     void hand_overs_go_both_ways_and_any_number_of_times() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             for (int i = 0; i < 1000; i++) {
                 pair.client.send(sent, "there " + i);
                 try (FdMessage there = pair.server.receive()) {
@@ -111,9 +109,9 @@ class FdSocketTest {
                     asked.add(peer);
                     return asked.size() == 2;
                 });
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             accepted.send(sent, "x");
-            assertEquals(Errno.ENOTCONN, assertThrows(HeapException.class, first::receive).errno());
+            assertEquals(Errno.ENOTCONN, assertThrows(FdSocketException.class, first::receive).errno());
             second.receive().close();
         }
     }
@@ -122,11 +120,11 @@ class FdSocketTest {
     void when_nobody_comes_who_may_the_refusal_says_who_came() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket refused = FdSocket.connect(listener.path(), LONG)) {
-            HeapException e =
-                    assertThrows(HeapException.class, () -> listener.accept(Duration.ofMillis(200), peer -> false));
+            FdSocketException e =
+                    assertThrows(FdSocketException.class, () -> listener.accept(Duration.ofMillis(200), peer -> false));
             assertEquals(Errno.ETIMEDOUT, e.errno());
             assertTrue(e.getMessage().contains("refused process " + ProcessHandle.current().pid()), e.getMessage());
-            assertThrows(HeapException.class, refused::receive);
+            assertThrows(FdSocketException.class, refused::receive);
         }
     }
 
@@ -137,7 +135,7 @@ class FdSocketTest {
             assertThrows(ArithmeticException.class, () -> listener.accept(LONG, who -> {
                 throw new ArithmeticException();
             }));
-            assertThrows(HeapException.class, peer::receive);
+            assertThrows(FdSocketException.class, peer::receive);
         }
     }
 
@@ -154,10 +152,10 @@ class FdSocketTest {
     void an_address_in_use_is_refused_and_its_listener_goes_on() throws Exception {
         Path path = folder.resolve("s");
         try (FdListener listener = FdListener.bind(path)) {
-            HeapException e = assertThrows(HeapException.class, () -> FdListener.bind(path));
+            FdSocketException e = assertThrows(FdSocketException.class, () -> FdListener.bind(path));
             assertEquals(Errno.EADDRINUSE, e.errno());
-            HeapException alone =
-                    assertThrows(HeapException.class, () -> listener.accept(SHORT, peer -> true));
+            FdSocketException alone =
+                    assertThrows(FdSocketException.class, () -> listener.accept(SHORT, peer -> true));
             assertEquals(Errno.ETIMEDOUT, alone.errno(), "who listens does not notice that somebody asked");
             try (FdSocket client = FdSocket.connect(path, LONG);
                     FdSocket server = listener.accept(LONG, peer -> true)) {
@@ -174,7 +172,7 @@ class FdSocketTest {
         FdListener.bind(path).close();
 
         Path file = Files.writeString(folder.resolve("file"), "precious");
-        HeapException e = assertThrows(HeapException.class, () -> FdListener.bind(file));
+        FdSocketException e = assertThrows(FdSocketException.class, () -> FdListener.bind(file));
         assertEquals(Errno.EADDRINUSE, e.errno());
         assertEquals("precious", Files.readString(file));
     }
@@ -182,11 +180,11 @@ class FdSocketTest {
     @Test
     void an_address_that_is_taken_but_not_listened_on_yet_is_not_taken_over() throws Exception {
         Path path = folder.resolve("s");
-        try (Fd starting = FdSocket.open(syscalls, SocketCalls.linux())) {
+        try (OwnedFd starting = FdSocket.open(syscalls, SocketCalls.linux())) {
             assertEquals(0, SocketCalls.linux().bind(starting.fd(), path.toString()));
             assertEquals(
                     Errno.EADDRINUSE,
-                    assertThrows(HeapException.class, () -> FdListener.bind(path)).errno());
+                    assertThrows(FdSocketException.class, () -> FdListener.bind(path)).errno());
             assertTrue(Files.exists(path));
         }
     }
@@ -208,7 +206,7 @@ class FdSocketTest {
             Thread waits = Thread.ofPlatform().start(() -> {
                 try {
                     listener.accept(LONG, peer -> true).close();
-                } catch (HeapException e) {
+                } catch (FdSocketException e) {
                     ended.complete(e.errno());
                 }
             });
@@ -220,14 +218,11 @@ class FdSocketTest {
     @Test
     void signals_do_not_add_to_the_timeout() throws Exception {
         try (Pair pair = new Pair()) {
-            FdSocket interrupted = new FdSocket(
-                    syscalls,
-                    failing("receive", Errno.EINTR),
-                    new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            FdSocket interrupted = new FdSocket(syscalls, failing("receive", Errno.EINTR), secondClient(pair));
             interrupted.timeout(SHORT);
             assertEquals(
                     Errno.ETIMEDOUT,
-                    assertThrows(HeapException.class, interrupted::receive).errno());
+                    assertThrows(FdSocketException.class, interrupted::receive).errno());
             interrupted.close();
         }
     }
@@ -238,7 +233,7 @@ class FdSocketTest {
                 FdSocket client = FdSocket.connect(listener.path(), Duration.ofNanos(1))) {
             assertEquals(
                     Errno.ETIMEDOUT,
-                    assertThrows(HeapException.class, client::receive).errno());
+                    assertThrows(FdSocketException.class, client::receive).errno());
         }
     }
 
@@ -247,17 +242,17 @@ class FdSocketTest {
         Path tooLong = folder.resolve("x".repeat(108));
         assertEquals(
                 Errno.ENAMETOOLONG,
-                assertThrows(HeapException.class, () -> FdListener.bind(tooLong)).errno());
+                assertThrows(FdSocketException.class, () -> FdListener.bind(tooLong)).errno());
         assertEquals(
                 Errno.ENAMETOOLONG,
-                assertThrows(HeapException.class, () -> FdSocket.connect(tooLong, LONG)).errno());
+                assertThrows(FdSocketException.class, () -> FdSocket.connect(tooLong, LONG)).errno());
         Path nobody = folder.resolve("nobody");
-        HeapException e = assertThrows(HeapException.class, () -> FdSocket.connect(nobody, LONG));
+        FdSocketException e = assertThrows(FdSocketException.class, () -> FdSocket.connect(nobody, LONG));
         assertEquals(Errno.ENOENT, e.errno());
         assertTrue(e.getMessage().endsWith(nobody + " failed: no such file or directory"), e.getMessage());
         assertEquals(
                 Errno.EINVAL,
-                assertThrows(HeapException.class, () -> FdListener.bind(Path.of(""))).errno());
+                assertThrows(FdSocketException.class, () -> FdListener.bind(Path.of(""))).errno());
     }
 
     @Test
@@ -268,9 +263,9 @@ class FdSocketTest {
             server.timeout(SHORT);
             assertEquals(
                     Errno.ETIMEDOUT,
-                    assertThrows(HeapException.class, server::receive).errno());
-            try (Fd sent = memfd()) {
-                HeapException full = assertThrows(HeapException.class, () -> {
+                    assertThrows(FdSocketException.class, server::receive).errno());
+            try (OwnedFd sent = memfd()) {
+                FdSocketException full = assertThrows(FdSocketException.class, () -> {
                     for (int i = 0; i < 100_000; i++) {
                         server.send(sent, "x".repeat(FdSocket.TEXT_BYTES)); // until the peer's queue is full
                     }
@@ -303,7 +298,7 @@ class FdSocketTest {
     void a_number_is_not_given_back_while_a_call_is_made_with_it() throws Exception {
         CountDownLatch called = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
-        Fd fd = FdSocket.open(syscalls, SocketCalls.linux());
+        OwnedFd fd = FdSocket.open(syscalls, SocketCalls.linux());
         int number = fd.fd();
         GuardedSocket socket = new GuardedSocket(SocketCalls.linux(), fd);
         CompletableFuture<Long> call = CompletableFuture.supplyAsync(() -> socket.call(lent -> {
@@ -330,22 +325,22 @@ class FdSocketTest {
     @Test
     void a_peer_that_is_gone_is_told_and_kills_nobody() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             pair.client.close();
             assertEquals(
                     Errno.ENOTCONN,
-                    assertThrows(HeapException.class, pair.server::receive).errno());
+                    assertThrows(FdSocketException.class, pair.server::receive).errno());
             assertEquals(
                     Errno.EPIPE,
-                    assertThrows(HeapException.class, () -> pair.server.send(sent, "x")).errno());
+                    assertThrows(FdSocketException.class, () -> pair.server.send(sent, "x")).errno());
         }
     }
 
     @Test
     void rubbish_is_a_protocol_error_and_every_descriptor_in_it_is_closed() throws Exception {
         try (Pair pair = new Pair();
-                Fd a = memfd();
-                Fd b = memfd()) {
+                OwnedFd a = memfd();
+                OwnedFd b = memfd()) {
             for (int count : new int[] {0, 2, 3, 4, 5, 64, 253}) {
                 int[] descriptors = new int[count];
                 for (int i = 0; i < count; i++) {
@@ -370,12 +365,12 @@ class FdSocketTest {
     void a_descriptor_goes_to_a_user_whom_its_heap_names() throws Exception {
         int self = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             for (Object users : List.of(self, List.of(self), List.of(4711, self))) {
-                pair.server.send(of(Map.of("heap.name", "secure", "heap.peers", users), sent), "named");
+                pair.server.send(lent(sent, users), "named");
                 pair.client.receive().close();
             }
-            pair.server.send(of(Map.of("heap.name", "system"), sent), "no rule");
+            pair.server.send(lent(sent, null), "no rule");
             pair.client.receive().close();
         }
     }
@@ -383,21 +378,19 @@ class FdSocketTest {
     @Test
     void a_descriptor_goes_to_no_user_whom_its_heap_does_not_name() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
-            FdSocket sender = new FdSocket(
-                    syscalls, connectedTo(4711), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+                OwnedFd sent = memfd()) {
+            FdSocket sender = new FdSocket(syscalls, connectedTo(4711), secondClient(pair));
             for (Object users : List.of(List.of(), List.of(4710, 4712), 4712, "4711", List.of("4711", 4711L))) {
-                OwnedFd secret = of(Map.of("heap.name", "secure", "heap.peers", users), sent);
-                HeapException e = assertThrows(HeapException.class, () -> sender.send(secret, "x"));
+                OwnedFd secret = lent(sent, users);
+                FdSocketException e = assertThrows(FdSocketException.class, () -> sender.send(secret, "x"));
                 assertEquals(Errno.EACCES, e.errno());
-                assertEquals("secure", e.heap());
                 assertEquals(
                         "heap 'secure': process 42 of user 4711 may not have a descriptor of its memory; add 4711 to"
                                 + " heap.peers in the heap's configuration",
                         e.getMessage());
             }
             sender.close();
-            HeapException end = assertThrows(HeapException.class, pair.server::receive);
+            FdSocketException end = assertThrows(FdSocketException.class, pair.server::receive);
             assertEquals("the other side has gone without sending a descriptor", end.getMessage());
         }
     }
@@ -405,42 +398,26 @@ class FdSocketTest {
     @Test
     void a_peer_of_whom_the_kernel_does_not_tell_gets_no_descriptor_that_is_not_everybodys() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
-            FdSocket sender = new FdSocket(
-                    syscalls,
-                    failing("peer", Errno.EIO),
-                    new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
-            OwnedFd secret = of(Map.of("heap.name", "secure", "heap.peers", List.of(0)), sent);
-            assertThrows(HeapException.class, () -> sender.send(secret, "x"));
+                OwnedFd sent = memfd()) {
+            FdSocket sender = new FdSocket(syscalls, failing("peer", Errno.EIO), secondClient(pair));
+            OwnedFd secret = lent(sent, List.of(0));
+            assertThrows(FdSocketException.class, () -> sender.send(secret, "x"));
             sender.close();
-            HeapException end = assertThrows(HeapException.class, pair.server::receive);
+            FdSocketException end = assertThrows(FdSocketException.class, pair.server::receive);
             assertEquals("the other side has gone without sending a descriptor", end.getMessage());
         }
     }
 
-    /** A descriptor as a broker exports it. */
-    private static OwnedFd of(Map<String, Object> heap, Fd descriptor) {
-        return new OwnedFd() {
-            @Override
-            public int fd() {
-                return descriptor.fd();
-            }
+    /** {@return another descriptor of the client's end} */
+    private OwnedFd secondClient(Pair pair) {
+        return OwnedFd.of(syscalls.fcntl(pair.rawClient(), 1030, 0), syscalls::close);
+    }
 
-            @Override
-            public int detach() {
-                return descriptor.detach();
-            }
-
-            @Override
-            public Map<String, Object> heapProperties() {
-                return heap;
-            }
-
-            @Override
-            public void close() {
-                descriptor.close();
-            }
-        };
+    /** A descriptor as a broker exports it, whose close leaves it open. */
+    private static OwnedFd lent(OwnedFd descriptor, Object users) {
+        OwnedFd exported = OwnedFd.awaiting(number -> {}, PeerRule.of("secure", users));
+        exported.own(descriptor.fd());
+        return exported;
     }
 
     /** A kernel that sees every peer as process 42 of that user. */
@@ -460,11 +437,11 @@ class FdSocketTest {
     @Test
     void a_text_that_does_not_fit_is_refused_before_it_is_sent() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             for (String text : new String[] {"", "x".repeat(257), "\u20ac".repeat(86)}) {
                 assertEquals(
                         Errno.EINVAL,
-                        assertThrows(HeapException.class, () -> pair.client.send(sent, text)).errno());
+                        assertThrows(FdSocketException.class, () -> pair.client.send(sent, text)).errno());
             }
         }
     }
@@ -472,9 +449,8 @@ class FdSocketTest {
     @Test
     void an_interrupted_call_is_made_again() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
-            FdSocket interrupted = new FdSocket(
-                    syscalls, onceInterrupted(), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+                OwnedFd sent = memfd()) {
+            FdSocket interrupted = new FdSocket(syscalls, onceInterrupted(), secondClient(pair));
             interrupted.send(sent, "twice");
             try (FdMessage message = pair.server.receive()) {
                 pair.server.send(message.descriptor(), message.text());
@@ -488,7 +464,7 @@ class FdSocketTest {
     @Test
     void a_descriptor_that_came_is_not_lost_when_another_thread_closes() throws Exception {
         try (Pair pair = new Pair();
-                Fd sent = memfd()) {
+                OwnedFd sent = memfd()) {
             FdSocket[] receiver = new FdSocket[1];
             int[] calls = {0};
             SocketCalls closed = (SocketCalls) Proxy.newProxyInstance(
@@ -503,7 +479,7 @@ class FdSocketTest {
                         }
                         return result;
                     });
-            receiver[0] = new FdSocket(syscalls, closed, new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            receiver[0] = new FdSocket(syscalls, closed, secondClient(pair));
             pair.server.send(sent, "x");
             try (FdMessage message = receiver[0].receive()) {
                 assertEquals(
@@ -526,11 +502,10 @@ class FdSocketTest {
                     return method.invoke(syscalls, arguments);
                 });
         try (Pair pair = new Pair();
-                Fd file = new Fd(syscalls, syscalls.open("/dev/null", 0));
-                Fd memory = memfd()) {
+                OwnedFd file = OwnedFd.of(syscalls.open("/dev/null", 0), syscalls::close);
+                OwnedFd memory = memfd()) {
             ForeignFdCloser closer = ForeignFdCloser.of(pair.server.peer().uid());
-            FdSocket receiver = new FdSocket(
-                    hanging, SocketCalls.linux(), new Fd(syscalls, syscalls.fcntl(pair.rawClient(), 1030, 0)));
+            FdSocket receiver = new FdSocket(hanging, SocketCalls.linux(), secondClient(pair));
             for (int i = 0; i < ForeignFdCloser.MOST; i++) {
                 pair.server.send(memory, "memory is closed at once");
                 receiver.receive().close();
@@ -540,7 +515,7 @@ class FdSocketTest {
                 assertEquals(i + 1, closer.left());
             }
             pair.server.send(memory, "one too many");
-            HeapException refusal = assertThrows(HeapException.class, receiver::receive);
+            FdSocketException refusal = assertThrows(FdSocketException.class, receiver::receive);
             assertEquals(Errno.EBUSY, refusal.errno());
             assertTrue(
                     refusal.getMessage()
@@ -570,21 +545,21 @@ class FdSocketTest {
     @Test
     void when_the_process_has_no_descriptor_left_nothing_is_left_behind() throws Exception {
         SocketCalls full = failing("socket", Errno.EMFILE);
-        HeapException e =
-                assertThrows(HeapException.class, () -> FdListener.bind(syscalls, full, folder.resolve("s")));
+        FdSocketException e =
+                assertThrows(FdSocketException.class, () -> FdListener.bind(syscalls, full, folder.resolve("s")));
         assertEquals(Errno.EMFILE, e.errno());
         assertTrue(e.getMessage().contains("ulimit -n"), e.getMessage());
         assertThrows(
-                HeapException.class,
+                FdSocketException.class,
                 () -> FdListener.bind(syscalls, failing("listen", Errno.EIO), folder.resolve("s")));
         assertFalse(Files.exists(folder.resolve("s")));
         assertThrows(
-                HeapException.class,
+                FdSocketException.class,
                 () -> FdListener.bind(syscalls, failing("fchmod", Errno.EIO), folder.resolve("s")));
     }
 
     private static void refusedAsRubbish(Pair pair, String what) {
-        HeapException e = assertThrows(HeapException.class, pair.server::receive, what);
+        FdSocketException e = assertThrows(FdSocketException.class, pair.server::receive, what);
         assertEquals(Errno.EPROTO, e.errno(), what);
     }
 
@@ -597,7 +572,7 @@ class FdSocketTest {
 
         Pair() {
             assertEquals(0, SocketCalls.linux().connect(raw, listener.path().toString()));
-            client = new FdSocket(syscalls, SocketCalls.linux(), new Fd(syscalls, raw));
+            client = new FdSocket(syscalls, SocketCalls.linux(), OwnedFd.of(raw, syscalls::close));
             server = listener.accept(LONG, peer -> true);
         }
 
@@ -644,7 +619,7 @@ class FdSocketTest {
     }
 
     private void abandon(Path path) {
-        try (Fd dead = FdSocket.open(syscalls, SocketCalls.linux())) {
+        try (OwnedFd dead = FdSocket.open(syscalls, SocketCalls.linux())) {
             assertEquals(0, SocketCalls.linux().bind(dead.fd(), path.toString()));
         }
     }
@@ -678,8 +653,8 @@ class FdSocketTest {
                 });
     }
 
-    private Fd memfd() {
-        return new Fd(syscalls, syscalls.memfdCreate("sent", 1));
+    private OwnedFd memfd() {
+        return OwnedFd.of(syscalls.memfdCreate("sent", 1), syscalls::close);
     }
 
     private static boolean isCloseOnExec(int fd) throws IOException {

@@ -14,7 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -46,7 +46,7 @@ class ForeignFdCloserTest {
     }
 
     private void closeForeign() {
-        ForeignFd descriptor = new ForeignFd(syscalls.calling(), disposal);
+        OwnedFd descriptor = new ForeignFd(syscalls.calling(), disposal).descriptor();
         descriptor.own(1_000_000);
         descriptor.close();
         descriptor.close(); // does nothing
@@ -83,7 +83,7 @@ class ForeignFdCloserTest {
             disposal.requireRoom();
             closeForeign();
         }
-        HeapException refusal = assertThrows(HeapException.class, disposal::requireRoom);
+        FdSocketException refusal = assertThrows(FdSocketException.class, disposal::requireRoom);
         assertEquals(Errno.EBUSY, refusal.errno());
         assertTrue(
                 refusal.getMessage().startsWith("8 descriptors that processes of user " + user), refusal::getMessage);

@@ -9,6 +9,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.junit.jupiter.api.Test;
 
@@ -22,8 +23,8 @@ class ForeignFdTest {
         return 0;
     });
 
-    private ForeignFd descriptor() {
-        ForeignFd descriptor = new ForeignFd(syscalls.calling(), ForeignFdCloser.of(USER));
+    private OwnedFd descriptor() {
+        OwnedFd descriptor = new ForeignFd(syscalls.calling(), ForeignFdCloser.of(USER)).descriptor();
         descriptor.own(NUMBER);
         return descriptor;
     }
@@ -31,7 +32,7 @@ class ForeignFdTest {
     @Test
     void memory_is_closed_at_once_and_once() {
         syscalls.answer("fcntl", 0); // it has seals
-        ForeignFd descriptor = descriptor();
+        OwnedFd descriptor = descriptor();
         assertEquals(NUMBER, descriptor.fd());
         descriptor.close();
         descriptor.close();
@@ -63,7 +64,7 @@ class ForeignFdTest {
 
     @Test
     void what_is_detached_is_the_takers() {
-        ForeignFd descriptor = descriptor();
+        OwnedFd descriptor = descriptor();
         assertEquals(NUMBER, descriptor.detach());
         descriptor.close();
         assertEquals(0, syscalls.count("close"));

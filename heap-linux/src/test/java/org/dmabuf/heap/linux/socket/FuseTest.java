@@ -17,7 +17,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.adopted.AdoptedMemory;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -61,8 +60,8 @@ class FuseTest {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket socket = connected(listener, 1)) {
             FdMessage message = inTime(socket::receive);
-            HeapException refusal = assertThrows(
-                    HeapException.class,
+            FdSocketException refusal = assertThrows(
+                    FdSocketException.class,
                     () -> inTime(() -> AdoptedMemory.adopt(
                             syscalls, Headroom.machine(), true, message.descriptor(), _ -> {})));
             assertEquals(Errno.EBADFD, refusal.errno());
@@ -80,12 +79,12 @@ class FuseTest {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket socket = connected(listener, 2, 4, 3, 1)) {
             for (int message = 0; message < 3; message++) {
-                HeapException refusal =
-                        assertThrows(HeapException.class, () -> inTime(socket::receive));
+                FdSocketException refusal =
+                        assertThrows(FdSocketException.class, () -> inTime(socket::receive));
                 assertEquals(Errno.EPROTO, refusal.errno(), refusal.getMessage());
             }
             assertEquals(9, closer.left());
-            HeapException refusal = assertThrows(HeapException.class, () -> inTime(socket::receive));
+            FdSocketException refusal = assertThrows(FdSocketException.class, () -> inTime(socket::receive));
             assertEquals(Errno.EBUSY, refusal.errno());
             assertTrue(
                     refusal.getMessage().startsWith("9 descriptors that processes of user 0 sent are still being"),
@@ -115,7 +114,7 @@ class FuseTest {
                 .start();
         try {
             return listener.accept(LONG, _ -> true);
-        } catch (HeapException e) {
+        } catch (FdSocketException e) {
             assumeTrue(peer.isAlive(), "skipped: " + Files.readString(folder.resolve("errors")));
             throw e;
         }

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
@@ -22,7 +22,7 @@ class GuardedSocketTest {
 
     private final List<String> calls = new CopyOnWriteArrayList<>();
     private final GuardedSocket socket = new GuardedSocket(
-            noted(SocketCalls.class, () -> {}), new Fd(noted(Syscalls.class, () -> {}), NUMBER));
+            noted(SocketCalls.class, () -> {}), OwnedFd.of(NUMBER, noted(Syscalls.class, () -> {})::close));
 
     private <T> T noted(Class<T> type, Runnable then) {
         return type.cast(
@@ -60,7 +60,8 @@ class GuardedSocketTest {
         CountDownLatch shutDown = new CountDownLatch(1);
         CountDownLatch inCall = new CountDownLatch(1);
         GuardedSocket waited = new GuardedSocket(
-                noted(SocketCalls.class, shutDown::countDown), new Fd(noted(Syscalls.class, () -> {}), NUMBER));
+                noted(SocketCalls.class, shutDown::countDown),
+                OwnedFd.of(NUMBER, noted(Syscalls.class, () -> {})::close));
         Thread closer = Thread.ofPlatform().unstarted(waited::close);
         FutureTask<Long> call = new FutureTask<>(() -> waited.call(fd -> {
             inCall.countDown();

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
@@ -20,6 +21,7 @@ import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,7 +69,8 @@ class DmaBufSourcesTest {
         DmaHeapSource kernels = dmaHeap(Path.of("/no/such/parameter"));
         UdmabufSource udmabuf = udmabuf(Path.of("/no/such/parameter"));
         for (MemorySource source : List.of(kernels, udmabuf)) {
-            HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(new Request(Bytes.PAGE)));
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(Bytes.PAGE)));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(refusal.getMessage().contains("4 KiB do not fit"), refusal.getMessage());
         }
@@ -115,7 +118,7 @@ class DmaBufSourcesTest {
         syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
         DmaHeapSource full = DmaHeapSource.openContiguous("video", "reserved", syscalls.calling());
         assertEquals(true, full.properties().get("heap.mappable"));
-        HeapException refusal = assertThrows(HeapException.class, () -> full.allocate(new Request(4096, true)));
+        HeapException refusal = assertThrows(HeapException.class, () -> full.allocate(HeapRequest.of(4096)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertTrue(refusal.getMessage().contains("close buffers"), refusal.getMessage());
         full.close();
@@ -135,27 +138,27 @@ class DmaBufSourcesTest {
         UdmabufSource source = udmabuf(limit);
         long already = syscalls.count("memfdCreate");
         HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB + 1, true)));
+                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
         assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
         assertEquals(
                 "heap 'camera': 2101248 bytes are more than udmabuf takes in one buffer that can be exported, 2 MiB;"
                         + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
-                        + " (udmabuf.size_limit_mb= at boot), ask for less, or with exportable(false)",
+                        + " (udmabuf.size_limit_mb= at boot), ask for less, or with ExportMode.NONE",
                 refusal.getMessage());
         assertEquals(already, syscalls.count("memfdCreate"));
         assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());
 
-        source.allocate(new Request(2 * MIB, true)).release();
-        source.allocate(new Request(3 * MIB, false)).release(); // udmabuf has no part in it
+        source.allocate(HeapRequest.of(2 * MIB)).release();
+        source.allocate(HeapRequest.of(3 * MIB).withExport(ExportMode.NONE)).release(); // udmabuf has no part in it
     }
 
     @Test
     void a_limit_that_is_raised_later_is_seen(@TempDir Path folder) throws IOException {
         Path limit = Files.writeString(folder.resolve("size_limit_mb"), "1\n");
         UdmabufSource source = udmabuf(limit);
-        assertThrows(HeapException.class, () -> source.allocate(new Request(2 * MIB, true)));
+        assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB)));
         Files.writeString(limit, "2\n");
-        source.allocate(new Request(2 * MIB, true)).release();
+        source.allocate(HeapRequest.of(2 * MIB)).release();
     }
 
     @ParameterizedTest

@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
@@ -25,6 +26,7 @@ import org.dmabuf.heap.linux.pool.PooledSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -127,7 +129,7 @@ class LimitsTest {
 
     /** What those processes do. */
     static final class AtTheLimit {
-        private static final Request PLAIN = new Request(Bytes.PAGE);
+        private static final HeapRequest PLAIN = HeapRequest.of(Bytes.PAGE);
 
         private final MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
         private final List<HeapBuffer> held = new ArrayList<>();
@@ -178,7 +180,7 @@ class LimitsTest {
         private void mappings() {
             MemorySource pooled = PooledSource.over(
                     source, "system", Syscalls.linux(), Headroom.machine(), PoolBudget.none().recycled(Bytes.PAGE));
-            pooled.allocate(new Request(Bytes.PAGE, false)).release();
+            pooled.allocate(HeapRequest.of(Bytes.PAGE).withExport(ExportMode.NONE)).release();
             pooled.trim(Long.MAX_VALUE);
             refusedPage();
             HeapBuffer page = source.allocate(PLAIN);
@@ -197,9 +199,9 @@ class LimitsTest {
             } catch (HeapException e) {
                 told.add(told(e));
             }
-            for (Request needsMapping : List.of(
-                    new Request(Bytes.PAGE, true, Access.READ),
-                    new Request(Bytes.PAGE, false))) {
+            for (HeapRequest needsMapping : List.of(
+                    HeapRequest.of(Bytes.PAGE).withExport(ExportMode.READ_ONLY),
+                    HeapRequest.of(Bytes.PAGE).withExport(ExportMode.NONE))) {
                 try {
                     pooled.allocate(needsMapping);
                 } catch (HeapException e) {

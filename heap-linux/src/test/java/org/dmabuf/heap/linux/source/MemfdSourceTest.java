@@ -5,14 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.concurrent.atomic.AtomicLong;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /** How a source stands with the machine's memory. What it makes, the contract of heap-tck looks at. */
@@ -26,13 +27,13 @@ class MemfdSourceTest {
     private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
 
     private HeapBuffer allocate(long size) {
-        return source.allocate(new Request(size));
+        return source.allocate(HeapRequest.of(size));
     }
 
     @Test
     void more_than_the_machine_has_is_refused_before_any_system_call() {
         long already = syscalls.count("memfdCreate");
-        for (long size : new long[] {ROOM + 1, 1L << 46, Long.MAX_VALUE - Bytes.PAGE}) {
+        for (long size : new long[] {ROOM + 1, 1L << 46, Long.MAX_VALUE - (128 << 10)}) {
             HeapException refusal = assertThrows(HeapException.class, () -> allocate(size));
             assertEquals(Errno.ENOMEM, refusal.errno());
         }
@@ -50,7 +51,7 @@ class MemfdSourceTest {
     void a_buffer_that_was_made_is_underway_no_longer() {
         for (int i = 0; i < 100; i++) {
             allocate(Bytes.PAGE).release();
-            source.allocate(new Request(1, true, Access.READ)).release();
+            source.allocate(HeapRequest.of(1).withExport(ExportMode.READ_ONLY)).release();
         }
     }
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.spi.propertytypes;
+
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+import org.osgi.service.component.annotations.ComponentPropertyType;
+
+/** The kind of heap. The component property {@code heap.type}, see {@link org.dmabuf.heap.HeapProperties#TYPE}. */
+@ComponentPropertyType
+@Retention(RetentionPolicy.CLASS)
+@Target(ElementType.TYPE)
+public @interface HeapType {
+    /** {@return the value of {@code heap.type}} */
+    String value();
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.service;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.condition.Condition;
+
+/**
+ * An OSGi Condition for each heap that serves, so that a component can start when its memory is there:
+ * {@code @Reference(service = Condition.class, target = "(&(osgi.condition.id=dmabuf.heap)(heap.name=camera))")}.
+ */
+public final class HeapConditions implements BrokerEvents {
+    private final BundleContext context;
+    private final HeapRegistry registry;
+    /** By the heap's name. The events of one name come one after the other. */
+    private final Map<String, ServiceRegistration<Condition>> conditions = new ConcurrentHashMap<>();
+
+    private volatile boolean closed;
+
+    public HeapConditions(BundleContext context, HeapRegistry registry) {
+        this.context = context;
+        this.registry = registry;
+    }
+
+    @Override
+    public void changed(String heap, String bundle, HeapState state, long buffers) {
+        withdraw(heap);
+        if (state == HeapState.SERVING && !closed) {
+            conditions.put(heap, context.registerService(
+                    Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(properties(heap))));
+            if (closed) {
+                withdraw(heap);
+            }
+        }
+    }
+
+    private Map<String, Object> properties(String heap) {
+        Map<String, Object> properties = new HashMap<>();
+        properties.put(Condition.CONDITION_ID, HeapProperties.CONDITION);
+        properties.put(HeapProperties.NAME, heap);
+        RegisteredHeap serving = registry.routes().named(heap);
+        if (serving != null && serving.description().properties().get(HeapProperties.TYPE) instanceof String type) {
+            properties.put(HeapProperties.TYPE, type);
+        }
+        return properties;
+    }
+
+    private void withdraw(String heap) {
+        ServiceRegistration<Condition> condition = conditions.remove(heap);
+        if (condition != null) {
+            try {
+                condition.unregister();
+            } catch (IllegalStateException e) {
+                // The framework was first, because the broker's bundle has stopped.
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        conditions.keySet().forEach(this::withdraw);
+    }
+}

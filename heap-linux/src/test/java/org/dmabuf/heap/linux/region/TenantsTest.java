@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.region;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.junit.jupiter.api.Test;
+
+class TenantsTest {
+    private final Tenants tenants = new Tenants();
+
+    /** Never used or released, so that it needs no region. */
+    private static RegionBuffer at(long offset) {
+        return new RangeBuffer(null, offset, 4096, HeapRequest.of(4096));
+    }
+
+    private void assertTenants(RegionBuffer... expected) {
+        Map<Long, RegionBuffer> found = tenants.byOffset();
+        assertEquals(expected.length, found.size());
+        for (RegionBuffer tenant : expected) {
+            assertEquals(tenant, found.get(tenant.offset));
+        }
+    }
+
+    @Test
+    void there_are_none_at_first() {
+        assertTenants();
+    }
+
+    @Test
+    void each_is_found_by_its_offset_and_goes_from_any_place() {
+        RegionBuffer a = at(0);
+        RegionBuffer b = at(4096);
+        RegionBuffer c = at(8192);
+        RegionBuffer d = at(12288);
+        List.of(a, b, c, d).forEach(tenants::add);
+        assertTenants(a, b, c, d);
+        tenants.remove(b);
+        assertTenants(a, c, d);
+        tenants.remove(d); // came last
+        assertTenants(a, c);
+        tenants.remove(a); // came first
+        assertTenants(c);
+        tenants.remove(c);
+        assertTenants();
+    }
+
+    @Test
+    void one_that_goes_twice_or_never_came_takes_no_other_with_it() {
+        RegionBuffer a = at(0);
+        RegionBuffer b = at(4096);
+        tenants.add(a);
+        tenants.add(b);
+        tenants.remove(a);
+        tenants.remove(a);
+        tenants.remove(at(8192));
+        assertTenants(b);
+    }
+
+    @Test
+    void one_that_went_keeps_no_neighbour_reachable() {
+        RegionBuffer a = at(0);
+        RegionBuffer b = at(4096);
+        tenants.add(a);
+        tenants.add(b);
+        tenants.remove(a);
+        assertNull(a.previous);
+        assertNull(a.next);
+        assertNull(b.next);
+    }
+
+    @Test
+    void the_next_tenant_of_an_offset_is_found_there() {
+        RegionBuffer first = at(0);
+        RegionBuffer next = at(0);
+        tenants.add(first);
+        tenants.remove(first);
+        tenants.add(next);
+        assertTenants(next);
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.socket;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
+import org.dmabuf.heap.Errno;
+import org.junit.jupiter.api.Test;
+
+class FdSocketExceptionTest {
+    private static final int EDQUOT = 122; // which Errno does not list
+
+    @Test
+    void a_failure_of_a_known_kind_has_its_number() {
+        FdSocketException failure = new FdSocketException(Errno.EPROTO, "no text came");
+        assertEquals(Errno.EPROTO, failure.errno());
+        assertEquals(71, failure.number());
+        assertEquals("no text came", failure.getMessage());
+        assertNull(failure.getCause());
+    }
+
+    @Test
+    void a_number_that_is_listed_is_of_its_kind() {
+        FdSocketException failure = new FdSocketException(104, "sendmsg failed");
+        assertEquals(Errno.ECONNRESET, failure.errno());
+        assertEquals(104, failure.number());
+    }
+
+    @Test
+    void a_number_that_is_not_listed_is_kept() {
+        FdSocketException failure = new FdSocketException(EDQUOT, "bind failed");
+        assertEquals(Errno.EIO, failure.errno());
+        assertEquals(EDQUOT, failure.number());
+        assertEquals("bind failed", failure.getMessage());
+    }
+
+    @Test
+    void a_cause_is_kept() {
+        Throwable cause = new IllegalStateException("made up");
+        assertSame(cause, new FdSocketException(Errno.EIO, "no folder", cause).getCause());
+    }
+}
