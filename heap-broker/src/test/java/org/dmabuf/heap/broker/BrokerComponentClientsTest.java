@@ -43,7 +43,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         DmaBuf buffer = own.allocate(REQUEST);
         display.stop();
         assertTrue(exporter.memory().released());
-        assertThrows(IllegalStateException.class, buffer::duplicate);
+        assertThrows(IllegalStateException.class, buffer::newReference);
         assertThrows(IllegalStateException.class, own::heaps);
         display.start();
         brokerOf(display).allocate(REQUEST).close();
@@ -73,7 +73,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         assertEquals(Bundle.RESOLVED, careless.getState());
         assertEquals(0, live());
         assertTrue(exporter.memory().released());
-        assertThrows(IllegalStateException.class, open::duplicate);
+        assertThrows(IllegalStateException.class, open::newReference);
         careless.start();
         HeapBroker fresh = brokerOf(careless);
         assertNotSame(own, fresh);
@@ -93,6 +93,6 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         assertThrows(BundleException.class, careless::stop);
         careless.uninstall();
         assertEquals(0, live());
-        assertThrows(IllegalStateException.class, open::duplicate);
+        assertThrows(IllegalStateException.class, open::newReference);
     }
 }

@@ -12,7 +12,6 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.account.Rules;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
@@ -92,7 +91,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         assertEquals(
                 List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
                         + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
-                        + " quota.client.on.heap, quota.heap"),
+                        + " quota.client.on.heap, quota.heap, views.allow"),
                 RecordedLog.lines());
         assertEquals(1, live(), "what was out stayed");
         brokerOf(display).allocate(REQUEST).close();
@@ -112,7 +111,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                 Map.of());
         assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         assertEquals(
-                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=BUNDLE, for instance"
+                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=CLIENT, for instance"
                         + " secure=org.example.*; its other quotas and permissions are in force, and a heap that it"
                         + " means to open is closed",
                 RecordedLog.lines().getLast());
@@ -123,14 +122,14 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         for (String closed : List.of("camera", "display", "secret")) {
             assertEquals(
                     Errno.EACCES,
-                    assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from(closed)))
+                    assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.withHeaps(closed)))
                             .errno());
         }
-        brokerOf(display).allocate(REQUEST.from("display")).close();
-        DmaBuf held = brokerOf(camera).allocate(REQUEST.from("system"));
+        brokerOf(display).allocate(REQUEST.withHeaps("display")).close();
+        DmaBuf held = brokerOf(camera).allocate(REQUEST.withHeaps("system"));
         assertEquals(
                 Errno.ENOMEM,
-                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.from("system")))
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST.withHeaps("system")))
                         .errno());
         held.close();
     }
@@ -141,14 +140,14 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         for (boolean accept : new boolean[] {false, true, false}) {
             component.modified(config(Map.of("adopt_unsealed", accept)), Map.of());
             int fd = syscalls.memfdCreate("peer", 0x2); // MFD_ALLOW_SEALING
-            try (OwnedFd made = new Fd(syscalls, fd)) {
+            try (OwnedFd made = OwnedFd.of(fd, syscalls::close)) {
                 assertEquals(0, syscalls.fallocate(fd, 0, 0, 4096));
                 assertEquals(0, syscalls.fcntl(fd, 1033, 0x2)); // F_ADD_SEALS, F_SEAL_SHRINK
                 if (accept) {
-                    brokerOf(camera).adopt(made, "").close();
+                    brokerOf(camera).adopt(made, "theirs").close();
                 } else {
                     HeapException refusal = assertThrows(
-                            HeapException.class, () -> brokerOf(camera).adopt(made, ""));
+                            HeapException.class, () -> brokerOf(camera).adopt(made, "theirs"));
                     assertEquals(Errno.EPERM, refusal.errno());
                 }
             }

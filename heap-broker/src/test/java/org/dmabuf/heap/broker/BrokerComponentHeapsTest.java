@@ -77,7 +77,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "other")));
         component.changeHeap(heap.getReference());
-        assertEquals("other", brokerOf(camera).allocate(REQUEST.from("other")).heapName());
+        assertEquals("other", brokerOf(camera).allocate(REQUEST.withHeaps("other")).heapName());
         remove(heap);
         component.changeHeap(heap("x", new FakeHeap()).getReference());
     }
@@ -195,7 +195,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
                         new FakeHeap(),
                         FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "old")));
         component.addHeap(heap.getReference());
-        brokerOf(camera).allocate(REQUEST.from("old")).close();
+        brokerOf(camera).allocate(REQUEST.withHeaps("old")).close();
         assertEquals("", brokerOf(camera).heaps().getFirst().bundle());
         remove(heap);
         assertEquals(List.of(HeapEvents.ARRIVED, HeapEvents.DRAINING, HeapEvents.DEPARTED), posted);
@@ -288,7 +288,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         FutureTask<Object> removal = new FutureTask<>(() -> remove(heap), null);
         Thread.ofPlatform().start(removal);
         Await.until("the heap is on its way out", () -> states().equals(List.of(HeapState.DRAINING)));
-        HeapException refusal = assertThrows(HeapException.class, () -> own.allocate(REQUEST.from("slow")));
+        HeapException refusal = assertThrows(HeapException.class, () -> own.allocate(REQUEST.withHeaps("slow")));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertFalse(removal.isDone());
         go.countDown();

@@ -9,18 +9,29 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.lang.ref.WeakReference;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
+import org.dmabuf.heap.linux.fd.Mappings;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.osgi.framework.Constants;
-import org.osgi.framework.ServiceObjects;
+import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
 /** Published buffers in the registry of a real framework. */
@@ -30,11 +41,12 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         Publication publication = brokerOf(camera).publish(buffer, "front");
-        ServiceReference<DmaBuf> reference = published(display);
+        ServiceReference<PublishedBuffer> reference = published(display);
         assertEquals("front", reference.getProperty(HeapProperties.BUFFER_NAME));
         assertEquals(4096L, reference.getProperty(HeapProperties.BUFFER_SIZE));
         assertEquals("system", reference.getProperty(HeapProperties.NAME));
-        assertEquals(Constants.SCOPE_PROTOTYPE, reference.getProperty(Constants.SERVICE_SCOPE));
+        assertEquals("READ", reference.getProperty(HeapProperties.BUFFER_ACCESS));
+        assertEquals(Constants.SCOPE_BUNDLE, reference.getProperty(Constants.SERVICE_SCOPE));
         assertSame(camera, reference.getBundle());
         publication.close();
         publication.close();
@@ -82,72 +94,153 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void each_getter_holds_a_reference_until_it_ungets() {
+    void what_a_bundle_opens_is_its_own_until_it_closes_it() {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         Publication publication = brokerOf(camera).publish(buffer, "front");
         buffer.close();
-        ServiceObjects<DmaBuf> objects = objects(display, published(display));
-        DmaBuf one = objects.getService();
-        DmaBuf two = objects.getService();
+        PublishedBuffer published = got(display);
+        assertEquals("front", published.name());
+        assertEquals(4096, published.size());
+        DmaBuf one = published.open();
+        DmaBuf two = published.open();
         assertNotSame(one, two);
-        one.close(); // does nothing: who got it ungets it
-        one.beginCpuAccess(Access.READ).close();
-        DmaBuf own = one.newReference();
-        objects.ungetService(one);
-        assertThrows(IllegalStateException.class, one::duplicate);
+        one.close();
+        assertThrows(IllegalStateException.class, one::newReference);
+        display.getBundleContext().ungetService(published(display));
+        publication.close();
+        assertThrows(IllegalStateException.class, published::open);
         two.beginCpuAccess(Access.READ).close();
-        publication.close(); // the framework ungets for everybody
-        assertThrows(IllegalStateException.class, two::duplicate);
         assertEquals(1, live());
-        own.close(); // a duplicate is the getter's own
+        two.close();
         assertTrue(exporter.memory().released());
         assertEquals(0, live());
     }
 
     @Test
-    void a_reference_that_was_ungot_is_not_kept_by_the_publication() {
+    void a_reference_that_is_lost_is_found_and_not_kept_by_the_publication() {
         heap("system", new FakeHeap());
         Publication publication = brokerOf(camera).publish(brokerOf(camera).allocate(REQUEST), "front");
-        ServiceObjects<DmaBuf> objects = objects(display, published(display));
-        DmaBuf[] got = {objects.getService()};
+        PublishedBuffer published = got(display);
+        DmaBuf[] got = {published.open()};
         WeakReference<DmaBuf> gone = new WeakReference<>(got[0]);
-        objects.ungetService(got[0]);
         got[0] = null;
         Await.untilCollected("the reference goes", () -> gone.refersTo(null));
         publication.close();
     }
 
     @Test
-    void a_getter_that_stops_drops_its_references_and_no_others() throws Exception {
+    void a_reference_for_reading_permits_nothing_else() {
+        memfd();
+        try (DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+                Publication _ = brokerOf(camera).publish(buffer, "front");
+                Arena arena = Arena.ofConfined()) {
+            PublishedBuffer published = got(display);
+            assertEquals(Access.READ, published.access());
+            try (DmaBuf open = published.open();
+                    DmaBuf again = open.newReference()) {
+                for (DmaBuf each : List.of(open, again)) {
+                    assertTrue(each.map(Access.READ, arena).isReadOnly());
+                    each.beginCpuAccess(Access.READ).close();
+                    for (Access access : List.of(Access.WRITE, Access.READ_WRITE)) {
+                        refused(() -> each.map(access, arena));
+                        refused(() -> each.beginCpuAccess(access));
+                    }
+                    refused(each::exportFd);
+                    refused(() -> brokerOf(display).publish(each, "rear", Access.READ_WRITE));
+                }
+                try (Publication _ = brokerOf(display).publish(open, "rear")) {
+                    assertEquals(
+                            1,
+                            camera.getBundleContext()
+                                    .getServiceReferences(PublishedBuffer.class, "(dmabuf.name=rear)")
+                                    .size());
+                }
+            } catch (InvalidSyntaxException e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+
+    private static void refused(Executable use) {
+        HeapException refusal = assertThrows(HeapException.class, use);
+        assertEquals(Errno.EACCES, refusal.errno());
+    }
+
+    @Test
+    void a_reference_for_reading_exports_what_permits_only_that() {
+        memfd();
+        try (DmaBuf buffer = brokerOf(camera).allocate(REQUEST.withExport(ExportMode.READ_ONLY));
+                Publication _ = brokerOf(camera).publish(buffer, "front");
+                DmaBuf open = got(display).open();
+                OwnedFd descriptor = open.exportFd();
+                Arena arena = Arena.ofConfined()) {
+            assertEquals(buffer.inode(), open.inode());
+            assertThrows(
+                    HeapException.class,
+                    () -> new Mappings(Syscalls.linux()).map(descriptor, 4096, Access.READ_WRITE, arena));
+        }
+    }
+
+    @Test
+    void a_publisher_may_grant_writing() {
+        memfd();
+        try (DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+                Publication _ = brokerOf(camera).publish(buffer, "front", Access.READ_WRITE);
+                DmaBuf open = got(display).open();
+                Arena arena = Arena.ofConfined()) {
+            assertEquals("READ_WRITE", published(display).getProperty(HeapProperties.BUFFER_ACCESS));
+            open.map(Access.READ_WRITE, arena).fill((byte) 7);
+            open.beginCpuAccess(Access.WRITE).close();
+            open.exportFd().close();
+            assertEquals(7, buffer.map(Access.READ, arena).get(ValueLayout.JAVA_BYTE, 0));
+        }
+    }
+
+    @Test
+    void a_consumer_that_stops_drops_its_references_and_no_others() throws Exception {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         brokerOf(camera).publish(buffer, "front");
-        DmaBuf got = objects(display, published(display)).getService();
+        DmaBuf got = got(display).open();
         DmaBuf own = got.newReference();
         display.stop();
-        assertThrows(IllegalStateException.class, got::duplicate);
-        assertThrows(IllegalStateException.class, own::duplicate);
+        assertThrows(IllegalStateException.class, got::newReference);
+        assertThrows(IllegalStateException.class, own::newReference);
         buffer.newReference().close();
         assertEquals(1, live());
     }
 
     @Test
-    void a_publisher_that_stops_takes_its_publications_along() throws Exception {
+    void a_publisher_that_stops_takes_its_publications_along_and_leaves_what_was_opened() throws Exception {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         DmaBuf buffer = brokerOf(display).allocate(REQUEST);
         Publication publication = brokerOf(display).publish(buffer, "front");
-        DmaBuf got = camera.getBundleContext().getService(published(camera));
-        DmaBuf own = got.newReference();
+        PublishedBuffer published = got(camera);
+        DmaBuf open = published.open();
         display.stop();
         assertNull(published(camera));
-        assertThrows(IllegalStateException.class, got::duplicate);
+        assertThrows(IllegalStateException.class, published::open);
+        open.newReference().close();
         assertEquals(1, live());
-        own.close();
+        open.close();
         assertTrue(exporter.memory().released());
         assertDoesNotThrow(publication::close);
+    }
+
+    @Test
+    void a_consumer_that_starts_again_gets_the_service_anew() throws Exception {
+        heap("system", new FakeHeap());
+        DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
+        brokerOf(camera).publish(buffer, "front");
+        PublishedBuffer old = got(display);
+        display.stop();
+        display.start();
+        assertThrows(IllegalStateException.class, old::open);
+        got(display).open().close();
+        buffer.close();
     }
 
     @Test
@@ -158,21 +251,20 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         display.stop();
         assertSame(camera, published(camera).getBundle());
         assertEquals(1, live());
-        objects(camera, published(camera)).getService().newReference().close();
+        got(camera).open().close();
         publication.close();
         assertEquals(0, live());
     }
 
-    /** Felix forgets a getter that comes while the service goes: its unget never reaches the publication. */
     @Test
-    void a_reference_got_while_the_publication_closes_is_dropped_with_it() {
+    void what_is_opened_while_the_publication_closes_is_there_or_refused() {
         heap("system", new FakeHeap());
         HeapBroker own = brokerOf(camera);
         class Round {
             final AtomicInteger got = new AtomicInteger();
             final DmaBuf buffer = own.allocate(REQUEST);
             final Publication publication = own.publish(buffer, "front");
-            final ServiceObjects<DmaBuf> objects = objects(display, published(display));
+            final PublishedBuffer published = got(display);
         }
         Round[] now = new Round[1];
         new Race()
@@ -181,8 +273,13 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
                     now[0].buffer.close();
                 })
                 .with(round -> {
-                    while (now[0].objects.getService() != null) {
-                        now[0].got.incrementAndGet();
+                    try {
+                        while (true) {
+                            now[0].published.open().close();
+                            now[0].got.incrementAndGet();
+                        }
+                    } catch (IllegalStateException e) {
+                        now[0].got.addAndGet(1 << 20); // the publication has ended
                     }
                 })
                 .with(round -> {
@@ -201,9 +298,13 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
                 brokerOf(camera).publish(buffer, name);
             }
         }
-        Collection<ServiceReference<DmaBuf>> found =
-                display.getBundleContext().getServiceReferences(DmaBuf.class, "(dmabuf.name=rear)");
+        Collection<ServiceReference<PublishedBuffer>> found =
+                display.getBundleContext().getServiceReferences(PublishedBuffer.class, "(dmabuf.name=rear)");
         assertEquals(1, found.size());
-        assertEquals("frame", display.getBundleContext().getService(found.iterator().next()).name());
+        PublishedBuffer rear = display.getBundleContext().getService(found.iterator().next());
+        assertEquals("rear", rear.name());
+        try (DmaBuf open = rear.open()) {
+            assertEquals(Optional.of("frame"), open.name());
+        }
     }
 }

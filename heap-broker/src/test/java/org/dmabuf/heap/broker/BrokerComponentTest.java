@@ -13,7 +13,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -21,20 +20,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
-import org.dmabuf.heap.linux.headroom.Headroom;
-import org.dmabuf.heap.linux.source.MemfdSource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Test;
@@ -43,13 +37,6 @@ import org.osgi.framework.ServiceRegistration;
 
 /** The start and the stop of the component. */
 class BrokerComponentTest extends BrokerInFramework {
-    private ServiceRegistration<HeapExporter> memfd() {
-        MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
-        var properties = new HashMap<String, Object>(source.properties());
-        properties.put(HeapProperties.NAME, "system");
-        return heap(source, properties);
-    }
-
     /** Those of other tests may still be on their way out. */
     private static void awaitReapers(long most) {
         Await.until("the reaper has ended", () -> reapers() <= most);
@@ -68,8 +55,8 @@ class BrokerComponentTest extends BrokerInFramework {
         heap("system", exporter);
         HeapBroker own = brokerOf(camera);
         DmaBuf buffer = own.allocate(REQUEST);
-        own.publish(buffer, "front");
-        DmaBuf got = objects(display, published(display)).getService();
+        own.publish(buffer, "front", Access.READ_WRITE);
+        DmaBuf got = got(display).open();
         got.beginCpuAccess(Access.WRITE);
         deactivate();
         assertEquals(List.of("begin WRITE", "end WRITE", "release"), exporter.memory().calls());
@@ -77,7 +64,7 @@ class BrokerComponentTest extends BrokerInFramework {
         assertNull(camera.getBundleContext().getServiceReference(HeapBroker.class));
         assertNull(published(display));
         assertThrows(IllegalStateException.class, () -> own.allocate(REQUEST));
-        assertThrows(IllegalStateException.class, got::duplicate);
+        assertThrows(IllegalStateException.class, got::newReference);
     }
 
     @Test
@@ -112,9 +99,9 @@ class BrokerComponentTest extends BrokerInFramework {
         FakeHeap fast = new FakeHeap();
         heap("three", fast);
         HeapBroker own = brokerOf(camera);
-        DmaBuf held = own.allocate(REQUEST.from("three"));
-        FutureTask<DmaBuf> first = new FutureTask<>(() -> own.allocate(REQUEST.from("one")));
-        FutureTask<DmaBuf> second = new FutureTask<>(() -> own.allocate(REQUEST.from("two")));
+        DmaBuf held = own.allocate(REQUEST.withHeaps("three"));
+        FutureTask<DmaBuf> first = new FutureTask<>(() -> own.allocate(REQUEST.withHeaps("one")));
+        FutureTask<DmaBuf> second = new FutureTask<>(() -> own.allocate(REQUEST.withHeaps("two")));
         Thread.ofPlatform().start(first);
         Thread.ofPlatform().start(second);
         await(inside);
@@ -123,7 +110,7 @@ class BrokerComponentTest extends BrokerInFramework {
         Thread.ofPlatform().start(stopping);
         Await.until("the gates are closed", () -> {
             try {
-                own.allocate(REQUEST.from("three")).close();
+                own.allocate(REQUEST.withHeaps("three")).close();
                 return false;
             } catch (HeapException e) {
                 return e.errno() == Errno.ENODEV;
@@ -142,13 +129,13 @@ class BrokerComponentTest extends BrokerInFramework {
         assertEquals(2, finished.get());
         for (FutureTask<DmaBuf> allocation : List.of(first, second)) {
             try {
-                assertThrows(IllegalStateException.class, allocation.get()::duplicate);
+                assertThrows(IllegalStateException.class, allocation.get()::newReference);
             } catch (ExecutionException e) { // taken back before it was handed out
                 assertEquals(IllegalStateException.class, e.getCause().getClass());
             }
         }
         assertTrue(slow.memory().released());
-        assertThrows(IllegalStateException.class, held::duplicate);
+        assertThrows(IllegalStateException.class, held::newReference);
         RecordedLog.clear();
         component.removeHeap(one.getReference()); // Declarative Services unbinds after the deactivation
         assertEquals(List.of("INFO heap 'one' has left, 0 buffers of it live on"), RecordedLog.lines());
@@ -297,7 +284,7 @@ class BrokerComponentTest extends BrokerInFramework {
         HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));
         component.modified(config(Map.of("allocation_sites", true)), Map.of());
         DmaBuf open = brokerOf(camera).allocate(REQUEST);
-        assertEquals("org.example.camera", monitor.buffers().getFirst().client());
+        assertEquals("org.example.camera", monitor.buffers().getFirst().client().toString());
         assertTrue(
                 monitor.buffers().getFirst().site().stream()
                         .anyMatch(frame -> !frame.getClassName().startsWith("org.dmabuf.heap.broker.")),
@@ -305,7 +292,7 @@ class BrokerComponentTest extends BrokerInFramework {
         remove(heap);
         assertEquals(
                 List.of("adopted", "system"),
-                monitor.usageByHeap().stream().map(UsageRecord::heap).toList(),
+                monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList(),
                 "memory of it is out");
         assertEquals(4096, open.size());
         deactivate();

@@ -6,6 +6,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
@@ -15,11 +16,14 @@ import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
 import java.util.zip.ZipEntry;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.PublishedBuffer;
+import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -29,7 +33,6 @@ import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
 import org.osgi.framework.FrameworkUtil;
-import org.osgi.framework.ServiceObjects;
 import org.osgi.framework.ServiceReference;
 import org.osgi.framework.ServiceRegistration;
 import org.osgi.framework.launch.Framework;
@@ -129,6 +132,13 @@ abstract class BrokerInFramework {
         return registration;
     }
 
+    ServiceRegistration<HeapExporter> memfd() {
+        MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
+        var properties = new HashMap<String, Object>(source.properties());
+        properties.put(HeapProperties.NAME, "system");
+        return heap(source, properties);
+    }
+
     ServiceRegistration<HeapExporter> heap(String name, HeapExporter exporter) {
         return heap(exporter, Map.of(HeapProperties.NAME, name));
     }
@@ -144,7 +154,7 @@ abstract class BrokerInFramework {
     }
 
     long live() {
-        return brokerOf(camera).heaps().stream().mapToLong(HeapInfo::liveBuffers).sum();
+        return brokerOf(camera).heaps().stream().mapToLong(info -> info.charged().liveBuffers()).sum();
     }
 
     void activate() {
@@ -157,12 +167,13 @@ abstract class BrokerInFramework {
         component.deactivate();
     }
 
-    static ServiceReference<DmaBuf> published(Bundle by) {
-        return by.getBundleContext().getServiceReference(DmaBuf.class);
+    static ServiceReference<PublishedBuffer> published(Bundle by) {
+        return by.getBundleContext().getServiceReference(PublishedBuffer.class);
     }
 
-    static ServiceObjects<DmaBuf> objects(Bundle getter, ServiceReference<DmaBuf> reference) {
-        return getter.getBundleContext().getServiceObjects(reference);
+    /** {@return the buffer that is published, as a bundle gets it} */
+    static PublishedBuffer got(Bundle getter) {
+        return getter.getBundleContext().getService(published(getter));
     }
 
     /** Sets a drain longer than can be configured: on a busy machine that would end while the test looks. */

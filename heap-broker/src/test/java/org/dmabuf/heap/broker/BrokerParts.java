@@ -6,7 +6,9 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.account.Ledger;
@@ -20,10 +22,13 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.service.BrokerServices;
 import org.dmabuf.heap.broker.service.Clients;
 import org.dmabuf.heap.broker.service.HeapListing;
+import org.dmabuf.heap.broker.service.Monitors;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
@@ -41,9 +46,10 @@ public final class BrokerParts implements AutoCloseable {
     public final LeakDetector leaks = new LeakDetector();
     public final BufferServices services;
     public final Allocator allocator;
-    public final UnavailableHeaps waiting = new UnavailableHeaps();
+    public final UnavailableHeaps unavailable = new UnavailableHeaps();
     public final Adoption adoption;
     public final HeapListing listing;
+    final BrokerServices brokerServices;
     public final Clients clients;
     /** The client for tests that need only one. */
     public final Client client;
@@ -68,17 +74,25 @@ public final class BrokerParts implements AutoCloseable {
         this.syscalls = syscalls;
         this.ledger = ledger;
         registry = new HeapRegistry(ledger);
-        client = new Client(ledger.enter("org.example.camera"), "test:camera", leaks);
-        services = new BufferServices(new Descriptors(syscalls), Optional.of(holders), events, leaks.lost());
+        client = new Client(ledger.enter(bundle("org.example.camera")), leaks);
+        Descriptors descriptors = new Descriptors(syscalls);
+        services = new BufferServices(descriptors, Optional.of(holders), events, leaks.lost());
         allocator = new Allocator(registry, ledger, services);
         adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
-        listing = new HeapListing(registry, waiting, adoption);
-        clients = new Clients(ledger, allocator, adoption, listing, leaks);
+        listing = new HeapListing(registry, unavailable, new StartFailures());
+        brokerServices = new BrokerServices(ledger, allocator, adoption, listing, leaks, descriptors);
+        clients = new Clients(brokerServices);
+    }
+
+    /** {@return the identity of a bundle as {@link FakeBundle} has it} */
+    public static ClientId bundle(String symbolicName) {
+        return ClientId.ofBundle(symbolicName, "test:" + symbolicName);
     }
 
     /** Parses rules whose every entry must be understood. */
-    public static Rules rules(String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow) {
-        return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, slip -> {
+    public static Rules rules(
+            String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow, String... views) {
+        return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, views, slip -> {
             throw new AssertionError(slip);
         });
     }
@@ -106,11 +120,20 @@ public final class BrokerParts implements AutoCloseable {
     }
 
     public BufferReference allocate(AllocationRequest request) {
-        return (BufferReference) allocator.allocate(client, request);
+        return allocate(request, 1)[0];
+    }
+
+    public BufferReference[] allocate(AllocationRequest request, int count) {
+        return allocator.allocate(client, request, count);
     }
 
     public BufferReference allocate(long size) {
         return allocate(AllocationRequest.of(size));
+    }
+
+    /** {@return another monitor, with peaks of its own} */
+    public HeapMonitor monitor() {
+        return new Monitors(ledger, registry).getService(null, null);
     }
 
     public HeapInfo info(String name, HeapState state) {

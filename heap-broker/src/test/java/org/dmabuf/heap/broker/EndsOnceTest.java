@@ -11,6 +11,7 @@ import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -19,11 +20,13 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.account.Charge;
-import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.ReturnSignal;
 import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.account.UsageSnapshot;
 import org.dmabuf.heap.broker.buffer.BufferReference;
@@ -33,8 +36,6 @@ import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.service.ClientBroker;
-import org.dmabuf.heap.broker.service.Monitor;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -123,7 +124,7 @@ class EndsOnceTest {
         RegisteredHeap heap = heap();
         boolean[] fails = {true};
         int[] reclaimed = new int[1];
-        own.client().keep(new OpenResource() {
+        own.owner().keep(new OpenResource() {
             @Override
             public void end() {
                 reclaimed[0]++;
@@ -276,7 +277,7 @@ class EndsOnceTest {
             return memory;
         }));
         BufferReference reference = broker.allocate(SIZE);
-        Monitor monitor = new Monitor(broker.ledger, broker.registry);
+        HeapMonitor monitor = broker.monitor();
         Thread waits = Thread.ofPlatform().daemon().start(() -> reference.beginCpuAccess(Access.READ)
                 .close());
         assertTrue(inside.await(30, TimeUnit.SECONDS));
@@ -302,7 +303,7 @@ class EndsOnceTest {
             assertThrows(HeapException.class, () -> reference.beginCpuAccess(Access.READ));
             assertEquals(
                     0,
-                    new Monitor(broker.ledger, broker.registry)
+                    broker.monitor()
                             .buffers()
                             .getFirst()
                             .cpuAccesses());
@@ -364,7 +365,7 @@ class EndsOnceTest {
     @Test
     void a_charge_that_ends_or_lingers_twice_is_counted_once() {
         HeapAccount account = new HeapAccount("camera");
-        Charge charge = new Charge(UsageSums.share(account), 0, List.of());
+        Charge charge = new Charge(UsageSums.share(account), 0, List.of(), new ReturnSignal());
         FakeMemory memory = new FakeMemory(SIZE);
         SharedBuffer buffer = new SharedBuffer(
                 memory,
@@ -372,28 +373,17 @@ class EndsOnceTest {
                 1,
                 HeapDescription.refused("camera", Map.of(), "org.example.camera"),
                 charge,
-                true,
-                "",
+                ExportMode.READ_WRITE,
+                Optional.empty(),
                 broker.services);
         charge.begin(buffer);
         charge.linger();
         charge.linger();
-        assertEquals(new UsageSnapshot(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED), account.snapshot());
+        assertEquals(new UsageSnapshot(0, 0, 1, SIZE, SIZE, Rules.UNLIMITED, 1, SIZE), account.snapshot());
         charge.end();
         charge.end();
-        assertEquals(new UsageSnapshot(0, 0, 0, 0, SIZE, Rules.UNLIMITED), account.snapshot());
+        assertEquals(new UsageSnapshot(0, 0, 0, 0, SIZE, Rules.UNLIMITED, 1, SIZE), account.snapshot());
         assertTrue(charge.share().client().settled());
-    }
-
-    @Test
-    void a_peak_that_is_reset_while_bytes_are_added_is_never_below_them() {
-        ClientAccount[] now = new ClientAccount[1];
-        new Race()
-                .before(round -> now[0] = new ClientAccount("org.example.camera"))
-                .with(round -> now[0].add(100))
-                .with(round -> now[0].resetPeak())
-                .after(round -> assertEquals(100, now[0].snapshot().peakBytes(), "round " + round))
-                .run(20_000);
     }
 
     @Test
@@ -419,7 +409,7 @@ class EndsOnceTest {
         assertEquals(2, broker.client.stop("its bundle has stopped"));
         assertThrows(IllegalStateException.class, left::fd);
         left.close();
-        new Fd(Syscalls.linux(), number).close();
+        OwnedFd.of(number, Syscalls.linux()::close).close();
         Await.until("the charge ends", () -> {
             broker.holders.look();
             return heap.account().buffers() == 0;

@@ -22,8 +22,6 @@ import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.EndsOnce;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.buffer.ReferenceTracker;
-import org.dmabuf.heap.broker.service.ClientBroker;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
@@ -32,9 +30,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.ProcessState;
-import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
-import org.osgi.framework.ServiceRegistration;
 
 /**
  * A program that makes the acts of a client, its bundle's stop and the broker's stop fail at one point after the other:
@@ -74,6 +70,7 @@ public final class FailurePoints {
     }
 
     private final BrokerParts broker = new BrokerParts();
+    private final FakeBundle publisher = new FakeBundle("org.example.publisher").registering();
     private final HeapAccount account;
     private final List<String> wrong = new ArrayList<>();
     private int failures;
@@ -235,7 +232,7 @@ public final class FailurePoints {
         }
         for (ClientAccount client : broker.ledger.clients()) {
             if (client.snapshot().liveBytes() != 0 || client.snapshot().lingeringBytes() != 0) {
-                wrong.add(act + " at " + point + ": charged to " + client.bundle() + ": " + client.snapshot());
+                wrong.add(act + " at " + point + ": charged to " + client.id().toString() + ": " + client.snapshot());
             }
         }
     }
@@ -576,7 +573,7 @@ public final class FailurePoints {
         void prepare() {
             made = buffer();
             try (OwnedFd exported = made.exportFd()) {
-                fd = new Fd(Syscalls.linux(), exported.detach());
+                fd = OwnedFd.of(exported.detach(), Syscalls.linux()::close);
             }
         }
 
@@ -618,23 +615,8 @@ public final class FailurePoints {
         }
     }
 
-    /** A bundle that can register a service, as far as a publication needs. */
-    private static BundleContext registering(FakeBundle bundle) {
-        return FakeBundle.proxy(BundleContext.class, (_, method, _) -> switch (method.getName()) {
-            case "getBundle" -> bundle.bundle();
-            case "registerService" -> FakeBundle.proxy(ServiceRegistration.class, (_, _, _) -> null);
-            default -> throw new UnsupportedOperationException(method.toString());
-        });
-    }
-
     private HeapBroker publisher() {
-        return new ClientBroker(
-                broker.client,
-                registering(new FakeBundle("org.example.publisher")),
-                broker.clients::of,
-                broker.allocator,
-                broker.adoption,
-                broker.listing);
+        return broker.clients.getService(publisher.bundle(), null);
     }
 
     private final class Publish extends Act {
@@ -694,7 +676,7 @@ public final class FailurePoints {
     }
 
     private final class Adopt extends Act {
-        private Fd fd;
+        private OwnedFd fd;
         private DmaBuf adopted;
 
         Adopt() {
@@ -704,7 +686,7 @@ public final class FailurePoints {
         @Override
         void prepare() {
             Syscalls linux = Syscalls.linux();
-            fd = new Fd(linux, linux.memfdCreate("theirs", MFD_ALLOW_SEALING));
+            fd = OwnedFd.of(linux.memfdCreate("theirs", MFD_ALLOW_SEALING), linux::close);
             linux.fallocate(fd.fd(), 0, 0, SIZE);
             try (Arena arena = Arena.ofConfined()) { // what was not written to is a hole
                 new Mappings(linux).map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1);
@@ -744,7 +726,7 @@ public final class FailurePoints {
             DmaBuf first = own.allocate(AllocationRequest.of(SIZE));
             first.map(Access.READ, arena);
             DmaBuf second = own.allocate(AllocationRequest.of(SIZE));
-            kept = new Fd(Syscalls.linux(), second.exportFd().detach());
+            kept = OwnedFd.of(second.exportFd().detach(), Syscalls.linux()::close);
             open.clear();
             open.addAll(List.of(first, first.beginCpuAccess(Access.READ), second, second.exportFd()));
             open.addAll(List.of(first.newReference(), own.allocate(AllocationRequest.of(SIZE))));

@@ -2,17 +2,22 @@
 package org.dmabuf.heap.broker;
 
 import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
+import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /** A bundle that runs and stops without a framework: as much of one as the broker looks at. */
 public final class FakeBundle {
     private final Bundle bundle;
     private volatile BundleContext context;
+    private volatile boolean registers;
     private final AtomicInteger lives = new AtomicInteger();
 
     public FakeBundle(String symbolicName) {
@@ -28,6 +33,18 @@ public final class FakeBundle {
         start();
     }
 
+    /** Lets it register any service, and unregister it without an event. {@return this} */
+    public FakeBundle registering() {
+        registers = true;
+        return this;
+    }
+
+    /** {@return the buffer of a publication as a bundle gets it} */
+    @SuppressWarnings("unchecked") // the factory that the framework would ask
+    public static PublishedBuffer published(Publication publication, FakeBundle getter) {
+        return ((ServiceFactory<PublishedBuffer>) publication).getService(getter.bundle(), null);
+    }
+
     public Bundle bundle() {
         return bundle;
     }
@@ -40,8 +57,16 @@ public final class FakeBundle {
             case "toString" -> "life " + life + " of " + bundle;
             case "hashCode" -> System.identityHashCode(self);
             case "equals" -> self == arguments[0];
+            case "registerService" -> registration(method);
             default -> throw new UnsupportedOperationException(method.toString());
         });
+    }
+
+    private ServiceRegistration<?> registration(Method method) {
+        if (!registers) {
+            throw new UnsupportedOperationException(method.toString());
+        }
+        return proxy(ServiceRegistration.class, (_, _, _) -> null);
     }
 
     /** Stops without an event. */
@@ -51,15 +76,6 @@ public final class FakeBundle {
 
     public BundleEvent event(int type) {
         return new BundleEvent(type, bundle);
-    }
-
-    /** {@return a context that registers any service, and unregisters it without an event} */
-    static BundleContext registering() {
-        ServiceRegistration<?> registration = proxy(ServiceRegistration.class, (self, method, arguments) -> null);
-        return proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {
-            case "registerService" -> registration;
-            default -> throw new UnsupportedOperationException(method.toString());
-        });
     }
 
     public static <T> T proxy(Class<T> type, InvocationHandler handler) {

@@ -26,9 +26,9 @@ public final class FakeHeap implements HeapExporter {
         this.answer = answer;
     }
 
-    public static FakeHeap refusing(Errno errno, String sentence) {
+    public static FakeHeap refusing(Errno errno, String heap, String reason) {
         return new FakeHeap(request -> {
-            throw HeapException.of(errno, sentence);
+            throw HeapException.of(errno, heap, reason);
         });
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
@@ -55,7 +56,7 @@ class FaultsTest {
         kernel.failNext("fcntl", 1, Errno.EMFILE);
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.EMFILE, refusal.errno());
-        assertEquals("system", refusal.heap());
+        assertEquals(Optional.of("system"), refusal.heap());
         assertEquals(
                 "heap 'system': fcntl(F_DUPFD_CLOEXEC) failed: too many open files; close buffers and descriptors, or"
                         + " raise the process's limit (ulimit -n, LimitNOFILE= in a unit)",
@@ -112,7 +113,7 @@ class FaultsTest {
                         AllocationRequest.of(SIZE).withHeaps("system", "next").withExport(ExportMode.READ_ONLY)));
         assertEquals(1, kernel.count("memfdCreate") - made);
         assertEquals(Errno.EAGAIN, refusal.errno());
-        assertEquals("system", refusal.heap());
+        assertEquals(Optional.of("system"), refusal.heap());
         assertTrue(refusal.getMessage().endsWith("or raise vm.max_map_count"), refusal.getMessage());
         assertEquals(List.of(), next.asked());
         assertEquals(0, heap.account().buffers());

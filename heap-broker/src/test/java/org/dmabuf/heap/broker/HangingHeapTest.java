@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -21,7 +22,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
@@ -31,9 +34,6 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.Piece;
 import org.dmabuf.heap.broker.release.Reaper;
-import org.dmabuf.heap.broker.service.ClientBroker;
-import org.dmabuf.heap.broker.service.Monitor;
-import org.dmabuf.heap.broker.service.PublishedBuffer;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -166,7 +166,7 @@ class HangingHeapTest {
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EBUSY, refusal.errno());
-            assertEquals("bad", refusal.heap());
+            assertEquals(Optional.of("bad"), refusal.heap());
             assertTrue(
                     refusal.getMessage().contains("it is not mapped while the work hangs in its code for "),
                     refusal.getMessage());
@@ -183,7 +183,7 @@ class HangingHeapTest {
         }
         reference.close();
         Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
-        String reason = broker.info("bad", HeapState.HANGING).reason();
+        String reason = broker.info("bad", HeapState.HANGING).reason().orElseThrow();
         assertTrue(
                 reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' hangs in its code"
                         + " for "),
@@ -191,7 +191,7 @@ class HangingHeapTest {
         assertEquals(HeapState.SERVING, state("system"));
         goOn.countDown();
         Await.until("it serves", () -> state("bad") == HeapState.SERVING);
-        assertEquals("", broker.info("bad", HeapState.SERVING).reason());
+        assertEquals(Optional.empty(), broker.info("bad", HeapState.SERVING).reason());
     }
 
     private HeapState state(String heap) {
@@ -210,8 +210,9 @@ class HangingHeapTest {
         broker.remove(bad);
         Await.until("its reason says so", () -> broker.info("bad", HeapState.DEPARTED)
                 .reason()
+                .orElseThrow()
                 .startsWith("it has left; its buffers live on; the release of a buffer of 4 KiB from heap 'bad'"));
-        assertThrows(IllegalStateException.class, reference::duplicate);
+        assertThrows(IllegalStateException.class, reference::newReference);
     }
 
     @Test
@@ -225,8 +226,8 @@ class HangingHeapTest {
         broker.remove(bad);
         FakeHeap updated = new FakeHeap();
         broker.heap("camera", updated);
-        Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withHeaps("camera"));
+        Client other = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.other")), broker.leaks);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withHeaps("camera"), 1);
         other.stop("its bundle has stopped");
         assertTrue(updated.memory().released());
         assertEquals(HeapState.SERVING, state("camera"));
@@ -259,28 +260,19 @@ class HangingHeapTest {
     @Test
     void the_stop_of_a_bundle_that_publishes_or_has_got_its_buffers_ends() throws InterruptedException {
         broker.heap("bad", new FakeHeap(HangsInRelease::new));
-        FakeBundle camera = new FakeBundle("org.example.camera");
+        FakeBundle camera = new FakeBundle("org.example.camera").registering();
         FakeBundle display = new FakeBundle("org.example.display");
-        ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
-        List<PublishedBuffer> published = new ArrayList<>();
+        HeapBroker own = broker.clients.getService(camera.bundle(), null);
         for (int i = 0; i < 100; i++) {
-            BufferReference reference = (BufferReference) own.allocate(AllocationRequest.of(SIZE));
-            published.add(own.client().keep(published(own.client(), reference)));
-            published.getLast().getService(display.bundle(), null);
-            reference.close();
+            DmaBuf buffer = own.allocate(AllocationRequest.of(SIZE));
+            FakeBundle.published(own.publish(buffer, "front"), display).open();
+            buffer.close();
         }
         camera.stop();
         within(LONG, () -> broker.clients.bundleChanged(null));
         display.stop();
         within(LONG, () -> broker.clients.bundleChanged(null));
         assertEquals(100, broker.registry.routes().named("bad").account().buffers());
-    }
-
-    private PublishedBuffer published(Client client, BufferReference reference) {
-        PublishedBuffer made =
-                new PublishedBuffer(client, broker.clients::of, reference.anotherFor(client, BufferReference::new));
-        made.register(FakeBundle.registering(), "front");
-        return made;
     }
 
     @Test
@@ -338,7 +330,8 @@ class HangingHeapTest {
         HeapInfo old = broker.info("bad", HeapState.HANGING);
         assertEquals(1, old.usage().free().orElseThrow());
         assertTrue(old.usageAge().compareTo(Duration.ZERO) > 0);
-        assertTrue(old.reason().startsWith("the question for the usage of heap 'bad' hangs"), old.reason());
+        assertTrue(
+                old.reason().orElseThrow().startsWith("the question for the usage of heap 'bad' hangs"), old::toString);
         assertEquals(2, asked.get());
         hangs.set(false);
         goOn.countDown();
@@ -387,7 +380,7 @@ class HangingHeapTest {
         long inode = reference.inode().orElseThrow();
         hangs.set(true);
         List<BufferRecord> told = new ArrayList<>();
-        within(LONG, () -> told.addAll(new Monitor(broker.ledger, broker.registry).buffers()));
+        within(LONG, () -> told.addAll(broker.monitor().buffers()));
         assertEquals(inode, told.getFirst().inode().orElseThrow());
     }
 

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.account.HeapAccount;
@@ -215,7 +216,8 @@ class PressureTest {
             try (Arena arena = Arena.ofConfined()) {
                 while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
                     held.add(broker.allocate(
-                            AllocationRequest.of(SIZE).exportable(held.size() % 2 == 0)));
+                            AllocationRequest.of(SIZE)
+                                    .withExport(held.size() % 2 == 0 ? ExportMode.READ_WRITE : ExportMode.NONE)));
                     // Each byte of it, now: what is promised must be there.
                     held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
                     if (held.getLast().map(Access.READ, arena).get(ValueLayout.JAVA_BYTE, SIZE - 1) != 0x5a) {

@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 
@@ -18,7 +19,7 @@ public final class RecordedBrokerEvents implements BrokerEvents {
 
     public record Changed(String heap, String bundle, HeapState state, long buffers) {}
 
-    public record Short(String heap, long size, String reason) {}
+    public record Short(String heap, String client, long size, String reason) {}
 
     public final List<Ended> allocations = new CopyOnWriteArrayList<>();
     public final List<Released> releases = new CopyOnWriteArrayList<>();
@@ -36,7 +37,7 @@ public final class RecordedBrokerEvents implements BrokerEvents {
     @Override
     public Allocation allocating() {
         return (client, heap, name, size, tried, outcome) ->
-                allocations.add(new Ended(client, heap, name, size, tried, outcome));
+                allocations.add(new Ended(client.toString(), heap, name, size, tried, outcome));
     }
 
     @Override
@@ -48,16 +49,16 @@ public final class RecordedBrokerEvents implements BrokerEvents {
     }
 
     @Override
-    public void leaked(String heap, String client, String name, long size, String site) {
+    public void leaked(String heap, ClientId client, String name, long size, String site) {
         if (leakFails) {
             throw new IllegalStateException("made up");
         }
-        leaks.add(new Leaked(heap, client, name, size, site));
+        leaks.add(new Leaked(heap, client.toString(), name, size, site));
     }
 
     @Override
-    public void leakedMore(String client, long buffers, long bytes) {
-        sums.add(new LeakedMore(client, buffers, bytes));
+    public void leakedMore(ClientId client, long buffers, long bytes) {
+        sums.add(new LeakedMore(client.toString(), buffers, bytes));
     }
 
     @Override
@@ -66,7 +67,7 @@ public final class RecordedBrokerEvents implements BrokerEvents {
     }
 
     @Override
-    public void lowMemory(String heap, long size, String reason) {
-        shortages.add(new Short(heap, size, reason));
+    public void lowMemory(String heap, ClientId client, long size, String reason) {
+        shortages.add(new Short(heap, client.toString(), size, reason));
     }
 }

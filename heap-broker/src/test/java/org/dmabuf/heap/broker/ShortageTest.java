@@ -62,7 +62,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 whenRefused.run();
-                throw HeapException.of(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is out");
             }
             return new Only();
         });
@@ -123,7 +123,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 moment.countDown();
-                throw HeapException.of(Errno.ENOMEM, "one", "heap 'one': its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is out");
             }
             return new Only() {
                 @Override

@@ -10,10 +10,11 @@ import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.account.ClientHeapAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.ReturnSignal;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 
-/** UsageRecord without buffers, for tests of code that reads the sums. */
+/** Charges without buffers, for tests of code that reads the sums. */
 public final class UsageSums {
     private static final Map<HeapAccount, Queue<Charge>> CHARGED = new HashMap<>();
 
@@ -21,16 +22,16 @@ public final class UsageSums {
 
     /** Returns a client whose bundle has this symbolic name. */
     public static Client client(String bundle) {
-        return new Client(new ClientAccount(bundle), "test:" + bundle, new LeakDetector());
+        return new Client(new ClientAccount(BrokerParts.bundle(bundle)), new LeakDetector());
     }
 
     /** Returns the account on a heap of a client that has no other. */
     public static ClientHeapAccount share(HeapAccount account) {
-        return new ClientAccount("org.example.camera").in(account);
+        return new ClientAccount(BrokerParts.bundle("org.example.camera")).in(account);
     }
 
     public static void charge(HeapAccount account, long size) {
-        Charge charge = new Charge(share(account), 0, List.of());
+        Charge charge = new Charge(share(account), 0, List.of(), new ReturnSignal());
         account.charge(charge, size, 0);
         CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
     }

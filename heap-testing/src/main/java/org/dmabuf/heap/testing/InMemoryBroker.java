@@ -24,9 +24,10 @@ import org.dmabuf.heap.PublishedBuffer;
  *
  * <p>It is not the real broker in these respects:
  * <ul>
- *   <li>Nothing is shared with another process. {@link #exportFd exported} descriptors have numbers that no kernel
- *       knows, from 1000000 up; {@link #adopt} takes these and refuses all others.
- *   <li>A detached descriptor stays open until {@code own(number).close()}, which a stand-in for a native library calls.
+ *   <li>Nothing is shared with another process. Exported descriptors have numbers that no kernel knows, from
+ *       1000000 up; {@link #adopt} takes these and refuses all others.
+ *   <li>A detached descriptor stays open until {@code own(number).close()}, which a stand-in for a native library
+ *       calls.
  *   <li>{@code heap.restricted} is announced only, and any client may open views: there is no configuration.
  *   <li>A reference that a client loses without closing it stays open, so that {@link #requireNothingOpen} names it.
  *   <li>Mappings are of a temporary file. Java without native access reports no arena's end, so the end is noticed at

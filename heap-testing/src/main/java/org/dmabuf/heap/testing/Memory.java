@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ExportMode;
 
-/** The memory of one buffer, charged for as long as anything is open of it. The inventory's lock guards what changes. */
+/** The memory of one buffer, charged while anything is open of it. The inventory's lock guards what changes. */
 final class Memory {
     /** Unique in the process, as an inode is on the machine. */
     private static final AtomicLong INODES = new AtomicLong();

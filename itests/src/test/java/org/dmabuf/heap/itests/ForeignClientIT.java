@@ -91,10 +91,10 @@ public class ForeignClientIT {
         assertEquals(Optional.empty(), usage(USER));
     }
 
-    /** Configures the broker, and waits until the server may open views. */
+    /** Configures the broker, and waits until the server may open views; so may its client of uid 1000. */
     private void allowViews(Map<String, Object> more) throws Exception {
         Map<String, Object> configured = new HashMap<>(more);
-        configured.put("views.allow", SERVER + " " + context.getBundle().getSymbolicName());
+        configured.put("views.allow", SERVER + " uid:1000 " + context.getBundle().getSymbolicName());
         settings.update(FrameworkUtil.asDictionary(configured));
         Framework.await(true, () -> mayOpen(broker));
     }
@@ -117,6 +117,15 @@ public class ForeignClientIT {
                         && told.getMessage().contains("add " + SERVER + " to views.allow of " + Framework.BROKER));
         assertThrows(
                 IllegalArgumentException.class, () -> broker.openView(ClientId.ofBundle(SERVER, server.getLocation())));
+    }
+
+    @Test
+    public void a_foreign_client_opens_no_view_unless_the_setting_names_it() throws Exception {
+        allowViews(Map.of());
+        try (ClientView view = broker.openView(OTHER)) {
+            HeapRefusedException told = assertThrows(HeapRefusedException.class, () -> view.openView(USER));
+            assertTrue(told.getMessage(), told.getMessage().startsWith("client uid:1001 may not"));
+        }
     }
 
     @Test

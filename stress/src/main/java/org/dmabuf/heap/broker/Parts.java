@@ -10,7 +10,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.ClientHeapAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
@@ -27,13 +31,14 @@ import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.service.BrokerServices;
 import org.dmabuf.heap.broker.service.Clients;
-import org.dmabuf.heap.broker.service.PublishedBuffer;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /**
@@ -71,7 +76,7 @@ public final class Parts {
 
     private final BufferServices services = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
         @Override
-        public void leaked(String heap, String client, String name, long size, String site) {
+        public void leaked(String heap, ClientId client, String name, long size, String site) {
             leaks.incrementAndGet();
         }
     }, new ReferenceQueue<>());
@@ -83,7 +88,7 @@ public final class Parts {
     /** Creates parts under quotas. */
     public Parts(Rules rules) {
         ledger.apply(rules);
-        client = new Client(ledger.enter("org.example.stress"), "test:stress", new LeakDetector());
+        client = new Client(ledger.enter(ClientId.ofBundle("org.example.stress", "test:stress")), new LeakDetector());
     }
 
     /** {@return a reaper without a thread} */
@@ -100,7 +105,8 @@ public final class Parts {
 
     /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
     public SharedBuffer buffer(Charge charge) {
-        return new SharedBuffer(memory, Memory.SIZE, 1, DESCRIPTION, charge, true, "", services);
+        return new SharedBuffer(
+                memory, Memory.SIZE, 1, DESCRIPTION, charge, ExportMode.READ_WRITE, Optional.empty(), services);
     }
 
     /** {@return the buffer of {@link #memory}, charged, with one hold} */
@@ -113,11 +119,12 @@ public final class Parts {
 
     /** {@return the client's reference to a new buffer of {@link #memory}} */
     public BufferReference reference() {
-        return BufferReference.kept(new BufferReference(client, buffer()));
+        return BufferReference.open(client, buffer());
     }
 
     public Clients clients() {
-        return new Clients(ledger, allocator(new HeapRegistry(ledger)), null, null, new LeakDetector());
+        return new Clients(new BrokerServices(
+                ledger, allocator(new HeapRegistry(ledger)), null, null, new LeakDetector(), DESCRIPTORS));
     }
 
     /** {@return an allocator over the heaps of a registry} */
@@ -126,10 +133,16 @@ public final class Parts {
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
-    public PublishedBuffer published(Clients clients) {
-        PublishedBuffer published = new PublishedBuffer(client, clients::of, new BufferReference(client, buffer()));
-        published.register(CONTEXT, "stress");
-        return client.keep(published);
+    public static Publication published(Clients clients, SharedBuffer buffer) {
+        try (BufferReference reference = BufferReference.open(clients.of(BUNDLE), buffer)) {
+            return clients.getService(BUNDLE, null).publish(reference, "stress");
+        }
+    }
+
+    /** {@return the buffer of a publication as a bundle gets it} */
+    @SuppressWarnings("unchecked") // the factory that the framework would ask
+    public static PublishedBuffer got(Publication publication) {
+        return ((ServiceFactory<PublishedBuffer>) publication).getService(BUNDLE, null);
     }
 
     public static RegisteredHeap arrive(HeapRegistry registry, HeapExporter exporter) {

@@ -28,11 +28,11 @@ final class BrokerInside {
         List<String> left = new ArrayList<>();
         for (Object heap : list(BROKER, "heaps")) {
             String state = call(heap, INFO, "state").toString();
-            if (!List.of("SERVING", "ADOPTED").contains(state)) {
+            if (!state.equals("SERVING")) {
                 left.add("heap '" + call(heap, INFO, "name") + "', " + state);
             }
         }
-        for (String sums : List.of("heaps", "clients", "clientsOnHeaps")) {
+        for (String sums : List.of("usageByHeap", "usageByClient", "usageByClientAndHeap")) {
             for (Object charges : list(MONITOR, sums)) {
                 if (out(charges) != 0) {
                     left.add(sums + ": " + charges);
@@ -57,7 +57,7 @@ final class BrokerInside {
     /** {@return what cannot be in a dump of all there is, taken now} */
     List<String> impossible() {
         List<String> wrong = new ArrayList<>();
-        for (String sums : List.of("heaps", "clients", "clientsOnHeaps")) {
+        for (String sums : List.of("usageByHeap", "usageByClient", "usageByClientAndHeap")) {
             for (Object charges : list(MONITOR, sums)) {
                 for (String sum : List.of("liveBuffers", "liveBytes", "lingeringBuffers", "lingeringBytes")) {
                     if ((Long) call(charges, CHARGES, sum) < 0) {

@@ -115,7 +115,7 @@ final class GatewayInside implements AutoCloseable {
         all.put(Constants.BUNDLE_ACTIVATOR, activator.getName());
         all.put(
                 Constants.IMPORT_PACKAGE,
-                "org.osgi.framework, org.dmabuf.heap, org.dmabuf.heap.spi, org.dmabuf.heap.linux.fd,"
+                "org.osgi.framework, org.dmabuf.heap, org.dmabuf.heap.spi,"
                         + " org.dmabuf.heap.linux.headroom, org.dmabuf.heap.linux.socket,"
                         + " org.dmabuf.heap.linux.source, org.dmabuf.heap.linux.syscall, org.dmabuf.heap.stress");
         all.forEach(manifest.getMainAttributes()::putValue);

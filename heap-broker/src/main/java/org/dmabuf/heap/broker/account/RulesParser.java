@@ -129,12 +129,13 @@ public final class RulesParser {
 
     /**
      * Reads a symbolic name, a text with a colon, which is a location or {@code KIND:NAME}, or {@code NAME@LOCATION}.
+     * The name may be missing there: so a bundle without a symbolic name is shown.
      */
     private static Rules.ClientMatch match(String text) {
         int at = text.indexOf('@');
         int colon = text.indexOf(':');
-        if (at > 0 && (colon < 0 || at < colon)) {
-            return new Rules.ClientMatch(glob(text.substring(0, at)), glob(text.substring(at + 1)));
+        if (at >= 0 && (colon < 0 || at < colon)) {
+            return new Rules.ClientMatch(at == 0 ? null : glob(text.substring(0, at)), glob(text.substring(at + 1)));
         }
         return colon >= 0 ? new Rules.ClientMatch(null, glob(text)) : new Rules.ClientMatch(glob(text), null);
     }

@@ -59,14 +59,14 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
             throw HeapException.of(
                     Errno.EINVAL,
                     buffer.heapName(),
-                    buffer + ": the global arena never ends, so the mapping would never go; use a confined, shared or"
-                            + " automatic arena");
+                    buffer.text() + ": the global arena never ends, so the mapping would never go; use a confined,"
+                            + " shared or automatic arena");
         }
         if (!buffer.reaper().help()) {
             throw HeapException.of(
                     Errno.EBUSY,
                     buffer.heapName(),
-                    buffer + ": it is not mapped while " + buffer.reaper().hanging()
+                    buffer.text() + ": it is not mapped while " + buffer.reaper().hanging()
                             + "; report that to the heap's vendor");
         }
         ArenaEnd arenaEnd = new ArenaEnd();
@@ -125,13 +125,13 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
             throw HeapException.of(
                     Errno.EIO,
                     buffer.heapName(),
-                    buffer + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
+                    buffer.text() + ": the heap mapped " + mapped + " bytes of it; report that to its vendor");
         }
         if ((memory.address() & (Math.min(buffer.alignment(), Bytes.PAGE) - 1)) != 0) {
             throw HeapException.of(
                     Errno.EIO,
                     buffer.heapName(),
-                    buffer + ": the heap mapped it at address 0x" + Long.toHexString(memory.address())
+                    buffer.text() + ": the heap mapped it at address 0x" + Long.toHexString(memory.address())
                             + ", which is not aligned to " + Bytes.text(buffer.alignment())
                             + "; report that to its vendor");
         }

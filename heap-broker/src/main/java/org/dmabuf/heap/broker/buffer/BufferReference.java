@@ -21,7 +21,7 @@ import org.dmabuf.heap.broker.release.Reaper;
  * reference is not lost yet.
  */
 public final class BufferReference implements DmaBuf {
-    private final ReferenceTracker tracker;
+    final ReferenceTracker tracker;
     private final Access granted;
 
     /**
@@ -241,7 +241,7 @@ public final class BufferReference implements DmaBuf {
             throw HeapException.of(
                     Errno.EACCES,
                     heapName(),
-                    "a reference for reading to a " + tracker.buffer + " cannot be " + what
+                    "a reference for reading to a " + tracker.buffer.text() + " cannot be " + what
                             + "; have its publisher grant READ_WRITE");
         }
     }

@@ -310,7 +310,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
             throw HeapException.of(
                     Errno.ENOTSUP,
                     heap.name(),
-                    this + " was allocated with ExportMode.NONE and has no descriptor to give; allocate it with"
+                    text() + " was allocated with ExportMode.NONE and has no descriptor to give; allocate it with"
                             + " READ_ONLY or READ_WRITE");
         }
         int descriptor = descriptor();
@@ -345,7 +345,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return HeapException.of(
                 Errno.EIO,
                 heap.name(),
-                this + ": the heap's code failed in " + call + " with " + ThrownText.text(thrown)
+                text() + ": the heap's code failed in " + call + " with " + ThrownText.text(thrown)
                         + "; report that to its vendor",
                 thrown);
     }
@@ -371,9 +371,13 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         return new Uses(references, mapped, begun, true, inode);
     }
 
+    /** {@return the buffer for a sentence that names the heap before it} */
+    String text() {
+        return "buffer " + name.map(text -> "'" + Printable.of(text) + "' ").orElse("") + "of " + Bytes.text(size);
+    }
+
     @Override
     public String toString() {
-        return "buffer " + name.map(text -> "'" + Printable.of(text) + "' ").orElse("") + "of " + Bytes.text(size)
-                + " from heap '" + heap.name() + "'";
+        return text() + " from heap '" + heap.name() + "'";
     }
 }

@@ -95,7 +95,7 @@ public final class HeapListing {
         absent.addAll(failed.values());
         for (UnavailableHeaps.Unavailable heap : absent) {
             infos.add(HeapInfo.of(heap.name(), heap.retried() ? HeapState.WAITING : HeapState.FAILED)
-                    .reason(Optional.of(heap.reason()))
+                    .reason(Optional.of(heap.reason()).filter(reason -> !reason.isEmpty()))
                     .properties(Map.of(HeapProperties.NAME, heap.name()))
                     .bundle(heap.bundle())
                     .build());

@@ -10,12 +10,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import java.util.Optional;
 import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.Race;
 import org.junit.jupiter.api.Test;
 
 class ClientAccountTest {
     private static final String[] NONE = {};
 
-    private final ClientAccount client = new ClientAccount("org.example.camera");
+    private final ClientAccount client = new ClientAccount(BrokerParts.bundle("org.example.camera"));
     private final HeapAccount system = new HeapAccount("system");
     private final HeapAccount secure = new HeapAccount("secure");
 
@@ -24,7 +25,7 @@ class ClientAccountTest {
     }
 
     private static void charge(ClientHeapAccount share, long size) {
-        share.account().charge(new Charge(share, 0, List.of()), size, 0);
+        share.account().charge(new Charge(share, 0, List.of(), new ReturnSignal()), size, 0);
     }
 
     @Test
@@ -56,7 +57,7 @@ class ClientAccountTest {
         client.add(40);
         client.subtract(70);
         assertEquals(100, client.snapshot().peakBytes());
-        client.resetPeak();
+        assertEquals(100, client.restartPeak());
         assertEquals(30, client.snapshot().peakBytes());
         client.add(5);
         client.subtract(5);
@@ -64,19 +65,14 @@ class ClientAccountTest {
     }
 
     @Test
-    void the_peaks_of_its_shares_are_reset_with_it() {
-        ClientHeapAccount share = client.in(system);
-        charge(share, 10);
-        share.account().uncharge(chargeOf(share, 7), 7, false);
-        client.resetPeak();
-        assertEquals(10, share.snapshot().peakBytes());
-        assertEquals(17, system.snapshot().peakBytes(), "the heap's own is another's");
-    }
-
-    private static Charge chargeOf(ClientHeapAccount share, long size) {
-        Charge charge = new Charge(share, 0, List.of());
-        share.account().charge(charge, size, 0);
-        return charge;
+    void a_peak_that_is_restarted_while_bytes_are_added_is_never_below_them() {
+        ClientAccount[] now = new ClientAccount[1];
+        new Race()
+                .before(round -> now[0] = new ClientAccount(BrokerParts.bundle("org.example.camera")))
+                .with(round -> now[0].add(100))
+                .with(round -> now[0].restartPeak())
+                .after(round -> assertEquals(100, now[0].snapshot().peakBytes(), "round " + round))
+                .run(20_000);
     }
 
     @Test
@@ -87,6 +83,17 @@ class ClientAccountTest {
         client.forget(system);
         assertEquals(1, client.shares().size());
         assertNotSame(share, client.in(system));
+    }
+
+    @Test
+    void what_was_allocated_of_a_heap_that_is_forgotten_stays_counted() {
+        Charge charge = new Charge(client.in(system), 0, List.of(), new ReturnSignal());
+        system.charge(charge, 10, 0);
+        system.uncharge(charge, 10, false);
+        client.forget(system);
+        charge(client.in(system), 1);
+        assertEquals(2, client.snapshot().allocations());
+        assertEquals(11, client.snapshot().allocatedBytes());
     }
 
     @Test
@@ -106,8 +113,8 @@ class ClientAccountTest {
         charge(client.in(system), 1);
         charge(client.in(secure), 10);
         charge(client.in(secure), 100);
-        charge(new ClientAccount("org.example.display").in(secure), 5);
+        charge(new ClientAccount(BrokerParts.bundle("org.example.display")).in(secure), 5);
         client.add(111);
-        assertEquals(new UsageSnapshot(3, 111, 0, 0, 111, 1000), client.snapshot());
+        assertEquals(new UsageSnapshot(3, 111, 0, 0, 111, 1000, 3, 111), client.snapshot());
     }
 }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 
 import java.util.List;
 import java.util.Optional;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.Test;
 
 class LedgerTest {
     private static final String[] NONE = {};
+    private static final ClientId CAMERA = BrokerParts.bundle("org.example.camera");
 
     private final Ledger ledger = new Ledger();
 
@@ -25,28 +27,28 @@ class LedgerTest {
     }
 
     private List<String> clients() {
-        return ledger.clients().stream().map(ClientAccount::bundle).toList();
+        return ledger.clients().stream().map(account -> account.id().toString()).toList();
     }
 
     @Test
     void bundles_of_one_name_have_one_account_for_as_long_as_one_of_them_runs() {
-        ClientAccount account = ledger.enter("org.example.camera");
-        assertSame(account, ledger.enter("org.example.camera"));
+        ClientAccount account = ledger.enter(CAMERA);
+        assertSame(account, ledger.enter(CAMERA));
         ledger.leave(account);
-        assertSame(account, ledger.enter("org.example.camera"));
+        assertSame(account, ledger.enter(CAMERA));
         ledger.leave(account);
         ledger.leave(account);
         assertEquals(List.of(), clients());
-        assertNotSame(account, ledger.enter("org.example.camera"));
+        assertNotSame(account, ledger.enter(CAMERA));
     }
 
     @Test
     void a_bundle_that_starts_again_finds_what_it_left() {
-        ClientAccount account = ledger.enter("org.example.camera");
+        ClientAccount account = ledger.enter(CAMERA);
         assertEquals(Optional.empty(), account.add(4096));
         ledger.leave(account);
         assertEquals(List.of("org.example.camera"), clients());
-        assertSame(account, ledger.enter("org.example.camera"));
+        assertSame(account, ledger.enter(CAMERA));
         ledger.leave(account);
         account.subtract(4096);
         assertEquals(List.of(), clients());
@@ -55,7 +57,7 @@ class LedgerTest {
     @Test
     void clients_are_listed_by_name() {
         for (String bundle : List.of("c", "a", "b")) {
-            ledger.enter(bundle);
+            ledger.enter(BrokerParts.bundle(bundle));
         }
         assertEquals(List.of("a", "b", "c"), clients());
     }
@@ -63,13 +65,13 @@ class LedgerTest {
     @Test
     void rules_hold_for_accounts_that_are_there_and_for_those_to_come() {
         HeapAccount before = ledger.open("system");
-        ClientAccount camera = ledger.enter("org.example.camera");
+        ClientAccount camera = ledger.enter(CAMERA);
         ledger.apply(BrokerParts.rules(
                 new String[] {"system=8K"}, new String[] {"*=4K"}, NONE, NONE));
         assertEquals(8192, before.snapshot().limit());
         assertEquals(4096, camera.snapshot().limit());
         assertEquals(8192, ledger.open("system").snapshot().limit());
-        assertEquals(4096, ledger.enter("org.example.display").snapshot().limit());
+        assertEquals(4096, ledger.enter(BrokerParts.bundle("org.example.display")).snapshot().limit());
         ledger.announced(before, 1);
         assertEquals(8192, before.snapshot().limit(), "what is configured goes before");
         ledger.apply(Rules.NONE);
@@ -79,7 +81,7 @@ class LedgerTest {
     @Test
     void an_account_that_is_closed_is_forgotten_by_clients_too() {
         HeapAccount account = ledger.open("system");
-        ClientAccount camera = ledger.enter("org.example.camera");
+        ClientAccount camera = ledger.enter(CAMERA);
         camera.in(account);
         assertEquals(List.of(account), ledger.heaps());
         ledger.close(account);
@@ -90,7 +92,7 @@ class LedgerTest {
     @Test
     void the_place_of_an_allocation_is_kept_while_that_is_on_and_begins_outside_of_the_broker() {
         HeapAccount account = ledger.open("system");
-        Client camera = new Client(ledger.enter("org.example.camera"), "test:camera", new LeakDetector());
+        Client camera = new Client(ledger.enter(CAMERA), new LeakDetector());
         assertEquals(List.of(), ledger.charge(camera.account(), account).site());
         ledger.keepSites(true);
         List<StackTraceElement> site = ledger.charge(camera.account(), account).site();

@@ -5,8 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.Optional;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.broker.BrokerParts;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -16,9 +20,17 @@ class RulesTest {
     private static final String[] NONE = {};
 
     private static Rules rules(String[] heaps, String[] clients, String[] shares, String[] allow) {
-        return RulesParser.parse(heaps, clients, shares, allow, slip -> {
+        return RulesParser.parse(heaps, clients, shares, allow, NONE, slip -> {
             throw new IllegalArgumentException(slip);
         });
+    }
+
+    private static ClientId bundle(String symbolicName) {
+        return BrokerParts.bundle(symbolicName);
+    }
+
+    private static ClientId at(String symbolicName, String location) {
+        return ClientId.ofBundle(symbolicName, location);
     }
 
     private static Rules heaps(String... setting) {
@@ -41,9 +53,9 @@ class RulesTest {
     void without_settings_nothing_is_limited_and_nobody_refused() throws Exception {
         Rules rules = heaps("", "  ");
         assertEquals(Long.MAX_VALUE, rules.heapLimit("system"));
-        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera"));
-        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera", "system"));
-        assertDoesNotThrow(() -> rules.requireAllowed("system", false, "org.example.camera", "file:x"));
+        assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera")));
+        assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera"), "system"));
+        assertDoesNotThrow(() -> rules.requireAllowed("system", false, at("org.example.camera", "file:x")));
     }
 
     @ParameterizedTest
@@ -99,20 +111,20 @@ class RulesTest {
     @Test
     void the_first_entry_that_matches_a_bundle_counts() throws Exception {
         Rules rules = clients("org.example.camera=1K org.example.*=2K *=3K");
-        assertEquals(1024, rules.limit("org.example.camera"));
-        assertEquals(2048, rules.limit("org.example.camera.rear"));
-        assertEquals(2048, rules.limit("org.example."));
-        assertEquals(3072, rules.limit("org-example-camera"));
-        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera", "system"));
+        assertEquals(1024, rules.limit(bundle("org.example.camera")));
+        assertEquals(2048, rules.limit(bundle("org.example.camera.rear")));
+        assertEquals(2048, rules.limit(bundle("org.example.")));
+        assertEquals(3072, rules.limit(bundle("org-example-camera")));
+        assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera"), "system"));
     }
 
     @Test
     void a_quota_on_one_heap_is_on_no_other() throws Exception {
         Rules rules = shares("org.example.camera/system=1K */linux,cma=2K");
-        assertEquals(1024, rules.limit("org.example.camera", "system"));
-        assertEquals(2048, rules.limit("org.example.camera", "linux,cma"));
-        assertEquals(Long.MAX_VALUE, rules.limit("org.example.display", "system"));
-        assertEquals(Long.MAX_VALUE, rules.limit("org.example.camera"));
+        assertEquals(1024, rules.limit(bundle("org.example.camera"), "system"));
+        assertEquals(2048, rules.limit(bundle("org.example.camera"), "linux,cma"));
+        assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.display"), "system"));
+        assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera")));
     }
 
     @ParameterizedTest
@@ -120,7 +132,7 @@ class RulesTest {
     void a_quota_on_one_heap_that_lacks_a_part_is_told(String entry) {
         assertEquals(
                 "quota.client.on.heap: '" + entry
-                        + "' is none; write BUNDLE/HEAP=SIZE, for instance org.example.camera/system=64M",
+                        + "' is none; write CLIENT/HEAP=SIZE, for instance org.example.camera/system=64M",
                 assertThrows(IllegalArgumentException.class, () -> shares(entry)).getMessage());
     }
 
@@ -135,51 +147,100 @@ class RulesTest {
     void a_heap_that_is_named_is_for_those_alone_who_are_named_with_it() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=file:/opt/trusted/*"
                 + " camera=org.example.*@http://example.org/*");
-        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, "org.example.camera", "anywhere:"));
-        assertDoesNotThrow(() -> rules.requireAllowed("camera", true, "any", "file:/opt/trusted/a/b.jar"));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("org.example.camera", "anywhere:")));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", true, at("any", "file:/opt/trusted/a/b.jar")));
         assertDoesNotThrow(
-                () -> rules.requireAllowed("camera", false, "org.example.rear", "http://example.org/x"));
+                () -> rules.requireAllowed("camera", false, at("org.example.rear", "http://example.org/x")));
         for (String[] other : new String[][] {
             {"org.example.rear", "file:/opt/other/x"},
             {"com.example", "http://example.org/x"},
             {"org.example.camera2", "file:/x/opt/trusted/"}
         }) {
             HeapException refusal = assertThrows(
-                    HeapException.class, () -> rules.requireAllowed("camera", false, other[0], other[1]));
+                    HeapException.class, () -> rules.requireAllowed("camera", false, at(other[0], other[1])));
             assertEquals(Errno.EACCES, refusal.errno());
-            assertEquals("camera", refusal.heap());
+            assertEquals(Optional.of("camera"), refusal.heap());
             assertEquals(
                     "heap 'camera': bundle " + other[0] + " at " + other[1] + " may not use it; add"
                             + " camera=" + other[0] + " to allow of org.dmabuf.heap.broker if it shall",
                     refusal.getMessage());
             assertDoesNotThrow(
-                    () -> rules.requireAllowed("system", false, other[0], other[1]), "a heap that is not named");
+                    () -> rules.requireAllowed("system", false, at(other[0], other[1])),
+                    "a heap that is not named");
         }
     }
 
     @Test
     void a_restricted_heap_is_for_nobody_who_is_not_named() throws Exception {
         String camera = "org.example.camera";
-        assertThrows(HeapException.class, () -> Rules.NONE.requireAllowed("secure", true, camera, "file:x"));
+        assertThrows(HeapException.class, () -> Rules.NONE.requireAllowed("secure", true, at(camera, "file:x")));
         Rules other = allow("system=*");
-        assertThrows(HeapException.class, () -> other.requireAllowed("secure", true, camera, "file:x"));
+        assertThrows(HeapException.class, () -> other.requireAllowed("secure", true, at(camera, "file:x")));
         Rules rules = allow("secure=*");
-        assertDoesNotThrow(() -> rules.requireAllowed("secure", true, camera, "file:x"));
+        assertDoesNotThrow(() -> rules.requireAllowed("secure", true, at(camera, "file:x")));
     }
 
     @Test
     void what_means_something_in_a_regular_expression_means_nothing_here() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=a\\Eb");
         assertThrows(
-                HeapException.class, () -> rules.requireAllowed("camera", false, "org-example-camera", "x"));
-        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, "a\\Eb", "x"));
+                HeapException.class, () -> rules.requireAllowed("camera", false, at("org-example-camera", "x")));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("a\\Eb", "x")));
+    }
+
+    /** Each pattern with a client that it means, and one that it does not mean. */
+    @ParameterizedTest
+    @CsvSource({
+        "org.example.camera, b:org.example.camera|file:x, b:org.example.camera2|file:x",
+        "org.example.*, b:org.example.camera|file:x, f:uid|1000",
+        "file:/opt/*, b:any|file:/opt/a.jar, b:any|file:/tmp/a.jar",
+        "file:/opt/me@home.jar, b:any|file:/opt/me@home.jar, b:file|/opt/me",
+        "org.example.*@file:/opt/*, b:org.example.a|file:/opt/a.jar, b:org.example.a|file:/tmp/a.jar",
+        "org.example.*@file:/opt/*, b:org.example.a|file:/opt/a.jar, b:com.example.a|file:/opt/a.jar",
+        "uid:1000, f:uid|1000, f:uid|10001",
+        "uid:1*, f:uid|1000, f:gid|1000",
+        "uid:*, f:uid|7, b:uid|file:x",
+        "@file:/opt/old.jar, b:|file:/opt/old.jar, b:|file:/opt/new.jar",
+        "*, f:uid|7, ''"
+    })
+    void a_client_is_meant_by_name_place_both_or_kind(String pattern, String meant, String other) {
+        Rules rules = clients(pattern + "=1K");
+        assertEquals(1024, rules.limit(id(meant)));
+        if (!other.isEmpty()) {
+            assertEquals(Long.MAX_VALUE, rules.limit(id(other)));
+        }
+        Rules both = shares(pattern + "/system=2K");
+        assertEquals(2048, both.limit(id(meant), "system"));
+        Rules views = RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {pattern}, Assertions::fail);
+        assertDoesNotThrow(() -> views.requireViewsAllowed(id(meant)));
+    }
+
+    private static ClientId id(String text) {
+        String[] parts = text.substring(2).split("\\|");
+        return text.startsWith("b:") ? ClientId.ofBundle(parts[0], parts[1]) : ClientId.of(parts[0], parts[1]);
+    }
+
+    @Test
+    void views_are_for_the_clients_that_are_named_and_without_a_setting_for_none() {
+        ClientId gateway = bundle("org.example.gateway");
+        Rules rules = RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {"org.example.gateway"}, Assertions::fail);
+        assertDoesNotThrow(() -> rules.requireViewsAllowed(gateway));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> rules.requireViewsAllowed(bundle("org.example.camera")));
+        assertEquals(Errno.EACCES, refusal.errno());
+        assertEquals(Optional.empty(), refusal.heap());
+        assertEquals(
+                "bundle org.example.camera at test:org.example.camera may not open the broker for other clients; add"
+                        + " org.example.camera to views.allow of org.dmabuf.heap.broker if it shall",
+                refusal.getMessage());
+        assertThrows(HeapException.class, () -> Rules.NONE.requireViewsAllowed(gateway));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"camera", "camera=", "=org.example"})
     void a_permission_that_lacks_a_part_is_told(String entry) {
         assertEquals(
-                "allow: '" + entry + "' is none; write HEAP=BUNDLE, for instance secure=org.example.*",
+                "allow: '" + entry + "' is none; write HEAP=CLIENT, for instance secure=org.example.*",
                 assertThrows(IllegalArgumentException.class, () -> allow(entry)).getMessage());
     }
 }

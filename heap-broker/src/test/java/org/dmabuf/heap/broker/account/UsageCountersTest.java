@@ -53,13 +53,13 @@ class UsageCountersTest {
         counters.charge(10);
         counters.charge(1);
         counters.linger(10);
-        assertEquals(new UsageSnapshot(2, 101, 1, 10, 111, 1000), counters.snapshot());
+        assertEquals(new UsageSnapshot(2, 101, 1, 10, 111, 1000, 3, 111), counters.snapshot());
         assertEquals(3, counters.buffers());
         assertEquals(111, counters.bytes());
         counters.uncharge(10, true);
         counters.uncharge(1, false);
-        assertEquals(new UsageSnapshot(1, 100, 0, 0, 111, 1000), counters.snapshot());
-        counters.resetPeak();
+        assertEquals(new UsageSnapshot(1, 100, 0, 0, 111, 1000, 3, 111), counters.snapshot());
+        assertEquals(111, counters.restartPeak());
         assertEquals(100, counters.snapshot().peakBytes());
     }
 }

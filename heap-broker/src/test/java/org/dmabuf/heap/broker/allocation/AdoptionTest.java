@@ -3,7 +3,6 @@ package org.dmabuf.heap.broker.allocation;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -17,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.Access;
@@ -26,7 +26,6 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.account.Charge;
@@ -35,7 +34,6 @@ import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.SharedBuffer;
 import org.dmabuf.heap.linux.adopted.AdoptedMemory;
 import org.dmabuf.heap.linux.fd.Descriptors;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.tck.FaultySyscalls;
@@ -88,10 +86,10 @@ class AdoptionTest {
             assertThrows(IllegalStateException.class, made::fd, "the buffer owns it now");
             assertEquals(SIZE, buffer.size());
             assertEquals("adopted", buffer.heapName());
-            assertEquals("theirs", buffer.name());
+            assertEquals(Optional.of("theirs"), buffer.name());
             assertEquals(syscalls.inode(peer.fd()), buffer.inode().getAsLong());
             try (Arena arena = Arena.ofConfined();
-                    DmaBuf again = broker.adoption.adopt(broker.client, peer, "")) {
+                    DmaBuf again = broker.adoption.adopt(broker.client, peer, "theirs")) {
                 buffer.map(Access.READ_WRITE, arena).set(JAVA_BYTE, SIZE - 1, (byte) 7);
                 MemorySegment view = again.map(Access.READ, arena);
                 assertEquals(7, view.get(JAVA_BYTE, SIZE - 1));
@@ -103,19 +101,20 @@ class AdoptionTest {
     @Test
     void it_is_charged_in_full_and_listed_as_no_heap() {
         try (OwnedFd made = memfd(SEALED);
-                DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
+                DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(SIZE, buffer.size());
-            assertEquals(1, broker.info("adopted", HeapState.ADOPTED).liveBuffers());
-            assertEquals(SIZE, broker.info("adopted", HeapState.ADOPTED).liveBytes());
+            assertEquals(1, broker.adoption.account().snapshot().liveBuffers());
+            assertEquals(SIZE, broker.adoption.account().snapshot().liveBytes());
+            assertEquals(List.of(), broker.listing.heaps());
         }
-        assertFalse(broker.listing.heaps().stream().anyMatch(heap -> heap.state() == HeapState.ADOPTED));
+        assertEquals(0, broker.adoption.account().buffers());
     }
 
     @Test
     void what_its_sender_sealed_against_writing_is_read_and_not_written() {
         for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
             try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
-                    DmaBuf buffer = broker.adoption.adopt(broker.client, made, "");
+                    DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs");
                     Arena arena = Arena.ofConfined()) {
                 assertEquals(SIZE, buffer.map(Access.READ, arena).byteSize());
                 HeapException refusal =
@@ -131,7 +130,7 @@ class AdoptionTest {
         broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd readOnly = reopened(made, O_RDONLY);
-                DmaBuf buffer = broker.adoption.adopt(broker.client, readOnly, "");
+                DmaBuf buffer = broker.adoption.adopt(broker.client, readOnly, "theirs");
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ_WRITE, arena));
             assertEquals(Errno.EACCES, refusal.errno());
@@ -158,7 +157,7 @@ class AdoptionTest {
             for (String remedy : new String[] {
                 "lacks F_SEAL_FUTURE_WRITE",
                 "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)",
-                "exports(READ)",
+                "allocates with READ_ONLY",
                 "adopt.unsealed = true in org.dmabuf.heap.broker.cfg"
             }) {
                 refused(Errno.EPERM, remedy, made);
@@ -171,7 +170,7 @@ class AdoptionTest {
         for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
             try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
                     OwnedFd peer = reopened(made, 2);
-                    DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
+                    DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
                 assertEquals(
                         -Errno.EPERM.number(),
                         syscalls.fallocate(peer.fd(), FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, 0, PAGE));
@@ -201,7 +200,7 @@ class AdoptionTest {
     @Test
     void memory_that_was_allocated_and_never_written_is_refused_and_says_what_to_do() {
         int fd = syscalls.memfdCreate("peer", MFD_ALLOW_SEALING);
-        try (OwnedFd made = new Fd(syscalls, fd)) {
+        try (OwnedFd made = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
             refused(Errno.EPERM, "its sender writes to every page before it calls fcntl", made);
@@ -212,7 +211,7 @@ class AdoptionTest {
     void what_a_heap_exports_for_reading_is_adopted_although_no_client_wrote_to_it() {
         broker.memfd("camera");
         try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
-                DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "")) {
+                DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "theirs")) {
             assertEquals(exported.inode(), adopted.inode());
         }
     }
@@ -222,7 +221,7 @@ class AdoptionTest {
     void the_position_of_the_senders_file_stays() throws IOException {
         try (OwnedFd made = memfd(SEALED);
                 OwnedFd peer = new Descriptors(syscalls).duplicate("", made.fd());
-                DmaBuf _ = broker.adoption.adopt(broker.client, made, "");
+                DmaBuf _ = broker.adoption.adopt(broker.client, made, "theirs");
                 var lines = Files.lines(Path.of("/proc/self/fdinfo/" + peer.fd()))) {
             assertEquals("pos:\t0", lines.findFirst().orElseThrow(), "as the sender left it");
         }
@@ -233,7 +232,7 @@ class AdoptionTest {
     void what_is_on_huge_pages_is_refused_whatever_its_seals() {
         int fd = syscalls.memfdCreate("huge", MFD_ALLOW_SEALING | MFD_HUGETLB);
         assumeTrue(fd >= 0, "skipped: this kernel has no huge pages, memfd_create answers " + fd);
-        try (OwnedFd huge = new Fd(syscalls, fd)) {
+        try (OwnedFd huge = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
             refused(Errno.EPERM, "huge pages", huge);
             broker.adoption.acceptUnsealed(true);
@@ -270,7 +269,7 @@ class AdoptionTest {
     @Test
     void a_memfd_is_adopted_as_no_dma_buf() {
         try (OwnedFd made = memfd(SEALED);
-                DmaBuf buffer = broker.adoption.adopt(broker.client, made, "")) {
+                DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(
                     Map.of("heap.name", "adopted", "heap.backend", "memfd", "heap.dmabuf", false),
                     buffer.heapProperties());
@@ -338,7 +337,7 @@ class AdoptionTest {
     }
 
     private void refusedAsNoMemory(FaultySyscalls kernel, String path, int flags) {
-        try (OwnedFd other = new Fd(syscalls, syscalls.open(path, flags))) {
+        try (OwnedFd other = OwnedFd.of(syscalls.open(path, flags), syscalls::close)) {
             if (syscalls.fcntl(other.fd(), F_GET_SEALS, 0) >= 0) {
                 return; // a file on a tmpfs, which has seals
             }
@@ -356,7 +355,7 @@ class AdoptionTest {
         Path tmpfs = Path.of("/dev/shm");
         assumeTrue(Files.isWritable(tmpfs), "skipped: no /dev/shm");
         Path file = Files.createTempFile(tmpfs, "adopted", "");
-        try (OwnedFd open = new Fd(syscalls, syscalls.open(file.toString(), 2))) {
+        try (OwnedFd open = OwnedFd.of(syscalls.open(file.toString(), 2), syscalls::close)) {
             Files.write(file, new byte[PAGE]);
             assumeTrue(syscalls.fcntl(open.fd(), F_GET_SEALS, 0) >= 0, "skipped: /dev/shm is no tmpfs");
             refused(Errno.EPERM, "made with MFD_ALLOW_SEALING", open);
@@ -368,7 +367,7 @@ class AdoptionTest {
     @Test
     void memory_without_bytes_is_refused() {
         int fd = syscalls.memfdCreate("empty", MFD_ALLOW_SEALING);
-        try (OwnedFd empty = new Fd(syscalls, fd)) {
+        try (OwnedFd empty = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
             refused(Errno.EINVAL, "no bytes", empty);
         }
@@ -378,7 +377,7 @@ class AdoptionTest {
     void more_than_the_machine_has_is_refused_although_it_takes_no_memory_yet() throws IOException {
         broker.adoption.acceptUnsealed(true);
         int fd = syscalls.memfdCreate("sparse", MFD_ALLOW_SEALING);
-        try (OwnedFd sparse = new Fd(syscalls, fd)) {
+        try (OwnedFd sparse = OwnedFd.of(fd, syscalls::close)) {
             try (var file = new RandomAccessFile("/proc/self/fd/" + fd, "rw")) {
                 file.setLength(1L << 46);
             }
@@ -456,7 +455,8 @@ class AdoptionTest {
         try (OwnedFd made = memfd(SEALED)) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, _ -> {});
             SharedBuffer buffer = new SharedBuffer(
-                    memory, SIZE, 1, broker.adoption.description(), charge, true, "", broker.services.withoutHolders());
+                    memory, SIZE, 1, broker.adoption.description(), charge, ExportMode.READ_WRITE, Optional.empty(),
+                    broker.services.withoutHolders());
             assertTrue(charge.begin(buffer).isEmpty());
             assertEquals(SIZE, broker.adoption.account().bytes());
             BufferReference.open(broker.client, buffer).close();
@@ -466,9 +466,10 @@ class AdoptionTest {
     @Test
     void a_name_that_is_none_is_refused_before_the_descriptor_is_looked_at() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
-            HeapException refusal = assertThrows(
-                    HeapException.class, () -> broker.adoption.adopt(broker.client, made, "x".repeat(32)));
-            assertEquals(Errno.EINVAL, refusal.errno());
+            for (String none : List.of("", "x".repeat(32), "a\nb")) {
+                assertThrows(
+                        IllegalArgumentException.class, () -> broker.adoption.adopt(broker.client, made, none));
+            }
             assertTrue(made.fd() >= 0);
         }
     }
@@ -477,14 +478,14 @@ class AdoptionTest {
     void a_client_that_has_stopped_adopts_nothing() {
         broker.client.stop("the bundle has stopped");
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
-            assertThrows(IllegalStateException.class, () -> broker.adoption.adopt(broker.client, made, ""));
+            assertThrows(IllegalStateException.class, () -> broker.adoption.adopt(broker.client, made, "theirs"));
             assertTrue(made.fd() >= 0);
         }
     }
 
     private void refused(Errno errno, String sentence, OwnedFd descriptor) {
         HeapException refusal =
-                assertThrows(HeapException.class, () -> broker.adoption.adopt(broker.client, descriptor, ""));
+                assertThrows(HeapException.class, () -> broker.adoption.adopt(broker.client, descriptor, "theirs"));
         assertEquals(errno, refusal.errno(), refusal.getMessage());
         assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
     }
@@ -495,7 +496,7 @@ class AdoptionTest {
         if (seals != 0) {
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, seals));
         }
-        return new Fd(syscalls, fd);
+        return OwnedFd.of(fd, syscalls::close);
     }
 
     /** Makes every page. */
@@ -508,6 +509,6 @@ class AdoptionTest {
     }
 
     private OwnedFd reopened(OwnedFd fd, int flags) {
-        return new Fd(syscalls, syscalls.open("/proc/self/fd/" + fd.fd(), flags));
+        return OwnedFd.of(syscalls.open("/proc/self/fd/" + fd.fd(), flags), syscalls::close);
     }
 }

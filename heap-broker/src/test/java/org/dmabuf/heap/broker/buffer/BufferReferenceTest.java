@@ -40,6 +40,7 @@ import org.dmabuf.heap.broker.RecordedLog;
 import org.dmabuf.heap.broker.UsageSums;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.ReturnSignal;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.Piece;
@@ -79,7 +80,7 @@ class BufferReferenceTest {
         for (int again = 0; again < 2; again++) {
             assertEquals(SIZE, reference.size());
             assertEquals("camera", reference.heapName());
-            assertEquals("frame 7", reference.name());
+            assertEquals(Optional.of("frame 7"), reference.name());
             assertEquals(Map.of("heap.name", "camera", "heap.type", "carveout"), reference.heapProperties());
             reference.close();
         }
@@ -89,7 +90,7 @@ class BufferReferenceTest {
     void a_buffer_without_a_name_has_an_empty_one() {
         broker.heap("camera", new FakeHeap());
         BufferReference reference = broker.allocate(SIZE);
-        assertEquals("", reference.name());
+        assertEquals(Optional.empty(), reference.name());
         assertEquals("buffer of 8 KiB from heap 'camera'", reference.toString());
     }
 
@@ -135,34 +136,20 @@ class BufferReferenceTest {
         reference.close(); // takes nothing from the others
         duplicate.close();
         assertEquals(List.of(), memory.calls());
-        assertEquals("frame", third.name());
+        assertEquals(Optional.of("frame"), third.name());
         third.beginCpuAccess(Access.READ).close();
         third.close();
         assertTrue(memory.released());
         assertEquals(0, account(reference).buffers());
     }
 
-    /** As when Java has no memory left for the object. */
-    @Test
-    void a_reference_that_cannot_be_made_holds_nothing() {
-        FakeMemory memory = new FakeMemory(SIZE);
-        BufferReference reference = leaseOf(memory);
-        assertThrows(
-                OutOfMemoryError.class,
-                () -> reference.duplicateFor(broker.client, (client, buffer) -> {
-                    throw new OutOfMemoryError("made up");
-                }));
-        reference.close();
-        assertTrue(memory.released());
-    }
-
     @Test
     void a_buffer_for_which_no_reference_can_be_made_is_released_and_not_charged() {
         FakeHeap exporter = new FakeHeap();
         RegisteredHeap heap = broker.heap("camera", exporter);
-        Client broken = new Client(broker.ledger.enter("org.example.broken"), "test:broken", null);
+        Client broken = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.broken")), null);
         assertThrows(
-                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE)));
+                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE), 1));
         assertTrue(exporter.memory().released());
         assertEquals(0, heap.account().buffers());
     }
@@ -172,7 +159,7 @@ class BufferReferenceTest {
                 arguments("map", (Consumer<DmaBuf>) buffer -> buffer.map(Access.READ, Arena.ofAuto())),
                 arguments("beginCpuAccess", (Consumer<DmaBuf>) buffer -> buffer.beginCpuAccess(Access.READ)),
                 arguments("exportFd", (Consumer<DmaBuf>) DmaBuf::exportFd),
-                arguments("duplicate", (Consumer<DmaBuf>) DmaBuf::duplicate),
+                arguments("newReference", (Consumer<DmaBuf>) DmaBuf::newReference),
                 arguments("inode", (Consumer<DmaBuf>) DmaBuf::inode));
     }
 
@@ -379,7 +366,7 @@ class BufferReferenceTest {
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EIO, refusal.errno());
-            assertEquals(reference.heapName(), refusal.heap());
+            assertEquals(Optional.of(reference.heapName()), refusal.heap());
             assertEquals(
                     reference + ": the heap mapped 4096 bytes of it; report that to its vendor", refusal.getMessage());
         }
@@ -414,7 +401,7 @@ class BufferReferenceTest {
         };
         BufferReference reference = leaseOf(memory);
         HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
-        assertEquals("protected memory is not mapped", refusal.getMessage());
+        assertEquals("protected memory is not mapped", refusal.reason());
         reference.close();
         assertEquals(List.of("refuses", "release"), memory.calls());
     }
@@ -492,7 +479,7 @@ class BufferReferenceTest {
         };
         BufferReference reference = leaseOf(memory);
         HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
-        assertEquals("raise vm.max_map_count", refusal.getMessage());
+        assertEquals("raise vm.max_map_count", refusal.reason());
         assertEquals(List.of("map READ", "map READ"), memory.calls());
         reference.close();
         assertTrue(memory.released());
@@ -524,15 +511,16 @@ class BufferReferenceTest {
     }
 
     private static SharedBuffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge = new Charge(UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of());
+        Charge charge = new Charge(
+                UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of(), new ReturnSignal());
         SharedBuffer buffer = new SharedBuffer(
                 memory,
                 SIZE,
                 1,
                 HeapDescription.refused("camera", Map.of(), "org.example.camera"),
                 charge,
-                true,
-                "frame",
+                ExportMode.READ_WRITE,
+                Optional.of("frame"),
                 new BufferServices(null, Optional.empty(), new RecordedBrokerEvents(), new ReferenceQueue<>()));
         assertEquals(Optional.empty(), charge.begin(buffer));
         return buffer;
@@ -554,13 +542,15 @@ class BufferReferenceTest {
     void without_a_descriptor_there_is_no_export_and_no_inode() {
         FakeMemory memory = new FakeMemory(SIZE);
         broker.heap("camera", new FakeHeap(request -> memory));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName("frame"));
+        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
+                .withExport(ExportMode.NONE)
+                .withName("frame"));
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.ENOTSUP, refusal.errno());
-        assertEquals("camera", refusal.heap());
+        assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "buffer 'frame' of 8 KiB from heap 'camera' was allocated with exportable(false) and has no descriptor"
-                        + " to give; allocate it with exportable(true)",
+                "heap 'camera': buffer 'frame' of 8 KiB was allocated with ExportMode.NONE and has no"
+                        + " descriptor to give; allocate it with READ_ONLY or READ_WRITE",
                 refusal.getMessage());
         assertEquals(OptionalLong.empty(), reference.inode());
         assertEquals(List.of(), memory.calls());
@@ -596,9 +586,9 @@ class BufferReferenceTest {
             final FakeMemory memory = new FakeMemory(64);
             final Client client = UsageSums.client("org.example.camera");
             final BufferReference kept =
-                    BufferReference.kept(new BufferReference(client, bufferOf(memory, new Reaper("camera"))));
+                    BufferReference.open(client, bufferOf(memory, new Reaper("camera")));
             final List<DmaBuf> references =
-                    Stream.generate(kept::duplicate).limit(many).toList();
+                    Stream.generate(kept::newReference).limit(many).toList();
             final List<CpuAccess> brackets =
                     Stream.generate(() -> kept.beginCpuAccess(Access.WRITE)).limit(many).toList();
         }

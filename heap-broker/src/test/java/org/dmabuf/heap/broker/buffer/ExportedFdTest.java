@@ -3,23 +3,26 @@ package org.dmabuf.heap.broker.buffer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.BrokerParts;
-import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.AfterEach;
@@ -57,9 +60,10 @@ class ExportedFdTest {
                 FdSocket sender = listener.accept(LONG, who -> true)) {
             try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("nobodys"));
                     OwnedFd descriptor = buffer.exportFd()) {
-                HeapException refusal = assertThrows(HeapException.class, () -> sender.send(descriptor, "secret"));
+                FdSocketException refusal =
+                        assertThrows(FdSocketException.class, () -> sender.send(descriptor, "secret"));
                 assertEquals(Errno.EACCES, refusal.errno());
-                assertEquals("nobodys", refusal.heap());
+                assertTrue(refusal.getMessage().startsWith("heap 'nobodys': "), refusal::getMessage);
             }
             try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("own"));
                     OwnedFd descriptor = buffer.exportFd()) {
@@ -70,14 +74,24 @@ class ExportedFdTest {
     }
 
     @Test
-    void a_descriptor_tells_its_heap_also_when_the_buffer_is_closed() {
-        RegisteredHeap heap = broker.memfd("system");
+    void a_descriptor_tells_the_rule_of_its_heap_also_when_the_buffer_is_closed() {
+        heap("camera", 7);
         DmaBuf buffer = broker.allocate(1);
         try (OwnedFd descriptor = buffer.exportFd()) {
             buffer.close();
-            broker.remove(heap);
-            assertEquals("system", descriptor.heapProperties().get(HeapProperties.NAME));
-            assertEquals("memfd", descriptor.heapProperties().get(HeapProperties.BACKEND));
+            broker.remove(broker.registry.routes().named("camera"));
+            PeerRule rule = descriptor.peers().orElseThrow();
+            assertEquals("camera", rule.heap());
+            assertEquals(Set.of(7), rule.users());
+        }
+    }
+
+    @Test
+    void a_heap_without_a_rule_leaves_none_behind() {
+        broker.memfd("system");
+        try (DmaBuf buffer = broker.allocate(1);
+                OwnedFd descriptor = buffer.exportFd()) {
+            assertEquals(Optional.empty(), descriptor.peers());
         }
     }
 }

@@ -10,13 +10,16 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.broker.FakeMemory;
 import org.dmabuf.heap.broker.RecordedBrokerEvents;
 import org.dmabuf.heap.broker.RecordedLog;
 import org.dmabuf.heap.broker.account.ClientAccount;
@@ -90,8 +93,8 @@ class LeakDetectorTest {
         broker.allocate(SIZE).close();
         broker.allocate(SIZE);
         broker.client.stop("its bundle has stopped");
-        Client other = new Client(broker.ledger.enter("org.example.other"), "test:other", broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"));
+        Client other = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.other")), broker.leaks);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"), 1);
 
         Await.untilCollected("the one that is lost", () -> !broker.events.leaks.isEmpty());
 
@@ -116,10 +119,23 @@ class LeakDetectorTest {
 
     private void report(String client, int times) {
         for (int i = 0; i < times; i++) {
-            try (BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"))) {
-                clocked.report(accounts.computeIfAbsent(client, ClientAccount::new), reference.tracker().buffer);
-            }
+            ClientAccount account =
+                    accounts.computeIfAbsent(client, name -> new ClientAccount(BrokerParts.bundle(name)));
+            clocked.report(account, buffer(account));
         }
+    }
+
+    /** Makes a buffer that was never charged, and so need not be released. */
+    private SharedBuffer buffer(ClientAccount account) {
+        return new SharedBuffer(
+                new FakeMemory(SIZE),
+                SIZE,
+                1,
+                heap.description(),
+                broker.ledger.charge(account, heap.account()),
+                ExportMode.NONE,
+                Optional.of("frame"),
+                broker.services);
     }
 
     private final Map<String, ClientAccount> accounts = new HashMap<>();
@@ -133,7 +149,7 @@ class LeakDetectorTest {
         now.addAndGet(TimeUnit.SECONDS.toNanos(60));
         report("org.example.leaky", 1);
         assertEquals(
-                "WARN bundle org.example.leaky lost 6595 more buffers, 25.8 MiB, in the last 60 s without closing"
+                "WARN client org.example.leaky lost 6595 more buffers, 25.8 MiB, in the last 60 s without closing"
                         + " them; they are released",
                 RecordedLog.lines().get(6));
         assertEquals(
@@ -148,14 +164,14 @@ class LeakDetectorTest {
         report("org.example.leaky", 7);
         clocked.stop();
         String sum = RecordedLog.lines().getLast();
-        assertTrue(sum.startsWith("WARN bundle org.example.leaky lost 2 more buffers, 8 KiB"), sum);
+        assertTrue(sum.startsWith("WARN client org.example.leaky lost 2 more buffers, 8 KiB"), sum);
     }
 
     @Test
     void names_that_do_not_print_are_escaped_in_the_report() {
         report("org.example\n\u001b[2J\u202e", 6);
         clocked.stop();
-        String name = "bundle org.example\\u000a\\u001b[2J\\u202e lost";
+        String name = "client org.example\\u000a\\u001b[2J\\u202e lost";
         for (String line : RecordedLog.lines()) {
             assertTrue(line.contains(name) && line.lines().count() == 1, line);
         }

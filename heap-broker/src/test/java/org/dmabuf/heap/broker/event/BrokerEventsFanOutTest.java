@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.RecordedBrokerEvents;
 import org.dmabuf.heap.broker.RecordedLog;
@@ -12,6 +13,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class BrokerEventsFanOutTest {
+    private static final ClientId CLIENT = ClientId.of("uid", "1000");
+
     /** As of an Event Admin that is being stopped, or whose classes are gone. */
     private static final class Failing implements BrokerEvents {
         @Override
@@ -25,7 +28,7 @@ class BrokerEventsFanOutTest {
         }
 
         @Override
-        public void leaked(String heap, String client, String name, long size, String site) {
+        public void leaked(String heap, ClientId client, String name, long size, String site) {
             throw new NoClassDefFoundError("made up");
         }
 
@@ -35,7 +38,7 @@ class BrokerEventsFanOutTest {
         }
 
         @Override
-        public void lowMemory(String heap, long size, String reason) {
+        public void lowMemory(String heap, ClientId client, long size, String reason) {
             throw new IllegalStateException("made up");
         }
     }
@@ -53,11 +56,11 @@ class BrokerEventsFanOutTest {
         eventsFanOut.add(new Failing());
         eventsFanOut.add(told);
 
-        eventsFanOut.allocating().end("client", "heap", "name", 1, 0, "");
+        eventsFanOut.allocating().end(CLIENT, "heap", "name", 1, 0, "");
         eventsFanOut.released("heap", "name", 1, false);
-        eventsFanOut.leaked("heap", "client", "name", 1, "");
+        eventsFanOut.leaked("heap", CLIENT, "name", 1, "");
         eventsFanOut.changed("heap", "bundle", HeapState.SERVING, 0);
-        eventsFanOut.lowMemory("heap", 1, "full");
+        eventsFanOut.lowMemory("heap", CLIENT, 1, "full");
 
         assertEquals(1, told.allocations.size());
         assertEquals(1, told.releases.size());
@@ -79,7 +82,7 @@ class BrokerEventsFanOutTest {
             }
         });
 
-        eventsFanOut.allocating().end("client", "heap", "name", 1, 0, "");
+        eventsFanOut.allocating().end(CLIENT, "heap", "name", 1, 0, "");
 
         assertEquals(
                 List.of("WARN an event could not be told; what it tells of goes on"

@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.junit.jupiter.api.Test;
 import org.osgi.service.event.Event;
 import org.osgi.service.event.EventAdmin;
 
 class EventAdminBridgeTest {
+    private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "test:camera");
+
     private final List<Event> posted = new ArrayList<>();
     private long now;
 
@@ -38,39 +41,39 @@ class EventAdminBridgeTest {
                 List.of("org/dmabuf/heap/ARRIVED", "org/dmabuf/heap/DRAINING", "org/dmabuf/heap/DEPARTED"), topics());
         assertEquals("acme", posted.get(1).getProperty("heap.name"));
         assertEquals("org.example.acme", posted.get(1).getProperty("bundle.symbolicName"));
-        assertEquals(2L, posted.get(1).getProperty("buffers"));
+        assertEquals(2L, posted.get(1).getProperty("heap.buffers"));
     }
 
     @Test
     void want_of_memory_is_told_once_a_second_for_each_heap() {
-        bridge.lowMemory("carveout", 4096, "full");
-        bridge.lowMemory("carveout", 4096, "full");
-        bridge.lowMemory("system", 8192, "the machine has no more");
+        bridge.lowMemory("carveout", CAMERA, 4096, "full");
+        bridge.lowMemory("carveout", CAMERA, 4096, "full");
+        bridge.lowMemory("system", CAMERA, 8192, "the machine has no more");
         now += 999_999_999;
-        bridge.lowMemory("carveout", 4096, "full");
+        bridge.lowMemory("carveout", CAMERA, 4096, "full");
         assertEquals(2, posted.size());
 
         now += 1;
-        bridge.lowMemory("carveout", 16384, "still full");
+        bridge.lowMemory("carveout", CAMERA, 16384, "still full");
 
         assertEquals(3, posted.size());
         assertEquals("org/dmabuf/heap/LOW_MEMORY", posted.getLast().getTopic());
         assertEquals("carveout", posted.getLast().getProperty("heap.name"));
-        assertEquals(16384L, posted.getLast().getProperty("size"));
-        assertEquals("still full", posted.getLast().getProperty("reason"));
+        assertEquals(16384L, posted.getLast().getProperty("dmabuf.size"));
+        assertEquals("still full", posted.getLast().getProperty("heap.reason"));
     }
 
     @Test
     void a_leak_says_who_lost_what_and_where_it_was_allocated() {
-        bridge.leaked("system", "org.example.camera", "frame", 4096, "at Camera.start");
+        bridge.leaked("system", CAMERA, "frame", 4096, "at Camera.start");
 
         Event leak = posted.getFirst();
         assertEquals("org/dmabuf/heap/LEAK", leak.getTopic());
         assertEquals("system", leak.getProperty("heap.name"));
-        assertEquals("org.example.camera", leak.getProperty("bundle.symbolicName"));
+        assertEquals("org.example.camera", leak.getProperty("dmabuf.client"));
         assertEquals("frame", leak.getProperty("dmabuf.name"));
         assertEquals(4096L, leak.getProperty("dmabuf.size"));
-        assertEquals("at Camera.start", leak.getProperty("site"));
+        assertEquals("at Camera.start", leak.getProperty("dmabuf.site"));
     }
 
     private List<String> topics() {

@@ -13,12 +13,15 @@ import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class FlightRecorderEventsTest {
+    private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "test:camera");
+
     @TempDir
     private Path folder;
 
@@ -38,7 +41,7 @@ class FlightRecorderEventsTest {
     void an_allocation_is_recorded_with_its_duration_and_where_it_was_asked_for() throws IOException {
         RecordedEvent event = recorded("Allocate", () -> {
             BrokerEvents.Allocation allocation = journal.allocating();
-            allocation.end("org.example.camera", "carveout", "frame 7", 4096, 2, "");
+            allocation.end(CAMERA, "carveout", "frame 7", 4096, 2, "");
         });
 
         assertEquals("org.example.camera", event.getString("client"));
@@ -67,7 +70,7 @@ class FlightRecorderEventsTest {
         RecordedEvent event =
                 recorded(
                         "Leak",
-                        () -> journal.leaked("system", "org.example.camera", "frame", 4096, "at Camera.start"));
+                        () -> journal.leaked("system", CAMERA, "frame", 4096, "at Camera.start"));
 
         assertEquals("system", event.getString("heap"));
         assertEquals("org.example.camera", event.getString("client"));
@@ -111,7 +114,7 @@ class FlightRecorderEventsTest {
             recording.start();
             BrokerEvents.Allocation begun = journal.allocating();
             journal.close();
-            begun.end("org.example.camera", "system", "frame", 4096, 0, "");
+            begun.end(CAMERA, "system", "frame", 4096, 0, "");
             journal.released("system", "frame", 4096, false);
             journal.changed("system", "org.example", HeapState.DEPARTED, 0);
             recording.stop();

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapInfo;
@@ -42,7 +44,7 @@ class HeapListingTest {
     }
 
     private long buffersListed() {
-        return heaps().stream().mapToLong(HeapInfo::liveBuffers).sum();
+        return heaps().stream().mapToLong(info -> info.charged().liveBuffers()).sum();
     }
 
     private static HeapExporter telling(Supplier<HeapUsage> usage) {
@@ -65,17 +67,17 @@ class HeapListingTest {
         BufferReference one = broker.allocate(4096);
         BufferReference two = broker.allocate(8192);
         HeapInfo info = broker.info("camera", HeapState.SERVING);
-        assertEquals(2, info.liveBuffers());
-        assertEquals(12288, info.liveBytes());
+        assertEquals(2, info.charged().liveBuffers());
+        assertEquals(12288, info.charged().liveBytes());
         assertEquals(OptionalLong.of(1 << 20), info.usage().capacity());
-        assertEquals("", info.reason());
+        assertEquals(Optional.empty(), info.reason());
         assertEquals("org.example.camera", info.bundle());
         assertEquals("carveout", info.properties().get(HeapProperties.TYPE));
         one.close();
         two.close();
-        assertEquals(2, info.liveBuffers(), "a listing is of one moment");
-        assertEquals(0, broker.info("camera", HeapState.SERVING).liveBuffers());
-        assertEquals(0, broker.info("camera", HeapState.SERVING).liveBytes());
+        assertEquals(2, info.charged().liveBuffers(), "a listing is of one moment");
+        assertEquals(0, broker.info("camera", HeapState.SERVING).charged().liveBuffers());
+        assertEquals(0, broker.info("camera", HeapState.SERVING).charged().liveBytes());
     }
 
     @Test
@@ -133,7 +135,7 @@ class HeapListingTest {
                         "its name is taken by the heap of bundle org.example.camera; it serves when that one goes",
                         "heap.name is missing or no String; announce one",
                         "it is leaving and takes no more requests"),
-                heaps.stream().map(HeapInfo::reason).toList());
+                heaps.stream().map(info -> info.reason().orElse("")).toList());
         heaps.stream().skip(1).forEach(info -> assertEquals(OptionalLong.empty(), info.usage().capacity()));
         assertEquals(List.of(), RecordedLog.lines());
     }
@@ -157,9 +159,9 @@ class HeapListingTest {
         BufferReference reference = broker.allocate(4096);
         broker.remove(heap);
         HeapInfo info = broker.info("camera", HeapState.DEPARTED);
-        assertEquals(1, info.liveBuffers());
-        assertEquals(4096, info.liveBytes());
-        assertEquals("it has left; its buffers live on", info.reason());
+        assertEquals(1, info.charged().liveBuffers());
+        assertEquals(4096, info.charged().liveBytes());
+        assertEquals(Optional.of("it has left; its buffers live on"), info.reason());
         assertEquals(OptionalLong.empty(), info.usage().capacity());
         assertEquals("camera", reference.heapName());
         reference.close();
@@ -177,7 +179,7 @@ class HeapListingTest {
                 List.of(HeapState.SERVING, HeapState.DRAINING),
                 heaps().stream().map(HeapInfo::state).toList());
         assertEquals(1, buffersListed());
-        assertEquals(1, broker.info("camera", HeapState.SERVING).liveBuffers());
+        assertEquals(1, broker.info("camera", HeapState.SERVING).charged().liveBuffers());
         broker.registry.gone(old);
         assertEquals(1, buffersListed());
     }
@@ -218,20 +220,31 @@ class HeapListingTest {
         BufferReference reference = broker.allocate(4096);
         assertEquals("display", reference.heapName());
         broker.registry.changed(first.service(), () -> Map.of(HeapProperties.NAME, "display", HeapProperties.ID, 2));
-        assertEquals(1, broker.info("display", HeapState.SHADOWED).liveBuffers());
+        assertEquals(1, broker.info("display", HeapState.SHADOWED).charged().liveBuffers());
         assertEquals(1, buffersListed());
         reference.close();
     }
 
     @Test
     void a_heap_that_waits_for_what_is_short_is_listed_with_its_reason() {
-        broker.waiting.put(
-                7, Map.of(HeapProperties.NAME, "camera", UnavailableHeap.REASON, "512 MiB do not fit"), "org.example");
+        Map<String, Object> announced = new HashMap<>(Map.of(
+                HeapProperties.NAME,
+                "camera",
+                UnavailableHeap.REASON,
+                "512 MiB do not fit",
+                UnavailableHeap.PID,
+                "org.example.camera~front",
+                UnavailableHeap.RETRIED,
+                true));
+        broker.unavailable.put(7, announced, "org.example");
         HeapInfo info = broker.info("camera", HeapState.WAITING);
-        assertEquals("512 MiB do not fit", info.reason());
+        assertEquals(Optional.of("512 MiB do not fit (configuration org.example.camera~front)"), info.reason());
         assertEquals("org.example", info.bundle());
-        assertEquals(0, info.liveBuffers());
-        broker.waiting.remove(7);
+        assertEquals(0, info.charged().liveBuffers());
+        announced.put(UnavailableHeap.RETRIED, false);
+        broker.unavailable.put(7, announced, "org.example");
+        assertEquals(info.reason(), broker.info("camera", HeapState.FAILED).reason());
+        broker.unavailable.remove(7);
         assertEquals(List.of(), broker.listing.heaps());
     }
 
@@ -243,7 +256,7 @@ class HeapListingTest {
                 throw new AssertionError("it ran");
             }
         };
-        broker.waiting.put(7, Map.of(HeapProperties.NAME, value, UnavailableHeap.REASON, value), "org.example");
-        assertEquals("", broker.info("", HeapState.WAITING).reason());
+        broker.unavailable.put(7, Map.of(HeapProperties.NAME, value, UnavailableHeap.REASON, value), "org.example");
+        assertEquals(Optional.empty(), broker.info("", HeapState.FAILED).reason());
     }
 }

@@ -9,17 +9,19 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.BufferRecord;
-import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.FakeBundle;
@@ -47,7 +49,8 @@ class MonitorTest {
 
     private static UsageRecord of(List<UsageRecord> all, String heap, String client) {
         return all.stream()
-                .filter(one -> one.heap().equals(heap) && one.client().equals(client))
+                .filter(one -> one.heap().orElse("").equals(heap)
+                        && one.client().map(ClientId::toString).orElse("").equals(client))
                 .findFirst()
                 .orElseThrow();
     }
@@ -71,7 +74,7 @@ class MonitorTest {
 
         assertEquals(
                 List.of("adopted", "one", "two"),
-                monitor.usageByHeap().stream().map(UsageRecord::heap).toList());
+                monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList());
         UsageRecord two = of(monitor.usageByHeap(), "two", "");
         assertEquals(2, two.liveBuffers());
         assertEquals(8192, two.liveBytes());
@@ -103,7 +106,7 @@ class MonitorTest {
         assertEquals(4096, of(monitor.usageByHeap(), "one", "").liveBytes());
         buffer.close();
         assertEquals(
-                List.of("adopted"), monitor.usageByHeap().stream().map(UsageRecord::heap).toList());
+                List.of("adopted"), monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList());
     }
 
     @Test
@@ -124,11 +127,11 @@ class MonitorTest {
     @Test
     void a_buffer_is_told_with_all_that_holds_it() {
         broker.memfd("system");
-        DmaBuf buffer = own.allocate(PAGE.name("frame"));
+        DmaBuf buffer = own.allocate(PAGE.withName("frame"));
         BufferRecord fresh = only();
         assertEquals("system", fresh.heap());
-        assertEquals("org.example.display", fresh.client());
-        assertEquals("frame", fresh.name());
+        assertEquals("org.example.display", fresh.client().toString());
+        assertEquals(Optional.of("frame"), fresh.name());
         assertEquals(4096, fresh.size());
         assertEquals(1, fresh.references());
         assertEquals(0, fresh.mappings());
@@ -161,13 +164,13 @@ class MonitorTest {
     void what_peers_hold_is_told_as_lingering_under_who_allocated_it() {
         broker.memfd("system");
         OwnedFd peer;
-        try (DmaBuf buffer = own.allocate(PAGE.name("frame"))) {
+        try (DmaBuf buffer = own.allocate(PAGE.withName("frame"))) {
             peer = buffer.exportFd();
         }
         BufferRecord lingering = only();
         assertTrue(lingering.lingering() && lingering.exported());
-        assertEquals("frame", lingering.name());
-        assertEquals("org.example.display", lingering.client());
+        assertEquals(Optional.of("frame"), lingering.name());
+        assertEquals("org.example.display", lingering.client().toString());
         assertEquals(4096, lingering.size());
         assertEquals(0, lingering.references());
         assertEquals(1, of(monitor.usageByClient(), "", "org.example.display").lingeringBuffers());

@@ -21,7 +21,7 @@ public class QuotaHolds {
     private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
 
     private static Rules rules(String heap, String client, String share) {
-        return RulesParser.parse(entry(heap), entry(client), entry(share), new String[0], slip -> {
+        return RulesParser.parse(entry(heap), entry(client), entry(share), new String[0], new String[0], slip -> {
             throw new AssertionError(slip);
         });
     }
@@ -41,7 +41,7 @@ public class QuotaHolds {
         }
 
         /**
-         * UsageRecord and ends as the allocator does for a heap that gives a buffer. Returns 1 when it was charged, 0 when
+         * Charges and ends as the allocator does for a heap that gives a buffer. Returns 1 when it was charged, 0 when
          * it was refused.
          */
         int chargeAndEnd() {

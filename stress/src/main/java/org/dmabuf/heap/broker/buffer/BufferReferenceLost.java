@@ -44,7 +44,7 @@ public class BufferReferenceLost {
 
         @Actor
         public void lost() {
-            reference.tracker().lost();
+            reference.tracker.lost();
         }
 
         @Arbiter
@@ -61,12 +61,12 @@ public class BufferReferenceLost {
     public static class TakenBackAgainstLost extends Losing {
         @Actor
         public void takenBack() {
-            reference.tracker().reclaim();
+            reference.tracker.reclaim();
         }
 
         @Actor
         public void lost() {
-            reference.tracker().lost();
+            reference.tracker.lost();
         }
 
         @Arbiter
@@ -90,7 +90,7 @@ public class BufferReferenceLost {
 
         @Actor
         public void lost() {
-            reference.tracker().lost();
+            reference.tracker.lost();
         }
 
         @Actor

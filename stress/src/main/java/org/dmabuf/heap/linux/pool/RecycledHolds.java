@@ -4,7 +4,9 @@ package org.dmabuf.heap.linux.pool;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.Expect;
@@ -61,7 +63,7 @@ public class RecycledHolds {
                     released.addAndGet(units);
                 }
             };
-            return PooledMemory.make(_ -> buffer, "pool", new PlainRequest(units * UNIT, false));
+            return PooledMemory.make(_ -> buffer, "pool", HeapRequest.of(units * UNIT).withExport(ExportMode.NONE));
         }
 
         void put(PooledMemory memory) {

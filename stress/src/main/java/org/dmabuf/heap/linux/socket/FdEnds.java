@@ -3,7 +3,7 @@ package org.dmabuf.heap.linux.socket;
 
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
@@ -23,7 +23,7 @@ public class FdEnds {
     public static class Open {
         final AtomicInteger closed = new AtomicInteger();
         final Syscalls syscalls = calls(Syscalls.class, closed);
-        final Fd fd = new Fd(syscalls, NUMBER);
+        final OwnedFd fd = OwnedFd.of(NUMBER, syscalls::close);
     }
 
     @JCStressTest

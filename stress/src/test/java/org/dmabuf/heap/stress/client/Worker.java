@@ -25,7 +25,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
-import org.dmabuf.heap.linux.fd.Fd;
+import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
@@ -33,7 +33,6 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.stress.Tally;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
-import org.osgi.framework.ServiceObjects;
 import org.osgi.framework.ServiceReference;
 
 /** One thread of a client. What it gets is an answer that the interfaces promise, or the soak fails. */
@@ -52,7 +51,7 @@ final class Worker implements Runnable {
     private record Mapping(Arena arena, MemorySegment memory, Pattern pattern) {}
 
     /** A descriptor that another process might have, with what the memory holds. */
-    private record Peer(Fd fd, Pattern pattern, long size) {}
+    private record Peer(OwnedFd fd, Pattern pattern, long size) {}
 
     private interface Operation {
         void run() throws IOException, InvalidSyntaxException;
@@ -225,15 +224,17 @@ final class Worker implements Runnable {
             case 0 -> request = request.withHeaps("system");
             case 1 -> request = request.withHeaps("faulty-" + random.nextInt(3), "acme", "system");
             case 2 -> request = request.withMask(random.nextLong());
-            case 3 -> request = request.withRequirement(random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
+            case 3 ->
+                request = request.withRequirement(
+                        random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
             default -> { } // whoever is first
         }
         boolean exportable = random.nextInt(8) > 0;
         boolean writable = !exportable || random.nextInt(8) > 0;
         request = exportable
-                ? request.exports(writable ? Access.READ_WRITE : Access.READ)
+                ? request.withExport(writable ? ExportMode.READ_WRITE : ExportMode.READ_ONLY)
                 : request.withExport(ExportMode.NONE);
-        DmaBuf buffer = broker().allocate(request.name(bundle.substring(bundle.length() - 1) + held.size()));
+        DmaBuf buffer = broker().allocate(request.withName(bundle.substring(bundle.length() - 1) + held.size()));
         Pattern pattern = Pattern.ZEROES;
         try (Arena arena = Arena.ofConfined()) {
             require(buffer.size() >= size, buffer + " for one of " + size + " bytes");
@@ -334,7 +335,7 @@ final class Worker implements Runnable {
         try {
             fd = one.buffer().exportFd();
         } catch (HeapException e) {
-            if (one.export() == ExportMode.NONE && e.errno() == Errno.ENOTSUP) {
+            if (!one.exportable() && e.errno() == Errno.ENOTSUP) {
                 return;
             }
             throw e;
@@ -343,7 +344,7 @@ final class Worker implements Runnable {
         if (random.nextInt(3) == 0) {
             keep(fd::close);
         } else if (random.nextInt(3) == 0) {
-            try (Fd mine = new Fd(Syscalls.linux(), fd.detach())) {
+            try (OwnedFd mine = OwnedFd.of(fd.detach(), Syscalls.linux()::close)) {
                 one.pattern().check(mine.fd(), one.buffer().size());
             }
         } else {
@@ -356,13 +357,13 @@ final class Worker implements Runnable {
     private void duplicate() {
         Held one = any();
         if (one != null && held.size() < MOST_HELD) {
-            held.add(one.newReference());
+            held.add(one.duplicate());
         }
     }
 
     private void handOver() {
         Held one = any();
-        if (one == null || one.export() == ExportMode.NONE || held.size() >= MOST_HELD) {
+        if (one == null || !one.exportable() || held.size() >= MOST_HELD) {
             return;
         }
         try (FdListener listener = FdListener.bind(socket);
@@ -372,7 +373,7 @@ final class Worker implements Runnable {
                 sender.send(fd, "soak");
             }
             try (FdMessage message = receiver.receive()) {
-                OwnedFd fd = new Fd(Syscalls.linux(), message.descriptor().detach());
+                OwnedFd fd = OwnedFd.of(message.descriptor().detach(), Syscalls.linux()::close);
                 DmaBuf adopted;
                 try {
                     adopted = broker().adopt(fd, "adopted");
@@ -399,14 +400,14 @@ final class Worker implements Runnable {
     /** Closes a reference, and a peer has the memory on: it lingers when that was the last. */
     private void leaveToPeer() throws IOException {
         Held one = any();
-        if (one == null || one.export() == ExportMode.NONE) {
+        if (one == null || !one.exportable()) {
             return;
         }
         if (peers.size() >= MOST_PEERS) {
             endPeer();
         }
         try (OwnedFd fd = one.buffer().exportFd()) {
-            peers.add(new Peer(new Fd(Syscalls.linux(), fd.detach()), one.pattern(), one.buffer().size()));
+            peers.add(new Peer(OwnedFd.of(fd.detach(), Syscalls.linux()::close), one.pattern(), one.buffer().size()));
         }
         drop(one);
         one.buffer().close();
@@ -415,7 +416,7 @@ final class Worker implements Runnable {
     private void endPeer() throws IOException {
         if (!peers.isEmpty()) {
             Peer peer = peers.remove(random.nextInt(peers.size()));
-            try (Fd fd = peer.fd()) {
+            try (OwnedFd fd = peer.fd()) {
                 peer.pattern().check(fd.fd(), peer.size());
             }
         }
@@ -432,37 +433,32 @@ final class Worker implements Runnable {
 
     /** Of any bundle, which may end the publication meanwhile. */
     private void lookUp() throws InvalidSyntaxException {
-        List<ServiceReference<DmaBuf>> found = published();
+        List<ServiceReference<PublishedBuffer>> found = published();
         if (found.isEmpty()) {
             return;
         }
-        ServiceReference<DmaBuf> service = found.get(random.nextInt(found.size()));
-        Object name = service.getProperty("dmabuf.name");
-        try {
-            ServiceObjects<DmaBuf> factory = context.getServiceObjects(service);
-            DmaBuf buffer = factory == null ? null : factory.getService();
-            if (buffer == null) {
-                tally.refused("look up", "gone");
-                return;
-            }
-            try (Arena arena = Arena.ofConfined()) {
-                Pattern pattern = new Pattern(Long.parseUnsignedLong(
-                        name.toString().substring("soak-".length()), 16));
-                buffer.close(); // does nothing to what is only borrowed
-                pattern.check(buffer.map(Access.READ, arena), "a published buffer");
-            } finally {
-                factory.ungetService(buffer);
-            }
+        ServiceReference<PublishedBuffer> service = found.get(random.nextInt(found.size()));
+        PublishedBuffer published = context.getService(service);
+        if (published == null) {
+            tally.refused("look up", "gone");
+            return;
+        }
+        try (DmaBuf buffer = published.open();
+                Arena arena = Arena.ofConfined()) {
+            Pattern pattern =
+                    new Pattern(Long.parseUnsignedLong(published.name().substring("soak-".length()), 16));
+            pattern.check(buffer.map(Access.READ, arena), "a published buffer");
+            require(published.access() == Access.READ, "granted " + published.access());
         } catch (IllegalStateException e) {
             tally.refused("look up", "closed");
-        } catch (IllegalArgumentException e) {
-            tally.refused("look up", "unregistered before it was given back"); // Felix has forgotten whose it was
+        } finally {
+            context.ungetService(service);
         }
     }
 
-    private List<ServiceReference<DmaBuf>> published() throws InvalidSyntaxException {
+    private List<ServiceReference<PublishedBuffer>> published() throws InvalidSyntaxException {
         try {
-            return new ArrayList<>(context.getServiceReferences(DmaBuf.class, "(dmabuf.name=soak-*)"));
+            return new ArrayList<>(context.getServiceReferences(PublishedBuffer.class, "(dmabuf.name=soak-*)"));
         } catch (NullPointerException e) {
             // Felix 7.0.5 looks at the wiring of a publisher that is uninstalled at this moment.
             tally.refused("look up", "publisher uninstalled");
@@ -532,8 +528,8 @@ final class Worker implements Runnable {
     private void list() {
         for (HeapInfo heap : broker().heaps()) {
             require(
-                    heap.liveBuffers() >= 0 && heap.liveBytes() >= 0,
-                    heap.name() + " has " + heap.liveBuffers() + " buffers, " + heap.liveBytes() + " bytes");
+                    heap.charged().liveBuffers() >= 0 && heap.charged().liveBytes() >= 0,
+                    heap.name() + " has " + heap.charged());
         }
     }
 

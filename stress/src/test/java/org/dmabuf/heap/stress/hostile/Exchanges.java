@@ -16,13 +16,14 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.linux.fd.Fd;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.stress.Tally;
 import org.osgi.framework.BundleContext;
@@ -93,6 +94,11 @@ final class Exchanges implements Runnable {
             if (!REFUSALS.contains(e.errno())) {
                 tally.fail(doing, e);
             }
+        } catch (FdSocketException e) {
+            tally.refused(doing, e.errno().toString());
+            if (!REFUSALS.contains(e.errno())) {
+                tally.fail(doing, e);
+            }
         } catch (IllegalStateException e) {
             tally.refused(doing, "closed");
             if ((life & 1) == 0 && life == tally.brokerLife()) {
@@ -117,7 +123,8 @@ final class Exchanges implements Runnable {
         boolean writable = random.nextBoolean();
         byte written = (byte) random.nextInt(1, 128);
         AllocationRequest request =
-                AllocationRequest.of(size).exports(writable ? Access.READ_WRITE : Access.READ).withName("bait");
+                AllocationRequest.of(size).withExport(writable ? ExportMode.READ_WRITE : ExportMode.READ_ONLY)
+                        .withName("bait");
         try (DmaBuf buffer = broker().allocate(request);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment memory = buffer.map(Access.READ_WRITE, arena);
@@ -146,7 +153,7 @@ final class Exchanges implements Runnable {
             process.give(socket);
             try (FdSocket peer = listener.accept(PATIENCE, _ -> true);
                     FdMessage message = peer.receive()) {
-                OwnedFd fd = new Fd(Syscalls.linux(), message.descriptor().detach());
+                OwnedFd fd = OwnedFd.of(message.descriptor().detach(), Syscalls.linux()::close);
                 DmaBuf adopted;
                 try {
                     adopted = broker().adopt(fd, "catch");
