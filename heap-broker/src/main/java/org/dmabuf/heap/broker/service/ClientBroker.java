@@ -85,6 +85,7 @@ public class ClientBroker implements HeapBroker {
 
     @Override
     public OwnedFd own(int descriptor) {
+        client.requireActive();
         return OwnedFd.of(descriptor, services.descriptors()::close);
     }
 
