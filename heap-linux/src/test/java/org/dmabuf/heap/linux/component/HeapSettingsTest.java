@@ -86,11 +86,11 @@ class HeapSettingsTest {
     void a_number_that_is_none_is_told_with_what_is_there() {
         Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
-                "heap 'frames': heap.id = x in org.example.acme is none; set it to a whole number",
+                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
                         .announcement());
         refused(
-                "heap 'frames': heap.priority = null in org.example.acme is none; set it to a whole number",
+                "heap 'frames': invalid heap.priority = null in org.example.acme: expected a whole number",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> 0, () -> Integer.parseInt(""))
                         .announcement());
     }
