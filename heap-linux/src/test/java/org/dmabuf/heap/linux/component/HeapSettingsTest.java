@@ -108,7 +108,7 @@ class HeapSettingsTest {
                         ".private", 1),
                 "");
         assertEquals(
-                List.of("configuration org.example.acme~camera: 'page.sise' is no setting, and nobody reads it; there"
+                List.of("configuration org.example.acme~camera: 'page.sise' is not a setting; there"
                         + " are: heap.id, page.size"),
                 slip.unread(Config.class));
         assertEquals(List.of(), settings.unread(Config.class));
