@@ -193,8 +193,8 @@ class BackendTest {
         assertEquals(1, logged.size(), logged::toString);
         assertTrue(
                 logged.getFirst()
-                        .startsWith("warn [configuration org.dmabuf.heap.system: 'back.end' is not a setting; there are:"
-                                + " backend, heap.id"),
+                        .startsWith("warn [configuration org.dmabuf.heap.system: 'back.end' is not a setting; there"
+                                + " are: backend, heap.id"),
                 logged::getFirst);
     }
 
