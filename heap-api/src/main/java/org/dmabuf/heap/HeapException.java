@@ -14,7 +14,7 @@ import java.util.Optional;
  * {@link HeapRefusedException} where it will not until the request, a permission or the system is changed, and this
  * class itself for an interrupted call ({@link Errno#EINTR}) and for a heap that is broken ({@link Errno#EIO}).
  */
-public sealed class HeapException extends RuntimeException permits HeapShortageException, HeapRefusedException {
+public class HeapException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final Errno errno;

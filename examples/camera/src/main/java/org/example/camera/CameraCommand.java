@@ -4,6 +4,7 @@ package org.example.camera;
 import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.osgi.service.component.annotations.Activate;
@@ -92,8 +93,10 @@ public final class CameraCommand {
     }
 
     private static AllocationRequest request(long size, boolean isPrivate, String requirement, String... heaps) {
-        AllocationRequest request =
-                AllocationRequest.of(size).withHeaps(heaps).withName("camera frame").exportable(!isPrivate);
+        AllocationRequest request = AllocationRequest.of(size)
+                .withHeaps(heaps)
+                .withName("camera frame")
+                .withExport(isPrivate ? ExportMode.NONE : ExportMode.READ_WRITE);
         return requirement.isEmpty() ? request : request.withRequirement(requirement);
     }
 

@@ -18,7 +18,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
  * dma-bufs, which devices import.
  *
  * <p>Configured by {@code etc/org.example.node.cfg}, or by a file {@code etc/org.example.node-NAME.cfg} for each of
- * several nodes. Without a node there is no service, and the log and {@code dmaheap:heaps} show what is missing.
+ * several nodes. Without a node there is no service, and the log and {@code dmaheap:info} show what is missing.
  */
 @Component(immediate = true, service = {}, configurationPid = NodeHeap.PID)
 @Designate(ocd = NodeHeap.Config.class)

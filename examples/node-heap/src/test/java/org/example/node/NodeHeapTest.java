@@ -2,26 +2,63 @@
 package org.example.node;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.annotation.Annotation;
 import java.lang.reflect.Proxy;
+import java.util.Dictionary;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.junit.jupiter.api.Test;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceRegistration;
 
 /** What the heap does on a machine without its node; with one it runs in the guest of kernel/run. */
 class NodeHeapTest {
-    /** Registering is the only thing that the heap would ask of it. */
-    private final BundleContext context = (BundleContext) Proxy.newProxyInstance(
-            BundleContext.class.getClassLoader(), new Class<?>[] {BundleContext.class}, (_, method, _) -> {
-                throw new AssertionError("a heap without memory calls " + method.getName());
-            });
+    private static final String EXPECTED = "expected the name of a node below /dev/dma_heap/";
 
-    private HeapException refusal(String node, String name) {
-        return assertThrows(HeapException.class, () -> new NodeHeap(context, config(node, name), Map.of()));
+    /** What the heap has registered: by the type of the service, its properties. */
+    private final Map<Class<?>, Map<String, Object>> registered = new HashMap<>();
+
+    /** Registering is the only thing that the heap asks of it. */
+    private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
+        assertEquals("registerService", method);
+        Class<?> type = (Class<?>) arguments[0];
+        registered.put(type, FrameworkUtil.asMap(properties(arguments[2])));
+        return proxy(ServiceRegistration.class, (end, none) -> registered.remove(type));
+    });
+
+    private interface Calls {
+        Object call(String method, Object[] arguments);
+    }
+
+    private static <T> T proxy(Class<T> type, Calls calls) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(),
+                new Class<?>[] {type},
+                (_, method, arguments) -> calls.call(method.getName(), arguments)));
+    }
+
+    @SuppressWarnings("unchecked") // what services are registered with
+    private static Dictionary<String, Object> properties(Object given) {
+        return (Dictionary<String, Object>) given;
+    }
+
+    /** Starts a heap, which must be listed with a reason and not be announced, and must be gone when it is stopped. */
+    private Map<String, Object> listed(String node, String name) {
+        NodeHeap heap = new NodeHeap(context, config(node, name), Map.of("service.pid", NodeHeap.PID + "~front"));
+        assertEquals(Set.of(UnavailableHeap.class), registered.keySet());
+        Map<String, Object> listed = Map.copyOf(registered.get(UnavailableHeap.class));
+        heap.withdraw();
+        assertEquals(Map.of(), registered);
+        assertEquals(false, listed.get(UnavailableHeap.RETRIED));
+        assertEquals("org.example.node~front", listed.get(UnavailableHeap.PID));
+        return listed;
     }
 
     private static NodeHeap.Config config(String node, String name) {
@@ -54,32 +91,30 @@ class NodeHeapTest {
     }
 
     @Test
-    void a_node_that_is_not_there_is_refused_with_its_path_and_what_to_do() {
-        HeapException refusal = refusal("no-such-node", "camera");
-        assertEquals(Errno.ENOENT, refusal.errno());
-        assertEquals("camera", refusal.heap());
+    void a_node_that_is_not_there_is_listed_with_its_path_and_what_to_do() {
+        Map<String, Object> listed = listed("no-such-node", "camera");
+        assertEquals("camera", listed.get(HeapProperties.NAME));
         assertEquals(
-                "heap 'camera': open(/dev/dma_heap/no-such-node) failed: " + Errno.ENOENT.meaning()
+                "open(/dev/dma_heap/no-such-node) failed: " + Errno.ENOENT.meaning()
                         + "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node",
-                refusal.getMessage());
+                listed.get(UnavailableHeap.REASON));
     }
 
     @Test
     void without_a_name_the_heap_is_called_as_its_node() {
-        assertEquals("no-such-node", refusal("no-such-node", "").heap());
+        assertEquals("no-such-node", listed("no-such-node", "").get(HeapProperties.NAME));
     }
 
     @Test
-    void a_heap_that_is_not_configured_is_refused_with_the_file_to_write() {
-        HeapException refusal = refusal("", "");
-        assertEquals(Errno.EINVAL, refusal.errno());
-        assertEquals(
-                "no node is configured; set node in etc/org.example.node.cfg to a name below /dev/dma_heap/",
-                refusal.getMessage());
+    void a_heap_that_is_not_configured_is_listed_with_the_setting_that_it_lacks() {
+        Map<String, Object> listed = listed("", "");
+        assertEquals("front", listed.get(HeapProperties.NAME));
+        assertEquals("missing node in org.example.node~front: " + EXPECTED, listed.get(UnavailableHeap.REASON));
     }
 
     @Test
     void a_path_is_no_node() {
-        assertEquals(Errno.EINVAL, refusal("../null", "camera").errno());
+        String reason = listed("../null", "camera").get(UnavailableHeap.REASON).toString();
+        assertTrue(reason.contains("'../null'"), reason);
     }
 }

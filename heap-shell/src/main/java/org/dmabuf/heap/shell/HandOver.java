@@ -14,11 +14,11 @@ import java.util.regex.Pattern;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 
 /**
@@ -69,7 +69,7 @@ final class HandOver {
                     try (FdSocket connection = listener.accept(left, peer -> peer.uid() == user)) {
                         connection.send(descriptor, "dmaheap 1 " + buffer.content() + " " + name);
                         return connection.peer();
-                    } catch (HeapException e) {
+                    } catch (FdSocketException e) {
                         left = Duration.ofNanos(deadline - System.nanoTime());
                         if (!HAS_GONE.contains(e.errno()) || !left.isPositive()) {
                             throw e;
@@ -86,11 +86,11 @@ final class HandOver {
     private static FdListener listenOn(Path socket) {
         try {
             return FdListener.bind(socket);
-        } catch (HeapException e) {
+        } catch (FdSocketException e) {
             String remedy = e.errno() == Errno.EADDRINUSE
                     ? "; there is such a file, or a process that listens there: remove it, or give another path"
                     : "";
-            throw HeapException.of(e.errno(), e.heap(), e.getMessage() + remedy, e);
+            throw new CommandFailure(e.getMessage() + remedy, e);
         }
     }
 

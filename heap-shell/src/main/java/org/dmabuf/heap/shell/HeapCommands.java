@@ -8,21 +8,23 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.BufferRecord;
-import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.osgi.service.component.annotations.Activate;
@@ -59,7 +61,10 @@ public final class HeapCommands {
     /** The kernel's limit for the name of a dma-buf, without its NUL. */
     private static final int NAME_BYTES = 31;
 
-    private static final Pattern ALLOW_EMULATED = Pattern.compile("allowEmulated\\(\"([^)]*)\"\\)");
+    /** The name by which the monitor knows adopted memory, which is of no heap. */
+    private static final String ADOPTED = "adopted";
+
+    private static final Pattern WITH_EMULATIONS = Pattern.compile("withEmulations\\(\"([^)]*)\"\\)");
 
     private final HeapBroker broker;
     private final HeapMonitor monitor;
@@ -71,7 +76,7 @@ public final class HeapCommands {
      * Commands over a broker.
      *
      * @param broker the shell's view of it
-     * @param monitor tells of all bundles
+     * @param monitor tells of all clients; its peaks are the shell's own
      */
     @Activate
     public HeapCommands(@Reference HeapBroker broker, @Reference HeapMonitor monitor) {
@@ -91,14 +96,21 @@ public final class HeapCommands {
      * Lists the heaps.
      *
      * @param arguments none
-     * @return every heap that the broker knows
+     * @return every heap that the broker knows; its text has a last line for adopted memory, where there is any
      */
-    @Descriptor("list the heaps, in the order in which they are asked")
+    @Descriptor("list the heaps, in the order in which they are asked, and adopted memory")
     public List<HeapInfo> list(@Descriptor("nothing") String... arguments) {
         return plainly(() -> {
             expect(0, arguments, "list");
-            return scriptable(broker.heaps());
+            return new ListedHeaps(broker.heaps(), adopted());
         });
+    }
+
+    private Optional<UsageRecord> adopted() {
+        return monitor.usageByHeap().stream()
+                .filter(record -> record.heap().equals(Optional.of(ADOPTED)))
+                .filter(record -> record.liveBuffers() + record.lingeringBuffers() > 0)
+                .findFirst();
     }
 
     /**
@@ -180,8 +192,7 @@ public final class HeapCommands {
             buffers.requireFree(own);
             AllocationRequest request = routed(AllocationRequest.of(Bytes.parse(size)), heaps, mask)
                     .withAlignment(Bytes.parse(alignment))
-                    .exportable(!noExport)
-                    .exports(readOnly ? Access.READ : Access.READ_WRITE)
+                    .withExport(export(readOnly, noExport))
                     .withName(own);
             if (!requirement.isEmpty()) {
                 request = request.withRequirement(requirement);
@@ -227,7 +238,7 @@ public final class HeapCommands {
             String own = name.isEmpty() ? nameOf(file) : name;
             buffers.requireFree(own);
             AllocationRequest request = routed(AllocationRequest.of(bytes), heaps, "")
-                    .exports(readOnly ? Access.READ : Access.READ_WRITE)
+                    .withExport(export(readOnly, false))
                     .withName(own);
             DmaBuf buffer = loader.load(file, emulating(request, emulated));
             boolean kept = false;
@@ -355,9 +366,9 @@ public final class HeapCommands {
      * @param arguments none
      * @return one for each heap
      */
-    @Descriptor("what is charged to each heap, with peaks, quotas and failures by cause")
+    @Descriptor("what is charged to each heap, with peak, quota, sums since the start, waits and failures by cause")
     public List<UsageRecord> usage(
-            @Descriptor("begin all peaks anew afterwards")
+            @Descriptor("begin the peaks anew afterwards")
                     @Parameter(
                             names = {"-r", "--reset"},
                             presentValue = "true",
@@ -375,13 +386,13 @@ public final class HeapCommands {
     }
 
     /**
-     * Tells what is charged to each bundle.
+     * Tells what is charged to each client.
      *
      * @param byHeap whether each heap is told apart
      * @param arguments none
-     * @return one for each bundle, or for each on each heap
+     * @return one for each client, or for each on each heap
      */
-    @Descriptor("what is charged to each bundle, with peaks, quotas and failures by cause")
+    @Descriptor("what is charged to each client, with peak, quota, sums since the start, waits and failures by cause")
     public List<UsageRecord> clients(
             @Descriptor("tell each heap apart")
                     @Parameter(
@@ -397,12 +408,12 @@ public final class HeapCommands {
     }
 
     /**
-     * Lists every buffer that is charged to any bundle.
+     * Lists every buffer that is charged to any client.
      *
      * @param arguments none
      * @return the buffers
      */
-    @Descriptor("every buffer of every bundle, live or lingering, with who holds it")
+    @Descriptor("every buffer of every client, live or lingering, with what is open of it")
     public List<BufferRecord> dump(@Descriptor("nothing") String... arguments) {
         return plainly(() -> {
             expect(0, arguments, "dump");
@@ -437,13 +448,13 @@ public final class HeapCommands {
         return Duration.ofSeconds(Numbers.whole("timeout", seconds, 1, 3600));
     }
 
-    /** Runs a command so that whoever typed it reads what is wrong, and not the name of a Java class before it. */
+    /** Runs a command so that its caller reads what is wrong, and not the name of a Java class before it. */
     private static <T> T plainly(Callable<T> command) {
         try {
             return command.call();
         } catch (HeapException e) {
             throw new CommandFailure(inOptions(e.getMessage()), e);
-        } catch (IllegalArgumentException | IOException e) {
+        } catch (FdSocketException | IllegalArgumentException | IOException e) {
             throw new CommandFailure(e);
         } catch (RuntimeException e) {
             throw e;
@@ -452,9 +463,9 @@ public final class HeapCommands {
         }
     }
 
-    /** A broker's sentence says what to call, and whoever types has an option for it. */
+    /** A broker's sentence says what to call, and the shell has an option for it. */
     private static String inOptions(String sentence) {
-        return ALLOW_EMULATED
+        return WITH_EMULATIONS
                 .matcher(sentence)
                 .replaceAll(call -> Matcher.quoteReplacement("--emulated " + call.group(1).replace("\", \"", ",")));
     }
@@ -472,6 +483,13 @@ public final class HeapCommands {
             return request.withMask(Numbers.mask(mask));
         }
         return heaps.isEmpty() ? request : request.withHeaps(heaps.split(","));
+    }
+
+    private static ExportMode export(boolean readOnly, boolean none) {
+        if (readOnly && none) {
+            throw new IllegalArgumentException("give --read-only or --no-export, not both");
+        }
+        return none ? ExportMode.NONE : readOnly ? ExportMode.READ_ONLY : ExportMode.READ_WRITE;
     }
 
     private static AllocationRequest emulating(AllocationRequest request, String emulated) {

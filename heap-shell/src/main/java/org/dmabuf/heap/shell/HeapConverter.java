@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.felix.service.command.Converter;
 import org.dmabuf.heap.BufferRecord;
-import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.PoolUsage;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.service.component.annotations.Component;
@@ -45,13 +47,17 @@ public final class HeapConverter implements Converter {
         return switch (target) {
             case HeapDetails heaps ->
                 heaps.stream().map(HeapConverter::details).collect(Collectors.joining("\n\n"));
-            case Collection<?> some when all(HeapInfo.class, some) -> heaps(some);
+            case ListedHeaps listed when !listed.isEmpty() || listed.adopted().isPresent() ->
+                heaps(listed, listed.adopted());
+            case Collection<?> some when all(HeapInfo.class, some) -> heaps(some, Optional.empty());
             case Collection<?> some when all(BufferInfo.class, some) -> buffers(some);
-            case Collection<?> some when all(UsageRecord.class, some) -> charges(some);
+            case Collection<?> some when all(UsageRecord.class, some) -> usages(some);
             case Collection<?> some when all(BufferRecord.class, some) -> charged(some);
-            case UsageRecord charges -> whose(charges) + ": " + Bytes.text(charges.liveBytes() + charges.lingeringBytes());
+            case UsageRecord usage when level == INSPECT -> usages(List.of(usage));
+            case UsageRecord usage ->
+                Printable.of(whose(usage)) + ": " + Bytes.text(usage.liveBytes() + usage.lingeringBytes());
             case BufferRecord buffer when level == INSPECT -> charged(List.of(buffer));
-            case BufferRecord buffer -> Printable.of(buffer.name());
+            case BufferRecord buffer -> Printable.of(buffer.name().orElse(UNKNOWN));
             case HeapInfo heap when level == INSPECT -> details(heap);
             case HeapInfo heap -> Printable.of(heap.name());
             case BufferInfo buffer when level == INSPECT -> details(buffer);
@@ -69,7 +75,7 @@ public final class HeapConverter implements Converter {
         return !some.isEmpty() && some.stream().allMatch(type::isInstance);
     }
 
-    private static String heaps(Collection<?> heaps) {
+    private static String heaps(Collection<?> heaps, Optional<UsageRecord> adopted) {
         Table table = new Table(
                 "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "CAPACITY ", "FREE ", "LARGEST ",
                 "BUFFERS ", "LIVE ", "LINGERING ");
@@ -87,16 +93,30 @@ public final class HeapConverter implements Converter {
                     bytes(heap.usage().capacity()),
                     bytes(heap.usage().free()) + old(heap),
                     bytes(heap.usage().largestFree()) + old(heap),
-                    Long.toString(heap.liveBuffers()),
-                    Bytes.text(heap.liveBytes()),
-                    Bytes.text(heap.lingeringBytes()));
+                    Long.toString(heap.charged().liveBuffers()),
+                    Bytes.text(heap.charged().liveBytes()),
+                    Bytes.text(heap.charged().lingeringBytes()));
         }
+        adopted.ifPresent(record -> table.row(
+                record.heap().orElse(UNKNOWN),
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                UNKNOWN,
+                Long.toString(record.liveBuffers()),
+                Bytes.text(record.liveBytes()),
+                Bytes.text(record.lingeringBytes())));
         return table.toString();
     }
 
     /** {@return a mark behind a figure that the heap did not give for this listing} */
     private static String old(HeapInfo heap) {
-        return heap.usageAge().isZero() ? "" : " (" + age(heap.usageAge()) + " old)";
+        return heap.usageAge().isZero() ? "" : " (" + Times.age(heap.usageAge()) + " old)";
     }
 
     private static String buffers(Collection<?> buffers) {
@@ -114,79 +134,76 @@ public final class HeapConverter implements Converter {
         return table.toString();
     }
 
-    private static String charges(Collection<?> charges) {
+    private static String usages(Collection<?> usages) {
+        List<UsageRecord> records = usages.stream().map(UsageRecord.class::cast).toList();
+        ClientNames clients = new ClientNames(
+                records.stream().flatMap(record -> record.client().stream()).toList());
         Table table = new Table(
-                "HEAP", "BUNDLE", "BUFFERS ", "LIVE ", "LINGERING ", "PEAK ", "QUOTA ", "FAILURES");
-        for (Object one : charges) {
-            UsageRecord sums = (UsageRecord) one;
+                "HEAP", "CLIENT", "BUFFERS ", "LIVE ", "LINGERING ", "PEAK ", "QUOTA ", "ALLOCATIONS ", "ALLOCATED ",
+                "WAITS ", "WAITED ", "LONGEST ", "FAILURES");
+        for (UsageRecord record : records) {
+            boolean waited = record.waits() > 0;
             table.row(
-                    orUnknown(sums.heap()),
-                    orUnknown(sums.client()),
-                    Long.toString(sums.liveBuffers() + sums.lingeringBuffers()),
-                    Bytes.text(sums.liveBytes()),
-                    Bytes.text(sums.lingeringBytes()),
-                    Bytes.text(sums.peakBytes()),
-                    bytes(sums.limit()),
-                    sums.failures().isEmpty()
+                    record.heap().orElse(UNKNOWN),
+                    record.client().map(clients::of).orElse(UNKNOWN),
+                    Long.toString(record.liveBuffers() + record.lingeringBuffers()),
+                    Bytes.text(record.liveBytes()),
+                    Bytes.text(record.lingeringBytes()),
+                    Bytes.text(record.peakBytes()),
+                    bytes(record.limit()),
+                    Long.toString(record.allocations()),
+                    Bytes.text(record.allocatedBytes()),
+                    waited ? Long.toString(record.waits()) : UNKNOWN,
+                    waited ? Times.wait(record.waited()) : UNKNOWN,
+                    waited ? Times.wait(record.longestWait()) : UNKNOWN,
+                    record.failures().isEmpty()
                             ? UNKNOWN
-                            : new TreeMap<>(sums.failures())
-                                    .entrySet().stream()
-                                            .map(failed -> failed.getValue() + " " + failed.getKey())
-                                            .collect(Collectors.joining(", ")));
+                            : record.failures().entrySet().stream()
+                                    .map(failed -> failed.getValue() + " " + failed.getKey())
+                                    .collect(Collectors.joining(", ")));
         }
         return table.toString();
     }
 
-    private static String whose(UsageRecord charges) {
-        return charges.heap().isEmpty()
-                ? charges.client()
-                : charges.heap() + (charges.client().isEmpty() ? "" : " of " + charges.client());
+    private static String whose(UsageRecord usage) {
+        return Stream.concat(usage.heap().stream(), usage.client().map(ClientId::toString).stream())
+                .collect(Collectors.joining(" of "));
     }
 
-    /** Buffers of all bundles, with the innermost call where each was allocated, when that was kept. */
+    /** Buffers of all clients, with the innermost call where each was allocated, when that was kept. */
     private static String charged(Collection<?> buffers) {
+        ClientNames clients = new ClientNames(
+                buffers.stream().map(one -> ((BufferRecord) one).client()).toList());
         Table table = new Table(
-                "HEAP", "BUNDLE", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "BRACKETS ", "STATE", "AGE ",
-                "ALLOCATED AT");
+                "HEAP", "CLIENT", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "CPU ACCESSES ", "STATE",
+                "AGE ", "ALLOCATED AT");
         for (Object one : buffers) {
             BufferRecord buffer = (BufferRecord) one;
             table.row(
                     buffer.heap(),
-                    buffer.client(),
-                    orUnknown(buffer.name()),
+                    clients.of(buffer.client()),
+                    buffer.name().orElse(UNKNOWN),
                     Bytes.text(buffer.size()),
                     buffer.inode().isPresent() ? Long.toString(buffer.inode().getAsLong()) : UNKNOWN,
                     Integer.toString(buffer.references()),
                     Integer.toString(buffer.mappings()),
                     Integer.toString(buffer.cpuAccesses()),
                     buffer.lingering() ? "lingering" : buffer.exported() ? "exported" : "live",
-                    age(buffer.age()),
+                    Times.age(buffer.age()),
                     buffer.site().isEmpty() ? UNKNOWN : buffer.site().getFirst().toString());
         }
         return table.toString();
-    }
-
-    private static String age(Duration age) {
-        return age.toDays() > 0
-                ? age.toDays() + " d"
-                : age.toHours() > 0
-                        ? age.toHours() + " h"
-                        : age.toMinutes() > 0 ? age.toMinutes() + " min" : age.toSeconds() + " s";
-    }
-
-    private static String orUnknown(String text) {
-        return text.isEmpty() ? UNKNOWN : text;
     }
 
     private static String details(HeapInfo heap) {
         Details details = new Details();
         details.add("heap", heap.name());
         details.add("state", heap.state().toString().toLowerCase(Locale.ROOT)
-                + (heap.reason().isEmpty() ? "" : ": " + heap.reason()));
+                + heap.reason().map(sentence -> ": " + sentence).orElse(""));
         details.add("bundle", heap.bundle());
         details.add("descriptors", descriptors(Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))));
         if (!heap.usageAge().isZero()) {
-            details.add("usage", "asked in vain for " + age(heap.usageAge()) + "; the figures below are older");
+            details.add("usage", "asked in vain for " + Times.age(heap.usageAge()) + "; the figures below are older");
         }
         if (heap.state() == HeapState.SERVING || heap.state() == HeapState.HANGING) {
             heap.usage().capacity().ifPresent(bytes -> details.add("capacity", size(bytes)));
@@ -201,9 +218,10 @@ public final class HeapConverter implements Converter {
                     .ifPresent(share -> details.add("fragmentation", Math.round(100 * share) + " %"));
             heap.usage().quarantined().ifPresent(bytes -> details.add("quarantined", size(bytes)));
         }
-        details.add("live", heap.liveBuffers() + " buffers, " + size(heap.liveBytes()));
-        details.add("lingering", heap.lingeringBuffers() + " buffers, " + size(heap.lingeringBytes())
-                + (heap.lingeringBuffers() == 0 ? "" : ", closed here and still held by who got a descriptor"));
+        UsageRecord charged = heap.charged();
+        details.add("live", charged.liveBuffers() + " buffers, " + size(charged.liveBytes()));
+        details.add("lingering", charged.lingeringBuffers() + " buffers, " + size(charged.lingeringBytes())
+                + (charged.lingeringBuffers() == 0 ? "" : ", closed here and still with a holder"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
                 details.add(key, text(value));

@@ -8,7 +8,8 @@ import org.dmabuf.heap.spi.RegionMap;
 
 /**
  * A region as it was at one moment, for a terminal: each character is an equal share of it and shows the state that
- * most of the share is in, but a share that is in use at all is never shown as free.
+ * most of the share is in, but a share that is in use at all is never shown as free. Where the heap tells whose the
+ * stretches are, a letter shows the largest of that state in the share, and a legend names client and buffer.
  */
 final class RegionDrawing {
     private static final int ROWS = 8;
@@ -20,7 +21,13 @@ final class RegionDrawing {
     /** Bytes by share and state. */
     private final long[][] shares;
 
+    /** The largest single stretch by share and state, in bytes, and the character that stands for it. */
+    private final long[][] largest;
+
+    private final char[][] marks;
+
     private final Map<RegionMap.State, Long> sums = new EnumMap<>(RegionMap.State.class);
+    private final RegionLegend legend = new RegionLegend();
 
     /**
      * Looks at a region.
@@ -34,14 +41,24 @@ final class RegionDrawing {
         this.width = width;
         this.size = region.size();
         this.shares = new long[(int) Math.min((long) width * ROWS, size / Bytes.PAGE)][STATES.length];
+        this.largest = new long[shares.length][STATES.length];
+        this.marks = new char[shares.length][STATES.length];
         region.forEachStretch(this::add);
     }
 
-    private void add(long offset, long bytes, RegionMap.State state) {
-        sums.merge(state, bytes, Long::sum);
-        long end = offset + bytes;
+    private void add(RegionMap.Stretch stretch) {
+        int state = stretch.state().ordinal();
+        sums.merge(stretch.state(), stretch.size(), Long::sum);
+        char mark = legend.add(stretch, mark(stretch.state()));
+        long offset = stretch.offset();
+        long end = offset + stretch.size();
         for (int share = share(offset); share < shares.length && start(share) < end; share++) {
-            shares[share][state.ordinal()] += Math.min(end, start(share + 1)) - Math.max(offset, start(share));
+            long bytes = Math.min(end, start(share + 1)) - Math.max(offset, start(share));
+            shares[share][state] += bytes;
+            if (bytes > largest[share][state]) {
+                largest[share][state] = bytes;
+                marks[share][state] = mark;
+            }
         }
     }
 
@@ -71,14 +88,25 @@ final class RegionDrawing {
         };
     }
 
-    private static char mark(long[] bytes) {
+    /** {@return what a state means, in a few words} */
+    static String word(RegionMap.State state) {
+        return switch (state) {
+            case FREE -> "free";
+            case USED -> "used";
+            case DIRTY -> "to be zeroed";
+            case QUARANTINED -> "held elsewhere";
+        };
+    }
+
+    private char markOf(int share) {
+        long[] bytes = shares[share];
         int most = 0; // free
         for (int state = 1; state < bytes.length; state++) {
             if (bytes[state] > 0 && (most == 0 || bytes[state] > bytes[most])) {
                 most = state;
             }
         }
-        return mark(STATES[most]);
+        return bytes[most] == 0 ? mark(STATES[most]) : marks[share][most];
     }
 
     @Override
@@ -87,20 +115,21 @@ final class RegionDrawing {
         text.append(heap).append(": ").append(Bytes.text(size));
         text.append(", ").append(Bytes.text(size / shares.length)).append(" a character\n");
         for (int share = 0; share < shares.length; share++) {
-            text.append(mark(shares[share]));
+            text.append(markOf(share));
             if ((share + 1) % width == 0 || share + 1 == shares.length) {
                 text.append('\n');
             }
         }
-        String[] words = {"free", "used", "to be zeroed", "held elsewhere"};
         for (RegionMap.State state : STATES) {
             text.append(state.ordinal() == 0 ? "" : "   ")
+                    .append(legend.names(state) ? (state == RegionMap.State.USED ? "A-Z " : "a-z ") : "")
                     .append(mark(state))
                     .append(' ')
-                    .append(words[state.ordinal()])
+                    .append(word(state))
                     .append(' ')
                     .append(Bytes.text(sums.getOrDefault(state, 0L)));
         }
-        return text.toString();
+        String names = legend.toString();
+        return text + (names.isEmpty() ? "" : "\n" + names);
     }
 }

@@ -19,13 +19,27 @@ final class Table {
      * @param headings one for each column; one that ends in a blank is a column of numbers, aligned to the right
      */
     Table(String... headings) {
-        right = new boolean[headings.length];
+        this(new boolean[headings.length]);
         String[] first = new String[headings.length];
         for (int i = 0; i < headings.length; i++) {
             right[i] = headings[i].endsWith(" ");
             first[i] = headings[i].strip();
         }
         rows.add(first);
+    }
+
+    private Table(boolean[] right) {
+        this.right = right;
+    }
+
+    /**
+     * A table without headings.
+     *
+     * @param numbers for each column whether it is of numbers, aligned to the right
+     * @return an empty table
+     */
+    static Table withoutHeadings(boolean... numbers) {
+        return new Table(numbers.clone());
     }
 
     /** Adds a line. What does not print in a cell is escaped. */

@@ -9,55 +9,34 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.apache.felix.service.command.Converter;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.PoolUsage;
+import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
 class HeapConverterTest {
     private final HeapConverter converter = new HeapConverter();
 
-    private record Heap(
-            String name,
-            HeapState state,
-            String reason,
-            Map<String, Object> properties,
-            String bundle,
-            HeapUsage usage,
-            Duration usageAge,
-            long liveBuffers,
-            long liveBytes,
-            long lingeringBuffers,
-            long lingeringBytes)
-            implements HeapInfo {}
-
-    private static final Heap SYSTEM = new Heap(
-            "system",
-            HeapState.SERVING,
-            "",
-            Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"),
-            "org.dmabuf.heap.system",
-            HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)),
-            Duration.ZERO,
-            2,
-            8192,
-            1,
-            4096);
-    private static final Heap CMA = new Heap(
-            "cma",
-            HeapState.SHADOWED,
-            "its name is taken",
-            Map.of("heap.name", "cma", "heap.emulates", new String[] {"contiguous", "protected"}, "heap.dmabuf", true),
-            "org.example.cma",
-            HeapUsage.unknown().withCapacity(64 << 20),
-            Duration.ZERO,
-            0,
-            0,
-            0,
-            0);
+    private static final HeapInfo SYSTEM = HeapInfo.of("system", HeapState.SERVING)
+            .properties(Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"))
+            .bundle("org.dmabuf.heap.system")
+            .usage(
+                    HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)),
+                    Duration.ZERO)
+            .charged(UsageRecord.builder().heap("system").live(2, 8192).lingering(1, 4096).build())
+            .build();
+    private static final HeapInfo CMA = HeapInfo.of("cma", HeapState.SHADOWED)
+            .reason(Optional.of("its name is taken"))
+            .properties(Map.of(
+                    "heap.name", "cma", "heap.emulates", new String[] {"contiguous", "protected"}, "heap.dmabuf", true))
+            .bundle("org.example.cma")
+            .usage(HeapUsage.unknown().withCapacity(64 << 20), Duration.ZERO)
+            .build();
     private static final BufferInfo BUFFER =
             new BufferInfo("frame", 12_582_912, "system", "memfd", false, OptionalLong.of(77));
 
@@ -72,6 +51,38 @@ class HeapConverterTest {
             cma      -  -       -        yes      contiguous,protected  shadowed    64 MiB       -        -        0\
               0 bytes    0 bytes""";
         assertEquals(table, text(List.of(SYSTEM, CMA), Converter.INSPECT));
+    }
+
+    @Test
+    void adopted_memory_is_the_last_line_of_the_heaps() {
+        ListedHeaps listed = new ListedHeaps(
+                List.of(SYSTEM),
+                Optional.of(UsageRecord.builder().heap("adopted").live(1, 12_288).lingering(1, 4096).build()));
+        assertEquals(
+                """
+                NAME     ID  TYPE    BACKEND  DMA-BUF  EMULATES  STATE    CAPACITY    FREE  LARGEST  BUFFERS    LIVE\
+                  LINGERING
+                system    0  system  memfd    no       -         serving         -  23 GiB        -        2   8 KiB\
+                      4 KiB
+                adopted   -  -       -        -        -         -               -       -        -        1  12 KiB\
+                      4 KiB""",
+                text(listed, Converter.INSPECT));
+        assertEquals(List.of(SYSTEM), listed, "a script sees the heaps");
+    }
+
+    @Test
+    void a_heap_that_could_not_start_is_shown_with_its_reason_and_its_file() {
+        HeapInfo failed = HeapInfo.of("camera", HeapState.FAILED)
+                .reason(Optional.of("no size is configured; set size (configuration x~camera, file x-camera.cfg)"))
+                .properties(Map.of("heap.name", "camera"))
+                .build();
+        String table = text(new ListedHeaps(List.of(failed), Optional.empty()), Converter.INSPECT);
+        assertTrue(table.contains("  failed  "), table);
+        String text = text(failed, Converter.INSPECT);
+        assertTrue(
+                text.contains("state                 failed: no size is configured; set size (configuration x~camera,"
+                        + " file x-camera.cfg)"),
+                text);
     }
 
     @Test
@@ -96,18 +107,11 @@ class HeapConverterTest {
 
     @Test
     void a_heap_that_hangs_is_shown_as_hanging_with_figures_that_are_marked_as_old() {
-        Heap hangs = new Heap(
-                "camera",
-                HeapState.HANGING,
-                "the release of a buffer hangs in its code for 7 s",
-                Map.of("heap.name", "camera"),
-                "org.example.camera",
-                HeapUsage.unknown().withCapacity(64 << 20).withFree(8 << 20),
-                Duration.ofSeconds(9),
-                1,
-                4096,
-                0,
-                0);
+        HeapInfo hangs = HeapInfo.of("camera", HeapState.HANGING)
+                .reason(Optional.of("the release of a buffer hangs in its code for 7 s"))
+                .properties(Map.of("heap.name", "camera"))
+                .usage(HeapUsage.unknown().withCapacity(64 << 20).withFree(8 << 20), Duration.ofSeconds(9))
+                .build();
         String table = text(List.of(hangs), Converter.INSPECT);
         assertTrue(table.contains("  hanging    64 MiB  8 MiB (9 s old)  - (9 s old)  "), table);
         String text = text(hangs, Converter.INSPECT);

@@ -2,26 +2,49 @@
 package org.dmabuf.heap.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
+import java.util.Optional;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.dmabuf.heap.spi.RegionMap.State;
+import org.dmabuf.heap.spi.RegionMap.Stretch;
 import org.junit.jupiter.api.Test;
 
 class RegionDrawingTest {
     private static final long KIB = 1024;
     private static final long MIB = 1024 * KIB;
 
-    private record Stretch(long size, State state) {}
+    private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
+    private static final ClientId PEER = ClientId.of("uid", "1000");
 
-    private static String drawing(int width, Stretch... stretches) {
+    private record Part(long size, State state, Optional<ClientId> client, String buffer) {
+        Part(long size, State state) {
+            this(size, state, Optional.empty(), "");
+        }
+
+        Stretch at(long offset) {
+            if (client.isEmpty() && buffer.isEmpty()) {
+                return Stretch.of(offset, size, state);
+            }
+            AllocationRequest request = AllocationRequest.of(size);
+            return Stretch.of(
+                    offset, size, state, HeapRequest.of(buffer.isEmpty() ? request : request.withName(buffer), client));
+        }
+    }
+
+    private static String drawing(int width, Part... parts) {
         return new RegionDrawing(
                         "camera",
                         new RegionMap() {
                             @Override
                             public long size() {
                                 long size = 0;
-                                for (Stretch stretch : stretches) {
-                                    size += stretch.size();
+                                for (Part part : parts) {
+                                    size += part.size();
                                 }
                                 return size;
                             }
@@ -29,9 +52,9 @@ class RegionDrawingTest {
                             @Override
                             public void forEachStretch(Visitor visitor) {
                                 long offset = 0;
-                                for (Stretch stretch : stretches) {
-                                    visitor.stretch(offset, stretch.size(), stretch.state());
-                                    offset += stretch.size();
+                                for (Part part : parts) {
+                                    visitor.stretch(part.at(offset));
+                                    offset += part.size();
                                 }
                             }
                         },
@@ -55,19 +78,19 @@ class RegionDrawingTest {
                 . free 16 MiB   # used 8 MiB   ~ to be zeroed 4 MiB   ! held elsewhere 4 MiB""",
                 drawing(
                         8,
-                        new Stretch(8 * MIB, State.USED),
-                        new Stretch(4 * MIB, State.DIRTY),
-                        new Stretch(4 * MIB, State.QUARANTINED),
-                        new Stretch(16 * MIB, State.FREE)));
+                        new Part(8 * MIB, State.USED),
+                        new Part(4 * MIB, State.DIRTY),
+                        new Part(4 * MIB, State.QUARANTINED),
+                        new Part(16 * MIB, State.FREE)));
     }
 
     @Test
     void a_page_in_use_is_seen_among_any_number_that_are_free() {
         String drawing = drawing(
                 10,
-                new Stretch(100 * MIB, State.FREE),
-                new Stretch(4 * KIB, State.USED),
-                new Stretch(100 * MIB - 4 * KIB, State.FREE));
+                new Part(100 * MIB, State.FREE),
+                new Part(4 * KIB, State.USED),
+                new Part(100 * MIB - 4 * KIB, State.FREE));
         assertEquals(
                 """
                 camera: 200 MiB, 2.5 MiB a character
@@ -92,8 +115,59 @@ class RegionDrawingTest {
                 . free 4 KiB   # used 4 KiB   ~ to be zeroed 4 KiB   ! held elsewhere 0 bytes""",
                 drawing(
                         80,
-                        new Stretch(4 * KIB, State.USED),
-                        new Stretch(4 * KIB, State.FREE),
-                        new Stretch(4 * KIB, State.DIRTY)));
+                        new Part(4 * KIB, State.USED),
+                        new Part(4 * KIB, State.FREE),
+                        new Part(4 * KIB, State.DIRTY)));
+    }
+
+    @Test
+    void a_legend_names_client_and_buffer_of_each_stretch_that_is_used_or_held_elsewhere() {
+        assertEquals(
+                """
+                camera: 32 MiB, 512 KiB a character
+                AAAAAAAA
+                AAAAAAAA
+                aaaaaaaa
+                ........
+                BB######
+                ........
+                ........
+                ........
+                . free 16 MiB   A-Z # used 12 MiB   ~ to be zeroed 0 bytes   a-z ! held elsewhere 4 MiB
+                A  org.example.camera  'frame 7'  8 MiB
+                a  uid:1000            'frame 6'  4 MiB  held elsewhere
+                B  uid:1000            -          1 MiB""",
+                drawing(
+                        8,
+                        new Part(8 * MIB, State.USED, Optional.of(CAMERA), "frame 7"),
+                        new Part(4 * MIB, State.QUARANTINED, Optional.of(PEER), "frame 6"),
+                        new Part(4 * MIB, State.FREE),
+                        new Part(MIB, State.USED, Optional.of(PEER), ""),
+                        new Part(3 * MIB, State.USED),
+                        new Part(12 * MIB, State.FREE)));
+    }
+
+    @Test
+    void two_clients_of_one_name_are_told_apart_by_their_locations() {
+        String drawing = drawing(
+                8,
+                new Part(MIB, State.USED, Optional.of(CAMERA), "left"),
+                new Part(MIB, State.USED, Optional.of(ClientId.ofBundle("org.example.camera", "file:other.jar")), ""));
+        assertTrue(
+                drawing.endsWith("""
+                        A  org.example.camera@file:camera.jar  'left'  1 MiB
+                        B  org.example.camera@file:other.jar   -       1 MiB"""),
+                drawing);
+    }
+
+    @Test
+    void stretches_beyond_the_letters_keep_their_mark_and_are_counted() {
+        Part[] parts = new Part[28];
+        Arrays.fill(parts, new Part(4 * KIB, State.USED, Optional.of(CAMERA), "frame"));
+        String drawing = drawing(80, parts);
+        assertTrue(drawing.contains("\nABCDEFGHIJKLMNOPQRSTUVWXYZ##\n"), drawing);
+        assertTrue(
+                drawing.endsWith("\nZ  org.example.camera  'frame'  4 KiB\nand 2 more, 8 KiB"),
+                drawing);
     }
 }

@@ -20,7 +20,6 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 import org.junit.After;
 import org.junit.Before;
@@ -75,7 +74,7 @@ public class CarveoutIT {
     public void nothing_is_left() throws Exception {
         camera.delete();
         Framework.await(false, () -> framework.names(HeapState.SERVING).contains("camera"));
-        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(HeapInfo::liveBuffers).sum());
+        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(heap -> heap.charged().liveBuffers()).sum());
     }
 
     private static AllocationRequest frame() {
@@ -84,12 +83,12 @@ public class CarveoutIT {
 
     @Test
     public void twelve_frames_come_from_the_carveout_and_then_from_the_system_heap_in_one_request_each() {
-        for (boolean exportable : new boolean[] {false, true}) {
+        for (ExportMode export : List.of(ExportMode.NONE, ExportMode.READ_WRITE)) {
             List<DmaBuf> frames = new ArrayList<>();
             try {
                 for (int i = 0; i < FRAMES; i++) {
                     frames.add(framework.broker()
-                            .allocate(frame().exportable(exportable).withRequirement("(heap.export.readonly=true)")));
+                            .allocate(frame().withExport(export).withRequirement("(heap.export.readonly=true)")));
                 }
                 List<String> heaps = frames.stream().map(DmaBuf::heapName).toList();
                 assertEquals(Collections.nCopies(SET_ASIDE, "camera"), heaps.subList(0, SET_ASIDE));

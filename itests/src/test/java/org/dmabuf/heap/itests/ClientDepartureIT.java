@@ -29,10 +29,9 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
-import org.dmabuf.heap.linux.fd.Fd;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.After;
 import org.junit.Before;
@@ -122,7 +121,7 @@ public class ClientDepartureIT {
             case OPEN -> what_is_open_is_closed();
             case MAPPED -> a_mapping_stays_until_its_arena_ends();
             case EXPORTED -> a_descriptor_is_closed_unless_it_was_given_away();
-            case PUBLISHED -> a_publication_goes_before_its_buffer();
+            case PUBLISHED -> a_publication_goes_and_leaves_the_references_of_others();
         }
         theOldBrokerIsOfNoUse();
         aRestartGetsANewOne();
@@ -146,25 +145,25 @@ public class ClientDepartureIT {
 
     private void what_is_open_is_closed() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
-        DmaBuf duplicate = buffer.newReference();
-        CpuAccess bracket = buffer.beginCpuAccess(Access.READ_WRITE);
+        DmaBuf another = buffer.newReference();
+        CpuAccess access = buffer.beginCpuAccess(Access.READ_WRITE);
         sayAtTheEnd(() -> {
             FirstByte.write(buffer, 1);
-            lastWords.add("read " + FirstByte.read(duplicate) + ", charged " + framework.charged(HEAP));
-            try (DmaBuf another = broker.allocate(Unruly.request())) {
-                FirstByte.write(another, 2);
-                lastWords.add("allocated and read " + FirstByte.read(another));
+            lastWords.add("read " + FirstByte.read(another) + ", charged " + framework.charged(HEAP));
+            try (DmaBuf last = broker.allocate(Unruly.request())) {
+                FirstByte.write(last, 2);
+                lastWords.add("allocated and read " + FirstByte.read(last));
             }
         });
         depart();
 
         assertEquals(List.of("read 1, charged 1", "allocated and read 2"), lastWords);
         Framework.await(0L, () -> framework.charged(HEAP)); // the reaper unmaps what was mapped while it stopped
-        for (DmaBuf reference : List.of(buffer, duplicate)) {
+        for (DmaBuf reference : List.of(buffer, another)) {
             isClosed(reference);
             reference.close();
         }
-        bracket.close();
+        access.close();
         assertEquals("closed once", 0, framework.charged(HEAP));
     }
 
@@ -179,8 +178,8 @@ public class ClientDepartureIT {
             assertEquals(3, segment.get(JAVA_BYTE, 0));
             segment.set(JAVA_BYTE, 8191, (byte) 4);
             assertEquals(4, segment.get(JAVA_BYTE, 8191));
-            assertEquals(1, framework.heap(HEAP, HeapState.SERVING).liveBuffers());
-            assertEquals(8192, framework.heap(HEAP, HeapState.SERVING).liveBytes());
+            assertEquals(1, framework.heap(HEAP, HeapState.SERVING).charged().liveBuffers());
+            assertEquals(8192, framework.heap(HEAP, HeapState.SERVING).charged().liveBytes());
         }
         Framework.await(0L, () -> framework.charged(HEAP));
     }
@@ -190,7 +189,7 @@ public class ClientDepartureIT {
         FirstByte.write(buffer, 5);
         OwnedFd kept = buffer.exportFd();
         try (InFlight peer = new InFlight(kept);
-                Fd given = new Fd(Syscalls.linux(), buffer.exportFd().detach())) {
+                OwnedFd given = framework.broker().own(buffer.exportFd().detach())) {
             sayAtTheEnd(() -> lastWords.add("read " + FirstByte.read(kept, 8192)));
             depart();
 
@@ -203,13 +202,14 @@ public class ClientDepartureIT {
         Framework.await(0L, () -> framework.charged(HEAP));
     }
 
-    private void a_publication_goes_before_its_buffer() throws Exception {
+    private void a_publication_goes_and_leaves_the_references_of_others() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
         FirstByte.write(buffer, 6);
         Publication publication = broker.publish(buffer, "frame");
         buffer.close();
         Bundle user = framework.startEmptyBundle("org.example.user");
-        DmaBuf got = user.getBundleContext().getService(published().getFirst());
+        PublishedBuffer offer = user.getBundleContext().getService(published().getFirst());
+        DmaBuf got = offer.open();
         sayAtTheEnd(() -> lastWords.add("still offered: " + published().size()));
         ServiceListener follower = event -> {
             if (event.getType() == ServiceEvent.UNREGISTERING) {
@@ -222,10 +222,13 @@ public class ClientDepartureIT {
 
         assertEquals(List.of("still offered: 1", "told to let go of 6, charged 1"), lastWords);
         assertEquals(List.of(), published());
-        isClosed(got);
-        Framework.await(0L, () -> framework.charged(HEAP));
+        assertThrows(IllegalStateException.class, offer::open);
+        assertEquals("the user's own", 6, FirstByte.read(got));
+        Framework.await(1L, () -> framework.charged(HEAP));
         publication.close();
         user.uninstall();
+        isClosed(got);
+        Framework.await(0L, () -> framework.charged(HEAP));
     }
 
     private void depart() throws Exception {
@@ -267,9 +270,9 @@ public class ClientDepartureIT {
         ((AtomicReference<Runnable>) context.getService(found.iterator().next())).set(words);
     }
 
-    private List<ServiceReference<DmaBuf>> published() {
+    private List<ServiceReference<PublishedBuffer>> published() {
         try {
-            return List.copyOf(context.getServiceReferences(DmaBuf.class, "(dmabuf.name=frame)"));
+            return List.copyOf(context.getServiceReferences(PublishedBuffer.class, "(dmabuf.name=frame)"));
         } catch (InvalidSyntaxException e) {
             throw new AssertionError(e);
         }
@@ -278,7 +281,7 @@ public class ClientDepartureIT {
     private static void isClosed(DmaBuf reference) {
         assertThrows(IllegalStateException.class, () -> FirstByte.read(reference));
         assertThrows(IllegalStateException.class, reference::exportFd);
-        assertThrows(IllegalStateException.class, reference::duplicate);
+        assertThrows(IllegalStateException.class, reference::newReference);
         assertThrows(IllegalStateException.class, () -> reference.beginCpuAccess(Access.READ));
     }
 }

@@ -3,15 +3,12 @@ package org.dmabuf.heap.itests;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.Assert.assertEquals;
-import static org.junit.Assert.assertNotNull;
 import static org.junit.Assert.assertNotSame;
-import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertThrows;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Collection;
 import javax.inject.Inject;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
@@ -20,7 +17,6 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.Publication;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -58,7 +54,7 @@ public class ClientIT {
     @After
     public void uninstall_the_client() throws Exception {
         client.uninstall();
-        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).liveBuffers());
+        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).charged().liveBuffers());
     }
 
     @Test
@@ -77,19 +73,19 @@ public class ClientIT {
     public void what_a_stopped_bundle_left_open_is_taken_back() throws Exception {
         HeapBroker broker = Framework.broker(client.getBundleContext());
         DmaBuf buffer = broker.allocate(AllocationRequest.of(1));
-        DmaBuf duplicate = buffer.newReference();
-        CpuAccess bracket = buffer.beginCpuAccess(Access.READ);
+        DmaBuf another = buffer.newReference();
+        CpuAccess access = buffer.beginCpuAccess(Access.READ);
         OwnedFd descriptor = buffer.exportFd();
-        assertEquals(1, framework.heap("system", HeapState.SERVING).liveBuffers());
+        assertEquals(1, framework.heap("system", HeapState.SERVING).charged().liveBuffers());
 
         client.stop();
 
-        assertEquals(0, framework.heap("system", HeapState.SERVING).liveBuffers());
+        assertEquals(0, framework.heap("system", HeapState.SERVING).charged().liveBuffers());
         assertThrows(IllegalStateException.class, () -> mappedBytes(buffer));
-        assertThrows(IllegalStateException.class, duplicate::exportFd);
+        assertThrows(IllegalStateException.class, another::exportFd);
         assertThrows(IllegalStateException.class, descriptor::fd);
         assertThrows(IllegalStateException.class, () -> broker.allocate(AllocationRequest.of(1)));
-        bracket.close();
+        access.close();
         buffer.close();
     }
 
@@ -104,54 +100,9 @@ public class ClientIT {
             assertEquals(
                     "charged as long as it is mapped",
                     1,
-                    framework.heap("system", HeapState.SERVING).liveBuffers());
+                    framework.heap("system", HeapState.SERVING).charged().liveBuffers());
         }
-        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).liveBuffers());
-    }
-
-    @Test
-    public void a_published_buffer_is_found_by_name_and_each_getter_holds_its_own_reference() throws Exception {
-        HeapBroker broker = framework.broker();
-        DmaBuf buffer = broker.allocate(AllocationRequest.of(4096));
-        Publication publication = broker.publish(buffer, "frame");
-        buffer.close();
-
-        BundleContext user = client.getBundleContext();
-        ServiceReference<DmaBuf> service = published(user, "frame");
-        assertEquals(4096L, service.getProperty("dmabuf.size"));
-        assertEquals("system", service.getProperty("heap.name"));
-        DmaBuf got = user.getService(service);
-        got.close();
-        assertEquals("close by a getter does nothing", 4096, mappedBytes(got));
-
-        publication.close();
-        assertNull("gone from the registry", published(user, "frame"));
-        assertThrows(IllegalStateException.class, () -> mappedBytes(got));
-    }
-
-    @Test
-    public void ungetting_a_published_buffer_drops_the_reference() throws Exception {
-        HeapBroker broker = framework.broker();
-        DmaBuf buffer = broker.allocate(AllocationRequest.of(4096));
-        Publication publication = broker.publish(buffer, "frame");
-        ServiceReference<DmaBuf> service = published(client.getBundleContext(), "frame");
-        DmaBuf got = client.getBundleContext().getService(service);
-        client.getBundleContext().ungetService(service);
-        assertThrows(IllegalStateException.class, got::exportFd);
-        publication.close();
-        publication.close();
-        buffer.close();
-        assertEquals(0, framework.heap("system", HeapState.SERVING).liveBuffers());
-    }
-
-    @Test
-    public void a_publication_goes_with_the_bundle_that_made_it() throws Exception {
-        HeapBroker broker = Framework.broker(client.getBundleContext());
-        broker.publish(broker.allocate(AllocationRequest.of(4096)), "frame");
-        assertNotNull(published(context, "frame"));
-        client.stop();
-        assertNull(published(context, "frame"));
-        assertEquals(0, framework.heap("system", HeapState.SERVING).liveBuffers());
+        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).charged().liveBuffers());
     }
 
     @Test
@@ -179,11 +130,5 @@ public class ClientIT {
         try (Arena arena = Arena.ofConfined()) {
             return buffer.map(Access.READ, arena).byteSize();
         }
-    }
-
-    private static ServiceReference<DmaBuf> published(BundleContext user, String name) throws Exception {
-        Collection<ServiceReference<DmaBuf>> found =
-                user.getServiceReferences(DmaBuf.class, "(dmabuf.name=" + name + ")");
-        return found.isEmpty() ? null : found.iterator().next();
     }
 }

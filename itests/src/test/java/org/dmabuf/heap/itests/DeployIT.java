@@ -211,6 +211,39 @@ public class DeployIT {
         gateway.endScript();
     }
 
+    @Test
+    public void a_heap_that_cannot_start_is_listed_with_its_reason_and_its_file_until_that_is_mended() throws Exception {
+        Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
+        Files.writeString(file, "size = much\n");
+        gateway.await("dmaheap:list", "camera +- .* failed .*");
+        String told = gateway.run("dmaheap:info camera");
+        assertTrue(told, told.lines().anyMatch(line -> line.matches("state +failed: invalid size = much .*")
+                && line.contains("configuration org.dmabuf.heap.carveout~camera")
+                && line.contains(file.getFileName().toString())));
+
+        Files.writeString(file, "size = 1M\n");
+        gateway.await("dmaheap:list", "camera +- +carveout .* serving .*");
+        assertEquals(gateway.run("dmaheap:list"), 1, count("camera", gateway.run("dmaheap:list")));
+        Files.delete(file);
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_map_names_client_and_buffer_of_each_stretch() throws Exception {
+        Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
+        Files.writeString(file, "size = 1M\n");
+        gateway.await("dmaheap:list", "camera +- +carveout .* serving .*");
+        gateway.run("dmaheap:alloc -h camera --no-export -n 'frame-7' 64K");
+        gateway.await("dmaheap:map -w 32 camera", "A  org\\.dmabuf\\.heap\\.shell  'frame-7'  64 KiB");
+        gateway.run("dmaheap:free frame-7");
+        Files.delete(file);
+        gateway.endScript();
+    }
+
+    private static long count(String name, String listed) {
+        return listed.lines().filter(line -> line.startsWith(name + " ")).count();
+    }
+
     /** A jar with a manifest and nothing else, put there in one step. */
     private void bundle(String name, Map<String, String> headers) throws IOException {
         Manifest manifest = new Manifest();

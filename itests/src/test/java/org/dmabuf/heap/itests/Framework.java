@@ -15,6 +15,7 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapState;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -69,6 +70,18 @@ final class Framework {
         return user.getService(service);
     }
 
+    /** The monitor as the test's own bundle sees it, now. */
+    HeapMonitor monitor() {
+        return monitor(context);
+    }
+
+    /** The monitor as a bundle sees it. */
+    static HeapMonitor monitor(BundleContext user) {
+        ServiceReference<HeapMonitor> service = user.getServiceReference(HeapMonitor.class);
+        assertNotNull("no HeapMonitor is registered", service);
+        return user.getService(service);
+    }
+
     /** The heaps that tests have to do with, in the broker's order: not those that the gateway has besides system. */
     List<HeapInfo> heaps() {
         return broker().heaps().stream()
@@ -96,7 +109,7 @@ final class Framework {
     long charged(String name) {
         return broker().heaps().stream()
                 .filter(heap -> heap.name().equals(name))
-                .mapToLong(HeapInfo::liveBuffers)
+                .mapToLong(heap -> heap.charged().liveBuffers())
                 .sum();
     }
 

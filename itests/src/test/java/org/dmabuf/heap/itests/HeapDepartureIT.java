@@ -10,8 +10,8 @@ import static org.ops4j.pax.exam.CoreOptions.bundle;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -27,6 +27,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.After;
@@ -139,16 +140,16 @@ public class HeapDepartureIT {
 
     private void an_open_buffer_works_on() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
-        CpuAccess bracket = buffer.beginCpuAccess(Access.READ_WRITE);
+        CpuAccess access = buffer.beginCpuAccess(Access.READ_WRITE);
         departure.happen(context, bundle, content);
 
         assertEquals("charged and listed", 1, framework.charged(HEAP));
-        bracket.close();
+        access.close();
         works(buffer);
-        DmaBuf duplicate = buffer.newReference();
+        DmaBuf another = buffer.newReference();
         buffer.close();
-        works(duplicate);
-        duplicate.close();
+        works(another);
+        another.close();
         comesBackOrNot();
     }
 
@@ -164,8 +165,8 @@ public class HeapDepartureIT {
             segment.set(JAVA_BYTE, 8191, (byte) 2);
             assertEquals(2, segment.get(JAVA_BYTE, 8191));
             HeapState listed = departure.comesBack() ? HeapState.SERVING : HeapState.DEPARTED;
-            assertEquals(1, framework.heap(HEAP, listed).liveBuffers());
-            assertEquals(8192, framework.heap(HEAP, listed).liveBytes());
+            assertEquals(1, framework.heap(HEAP, listed).charged().liveBuffers());
+            assertEquals(8192, framework.heap(HEAP, listed).charged().liveBytes());
         }
         comesBackOrNot();
     }
@@ -191,7 +192,7 @@ public class HeapDepartureIT {
         Bundle early = framework.startEmptyBundle("org.example.early");
         Bundle late = framework.startEmptyBundle("org.example.late");
         DmaBuf buffer = broker.allocate(Unruly.request());
-        Publication publication = broker.publish(buffer, "frame");
+        Publication publication = broker.publish(buffer, "frame", Access.READ_WRITE);
         buffer.close();
         DmaBuf got = get(early);
         departure.happen(context, bundle, content);
@@ -199,18 +200,22 @@ public class HeapDepartureIT {
         works(got);
         works(get(late));
         publication.close();
-        assertEquals(List.of(), List.copyOf(context.getServiceReferences(DmaBuf.class, "(dmabuf.name=frame)")));
-        assertThrows(IllegalStateException.class, got::exportFd);
+        assertEquals(List.of(), published(context));
+        works(got);
         early.uninstall();
         late.uninstall();
+        assertThrows(IllegalStateException.class, got::exportFd);
         comesBackOrNot();
     }
 
     private static DmaBuf get(Bundle user) throws Exception {
-        List<ServiceReference<DmaBuf>> found = new ArrayList<>(
-                user.getBundleContext().getServiceReferences(DmaBuf.class, "(dmabuf.name=frame)"));
+        List<ServiceReference<PublishedBuffer>> found = published(user.getBundleContext());
         assertEquals(1, found.size());
-        return user.getBundleContext().getService(found.getFirst());
+        return user.getBundleContext().getService(found.getFirst()).open();
+    }
+
+    private static List<ServiceReference<PublishedBuffer>> published(BundleContext user) throws Exception {
+        return List.copyOf(user.getServiceReferences(PublishedBuffer.class, "(dmabuf.name=frame)"));
     }
 
     /** With every buffer closed: nothing is charged, and the heap serves or is unknown. */
@@ -229,9 +234,9 @@ public class HeapDepartureIT {
     private void refused(String reason) {
         HeapException refusal = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
         assertEquals(Errno.ENODEV, refusal.errno());
-        assertEquals(HEAP, refusal.heap());
+        assertEquals(Optional.of(HEAP), refusal.heap());
         String message = refusal.getMessage();
-        assertTrue(message, message.startsWith("heap '" + HEAP + "' ") && message.contains(reason));
+        assertTrue(message, message.startsWith("heap '" + HEAP + "': ") && message.contains(reason));
     }
 
     private static void works(DmaBuf buffer) {

@@ -58,7 +58,7 @@ public class HotPlugIT {
 
     @After
     public void nothing_is_left() throws Exception {
-        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(h -> h.liveBuffers()).sum());
+        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(heap -> heap.charged().liveBuffers()).sum());
         assertEquals(1, framework.heaps().size());
     }
 
@@ -71,11 +71,11 @@ public class HotPlugIT {
 
         DmaBuf buffer = framework.broker().allocate(AllocationRequest.of(10_000).withHeaps("acme").withName("survivor"));
         assertEquals("acme", buffer.heapName());
-        assertEquals(1, framework.heap("acme", HeapState.SERVING).liveBuffers());
+        assertEquals(1, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
 
         vendor.stop();
         assertEquals(List.of("system"), framework.names(HeapState.SERVING));
-        assertEquals(12_288, framework.heap("acme", HeapState.DEPARTED).liveBytes());
+        assertEquals(12_288, framework.heap("acme", HeapState.DEPARTED).charged().liveBytes());
         FirstByte.write(buffer, 1);
 
         vendor.uninstall();
@@ -101,7 +101,7 @@ public class HotPlugIT {
         vendor.update(new ByteArrayInputStream(Files.readAllBytes(Gateway.dropIn("vendor-heap"))));
 
         DmaBuf after = framework.broker().allocate(AllocationRequest.of(4096).withHeaps("acme"));
-        assertEquals("the account goes on", 2, framework.heap("acme", HeapState.SERVING).liveBuffers());
+        assertEquals("the account goes on", 2, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
         FirstByte.write(before, 3);
         before.close();
         after.close();
@@ -144,7 +144,7 @@ public class HotPlugIT {
     public void of_two_heaps_with_one_name_the_first_serves_and_the_second_takes_over() {
         ServiceRegistration<HeapExporter> first = register("twin");
         ServiceRegistration<HeapExporter> second = register("twin");
-        assertTrue(framework.heap("twin", HeapState.SHADOWED).reason().contains("its name is taken"));
+        assertTrue(framework.heap("twin", HeapState.SHADOWED).reason().orElseThrow().contains("its name is taken"));
         framework.broker().allocate(AllocationRequest.of(1).withHeaps("twin")).close();
 
         first.unregister();
@@ -159,7 +159,7 @@ public class HotPlugIT {
         ServiceRegistration<HeapExporter> heap = context.registerService(
                 HeapExporter.class, request -> null, FrameworkUtil.asDictionary(Map.of(HeapProperties.ID, 13)));
         String label = framework.names(HeapState.REFUSED).getFirst();
-        assertTrue(framework.heap(label, HeapState.REFUSED).reason().startsWith("heap.name is missing"));
+        assertTrue(framework.heap(label, HeapState.REFUSED).reason().orElseThrow().startsWith("heap.name is missing"));
 
         heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "late", HeapProperties.ID, 13)));
         assertEquals(List.of("late", "system"), framework.names(HeapState.SERVING));

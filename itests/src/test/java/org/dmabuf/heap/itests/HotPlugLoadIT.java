@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -27,6 +28,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.After;
@@ -83,13 +85,13 @@ public class HotPlugLoadIT {
         ProcessState before = ProcessState.now();
         AtomicLong refused = new AtomicLong();
         try (Load load = new Load(8, turn -> {
-            long flags = turn % 4 == 0 ? UnrulyHeap.LINGER : 0;
-            try (DmaBuf buffer = broker.allocate(Unruly.request(flags))) {
+            AllocationRequest request = turn % 4 == 0 ? Unruly.request(UnrulyHeap.LINGER) : Unruly.request();
+            try (DmaBuf buffer = broker.allocate(request)) {
                 assertEquals(UnrulyHeap.NAME, buffer.heapName());
             } catch (HeapException e) {
                 assertEquals(Errno.ENODEV, e.errno());
-                assertEquals(UnrulyHeap.NAME, e.heap());
-                assertTrue(e.getMessage(), e.getMessage().startsWith("heap 'unruly' "));
+                assertEquals(Optional.of(UnrulyHeap.NAME), e.heap());
+                assertTrue(e.getMessage(), e.getMessage().startsWith("heap 'unruly': "));
                 refused.incrementAndGet();
             }
         })) {
@@ -169,7 +171,7 @@ public class HotPlugLoadIT {
         awaitOnlySystem();
         awaitCollected(loaders);
         before.assertNothingLeft();
-        assertEquals(List.of(), List.copyOf(context.getServiceReferences(DmaBuf.class, null)));
+        assertEquals(List.of(), List.copyOf(context.getServiceReferences(PublishedBuffer.class, null)));
     }
 
     /** Clients that come, open one of each thing that can be open, and go. */
@@ -232,7 +234,7 @@ public class HotPlugLoadIT {
     }
 
     private static String figures(HeapInfo heap) {
-        return heap.name() + ": " + heap.liveBuffers() + " buffers, " + heap.liveBytes() + " bytes";
+        return heap.name() + ": " + heap.charged().liveBuffers() + " buffers, " + heap.charged().liveBytes() + " bytes";
     }
 
     private static long descriptors() throws IOException {

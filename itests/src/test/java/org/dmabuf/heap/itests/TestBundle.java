@@ -22,8 +22,7 @@ import org.osgi.framework.Constants;
 /** A small bundle that a test makes out of its own classes; they are loaded once more, by the bundle's own loader. */
 final class TestBundle {
     private static final String IMPORTS =
-            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux.headroom,"
-                    + "org.dmabuf.heap.linux.source,org.dmabuf.heap.linux.syscall";
+            "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux.source";
 
     private static final String COMPONENT = "OSGI-INF/component.xml";
 
@@ -57,7 +56,7 @@ final class TestBundle {
 
     /** {@return the heap that can be told to misbehave} */
     static TestBundle unrulyHeap() throws IOException {
-        return of("org.example.unruly", UnrulyHeap.class, List.of("UnrulyHeap", "UnrulyBuffer", "Plain"));
+        return of("org.example.unruly", UnrulyHeap.class, List.of("UnrulyHeap", "UnrulyBuffer"));
     }
 
     /** {@return a vendor's heap whose component fails when it is constructed} */

@@ -44,8 +44,8 @@ final class Unruly {
     }
 
     /** {@return a request that makes it misbehave} */
-    static AllocationRequest request(long flags) {
-        return request().heapFlags(flags);
+    static AllocationRequest request(long fault) {
+        return request().withName(UnrulyHeap.name(fault));
     }
 
     void awaitCallInside() throws InterruptedException {

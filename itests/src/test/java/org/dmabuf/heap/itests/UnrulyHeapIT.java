@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -28,9 +29,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.tck.ContractCase;
@@ -108,20 +107,20 @@ public class UnrulyHeapIT {
         failsInAllocate(UnrulyHeap.FAIL_IN_SIZE, "IllegalStateException: the vendor's own trouble");
     }
 
-    private void failsInAllocate(long flags, String trouble) {
-        HeapException told = refused(flags);
+    private void failsInAllocate(long fault, String trouble) {
+        HeapException told = refused(fault);
         assertTrue(told.getMessage(), told.getMessage().contains(trouble));
         assertEquals(log.lines(HEAP).toString(), 1, logged("heap 'unruly' failed in allocate", trouble));
     }
 
     @Test
     public void no_buffer_and_too_small_a_buffer_are_not_taken() throws Exception {
-        assertTrue(refused(UnrulyHeap.NOTHING).getMessage().contains("heap 'unruly' returned no buffer"));
+        assertTrue(refused(UnrulyHeap.NOTHING).getMessage().contains("heap 'unruly': it returned no buffer"));
         assertEquals(1, log.lines("heap 'unruly' returned no buffer").size());
 
-        String tooLittle = "heap 'unruly' returned a buffer of 4096 bytes for one of 8192";
-        assertTrue(refused(UnrulyHeap.TOO_LITTLE).getMessage().contains(tooLittle));
-        assertEquals(1, log.lines(tooLittle).size());
+        String tooLittle = "returned a buffer of 4096 bytes for one of 8192";
+        assertTrue(refused(UnrulyHeap.TOO_LITTLE).getMessage().contains("heap 'unruly': it " + tooLittle));
+        assertEquals(1, log.lines("heap 'unruly' " + tooLittle).size());
         Framework.await(0L, () -> heap.unreleased()); // it got its buffer back
     }
 
@@ -131,18 +130,18 @@ public class UnrulyHeapIT {
                 HeapException.class,
                 () -> broker.allocate(AllocationRequest.of(8192)
                         .withHeaps(HEAP, "system")
-                        .heapFlags(UnrulyHeap.NOTHING)));
+                        .withName(UnrulyHeap.name(UnrulyHeap.NOTHING))));
         assertEquals(Errno.EIO, told.errno());
         assertEquals(1, told.attempts().size());
     }
 
     @Test
     public void a_release_that_fails_is_logged_and_the_charge_goes() {
-        DmaBuf buffer = broker.allocate(Unruly.request(UnrulyHeap.FAIL_IN_RELEASE).withName("frame"));
+        DmaBuf buffer = broker.allocate(Unruly.request(UnrulyHeap.FAIL_IN_RELEASE));
         assertEquals(1, framework.charged(HEAP));
         buffer.close();
         assertEquals(0, framework.charged(HEAP));
-        assertEquals(1, logged("buffer 'frame' of 8 KiB from heap 'unruly': release failed", "vendor's own trouble"));
+        assertEquals(1, logged("buffer 'fault 10' of 8 KiB from heap 'unruly': release failed", "vendor's own trouble"));
     }
 
     @Test
@@ -178,16 +177,16 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void a_bracket_whose_end_fails_holds_the_buffer_no_longer() {
+    public void a_cpu_access_whose_end_fails_holds_the_buffer_no_longer() {
         DmaBuf buffer = broker.allocate(Unruly.request(UnrulyHeap.FAIL_IN_END));
-        CpuAccess bracket = buffer.beginCpuAccess(Access.READ);
+        CpuAccess access = buffer.beginCpuAccess(Access.READ);
         buffer.close();
         assertEquals(1, framework.charged(HEAP));
-        HeapException told = assertThrows(HeapException.class, bracket::close);
+        HeapException told = assertThrows(HeapException.class, access::close);
         assertEquals(Errno.EIO, told.errno());
-        assertEquals(HEAP, told.heap());
+        assertEquals(Optional.of(HEAP), told.heap());
         assertTrue(told.getMessage(), told.getMessage().contains("the vendor's own trouble"));
-        bracket.close();
+        access.close();
         assertEquals(0, framework.charged(HEAP));
     }
 
@@ -210,7 +209,7 @@ public class UnrulyHeapIT {
     /** The drain does not wait for the thread that drains. */
     private void leftWithin(DmaBuf last) {
         assertEquals(List.of(), log.lines("with calls still inside"));
-        assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).liveBuffers());
+        assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).charged().liveBuffers());
         FirstByte.write(last, 1);
         assertEquals(1, FirstByte.read(last));
         HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
@@ -229,11 +228,11 @@ public class UnrulyHeapIT {
             assertEquals(List.of("system"), framework.names(HeapState.SERVING));
             HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
             assertEquals(Errno.ENODEV, told.errno());
-            assertEquals(HEAP, told.heap());
+            assertEquals(Optional.of(HEAP), told.heap());
 
             heap.letGoOn();
             try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
-                assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).liveBuffers());
+                assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).charged().liveBuffers());
                 FirstByte.write(buffer, 2);
                 assertEquals(2, FirstByte.read(buffer));
             }
@@ -248,7 +247,7 @@ public class UnrulyHeapIT {
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             Future<DmaBuf> call = thread.submit(() -> broker.allocate(AllocationRequest.of(8192)
                     .withHeaps(HEAP, "system")
-                    .heapFlags(UnrulyHeap.WAIT_THEN_LOAD)));
+                    .withName(UnrulyHeap.name(UnrulyHeap.WAIT_THEN_LOAD))));
             heap.awaitCallInside();
             bundle.uninstall();
             assertEquals(1, heap.takeLate());
@@ -266,7 +265,7 @@ public class UnrulyHeapIT {
     /** To notice, the broker would have to read all memory of each buffer. The contract that a vendor runs does. */
     @Test
     public void dirty_memory_is_found_by_the_contract() {
-        MemfdSource source = MemfdSource.open("dirty", Syscalls.linux(), Headroom.machine());
+        MemfdSource source = MemfdSource.open("dirty");
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.NAME, "dirty");
         ServiceRegistration<HeapExporter> registration = context.registerService(
@@ -292,10 +291,10 @@ public class UnrulyHeapIT {
         registration.unregister();
     }
 
-    private HeapException refused(long flags) {
-        HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request(flags)));
+    private HeapException refused(long fault) {
+        HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request(fault)));
         assertEquals(Errno.EIO, told.errno());
-        assertEquals(HEAP, told.heap());
+        assertEquals(Optional.of(HEAP), told.heap());
         assertEquals(0, framework.charged(HEAP));
         return told;
     }

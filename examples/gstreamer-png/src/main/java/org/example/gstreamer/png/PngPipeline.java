@@ -51,14 +51,14 @@ final class PngPipeline implements AutoCloseable {
      */
     void write(DmaBuf picture, long bytes, Path file) {
         setLocation(file);
-        // These elements read with the CPU. A device that imported the descriptor would need no bracket of ours.
+        // These elements read with the CPU. A device that imported the descriptor would need no CPU access of ours.
         try (CpuAccess _ = picture.beginCpuAccess(Access.READ)) {
             if (gst.elementSetState(pipeline, GStreamer.STATE_PLAYING) != GStreamer.STATE_CHANGE_FAILURE) {
                 push(picture, bytes);
             }
             waitForEnd();
         } finally {
-            stop(); // so that nobody reads when the bracket ends
+            stop(); // so that no thread reads when the CPU access ends
         }
     }
 
@@ -87,7 +87,8 @@ final class PngPipeline implements AutoCloseable {
                     ? gst.dmabufAllocatorAlloc(allocator, fd.fd(), bytes, GStreamer.FD_MEMORY_FLAG_NONE)
                     : gst.fdAllocatorAlloc(allocator, fd.fd(), bytes, GStreamer.FD_MEMORY_FLAG_NONE);
             if (GStreamer.isNull(memory)) {
-                throw new GStreamerException("GStreamer does not take the descriptor of '" + picture.name() + "'");
+                throw new GStreamerException(
+                        "GStreamer does not take the descriptor of a buffer of heap '" + picture.heapName() + "'");
             }
             fd.detach();
             return memory;

@@ -84,12 +84,16 @@ public final class DeviceNode implements AutoCloseable {
             throw KernelError.of(heap, "statx(" + path + ")", mode);
         }
         if ((mode & S_IFMT) != S_IFCHR) {
-            throw HeapException.of(
-                    Errno.ENOTTY,
+            throw refusal(
                     heap,
-                    call + " failed: the file is no character device; remove it, and give a"
-                            + " container the node of the host");
+                    Errno.ENOTTY,
+                    call + " failed: the file is no character device; remove it, and give a container the node of the"
+                            + " host");
         }
+    }
+
+    private static HeapException refusal(String heap, Errno errno, String reason) {
+        return heap.isEmpty() ? HeapException.of(errno, reason) : HeapException.of(errno, heap, reason);
     }
 
     /**
@@ -103,12 +107,12 @@ public final class DeviceNode implements AutoCloseable {
         do {
             now = users.get();
             if (now == 0 || closed.get()) {
-                throw heap.isEmpty()
-                        ? HeapException.of(Errno.ENODEV, path + " is closed; open it again")
-                        : HeapException.of(
-                                Errno.ENODEV,
-                                heap,
-                                "it has gone and " + path + " is closed; use a heap that is announced");
+                throw refusal(
+                        heap,
+                        Errno.ENODEV,
+                        heap.isEmpty()
+                                ? path + " is closed; open it again"
+                                : "it has gone and " + path + " is closed; use a heap that is announced");
             }
         } while (!users.compareAndSet(now, now + 1));
         return fd;

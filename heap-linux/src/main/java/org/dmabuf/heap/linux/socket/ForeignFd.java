@@ -31,13 +31,22 @@ final class ForeignFd implements OwnedFd.Closer {
         return descriptor;
     }
 
+    /** Throws nothing once the closer has the number: its owner would close it a second time. */
     @Override
     public void close(int number) {
-        if (MemoryKind.isMemory(syscalls, number)) {
+        if (isMemory(number)) {
             syscalls.close(number);
         } else {
             unwanted = number;
             closer.add(this);
+        }
+    }
+
+    private boolean isMemory(int number) {
+        try {
+            return MemoryKind.isMemory(syscalls, number);
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            return false; // as when the kernel does not tell
         }
     }
 

@@ -76,7 +76,7 @@ final class ForeignFdCloser {
                     .inheritInheritableThreadLocals(false)
                     .start(this::run);
             started = true;
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | StackOverflowError e) {
             // The process may have no more threads for the moment.
         } finally {
             if (!started) {

@@ -21,7 +21,7 @@ class BackEndsTest {
     private final List<String> tried = new ArrayList<>();
 
     private static HeapException refusal(Errno errno, String reason) {
-        return HeapException.of(errno, "frames", "heap 'frames': " + reason);
+        return HeapException.of(errno, "frames", reason);
     }
 
     private OpenedHeap refuse(String what, Errno errno) {
@@ -67,7 +67,7 @@ class BackEndsTest {
                 assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.EPERM).choose("region")).errno());
         assertEquals(List.of("region"), tried);
         assertEquals(
-                "heap 'frames': backend = best in org.example.acme is none; set it to auto, device or region",
+                "heap 'frames': invalid backend = best in org.example.acme: expected auto, device or region",
                 assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.ENOENT).choose("best"))
                         .getMessage());
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.region.RegionLayout;
@@ -24,7 +25,7 @@ class HeapSettingsTest {
     private static void refused(String sentence, Executable reading) {
         HeapException refusal = assertThrows(HeapException.class, reading);
         assertEquals(Errno.EINVAL, refusal.errno());
-        assertEquals("frames", refusal.heap());
+        assertEquals(Optional.of("frames"), refusal.heap());
         assertEquals(sentence, refusal.getMessage());
         assertEquals(sentence.replace("heap 'frames': ", ""), refusal.reason());
     }
@@ -44,16 +45,16 @@ class HeapSettingsTest {
     void sizes_and_words_are_read_and_what_is_none_is_told_with_what_is_right() {
         assertEquals(64 << 10, settings.bytes("size", "64K"));
         refused(
-                "heap 'frames': size = many in org.example.acme is none; set it to bytes, or a number with K, M, G or"
-                        + " T: 256M",
+                "heap 'frames': invalid size = many in org.example.acme: expected bytes, or a number with K, M, G or T:"
+                        + " 256M",
                 () -> settings.bytes("size", "many"));
         assertEquals(
                 RegionLayout.Exports.UDMABUF, settings.oneOf("exports", "udmabuf", RegionLayout.Exports.class));
         refused(
-                "heap 'frames': exports = dmabuf in org.example.acme is none; set it to auto or udmabuf or memfd",
+                "heap 'frames': invalid exports = dmabuf in org.example.acme: expected auto or udmabuf or memfd",
                 () -> settings.oneOf("exports", "dmabuf", RegionLayout.Exports.class));
         refused(
-                "heap 'frames': size is not set in org.example.acme; set it to the size of the region",
+                "heap 'frames': missing size in org.example.acme: expected the size of the region",
                 () -> {
                     throw settings.absent("size", "the size of the region");
                 });

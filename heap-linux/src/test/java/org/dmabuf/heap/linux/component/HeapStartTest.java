@@ -3,7 +3,6 @@ package org.dmabuf.heap.linux.component;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
@@ -26,12 +25,19 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class HeapStartTest {
     private static final String THREAD = "dmaheap-start-camera";
+    private static final HeapSettings SETTINGS = HeapSettings.of(
+            "org.example.acme",
+            "acme",
+            Map.of("felix.fileinstall.filename", "file:/etc/org.example.acme.cfg"),
+            "camera",
+            () -> -1,
+            () -> 0);
 
     private final AtomicInteger attempts = new AtomicInteger();
     private final AtomicInteger open = new AtomicInteger();
     private volatile RuntimeException refusal;
     private volatile Error error;
-    /** What is listed as waiting now. */
+    /** What is listed as not serving now. */
     private final Queue<Map<String, Object>> listed = new ConcurrentLinkedQueue<>();
 
     private Runnable open() {
@@ -52,7 +58,16 @@ class HeapStartTest {
     }
 
     private static HeapException refusal(Errno errno) {
-        return HeapException.of(errno, "camera", "heap 'camera': 512 MiB do not fit");
+        return HeapException.of(errno, "camera", "512 MiB do not fit");
+    }
+
+    private static Map<String, Object> unavailable(String reason, boolean retried) {
+        return Map.of(
+                "heap.name", "camera",
+                "heap.reason", reason,
+                "heap.retried", retried,
+                "heap.pid", "org.example.acme",
+                "heap.file", "/etc/org.example.acme.cfg");
     }
 
     private static void until(String what, BooleanSupplier is) {
@@ -77,10 +92,8 @@ class HeapStartTest {
     @Test
     void a_heap_that_waits_is_listed_with_its_reason_until_it_is_announced() {
         refusal = refusal(Errno.ENOMEM);
-        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
-        assertEquals(
-                List.of(Map.of("heap.name", "camera", "heap.reason", "heap 'camera': 512 MiB do not fit")),
-                List.copyOf(listed));
+        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
+        assertEquals(List.of(unavailable("512 MiB do not fit", true)), List.copyOf(listed));
         refusal = null;
         until("it is open", () -> open.get() == 1);
         until("it waits no more", listed::isEmpty);
@@ -91,7 +104,7 @@ class HeapStartTest {
     void a_log_that_fails_keeps_no_heap_from_opening_once_and_from_being_withdrawn() {
         refusal = refusal(Errno.ENOMEM);
         try (FailingLog log = new FailingLog(HeapStart.class, true)) {
-            HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+            HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
             assertEquals(1, log.records());
             refusal = null;
             until("it waits no more", listed::isEmpty);
@@ -107,7 +120,7 @@ class HeapStartTest {
     void a_heap_that_turns_out_to_have_no_memory_is_not_logged_as_announced() {
         refusal = refusal(Errno.ENOMEM);
         List<String> lines = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin("camera", this::listed, () -> {
+            HeapStart start = HeapStart.begin(SETTINGS, this::listed, () -> {
                 open().run(); // refuses as the test says; nothing stays open
                 return HeapRegistration.NOTHING;
             });
@@ -120,14 +133,14 @@ class HeapStartTest {
 
     @Test
     void a_heap_that_is_opened_at_once_is_never_listed_as_waiting() {
-        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
         assertEquals(List.of(), List.copyOf(listed));
         start.close();
     }
 
     @Test
     void a_heap_that_can_be_opened_is_there_at_once_and_needs_no_thread() {
-        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
         assertEquals(1, open.get());
         assertFalse(waits());
         start.close();
@@ -142,7 +155,7 @@ class HeapStartTest {
     void a_shortage_is_told_once_and_the_heap_comes_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
         List<String> told = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+            HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
             until("it is tried again", () -> attempts.get() > 1);
             assertEquals(0, open.get());
             refusal = null;
@@ -152,9 +165,9 @@ class HeapStartTest {
         });
         assertEquals(
                 List.of(
-                        "heap 'camera' is not announced yet, since of what it needs there is too little now: heap"
-                                + " 'camera': 512 MiB do not fit. It is opened when there is enough, without a"
-                                + " restart: that is tried every 10 s",
+                        "heap 'camera' is not announced yet, since of what it needs there is too little now: 512 MiB do"
+                                + " not fit. It is opened when there is enough, without a restart: that is tried every"
+                                + " 10 s",
                         "heap 'camera' has what it needs now, and is announced"),
                 told);
     }
@@ -162,7 +175,7 @@ class HeapStartTest {
     @Test
     void memory_of_the_virtual_machine_that_is_short_is_a_shortage_too() {
         refusal = refusal(Errno.ENOMEM);
-        HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
         error = new OutOfMemoryError("as the test wants it");
         until("it is tried again", () -> attempts.get() > 1);
         error = null;
@@ -172,20 +185,34 @@ class HeapStartTest {
     }
 
     @Test
-    void what_is_no_shortage_is_thrown_at_once() {
-        refusal = refusal(Errno.EINVAL);
-        assertThrows(HeapException.class, () -> HeapStart.begin("camera", this::listed, this::open));
-        assertEquals(1, attempts.get());
-        assertFalse(waits());
+    void a_heap_that_cannot_start_is_listed_and_told_at_once_and_not_tried_again() {
+        for (RuntimeException cause : List.of(refusal(Errno.EINVAL), new IllegalStateException("a bug"))) {
+            refusal = cause;
+            attempts.set(0);
+            List<String> told = JavaLog.of(HeapStart.class, () -> {
+                HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
+                String reason = cause instanceof HeapException own ? own.reason() : cause.toString();
+                assertEquals(List.of(unavailable(reason, false)), List.copyOf(listed));
+                start.close();
+                assertEquals(List.of(), List.copyOf(listed));
+            });
+            assertEquals(
+                    List.of("heap 'camera' cannot be opened, and is not tried again; correct the cause, then restart its"
+                            + " bundle or change its configuration"),
+                    told);
+            assertEquals(1, attempts.get());
+            assertFalse(waits());
+        }
     }
 
     @Test
-    void what_is_no_shortage_ends_the_attempts_and_is_told() {
+    void what_is_no_shortage_ends_the_attempts_and_is_listed_and_told() {
         refusal = refusal(Errno.ENOMEM);
         List<String> told = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin("camera", this::listed, this::open);
+            HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
             refusal = refusal(Errno.ENODEV);
             until("the thread ends", () -> !waits());
+            assertEquals(List.of(unavailable("512 MiB do not fit", false)), List.copyOf(listed));
             start.close();
         });
         assertEquals(2, told.size(), told::toString);
@@ -195,7 +222,7 @@ class HeapStartTest {
     @Test
     void a_start_that_is_closed_tries_no_more() {
         refusal = refusal(Errno.ENOMEM);
-        HeapStart.begin("camera", this::listed, this::open).close();
+        HeapStart.begin(SETTINGS, this::listed, this::open).close();
         assertFalse(waits());
         assertEquals(1, attempts.get());
     }
@@ -205,7 +232,7 @@ class HeapStartTest {
         refusal = refusal(Errno.ENOMEM);
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch closing = new CountDownLatch(1);
-        HeapStart start = HeapStart.begin("camera", this::listed, () -> {
+        HeapStart start = HeapStart.begin(SETTINGS, this::listed, () -> {
             if (attempts.get() > 0) {
                 begun.countDown();
                 await(closing);

@@ -47,7 +47,7 @@ class PooledMemoryTest {
         };
         HeapException refusal = assertThrows(HeapException.class, () -> make(unmappable));
         assertEquals(told, refusal.errno());
-        assertEquals("made up", refusal.getMessage());
+        assertEquals("heap 'camera': made up", refusal.getMessage());
         assertEquals(1, unmappable.released);
         assertEquals(0, unmappable.unmapped);
     }

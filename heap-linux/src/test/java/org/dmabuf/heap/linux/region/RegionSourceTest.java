@@ -161,7 +161,7 @@ class RegionSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "carveout 'camera': 12441600 bytes do not fit: 4.1 MiB free, largest run 4.1 MiB; raise size in"
+                "heap 'camera': 12441600 bytes do not fit: 4.1 MiB free, largest run 4.1 MiB; raise size in"
                         + " org.dmabuf.heap.carveout~camera or free a buffer",
                 refusal.getMessage());
         first.release();

@@ -51,7 +51,7 @@ class ForeignFdTest {
         syscalls.answerEach("isDmaBuf", () -> {
             throw new OutOfMemoryError("made up");
         });
-        assertThrows(Throwable.class, descriptor()::close);
+        descriptor().close();
         assertEquals("dmaheap-close-" + USER, closedOn.poll(1, TimeUnit.MINUTES));
     }
 

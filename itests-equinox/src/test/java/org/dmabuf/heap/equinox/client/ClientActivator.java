@@ -47,7 +47,7 @@ public final class ClientActivator implements BundleActivator, Client {
     @Override
     public void take(String heap, String text) {
         buffer = service(HeapBroker.class)
-                .allocate(AllocationRequest.of(4096).from(heap).name("frame"));
+                .allocate(AllocationRequest.of(4096).withHeaps(heap).withName("frame"));
         mapping = buffer.map(Access.READ_WRITE, arena);
         try (CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
             mapping.setString(0, text);
@@ -101,7 +101,7 @@ public final class ClientActivator implements BundleActivator, Client {
 
     @Override
     public long charged() {
-        return service(HeapMonitor.class).heaps().stream()
+        return service(HeapMonitor.class).usageByHeap().stream()
                 .mapToLong(charges -> charges.liveBuffers() + charges.lingeringBuffers())
                 .sum();
     }

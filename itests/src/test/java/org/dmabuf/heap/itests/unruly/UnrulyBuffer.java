@@ -9,13 +9,13 @@ import org.dmabuf.heap.spi.HeapBuffer;
 /** A good buffer with one fault. The fault comes after the work, so that a test can look for what is left behind. */
 final class UnrulyBuffer implements HeapBuffer {
     private final HeapBuffer good;
-    private final long flags;
+    private final long fault;
     private final AtomicLong unreleased;
     private MemorySegment whole;
 
-    UnrulyBuffer(HeapBuffer good, long flags, AtomicLong unreleased) {
+    UnrulyBuffer(HeapBuffer good, long fault, AtomicLong unreleased) {
         this.good = good;
-        this.flags = flags;
+        this.fault = fault;
         this.unreleased = unreleased;
     }
 
@@ -33,7 +33,7 @@ final class UnrulyBuffer implements HeapBuffer {
     @Override
     public MemorySegment map(Access access) {
         MemorySegment mapping = good.map(access);
-        if (flags == UnrulyHeap.MAP_TOO_LITTLE) {
+        if (fault == UnrulyHeap.MAP_TOO_LITTLE) {
             whole = mapping;
             return mapping.asSlice(0, mapping.byteSize() - 4096);
         }
@@ -42,7 +42,7 @@ final class UnrulyBuffer implements HeapBuffer {
 
     @Override
     public void unmap(MemorySegment mapping) {
-        good.unmap(flags == UnrulyHeap.MAP_TOO_LITTLE ? whole : mapping);
+        good.unmap(fault == UnrulyHeap.MAP_TOO_LITTLE ? whole : mapping);
         failIf(UnrulyHeap.FAIL_IN_UNMAP);
     }
 
@@ -58,8 +58,8 @@ final class UnrulyBuffer implements HeapBuffer {
         failIf(UnrulyHeap.FAIL_IN_RELEASE);
     }
 
-    private void failIf(long fault) {
-        if (flags == fault) {
+    private void failIf(long other) {
+        if (fault == other) {
             throw new IllegalStateException("the vendor's own trouble");
         }
     }

@@ -8,9 +8,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
@@ -21,9 +19,9 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * A vendor's heap that can be told to misbehave: the heap flags of a request say how. It runs as a bundle of its own,
+ * A vendor's heap that can be told to misbehave: the name of a buffer says how, see {@link #name}. It runs as a bundle of its own,
  * with a class loader of its own, so a test reaches it through services of types that both have from Java; each has a
- * property {@link #ROLE}. Without flags it is a good heap, whose buffers are those of heap-linux.
+ * property {@link #ROLE}. With any other name it is a good heap, whose buffers are those of heap-linux.
  */
 public final class UnrulyHeap implements BundleActivator, HeapExporter {
     /** What it is called. */
@@ -68,9 +66,10 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
     public static final long MAP_TOO_LITTLE = 11;
     /** Returns a buffer whose unmap fails, after it has unmapped. */
     public static final long FAIL_IN_UNMAP = 12;
-    /** Returns a buffer whose brackets fail at the end. */
+    /** Returns a buffer whose CPU accesses fail at the end. */
     public static final long FAIL_IN_END = 13;
 
+    private static final String FAULT = "fault ";
     private static final long PATIENCE_SECONDS = 60;
     private static final long MOMENT_NANOS = 200_000;
 
@@ -85,10 +84,20 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
     private BundleContext context;
     private ServiceRegistration<HeapExporter> registration;
 
+    /** {@return the name of a buffer with which the heap misbehaves so} */
+    public static String name(long fault) {
+        return FAULT + fault;
+    }
+
+    private static long fault(HeapRequest request) {
+        String name = request.name().orElse("");
+        return name.startsWith(FAULT) ? Long.parseLong(name.substring(FAULT.length())) : 0;
+    }
+
     @Override
     public void start(BundleContext bundleContext) {
         context = bundleContext;
-        source = MemfdSource.open(NAME, Syscalls.linux(), Headroom.machine());
+        source = MemfdSource.open(NAME);
         offer(Semaphore.class, inside, INSIDE);
         offer(Semaphore.class, goOn, GO_ON);
         offer(AtomicLong.class, entered, ENTERED);
@@ -128,37 +137,37 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
     }
 
     private HeapBuffer obey(HeapRequest request) throws BundleException {
-        long flags = request.heapFlags();
-        if (flags == WAIT) {
+        long fault = fault(request);
+        if (fault == WAIT) {
             waitForTest();
-        } else if (flags == WAIT_THEN_LOAD) {
+        } else if (fault == WAIT_THEN_LOAD) {
             waitForTest();
-            return unruly(new Plain(request, request.size()), flags);
-        } else if (flags == LINGER) {
+            return unruly(request, fault);
+        } else if (fault == LINGER) {
             LockSupport.parkNanos(MOMENT_NANOS);
-        } else if (flags == STOP_ITSELF || flags == UNINSTALL_ITSELF) {
+        } else if (fault == STOP_ITSELF || fault == UNINSTALL_ITSELF) {
             // What is needed afterwards: an uninstalled bundle cannot load a class that it has not used before.
-            HeapBuffer last = source.allocate(new Plain(request, request.size()));
+            HeapBuffer last = source.allocate(request);
             present.decrementAndGet(); // its own call may be inside
-            if (flags == STOP_ITSELF) {
+            if (fault == STOP_ITSELF) {
                 context.getBundle().stop();
             } else {
                 context.getBundle().uninstall();
             }
             present.incrementAndGet();
             return last;
-        } else if (flags == THROW) {
+        } else if (fault == THROW) {
             throw new IllegalArgumentException("the vendor's own trouble");
-        } else if (flags == LACK_A_CLASS) {
+        } else if (fault == LACK_A_CLASS) {
             throw new NoClassDefFoundError("com/vendor/Missing");
-        } else if (flags == NOTHING) {
+        } else if (fault == NOTHING) {
             return null;
-        } else if (flags == TOO_LITTLE) {
-            return unruly(new Plain(request, request.size() - 4096), flags);
-        } else if (flags >= FAIL_IN_SIZE) {
-            return unruly(new Plain(request, request.size()), flags);
+        } else if (fault == TOO_LITTLE) {
+            return unruly(request.withSize(request.size() - 4096), fault);
+        } else if (fault >= FAIL_IN_SIZE) {
+            return unruly(request, fault);
         }
-        return source.allocate(new Plain(request, request.size()));
+        return source.allocate(request);
     }
 
     private void waitForTest() {
@@ -172,8 +181,8 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
         }
     }
 
-    private HeapBuffer unruly(HeapRequest request, long flags) {
-        HeapBuffer buffer = new UnrulyBuffer(source.allocate(request), flags, unreleased);
+    private HeapBuffer unruly(HeapRequest request, long fault) {
+        HeapBuffer buffer = new UnrulyBuffer(source.allocate(request), fault, unreleased);
         unreleased.incrementAndGet();
         return buffer;
     }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.example.vendor;
+
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.RepeatableRelease;
+
+/** Buffer that keeps to the pairs of calls that the SPI promises, and refuses when they are not kept. */
+final class OwnBuffer implements HeapBuffer, RepeatableRelease {
+    private final HeapBuffer memory;
+    private final Runnable released;
+    private final AtomicInteger mappings = new AtomicInteger();
+    private final AtomicInteger accesses = new AtomicInteger();
+
+    OwnBuffer(HeapBuffer memory, Runnable released) {
+        this.memory = memory;
+        this.released = released;
+    }
+
+    @Override
+    public long size() {
+        return memory.size();
+    }
+
+    @Override
+    public int descriptor() {
+        return memory.descriptor();
+    }
+
+    @Override
+    public MemorySegment map(Access access) {
+        MemorySegment mapping = memory.map(access);
+        mappings.incrementAndGet();
+        return mapping;
+    }
+
+    @Override
+    public void unmap(MemorySegment mapping) {
+        memory.unmap(mapping);
+        mappings.decrementAndGet();
+    }
+
+    @Override
+    public void beginCpuAccess(Access access) {
+        memory.beginCpuAccess(access);
+        accesses.incrementAndGet();
+    }
+
+    @Override
+    public void endCpuAccess(Access access) {
+        if (accesses.getAndDecrement() < 1) {
+            throw new HeapException(Errno.EINVAL, OwnHeap.NAME, "no CPU access was begun");
+        }
+        memory.endCpuAccess(access);
+    }
+
+    /** Keeps the heap's memory counted when it is released too early, so that a client's check finds it. */
+    @Override
+    public void release() {
+        boolean asPromised = mappings.get() == 0 && accesses.get() == 0;
+        memory.release();
+        if (asPromised) {
+            released.run();
+        }
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.Set;
+import org.dmabuf.heap.ClientId;
+
+/**
+ * Names of the clients in one listing: each as a setting of the broker takes it. Where two clients share a name, the
+ * location tells them apart.
+ */
+final class ClientNames {
+    private final Set<String> shared = new HashSet<>();
+
+    /**
+     * Looks for names that more than one client has.
+     *
+     * @param clients of the listing, each any number of times
+     */
+    ClientNames(Collection<ClientId> clients) {
+        Set<String> seen = new HashSet<>();
+        for (ClientId client : Set.copyOf(clients)) {
+            if (!seen.add(client.toString())) {
+                shared.add(client.toString());
+            }
+        }
+    }
+
+    /** {@return the name of a client in this listing} */
+    String of(ClientId client) {
+        String name = client.toString();
+        return shared.contains(name) ? name + client.location().map(place -> "@" + place).orElse("") : name;
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.time.Duration;
+import java.util.Locale;
+
+/** Durations in the unit that a person would take. */
+final class Times {
+    private static final Duration SHORT = Duration.ofMillis(10);
+    private static final Duration LONG = Duration.ofSeconds(60);
+
+    private Times() {}
+
+    /** {@return how old something is, in whole seconds or more} */
+    static String age(Duration age) {
+        return age.toDays() > 0
+                ? age.toDays() + " d"
+                : age.toHours() > 0
+                        ? age.toHours() + " h"
+                        : age.toMinutes() > 0 ? age.toMinutes() + " min" : age.toSeconds() + " s";
+    }
+
+    /** {@return how long a wait was, also one of microseconds} */
+    static String wait(Duration wait) {
+        if (wait.compareTo(SHORT) < 0) {
+            return Math.ceilDiv(wait.toNanos(), 1000) + " us";
+        }
+        if (wait.compareTo(Duration.ofSeconds(1)) < 0) {
+            return wait.toMillis() + " ms";
+        }
+        return wait.compareTo(LONG) < 0 ? String.format(Locale.ROOT, "%.1f s", wait.toMillis() / 1e3) : age(wait);
+    }
+}

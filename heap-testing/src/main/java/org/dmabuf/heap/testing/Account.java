@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.testing;
+
+import java.time.Duration;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Optional;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.UsageRecord;
+
+/** What is and was charged to a heap, to a client, or to a client on one heap. The inventory's lock guards it. */
+final class Account {
+    /** What an account is of: it lacks a client, a heap, or neither. */
+    record Key(Optional<String> heap, Optional<ClientId> client) {
+        static Key of(String heap) {
+            return new Key(Optional.of(heap), Optional.empty());
+        }
+
+        static Key of(ClientId client) {
+            return new Key(Optional.empty(), Optional.of(client));
+        }
+
+        static Key of(ClientId client, String heap) {
+            return new Key(Optional.of(heap), Optional.of(client));
+        }
+    }
+
+    private final Map<Errno, Long> failures = new EnumMap<>(Errno.class);
+    private long charged;
+    private long peak;
+    private long allocations;
+    private long allocatedBytes;
+    private long waits;
+    private Duration waited = Duration.ZERO;
+    private Duration longestWait = Duration.ZERO;
+
+    void charge(long bytes) {
+        charged += bytes;
+        peak = Math.max(peak, charged);
+        allocations++;
+        allocatedBytes += bytes;
+    }
+
+    void release(long bytes) {
+        charged -= bytes;
+    }
+
+    void failed(Errno cause) {
+        failures.merge(cause, 1L, Long::sum);
+    }
+
+    void waited(Duration time) {
+        waits++;
+        waited = waited.plus(time);
+        longestWait = longestWait.compareTo(time) < 0 ? time : longestWait;
+    }
+
+    void resetPeak() {
+        peak = charged;
+    }
+
+    long charged() {
+        return charged;
+    }
+
+    UsageRecord.Builder to(UsageRecord.Builder record) {
+        return record.peak(peak)
+                .allocated(allocations, allocatedBytes)
+                .failures(failures)
+                .waits(waits, waited, longestWait);
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.testing;
+
+import static java.util.Map.entry;
+
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
+import org.dmabuf.heap.HeapProperties;
+
+/**
+ * Heap of an {@link InMemoryBroker}: a name, a capacity, and what it announces. Immutable: each {@code with} method
+ * returns another heap.
+ */
+public final class InMemoryHeap {
+    private static final int HIGHEST_ID = 63;
+    private static final long USUAL_ALIGNMENT = 4096;
+
+    /** What a request sees of the properties that a heap does not announce, as {@link HeapProperties} states. */
+    private static final Map<String, Object> ABSENT = Map.of(
+            HeapProperties.PRIORITY, 0,
+            HeapProperties.DMABUF, false,
+            HeapProperties.CONTIGUOUS, false,
+            HeapProperties.CONTIGUOUS_MAX, 4096L,
+            HeapProperties.CACHED, true,
+            HeapProperties.PROTECTED, false,
+            HeapProperties.MAPPABLE, true,
+            HeapProperties.EXPORT_READONLY, false,
+            HeapProperties.RESTRICTED, false,
+            HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
+
+    /** The real broker refuses a heap that announces a value of another type. */
+    private static final Map<String, Class<?>> TYPES = Map.ofEntries(
+            entry(HeapProperties.ID, Integer.class),
+            entry(HeapProperties.TYPE, String.class),
+            entry(HeapProperties.PRIORITY, Integer.class),
+            entry(HeapProperties.DMABUF, Boolean.class),
+            entry(HeapProperties.CONTIGUOUS, Boolean.class),
+            entry(HeapProperties.CONTIGUOUS_MAX, Long.class),
+            entry(HeapProperties.CACHED, Boolean.class),
+            entry(HeapProperties.PROTECTED, Boolean.class),
+            entry(HeapProperties.MAPPABLE, Boolean.class),
+            entry(HeapProperties.EXPORT_READONLY, Boolean.class),
+            entry(HeapProperties.RESTRICTED, Boolean.class),
+            entry(HeapProperties.QUOTA, Long.class),
+            entry(HeapProperties.ALIGNMENT, Long.class),
+            entry(HeapProperties.DMA_BITS, Integer.class),
+            entry(HeapProperties.BACKEND, String.class));
+
+    /** What adopted memory is counted as. */
+    static final InMemoryHeap ADOPTED =
+            new InMemoryHeap(Long.MAX_VALUE, Map.of(HeapProperties.NAME, "adopted", HeapProperties.BACKEND, "memory"));
+
+    private final long capacity;
+    private final Map<String, Object> properties;
+
+    private InMemoryHeap(long capacity, Map<String, Object> properties) {
+        this.capacity = capacity;
+        this.properties = properties;
+    }
+
+    /**
+     * A heap that announces its name and {@code heap.export.readonly=true}, as the heap of the gateway's own memory
+     * does.
+     *
+     * @param name {@code heap.name}: one to 64 characters without blanks and slashes, not {@code adopted}
+     * @param capacity bytes that may be out at a time, at least 0
+     * @return a heap
+     * @throws IllegalArgumentException for another name or capacity
+     */
+    public static InMemoryHeap of(String name, long capacity) {
+        if (!name.matches("[^\\s/]{1,64}") || name.contains("..") || name.equals("adopted")) {
+            throw new IllegalArgumentException("invalid name = '" + name
+                    + "': expected 1 to 64 characters without blanks, '/' and '..', and not 'adopted'");
+        }
+        if (capacity < 0) {
+            throw new IllegalArgumentException("invalid capacity = " + capacity + ": expected 0 or more bytes");
+        }
+        return new InMemoryHeap(capacity, Map.of(HeapProperties.NAME, name, HeapProperties.EXPORT_READONLY, true));
+    }
+
+    /**
+     * Announces one property more, or another value of one.
+     *
+     * @param property a name such as {@link HeapProperties#CONTIGUOUS}, except that of the name
+     * @param value of the type that {@link HeapProperties} states
+     * @return a heap
+     * @throws IllegalArgumentException for a value that the real broker would refuse
+     */
+    public InMemoryHeap with(String property, Object value) {
+        Objects.requireNonNull(value, () -> "invalid " + property + " = null: expected a value");
+        Class<?> type = TYPES.getOrDefault(property, Object.class);
+        if (property.equals(HeapProperties.NAME) || !type.isInstance(value) || !isPossible(property, value)) {
+            throw new IllegalArgumentException("invalid " + property + " = " + value + " ("
+                    + value.getClass().getSimpleName() + "): expected what the table in HeapProperties says");
+        }
+        Map<String, Object> more = new LinkedHashMap<>(properties);
+        more.put(property, value);
+        return new InMemoryHeap(capacity, Collections.unmodifiableMap(more));
+    }
+
+    private static boolean isPossible(String property, Object value) {
+        return switch (property) {
+            case HeapProperties.ID -> (int) value >= 0 && (int) value <= HIGHEST_ID;
+            case HeapProperties.ALIGNMENT -> (long) value > 0 && Long.bitCount((long) value) == 1;
+            case HeapProperties.QUOTA -> (long) value >= 0;
+            case HeapProperties.EMULATES -> listed(value).stream().allMatch(String.class::isInstance);
+            default -> true;
+        };
+    }
+
+    private static Collection<?> listed(Object value) {
+        return switch (value) {
+            case Collection<?> several -> several;
+            case Object[] several -> Arrays.asList(several);
+            default -> Set.of(value);
+        };
+    }
+
+    /** {@return {@code heap.name}} */
+    public String name() {
+        return (String) properties.get(HeapProperties.NAME);
+    }
+
+    /** {@return bytes that may be out at a time} */
+    public long capacity() {
+        return capacity;
+    }
+
+    /** {@return what it announces} */
+    public Map<String, Object> properties() {
+        return properties;
+    }
+
+    /** {@return the capacity, or the quota where that is less} */
+    long limit() {
+        return Math.min(capacity, (long) properties.getOrDefault(HeapProperties.QUOTA, Long.MAX_VALUE));
+    }
+
+    OptionalInt id() {
+        return properties.get(HeapProperties.ID) instanceof Integer id ? OptionalInt.of(id) : OptionalInt.empty();
+    }
+
+    int priority() {
+        return (int) announced(HeapProperties.PRIORITY);
+    }
+
+    long alignment() {
+        return (long) announced(HeapProperties.ALIGNMENT);
+    }
+
+    boolean is(String flag) {
+        return (boolean) announced(flag);
+    }
+
+    private Object announced(String property) {
+        return properties.getOrDefault(property, ABSENT.get(property));
+    }
+
+    Set<String> emulates() {
+        Set<String> emulates = new TreeSet<>();
+        listed(properties.getOrDefault(HeapProperties.EMULATES, Set.of())).forEach(one -> emulates.add((String) one));
+        return emulates;
+    }
+
+    /** {@return what a requirement is matched with: an emulation that was accepted counts as the real thing} */
+    Map<String, Object> required() {
+        Map<String, Object> all = new HashMap<>(ABSENT);
+        all.putAll(properties);
+        emulates().forEach(what -> all.put("heap." + what, true));
+        return all;
+    }
+
+    @Override
+    public String toString() {
+        return "heap '" + name() + "' of " + capacity + " bytes";
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.testing;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
+
+/** A mapping. Java tells nobody of an arena's end without native access, so the arena is asked. */
+final class Mapping extends Use {
+    /** Null until the memory is mapped. An automatic arena ends when no segment of it is reachable. */
+    private volatile WeakReference<MemorySegment.Scope> arena;
+
+    Mapping(Memory memory, ClientBroker client) {
+        super("mapping", memory, client);
+    }
+
+    void mapped(MemorySegment segment) {
+        arena = new WeakReference<>(segment.scope());
+    }
+
+    @Override
+    boolean hasLapsed() {
+        WeakReference<MemorySegment.Scope> known = arena;
+        if (known == null) {
+            return false;
+        }
+        MemorySegment.Scope scope = known.get();
+        return scope == null || !scope.isAlive();
+    }
+
+    /** Mappings stay valid until their arenas end, also when the client has stopped. */
+    @Override
+    void takeBack() {}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.testing;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.osgi.framework.Filter;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.InvalidSyntaxException;
+
+/** The walk of one request over the heaps of one moment: which heap serves it, or why none does. */
+final class Walk {
+    private final AllocationRequest request;
+    private final List<InMemoryHeap> heaps;
+    private final Optional<Filter> requirement;
+    private final List<Attempt> attempts = new ArrayList<>();
+
+    /**
+     * Begins a walk.
+     *
+     * @param request the request
+     * @param heaps those that serve, in the order of asking
+     */
+    Walk(AllocationRequest request, List<InMemoryHeap> heaps) {
+        this.request = request;
+        this.heaps = heaps;
+        requirement = request.requirement().map(Walk::filter);
+    }
+
+    private static Filter filter(String text) {
+        try {
+            return FrameworkUtil.createFilter(text);
+        } catch (InvalidSyntaxException e) {
+            throw new IllegalStateException("the request has checked it", e);
+        }
+    }
+
+    /**
+     * Finds the heap that serves the request.
+     *
+     * @param shortage why a heap that meets the request has too little memory, empty when it has enough
+     * @return the heap
+     * @throws HeapException with every heap that was looked at
+     */
+    InMemoryHeap serving(Function<InMemoryHeap, Optional<String>> shortage) {
+        if (request.heaps().isEmpty()) {
+            for (InMemoryHeap heap : heaps) {
+                if (isInMask(heap) && serves(heap, shortage)) {
+                    return heap;
+                }
+            }
+        }
+        for (String name : request.heaps()) {
+            Optional<InMemoryHeap> heap = heaps.stream().filter(h -> h.name().equals(name)).findFirst();
+            if (heap.isEmpty()) {
+                attempts.add(new Attempt(name, Errno.ENODEV, "there is no such heap; there are: " + names()));
+            } else if (serves(heap.get(), shortage)) {
+                return heap.get();
+            }
+        }
+        throw failure();
+    }
+
+    private boolean isInMask(InMemoryHeap heap) {
+        return request.mask().isEmpty()
+                || heap.id().isPresent()
+                        && (request.mask().getAsLong() >>> heap.id().getAsInt() & 1) != 0;
+    }
+
+    private boolean serves(InMemoryHeap heap, Function<InMemoryHeap, Optional<String>> shortage) {
+        Optional<String> unmet = unmet(heap);
+        Optional<String> reason = unmet.isPresent() ? unmet : shortage.apply(heap);
+        reason.ifPresent(why -> attempts.add(
+                new Attempt(heap.name(), unmet.isPresent() ? Errno.ENODEV : Errno.ENOMEM, why)));
+        return reason.isEmpty();
+    }
+
+    private Optional<String> unmet(InMemoryHeap heap) {
+        if (!request.emulations().containsAll(heap.emulates())) {
+            return Optional.of("it only emulates " + String.join(" and ", heap.emulates())
+                    + "; accept that with withEmulations(\"" + String.join("\", \"", heap.emulates()) + "\")");
+        }
+        if (request.alignment() > heap.alignment()) {
+            return Optional.of("it aligns to " + heap.alignment() + " bytes at most, not to " + request.alignment());
+        }
+        if (request.export() == ExportMode.READ_ONLY && !heap.is(HeapProperties.EXPORT_READONLY)) {
+            return Optional.of("it cannot export a descriptor through which no holder can write");
+        }
+        return requirement
+                .filter(filter -> !filter.matches(heap.required()))
+                .map(filter -> "it does not meet " + filter);
+    }
+
+    /** Want of memory is the failure that the client can act on, so it takes precedence over heaps skipped. */
+    private HeapException failure() {
+        Optional<Attempt> decided = attempts.stream()
+                .filter(attempt -> attempt.errno() == Errno.ENOMEM)
+                .findFirst();
+        Errno errno = decided.isPresent() ? Errno.ENOMEM : Errno.ENODEV;
+        if (decided.isEmpty() && attempts.size() == 1) {
+            decided = Optional.of(attempts.getFirst());
+        }
+        return HeapException.ofAttempts(errno, decided.map(Attempt::heap), sentence(), null, attempts);
+    }
+
+    private String sentence() {
+        String size = "a buffer of " + request.size() + " bytes";
+        if (attempts.isEmpty()) {
+            return "no heap for " + size + ": "
+                    + (request.mask().isPresent()
+                            ? "none has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
+                            : "")
+                    + "there are: " + names();
+        }
+        if (attempts.size() == 1) {
+            return "buffer of " + request.size() + " bytes refused: " + attempts.getFirst().reason();
+        }
+        return attempts.stream()
+                .map(attempt -> attempt.heap() + ": " + attempt.reason())
+                .collect(Collectors.joining("; ", "no heap gave " + size + ". ", ""));
+    }
+
+    private String names() {
+        return heaps.isEmpty() ? "none" : heaps.stream().map(InMemoryHeap::name).collect(Collectors.joining(", "));
+    }
+}

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.contract;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.ClientView;
+import org.dmabuf.heap.CpuAccess;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapRefusedException;
+import org.dmabuf.heap.HeapShortageException;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
+import org.dmabuf.heap.UsageRecord;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What a client sees of any broker. A subclass says how to make one, and ends it after each case.
+ *
+ * <p>Every size is a multiple of 64 KiB, so that no machine's pages change it.
+ */
+public abstract class ClientContract {
+    private static final int SIZE = 65_536;
+    private static final AllocationRequest REQUEST = AllocationRequest.of(SIZE).withName("frame");
+    private static final Duration ENOUGH = Duration.ofSeconds(20);
+
+    /**
+     * Makes the broker of a client, with heaps that hand out memory to map and to export. Called once in a case.
+     *
+     * @param heaps the service properties of each; {@code heap.quota} limits what is out of it
+     * @return the broker; opening views is allowed
+     */
+    protected abstract HeapBroker broker(List<Map<String, Object>> heaps);
+
+    /** {@return the monitor of that broker} */
+    protected abstract HeapMonitor monitor();
+
+    /**
+     * Has a heap leave.
+     *
+     * @param heap its name
+     */
+    protected abstract void leave(String heap);
+
+    /**
+     * Finds a publication, for another client if there are several.
+     *
+     * @param name as published
+     * @return the service, empty when there is none
+     */
+    protected abstract Optional<PublishedBuffer> published(String name);
+
+    private HeapBroker oneHeap() {
+        return broker(List.of(heap("system")));
+    }
+
+    private static Map<String, Object> heap(String name) {
+        return Map.of(HeapProperties.NAME, name);
+    }
+
+    private static Map<String, Object> heap(String name, long quota) {
+        return Map.of(HeapProperties.NAME, name, HeapProperties.QUOTA, quota);
+    }
+
+    private static Map<String, Object> heap(String name, String property, Object value) {
+        return Map.of(HeapProperties.NAME, name, property, value);
+    }
+
+    private static void eventually(BooleanSupplier condition) throws InterruptedException {
+        long deadline = System.nanoTime() + ENOUGH.toNanos();
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < deadline, "it has not come about");
+            Thread.sleep(5);
+        }
+    }
+
+    private UsageRecord charged(String heap) {
+        return monitor().usageByHeap().stream()
+                .filter(record -> record.heap().equals(Optional.of(heap)))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static List<String> attempts(HeapException failure) {
+        return failure.attempts().stream()
+                .map(attempt -> attempt.heap() + " " + attempt.errno())
+                .toList();
+    }
+
+    // Routing
+
+    @Test
+    void heaps_are_asked_in_the_order_of_their_names() {
+        HeapBroker broker = broker(List.of(heap("one"), heap("two")));
+        try (DmaBuf buffer = broker.allocate(REQUEST.withHeaps("two", "one"))) {
+            assertEquals("two", buffer.heapName());
+        }
+    }
+
+    @Test
+    void without_names_the_highest_priority_is_asked_first() {
+        HeapBroker broker = broker(List.of(
+                heap("last", HeapProperties.PRIORITY, -1), heap("first", HeapProperties.PRIORITY, 1), heap("middle")));
+        try (DmaBuf buffer = broker.allocate(REQUEST)) {
+            assertEquals("first", buffer.heapName());
+        }
+        assertEquals(
+                List.of("first", "middle", "last"),
+                broker.heaps().stream().map(info -> info.name()).toList());
+    }
+
+    @Test
+    void a_mask_chooses_by_id_and_of_equal_priority_the_highest() {
+        HeapBroker broker = broker(List.of(
+                heap("three", HeapProperties.ID, 3),
+                heap("sixty-three", HeapProperties.ID, 63),
+                heap("five", HeapProperties.ID, 5)));
+        try (DmaBuf buffer = broker.allocate(REQUEST.withMask(1L << 3 | 1L << 5))) {
+            assertEquals("five", buffer.heapName());
+        }
+        try (DmaBuf buffer = broker.allocate(REQUEST.withMask(1L << 63))) {
+            assertEquals("sixty-three", buffer.heapName());
+        }
+        HeapException none = assertThrows(HeapRefusedException.class, () -> broker.allocate(REQUEST.withMask(1)));
+        assertEquals(Errno.ENODEV, none.errno());
+        assertEquals(List.of(), none.attempts());
+    }
+
+    @Test
+    void a_heap_that_does_not_meet_the_requirement_is_skipped() {
+        HeapBroker broker = broker(List.of(
+                heap("scattered", HeapProperties.PRIORITY, 1), heap("camera", HeapProperties.CONTIGUOUS, true)));
+        try (DmaBuf buffer = broker.allocate(REQUEST.withRequirement("(heap.contiguous=true)"))) {
+            assertEquals("camera", buffer.heapName());
+        }
+    }
+
+    @Test
+    void a_property_that_is_absent_has_its_default_for_a_requirement() {
+        HeapBroker broker = oneHeap();
+        String defaults = "(&(heap.priority=0)(heap.dmabuf=false)(heap.contiguous=false)(heap.contiguous.max=4096)"
+                + "(heap.cached=true)(heap.protected=false)(heap.mappable=true)(heap.restricted=false)"
+                + "(heap.alignment=4096)(!(heap.id=*)))";
+        broker.allocate(REQUEST.withRequirement(defaults)).close();
+    }
+
+    @Test
+    void an_emulation_serves_only_those_that_accept_it() {
+        HeapBroker broker = broker(List.of(heap("cma", HeapProperties.EMULATES, "contiguous")));
+        HeapException refused = assertThrows(HeapRefusedException.class, () -> broker.allocate(REQUEST));
+        assertTrue(refused.getMessage().contains("withEmulations(\"contiguous\")"), refused.getMessage());
+        AllocationRequest accepting = REQUEST.withEmulations("contiguous").withRequirement("(heap.contiguous=true)");
+        broker.allocate(accepting).close();
+    }
+
+    @Test
+    void an_alignment_above_the_heaps_is_refused() {
+        HeapBroker broker = broker(List.of(heap("bytes", HeapProperties.ALIGNMENT, 512L), heap("pages")));
+        try (DmaBuf buffer = broker.allocate(REQUEST.withHeaps("bytes", "pages").withAlignment(4096))) {
+            assertEquals("pages", buffer.heapName());
+        }
+        HeapException refused = assertThrows(
+                HeapRefusedException.class, () -> broker.allocate(REQUEST.withHeaps("pages").withAlignment(8192)));
+        assertEquals(List.of("pages ENODEV"), attempts(refused));
+    }
+
+    @Test
+    void a_heap_that_cannot_export_for_reading_only_is_skipped_for_it() {
+        HeapBroker broker = broker(List.of(heap("system", HeapProperties.EXPORT_READONLY, false)));
+        HeapException refused = assertThrows(
+                HeapRefusedException.class, () -> broker.allocate(REQUEST.withExport(ExportMode.READ_ONLY)));
+        assertEquals(Errno.ENODEV, refused.errno());
+    }
+
+    @Test
+    void a_failure_lists_every_heap_with_its_own_reason() {
+        HeapBroker broker = broker(List.of(heap("full", 0), heap("fine")));
+        HeapException failure = assertThrows(
+                HeapShortageException.class,
+                () -> broker.allocate(REQUEST.withHeaps("gone", "full", "fine").withAlignment(4096)
+                        .withRequirement("(!(heap.name=fine))")));
+        assertEquals(List.of("gone ENODEV", "full ENOMEM", "fine ENODEV"), attempts(failure));
+        assertEquals(Errno.ENOMEM, failure.errno());
+        assertEquals(Optional.of("full"), failure.heap());
+        for (Attempt attempt : failure.attempts()) {
+            assertFalse(attempt.reason().isBlank());
+            assertTrue(failure.getMessage().contains(attempt.reason()), failure.getMessage());
+        }
+        assertEquals(Map.of(Errno.ENOMEM, 1L), charged("full").failures());
+    }
+
+    @Test
+    void a_full_heap_makes_way_for_the_next() {
+        HeapBroker broker = broker(List.of(heap("small", SIZE), heap("large")));
+        AllocationRequest request = REQUEST.withHeaps("small", "large");
+        try (DmaBuf first = broker.allocate(request);
+                DmaBuf second = broker.allocate(request)) {
+            assertEquals("small", first.heapName());
+            assertEquals("large", second.heapName());
+        }
+        try (DmaBuf third = broker.allocate(request)) {
+            assertEquals("small", third.heapName());
+        }
+    }
+
+    @Test
+    void a_heap_that_has_left_is_not_asked_and_its_buffers_live_on() {
+        HeapBroker broker = oneHeap();
+        try (DmaBuf buffer = broker.allocate(REQUEST);
+                Arena arena = Arena.ofConfined()) {
+            leave("system");
+            assertThrows(HeapRefusedException.class, () -> broker.allocate(REQUEST));
+            buffer.map(Access.READ_WRITE, arena).fill((byte) 1);
+            assertEquals(HeapState.DEPARTED, broker.heaps().getFirst().state());
+        }
+    }
+
+    // Several buffers, time and interrupts
+
+    @Test
+    void several_buffers_come_from_one_heap_or_not_at_all() {
+        HeapBroker broker = broker(List.of(heap("small", 2 * SIZE), heap("large", 4 * SIZE)));
+        List<DmaBuf> all = broker.allocate(REQUEST.withHeaps("small", "large"), 3);
+        assertEquals(List.of("large", "large", "large"), all.stream().map(DmaBuf::heapName).toList());
+        HeapException failure = assertThrows(
+                HeapShortageException.class, () -> broker.allocate(REQUEST.withHeaps("small", "large"), 3));
+        assertEquals(List.of("small ENOMEM", "large ENOMEM"), attempts(failure));
+        assertEquals(0, charged("small").liveBuffers());
+        all.forEach(DmaBuf::close);
+        assertThrows(IllegalArgumentException.class, () -> broker.allocate(REQUEST, 0));
+        assertThrows(IllegalArgumentException.class, () -> broker.allocate(REQUEST, HeapBroker.MOST_AT_ONCE + 1));
+    }
+
+    @Test
+    void a_request_with_time_waits_until_another_reference_is_closed() throws InterruptedException {
+        HeapBroker broker = broker(List.of(heap("small", SIZE)));
+        DmaBuf held = broker.allocate(REQUEST);
+        AtomicReference<DmaBuf> got = new AtomicReference<>();
+        Thread waiting = Thread.ofVirtual().start(() -> got.set(broker.allocate(REQUEST.withTimeout(ENOUGH))));
+        eventually(() -> waiting.getState() == Thread.State.TIMED_WAITING);
+        held.close();
+        waiting.join();
+        got.get().close();
+    }
+
+    @Test
+    void a_wait_in_vain_ends_with_the_shortage() {
+        HeapBroker broker = broker(List.of(heap("small", SIZE)));
+        try (DmaBuf _ = broker.allocate(REQUEST)) {
+            HeapException failure = assertThrows(
+                    HeapShortageException.class, () -> broker.allocate(REQUEST.withTimeout(Duration.ofMillis(20))));
+            assertTrue(failure.getMessage().contains("waited 20 ms"), failure.getMessage());
+            assertEquals(Errno.ENOMEM, failure.errno());
+        }
+    }
+
+    @Test
+    void an_interrupt_ends_an_allocation_and_the_thread_stays_interrupted() {
+        HeapBroker broker = oneHeap();
+        Thread.currentThread().interrupt();
+        HeapException failure = assertThrows(HeapException.class, () -> broker.allocate(REQUEST));
+        assertTrue(Thread.interrupted());
+        assertEquals(Errno.EINTR, failure.errno());
+        assertEquals(List.of(), monitor().buffers());
+    }
+
+    // References
+
+    @Test
+    void memory_is_charged_until_its_last_reference_is_closed() {
+        HeapBroker broker = oneHeap();
+        DmaBuf first = broker.allocate(REQUEST);
+        DmaBuf second = first.newReference();
+        assertEquals(2, monitor().buffers().getFirst().references());
+        first.close();
+        first.close();
+        assertEquals(1, charged("system").liveBuffers());
+        assertEquals(SIZE, charged("system").liveBytes());
+        second.close();
+        assertEquals(0, charged("system").liveBytes());
+        assertEquals(SIZE, charged("system").peakBytes());
+        assertEquals(1, charged("system").allocations());
+    }
+
+    @Test
+    void a_closed_reference_refuses_and_still_tells_its_values() {
+        HeapBroker broker = oneHeap();
+        DmaBuf buffer = broker.allocate(REQUEST);
+        buffer.close();
+        assertEquals(SIZE, buffer.size());
+        assertEquals(Optional.of("frame"), buffer.name());
+        assertEquals("system", buffer.heapName());
+        assertEquals("system", buffer.heapProperties().get(HeapProperties.NAME));
+        assertThrows(IllegalStateException.class, buffer::newReference);
+        assertThrows(IllegalStateException.class, buffer::exportFd);
+        assertThrows(IllegalStateException.class, buffer::inode);
+        assertThrows(IllegalStateException.class, () -> buffer.beginCpuAccess(Access.READ));
+        assertThrows(IllegalStateException.class, () -> buffer.map(Access.READ, Arena.ofAuto()));
+        assertThrows(IllegalStateException.class, () -> broker.publish(buffer, "frame"));
+    }
+
+    @Test
+    void a_cpu_access_holds_the_memory_until_it_is_closed() {
+        HeapBroker broker = oneHeap();
+        DmaBuf buffer = broker.allocate(REQUEST);
+        CpuAccess access = buffer.beginCpuAccess(Access.READ_WRITE);
+        buffer.close();
+        assertEquals(1, monitor().buffers().getFirst().cpuAccesses());
+        access.close();
+        access.close();
+        assertEquals(List.of(), monitor().buffers());
+    }
+
+    // Mappings
+
+    @Test
+    void new_memory_is_zeroed_and_seen_alike_through_all_mappings() {
+        HeapBroker broker = oneHeap();
+        try (DmaBuf buffer = broker.allocate(REQUEST);
+                Arena confined = Arena.ofConfined();
+                Arena shared = Arena.ofShared()) {
+            MemorySegment written = buffer.map(Access.READ_WRITE, confined);
+            assertEquals(SIZE, written.byteSize());
+            assertArrayEquals(new byte[SIZE], written.toArray(ValueLayout.JAVA_BYTE));
+            written.set(ValueLayout.JAVA_BYTE, SIZE - 1, (byte) 42);
+            MemorySegment read = buffer.map(Access.READ, shared);
+            assertEquals(42, read.get(ValueLayout.JAVA_BYTE, SIZE - 1));
+            assertTrue(read.isReadOnly());
+            assertFalse(buffer.map(Access.WRITE, Arena.ofAuto()).isReadOnly());
+        }
+    }
+
+    @Test
+    void a_mapping_is_valid_until_its_arena_ends_and_holds_the_memory() throws InterruptedException {
+        HeapBroker broker = oneHeap();
+        MemorySegment segment;
+        try (Arena arena = Arena.ofConfined()) {
+            try (DmaBuf buffer = broker.allocate(REQUEST)) {
+                segment = buffer.map(Access.READ_WRITE, arena);
+            }
+            segment.fill((byte) 7);
+            assertEquals(1, monitor().buffers().getFirst().mappings());
+            assertEquals(0, monitor().buffers().getFirst().references());
+        }
+        assertThrows(IllegalStateException.class, () -> segment.get(ValueLayout.JAVA_BYTE, 0));
+        eventually(() -> monitor().buffers().isEmpty());
+    }
+
+    @Test
+    void an_arena_that_cannot_have_a_mapping_is_refused_and_nothing_stays_mapped() throws InterruptedException {
+        HeapBroker broker = oneHeap();
+        try (DmaBuf buffer = broker.allocate(REQUEST)) {
+            HeapException global = assertThrows(
+                    HeapRefusedException.class, () -> buffer.map(Access.READ, Arena.global()));
+            assertEquals(Errno.EINVAL, global.errno());
+            Arena closed = Arena.ofShared();
+            closed.close();
+            assertThrows(IllegalStateException.class, () -> buffer.map(Access.READ, closed));
+            AtomicReference<Arena> foreign = new AtomicReference<>();
+            Thread.ofPlatform().start(() -> foreign.set(Arena.ofConfined())).join();
+            assertThrows(WrongThreadException.class, () -> buffer.map(Access.READ, foreign.get()));
+            eventually(() -> monitor().buffers().getFirst().mappings() == 0);
+        }
+    }
+
+    // Descriptors
+
+    @Test
+    void a_buffer_whose_descriptor_is_open_lingers() throws InterruptedException {
+        HeapBroker broker = oneHeap();
+        DmaBuf buffer = broker.allocate(REQUEST);
+        assertTrue(buffer.inode().isPresent());
+        OwnedFd first = buffer.exportFd();
+        OwnedFd second = buffer.exportFd();
+        assertNotEquals(first.fd(), second.fd());
+        buffer.close();
+        first.close();
+        assertTrue(monitor().buffers().getFirst().lingering());
+        assertEquals(1, charged("system").lingeringBuffers());
+        assertEquals(0, charged("system").liveBuffers());
+        second.close();
+        eventually(() -> monitor().buffers().isEmpty());
+    }
+
+    @Test
+    void a_buffer_without_export_has_no_descriptor() {
+        HeapBroker broker = oneHeap();
+        try (DmaBuf buffer = broker.allocate(REQUEST.withExport(ExportMode.NONE))) {
+            HeapException refused = assertThrows(HeapRefusedException.class, buffer::exportFd);
+            assertEquals(Errno.ENOTSUP, refused.errno());
+            assertTrue(buffer.inode().isEmpty());
+        }
+    }
+
+    // Publications and views
+
+    @Test
+    void a_publication_grants_reading_until_it_is_closed() {
+        HeapBroker broker = oneHeap();
+        Publication publication;
+        try (DmaBuf buffer = broker.allocate(REQUEST)) {
+            publication = broker.publish(buffer, "preview");
+        }
+        PublishedBuffer service = published("preview").orElseThrow();
+        assertEquals(Access.READ, service.access());
+        DmaBuf consumed = service.open();
+        publication.close();
+        publication.close();
+        assertTrue(published("preview").isEmpty());
+        assertThrows(IllegalStateException.class, service::open);
+        try (consumed;
+                DmaBuf another = consumed.newReference();
+                Arena arena = Arena.ofConfined()) {
+            assertTrue(consumed.map(Access.READ, arena).isReadOnly());
+            assertEquals(Errno.EACCES, refusal(() -> consumed.map(Access.WRITE, arena)));
+            assertEquals(Errno.EACCES, refusal(() -> consumed.beginCpuAccess(Access.READ_WRITE)));
+            assertEquals(Errno.EACCES, refusal(consumed::exportFd));
+            assertEquals(Errno.EACCES, refusal(() -> another.map(Access.WRITE, arena)));
+        }
+    }
+
+    private static Errno refusal(Runnable call) {
+        return assertThrows(HeapRefusedException.class, call::run).errno();
+    }
+
+    @Test
+    void what_cannot_be_published_is_refused() {
+        HeapBroker broker = oneHeap();
+        try (DmaBuf buffer = broker.allocate(REQUEST);
+                Publication _ = broker.publish(buffer, "preview", Access.READ_WRITE)) {
+            assertEquals(Access.READ_WRITE, published("preview").orElseThrow().access());
+            assertThrows(IllegalArgumentException.class, () -> broker.publish(buffer, " "));
+            assertThrows(IllegalArgumentException.class, () -> broker.publish(buffer, "x", Access.WRITE));
+        }
+    }
+
+    @Test
+    void a_view_is_charged_by_itself_and_takes_everything_back() throws InterruptedException {
+        HeapBroker broker = oneHeap();
+        ClientId user = ClientId.of("uid", "1000");
+        ClientView view = broker.openView(user);
+        DmaBuf buffer = view.allocate(REQUEST);
+        OwnedFd descriptor = buffer.exportFd();
+        CpuAccess access = buffer.beginCpuAccess(Access.READ);
+        view.publish(buffer, "preview");
+        assertEquals(user, view.client());
+        assertEquals(user, monitor().buffers().getFirst().client());
+        view.close();
+        view.close();
+        eventually(() -> monitor().buffers().isEmpty());
+        assertTrue(published("preview").isEmpty());
+        assertThrows(IllegalStateException.class, descriptor::fd);
+        assertThrows(IllegalStateException.class, buffer::newReference);
+        assertThrows(IllegalStateException.class, () -> view.allocate(REQUEST));
+        access.close();
+        assertThrows(IllegalArgumentException.class, () -> broker.openView(ClientId.ofBundle("a", "b")));
+    }
+}
