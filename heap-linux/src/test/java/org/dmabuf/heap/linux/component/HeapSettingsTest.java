@@ -86,11 +86,11 @@ class HeapSettingsTest {
     void a_number_that_is_none_is_told_with_what_is_there() {
         Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
-                "heap 'frames': heap.id = x in org.example.acme is none; set it to a whole number",
+                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
                         .announcement());
         refused(
-                "heap 'frames': heap.priority = null in org.example.acme is none; set it to a whole number",
+                "heap 'frames': invalid heap.priority = null in org.example.acme: expected a whole number",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> 0, () -> Integer.parseInt(""))
                         .announcement());
     }
@@ -108,7 +108,7 @@ class HeapSettingsTest {
                         ".private", 1),
                 "");
         assertEquals(
-                List.of("configuration org.example.acme~camera: 'page.sise' is no setting, and nobody reads it; there"
+                List.of("configuration org.example.acme~camera: 'page.sise' is not a setting; there"
                         + " are: heap.id, page.size"),
                 slip.unread(Config.class));
         assertEquals(List.of(), settings.unread(Config.class));
