@@ -46,7 +46,7 @@ public final class PooledHeap {
         HeapSettings settings = HeapSettings.of(
                 PID, "kept", properties, config.heap_name(), config::heap_id, config::heap_priority);
         PoolBudget budget =
-                PoolBudget.none().recycled(settings.bytes("pool", config.pool())).idle(Duration.ofSeconds(10));
+                PoolBudget.none().withRecycled(settings.bytes("pool", config.pool())).withIdle(Duration.ofSeconds(10));
         BackEnds backEnds = new BackEnds(settings).with("memfd", () -> open(settings.heap(), budget));
         start = HeapStart.begin(
                 context, settings, () -> backEnds.choose(config.backend()).opened());
