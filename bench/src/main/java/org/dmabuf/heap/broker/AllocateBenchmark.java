@@ -137,21 +137,21 @@ public class AllocateBenchmark {
 
     @Benchmark
     public void brokerByName() {
-        try (DmaBuf buffer = allocator.allocate(client, byName, 1)[0]) {
+        try (DmaBuf buffer = allocator.allocate(client, byName)) {
             use(buffer);
         }
     }
 
     @Benchmark
     public void brokerByMask() {
-        try (DmaBuf buffer = allocator.allocate(client, byMask, 1)[0]) {
+        try (DmaBuf buffer = allocator.allocate(client, byMask)) {
             use(buffer);
         }
     }
 
     @Benchmark
     public void brokerByRequirement() {
-        try (DmaBuf buffer = allocator.allocate(client, byRequirement, 1)[0]) {
+        try (DmaBuf buffer = allocator.allocate(client, byRequirement)) {
             use(buffer);
         }
     }
@@ -174,7 +174,7 @@ public class AllocateBenchmark {
 
     @Benchmark
     public void memfdByBroker() {
-        try (DmaBuf buffer = allocator.allocate(client, fromMemfd, 1)[0]) {
+        try (DmaBuf buffer = allocator.allocate(client, fromMemfd)) {
             use(buffer);
         }
     }

@@ -120,7 +120,7 @@ public final class BrokerParts implements AutoCloseable {
     }
 
     public BufferReference allocate(AllocationRequest request) {
-        return allocate(request, 1)[0];
+        return allocator.allocate(client, request);
     }
 
     public BufferReference[] allocate(AllocationRequest request, int count) {

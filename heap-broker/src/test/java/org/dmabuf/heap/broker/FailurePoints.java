@@ -10,12 +10,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.ClientView;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.buffer.BufferReference;
@@ -46,6 +49,7 @@ public final class FailurePoints {
     private static final int MOST_WRONG = 3;
     private static final int MFD_ALLOW_SEALING = 0x2;
     private static final int F_ADD_SEALS = 1033;
+    private static final int F_GETFD = 1;
     /** SEAL, SHRINK, GROW and WRITE. */
     private static final int ALL_SEALS = 0xf;
 
@@ -71,6 +75,7 @@ public final class FailurePoints {
 
     private final BrokerParts broker = new BrokerParts();
     private final FakeBundle publisher = new FakeBundle("org.example.publisher").registering();
+    private final FakeBundle consumer = new FakeBundle("org.example.consumer");
     private final HeapAccount account;
     private final List<String> wrong = new ArrayList<>();
     private int failures;
@@ -82,7 +87,8 @@ public final class FailurePoints {
         account = broker.heap("system", faulty ? new FaultyHeap(source) : source, source.properties()).account();
         // So tight that what a point leaves reserved is missing at the next.
         broker.ledger.apply(BrokerParts.rules(
-                new String[] {"system=256K"}, new String[] {"*=256K"}, new String[] {"*/system=256K"}, new String[0]));
+                new String[] {"system=256K"}, new String[] {"*=256K"}, new String[] {"*/system=256K"}, new String[0],
+                "*"));
     }
 
     /**
@@ -121,6 +127,7 @@ public final class FailurePoints {
     private List<Act> acts() {
         return List.of(
                 new Allocate(),
+                new AllocateSeveral(),
                 new Close(),
                 new MapBuffer(),
                 new EndArena(),
@@ -128,9 +135,14 @@ public final class FailurePoints {
                 new EndBracket(),
                 new Export(),
                 new CloseExported(),
+                new CloseDescriptor(),
+                new Detach(),
                 new Duplicate(),
                 new Publish(),
                 new Unpublish(),
+                new OpenPublished(),
+                new OpenView(),
+                new CloseView(),
                 new Adopt(),
                 new StopBundle(),
                 new StopBroker());
@@ -401,6 +413,29 @@ public final class FailurePoints {
         }
     }
 
+    private final class AllocateSeveral extends Act {
+        private List<DmaBuf> made = List.of();
+
+        AllocateSeveral() {
+            super("allocate several");
+        }
+
+        @Override
+        void prepare() {
+            made = List.of();
+        }
+
+        @Override
+        void run() {
+            made = publisher().allocate(AllocationRequest.of(SIZE), 4);
+        }
+
+        @Override
+        void end() {
+            made.forEach(DmaBuf::close);
+        }
+    }
+
     private final class Close extends Act {
         private DmaBuf made;
 
@@ -589,6 +624,71 @@ public final class FailurePoints {
         }
     }
 
+    /** The number of a closed descriptor is another file's at once, which a second close would end. */
+    private final class CloseDescriptor extends Act {
+        private DmaBuf made;
+        private OwnedFd fd;
+
+        CloseDescriptor() {
+            super("close a descriptor");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            fd = made.exportFd();
+        }
+
+        @Override
+        void run() {
+            fd.close();
+        }
+
+        @Override
+        void end() {
+            Syscalls linux = Syscalls.linux();
+            int another = linux.memfdCreate("another", MFD_ALLOW_SEALING);
+            fd.close();
+            if (linux.fcntl(another, F_GETFD, 0) < 0) {
+                wrong.add(name + ": it was closed twice");
+            }
+            linux.close(another);
+            made.close();
+        }
+    }
+
+    private final class Detach extends Act {
+        private DmaBuf made;
+        private OwnedFd fd;
+        private int number;
+
+        Detach() {
+            super("detach a descriptor");
+        }
+
+        @Override
+        void prepare() {
+            made = buffer();
+            fd = made.exportFd();
+            number = -1;
+        }
+
+        @Override
+        void run() {
+            number = fd.detach();
+        }
+
+        @Override
+        void end() {
+            fd.close();
+            if (number >= 0) {
+                Syscalls.linux().close(number);
+                number = -1;
+            }
+            made.close();
+        }
+    }
+
     private final class Duplicate extends Act {
         private DmaBuf made;
         private DmaBuf other;
@@ -675,6 +775,107 @@ public final class FailurePoints {
         }
     }
 
+    private final class OpenPublished extends Act {
+        private DmaBuf made;
+        private Publication publication;
+        private PublishedBuffer published;
+        private DmaBuf open;
+
+        OpenPublished() {
+            super("open a published buffer");
+        }
+
+        @Override
+        void prepare() {
+            HeapBroker publisher = publisher();
+            made = publisher.allocate(AllocationRequest.of(SIZE));
+            publication = publisher.publish(made, "frame");
+            published = FakeBundle.published(publication, consumer);
+            open = null;
+        }
+
+        @Override
+        void run() {
+            open = published.open();
+        }
+
+        @Override
+        void end() throws Exception {
+            close(open);
+            publication.close();
+            made.close();
+        }
+    }
+
+    /** A charge may still be on its way out of the client's account. */
+    private void requireForgotten(ClientId client) {
+        long start = System.nanoTime();
+        while (broker.ledger.clients().stream().anyMatch(account -> account.id().equals(client))) {
+            if (System.nanoTime() - start > PATIENCE_NANOS) {
+                wrong.add(running + ": " + client + " is still among the clients");
+                return;
+            }
+            LockSupport.parkNanos(100_000);
+        }
+    }
+
+    private final class OpenView extends Act {
+        private final ClientId user = ClientId.of("uid", "1000");
+        private ClientView view;
+
+        OpenView() {
+            super("open a view");
+        }
+
+        @Override
+        void prepare() {
+            view = null;
+        }
+
+        @Override
+        void run() {
+            view = publisher().openView(user);
+        }
+
+        @Override
+        void end() throws Exception {
+            close(view);
+            requireForgotten(user);
+        }
+    }
+
+    private final class CloseView extends Act {
+        private final ClientId user = ClientId.of("uid", "1001");
+        private ClientView view;
+        /** The references that the view's client keeps reachable. */
+        private final List<Object> open = new ArrayList<>();
+
+        CloseView() {
+            super("close a view");
+        }
+
+        @Override
+        void prepare() {
+            view = publisher().openView(user);
+            DmaBuf made = view.allocate(AllocationRequest.of(SIZE));
+            open.clear();
+            open.addAll(List.of(made, made.exportFd(), made.newReference(), made.beginCpuAccess(Access.READ)));
+            open.add(view.publish(made, "frame"));
+        }
+
+        @Override
+        void run() {
+            view.close();
+        }
+
+        @Override
+        void end() {
+            view.close();
+            drain();
+            requireForgotten(user);
+        }
+    }
+
     private final class Adopt extends Act {
         private OwnedFd fd;
         private DmaBuf adopted;
@@ -720,7 +921,7 @@ public final class FailurePoints {
 
         @Override
         void prepare() {
-            bundle = new FakeBundle("org.example.camera");
+            bundle = new FakeBundle("org.example.camera").registering();
             HeapBroker own = broker.clients.getService(bundle.bundle(), null);
             arena = Arena.ofShared();
             DmaBuf first = own.allocate(AllocationRequest.of(SIZE));
@@ -730,6 +931,9 @@ public final class FailurePoints {
             open.clear();
             open.addAll(List.of(first, first.beginCpuAccess(Access.READ), second, second.exportFd()));
             open.addAll(List.of(first.newReference(), own.allocate(AllocationRequest.of(SIZE))));
+            ClientView view = own.openView(ClientId.of("uid", "1002"));
+            DmaBuf theirs = view.allocate(AllocationRequest.of(SIZE));
+            open.addAll(List.of(view, theirs, view.publish(theirs, "frame")));
         }
 
         @Override

@@ -227,7 +227,7 @@ class HangingHeapTest {
         FakeHeap updated = new FakeHeap();
         broker.heap("camera", updated);
         Client other = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.other")), broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withHeaps("camera"), 1);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withHeaps("camera"));
         other.stop("its bundle has stopped");
         assertTrue(updated.memory().released());
         assertEquals(HeapState.SERVING, state("camera"));

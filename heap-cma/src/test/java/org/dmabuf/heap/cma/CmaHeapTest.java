@@ -110,24 +110,19 @@ class CmaHeapTest {
 
     @Test
     void a_node_that_is_required_and_missing_is_named() {
-        HeapException refusal = assertThrows(
-                HeapException.class, () -> start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap")));
-        assertEquals(Errno.ENOENT, refusal.errno());
+        start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap"));
         assertEquals(
-                "heap 'cma': /dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved"
-                        + " default-pool); take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at"
-                        + " boot), or name its node by nodes in org.dmabuf.heap.cma",
-                refusal.getMessage());
-        assertEquals(List.of(), announced.heaps());
+                "/dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved default-pool); take a"
+                        + " kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its node"
+                        + " by nodes in org.dmabuf.heap.cma",
+                announced.refusal());
     }
 
     @Test
     void a_node_that_may_not_be_opened_is_told() {
-        HeapException refusal = assertThrows(
-                HeapException.class, () -> start(kernel(Errno.EACCES), Map.of("backend", "dma-heap")));
-        assertEquals(Errno.EACCES, refusal.errno());
-        assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/reserved) failed"), refusal.getMessage());
-        assertTrue(refusal.getMessage().contains("60-dmaheap.rules"), refusal.getMessage());
+        start(kernel(Errno.EACCES), Map.of("backend", "dma-heap"));
+        assertTrue(announced.refusal().contains("open(/dev/dma_heap/reserved) failed"), announced.refusal());
+        assertTrue(announced.refusal().contains("60-dmaheap.rules"), announced.refusal());
     }
 
     /** Its memory may be with peers of a gateway that was here before, and comes back when they end. */
@@ -164,11 +159,9 @@ class CmaHeapTest {
         "alignment_cap, 1K"
     })
     void what_cannot_be_is_refused_and_nothing_is_announced(String setting, String value) {
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> start(kernel(Errno.ENOENT), Map.of(setting, value)));
-        assertEquals(Errno.EINVAL, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("heap 'cma': "), refusal.getMessage());
-        assertEquals(List.of(), announced.heaps());
+        start(kernel(Errno.ENOENT), Map.of(setting, value));
+        String expected = "(invalid " + setting + " = |a (region|cap) of ).*";
+        assertTrue(announced.refusal().matches(expected), announced::refusal);
     }
 
     /**

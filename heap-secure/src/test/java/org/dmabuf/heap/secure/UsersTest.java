@@ -61,7 +61,7 @@ class UsersTest {
         HeapException refusal = assertThrows(HeapException.class, () -> users.ids("root," + word));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'secure': heap.peers = " + word + " in org.dmabuf.heap.secure is none; set it to users of "
+                "heap 'secure': invalid heap.peers = " + word + " in org.dmabuf.heap.secure: expected users of "
                         + folder.resolve("passwd") + ", by number or name",
                 refusal.getMessage());
     }

@@ -356,7 +356,7 @@ class DmaBufBackendsTest {
         HeapException refusal =
                 assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENODEV, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("heap 'camera' has gone and /dev/"), refusal.getMessage());
+        assertTrue(refusal.getMessage().startsWith("heap 'camera': it has gone and /dev/"), refusal.getMessage());
         buffer.unmap(buffer.map(Access.READ_WRITE));
         buffer.beginCpuAccess(Access.READ);
         buffer.endCpuAccess(Access.READ);

@@ -56,7 +56,7 @@ class SystemHeapTest {
         assertEquals(-5, properties.get("heap.priority"));
         HeapException refusal = assertThrows(
                 HeapException.class,
-                () -> announced.heaps().getFirst().exporter().allocate(HeapRequest.of(0)));
+                () -> announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1L << 46)));
         assertEquals(Optional.of("spare"), refusal.heap());
     }
 
@@ -73,13 +73,8 @@ class SystemHeapTest {
         ProcessState before = ProcessState.now();
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
         kernel.fail("memfdCreate", Errno.ENOSYS);
-        HeapException refusal = assertThrows(
-                HeapException.class,
-                () -> new SystemHeap(
-                        announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER));
-        assertEquals(Errno.ENOSYS, refusal.errno());
-        assertTrue(refusal.getMessage().contains("this kernel is too old"), refusal.getMessage());
-        assertEquals(List.of(), announced.heaps());
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
+        assertTrue(announced.refusal().contains("this kernel is too old"), announced.refusal());
         before.assertNothingLeft();
     }
 

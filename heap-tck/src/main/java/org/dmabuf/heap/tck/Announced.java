@@ -55,13 +55,14 @@ public final class Announced {
     }
 
     private final List<Heap> heaps = new CopyOnWriteArrayList<>();
+    /** Heaps that do not serve, by the properties of their services. */
+    private final List<Map<String, Object>> unavailable = new CopyOnWriteArrayList<>();
+
     private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
         if (!method.equals("registerService")) {
             throw new UnsupportedOperationException(method);
         }
-        return arguments[0] == UnavailableHeap.class // which has no life beyond its registration
-                ? proxy(ServiceRegistration.class, (name, none) -> null)
-                : registered(arguments);
+        return arguments[0] == UnavailableHeap.class ? listed(arguments) : registered(arguments);
     });
 
     /** Without a heap. */
@@ -82,6 +83,23 @@ public final class Announced {
     /** {@return the heaps that are registered now, in the order of their registrations} */
     public List<Heap> heaps() {
         return List.copyOf(heaps);
+    }
+
+    /**
+     * The reason of the one heap that cannot start.
+     *
+     * @return a sentence without the heap's name
+     * @throws AssertionError when there is no such heap, another one besides, or one that is tried again
+     */
+    public String refusal() {
+        if (!heaps.isEmpty() || unavailable.size() != 1) {
+            throw new AssertionError(heaps.size() + " heaps serve, and of those that do not there are " + unavailable);
+        }
+        Map<String, Object> heap = unavailable.getFirst();
+        if (!Boolean.FALSE.equals(heap.get(UnavailableHeap.RETRIED))) {
+            throw new AssertionError("it is tried again: " + heap);
+        }
+        return (String) heap.get(UnavailableHeap.REASON);
     }
 
     /** {@return the first heap, as soon as there is one} */
@@ -107,15 +125,26 @@ public final class Announced {
                         set.containsKey(method.getName()) ? set.get(method.getName()) : method.getDefaultValue()));
     }
 
-    @SuppressWarnings("unchecked") // what services are registered with
     private Object registered(Object[] arguments) {
-        Heap heap = new Heap(
-                types(arguments[0]),
-                (HeapExporter) arguments[1],
-                Map.copyOf(FrameworkUtil.asMap((Dictionary<String, Object>) arguments[2])));
+        Heap heap = new Heap(types(arguments[0]), (HeapExporter) arguments[1], properties(arguments[2]));
         heaps.add(heap);
+        return registration(heaps, heap);
+    }
+
+    private Object listed(Object[] arguments) {
+        Map<String, Object> heap = properties(arguments[2]);
+        unavailable.add(heap);
+        return registration(unavailable, heap);
+    }
+
+    @SuppressWarnings("unchecked") // what services are registered with
+    private static Map<String, Object> properties(Object dictionary) {
+        return Map.copyOf(FrameworkUtil.asMap((Dictionary<String, Object>) dictionary));
+    }
+
+    private static Object registration(List<?> services, Object service) {
         return proxy(ServiceRegistration.class, (name, none) -> {
-            if (!name.equals("unregister") || !heaps.remove(heap)) {
+            if (!name.equals("unregister") || !services.remove(service)) {
                 throw new IllegalStateException(name);
             }
             return null;

@@ -321,7 +321,10 @@ class BrokenHeapsTest {
                                 ? request.withExport(ExportMode.READ_WRITE)
                                 : request),
                 Heaps.announced(good, Map.of(HeapProperties.EXPORT_READONLY, false)),
-                "an_export_for_reading_that_cannot_be_had_is_refused");
+                "an_export_for_reading_that_cannot_be_had_is_refused",
+                "a_refusal_names_the_heap_and_the_size",
+                "refusals_leave_nothing_behind",
+                "after_refusals_the_heap_serves_as_before");
     }
 
     @Test

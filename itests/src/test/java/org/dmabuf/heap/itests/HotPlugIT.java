@@ -71,8 +71,9 @@ public class HotPlugIT {
         assertEquals("a vendor's heap is asked last", List.of("system", "acme"), framework.names(HeapState.SERVING));
         assertEquals("org.example.acme.heap", framework.heap("acme", HeapState.SERVING).bundle());
 
-        AllocationRequest request = AllocationRequest.of(10_000).withHeaps("acme").withName("survivor");
-        DmaBuf buffer = framework.broker().allocate(request);
+        DmaBuf buffer = framework
+                .broker()
+                .allocate(AllocationRequest.of(10_000).withHeaps("acme").withName("survivor"));
         assertEquals("acme", buffer.heapName());
         assertEquals(1, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
 

@@ -140,8 +140,8 @@ public class UnrulyHeapIT {
         assertEquals(1, framework.charged(HEAP));
         buffer.close();
         assertEquals(0, framework.charged(HEAP));
-        String sentence = "buffer 'fault 10' of 8 KiB from heap 'unruly': release failed";
-        assertEquals(1, logged(sentence, "vendor's own trouble"));
+        assertEquals(
+                1, logged("buffer 'fault 10' of 8 KiB from heap 'unruly': release failed", "vendor's own trouble"));
     }
 
     @Test

@@ -121,8 +121,7 @@ public final class Charge {
         if (reserved > 0) {
             share.account().unreserve(share, reserved);
             share.client().subtract(reserved);
-            reserved = 0;
-            returned.signal();
+            reserved = 0; // without a signal: a request that waits would wake itself by each try that fails
         }
     }
 

@@ -10,6 +10,11 @@ import java.util.concurrent.TimeUnit;
 public final class ReturnSignal {
     /** A waiter looks again after this long without a signal: memory of other processes comes back without one. */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+    /**
+     * A waiter looks no sooner than after this long: what one that fails gives back wakes the others, and it would have
+     * them allocate and release in turn without a pause.
+     */
+    private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
     private volatile int waiters;
     /** Guarded by this. */
@@ -50,18 +55,19 @@ public final class ReturnSignal {
      *
      * @param since a moment
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
-     * @return whether it is worth while to ask again; false when the time is over
      * @throws InterruptedException when the thread is interrupted
      */
-    public synchronized boolean await(long since, long deadline) throws InterruptedException {
-        long look = Math.min(deadline - System.nanoTime(), LOOK_NANOS) + System.nanoTime();
-        while (returns == since) {
-            long left = look - System.nanoTime();
+    public synchronized void await(long since, long deadline) throws InterruptedException {
+        long now = System.nanoTime();
+        long most = deadline - now;
+        long look = now + Math.min(most, LOOK_NANOS);
+        long soonest = now + Math.min(most, PAUSE_NANOS);
+        while (true) {
+            long left = (returns == since ? look : soonest) - System.nanoTime();
             if (left <= 0) {
-                break;
+                return;
             }
             TimeUnit.NANOSECONDS.timedWait(this, left);
         }
-        return deadline - System.nanoTime() > 0;
     }
 }

@@ -18,12 +18,19 @@ import org.dmabuf.heap.broker.buffer.SharedBuffer;
 abstract class Acquisition {
     final Client client;
     private final Ledger ledger;
+    /** Whether it waits for memory of its client that is on its way back. */
+    private final boolean patient;
+    /** Whether a quota refused it last. */
+    boolean overQuota;
     /** Whether the client's own quota is full, which would refuse any other memory as well. */
     boolean endsAnywhere;
+    /** Nanoseconds that it has waited. */
+    long waited;
 
-    Acquisition(Client client, Ledger ledger) {
+    Acquisition(Client client, Ledger ledger, boolean patient) {
         this.client = client;
         this.ledger = ledger;
+        this.patient = patient;
     }
 
     /**
@@ -37,19 +44,17 @@ abstract class Acquisition {
         try {
             return acquireOnce(account);
         } catch (HeapException e) {
-            if (e.errno() != Errno.ENOMEM || !awaited(account, since)) {
+            if (e.errno() != Errno.ENOMEM || !patient || !awaited(since)) {
                 throw e;
             }
             return acquireOnce(account);
         }
     }
 
-    private boolean awaited(HeapAccount account, long since) {
+    private boolean awaited(long since) {
         long began = System.nanoTime();
         boolean again = hasComeBack(since);
-        long waited = System.nanoTime() - began;
-        account.waits().add(waited);
-        client.account().waits().add(waited);
+        waited += System.nanoTime() - began;
         Interruption.check();
         return again;
     }
@@ -70,7 +75,8 @@ abstract class Acquisition {
 
     /** Throws the refusal of a size that does not fit a quota. */
     final void require(Optional<QuotaExceeded> exceeded, Charge charge, long size) {
-        if (exceeded.isPresent()) {
+        overQuota = exceeded.isPresent();
+        if (overQuota) {
             endsAnywhere = exceeded.get().everywhere();
             throw exceeded.get().refusal(charge.share(), size);
         }

@@ -72,15 +72,20 @@ public final class Adoption {
      */
     public DmaBuf adopt(Client client, OwnedFd descriptor, String name) {
         client.requireActive();
+        Taking taking = new Taking(client, descriptor, HeapRequest.of(1).withName(name).name());
         try {
-            HeapRequest named = HeapRequest.of(1).withName(name);
             ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.id());
             long before = services.moment(client.account());
-            return BufferReference.open(client, new Taking(client, descriptor, named.name()).acquire(account, before));
+            return BufferReference.open(client, taking.acquire(account, before));
         } catch (HeapException e) {
             account.failed(e.errno());
             client.account().failures().count(e.errno());
             throw e;
+        } finally {
+            if (taking.waited > 0) {
+                account.waits().add(taking.waited);
+                client.account().waits().add(taking.waited);
+            }
         }
     }
 
@@ -90,7 +95,7 @@ public final class Adoption {
         private final Optional<String> name;
 
         Taking(Client client, OwnedFd descriptor, Optional<String> name) {
-            super(client, ledger);
+            super(client, ledger, true);
             this.descriptor = descriptor;
             this.name = name;
         }

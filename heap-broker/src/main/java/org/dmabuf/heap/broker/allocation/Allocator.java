@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.allocation;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
 import org.dmabuf.heap.AllocationRequest;
@@ -8,6 +9,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.account.Charge;
+import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.ReturnSignal;
 import org.dmabuf.heap.broker.buffer.BufferReference;
@@ -18,7 +20,7 @@ import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.heap.CallGate;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.HeapStanding;
-import org.dmabuf.heap.broker.heap.HeapTrim;
+import org.dmabuf.heap.broker.heap.HeapTrims;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
 import org.dmabuf.heap.broker.heap.ThrownText;
@@ -37,6 +39,12 @@ public final class Allocator {
     /** A heap that rounds up further than any page is broken, and its sizes could overflow sums. */
     private static final long LARGEST = Long.MAX_VALUE - 4096;
 
+    /** The places for one buffer, which is returned and put into none. */
+    private static final BufferReference[] ONE = new BufferReference[1];
+
+    private static final SharedBuffer[] NONE = {};
+
+    private final HeapTrims trims = new HeapTrims();
     private final HeapRegistry registry;
     private final Ledger ledger;
     private final BufferServices services;
@@ -48,7 +56,19 @@ public final class Allocator {
     }
 
     /**
-     * Allocates for a client, all buffers from one heap or none.
+     * Allocates one buffer for a client.
+     *
+     * @param client the client that gets the reference
+     * @param request the request
+     * @return the client's reference
+     * @throws HeapException when no heap gave a buffer
+     */
+    public BufferReference allocate(Client client, AllocationRequest request) {
+        return allocate(client, request, ONE);
+    }
+
+    /**
+     * Allocates several buffers for a client, all from one heap or none.
      *
      * @param client the client that gets the references
      * @param request the request
@@ -57,18 +77,23 @@ public final class Allocator {
      * @throws HeapException when no heap gave the buffers
      */
     public BufferReference[] allocate(Client client, AllocationRequest request, int count) {
+        BufferReference[] all = new BufferReference[count];
+        all[0] = allocate(client, request, all);
+        return all;
+    }
+
+    /** Allocates as many buffers as an array has places. {@return the first; the others are put into their places} */
+    private BufferReference allocate(Client client, AllocationRequest request, BufferReference[] all) {
         client.requireActive();
         BrokerEvents.Allocation record = services.events().allocating();
         String name = request.name().orElse("");
+        Walk walk = new Walk(client, request, all.length, true);
         try {
             Interruption.check();
-            Walk walk = new Walk(client, request, count);
-            BufferReference[] references = walk.go();
-            if (references == null) {
-                references = goAgain(walk);
-            }
-            record.end(client.id(), references[0].heapName(), name, request.size(), walk.attempts.count(), "");
-            return references;
+            Walk served = walk.go() ? walk : goAgain(walk);
+            BufferReference first = served.open(all);
+            record.end(client.id(), first.heapName(), name, request.size(), served.attempts.count(), "");
+            return first;
         } catch (HeapException e) {
             client.account().failures().count(e.errno());
             String heap = e.heap().orElse("");
@@ -83,28 +108,40 @@ public final class Allocator {
                 services.events().lowMemory(heap, client.id(), request.size(), e.getMessage());
             }
             throw e;
+        } finally {
+            if (walk.waited > 0) {
+                client.account().waits().add(walk.waited);
+            }
         }
     }
 
     /**
      * Goes on after a walk that found too little memory. The heaps are asked to give back what they keep for speed, and
      * memory of other holders is waited for as long as the request permits.
+     *
+     * @return the walk that got the buffers
      */
-    private BufferReference[] goAgain(Walk first) {
+    private Walk goAgain(Walk first) {
         ReturnSignal returns = ledger.returns();
+        Duration timeout = first.request.timeout();
         long began = System.nanoTime();
-        long timeout = first.request.timeout().toNanos();
+        long deadline = began + timeout.toNanos();
         Walk last = first;
         long seen = returns.begin();
         try {
-            boolean again = !first.endsAnywhere && HeapTrim.all(first.routes, first.totalSize());
-            while (again || timeout > 0 && returns.await(seen, began + timeout)) {
+            boolean again = first.wantsTrim() && trims.ask(first.routes, first.totalSize());
+            while (again || System.nanoTime() - deadline < 0) {
+                if (!again) {
+                    returns.await(seen, deadline);
+                    services.lookForHolders();
+                }
                 again = false;
+                first.client.requireActive(); // else the request would outlive its client, and the broker
+                Interruption.check();
                 seen = returns.moment();
-                last = new Walk(first.client, first.request, first.count);
-                BufferReference[] references = last.go();
-                if (references != null) {
-                    return references;
+                last = new Walk(first.client, first.request, first.count, false);
+                if (last.go()) {
+                    return last;
                 }
             }
         } catch (InterruptedException e) {
@@ -112,11 +149,11 @@ public final class Allocator {
             throw Interruption.failure();
         } finally {
             returns.end();
-            if (timeout > 0) {
-                first.client.account().waits().add(System.nanoTime() - began);
+            if (!timeout.isZero()) {
+                first.waited += System.nanoTime() - began;
             }
         }
-        throw timeout > 0 ? last.attempts.waited(last.shortage, first.request.timeout()) : last.shortage;
+        throw timeout.isZero() ? last.shortage : last.attempts.waited(last.shortage, timeout);
     }
 
     /** The walk of one request over the routes of one moment. */
@@ -127,18 +164,30 @@ public final class Allocator {
         private final RoutingTable routes = registry.routes();
         private final RequestMatcher matcher;
         private final AttemptLog attempts;
+        /** The buffers where several are wanted; one alone needs no array. */
+        private final SharedBuffer[] several;
+        /** The first of the buffers, or the only one; null until there are as many as are wanted. */
+        private SharedBuffer first;
         /** The heap that is called, once its gate is entered. */
         private RegisteredHeap heap;
+        /** Whether a heap was short, and not a quota full. */
+        private boolean heapShort;
         /** Why the walk gave no buffer, when that is want of memory. */
         private HeapException shortage;
 
-        Walk(Client client, AllocationRequest request, int count) {
-            super(client, ledger);
+        Walk(Client client, AllocationRequest request, int count, boolean patient) {
+            super(client, ledger, patient);
             this.request = request;
             this.count = count;
+            several = count == 1 ? NONE : new SharedBuffer[count];
             wanted = HeapRequest.of(request, client.requested());
             matcher = new RequestMatcher(request, routes);
             attempts = new AttemptLog(request, routes, matcher);
+        }
+
+        /** {@return whether the heaps can help by giving back what they keep} */
+        boolean wantsTrim() {
+            return heapShort && !endsAnywhere;
         }
 
         /** {@return bytes of all buffers, or the most that a long holds} */
@@ -149,69 +198,73 @@ public final class Allocator {
         /**
          * Asks the heaps.
          *
-         * @return references, or null on a shortage
+         * @return whether one gave the buffers, which are to be opened; false on a shortage
          * @throws HeapException for any other refusal
          */
-        BufferReference[] go() {
+        boolean go() {
             try {
-                SharedBuffer[] buffers;
                 if (request.mask().isPresent()) {
-                    buffers = byMask(request.mask().getAsLong());
+                    first = byMask(request.mask().getAsLong());
                 } else if (!request.heaps().isEmpty()) {
-                    buffers = byName(request.heaps());
+                    first = byName(request.heaps());
                 } else {
-                    buffers = inOrder();
+                    first = inOrder();
                 }
-                if (buffers == null) {
+                if (first == null) {
                     throw attempts.all();
                 }
-                return BufferReference.openAll(client, buffers);
+                return true;
             } catch (HeapException e) {
                 if (e.errno() != Errno.ENOMEM) {
                     throw e;
                 }
                 shortage = e;
-                return null;
+                return false;
             }
         }
 
-        private SharedBuffer[] byMask(long mask) {
+        /** Opens the buffers for the client. {@return the first; the others are put into their places} */
+        BufferReference open(BufferReference[] all) {
+            return count == 1 ? BufferReference.open(client, first) : BufferReference.openAll(client, several, all);
+        }
+
+        private SharedBuffer byMask(long mask) {
             for (long places = routes.places(mask); places != 0; places &= places - 1) {
-                SharedBuffer[] buffers = ask(routes.first(places));
-                if (buffers != null) {
-                    return buffers;
+                SharedBuffer buffer = ask(routes.first(places));
+                if (buffer != null) {
+                    return buffer;
                 }
             }
             return null;
         }
 
-        private SharedBuffer[] byName(List<String> names) {
+        private SharedBuffer byName(List<String> names) {
             for (int i = 0; i < names.size(); i++) {
                 RegisteredHeap named = routes.named(names.get(i));
                 if (named == null) {
                     attempts.unknown(names.get(i));
                     continue;
                 }
-                SharedBuffer[] buffers = ask(named);
-                if (buffers != null) {
-                    return buffers;
+                SharedBuffer buffer = ask(named);
+                if (buffer != null) {
+                    return buffer;
                 }
             }
             return null;
         }
 
-        private SharedBuffer[] inOrder() {
+        private SharedBuffer inOrder() {
             for (int turn = 0; turn < routes.size(); turn++) {
-                SharedBuffer[] buffers = ask(routes.inOrder(turn));
-                if (buffers != null) {
-                    return buffers;
+                SharedBuffer buffer = ask(routes.inOrder(turn));
+                if (buffer != null) {
+                    return buffer;
                 }
             }
             return null;
         }
 
-        /** Asks one heap. {@return all buffers, or null when the next heap may be asked} */
-        private SharedBuffer[] ask(RegisteredHeap asked) {
+        /** Asks one heap. {@return the first of the buffers, or null when the next heap may be asked} */
+        private SharedBuffer ask(RegisteredHeap asked) {
             if (!matcher.metBy(asked)) {
                 attempts.unsuitable(asked);
                 return null;
@@ -222,7 +275,7 @@ public final class Allocator {
                 return null;
             }
             heap = asked;
-            SharedBuffer[] buffers = new SharedBuffer[count];
+            long waitedBefore = waited;
             boolean complete = false;
             try {
                 RegisteredHeap now = current(asked);
@@ -232,15 +285,18 @@ public final class Allocator {
                 heap = now;
                 boolean restricted = heap.description().restricted();
                 ledger.rules().requireAllowed(heap.name(), restricted, client.id());
-                for (int i = 0; i < count; i++) {
-                    buffers[i] = acquire(heap.account(), services.moment(heap.account()));
+                SharedBuffer made = acquire();
+                for (int i = 0; i < several.length; i++) {
+                    several[i] = i == 0 ? made : acquire();
                 }
                 complete = true;
-                return buffers;
+                return made;
             } catch (HeapException e) {
                 attempts.refused(heap, e);
                 heap.account().failed(e.errno());
+                heapShort |= e.errno() == Errno.ENOMEM && !overQuota;
                 if (!endsAnywhere && (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV)) {
+                    Interruption.check(); // it may be why the heap refused, and no other is asked then
                     return null;
                 }
                 throw attempts.end();
@@ -260,9 +316,17 @@ public final class Allocator {
             } finally {
                 asked.gate().leave(ticket);
                 if (!complete) {
-                    BufferReference.dropAll(buffers);
+                    BufferReference.dropAll(several);
+                }
+                if (waited > waitedBefore) {
+                    heap.account().waits().add(waited - waitedBefore);
                 }
             }
+        }
+
+        private SharedBuffer acquire() {
+            HeapAccount account = heap.account();
+            return acquire(account, services.moment(account));
         }
 
         /**

@@ -7,8 +7,8 @@ import java.util.function.Consumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.release.RepeatableWork;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
@@ -18,7 +18,7 @@ import org.dmabuf.heap.spi.RepeatableRelease;
  * ends with its arena, or in the call that maps when that fails. The buffer's list of mappings keeps it, so it outlives
  * an arena that lost its cleanup action.
  */
-final class BufferMapping extends EndsOnce implements DeferredWork {
+final class BufferMapping extends EndsOnce implements RepeatableWork {
     /**
      * The cleanup action of an arena. Only the arena refers to it. Java makes a segment before it calls the action.
      * Where that fails for want of memory the action is not called: the collector then reports it as lost.
@@ -90,7 +90,7 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
 
     private void endNow() {
         try {
-            perform();
+            attempt();
         } catch (OutOfMemoryError | StackOverflowError e) {
             buffer.reaper().submit(this); // what is left to do
         }
@@ -179,7 +179,7 @@ final class BufferMapping extends EndsOnce implements DeferredWork {
 
     /** Unmaps and drops the hold. Each step is done once, also when it fails and is called again. */
     @Override
-    public void perform() {
+    public void attempt() {
         MemorySegment mapped = memory;
         if (mapped != null && !unmapped) {
             HeapBuffer held = buffer.memory();

@@ -57,21 +57,21 @@ public final class BufferReference implements DmaBuf {
     /**
      * Makes a client's references that take over one hold of each buffer, all or none.
      *
-     * @return the references, which their client keeps
+     * @param buffers are taken out of the array
+     * @param all gets the references, which their client keeps
+     * @return the first reference
      */
-    public static BufferReference[] openAll(Client client, SharedBuffer[] buffers) {
-        BufferReference[] all = null;
+    public static BufferReference openAll(Client client, SharedBuffer[] buffers, BufferReference[] all) {
         int opened = 0;
         boolean complete = false;
         try {
-            all = new BufferReference[buffers.length];
             for (; opened < buffers.length; opened++) {
                 SharedBuffer buffer = buffers[opened];
                 buffers[opened] = null; // its hold is given up where opening it fails
                 all[opened] = open(client, buffer);
             }
             complete = true;
-            return all;
+            return all[0];
         } finally {
             if (!complete) {
                 dropAll(buffers);
@@ -82,10 +82,12 @@ public final class BufferReference implements DmaBuf {
         }
     }
 
-    /** Gives up one hold of each buffer that is there. */
+    /** Gives up one hold of each buffer that is there, and takes it out of the array. */
     public static void dropAll(SharedBuffer[] buffers) {
-        for (SharedBuffer buffer : buffers) {
+        for (int i = 0; i < buffers.length; i++) {
+            SharedBuffer buffer = buffers[i];
             if (buffer != null) {
+                buffers[i] = null;
                 buffer.drop();
             }
         }

@@ -27,14 +27,15 @@ public record BufferServices(
 
     /**
      * Waits for memory that is on its way back to one heap, for {@link Reaper#PATIENCE} at most: the ends of mappings
-     * and buffers that were handed over, and the charges of buffers whose last holder is gone.
+     * and buffers that were handed over, and the charges of buffers whose last holder is gone. An interrupt ends the
+     * wait, and the thread stays interrupted.
      *
      * @param account of the heap
      * @param since a moment
      * @return whether any has come back since then, so that it is worth while to ask again
      */
     public boolean hasComeBack(HeapAccount account, long since) {
-        account.reaper().settle(System.nanoTime() + Reaper.PATIENCE);
+        account.reaper().settleUntilInterrupted(System.nanoTime() + Reaper.PATIENCE);
         return account.reaper().done() + newHolderReports() != since;
     }
 
@@ -44,16 +45,16 @@ public record BufferServices(
     }
 
     /**
-     * Waits for memory that is on its way back to any heap that a client has used, for {@link Reaper#PATIENCE} in all.
+     * Waits for memory that is on its way back to any heap that a client has used, for {@link Reaper#PATIENCE} in all
+     * or until an interrupt.
      *
      * @param client the client, whose quota over all heaps may be full
      * @param since a moment
      * @return whether any has come back since then
      */
     public boolean hasComeBack(ClientAccount client, long since) {
-        Reaper.settle(client.shares().stream()
-                .map(share -> share.account().reaper())
-                .toList());
+        long deadline = System.nanoTime() + Reaper.PATIENCE;
+        client.shares().forEach(share -> share.account().reaper().settleUntilInterrupted(deadline));
         return done(client) + newHolderReports() != since;
     }
 
@@ -65,6 +66,11 @@ public record BufferServices(
 
     private long holderReports() {
         return holders.isPresent() ? holders.get().told() : 0;
+    }
+
+    /** Ends the charges of buffers whose last holder outside this process is gone by now. */
+    public void lookForHolders() {
+        newHolderReports();
     }
 
     private long newHolderReports() {

@@ -2,13 +2,13 @@
 package org.dmabuf.heap.broker.buffer;
 
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.release.RepeatableWork;
 
 /**
  * An exported descriptor that its client has not given away. The broker closes it when the client has stopped.
  */
-final class ExportedFd extends OpenResource implements OwnedFd.Closer, DeferredWork {
+final class ExportedFd extends OpenResource implements OwnedFd.Closer, RepeatableWork {
     private final Client client;
     private final SharedBuffer buffer;
     private final OwnedFd descriptor;
@@ -59,7 +59,7 @@ final class ExportedFd extends OpenResource implements OwnedFd.Closer, DeferredW
     }
 
     @Override
-    public void perform() {
+    public void attempt() {
         descriptor.close();
     }
 

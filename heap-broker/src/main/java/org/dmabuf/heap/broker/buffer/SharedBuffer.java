@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -21,6 +20,7 @@ import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.ThrownText;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.broker.release.RepeatableWork;
 import org.dmabuf.heap.linux.holder.HolderWatch;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
@@ -34,7 +34,7 @@ import org.slf4j.LoggerFactory;
  * last drop releases the memory. When a descriptor has been exported, the charge goes on until the last holder is gone.
  * It knows the heap's buffer and nothing of clients.
  */
-public final class SharedBuffer extends LinkedDeferredWork implements Charged {
+public final class SharedBuffer extends LinkedDeferredWork implements RepeatableWork, Charged {
     private static final Logger LOG = LoggerFactory.getLogger(SharedBuffer.class);
     private static final VarHandle HOLDS;
     private static final VarHandle CPU_ACCESSES;
@@ -48,10 +48,6 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    /** How often an end that fails for want of memory is tried, with a pause of {@link #TRY_NANOS} each. */
-    private static final int MOST_TRIES = 50;
-
-    private static final long TRY_NANOS = 100_000_000;
     private static final int NOT_EXPORTED = -1;
 
     private final HeapDescription heap;
@@ -224,22 +220,10 @@ public final class SharedBuffer extends LinkedDeferredWork implements Charged {
         }
     }
 
-    /**
-     * Ends the buffer on the reaper's thread. A step that fails for want of memory is tried again, for some seconds.
-     */
+    /** Ends the buffer on the reaper's thread. */
     @Override
-    public void perform() {
-        for (int tries = 1; ; tries++) {
-            try {
-                end();
-                return;
-            } catch (OutOfMemoryError e) {
-                if (tries == MOST_TRIES) {
-                    throw e;
-                }
-                LockSupport.parkNanos(TRY_NANOS);
-            }
-        }
+    public void attempt() {
+        end();
     }
 
     @Override

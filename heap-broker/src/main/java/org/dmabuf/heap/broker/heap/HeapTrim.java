@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.heap;
 
-import java.util.ArrayList;
-import java.util.List;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.slf4j.Logger;
@@ -10,51 +9,71 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The question to one heap to give back what it keeps for speed. The heap's own reaper asks it, since the heap's code
- * may block and must not run for a client of another heap.
+ * may block and must not run for a client of another heap. Several requests can wait for one answer.
  */
-public final class HeapTrim extends LinkedDeferredWork {
+final class HeapTrim extends LinkedDeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(HeapTrim.class);
-    /** How long a request waits for all heaps together. */
-    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(1);
 
     private final RegisteredHeap heap;
     private final long wanted;
+    private final ConcurrentMap<CallGate, HeapTrim> underWay;
+    /** The question before this one; null when there is none, and once the heap was asked. */
+    private HeapTrim before;
     // Guarded by this.
     private boolean answered;
     private long given;
 
-    private HeapTrim(RegisteredHeap heap, long wanted) {
+    private HeapTrim(
+            RegisteredHeap heap, long wanted, ConcurrentMap<CallGate, HeapTrim> underWay, HeapTrim before) {
         this.heap = heap;
         this.wanted = wanted;
+        this.underWay = underWay;
+        this.before = before;
     }
 
     /**
-     * Asks every heap that serves, and waits a second at most for all together.
+     * Has the heap asked, unless a question for as much is under way: a heap that answers slowly must not get more
+     * questions than it answers.
      *
-     * @param routes the heaps
-     * @param bytes how much is wanted of each
-     * @return whether any gave something back
-     * @throws InterruptedException when the thread is interrupted
+     * @param underWay the questions under way, by the gates of their heaps
+     * @return the question
      */
-    public static boolean all(RoutingTable routes, long bytes) throws InterruptedException {
-        List<HeapTrim> asked = new ArrayList<>();
-        for (int turn = 0; turn < routes.size(); turn++) {
-            RegisteredHeap heap = routes.inOrder(turn);
-            if (!heap.account().reaper().hangs()) {
-                HeapTrim trim = new HeapTrim(heap, bytes);
-                heap.account().reaper().submit(trim);
-                asked.add(trim);
+    static HeapTrim ask(RegisteredHeap heap, long wanted, ConcurrentMap<CallGate, HeapTrim> underWay) {
+        while (true) {
+            HeapTrim other = underWay.get(heap.gate());
+            if (other != null && other.wanted >= wanted) {
+                return other;
+            }
+            HeapTrim mine = new HeapTrim(heap, wanted, underWay, other);
+            if (other == null
+                    ? underWay.putIfAbsent(heap.gate(), mine) == null
+                    : underWay.replace(heap.gate(), other, mine)) {
+                mine.submit();
+                return mine;
             }
         }
-        long deadline = System.nanoTime() + PATIENCE;
-        boolean some = false;
-        for (HeapTrim trim : asked) {
-            some |= trim.await(deadline) > 0;
-        }
-        return some;
     }
 
-    private synchronized long await(long deadline) throws InterruptedException {
+    private void submit() {
+        boolean submitted = false;
+        try {
+            heap.account().reaper().submit(this);
+            submitted = true;
+        } finally {
+            if (!submitted) {
+                answer(0);
+            }
+        }
+    }
+
+    /**
+     * Waits for the answer.
+     *
+     * @param deadline when it stops waiting, a time of {@link System#nanoTime}
+     * @return bytes that the heap gave back, 0 without an answer
+     * @throws InterruptedException when the thread is interrupted
+     */
+    synchronized long await(long deadline) throws InterruptedException {
         while (!answered) {
             long left = deadline - System.nanoTime();
             if (left <= 0) {
@@ -71,15 +90,28 @@ public final class HeapTrim extends LinkedDeferredWork {
         try {
             gave = trim();
         } finally {
-            synchronized (this) {
-                answered = true;
-                given = gave;
-                notifyAll();
-            }
+            answer(gave);
         }
     }
 
+    private void answer(long gave) {
+        underWay.remove(heap.gate(), this);
+        before = null;
+        synchronized (this) {
+            answered = true;
+            given = gave;
+            notifyAll();
+        }
+    }
+
+    private synchronized boolean isAnswered() {
+        return answered;
+    }
+
     private long trim() {
+        if (before != null && !before.isAnswered()) {
+            return 0; // it hangs in the heap's code, which is called by one thread at a time
+        }
         int ticket = heap.gate().enter();
         if (ticket == CallGate.REFUSED) {
             return 0;

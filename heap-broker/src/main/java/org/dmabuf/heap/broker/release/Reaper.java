@@ -174,9 +174,22 @@ public final class Reaper {
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      */
     public void settle(long deadline) {
+        settle(deadline, false);
+    }
+
+    /**
+     * As {@link #settle(long)}, and an interrupt ends the wait. The thread stays interrupted.
+     *
+     * @param deadline when it stops waiting, a time of {@link System#nanoTime}
+     */
+    public void settleUntilInterrupted(long deadline) {
+        settle(deadline, true);
+    }
+
+    private void settle(long deadline, boolean interruptible) {
         boolean reportable;
         synchronized (this) {
-            reportable = await(deadline, false, submitted);
+            reportable = await(deadline, false, submitted, interruptible);
         }
         if (reportable) {
             report();
@@ -205,7 +218,7 @@ public final class Reaper {
         boolean reportable;
         int left;
         synchronized (this) {
-            reportable = await(deadline, true, Long.MAX_VALUE);
+            reportable = await(deadline, true, Long.MAX_VALUE, false);
             left = waiting;
         }
         if (reportable) {
@@ -258,10 +271,10 @@ public final class Reaper {
     }
 
     /** Waits under the lock. {@return whether there is something to report} */
-    private boolean await(long deadline, boolean all, long upTo) {
+    private boolean await(long deadline, boolean all, long upTo, boolean interruptible) {
         boolean interrupted = false;
         boolean reportable = relieve(); // a thread that could not be had before may be had now
-        while (!(all ? finished() : settled(upTo))) {
+        while (!(all ? finished() : settled(upTo)) && !(interrupted && interruptible)) {
             reportable |= relieve();
             long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
             if (left <= 0) {

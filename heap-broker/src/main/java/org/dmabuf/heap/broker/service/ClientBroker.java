@@ -17,6 +17,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.release.Reaper;
@@ -55,7 +56,7 @@ public class ClientBroker implements HeapBroker {
 
     @Override
     public DmaBuf allocate(AllocationRequest request) {
-        return services.allocator().allocate(client, Objects.requireNonNull(request), 1)[0];
+        return services.allocator().allocate(client, Objects.requireNonNull(request));
     }
 
     @Override
@@ -137,18 +138,22 @@ public class ClientBroker implements HeapBroker {
                     "invalid client = " + id + ": expected a client of another kind than bundle");
         }
         services.ledger().rules().requireViewsAllowed(client.id());
-        ForeignView view = new ForeignView(this, new Client(services.ledger().enter(id), services.leaks()), services);
-        views.add(view);
-        boolean active = false;
+        ClientAccount account = services.ledger().enter(id);
+        ForeignView view = null;
+        boolean open = false;
         try {
+            view = new ForeignView(this, new Client(account, services.leaks()), services);
+            views.add(view);
             client.requireActive(); // a stop before the view was among the views has not seen it
-            active = true;
+            open = true;
+            return view;
         } finally {
-            if (!active) {
-                view.close();
+            if (view == null) {
+                services.ledger().leave(account);
+            } else if (!open) {
+                view.abandon();
             }
         }
-        return view;
     }
 
     Function<Bundle, Client> clients() {
@@ -167,9 +172,22 @@ public class ClientBroker implements HeapBroker {
      * @return the number of resources that were open
      */
     int takeBack(String why, Set<Reaper> used) {
-        int left = client.takeBack(why, used); // first: no view is opened from then on
+        int left = 0;
+        RuntimeException failure = null;
+        try {
+            left = client.takeBack(why, used); // first: no view is opened from then on
+        } catch (RuntimeException e) { // a view's resources are still to be taken back
+            failure = e;
+        }
         for (ForeignView view : views) {
-            left += view.takeBack(why, used);
+            try {
+                left += view.takeBack(why, used);
+            } catch (RuntimeException e) {
+                failure = e;
+            }
+        }
+        if (failure != null) {
+            throw failure;
         }
         return left;
     }

@@ -38,10 +38,15 @@ final class ForeignView extends ClientBroker implements ClientView {
     @Override
     int takeBack(String why, Set<Reaper> used) {
         int count = super.takeBack(why, used);
+        abandon();
+        return count;
+    }
+
+    /** Ends the view, of which nothing is open. */
+    void abandon() {
         if (left.compareAndSet(false, true)) {
             services.ledger().leave(owner().account());
         }
         opener.forget(this);
-        return count;
     }
 }

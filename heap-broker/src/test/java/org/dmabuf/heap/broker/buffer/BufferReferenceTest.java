@@ -149,7 +149,7 @@ class BufferReferenceTest {
         RegisteredHeap heap = broker.heap("camera", exporter);
         Client broken = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.broken")), null);
         assertThrows(
-                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE), 1));
+                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE)));
         assertTrue(exporter.memory().released());
         assertEquals(0, heap.account().buffers());
     }

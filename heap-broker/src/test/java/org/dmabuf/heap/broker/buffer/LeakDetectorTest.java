@@ -94,7 +94,7 @@ class LeakDetectorTest {
         broker.allocate(SIZE);
         broker.client.stop("its bundle has stopped");
         Client other = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.other")), broker.leaks);
-        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"), 1);
+        broker.allocator.allocate(other, AllocationRequest.of(SIZE).withName("lost after them"));
 
         Await.untilCollected("the one that is lost", () -> !broker.events.leaks.isEmpty());
 

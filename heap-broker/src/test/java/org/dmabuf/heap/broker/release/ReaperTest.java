@@ -115,6 +115,20 @@ class ReaperTest {
     }
 
     @Test
+    void an_interrupt_ends_a_wait_that_is_one_of_an_allocation_and_no_other() {
+        hang(reaper);
+        Thread.currentThread().interrupt();
+        reaper.settleUntilInterrupted(in(Duration.ofDays(1)));
+        assertTrue(Thread.interrupted(), "it stays interrupted");
+        Thread other = Thread.ofPlatform().daemon().start(() -> reaper.settle(in(Duration.ofDays(1))));
+        other.interrupt();
+        Await.until("it waits all the same", () -> !other.isInterrupted());
+        assertTrue(other.isAlive());
+        goOn.countDown();
+        Await.until("it ends", () -> !other.isAlive());
+    }
+
+    @Test
     void a_thread_without_work_ends_and_another_does_the_next() {
         Thread first = threadOf(reaper);
         Await.until("it ends", () -> !first.isAlive());

@@ -86,11 +86,11 @@ class HeapSettingsTest {
     void a_number_that_is_none_is_told_with_what_is_there() {
         Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
-                "heap 'frames': heap.id = x in org.example.acme is none; set it to a whole number",
+                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
                         .announcement());
         refused(
-                "heap 'frames': heap.priority = null in org.example.acme is none; set it to a whole number",
+                "heap 'frames': invalid heap.priority = null in org.example.acme: expected a whole number",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> 0, () -> Integer.parseInt(""))
                         .announcement());
     }
@@ -108,9 +108,66 @@ class HeapSettingsTest {
                         ".private", 1),
                 "");
         assertEquals(
-                List.of("configuration org.example.acme~camera: 'page.sise' is no setting, and nobody reads it; there"
+                List.of("configuration org.example.acme~camera: 'page.sise' is not a setting; there"
                         + " are: heap.id, page.size"),
                 slip.unread(Config.class));
         assertEquals(List.of(), settings.unread(Config.class));
+    }
+
+    private static Map<String, Object> declared(Map<String, ?> properties) {
+        return HeapSettings.declared(PID, properties).announcement();
+    }
+
+    @Test
+    void what_a_component_declares_is_announced_with_its_types() {
+        assertEquals(
+                Map.of(
+                        "heap.name", "frames",
+                        "heap.type", "camera",
+                        "heap.id", 5,
+                        "heap.priority", -3,
+                        "heap.cached", false,
+                        "heap.alignment", 65536L,
+                        "heap.vendor.bank", "2"),
+                declared(Map.of(
+                        "heap.name", "frames",
+                        "heap.type", "camera",
+                        "heap.id", 5,
+                        "heap.priority", -3,
+                        "heap.cached", false,
+                        "heap.alignment", 65536L,
+                        "heap.vendor.bank", "2",
+                        "component.name", "x",
+                        "node", "frames")));
+    }
+
+    @Test
+    void a_configuration_file_has_texts_and_they_are_announced_as_what_they_are() {
+        Map<String, Object> announced = declared(Map.of(
+                "heap.name", "frames",
+                "heap.id", "5",
+                "heap.quota", "64K",
+                "heap.cached", "false"));
+        assertEquals(5, announced.get("heap.id"));
+        assertEquals(65536L, announced.get("heap.quota"));
+        assertEquals(false, announced.get("heap.cached"));
+    }
+
+    @Test
+    void a_text_that_is_not_of_its_type_is_refused_with_the_setting() {
+        refused(
+                "heap 'frames': invalid heap.id = five in org.example.acme: expected a whole number",
+                () -> declared(Map.of("heap.name", "frames", "heap.id", "five")));
+        refused(
+                "heap 'frames': invalid heap.cached = no in org.example.acme: expected true or false",
+                () -> declared(Map.of("heap.name", "frames", "heap.cached", "no")));
+    }
+
+    @Test
+    void without_a_name_a_declared_heap_is_called_as_its_configuration_and_has_no_id() {
+        Map<String, Object> announced = declared(Map.of("service.pid", PID + "~left"));
+        assertEquals("left", announced.get("heap.name"));
+        assertEquals("vendor", announced.get("heap.type"));
+        assertEquals(false, announced.containsKey("heap.id"));
     }
 }

@@ -197,8 +197,8 @@ class HeapStartTest {
                 assertEquals(List.of(), List.copyOf(listed));
             });
             assertEquals(
-                    List.of("heap 'camera' cannot be opened, and is not tried again; correct the cause, then restart its"
-                            + " bundle or change its configuration"),
+                    List.of("heap 'camera' cannot be opened, and is not tried again; correct the cause, then restart"
+                            + " its bundle or change its configuration"),
                     told);
             assertEquals(1, attempts.get());
             assertFalse(waits());

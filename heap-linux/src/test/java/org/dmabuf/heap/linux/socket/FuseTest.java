@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.adopted.AdoptedMemory;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -60,8 +61,8 @@ class FuseTest {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket socket = connected(listener, 1)) {
             FdMessage message = inTime(socket::receive);
-            FdSocketException refusal = assertThrows(
-                    FdSocketException.class,
+            HeapException refusal = assertThrows(
+                    HeapException.class,
                     () -> inTime(() -> AdoptedMemory.adopt(
                             syscalls, Headroom.machine(), true, message.descriptor(), _ -> {})));
             assertEquals(Errno.EBADFD, refusal.errno());

@@ -51,7 +51,7 @@ public class HeapDeparts {
         @Actor
         public void allocate(IIII_Result result) {
             try {
-                buffer = allocator.allocate(parts.client, AllocationRequest.of(1), 1)[0];
+                buffer = allocator.allocate(parts.client, AllocationRequest.of(1));
                 result.r1 = 1;
             } catch (HeapException e) {
                 result.r1 = 0;
@@ -81,7 +81,7 @@ public class HeapDeparts {
     @Outcome(id = "1, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "mapped, released once, forgotten")
     @State
     public static class MapAndCloseAgainstDepart extends Departing {
-        private final DmaBuf buffer = allocator.allocate(parts.client, AllocationRequest.of(1), 1)[0];
+        private final DmaBuf buffer = allocator.allocate(parts.client, AllocationRequest.of(1));
 
         @Actor
         public void mapAndClose(IIII_Result result) {
