@@ -8,7 +8,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
-import org.dmabuf.heap.value.RequestChecks;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
@@ -65,6 +64,19 @@ public final class AllocationRequest {
         Terms terms = new Terms();
         terms.size = RequestChecks.size(size);
         return new AllocationRequest(terms);
+    }
+
+    /**
+     * The same request for another size.
+     *
+     * @param size in bytes, at least 1
+     * @return a request
+     * @throws IllegalArgumentException as {@link #of}
+     */
+    public AllocationRequest withSize(long size) {
+        Terms changed = terms.copy();
+        changed.size = RequestChecks.size(size);
+        return new AllocationRequest(changed);
     }
 
     /**

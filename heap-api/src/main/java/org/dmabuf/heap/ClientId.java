@@ -6,7 +6,6 @@ import java.util.Comparator;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
-import org.dmabuf.heap.value.RequestChecks;
 
 /**
  * Identity of a client, to which memory is charged: a bundle, or a client outside the framework for which a bundle has

@@ -114,12 +114,13 @@ public interface HeapBroker {
      * Opens the broker for a client outside the framework, for instance one that a service bundle serves over a socket.
      * What is allocated through the view is charged to that client, and the quotas and permissions for it apply.
      *
-     * <p>The broker's setting {@code views.allow} names the bundles that may do so; without it, no bundle may.
+     * <p>The broker's setting {@code views.allow} names the clients that may do so; without it, no client may. In a view,
+     * its own client has to be named.
      *
      * @param client an identity of any kind but {@link ClientId#BUNDLE}
      * @return a view, which the caller closes to take everything back that is open through it
      * @throws IllegalArgumentException for the identity of a bundle
-     * @throws HeapRefusedException {@link Errno#EACCES} for a bundle that the setting does not name
+     * @throws HeapRefusedException {@link Errno#EACCES} for a client that the setting does not name
      */
     ClientView openView(ClientId client);
 

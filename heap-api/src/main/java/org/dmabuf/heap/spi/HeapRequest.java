@@ -6,25 +6,17 @@ import java.util.Optional;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ExportMode;
-import org.dmabuf.heap.value.RequestChecks;
 
 /**
  * Request for one buffer, as a heap sees it. Immutable: each {@code with} method returns another request. Values are
  * checked where they are given, with an {@link IllegalArgumentException} that names what is expected.
  */
 public final class HeapRequest {
-    private final long size;
-    private final long alignment;
-    private final ExportMode export;
-    private final Optional<String> name;
+    private final AllocationRequest request;
     private final Optional<ClientId> client;
 
-    private HeapRequest(
-            long size, long alignment, ExportMode export, Optional<String> name, Optional<ClientId> client) {
-        this.size = size;
-        this.alignment = alignment;
-        this.export = export;
-        this.name = name;
+    private HeapRequest(AllocationRequest request, Optional<ClientId> client) {
+        this.request = request;
         this.client = client;
     }
 
@@ -35,8 +27,7 @@ public final class HeapRequest {
      * @return a request
      */
     public static HeapRequest of(long size) {
-        return new HeapRequest(
-                RequestChecks.size(size), 1, ExportMode.READ_WRITE, Optional.empty(), Optional.empty());
+        return new HeapRequest(AllocationRequest.of(size), Optional.empty());
     }
 
     /**
@@ -47,8 +38,7 @@ public final class HeapRequest {
      * @return a request
      */
     public static HeapRequest of(AllocationRequest request, Optional<ClientId> client) {
-        return new HeapRequest(
-                request.size(), request.alignment(), request.export(), request.name(), Objects.requireNonNull(client));
+        return new HeapRequest(Objects.requireNonNull(request), Objects.requireNonNull(client));
     }
 
     /**
@@ -58,7 +48,7 @@ public final class HeapRequest {
      * @return a request
      */
     public HeapRequest withSize(long bytes) {
-        return new HeapRequest(RequestChecks.size(bytes), alignment, export, name, client);
+        return new HeapRequest(request.withSize(bytes), client);
     }
 
     /**
@@ -68,7 +58,7 @@ public final class HeapRequest {
      * @return a request
      */
     public HeapRequest withAlignment(long bytes) {
-        return new HeapRequest(size, RequestChecks.alignment(bytes), export, name, client);
+        return new HeapRequest(request.withAlignment(bytes), client);
     }
 
     /**
@@ -78,7 +68,7 @@ public final class HeapRequest {
      * @return a request
      */
     public HeapRequest withExport(ExportMode mode) {
-        return new HeapRequest(size, alignment, Objects.requireNonNull(mode), name, client);
+        return new HeapRequest(request.withExport(mode), client);
     }
 
     /**
@@ -88,17 +78,17 @@ public final class HeapRequest {
      * @return a request
      */
     public HeapRequest withName(String text) {
-        return new HeapRequest(size, alignment, export, Optional.of(RequestChecks.bufferName(text)), client);
+        return new HeapRequest(request.withName(text), client);
     }
 
     /** {@return bytes wanted, at least 1; the heap rounds up as it needs} */
     public long size() {
-        return size;
+        return request.size();
     }
 
     /** {@return alignment in bytes, a power of two, 1 for any} */
     public long alignment() {
-        return alignment;
+        return request.alignment();
     }
 
     /**
@@ -107,12 +97,12 @@ public final class HeapRequest {
      * @return {@link ExportMode#NONE} when there will be no descriptor
      */
     public ExportMode export() {
-        return export;
+        return request.export();
     }
 
     /** {@return a name for people, at most 31 bytes of UTF-8 without control characters} */
     public Optional<String> name() {
-        return name;
+        return request.name();
     }
 
     /** {@return the client that the memory is charged to; empty when the request did not come from a broker} */
@@ -122,7 +112,7 @@ public final class HeapRequest {
 
     @Override
     public String toString() {
-        return "request of " + size + " bytes aligned to " + alignment + ", export " + export
-                + name.map(text -> ", '" + text + "'").orElse("");
+        return "request of " + size() + " bytes aligned to " + alignment() + ", export " + export()
+                + name().map(text -> ", '" + text + "'").orElse("");
     }
 }

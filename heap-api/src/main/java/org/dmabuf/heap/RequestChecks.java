@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.value;
+package org.dmabuf.heap;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
-/** Checks of the values that a client's request and a heap's request share. Each returns its value. */
-public final class RequestChecks {
+/** Checks of values that several classes take. Each returns its value. */
+final class RequestChecks {
     /** Bytes of the largest page that the supported processors have (arm64). */
     private static final long LARGEST_PAGE = 65_536;
     /** Bytes of the largest buffer that can be rounded up to pages. */
@@ -17,7 +17,7 @@ public final class RequestChecks {
 
     private RequestChecks() {}
 
-    public static long size(long bytes) {
+    static long size(long bytes) {
         if (bytes <= 0 || bytes > LARGEST_SIZE) {
             throw new IllegalArgumentException(
                     "invalid size = " + bytes + ": expected 1 to " + LARGEST_SIZE + " bytes");
@@ -25,14 +25,14 @@ public final class RequestChecks {
         return bytes;
     }
 
-    public static long alignment(long bytes) {
+    static long alignment(long bytes) {
         if (bytes <= 0 || Long.bitCount(bytes) != 1) {
             throw new IllegalArgumentException("invalid alignment = " + bytes + ": expected a power of two in bytes");
         }
         return bytes;
     }
 
-    public static String bufferName(String name) {
+    static String bufferName(String name) {
         Objects.requireNonNull(name, "invalid name = null: expected a text");
         boolean visible = !name.isEmpty() && name.codePoints().noneMatch(Character::isISOControl);
         boolean fits = name.length() * LONGEST_CHAR <= NAME_BYTES
@@ -45,7 +45,7 @@ public final class RequestChecks {
     }
 
     /** Replaces what would move a terminal's cursor, and cuts what would fill a log. */
-    public static String printable(String text) {
+    static String printable(String text) {
         int shown = Math.min(text.length(), 80);
         StringBuilder safe = new StringBuilder(shown + 1);
         text.substring(0, shown)
