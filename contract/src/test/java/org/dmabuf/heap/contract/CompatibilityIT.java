@@ -23,7 +23,7 @@ class CompatibilityIT {
         Path kept = lastKept();
         Breaks breaks = new Breaks(Files.readAllLines(CONTRACT.resolve("breaks.txt")));
         List<String> problems = new ArrayList<>();
-        for (String bundle : List.of("heap-api", "heap-linux")) {
+        for (String bundle : List.of("heap-api", "heap-linux", "heap-testing")) {
             ExportedPackages before = ExportedPackages.of(kept.resolve(bundle + ".jar"));
             assertFalse(before.versions().isEmpty(), bundle + " exports nothing");
             ExportedPackages now = ExportedPackages.of(Path.of(System.getProperty(bundle)));

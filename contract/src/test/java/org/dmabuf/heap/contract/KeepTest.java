@@ -19,6 +19,7 @@ class KeepTest {
     private static final List<String> BUILT = List.of(
             "heap-api/target/heap-api-7.jar",
             "heap-linux/target/heap-linux-7.jar",
+            "heap-testing/target/heap-testing-7.jar",
             "contract/vendor/target/contract-vendor-7.jar",
             "contract/client/target/contract-client-7.jar");
 
@@ -39,7 +40,7 @@ class KeepTest {
     @Test
     void the_jars_of_a_release_are_kept() throws Exception {
         assertEquals("kept in contract/kept/1.0; commit it", keep(0, "1.0"));
-        assertEquals(List.of("client.jar", "heap-api.jar", "heap-linux.jar", "vendor.jar"), kept());
+        assertEquals(List.of("client.jar", "heap-api.jar", "heap-linux.jar", "heap-testing.jar", "vendor.jar"), kept());
         assertEquals("first", content());
     }
 

@@ -53,7 +53,7 @@ final class OwnBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public void endCpuAccess(Access access) {
         if (accesses.getAndDecrement() < 1) {
-            throw new HeapException(Errno.EINVAL, OwnHeap.NAME, "no CPU access was begun");
+            throw HeapException.of(Errno.EINVAL, OwnHeap.NAME, "no CPU access was begun");
         }
         memory.endCpuAccess(access);
     }

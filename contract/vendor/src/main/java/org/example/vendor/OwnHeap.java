@@ -3,14 +3,13 @@ package org.example.vendor;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
-import org.dmabuf.heap.spi.WaitingHeap;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
@@ -18,22 +17,23 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/**
- * Heap with an exporter, buffers and a map of its own, which registers itself. While it is there, another heap of this
- * bundle waits.
- */
+/** Heap with an exporter, buffers and a map of its own, which tries one buffer and registers itself. */
 @Component(immediate = true, service = {})
 public final class OwnHeap {
     static final String NAME = "kept-own";
-    private static final String WAITING = "kept-waiting";
 
     private final MemorySource source;
     private final ServiceRegistration<?> heap;
-    private final ServiceRegistration<?> waiting;
 
     @Activate
     public OwnHeap(BundleContext context) {
-        source = MemfdSource.open(NAME, Syscalls.linux(), Headroom.machine());
+        source = MemfdSource.open(NAME);
+        OwnExporter exporter = new OwnExporter(source);
+        exporter.allocate(HeapRequest.of(1)
+                        .withAlignment(4096)
+                        .withExport(ExportMode.NONE)
+                        .withName("trial"))
+                .release();
         Map<String, Object> properties = new HashMap<>(source.properties());
         properties.put(HeapProperties.NAME, NAME);
         properties.put(HeapProperties.ID, 51);
@@ -41,18 +41,12 @@ public final class OwnHeap {
         properties.put(HeapProperties.PRIORITY, -51);
         heap = context.registerService(
                 new String[] {HeapExporter.class.getName(), RegionMap.class.getName()},
-                new OwnExporter(source),
+                exporter,
                 FrameworkUtil.asDictionary(properties));
-        waiting = context.registerService(
-                WaitingHeap.class,
-                new WaitingHeap() {},
-                FrameworkUtil.asDictionary(
-                        Map.of(HeapProperties.NAME, WAITING, WaitingHeap.REASON, "a device is missing; plug it in")));
     }
 
     @Deactivate
     void stop() throws Exception {
-        waiting.unregister();
         heap.unregister();
         source.close();
     }

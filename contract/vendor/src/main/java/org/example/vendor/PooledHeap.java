@@ -8,11 +8,9 @@ import org.dmabuf.heap.linux.component.BackEnds;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.pool.PoolBudget;
 import org.dmabuf.heap.linux.pool.PooledSource;
 import org.dmabuf.heap.linux.source.MemfdSource;
-import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -48,18 +46,15 @@ public final class PooledHeap {
         HeapSettings settings = HeapSettings.of(
                 PID, "kept", properties, config.heap_name(), config::heap_id, config::heap_priority);
         PoolBudget budget =
-                PoolBudget.none().recycled(settings.bytes("pool", config.pool())).idle(Duration.ofSeconds(10));
+                PoolBudget.none().withRecycled(settings.bytes("pool", config.pool())).withIdle(Duration.ofSeconds(10));
         BackEnds backEnds = new BackEnds(settings).with("memfd", () -> open(settings.heap(), budget));
         start = HeapStart.begin(
                 context, settings, () -> backEnds.choose(config.backend()).opened());
     }
 
     private static OpenedHeap open(String heap, PoolBudget budget) {
-        Syscalls syscalls = Syscalls.linux();
-        Headroom headroom = Headroom.machine();
-        return OpenedHeap.of(MemfdSource.open(heap, syscalls, headroom))
-                .then(source -> PooledSource.over(source, heap, syscalls, headroom, budget))
-                .with(HeapProperties.TYPE, "kept")
+        return OpenedHeap.of(MemfdSource.open(heap))
+                .then(source -> PooledSource.over(source, heap, budget))
                 .with(HeapProperties.QUOTA, 64L << 20);
     }
 

@@ -200,7 +200,7 @@ class PressureTest {
                     "system",
                     Syscalls.linux(),
                     headroom,
-                    PoolBudget.none().prewarmed(SIZE, 16).recycled(16 * SIZE));
+                    PoolBudget.none().withPrewarmed(SIZE, 16).withRecycled(16 * SIZE));
             try (BrokerParts broker = new BrokerParts()) {
                 broker.heap("system", source, source.properties());
                 for (int round = 0; round < ROUNDS; round++) {

@@ -66,7 +66,7 @@ class InterruptedAllocationTest {
                 "camera",
                 test.syscalls,
                 test.headroom,
-                PoolBudget.none().recycled(MIB))),
+                PoolBudget.none().withRecycled(MIB))),
         CMA(ExportMode.NONE, "madvise", test -> EmulatedCmaSource.open(
                 "camera", LAYOUT.withAlignmentCap(MIB), test.syscalls, test.headroom)),
         REGION(ExportMode.NONE, "madvise", test -> {

@@ -73,9 +73,9 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
     /** {@return a source with pools before another, which it takes over} */
     public static MemorySource pooled(FaultyMachine machine, MemorySource source) {
         PoolBudget budget = PoolBudget.none()
-                .prewarmed(Bytes.PAGE, 4)
-                .prewarmed(16 * Bytes.PAGE, 4)
-                .recycled(64 * Bytes.PAGE);
+                .withPrewarmed(Bytes.PAGE, 4)
+                .withPrewarmed(16 * Bytes.PAGE, 4)
+                .withRecycled(64 * Bytes.PAGE);
         try {
             return MadeUpPools.over(
                     source,

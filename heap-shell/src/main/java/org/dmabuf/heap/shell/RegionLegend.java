@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.RegionMap.State;
 import org.dmabuf.heap.spi.RegionMap.Stretch;

@@ -25,8 +25,8 @@ final class Pools {
      */
     PoolBudget budget(SystemHeap.Config config) {
         PoolBudget budget = PoolBudget.none()
-                .recycled(settings.bytes("pool.recycle", config.pool_recycle()))
-                .idle(idle(settings.number("pool.idle.s", config::pool_idle_s)));
+                .withRecycled(settings.bytes("pool.recycle", config.pool_recycle()))
+                .withIdle(idle(settings.number("pool.idle.s", config::pool_idle_s)));
         for (String entry : HeapSettings.words(config.pool_prewarm())) {
             budget = prewarmed(budget, entry);
         }
@@ -37,7 +37,7 @@ final class Pools {
         String[] parts = entry.split("=", -1);
         if (parts.length == 2) {
             try {
-                return budget.prewarmed(Bytes.parse(parts[0]), Integer.parseInt(parts[1]));
+                return budget.withPrewarmed(Bytes.parse(parts[0]), Integer.parseInt(parts[1]));
             } catch (ArithmeticException | IllegalArgumentException e) {
                 // no such size or number, or more than there are bytes
             }

@@ -74,7 +74,9 @@ public class CarveoutIT {
     public void nothing_is_left() throws Exception {
         camera.delete();
         Framework.await(false, () -> framework.names(HeapState.SERVING).contains("camera"));
-        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(heap -> heap.charged().liveBuffers()).sum());
+        Framework.await(0L, () -> framework.broker().heaps().stream()
+                .mapToLong(heap -> heap.charged().liveBuffers())
+                .sum());
     }
 
     private static AllocationRequest frame() {

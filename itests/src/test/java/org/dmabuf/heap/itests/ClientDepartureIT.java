@@ -22,7 +22,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import javax.inject.Inject;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;

@@ -212,7 +212,8 @@ public class DeployIT {
     }
 
     @Test
-    public void a_heap_that_cannot_start_is_listed_with_its_reason_and_its_file_until_that_is_mended() throws Exception {
+    public void a_heap_that_cannot_start_is_listed_with_its_reason_and_its_file_until_that_is_mended()
+            throws Exception {
         Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
         Files.writeString(file, "size = much\n");
         gateway.await("dmaheap:list", "camera +- .* failed .*");

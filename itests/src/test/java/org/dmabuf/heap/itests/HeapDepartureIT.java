@@ -18,7 +18,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import javax.inject.Inject;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;

@@ -58,7 +58,9 @@ public class HotPlugIT {
 
     @After
     public void nothing_is_left() throws Exception {
-        Framework.await(0L, () -> framework.broker().heaps().stream().mapToLong(heap -> heap.charged().liveBuffers()).sum());
+        Framework.await(0L, () -> framework.broker().heaps().stream()
+                .mapToLong(heap -> heap.charged().liveBuffers())
+                .sum());
         assertEquals(1, framework.heaps().size());
     }
 
@@ -69,7 +71,9 @@ public class HotPlugIT {
         assertEquals("a vendor's heap is asked last", List.of("system", "acme"), framework.names(HeapState.SERVING));
         assertEquals("org.example.acme.heap", framework.heap("acme", HeapState.SERVING).bundle());
 
-        DmaBuf buffer = framework.broker().allocate(AllocationRequest.of(10_000).withHeaps("acme").withName("survivor"));
+        DmaBuf buffer = framework
+                .broker()
+                .allocate(AllocationRequest.of(10_000).withHeaps("acme").withName("survivor"));
         assertEquals("acme", buffer.heapName());
         assertEquals(1, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
 

@@ -141,7 +141,8 @@ public class UnrulyHeapIT {
         assertEquals(1, framework.charged(HEAP));
         buffer.close();
         assertEquals(0, framework.charged(HEAP));
-        assertEquals(1, logged("buffer 'fault 10' of 8 KiB from heap 'unruly': release failed", "vendor's own trouble"));
+        assertEquals(
+                1, logged("buffer 'fault 10' of 8 KiB from heap 'unruly': release failed", "vendor's own trouble"));
     }
 
     @Test

@@ -79,7 +79,7 @@ class CgroupPressureIT extends PressureTest {
                     "system",
                     Syscalls.linux(),
                     Headroom.machine(),
-                    PoolBudget.none().recycled(POOL * MIB).idle(Duration.ofDays(1)));
+                    PoolBudget.none().withRecycled(POOL * MIB).withIdle(Duration.ofDays(1)));
             told("watches " + watched());
             List<HeapBuffer> buffers = new ArrayList<>();
             for (int i = 0; i < POOL; i++) {

@@ -57,7 +57,7 @@ class HeapContractIT {
                 HEAP,
                 Syscalls.linux(),
                 Headroom.machine(),
-                PoolBudget.none().prewarmed(64 << 10, 8).prewarmed(1 << 20, 4).recycled(8 << 20));
+                PoolBudget.none().withPrewarmed(64 << 10, 8).withPrewarmed(1 << 20, 4).withRecycled(8 << 20));
         // More than the cases hold at once, which the alignment of contiguous memory spreads.
         RegionLayout layout = RegionLayout.of(40L << 20, "its size")
                 .withAlignmentCap(1L << 20)

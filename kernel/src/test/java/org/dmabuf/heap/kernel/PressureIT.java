@@ -87,7 +87,7 @@ class PressureIT {
                     "system",
                     Syscalls.linux(),
                     headroom,
-                    PoolBudget.none().recycled(4 * SIZE));
+                    PoolBudget.none().withRecycled(4 * SIZE));
             List<HeapBuffer> held = new ArrayList<>();
             takeAll(source, held, 4); // loads what is needed: at the limit there may be no memory for it
             HeapBuffer kept = source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));

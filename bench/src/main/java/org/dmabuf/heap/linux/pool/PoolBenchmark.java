@@ -50,7 +50,7 @@ public class PoolBenchmark {
         Headroom headroom = Headroom.machine();
         MemfdSource memfds = MemfdSource.open("memfd", Syscalls.linux(), headroom);
         source = PooledSource.over(
-                memfds, "memfd", Syscalls.linux(), headroom, PoolBudget.none().recycled(2 * size));
+                memfds, "memfd", Syscalls.linux(), headroom, PoolBudget.none().withRecycled(2 * size));
         request = HeapRequest.of(size).withExport(ExportMode.NONE);
         twin = memfds.allocate(request);
         kept = twin.map(Access.READ_WRITE);

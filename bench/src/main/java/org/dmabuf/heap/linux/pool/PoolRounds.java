@@ -139,7 +139,7 @@ public final class PoolRounds {
         double[] inC = new double[inJava.length];
         for (int series = 0; series < SERIES; series++) {
             MemfdSource memfds = memfds();
-            try (MemorySource pool = open(memfds, PoolBudget.none().recycled(2 * size))) {
+            try (MemorySource pool = open(memfds, PoolBudget.none().withRecycled(2 * size))) {
                 HeapRequest request = HeapRequest.of(size).withExport(ExportMode.NONE);
                 // Both clear the same memory, which stays the pool's.
                 HeapBuffer first = pool.allocate(request);
@@ -190,7 +190,7 @@ public final class PoolRounds {
         double[] cpuFresh = new double[ROUNDS];
         double[] cpuInUse = new double[ROUNDS];
         double[] cpuPrewarmed = new double[ROUNDS];
-        try (MemorySource pool = open(memfds, PoolBudget.none().prewarmed(size, POOL))) {
+        try (MemorySource pool = open(memfds, PoolBudget.none().withPrewarmed(size, POOL))) {
             for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
                 if (round == 0) {
                     fresh.clear();
@@ -303,7 +303,7 @@ public final class PoolRounds {
         List<Long> fresh = new ArrayList<>();
         List<Long> prewarmed = new ArrayList<>();
         MemfdSource memfds = memfds();
-        try (MemorySource pool = open(memfds, PoolBudget.none().prewarmed(size, POOL))) {
+        try (MemorySource pool = open(memfds, PoolBudget.none().withPrewarmed(size, POOL))) {
             for (int round = 0; round < BURSTS; round++) {
                 full(pool, size);
                 burst(memfds, size, fresh);

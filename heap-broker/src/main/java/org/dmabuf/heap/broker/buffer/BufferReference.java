@@ -240,6 +240,7 @@ public final class BufferReference implements DmaBuf {
 
     private void requireGranted(Access access, String what) {
         if (access.writes() && !granted.writes()) {
+            requireOpen(); // of a closed reference that is the failure to report
             throw HeapException.of(
                     Errno.EACCES,
                     heapName(),

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
@@ -50,9 +51,9 @@ public final class UnavailableHeaps {
         return source.isEmpty() ? reason : reason + " (" + String.join(", ", source) + ")";
     }
 
-    /** Returns a String as it is. Another value is not read: its toString would be a bundle's code. */
+    /** Returns a String, printable. Another value is not read: its toString would be a bundle's code. */
     private static String text(Object value) {
-        return value instanceof String string ? string : "";
+        return value instanceof String string ? Printable.of(string) : "";
     }
 
     public void remove(long service) {

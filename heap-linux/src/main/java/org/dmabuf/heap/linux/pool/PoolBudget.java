@@ -35,7 +35,7 @@ public final class PoolBudget {
      * @return a budget
      * @throws ArithmeticException when there are not as many bytes
      */
-    public PoolBudget prewarmed(long size, int count) {
+    public PoolBudget withPrewarmed(long size, int count) {
         if (count < 0) {
             throw new IllegalArgumentException(count + " buffers");
         }
@@ -59,7 +59,7 @@ public final class PoolBudget {
      * @param bytes of all that is kept, at least 0
      * @return a budget
      */
-    public PoolBudget recycled(long bytes) {
+    public PoolBudget withRecycled(long bytes) {
         if (bytes < 0) {
             throw new IllegalArgumentException(bytes + " bytes");
         }
@@ -72,7 +72,7 @@ public final class PoolBudget {
      * @param time more than 0, at most 100 years
      * @return a budget
      */
-    public PoolBudget idle(Duration time) {
+    public PoolBudget withIdle(Duration time) {
         if (time.isNegative() || time.isZero() || time.compareTo(Duration.ofDays(36_500)) > 0) {
             throw new IllegalArgumentException(time.toString());
         }

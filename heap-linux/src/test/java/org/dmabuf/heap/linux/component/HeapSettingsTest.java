@@ -113,4 +113,61 @@ class HeapSettingsTest {
                 slip.unread(Config.class));
         assertEquals(List.of(), settings.unread(Config.class));
     }
+
+    private static Map<String, Object> declared(Map<String, ?> properties) {
+        return HeapSettings.declared(PID, properties).announcement();
+    }
+
+    @Test
+    void what_a_component_declares_is_announced_with_its_types() {
+        assertEquals(
+                Map.of(
+                        "heap.name", "frames",
+                        "heap.type", "camera",
+                        "heap.id", 5,
+                        "heap.priority", -3,
+                        "heap.cached", false,
+                        "heap.alignment", 65536L,
+                        "heap.vendor.bank", "2"),
+                declared(Map.of(
+                        "heap.name", "frames",
+                        "heap.type", "camera",
+                        "heap.id", 5,
+                        "heap.priority", -3,
+                        "heap.cached", false,
+                        "heap.alignment", 65536L,
+                        "heap.vendor.bank", "2",
+                        "component.name", "x",
+                        "node", "frames")));
+    }
+
+    @Test
+    void a_configuration_file_has_texts_and_they_are_announced_as_what_they_are() {
+        Map<String, Object> announced = declared(Map.of(
+                "heap.name", "frames",
+                "heap.id", "5",
+                "heap.quota", "64K",
+                "heap.cached", "false"));
+        assertEquals(5, announced.get("heap.id"));
+        assertEquals(65536L, announced.get("heap.quota"));
+        assertEquals(false, announced.get("heap.cached"));
+    }
+
+    @Test
+    void a_text_that_is_not_of_its_type_is_refused_with_the_setting() {
+        refused(
+                "heap 'frames': invalid heap.id = five in org.example.acme: expected a whole number",
+                () -> declared(Map.of("heap.name", "frames", "heap.id", "five")));
+        refused(
+                "heap 'frames': invalid heap.cached = no in org.example.acme: expected true or false",
+                () -> declared(Map.of("heap.name", "frames", "heap.cached", "no")));
+    }
+
+    @Test
+    void without_a_name_a_declared_heap_is_called_as_its_configuration_and_has_no_id() {
+        Map<String, Object> announced = declared(Map.of("service.pid", PID + "~left"));
+        assertEquals("left", announced.get("heap.name"));
+        assertEquals("vendor", announced.get("heap.type"));
+        assertEquals(false, announced.containsKey("heap.id"));
+    }
 }

@@ -228,7 +228,7 @@ class HeldMemoryTest {
     @Test
     void what_pools_keep_counts() {
         MemorySource pooled = PooledSource.over(
-                memfds(), "camera", kernel.calling(), headroom, PoolBudget.none().recycled(SIZE));
+                memfds(), "camera", kernel.calling(), headroom, PoolBudget.none().withRecycled(SIZE));
         pooled.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)).release();
         assertEquals(SIZE, headroom.held());
         pooled.trim(SIZE);

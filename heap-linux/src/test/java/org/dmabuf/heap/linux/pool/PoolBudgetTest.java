@@ -16,42 +16,42 @@ class PoolBudgetTest {
 
     @Test
     void sizes_that_round_to_as_many_pages_are_one_and_the_last_count_holds() {
-        PoolBudget budget = none.prewarmed(1, 3).prewarmed(Bytes.PAGE, 2).prewarmed(Bytes.PAGE + 1, 5);
+        PoolBudget budget = none.withPrewarmed(1, 3).withPrewarmed(Bytes.PAGE, 2).withPrewarmed(Bytes.PAGE + 1, 5);
         assertEquals(Map.of(Bytes.PAGE, 2, 2 * Bytes.PAGE, 5), budget.prewarmed());
         assertEquals(Map.of(), none.prewarmed());
     }
 
     @Test
     void a_count_of_none_takes_the_size_out() {
-        PoolBudget budget = none.prewarmed(Bytes.PAGE, 3);
+        PoolBudget budget = none.withPrewarmed(Bytes.PAGE, 3);
         assertFalse(budget.isNone());
-        assertTrue(budget.prewarmed(Bytes.PAGE, 0).isNone());
-        assertFalse(none.recycled(1).isNone());
+        assertTrue(budget.withPrewarmed(Bytes.PAGE, 0).isNone());
+        assertFalse(none.withRecycled(1).isNone());
     }
 
     @Test
     void each_part_keeps_the_others() {
         PoolBudget budget =
-                none.idle(Duration.ofSeconds(5)).recycled(7).prewarmed(Bytes.PAGE, 1).recycled(8);
+                none.withIdle(Duration.ofSeconds(5)).withRecycled(7).withPrewarmed(Bytes.PAGE, 1).withRecycled(8);
         assertEquals(8, budget.recycled());
         assertEquals(Duration.ofSeconds(5), budget.idle());
-        assertEquals(Map.of(Bytes.PAGE, 1), budget.idle(Duration.ofSeconds(6)).prewarmed());
+        assertEquals(Map.of(Bytes.PAGE, 1), budget.withIdle(Duration.ofSeconds(6)).prewarmed());
     }
 
     @Test
     void what_is_no_budget_is_refused() {
-        assertThrows(IllegalArgumentException.class, () -> none.prewarmed(Bytes.PAGE, -1));
-        assertThrows(IllegalArgumentException.class, () -> none.recycled(-1));
+        assertThrows(IllegalArgumentException.class, () -> none.withPrewarmed(Bytes.PAGE, -1));
+        assertThrows(IllegalArgumentException.class, () -> none.withRecycled(-1));
         for (Duration idle : new Duration[] {Duration.ZERO, Duration.ofNanos(-1), Duration.ofDays(36_501)}) {
-            assertThrows(IllegalArgumentException.class, () -> none.idle(idle));
+            assertThrows(IllegalArgumentException.class, () -> none.withIdle(idle));
         }
-        assertEquals(Duration.ofDays(36_500), none.idle(Duration.ofDays(36_500)).idle());
+        assertEquals(Duration.ofDays(36_500), none.withIdle(Duration.ofDays(36_500)).idle());
     }
 
     @Test
     void more_bytes_than_can_be_counted_are_refused() {
-        PoolBudget half = none.prewarmed(1L << 62, 1);
-        assertThrows(ArithmeticException.class, () -> half.prewarmed(1L << 61, 2));
-        assertThrows(ArithmeticException.class, () -> none.prewarmed(1L << 62, 2));
+        PoolBudget half = none.withPrewarmed(1L << 62, 1);
+        assertThrows(ArithmeticException.class, () -> half.withPrewarmed(1L << 61, 2));
+        assertThrows(ArithmeticException.class, () -> none.withPrewarmed(1L << 62, 2));
     }
 }

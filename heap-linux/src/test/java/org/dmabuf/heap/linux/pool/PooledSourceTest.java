@@ -274,7 +274,7 @@ class PooledSourceTest {
 
     @Test
     void buffers_are_made_ahead_of_demand_with_their_pages_and_served_without_the_source() {
-        open(PoolBudget.none().prewarmed(SIZE, 4).prewarmed(MIB, 2));
+        open(PoolBudget.none().withPrewarmed(SIZE, 4).withPrewarmed(MIB, 2));
         assertPool("prewarmed", 4 * SIZE + 2 * MIB, 0, 0);
         assertEquals(6, provider.made.get());
         HeapBuffer buffer = pooled.allocate(exported(SIZE - 1)); // rounds to as many pages
@@ -289,7 +289,7 @@ class PooledSourceTest {
 
     @Test
     void a_pool_is_filled_again_when_half_of_it_is_gone_and_not_at_each_buffer() {
-        open(PoolBudget.none().prewarmed(SIZE, 4));
+        open(PoolBudget.none().withPrewarmed(SIZE, 4));
         pooled.allocate(exported(SIZE)).release();
         assertEquals(0, pressure.wakes);
         pooled.allocate(exported(SIZE)).release();
@@ -301,7 +301,7 @@ class PooledSourceTest {
 
     @Test
     void what_was_exported_is_never_served_again() {
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         Descriptors descriptors = new Descriptors(Syscalls.linux());
         Set<Long> inodes = new HashSet<>();
         List<Integer> peers = new ArrayList<>(); // who has a descriptor keeps the inode's number from being used again
@@ -320,7 +320,7 @@ class PooledSourceTest {
 
     @Test
     void what_cannot_be_exported_is_used_again_cleared_and_still_has_no_descriptor() {
-        open(PoolBudget.none().recycled(MIB));
+        open(PoolBudget.none().withRecycled(MIB));
         HeapBuffer first = pooled.allocate(kept(SIZE));
         long address = first.map(Access.READ_WRITE).address();
         fill(first, (byte) 0x5a);
@@ -338,7 +338,7 @@ class PooledSourceTest {
 
     @Test
     void the_two_pools_are_never_mixed() {
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         pooled.allocate(kept(SIZE)).release();
         assertPool("prewarmed", 2 * SIZE, 0, 0);
         HeapBuffer exported = pooled.allocate(exported(SIZE));
@@ -349,7 +349,7 @@ class PooledSourceTest {
 
     @Test
     void who_releases_twice_does_not_reach_the_next_tenant() {
-        open(PoolBudget.none().recycled(MIB));
+        open(PoolBudget.none().withRecycled(MIB));
         HeapBuffer stale = pooled.allocate(kept(SIZE));
         stale.release();
         HeapBuffer tenant = pooled.allocate(kept(SIZE));
@@ -363,7 +363,7 @@ class PooledSourceTest {
 
     @Test
     void what_is_no_plain_request_is_the_sources_to_serve_or_to_refuse() {
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         for (HeapRequest wrong : List.of(
                 exported(1L << 62),
                 exported(SIZE).withAlignment(2 * Bytes.PAGE),
@@ -377,7 +377,7 @@ class PooledSourceTest {
 
     @Test
     void beyond_its_budget_the_oldest_goes() {
-        open(PoolBudget.none().recycled(3 * SIZE));
+        open(PoolBudget.none().withRecycled(3 * SIZE));
         List<HeapBuffer> held = new ArrayList<>();
         for (int i = 1; i <= 3; i++) {
             held.add(pooled.allocate(kept(i * Bytes.PAGE)));
@@ -394,7 +394,7 @@ class PooledSourceTest {
 
     @Test
     void of_a_size_the_youngest_serves_whatever_came_back_in_between() {
-        open(PoolBudget.none().recycled(MIB));
+        open(PoolBudget.none().withRecycled(MIB));
         HeapBuffer one = pooled.allocate(kept(SIZE));
         HeapBuffer two = pooled.allocate(kept(SIZE));
         HeapBuffer other = pooled.allocate(kept(Bytes.PAGE));
@@ -420,7 +420,7 @@ class PooledSourceTest {
 
     @Test
     void what_came_back_last_goes_when_it_alone_is_too_old() {
-        open(PoolBudget.none().recycled(MIB).idle(Duration.ofSeconds(8)));
+        open(PoolBudget.none().withRecycled(MIB).withIdle(Duration.ofSeconds(8)));
         HeapBuffer late = pooled.allocate(kept(SIZE));
         pooled.allocate(kept(Bytes.PAGE)).release();
         clock.addAndGet(4 * SECOND);
@@ -440,7 +440,7 @@ class PooledSourceTest {
 
     @Test
     void trim_gives_back_at_least_what_is_wanted_and_says_how_much() {
-        open(PoolBudget.none().prewarmed(SIZE, 4).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 4).withRecycled(MIB));
         HeapBuffer one = pooled.allocate(kept(SIZE));
         HeapBuffer two = pooled.allocate(kept(SIZE));
         one.release();
@@ -457,7 +457,7 @@ class PooledSourceTest {
 
     @Test
     void what_nobody_asks_for_is_given_back_and_comes_back_with_the_next_request() {
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB).idle(Duration.ofSeconds(10)));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB).withIdle(Duration.ofSeconds(10)));
         pooled.allocate(kept(SIZE)).release();
         clock.addAndGet(9 * SECOND);
         pressure.wake();
@@ -476,7 +476,7 @@ class PooledSourceTest {
 
     @Test
     void under_pressure_everything_is_given_back_and_nothing_is_made_until_it_is_quiet() {
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         pooled.allocate(kept(SIZE)).release();
         pressure.press();
         pressure.settle();
@@ -493,7 +493,7 @@ class PooledSourceTest {
     @Test
     void without_the_kernels_word_the_machines_figures_are_looked_at() {
         pressure.notified = false;
-        open(PoolBudget.none().prewarmed(MIB, 8));
+        open(PoolBudget.none().withPrewarmed(MIB, 8));
         assertEquals(SECOND, pressure.waited);
         available.set(MIB);
         headroom.reserve("other", 0);
@@ -515,14 +515,14 @@ class PooledSourceTest {
     @Test
     void pools_keep_no_more_than_they_leave() {
         available.set(6 * MIB);
-        open(PoolBudget.none().prewarmed(MIB, 1000));
+        open(PoolBudget.none().withPrewarmed(MIB, 1000));
         assertTrue(usage("prewarmed").bytes() <= 3 * MIB, usage("prewarmed").toString());
         assertTrue(usage("prewarmed").bytes() >= MIB, usage("prewarmed").toString());
     }
 
     @Test
     void what_is_kept_counts_as_free_and_is_given_back_before_anybody_is_refused() {
-        open(PoolBudget.none().prewarmed(MIB, 8));
+        open(PoolBudget.none().withPrewarmed(MIB, 8));
         machine = () -> (11 - provider.out.get()) * MIB; // 8 of them are kept
         awaitReading(3 * MIB);
         assertEquals(11 * MIB, pooled.usage().free().orElseThrow());
@@ -537,7 +537,7 @@ class PooledSourceTest {
 
     @Test
     void a_kernel_without_memory_is_asked_again_once_the_pools_gave_theirs_back() {
-        open(PoolBudget.none().prewarmed(MIB, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(MIB, 2).withRecycled(MIB));
         provider.fault = buffer -> {
             if (provider.out.get() > 2) { // this one and another
                 throw HeapException.of(Errno.ENOMEM, "system", "no memory");
@@ -568,7 +568,7 @@ class PooledSourceTest {
                 return buffer;
             }
         };
-        open(PoolBudget.none().prewarmed(SIZE, 3).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 3).withRecycled(MIB));
         assertPool("prewarmed", 0, 0, 0);
         clock.addAndGet(5 * SECOND);
         pressure.wake();
@@ -596,7 +596,7 @@ class PooledSourceTest {
             };
         };
         provider.fault = fault;
-        open(PoolBudget.none().prewarmed(SIZE, 3).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 3).withRecycled(MIB));
         for (int i = 0; i < 3; i++) {
             RuntimeException failure = assertThrows(RuntimeException.class, () -> pooled.allocate(kept(SIZE)));
             switch (how) {
@@ -625,7 +625,7 @@ class PooledSourceTest {
     @Test
     void an_error_in_the_upkeep_of_the_pools_ends_no_upkeep() {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true)) {
-            open(PoolBudget.none().prewarmed(SIZE, 3));
+            open(PoolBudget.none().withPrewarmed(SIZE, 3));
             pressure.fail(new OutOfMemoryError("as the test wants it"));
             pooled.allocate(exported(SIZE)).release();
             pooled.allocate(exported(SIZE)).release();
@@ -651,7 +651,7 @@ class PooledSourceTest {
                 }
             }
         };
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         List<HeapBuffer> buffers = List.of(pooled.allocate(kept(SIZE)), pooled.allocate(kept(SIZE)));
         buffers.forEach(HeapBuffer::release);
         pressure.settle();
@@ -667,7 +667,7 @@ class PooledSourceTest {
 
     @Test
     void buffers_outlive_their_pools_and_then_go_back_to_the_machine() {
-        open(PoolBudget.none().prewarmed(SIZE, 2).recycled(MIB));
+        open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         HeapBuffer exported = pooled.allocate(exported(SIZE));
         HeapBuffer recycled = pooled.allocate(kept(SIZE));
         pooled.close();
@@ -682,7 +682,7 @@ class PooledSourceTest {
 
     @Test
     void threads_that_release_while_the_pools_close_leave_nothing() throws Exception {
-        open(PoolBudget.none().recycled(3 * Bytes.PAGE)); // less than the threads have
+        open(PoolBudget.none().withRecycled(3 * Bytes.PAGE)); // less than the threads have
         CountDownLatch busy = new CountDownLatch(4);
         AtomicBoolean over = new AtomicBoolean();
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
@@ -711,7 +711,7 @@ class PooledSourceTest {
 
     @Test
     void threads_that_meet_get_memory_of_their_own_that_nobody_wrote_to() throws Exception {
-        open(PoolBudget.none().prewarmed(SIZE, 4).prewarmed(Bytes.PAGE, 4).recycled(8 * SIZE));
+        open(PoolBudget.none().withPrewarmed(SIZE, 4).withPrewarmed(Bytes.PAGE, 4).withRecycled(8 * SIZE));
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
             List<Future<?>> running = new ArrayList<>();
             for (int t = 0; t < 4; t++) {

@@ -179,7 +179,7 @@ class LimitsTest {
 
         private void mappings() {
             MemorySource pooled = PooledSource.over(
-                    source, "system", Syscalls.linux(), Headroom.machine(), PoolBudget.none().recycled(Bytes.PAGE));
+                    source, "system", Syscalls.linux(), Headroom.machine(), PoolBudget.none().withRecycled(Bytes.PAGE));
             pooled.allocate(HeapRequest.of(Bytes.PAGE).withExport(ExportMode.NONE)).release();
             pooled.trim(Long.MAX_VALUE);
             refusedPage();

@@ -48,7 +48,7 @@ class RequestValidatorTest {
                     "camera",
                     syscalls,
                     PLENTY,
-                    PoolBudget.none().recycled(1 << 20)));
+                    PoolBudget.none().withRecycled(1 << 20)));
             sources.forEach(use::of);
         } finally {
             sources.forEach(MemorySource::close);

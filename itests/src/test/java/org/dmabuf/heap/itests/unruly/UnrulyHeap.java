@@ -19,9 +19,9 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * A vendor's heap that can be told to misbehave: the name of a buffer says how, see {@link #name}. It runs as a bundle of its own,
- * with a class loader of its own, so a test reaches it through services of types that both have from Java; each has a
- * property {@link #ROLE}. With any other name it is a good heap, whose buffers are those of heap-linux.
+ * A vendor's heap that can be told to misbehave: the name of a buffer says how, see {@link #name}. It runs as a bundle
+ * of its own, with a class loader of its own, so a test reaches it through services of types that both have from Java;
+ * each has a property {@link #ROLE}. With any other name it is a good heap, whose buffers are those of heap-linux.
  */
 public final class UnrulyHeap implements BundleActivator, HeapExporter {
     /** What it is called. */

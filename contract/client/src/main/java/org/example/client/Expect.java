@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.example.client;
+
+import java.util.Objects;
+
+/** Expectations of a check, without a library: what is kept depends on the API alone. */
+final class Expect {
+    /** A call that is to fail. */
+    interface Call {
+        Object make() throws Exception;
+    }
+
+    private Expect() {}
+
+    static void same(Object expected, Object actual) {
+        if (!Objects.equals(expected, actual)) {
+            throw new AssertionError("expected " + expected + " but got " + actual);
+        }
+    }
+
+    static void yes(boolean condition) {
+        if (!condition) {
+            throw new AssertionError("it is not so");
+        }
+    }
+
+    /** {@return what the call throws, which is of that very class} */
+    static <E extends Exception> E failure(Class<E> expected, Call call) {
+        Object made;
+        try {
+            made = call.make();
+        } catch (Exception e) {
+            same(expected, e.getClass());
+            return expected.cast(e);
+        }
+        throw new AssertionError("expected " + expected + " but got " + made);
+    }
+
+    /** Polls what another thread brings about, for at most ten seconds. */
+    static void soon(Object expected, Expect.Call actual) throws Exception {
+        for (int i = 0; i < 1000 && !Objects.equals(expected, actual.make()); i++) {
+            Thread.sleep(10);
+        }
+        same(expected, actual.make());
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.example.client;
+
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapMonitor;
+import org.osgi.framework.BundleContext;
+
+/**
+ * What the checks use of the gateway that they run in.
+ *
+ * @param context the client's
+ * @param broker the client's
+ * @param monitor the client's
+ */
+record Gateway(BundleContext context, HeapBroker broker, HeapMonitor monitor) {
+    static final String OWN = "kept-own";
+    static final String POOLED = "kept-pooled";
+    static final String REGION = "kept-region";
+    static final String EMULATED = "kept-emulated";
+    /** Bytes of the heaps {@link #OWN}, {@link #REGION} and {@link #EMULATED}. */
+    static final long CAPACITY = 1 << 20;
+
+    ClientId client() {
+        return ClientId.ofBundle(
+                SelfCheck.CLIENT, context.getBundle().getLocation());
+    }
+
+    HeapInfo heap(String name) {
+        return broker.heaps().stream()
+                .filter(heap -> heap.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no heap " + name));
+    }
+
+    /** {@return a page of a heap} */
+    DmaBuf page(String heap) {
+        return broker.allocate(AllocationRequest.of(1).withHeaps(heap));
+    }
+
+    /** {@return how many buffers of this client are charged, live or lingering} */
+    long charged() {
+        return monitor.buffers().stream()
+                .filter(buffer -> buffer.client().equals(client()))
+                .count();
+    }
+}
