@@ -89,7 +89,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         RecordedLog.clear();
         component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", Rules.PID));
         assertEquals(
-                List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is no setting, and nobody reads it;"
+                List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is not a setting;"
                         + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
                         + " quota.client.on.heap, quota.heap, views.allow"),
                 RecordedLog.lines());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.heap;
 
-import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.slf4j.Logger;
@@ -16,45 +15,28 @@ final class HeapTrim extends LinkedDeferredWork {
 
     private final RegisteredHeap heap;
     private final long wanted;
-    private final ConcurrentMap<CallGate, HeapTrim> underWay;
-    /** The question before this one; null when there is none, and once the heap was asked. */
-    private HeapTrim before;
+    private final HeapTrims trims;
     // Guarded by this.
     private boolean answered;
     private long given;
 
-    private HeapTrim(
-            RegisteredHeap heap, long wanted, ConcurrentMap<CallGate, HeapTrim> underWay, HeapTrim before) {
+    HeapTrim(RegisteredHeap heap, long wanted, HeapTrims trims) {
         this.heap = heap;
         this.wanted = wanted;
-        this.underWay = underWay;
-        this.before = before;
+        this.trims = trims;
     }
 
-    /**
-     * Has the heap asked, unless a question for as much is under way: a heap that answers slowly must not get more
-     * questions than it answers.
-     *
-     * @param underWay the questions under way, by the gates of their heaps
-     * @return the question
-     */
-    static HeapTrim ask(RegisteredHeap heap, long wanted, ConcurrentMap<CallGate, HeapTrim> underWay) {
-        while (true) {
-            HeapTrim other = underWay.get(heap.gate());
-            if (other != null && other.wanted >= wanted) {
-                return other;
-            }
-            HeapTrim mine = new HeapTrim(heap, wanted, underWay, other);
-            if (other == null
-                    ? underWay.putIfAbsent(heap.gate(), mine) == null
-                    : underWay.replace(heap.gate(), other, mine)) {
-                mine.submit();
-                return mine;
-            }
-        }
+    CallGate gate() {
+        return heap.gate();
     }
 
-    private void submit() {
+    /** {@return bytes that are asked for} */
+    long wanted() {
+        return wanted;
+    }
+
+    /** Has the reaper ask the heap. */
+    void submit() {
         boolean submitted = false;
         try {
             heap.account().reaper().submit(this);
@@ -95,8 +77,7 @@ final class HeapTrim extends LinkedDeferredWork {
     }
 
     private void answer(long gave) {
-        underWay.remove(heap.gate(), this);
-        before = null;
+        trims.answered(this);
         synchronized (this) {
             answered = true;
             given = gave;
@@ -104,24 +85,21 @@ final class HeapTrim extends LinkedDeferredWork {
         }
     }
 
-    private synchronized boolean isAnswered() {
-        return answered;
-    }
-
     private long trim() {
-        if (before != null && !before.isAnswered()) {
-            return 0; // it hangs in the heap's code, which is called by one thread at a time
-        }
         int ticket = heap.gate().enter();
         if (ticket == CallGate.REFUSED) {
             return 0;
         }
+        boolean entered = trims.enter(this);
         try {
-            return heap.exporter().trim(wanted);
+            return entered ? heap.exporter().trim(wanted) : 0;
         } catch (Throwable e) {
             LOG.warn("{} failed in trim; report that to its vendor", heap, e);
             return 0;
         } finally {
+            if (entered) {
+                trims.leave(this);
+            }
             heap.gate().leave(ticket);
         }
     }

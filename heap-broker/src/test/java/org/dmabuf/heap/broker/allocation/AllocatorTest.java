@@ -191,7 +191,7 @@ class AllocatorTest {
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("leaving"), refusal.heap());
         assertEquals(
-                "heap 'leaving': buffer of 12 MiB refused: it is leaving and takes no more requests",
+                "heap 'leaving': no buffer of 12 MiB: it is leaving and takes no more requests",
                 refusal.getMessage());
     }
 
@@ -287,7 +287,7 @@ class AllocatorTest {
     void to_accept_emulation_makes_no_heap_emulate() {
         serving("plain", Map.of());
         assertEquals(
-                "heap 'plain': buffer of 12 MiB refused: it does not meet (heap.contiguous=true)",
+                "heap 'plain': no buffer of 12 MiB: it does not meet (heap.contiguous=true)",
                 refusal(REQUEST.withEmulations("contiguous").withRequirement("(heap.contiguous=true)"))
                         .getMessage());
     }
@@ -298,7 +298,7 @@ class AllocatorTest {
         broker.allocate(REQUEST.withAlignment(65536));
         assertEquals(65536, heap.asked().getFirst().alignment());
         assertEquals(
-                "heap 'aligned': buffer of 12 MiB refused: it aligns to 64 KiB at most, not to 128 KiB",
+                "heap 'aligned': no buffer of 12 MiB: it aligns to 64 KiB at most, not to 128 KiB",
                 refusal(REQUEST.withAlignment(131072)).getMessage());
     }
 
@@ -316,11 +316,11 @@ class AllocatorTest {
         FakeHeap shadowed = serving("display", id(5, 0));
         FakeHeap refused = serving("broken", Map.of(HeapProperties.ALIGNMENT, 3L));
         assertEquals(
-                "heap 'display': buffer of 12 MiB refused: its heap.id 5 is taken by heap 'camera' of bundle"
+                "heap 'display': no buffer of 12 MiB: its heap.id 5 is taken by heap 'camera' of bundle"
                         + " org.example.camera; it serves when that one goes",
                 refusal(REQUEST.withHeaps("display")).getMessage());
         assertEquals(
-                "heap 'broken': buffer of 12 MiB refused: heap.alignment is 3, which is no power of two",
+                "heap 'broken': no buffer of 12 MiB: heap.alignment is 3, which is no power of two",
                 refusal(REQUEST.withHeaps("broken")).getMessage());
         assertEquals(List.of(), shadowed.asked());
         assertEquals(List.of(), refused.asked());
@@ -340,7 +340,7 @@ class AllocatorTest {
             assertEquals(List.of(), refusal.attempts());
         }
         assertEquals(
-                "heap 'camera': buffer of 12 MiB refused: there is no such heap; none serves; install one, for instance"
+                "heap 'camera': no buffer of 12 MiB: there is no such heap; none serves; install one, for instance"
                         + " heap-system",
                 refusal(REQUEST.withHeaps("camera")).getMessage());
     }
@@ -353,7 +353,7 @@ class AllocatorTest {
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("kamera"), refusal.heap());
         assertEquals(
-                "heap 'kamera': buffer of 12 MiB refused: there is no such heap; there are: camera, system",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; there are: camera, system",
                 refusal.getMessage());
         assertEquals(
                 List.of("kamera: ENODEV, there is no such heap; there are: camera, system"), told(refusal));
@@ -446,7 +446,7 @@ class AllocatorTest {
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(Optional.of("vendor"), refusal.heap());
         assertEquals(
-                "heap 'vendor': buffer of 12 MiB refused: its code failed with " + thrown
+                "heap 'vendor': no buffer of 12 MiB: its code failed with " + thrown
                         + "; report that to its vendor",
                 refusal.getMessage());
         assertTrue(Stream.iterate((Throwable) refusal, Throwable::getCause).limit(3).anyMatch(e -> e == thrown));
@@ -472,7 +472,8 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals("heap 'vendor': it returned no buffer; report that to its vendor", refusal.getMessage());
-        assertEquals(List.of("ERROR " + refusal.getMessage()), RecordedLog.lines());
+        assertEquals(
+                List.of("ERROR heap 'vendor' returned no buffer; report that to its vendor"), RecordedLog.lines());
     }
 
     @Test

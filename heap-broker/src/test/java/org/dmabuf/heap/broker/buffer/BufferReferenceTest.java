@@ -368,7 +368,8 @@ class BufferReferenceTest {
             assertEquals(Errno.EIO, refusal.errno());
             assertEquals(Optional.of(reference.heapName()), refusal.heap());
             assertEquals(
-                    reference + ": the heap mapped 4096 bytes of it; report that to its vendor", refusal.getMessage());
+                    "buffer 'frame' of 8 KiB: the heap mapped 4096 bytes of it; report that to its vendor",
+                    refusal.reason());
         }
         assertEquals(List.of("map READ", "unmap"), memory.calls());
         reference.close();
