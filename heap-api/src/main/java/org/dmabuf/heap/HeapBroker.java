@@ -114,8 +114,8 @@ public interface HeapBroker {
      * Opens the broker for a client outside the framework, for instance one that a service bundle serves over a socket.
      * What is allocated through the view is charged to that client, and the quotas and permissions for it apply.
      *
-     * <p>The broker's setting {@code views.allow} names the clients that may do so; without it, no client may. In a view,
-     * its own client has to be named.
+     * <p>The broker's setting {@code views.allow} names the clients that may do so; without it, no client may. In a
+     * view, its own client has to be named.
      *
      * @param client an identity of any kind but {@link ClientId#BUNDLE}
      * @return a view, which the caller closes to take everything back that is open through it
