@@ -14,7 +14,7 @@ public interface ClientView extends HeapBroker, AutoCloseable {
 
     /**
      * Takes back every reference, CPU access, descriptor, publication and view that was opened through this view, and
-     * waits at most two seconds until the heaps have the memory. Every other method throws {@link
+     * waits at most two seconds until the heaps have the memory. Every method but {@link #client()} throws {@link
      * IllegalStateException} from then on. Closing twice does nothing. A view also closes when the bundle stops that
      * opened it.
      */

@@ -364,7 +364,7 @@ class HolderTrackerIT {
                     assertThrows(HeapException.class, () -> allocator.allocate(client, request, 1));
             assertEquals(Errno.ENODEV, refusal.errno());
             assertTrue(
-                    refusal.getMessage().contains("cannot export a descriptor through which nobody can write"),
+                    refusal.getMessage().contains("cannot export a descriptor through which no holder can write"),
                     refusal.getMessage());
         }
         assertBytes(0);

@@ -2,9 +2,7 @@
 package org.dmabuf.heap.broker.allocation;
 
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
@@ -32,9 +30,8 @@ final class RequestMatcher {
     /**
      * Creates the matcher of a request.
      *
-     * @param request checked
+     * @param request the request
      * @param routes the heaps
-     * @throws HeapException {@link Errno#EINVAL} for a requirement that is no filter, whatever heaps there are
      */
     RequestMatcher(AllocationRequest request, RoutingTable routes) {
         this.request = request;
@@ -48,9 +45,7 @@ final class RequestMatcher {
         try {
             return routes.meeting(filter);
         } catch (InvalidSyntaxException e) {
-            throw HeapException.of(
-                    Errno.EINVAL,
-                    "the requirement '" + Printable.of(filter) + "' is no filter: " + Printable.of(e.getMessage()));
+            throw new AssertionError("a request holds no other text than a filter", e);
         }
     }
 
@@ -69,7 +64,7 @@ final class RequestMatcher {
             case UNALIGNED ->
                 "it aligns to " + Bytes.text(description.alignment()) + " at most, not to "
                         + Bytes.text(request.alignment());
-            case WRITABLE -> "it cannot export a descriptor through which nobody can write";
+            case WRITABLE -> "it cannot export a descriptor through which no holder can write";
             case UNMET -> "it does not meet " + Printable.of(request.requirement().orElseThrow());
             case null -> throw new IllegalArgumentException(heap + " meets the request");
         };

@@ -232,7 +232,7 @@ class AllocatorTest {
         assertEquals(
                 List.of(
                         "unaligned: ENODEV, it aligns to 4 KiB at most, not to 64 KiB",
-                        "leaky: ENODEV, it cannot export a descriptor through which nobody can write",
+                        "leaky: ENODEV, it cannot export a descriptor through which no holder can write",
                         "imitating: ENODEV, it only emulates contiguous and protected; accept that with"
                                 + " withEmulations(\"contiguous\", \"protected\")",
                         "scattered: ENODEV, it does not meet (heap.contiguous=true)"),

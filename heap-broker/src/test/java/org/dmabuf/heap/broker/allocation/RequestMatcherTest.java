@@ -70,7 +70,7 @@ class RequestMatcherTest {
         assertMet(REQUEST, heap);
         assertMet(REQUEST.withExport(ExportMode.NONE), heap);
         assertUnmet(
-                "it cannot export a descriptor through which nobody can write",
+                "it cannot export a descriptor through which no holder can write",
                 REQUEST.withExport(ExportMode.READ_ONLY),
                 heap);
     }
