@@ -135,9 +135,14 @@ public final class Ledger {
         return entry.account;
     }
 
+    /** Ends what {@link #enter} began. When it throws, it can be called again. */
     public synchronized void leave(ClientAccount account) {
-        clients.get(account.id()).users--;
-        prune();
+        clients.get(account.id()).users--; // nothing before it needs memory: a caller that gets an error calls again
+        try {
+            prune();
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            // The next client that comes, or the next listing, prunes.
+        }
     }
 
     /** {@return the accounts of heaps that are present or of which memory is out} */

@@ -45,7 +45,15 @@ final class ForeignView extends ClientBroker implements ClientView {
     /** Ends the view, of which nothing is open. */
     void abandon() {
         if (left.compareAndSet(false, true)) {
-            services.ledger().leave(owner().account());
+            boolean ended = false;
+            try {
+                services.ledger().leave(owner().account());
+                ended = true;
+            } finally {
+                if (!ended) {
+                    left.set(false); // the opener's stop tries again
+                }
+            }
         }
         opener.forget(this);
     }
