@@ -16,6 +16,8 @@ import java.util.Optional;
  */
 public class HeapException extends RuntimeException {
     private static final long serialVersionUID = 1L;
+    /** Loads the classes early: with the first shortage the process may have no memory to load one. */
+    private static final Class<?>[] LOADED = {HeapShortageException.class, HeapRefusedException.class};
 
     private final Errno errno;
     private final int number;

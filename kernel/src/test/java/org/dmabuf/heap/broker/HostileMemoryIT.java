@@ -109,7 +109,7 @@ class HostileMemoryIT {
         private static void adopt(BrokerParts broker, FdSocket sender) {
             FdMessage message = sender.receive();
             String kind = message.text();
-            try (DmaBuf buffer = broker.adoption.adopt(broker.client, message.descriptor(), "");
+            try (DmaBuf buffer = broker.adoption.adopt(broker.client, message.descriptor(), "hostile");
                     Arena arena = Arena.ofConfined()) {
                 try (OwnedFd fd = buffer.exportFd()) {
                     sender.send(fd, "adopted");
