@@ -23,7 +23,7 @@ public final class KernelError {
         return HeapException.ofNumber(
                 -result,
                 Optional.of(heap),
-                call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
+                refused(size, call, result));
     }
 
     /**
@@ -40,7 +40,7 @@ public final class KernelError {
         return HeapException.of(
                 errno,
                 heap,
-                call + " refused a buffer of " + Bytes.text(size) + ": " + cause(call, result));
+                refused(size, call, result));
     }
 
     /**
@@ -94,6 +94,14 @@ public final class KernelError {
      */
     public static String text(String call, int result) {
         return call + " failed: " + cause(call, result);
+    }
+
+    /**
+     * Joined and not concatenated: a concatenation defines a class when it is first used, and with the first shortage
+     * the process may have no memory for one.
+     */
+    private static String refused(long size, String call, int result) {
+        return String.join("", call, " refused a buffer of ", Bytes.text(size), ": ", cause(call, result));
     }
 
     private static String cause(String call, int result) {
