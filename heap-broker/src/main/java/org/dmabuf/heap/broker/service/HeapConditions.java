@@ -21,8 +21,13 @@ import org.osgi.service.condition.Condition;
 public final class HeapConditions implements BrokerEvents {
     private final BundleContext context;
     private final HeapRegistry registry;
+    /** A condition that is recorded before it is registered: one that was not recorded could not be withdrawn. */
+    private static final class Standing {
+        volatile ServiceRegistration<Condition> registration;
+    }
+
     /** By the heap's name. The events of one name come one after the other. */
-    private final Map<String, ServiceRegistration<Condition>> conditions = new ConcurrentHashMap<>();
+    private final Map<String, Standing> conditions = new ConcurrentHashMap<>();
 
     private volatile boolean closed;
 
@@ -35,8 +40,10 @@ public final class HeapConditions implements BrokerEvents {
     public void changed(String heap, String bundle, HeapState state, long buffers) {
         withdraw(heap);
         if (state == HeapState.SERVING && !closed) {
-            conditions.put(heap, context.registerService(
-                    Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(properties(heap))));
+            Standing standing = new Standing();
+            conditions.put(heap, standing);
+            standing.registration = context.registerService(
+                    Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(properties(heap)));
             if (closed) {
                 withdraw(heap);
             }
@@ -55,10 +62,10 @@ public final class HeapConditions implements BrokerEvents {
     }
 
     private void withdraw(String heap) {
-        ServiceRegistration<Condition> condition = conditions.remove(heap);
-        if (condition != null) {
+        Standing standing = conditions.remove(heap);
+        if (standing != null && standing.registration != null) {
             try {
-                condition.unregister();
+                standing.registration.unregister();
             } catch (IllegalStateException e) {
                 // The framework was first, because the broker's bundle has stopped.
             }
