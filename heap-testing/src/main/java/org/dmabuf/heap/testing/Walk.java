@@ -102,13 +102,21 @@ final class Walk {
                 .map(filter -> "it does not meet " + filter + having(other -> filter.matches(other.required())));
     }
 
-    /** Names the heaps that have what another lacks, unless the request has asked them all. */
+    /** Names the heaps that have what another lacks, without those that the request asks. */
     private String having(Predicate<InMemoryHeap> what) {
         if (request.heaps().isEmpty() && request.mask().isEmpty()) {
             return "";
         }
-        String names = heaps.stream().filter(what).map(InMemoryHeap::name).collect(Collectors.joining(", "));
-        return names.isEmpty() ? "; no heap that serves does" : "; of the heaps that serve these do: " + names;
+        if (heaps.stream().noneMatch(what)) {
+            return "; no heap that serves does";
+        }
+        String others = heaps.stream()
+                .filter(what)
+                .filter(heap -> !request.heaps().contains(heap.name())
+                        && (request.mask().isEmpty() || !isInMask(heap)))
+                .map(InMemoryHeap::name)
+                .collect(Collectors.joining(", "));
+        return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
     }
 
     /** Want of memory is the failure that the client can act on, so it takes precedence over heaps skipped. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.allocation;
 
+import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.AllocationRequest;
@@ -78,19 +80,33 @@ final class RequestMatcher {
     }
 
     /**
-     * Names the heaps that have what another lacks. A request that names no heap has asked them all, and the refusal
-     * has a reason of each.
+     * Names the heaps that have what another lacks, without those that the request asks: the refusal has a reason of
+     * each of them.
      */
     private String having(Lack lack) {
         if (request.heaps().isEmpty() && request.mask().isEmpty()) {
             return "";
         }
-        String names = IntStream.range(0, routes.size())
+        List<RegisteredHeap> having = IntStream.range(0, routes.size())
                 .mapToObj(routes::inOrder)
                 .filter(heap -> !lacks(heap, lack))
+                .toList();
+        if (having.isEmpty()) {
+            return "; no heap that serves does";
+        }
+        String others = having.stream()
+                .filter(heap -> !isAsked(heap))
                 .map(RegisteredHeap::name)
                 .collect(Collectors.joining(", "));
-        return names.isEmpty() ? "; no heap that serves does" : "; of the heaps that serve these do: " + names;
+        return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
+    }
+
+    private boolean isAsked(RegisteredHeap heap) {
+        OptionalInt id = heap.description().id();
+        return request.heaps().contains(heap.name())
+                || request.mask().isPresent()
+                        && id.isPresent()
+                        && (request.mask().getAsLong() >>> id.getAsInt() & 1) != 0;
     }
 
     private Lack lack(RegisteredHeap heap) {
