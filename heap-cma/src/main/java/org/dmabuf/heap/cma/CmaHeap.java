@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.BackEnds;
-import org.dmabuf.heap.linux.component.HeapName;
+import org.dmabuf.heap.linux.component.FreeName;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
@@ -156,7 +156,7 @@ public final class CmaHeap {
                         () -> BackEnds.firstNode(
                                 settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
                 .with(REGION, () -> {
-                    HeapName.requireFree(context, settings);
+                    FreeName.require(context, settings);
                     return OpenedHeap.of(
                             EmulatedCmaSource.open(heap, layout(config, settings), syscalls, headroom));
                 });

@@ -17,8 +17,8 @@ import org.osgi.framework.ServiceReference;
  * Name and id of a heap, each of which one heap has at a time. Of two heaps with one name the second serves no client,
  * so one that sets memory aside looks here before it does.
  */
-public final class HeapName {
-    private HeapName() {}
+public final class FreeName {
+    private FreeName() {}
 
     /**
      * Requires that no heap is registered with the name or the id of another that is to be opened. A heap that comes
@@ -29,11 +29,11 @@ public final class HeapName {
      * @throws HeapException {@link Errno#EAGAIN} that says which bundle has them, so that {@link HeapStart} lists the
      *     heap as one that waits, and tries again; {@link Errno#EINVAL} for settings that are wrong
      */
-    public static void requireFree(BundleContext context, HeapSettings settings) {
+    public static void require(BundleContext context, HeapSettings settings) {
         Map<String, Object> wanted = settings.announcement();
         for (ServiceReference<HeapExporter> other : heaps(context)) {
-            require(HeapProperties.NAME, wanted, other, settings.heap());
-            require(HeapProperties.ID, wanted, other, settings.heap());
+            requireFree(HeapProperties.NAME, wanted, other, settings.heap());
+            requireFree(HeapProperties.ID, wanted, other, settings.heap());
         }
     }
 
@@ -45,7 +45,7 @@ public final class HeapName {
         }
     }
 
-    private static void require(
+    private static void requireFree(
             String property, Map<String, Object> wanted, ServiceReference<?> other, String heap) {
         Object value = wanted.get(property);
         Bundle bundle = other.getBundle();
