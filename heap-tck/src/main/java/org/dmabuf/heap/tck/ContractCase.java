@@ -37,8 +37,8 @@ public final class ContractCase {
      * Runs the case, and checks that the process holds no descriptor and no shared mapping afterwards that it did not
      * hold before. Memory that the heap keeps for speed is trimmed first. No other test may run in the process.
      *
-     * @throws AssertionError when the heap does not keep the contract; its message begins with the names of the heap and
-     *     of the case
+     * @throws AssertionError when the heap does not keep the contract; its message begins with the names of the heap
+     *     and of the case
      * @throws IllegalStateException for a case that is skipped
      */
     public void run() {
