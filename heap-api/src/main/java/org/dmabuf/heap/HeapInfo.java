@@ -15,6 +15,7 @@ public final class HeapInfo {
         private final String name;
         private final HeapState state;
         private Optional<String> reason = Optional.empty();
+        private Optional<String> plainRefusal = Optional.empty();
         private Map<String, Object> properties = Map.of();
         private String bundle = "";
         private HeapUsage usage = HeapUsage.unknown();
@@ -35,6 +36,17 @@ public final class HeapInfo {
          */
         public Builder reason(Optional<String> sentence) {
             reason = Objects.requireNonNull(sentence);
+            return this;
+        }
+
+        /**
+         * Sets what keeps a plain request from being served.
+         *
+         * @param sentence for people, empty when nothing does
+         * @return this
+         */
+        public Builder plainRefusal(Optional<String> sentence) {
+            plainRefusal = Objects.requireNonNull(sentence);
             return this;
         }
 
@@ -93,6 +105,7 @@ public final class HeapInfo {
     private final String name;
     private final HeapState state;
     private final Optional<String> reason;
+    private final Optional<String> plainRefusal;
     private final Map<String, Object> properties;
     private final String bundle;
     private final HeapUsage usage;
@@ -103,6 +116,7 @@ public final class HeapInfo {
         name = from.name;
         state = from.state;
         reason = from.reason;
+        plainRefusal = from.plainRefusal;
         properties = from.properties;
         bundle = from.bundle;
         usage = from.usage;
@@ -134,6 +148,18 @@ public final class HeapInfo {
     /** {@return why it does not serve, or which calls of its code hang and for how long; empty when all is well} */
     public Optional<String> reason() {
         return reason;
+    }
+
+    /**
+     * Why the heap, though it serves, refuses a plain request of the client that asked for this record. A plain request
+     * names the heap and asks for nothing else: no emulation is permitted, and no entry of the configuration is made
+     * for it. A heap that is full or over its quota still counts as one that serves it.
+     *
+     * @return a sentence that says what the request or the configuration lacks; empty when nothing is lacking, and for
+     *     a heap that does not serve, of which {@link #reason()} tells more
+     */
+    public Optional<String> plainRefusal() {
+        return plainRefusal;
     }
 
     /**

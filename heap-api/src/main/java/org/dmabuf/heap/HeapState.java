@@ -10,7 +10,7 @@ public enum HeapState {
      * come back.
      */
     HANGING,
-    /** It is not announced yet: what it needs is short, and it is tried again. */
+    /** It is not announced yet: what it needs is short, or its name is another's. It is tried again. */
     WAITING,
     /** It could not start, and is not tried again before its configuration or the machine is changed. */
     FAILED,

@@ -5,7 +5,7 @@
  * in a minor version.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap;
 
 import org.osgi.annotation.bundle.Export;

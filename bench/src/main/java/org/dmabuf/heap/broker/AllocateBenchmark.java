@@ -18,9 +18,12 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.event.BrokerEventsFanOut;
 import org.dmabuf.heap.broker.event.FlightRecorderEvents;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
+import org.dmabuf.heap.broker.heap.StartFailures;
+import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
@@ -102,7 +105,8 @@ public class AllocateBenchmark {
                         new Descriptors(Syscalls.linux()),
                         Optional.of(new HolderTracker()),
                         eventsFanOut(),
-                        new ReferenceQueue<>()));
+                        new ReferenceQueue<>()),
+                new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
         for (int id = 0; id < HEAPS - 1; id++) {
             registry.arrived(
                     id,

@@ -43,6 +43,7 @@ final class HeapChecks {
             HeapInfo heap = gateway.heap(name);
             Expect.same(HeapState.SERVING, heap.state());
             Expect.yes(heap.reason().isEmpty());
+            Expect.same(name.equals(EMULATED), heap.plainRefusal().isPresent());
             Expect.same("org.example.vendor", heap.bundle());
             Expect.same("kept", heap.properties().get(HeapProperties.TYPE));
             Expect.same(name, heap.charged().heap().orElseThrow());

@@ -6,18 +6,21 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.source.HeapRefusal;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /** Buffer that keeps to the pairs of calls that the SPI promises, and refuses when they are not kept. */
 final class OwnBuffer implements HeapBuffer, RepeatableRelease {
     private final HeapBuffer memory;
+    private final boolean exportable;
     private final Runnable released;
     private final AtomicInteger mappings = new AtomicInteger();
     private final AtomicInteger accesses = new AtomicInteger();
 
-    OwnBuffer(HeapBuffer memory, Runnable released) {
+    OwnBuffer(HeapBuffer memory, boolean exportable, Runnable released) {
         this.memory = memory;
+        this.exportable = exportable;
         this.released = released;
     }
 
@@ -28,11 +31,17 @@ final class OwnBuffer implements HeapBuffer, RepeatableRelease {
 
     @Override
     public int descriptor() {
+        if (!exportable) {
+            throw HeapRefusal.notExportable(OwnHeap.NAME, size());
+        }
         return memory.descriptor();
     }
 
     @Override
     public MemorySegment map(Access access) {
+        if (access == null) {
+            throw HeapRefusal.notMappable(OwnHeap.NAME, size());
+        }
         MemorySegment mapping = memory.map(access);
         mappings.incrementAndGet();
         return mapping;

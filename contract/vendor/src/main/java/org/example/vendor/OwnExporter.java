@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.vendor;
 
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.linux.source.HeapRefusal;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.RequestValidator;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -22,10 +24,14 @@ final class OwnExporter implements HeapExporter, RegionMap {
     @Override
     public HeapBuffer allocate(HeapRequest request) {
         HeapRequest whole = request.withSize(validator.wholePages(request));
+        if (whole.size() > Books.CAPACITY) {
+            throw HeapRefusal.noRoom(OwnHeap.NAME, whole.size(), Books.CAPACITY);
+        }
         books.take(whole);
         boolean made = false;
         try {
-            HeapBuffer buffer = new OwnBuffer(source.allocate(whole), () -> books.giveBack(whole));
+            HeapBuffer buffer = new OwnBuffer(
+                    source.allocate(whole), whole.export() != ExportMode.NONE, () -> books.giveBack(whole));
             made = true;
             return buffer;
         } finally {

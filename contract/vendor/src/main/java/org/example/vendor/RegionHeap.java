@@ -2,6 +2,7 @@
 package org.example.vendor;
 
 import java.util.Map;
+import org.dmabuf.heap.linux.component.FreeName;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
@@ -48,8 +49,10 @@ public final class RegionHeap {
                 .withChunk(4096)
                 .withGranule(4096)
                 .withExports(settings.oneOf("exports", "auto", RegionLayout.Exports.class));
-        start = HeapStart.begin(
-                context, settings, () -> OpenedHeap.of(RegionSource.open(settings.heap(), layout)));
+        start = HeapStart.begin(context, settings, () -> {
+            FreeName.require(context, settings);
+            return OpenedHeap.of(RegionSource.open(settings.heap(), layout));
+        });
     }
 
     @Deactivate

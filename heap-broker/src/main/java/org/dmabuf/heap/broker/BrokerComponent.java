@@ -18,6 +18,7 @@ import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.event.BrokerEventsFanOut;
 import org.dmabuf.heap.broker.event.FlightRecorderEvents;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapChangeReporter;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
@@ -143,6 +144,7 @@ public final class BrokerComponent {
     private final HeapRegistry registry = new HeapRegistry(ledger);
     private final UnavailableHeaps unavailable = new UnavailableHeaps();
     private final StartFailures failures = new StartFailures();
+    private final AbsentHeaps absent = new AbsentHeaps(unavailable, failures);
     private final HeapChangeReporter changeReporter;
     private final HolderTracker holders = new HolderTracker();
     private final HeapConditions conditions;
@@ -177,9 +179,9 @@ public final class BrokerComponent {
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
         clients = new Clients(new BrokerServices(
                 ledger,
-                new Allocator(registry, ledger, services),
+                new Allocator(registry, ledger, services, absent),
                 adoption,
-                new HeapListing(registry, unavailable, failures),
+                new HeapListing(registry, absent),
                 leaks,
                 descriptors));
         modified(config, properties);
@@ -376,11 +378,7 @@ public final class BrokerComponent {
         } catch (RuntimeException | LinkageError e) { // of a service factory of the vendor's own
             LOG.warn("heap '{}': its service could not be given back", heap.name(), e);
         }
-        LOG.info(
-                "heap '{}' has left, {} buffers of it live on",
-                heap.name(),
-                heap.account().snapshot().liveBuffers());
-        changeReporter.departed(heap.service());
+        changeReporter.departed(heap);
     }
 
     /** Closes all gates first, so that the heaps drain at the same time. */

@@ -127,6 +127,23 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
+    void a_heap_that_did_not_serve_is_told_apart_from_its_namesake_when_it_goes() {
+        String bundle = framework.getSymbolicName();
+        heap("system", new FakeHeap());
+        ServiceRegistration<HeapExporter> shadowed = heap("system", new FakeHeap());
+        ServiceRegistration<HeapExporter> refused = heap(new FakeHeap(), Map.of(HeapProperties.NAME, "a b"));
+        RecordedLog.clear();
+        remove(shadowed);
+        remove(refused);
+        assertEquals(
+                List.of(
+                        "INFO heap 'system' of bundle " + bundle + ", which did not serve, is gone",
+                        "INFO heap 'a b' of bundle " + bundle + ", which did not serve, is gone"),
+                RecordedLog.lines());
+        brokerOf(camera).allocate(REQUEST.withHeaps("system")).close();
+    }
+
+    @Test
     void a_heap_leaves_also_when_nobody_can_be_told() {
         component.addBrokerEvents(new BrokerEvents() {
             @Override

@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker;
 
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.AllocationRequest;
@@ -20,6 +21,7 @@ import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.StartFailures;
@@ -47,6 +49,7 @@ public final class BrokerParts implements AutoCloseable {
     public final BufferServices services;
     public final Allocator allocator;
     public final UnavailableHeaps unavailable = new UnavailableHeaps();
+    public final AbsentHeaps absent = new AbsentHeaps(unavailable, new StartFailures());
     public final Adoption adoption;
     public final HeapListing listing;
     final BrokerServices brokerServices;
@@ -77,9 +80,9 @@ public final class BrokerParts implements AutoCloseable {
         client = new Client(ledger.enter(bundle("org.example.camera")), leaks);
         Descriptors descriptors = new Descriptors(syscalls);
         services = new BufferServices(descriptors, Optional.of(holders), events, leaks.lost());
-        allocator = new Allocator(registry, ledger, services);
+        allocator = new Allocator(registry, ledger, services, absent);
         adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
-        listing = new HeapListing(registry, unavailable, new StartFailures());
+        listing = new HeapListing(registry, absent);
         brokerServices = new BrokerServices(ledger, allocator, adoption, listing, leaks, descriptors);
         clients = new Clients(brokerServices);
     }
@@ -136,8 +139,13 @@ public final class BrokerParts implements AutoCloseable {
         return new Monitors(ledger, registry).getService(null, null);
     }
 
+    /** {@return the listing of the one client} */
+    public List<HeapInfo> heaps() {
+        return listing.heaps(ledger.rules(), client.id());
+    }
+
     public HeapInfo info(String name, HeapState state) {
-        return listing.heaps().stream()
+        return heaps().stream()
                 .filter(info -> info.name().equals(name) && info.state() == state)
                 .findFirst()
                 .orElseThrow(() -> new AssertionError("no heap '" + name + "' that is " + state));

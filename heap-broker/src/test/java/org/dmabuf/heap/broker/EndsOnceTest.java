@@ -210,7 +210,7 @@ class EndsOnceTest {
         DmaBuf[] now = new DmaBuf[1];
         atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
         Await.until("all charges end", () -> {
-            broker.listing.heaps(); // sees to a thread, where there was no stack to start one
+            broker.heaps(); // sees to a thread, where there was no stack to start one
             return heap.account().buffers() == 0;
         });
         assertEquals(0, broker.client.stop("its bundle has stopped"));
@@ -228,7 +228,7 @@ class EndsOnceTest {
                 },
                 () -> now[0].close());
         Await.until("all charges end", () -> {
-            broker.listing.heaps(); // sees to a thread, where there was no stack to start one
+            broker.heaps(); // sees to a thread, where there was no stack to start one
             return heap.account().buffers() == 0;
         });
         assertEquals(0, broker.client.stop("its bundle has stopped"));

@@ -195,7 +195,7 @@ class HangingHeapTest {
     }
 
     private HeapState state(String heap) {
-        return broker.listing.heaps().stream()
+        return broker.heaps().stream()
                 .filter(info -> info.name().equals(heap))
                 .map(HeapInfo::state)
                 .findFirst()
@@ -322,7 +322,7 @@ class HangingHeapTest {
         assertEquals(Duration.ZERO, fresh.usageAge());
         hangs.set(true);
         for (int i = 0; i < 5; i++) {
-            List<HeapInfo> heaps = broker.listing.heaps();
+            List<HeapInfo> heaps = broker.heaps();
             assertEquals(Duration.ZERO, heaps.stream().filter(heap -> heap.name().equals("system")).findFirst()
                     .orElseThrow().usageAge());
         }
@@ -415,7 +415,7 @@ class HangingHeapTest {
             from("bad").close();
             assertFalse(heap.equals(broker.heap("other", bad)));
             heap.hashCode();
-            broker.listing.heaps();
+            broker.heaps();
             broker.remove(heap);
         });
     }

@@ -186,7 +186,7 @@ class LingeringTest {
         assertEquals(1, left.charged().lingeringBuffers());
         assertEquals(SIZE, left.charged().lingeringBytes());
         fd.close();
-        Await.until("forgotten", () -> broker.listing.heaps().isEmpty());
+        Await.until("forgotten", () -> broker.heaps().isEmpty());
     }
 
     @Test

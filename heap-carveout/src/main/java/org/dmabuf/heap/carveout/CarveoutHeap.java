@@ -4,6 +4,7 @@ package org.dmabuf.heap.carveout;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.component.FreeName;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
@@ -149,6 +150,7 @@ public final class CarveoutHeap {
             OptionalLong quota = config.quota().isBlank()
                     ? OptionalLong.empty()
                     : OptionalLong.of(settings.bytes("quota", config.quota()));
+            FreeName.require(context, settings);
             OpenedHeap opened = open(settings.heap(), layout, syscalls, log);
             return quota.isPresent() ? opened.with(HeapProperties.QUOTA, quota.getAsLong()) : opened;
         });

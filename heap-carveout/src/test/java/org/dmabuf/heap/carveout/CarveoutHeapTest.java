@@ -2,6 +2,7 @@
 package org.dmabuf.heap.carveout;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.ValueLayout;
@@ -136,6 +137,37 @@ class CarveoutHeapTest {
         assertEquals(List.of(), announced.heaps());
         kernel.heal();
         announced.awaited().exporter().allocate(HeapRequest.of(1)).release();
+    }
+
+    @Test
+    void a_carveout_whose_name_is_taken_has_no_memory_until_the_name_is_free() {
+        Map<String, ?> set = Map.of("size", "1M", "exports", "memfd", "heap_name", "frames");
+        HeapExporter first = announced(set).exporter();
+        ProcessState before = ProcessState.now();
+        long made = kernel.count("memfdCreate");
+        start(set);
+        assertEquals(
+                "its heap.name = frames is taken by the heap of bundle org.example.announced; it takes no memory"
+                        + " before that one goes",
+                announced.waiting());
+        assertEquals(made, kernel.count("memfdCreate"));
+        before.assertNothingLeft();
+        heaps.removeFirst().withdraw();
+        HeapExporter second = announced.awaited().exporter();
+        assertNotSame(first, second);
+        second.allocate(HeapRequest.of(1 << 20)).release();
+    }
+
+    @Test
+    void a_carveout_whose_id_is_taken_has_no_memory_either() {
+        announced(Map.of("size", "1M", "exports", "memfd", "heap_name", "frames", "heap_id", 7));
+        long made = kernel.count("memfdCreate");
+        start(Map.of("size", "1M", "exports", "memfd", "heap_name", "others", "heap_id", 7));
+        assertEquals(
+                "its heap.id = 7 is taken by heap 'frames' of bundle org.example.announced; it takes no memory before"
+                        + " that one goes",
+                announced.waiting());
+        assertEquals(made, kernel.count("memfdCreate"));
     }
 
     @Test

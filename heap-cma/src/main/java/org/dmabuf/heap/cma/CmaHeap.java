@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.BackEnds;
+import org.dmabuf.heap.linux.component.FreeName;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
@@ -154,8 +155,11 @@ public final class CmaHeap {
                         DMA_HEAP,
                         () -> BackEnds.firstNode(
                                 settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
-                .with(REGION, () -> OpenedHeap.of(
-                        EmulatedCmaSource.open(heap, layout(config, settings), syscalls, headroom)));
+                .with(REGION, () -> {
+                    FreeName.require(context, settings);
+                    return OpenedHeap.of(
+                            EmulatedCmaSource.open(heap, layout(config, settings), syscalls, headroom));
+                });
         start = HeapStart.begin(context, settings, () -> {
             layout(config, settings); // a setting that is wrong is refused also where a node serves
             BackEnds.Choice choice = backEnds.choose(config.backend());

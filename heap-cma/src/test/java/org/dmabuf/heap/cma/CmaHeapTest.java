@@ -93,6 +93,23 @@ class CmaHeapTest {
     }
 
     @Test
+    void a_region_whose_name_is_taken_is_not_made_before_the_name_is_free() {
+        FaultySyscalls counted = new FaultySyscalls(kernel(Errno.ENOENT));
+        Map<String, ?> set = Map.of("exports", "memfd", "size", "1M");
+        CmaHeap first = start(counted, set);
+        long made = counted.count("memfdCreate");
+        CmaHeap second = start(counted, set);
+        assertEquals(
+                "its heap.name = cma is taken by the heap of bundle org.example.announced; it takes no memory before"
+                        + " that one goes",
+                announced.waiting());
+        assertEquals(made, counted.count("memfdCreate"));
+        first.withdraw();
+        assertEquals("cma", announced.awaited().properties().get("heap.name"));
+        second.withdraw();
+    }
+
+    @Test
     void each_configuration_with_a_name_is_a_region_of_its_own() {
         CmaHeap camera = start(kernel(Errno.ENOENT), Map.of("size", "1M"), "org.dmabuf.heap.cma~camera");
         CmaHeap video = start(kernel(Errno.ENOENT), Map.of("size", "2M"), "org.dmabuf.heap.cma~video");

@@ -11,8 +11,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.UnavailableHeap;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceReference;
 import org.osgi.framework.ServiceRegistration;
 
 /**
@@ -54,15 +56,24 @@ public final class Announced {
         Object call(String method, Object[] arguments);
     }
 
+    private static final Bundle BUNDLE = proxy(Bundle.class, (method, none) -> {
+        if (!method.equals("getSymbolicName")) {
+            throw new UnsupportedOperationException(method);
+        }
+        return "org.example.announced";
+    });
+
     private final List<Heap> heaps = new CopyOnWriteArrayList<>();
     /** Heaps that do not serve, by the properties of their services. */
     private final List<Map<String, Object>> unavailable = new CopyOnWriteArrayList<>();
 
     private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
-        if (!method.equals("registerService")) {
-            throw new UnsupportedOperationException(method);
-        }
-        return arguments[0] == UnavailableHeap.class ? listed(arguments) : registered(arguments);
+        return switch (method) {
+            case "registerService" ->
+                arguments[0] == UnavailableHeap.class ? listed(arguments) : registered(arguments);
+            case "getServiceReferences" -> references(arguments);
+            default -> throw new UnsupportedOperationException(method);
+        };
     });
 
     /** Without a heap. */
@@ -102,6 +113,19 @@ public final class Announced {
         return (String) heap.get(UnavailableHeap.REASON);
     }
 
+    /**
+     * The reason of the one heap that is not registered yet and is tried again.
+     *
+     * @return a sentence without the heap's name
+     * @throws AssertionError when there is no such heap, another one besides, or one that cannot start
+     */
+    public String waiting() {
+        if (unavailable.size() != 1 || !Boolean.TRUE.equals(unavailable.getFirst().get(UnavailableHeap.RETRIED))) {
+            throw new AssertionError("of the heaps that do not serve there are " + unavailable);
+        }
+        return (String) unavailable.getFirst().get(UnavailableHeap.REASON);
+    }
+
     /** {@return the first heap, as soon as there is one} */
     public Heap awaited() {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
@@ -129,6 +153,20 @@ public final class Announced {
         Heap heap = new Heap(types(arguments[0]), (HeapExporter) arguments[1], properties(arguments[2]));
         heaps.add(heap);
         return registration(heaps, heap);
+    }
+
+    /** The references of all heaps, which is what a component may look for. */
+    private List<?> references(Object[] arguments) {
+        if (arguments[0] != HeapExporter.class || arguments[1] != null) {
+            throw new UnsupportedOperationException("getServiceReferences of " + arguments[0] + ", " + arguments[1]);
+        }
+        return heaps.stream()
+                .map(heap -> proxy(ServiceReference.class, (method, none) -> switch (method) {
+                    case "getProperty" -> heap.properties().get(none[0]);
+                    case "getBundle" -> BUNDLE;
+                    default -> throw new UnsupportedOperationException(method);
+                }))
+                .toList();
     }
 
     private Object listed(Object[] arguments) {

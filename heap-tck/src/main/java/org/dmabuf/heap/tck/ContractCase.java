@@ -37,7 +37,8 @@ public final class ContractCase {
      * Runs the case, and checks that the process holds no descriptor and no shared mapping afterwards that it did not
      * hold before. Memory that the heap keeps for speed is trimmed first. No other test may run in the process.
      *
-     * @throws AssertionError when the heap does not keep the contract
+     * @throws AssertionError when the heap does not keep the contract; its message begins with the names of the heap
+     *     and of the case
      * @throws IllegalStateException for a case that is skipped
      */
     public void run() {
@@ -50,9 +51,16 @@ public final class ContractCase {
             body.run();
             heap.trim();
             before.assertNothingLeft(heap.patience(), heap::trim);
-        } catch (Exception e) {
-            throw new AssertionError("heap '" + heap.name() + "', " + name + ": " + e, e);
+        } catch (AssertionError e) {
+            throw failed(e.getMessage(), e);
+        } catch (Exception | LinkageError e) {
+            throw failed(e.toString(), e);
         }
+    }
+
+    /** Names the case: a report may have a number for it only. */
+    private AssertionError failed(String how, Throwable cause) {
+        return new AssertionError("heap '" + heap.name() + "', " + name + ": " + how, cause);
     }
 
     ContractCase skippedBecause(String reason) {

@@ -18,7 +18,7 @@
  * {@link org.dmabuf.heap.tck.FaultySyscalls} serve the tests of one heap beside it.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap.tck;
 
 import org.osgi.annotation.bundle.Export;

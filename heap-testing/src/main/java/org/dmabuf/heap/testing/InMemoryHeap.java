@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
@@ -168,6 +169,14 @@ public final class InMemoryHeap {
         Set<String> emulates = new TreeSet<>();
         listed(properties.getOrDefault(HeapProperties.EMULATES, Set.of())).forEach(one -> emulates.add((String) one));
         return emulates;
+    }
+
+    /** {@return why a request that asks for nothing else than this heap is refused} */
+    Optional<String> plainRefusal() {
+        return emulates().isEmpty()
+                ? Optional.empty()
+                : Optional.of("it serves only requests that permit emulation: withEmulations(\""
+                        + String.join("\", \"", emulates()) + "\")");
     }
 
     /** {@return what a requirement is matched with: an emulation that was accepted counts as the real thing} */

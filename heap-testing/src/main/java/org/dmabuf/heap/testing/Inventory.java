@@ -304,6 +304,7 @@ final class Inventory {
         HeapUsage usage = HeapUsage.unknown().withCapacity(heap.capacity()).withFree(free).withLargestFree(free);
         return HeapInfo.of(heap.name(), state)
                 .reason(reason)
+                .plainRefusal(state == HeapState.SERVING ? heap.plainRefusal() : Optional.empty())
                 .properties(heap.properties())
                 .bundle("org.dmabuf.heap.testing")
                 .usage(state == HeapState.SERVING ? usage : HeapUsage.unknown(), Duration.ZERO)

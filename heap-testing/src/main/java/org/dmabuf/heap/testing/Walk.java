@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
@@ -89,14 +90,33 @@ final class Walk {
                     + "; accept that with withEmulations(\"" + String.join("\", \"", heap.emulates()) + "\")");
         }
         if (request.alignment() > heap.alignment()) {
-            return Optional.of("it aligns to " + heap.alignment() + " bytes at most, not to " + request.alignment());
+            return Optional.of("it aligns to " + heap.alignment() + " bytes at most, not to " + request.alignment()
+                    + having(other -> request.alignment() <= other.alignment()));
         }
         if (request.export() == ExportMode.READ_ONLY && !heap.is(HeapProperties.EXPORT_READONLY)) {
-            return Optional.of("it cannot export a descriptor through which no holder can write");
+            return Optional.of("it cannot export a descriptor through which no holder can write"
+                    + having(other -> other.is(HeapProperties.EXPORT_READONLY)));
         }
         return requirement
                 .filter(filter -> !filter.matches(heap.required()))
-                .map(filter -> "it does not meet " + filter);
+                .map(filter -> "it does not meet " + filter + having(other -> filter.matches(other.required())));
+    }
+
+    /** Names the heaps that have what another lacks, without those that the request asks. */
+    private String having(Predicate<InMemoryHeap> what) {
+        if (request.heaps().isEmpty() && request.mask().isEmpty()) {
+            return "";
+        }
+        if (heaps.stream().noneMatch(what)) {
+            return "; no heap that serves does";
+        }
+        String others = heaps.stream()
+                .filter(what)
+                .filter(heap -> !request.heaps().contains(heap.name())
+                        && (request.mask().isEmpty() || !isInMask(heap)))
+                .map(InMemoryHeap::name)
+                .collect(Collectors.joining(", "));
+        return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
     }
 
     /** Want of memory is the failure that the client can act on, so it takes precedence over heaps skipped. */

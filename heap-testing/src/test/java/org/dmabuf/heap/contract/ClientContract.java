@@ -28,6 +28,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapRefusedException;
@@ -110,6 +111,44 @@ public abstract class ClientContract {
         return failure.attempts().stream()
                 .map(attempt -> attempt.heap() + " " + attempt.errno())
                 .toList();
+    }
+
+    @Test
+    void a_heap_tells_what_a_request_lacks_that_only_names_it() {
+        HeapBroker broker = broker(List.of(
+                heap("system"), heap("imitating", HeapProperties.EMULATES, List.of("contiguous", "protected"))));
+        assertEquals(Optional.empty(), listed(broker, "system").plainRefusal());
+        broker.allocate(REQUEST.withHeaps("system")).close();
+        assertEquals(
+                Optional.of("it serves only requests that permit emulation:"
+                        + " withEmulations(\"contiguous\", \"protected\")"),
+                listed(broker, "imitating").plainRefusal());
+        assertThrows(HeapRefusedException.class, () -> broker.allocate(REQUEST.withHeaps("imitating")));
+        broker.allocate(REQUEST.withHeaps("imitating").withEmulations("contiguous", "protected"))
+                .close();
+    }
+
+    private static HeapInfo listed(HeapBroker broker, String heap) {
+        return broker.heaps().stream()
+                .filter(info -> info.name().equals(heap))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void a_heap_that_lacks_what_a_request_asks_for_tells_which_heap_has_it() {
+        HeapBroker broker = broker(List.of(
+                heap("system"),
+                heap("chunks", HeapProperties.ALIGNMENT, 1L << 20),
+                heap("blocks", HeapProperties.ALIGNMENT, 1L << 16)));
+        AllocationRequest request = REQUEST.withHeaps("system").withAlignment(1 << 16);
+        HeapException refusal = assertThrows(HeapRefusedException.class, () -> broker.allocate(request));
+        assertTrue(
+                refusal.getMessage().endsWith("; of the heaps that serve these do: chunks, blocks"),
+                refusal.getMessage());
+        HeapException further =
+                assertThrows(HeapRefusedException.class, () -> broker.allocate(request.withAlignment(1 << 21)));
+        assertTrue(further.getMessage().endsWith("; no heap that serves does"), further.getMessage());
     }
 
     // Routing

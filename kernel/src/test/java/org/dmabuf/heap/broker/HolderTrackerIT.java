@@ -39,8 +39,11 @@ import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.StartFailures;
+import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.kernel.HolderProcess;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
@@ -79,7 +82,8 @@ class HolderTrackerIT {
                     new Descriptors(Syscalls.linux()),
                     Optional.of(holders),
                     new BrokerEvents() {},
-                    new ReferenceQueue<>()));
+                    new ReferenceQueue<>()),
+            new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
     private final List<MemorySource> sources = new ArrayList<>();
     private final List<RegisteredHeap> heaps = new ArrayList<>();
 

@@ -27,9 +27,12 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.buffer.SharedBuffer;
 import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.StartFailures;
+import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.service.BrokerServices;
 import org.dmabuf.heap.broker.service.Clients;
@@ -129,7 +132,8 @@ public final class Parts {
 
     /** {@return an allocator over the heaps of a registry} */
     public Allocator allocator(HeapRegistry registry) {
-        return new Allocator(registry, ledger, services);
+        return new Allocator(
+                registry, ledger, services, new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */

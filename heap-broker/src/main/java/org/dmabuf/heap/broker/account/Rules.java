@@ -101,18 +101,28 @@ public final class Rules {
      * @throws HeapException {@link Errno#EACCES} with the setting
      */
     public void requireAllowed(String heap, boolean restricted, ClientId client) {
-        if (!restricted && allowed.isEmpty()) {
-            return; // without a look-up, on the way of most allocations
-        }
-        List<ClientMatch> some = allowed.get(heap);
-        boolean open = some == null ? !restricted : some.stream().anyMatch(match -> match.matches(client));
-        if (!open) {
+        if (!allows(heap, restricted, client)) {
             throw HeapException.of(
                     Errno.EACCES,
                     heap,
                     text(client) + " may not use it; add " + heap + "=" + Printable.of(client.toString()) + " to "
                             + ALLOW + " of " + PID + " if it shall");
         }
+    }
+
+    /**
+     * {@return whether a client may use a heap}
+     *
+     * @param heap name
+     * @param restricted whether it is closed to clients that no entry names
+     * @param client the client
+     */
+    public boolean allows(String heap, boolean restricted, ClientId client) {
+        if (!restricted && allowed.isEmpty()) {
+            return true; // without a look-up, on the way of most allocations
+        }
+        List<ClientMatch> some = allowed.get(heap);
+        return some == null ? !restricted : some.stream().anyMatch(match -> match.matches(client));
     }
 
     /**

@@ -17,6 +17,7 @@ import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.SharedBuffer;
 import org.dmabuf.heap.broker.event.BrokerEvents;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.CallGate;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.HeapStanding;
@@ -48,8 +49,11 @@ public final class Allocator {
     private final HeapRegistry registry;
     private final Ledger ledger;
     private final BufferServices services;
+    /** Named in refusals. */
+    private final AbsentHeaps absent;
 
-    public Allocator(HeapRegistry registry, Ledger ledger, BufferServices services) {
+    public Allocator(HeapRegistry registry, Ledger ledger, BufferServices services, AbsentHeaps absent) {
+        this.absent = absent;
         this.registry = registry;
         this.ledger = ledger;
         this.services = services;
@@ -182,7 +186,7 @@ public final class Allocator {
             several = count == 1 ? NONE : new SharedBuffer[count];
             wanted = HeapRequest.of(request, client.requested());
             matcher = new RequestMatcher(request, routes);
-            attempts = new AttemptLog(request, routes, matcher);
+            attempts = new AttemptLog(request, routes, matcher, absent);
         }
 
         /** {@return whether the heaps can help by giving back what they keep} */

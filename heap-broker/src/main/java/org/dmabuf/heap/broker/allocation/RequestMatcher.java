@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.allocation;
 
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.broker.heap.HeapDescription;
@@ -21,6 +25,9 @@ final class RequestMatcher {
         WRITABLE,
         UNMET
     }
+
+    /** In the order in which they are looked for. */
+    private static final Lack[] LACKS = Lack.values();
 
     private final AllocationRequest request;
     private final RoutingTable routes;
@@ -54,33 +61,71 @@ final class RequestMatcher {
         return lack(heap) == null;
     }
 
-    /** {@return why a heap does not meet the request, without its name} */
+    /** {@return why a heap does not meet the request, without its name, and which heaps have what it lacks} */
     String unmetBy(RegisteredHeap heap) {
         HeapDescription description = heap.description();
-        return switch (lack(heap)) {
+        Lack lack = lack(heap);
+        return switch (lack) {
             case EMULATED ->
                 "it only emulates " + String.join(" and ", description.emulates()) + "; accept that with"
                         + " withEmulations(\"" + String.join("\", \"", description.emulates()) + "\")";
             case UNALIGNED ->
                 "it aligns to " + Bytes.text(description.alignment()) + " at most, not to "
-                        + Bytes.text(request.alignment());
-            case WRITABLE -> "it cannot export a descriptor through which no holder can write";
-            case UNMET -> "it does not meet " + Printable.of(request.requirement().orElseThrow());
+                        + Bytes.text(request.alignment()) + having(lack);
+            case WRITABLE -> "it cannot export a descriptor through which no holder can write" + having(lack);
+            case UNMET ->
+                "it does not meet " + Printable.of(request.requirement().orElseThrow()) + having(lack);
             case null -> throw new IllegalArgumentException(heap + " meets the request");
         };
     }
 
+    /**
+     * Names the heaps that have what another lacks, without those that the request asks: the refusal has a reason of
+     * each of them.
+     */
+    private String having(Lack lack) {
+        if (request.heaps().isEmpty() && request.mask().isEmpty()) {
+            return "";
+        }
+        List<RegisteredHeap> having = IntStream.range(0, routes.size())
+                .mapToObj(routes::inOrder)
+                .filter(heap -> !lacks(heap, lack))
+                .toList();
+        if (having.isEmpty()) {
+            return "; no heap that serves does";
+        }
+        String others = having.stream()
+                .filter(heap -> !isAsked(heap))
+                .map(RegisteredHeap::name)
+                .collect(Collectors.joining(", "));
+        return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
+    }
+
+    private boolean isAsked(RegisteredHeap heap) {
+        OptionalInt id = heap.description().id();
+        return request.heaps().contains(heap.name())
+                || request.mask().isPresent()
+                        && id.isPresent()
+                        && (request.mask().getAsLong() >>> id.getAsInt() & 1) != 0;
+    }
+
     private Lack lack(RegisteredHeap heap) {
+        for (Lack lack : LACKS) {
+            if (lacks(heap, lack)) {
+                return lack;
+            }
+        }
+        return null;
+    }
+
+    private boolean lacks(RegisteredHeap heap, Lack lack) {
         HeapDescription description = heap.description();
-        if (!description.emulates().isEmpty() && !request.emulations().containsAll(description.emulates())) {
-            return Lack.EMULATED;
-        }
-        if (request.alignment() > description.alignment()) {
-            return Lack.UNALIGNED;
-        }
-        if (request.export() == ExportMode.READ_ONLY && !description.readOnlyExport()) {
-            return Lack.WRITABLE;
-        }
-        return meeting == null || routes.met(meeting, heap) ? null : Lack.UNMET;
+        return switch (lack) {
+            case EMULATED ->
+                !description.emulates().isEmpty() && !request.emulations().containsAll(description.emulates());
+            case UNALIGNED -> request.alignment() > description.alignment();
+            case WRITABLE -> request.export() == ExportMode.READ_ONLY && !description.readOnlyExport();
+            case UNMET -> meeting != null && !routes.met(meeting, heap);
+        };
     }
 }

@@ -28,7 +28,7 @@ public final class HeapChangeReporter {
 
     private final HeapRegistry registry;
     private final BrokerEvents events;
-    /** Standings that were logged, by {@code service.id}. Guarded by this. */
+    /** Standings that were logged last, by {@code service.id}, of heaps that have not left. Guarded by this. */
     private Map<Long, HeapStanding> logged = Map.of();
     /** Heaps whose arrival was reported and whose departure was not, by name. Guarded by this. */
     private final Map<String, RegisteredHeap> arrived = new HashMap<>();
@@ -64,9 +64,16 @@ public final class HeapChangeReporter {
         report();
     }
 
-    /** Reports that a heap has left, unless it did not serve, and then the heap that serves under its name now. */
-    public void departed(long service) {
+    /**
+     * Reports that a heap has left. The log says of one that did not serve which it was, since another of its name may
+     * serve. The events report a heap that served, and then the heap that serves under its name now.
+     */
+    public void departed(RegisteredHeap left) {
+        long service = left.service();
         synchronized (this) {
+            HeapStanding last = logged.get(service);
+            boolean served = last != null && last.state() == HeapState.SERVING;
+            reports.add(() -> logDeparture(left, served));
             for (RegisteredHeap heap : List.copyOf(arrived.values())) {
                 if (heap.service() == service) {
                     depart(heap);
@@ -82,7 +89,11 @@ public final class HeapChangeReporter {
         List<HeapStanding> changed = new ArrayList<>();
         for (HeapStanding one : listed) {
             if (one.state() == HeapState.DRAINING) {
-                continue; // its end is logged when it has left
+                HeapStanding before = logged.get(one.heap().service());
+                if (before != null) {
+                    now.put(one.heap().service(), before); // its end is logged when it has left
+                }
+                continue;
             }
             now.put(one.heap().service(), one);
             if (!one.sameAs(logged.get(one.heap().service()))) {
@@ -103,6 +114,17 @@ public final class HeapChangeReporter {
                     heap,
                     Printable.of(heap.description().bundle()),
                     standing.reason());
+        }
+    }
+
+    private static void logDeparture(RegisteredHeap left, boolean served) {
+        if (served) {
+            LOG.info("{} has left, {} buffers of it live on", left, left.account().snapshot().liveBuffers());
+        } else {
+            LOG.info(
+                    "{} of bundle {}, which did not serve, is gone",
+                    left,
+                    Printable.of(left.description().bundle()));
         }
     }
 

@@ -93,7 +93,7 @@ public class ClientBroker implements HeapBroker {
     @Override
     public List<HeapInfo> heaps() {
         client.requireActive();
-        return services.listing().heaps();
+        return services.listing().heaps(services.ledger().rules(), client.id());
     }
 
     @Override

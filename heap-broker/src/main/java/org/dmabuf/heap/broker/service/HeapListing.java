@@ -11,13 +11,16 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.account.UsageSnapshot;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.CallGate;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
@@ -25,7 +28,6 @@ import org.dmabuf.heap.broker.heap.HeapStanding;
 import org.dmabuf.heap.broker.heap.LastUsage;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
-import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 
 /**
@@ -40,18 +42,24 @@ public final class HeapListing {
     private static final LastUsage.Answer NO_ANSWER = new LastUsage.Answer(HeapUsage.unknown(), Duration.ZERO);
 
     private final HeapRegistry registry;
-    private final UnavailableHeaps unavailable;
-    private final StartFailures failures;
+    private final AbsentHeaps absent;
     /** The usages of heaps that serve, by their gates, which stay when a heap's properties change. */
     private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
 
-    public HeapListing(HeapRegistry registry, UnavailableHeaps unavailable, StartFailures failures) {
+    public HeapListing(HeapRegistry registry, AbsentHeaps absent) {
         this.registry = registry;
-        this.failures = failures;
-        this.unavailable = unavailable;
+        this.absent = absent;
     }
 
-    public List<HeapInfo> heaps() {
+    /**
+     * Lists the heaps for one client.
+     *
+     * @param rules the permissions of this moment
+     * @param client the client that asks
+     * @return every heap that is known
+     */
+    public List<HeapInfo> heaps(Rules rules, ClientId client) {
+        PlainRefusal plain = new PlainRefusal(rules, client);
         List<HeapInfo> infos = new ArrayList<>();
         RoutingTable routes;
         List<HeapRegistry.Departed> departed;
@@ -61,12 +69,12 @@ public final class HeapListing {
         }
         Map<CallGate, LastUsage.Answer> answers = answers(routes);
         Set<HeapAccount> counted = new HashSet<>(); // heaps of one name share one, which the first of them lists
-        Map<Long, UnavailableHeaps.Unavailable> failed = failures.byComponent();
+        AbsentHeaps.Now now = absent.now();
         for (HeapStanding listed : routes.listed()) {
             RegisteredHeap heap = listed.heap();
             // A service without an object is of a component that failed, and its reason tells more.
             if (heap.exporter() == null
-                    && failed.containsKey(heap.description().properties().get(COMPONENT_ID))) {
+                    && now.isFailed(heap.description().properties().get(COMPONENT_ID))) {
                 continue;
             }
             boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
@@ -76,7 +84,10 @@ public final class HeapListing {
                     listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
                     reason(listed.reason(), hanging),
                     answers.getOrDefault(heap.gate(), NO_ANSWER),
-                    counted.add(heap.account()) ? Optional.of(heap.account()) : Optional.empty()));
+                            counted.add(heap.account()) ? Optional.of(heap.account()) : Optional.empty())
+                    .plainRefusal(
+                            listed.state() == HeapState.SERVING ? plain.of(heap.description()) : Optional.empty())
+                    .build());
         }
         for (HeapRegistry.Departed left : departed) {
             UsageSnapshot charged = left.account().snapshot();
@@ -89,11 +100,10 @@ public final class HeapListing {
                                     : "it has left; memory of it is still held elsewhere",
                             left.account().reaper().hanging()),
                     NO_ANSWER,
-                    Optional.of(left.account())));
+                            Optional.of(left.account()))
+                    .build());
         }
-        List<UnavailableHeaps.Unavailable> absent = new ArrayList<>(unavailable.list());
-        absent.addAll(failed.values());
-        for (UnavailableHeaps.Unavailable heap : absent) {
+        for (UnavailableHeaps.Unavailable heap : now.all()) {
             infos.add(HeapInfo.of(heap.name(), heap.retried() ? HeapState.WAITING : HeapState.FAILED)
                     .reason(Optional.of(heap.reason()).filter(reason -> !reason.isEmpty()))
                     .properties(Map.of(HeapProperties.NAME, heap.name()))
@@ -103,7 +113,7 @@ public final class HeapListing {
         return List.copyOf(infos);
     }
 
-    private static HeapInfo info(
+    private static HeapInfo.Builder info(
             HeapDescription heap,
             HeapState state,
             String reason,
@@ -118,8 +128,7 @@ public final class HeapListing {
                 .properties(heap.properties())
                 .bundle(heap.bundle())
                 .usage(usage.usage(), usage.age())
-                .charged(record.build())
-                .build();
+                .charged(record.build());
     }
 
     private static String reason(String standing, String hanging) {

@@ -105,7 +105,7 @@ class AdoptionTest {
             assertEquals(SIZE, buffer.size());
             assertEquals(1, broker.adoption.account().snapshot().liveBuffers());
             assertEquals(SIZE, broker.adoption.account().snapshot().liveBytes());
-            assertEquals(List.of(), broker.listing.heaps());
+            assertEquals(List.of(), broker.heaps());
         }
         assertEquals(0, broker.adoption.account().buffers());
     }

@@ -33,6 +33,7 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -349,14 +350,93 @@ class AllocatorTest {
     void an_unknown_name_gets_the_names_that_there_are() {
         serving("system", id(0, 0));
         serving("camera", id(1, 0));
+        assertEquals(
+                "heap 'dma': no buffer of 12 MiB: there is no such heap; there are: camera, system",
+                refusal(REQUEST.withHeaps("dma")).getMessage());
         HeapException refusal = refusal(REQUEST.withHeaps("kamera"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("kamera"), refusal.heap());
         assertEquals(
-                "heap 'kamera': no buffer of 12 MiB: there is no such heap; there are: camera, system",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there are: camera,"
+                        + " system",
                 refusal.getMessage());
         assertEquals(
-                List.of("kamera: ENODEV, there is no such heap; there are: camera, system"), told(refusal));
+                List.of("kamera: ENODEV, there is no such heap; the nearest name is camera; there are: camera, system"),
+                told(refusal));
+    }
+
+    private void absent(long service, String name, String reason, boolean retried) {
+        broker.unavailable.put(
+                service,
+                Map.of(
+                        HeapProperties.NAME, name,
+                        UnavailableHeap.REASON, reason,
+                        UnavailableHeap.RETRIED, retried,
+                        UnavailableHeap.FILE, "etc/" + name + ".cfg"),
+                "org.example." + name);
+    }
+
+    @Test
+    void a_name_whose_heap_has_not_started_gets_its_reason_and_file() {
+        serving("secure", Map.of());
+        absent(1, "system", "invalid backend = x: expected memfd", false);
+        absent(2, "camera", "512 MiB do not fit", true);
+        HeapException refusal = refusal(REQUEST.withHeaps("system"));
+        assertEquals(
+                "heap 'system': no buffer of 12 MiB: it failed to start: invalid backend = x: expected memfd (file"
+                        + " etc/system.cfg)",
+                refusal.getMessage());
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals(
+                "heap 'camera': no buffer of 12 MiB: it waits: 512 MiB do not fit (file etc/camera.cfg)",
+                refusal(REQUEST.withHeaps("camera")).getMessage());
+        assertEquals(
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there are:"
+                        + " secure; not started: system, camera",
+                refusal(REQUEST.withHeaps("kamera")).getMessage());
+    }
+
+    @Test
+    void a_refused_request_tells_which_heaps_have_not_started_before_it_recommends_another() {
+        serving("secure", Map.of(HeapProperties.EMULATES, "protected"));
+        absent(1, "system", "invalid backend = x: expected memfd", false);
+        String failed = "system: it failed to start: invalid backend = x: expected memfd (file etc/system.cfg); ";
+        String recommended = "secure: it only emulates protected; accept that with withEmulations(\"protected\")";
+        String sentence = "no heap gave a buffer of 12 MiB. " + failed + recommended;
+        for (AllocationRequest request : List.of(
+                REQUEST,
+                REQUEST.withHeaps("secure", "system"),
+                REQUEST.withHeaps("system", "secure"),
+                REQUEST.withRequirement("(heap.mappable=true)"))) {
+            assertEquals(sentence, refusal(request).getMessage());
+        }
+        HeapException masked = refusal(REQUEST.withMask(1));
+        assertEquals(
+                "heap 'system': no heap for a buffer of 12 MiB: " + failed
+                        + "none has its id in mask 0x1; there are: secure",
+                masked.getMessage());
+        assertEquals(List.of("system"), asked(masked));
+    }
+
+    @Test
+    void a_shortage_and_a_permission_that_is_lacking_tell_what_has_not_started_as_well() {
+        refusing("secure", Errno.ENOMEM, id(1, 0));
+        absent(1, "system", "no memory", true);
+        HeapException shortage = refusal(REQUEST);
+        assertEquals(Errno.ENOMEM, shortage.errno());
+        assertEquals(Optional.of("secure"), shortage.heap());
+        assertTrue(shortage.reason().contains("system: it waits: no memory"), shortage.reason());
+        serving("closed", Map.of(HeapProperties.RESTRICTED, true, HeapProperties.PRIORITY, 9));
+        HeapException closed = refusal(REQUEST);
+        assertEquals(Errno.EACCES, closed.errno());
+        assertTrue(closed.reason().contains("system: it waits: no memory"), closed.reason());
+    }
+
+    @Test
+    void a_heap_that_waits_for_a_name_that_serves_is_not_told_in_a_refusal() {
+        refusing("system", Errno.ENOMEM, id(1, 0));
+        absent(1, "system", "its name is taken", true);
+        assertEquals(List.of("system"), asked(refusal(REQUEST)));
     }
 
     @Test
@@ -569,7 +649,7 @@ class AllocatorTest {
         BufferReference reference = broker.allocate(REQUEST);
         assertEquals(1, broker.info("camera", HeapState.DEPARTED).charged().liveBuffers());
         reference.close();
-        assertEquals(List.of(), broker.listing.heaps());
+        assertEquals(List.of(), broker.heaps());
     }
 
     @Test
@@ -587,7 +667,7 @@ class AllocatorTest {
         assertEquals(1, broker.info("front", HeapState.SERVING).charged().liveBuffers());
         next.close();
         reference.close();
-        assertEquals(1, broker.listing.heaps().size());
+        assertEquals(1, broker.heaps().size());
     }
 
     /** Whatever name a heap has when a request reaches it, its buffer is listed under the name that it gives. */
@@ -607,12 +687,12 @@ class AllocatorTest {
                 .after(round -> {
                     assertEquals(
                             List.of(allocated[0]),
-                            broker.listing.heaps().stream()
+                            broker.heaps().stream()
                                     .filter(info -> info.charged().liveBuffers() == 1)
                                     .map(HeapInfo::name)
                                     .toList());
                     reference[0].close();
-                    assertEquals(1, broker.listing.heaps().size());
+                    assertEquals(1, broker.heaps().size());
                 })
                 .run(4000);
     }
@@ -756,7 +836,7 @@ class AllocatorTest {
                         .close())
                 .after(round -> assertEquals(0, stays.buffers()))
                 .run(4000);
-        assertEquals(1, broker.listing.heaps().size());
+        assertEquals(1, broker.heaps().size());
         assertEquals(List.of(), broker.registry.departed());
     }
 

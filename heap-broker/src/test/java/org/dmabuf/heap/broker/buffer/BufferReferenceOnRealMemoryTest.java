@@ -406,7 +406,7 @@ class BufferReferenceOnRealMemoryTest {
             segment.fill((byte) 2);
             assertEquals(2, segment.get(ValueLayout.JAVA_BYTE, 0));
             assertEquals(1, mappings());
-            assertEquals(1, broker.listing.heaps().getFirst().charged().liveBuffers());
+            assertEquals(1, broker.heaps().getFirst().charged().liveBuffers());
         }
         Await.until("the mapping is gone", () -> mappings() == 0);
     }
@@ -536,6 +536,6 @@ class BufferReferenceOnRealMemoryTest {
         assertEquals("memfd", properties.get("heap.backend"));
         assertEquals(false, properties.get("heap.dmabuf"));
         reference.close();
-        assertEquals(List.of("system"), broker.listing.heaps().stream().map(i -> i.name()).toList());
+        assertEquals(List.of("system"), broker.heaps().stream().map(i -> i.name()).toList());
     }
 }

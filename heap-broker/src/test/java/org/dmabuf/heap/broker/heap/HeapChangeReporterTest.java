@@ -51,7 +51,7 @@ class HeapChangeReporterTest {
 
     private void hasLeft(RegisteredHeap heap) {
         registry.gone(heap);
-        reporter.departed(heap.service());
+        reporter.departed(heap);
     }
 
     private List<String> told() {

@@ -35,7 +35,6 @@ import org.dmabuf.heap.broker.allocation.Allocator;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.OpenResource;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
-import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -416,9 +415,9 @@ class ClientsTest {
             final Clients clients =
                     new Clients(new BrokerServices(
                             ledger,
-                            new Allocator(registry, ledger, broker.services),
+                            new Allocator(registry, ledger, broker.services, broker.absent),
                             broker.adoption,
-                            new HeapListing(registry, broker.unavailable, new StartFailures()),
+                            new HeapListing(registry, broker.absent),
                             broker.leaks,
                             new Descriptors(Syscalls.linux())));
             final AtomicInteger asked = new AtomicInteger();

@@ -40,7 +40,7 @@ class HeapListingTest {
     }
 
     private List<HeapInfo> heaps() {
-        return broker.listing.heaps();
+        return broker.heaps();
     }
 
     private long buffersListed() {
@@ -225,6 +225,50 @@ class HeapListingTest {
         reference.close();
     }
 
+    private Optional<String> plainRefusal(String heap) {
+        return broker.info(heap, HeapState.SERVING).plainRefusal();
+    }
+
+    @Test
+    void what_keeps_a_plain_request_of_the_client_from_being_served_is_listed() {
+        broker.heap("system", new FakeHeap());
+        broker.heap("cma", new FakeHeap(), Map.of(HeapProperties.EMULATES, List.of("contiguous")));
+        broker.heap(
+                "secure",
+                new FakeHeap(),
+                Map.of(HeapProperties.RESTRICTED, true, HeapProperties.EMULATES, List.of("protected")));
+        broker.heap("", new FakeHeap(), Map.of(HeapProperties.EMULATES, "contiguous"));
+        assertEquals(Optional.empty(), plainRefusal("system"));
+        assertEquals(
+                Optional.of("it serves only requests that permit emulation: withEmulations(\"contiguous\")"),
+                plainRefusal("cma"));
+        assertEquals(
+                Optional.of("it serves only requests that permit emulation: withEmulations(\"protected\"); it serves"
+                        + " only clients that an allow entry of org.dmabuf.heap.broker names; add"
+                        + " secure=org.example.camera"),
+                plainRefusal("secure"));
+        assertEquals(
+                List.of(),
+                broker.heaps().stream()
+                        .filter(info -> info.state() != HeapState.SERVING && info.plainRefusal().isPresent())
+                        .toList());
+    }
+
+    @Test
+    void an_entry_opens_a_heap_to_one_client_and_closes_it_to_others() {
+        broker.heap("secure", new FakeHeap(), Map.of(HeapProperties.RESTRICTED, true));
+        broker.heap("system", new FakeHeap());
+        String[] none = {};
+        broker.ledger.apply(BrokerParts.rules(none, none, none, new String[] {"secure=org.example.camera"}));
+        assertEquals(Optional.empty(), plainRefusal("secure"));
+        broker.ledger.apply(BrokerParts.rules(
+                none, none, none, new String[] {"secure=org.example.camera", "system=org.example.display"}));
+        assertEquals(
+                Optional.of("it serves only clients that an allow entry of org.dmabuf.heap.broker names; add"
+                        + " system=org.example.camera"),
+                plainRefusal("system"));
+    }
+
     @Test
     void a_heap_that_waits_for_what_is_short_is_listed_with_its_reason() {
         Map<String, Object> announced = new HashMap<>(Map.of(
@@ -245,7 +289,7 @@ class HeapListingTest {
         broker.unavailable.put(7, announced, "org.example");
         assertEquals(info.reason(), broker.info("camera", HeapState.FAILED).reason());
         broker.unavailable.remove(7);
-        assertEquals(List.of(), broker.listing.heaps());
+        assertEquals(List.of(), broker.heaps());
     }
 
     @Test

@@ -71,21 +71,6 @@ public final class KernelError {
     }
 
     /**
-     * A descriptor of a buffer that was requested without one.
-     *
-     * @param heap whose buffer it is
-     * @param size bytes of the buffer
-     * @return to be thrown, {@link Errno#ENOTSUP}
-     */
-    public static HeapException notExportable(String heap, long size) {
-        return HeapException.of(
-                Errno.ENOTSUP,
-                heap,
-                "a buffer of " + Bytes.text(size) + " was allocated with ExportMode.NONE and has no descriptor to give;"
-                        + " allocate it with READ_ONLY or READ_WRITE");
-    }
-
-    /**
      * The sentence for a refused system call.
      *
      * @param call the system call's name

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
-import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.source.HeapRefusal;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
@@ -25,7 +25,7 @@ final class RangeBuffer extends RegionBuffer {
     @Override
     public int descriptor() {
         if (request.export() == ExportMode.NONE) {
-            throw KernelError.notExportable(region.heap, size());
+            throw HeapRefusal.notExportable(region.heap, size());
         }
         int fd = dmaBuf;
         return fd == NONE ? export() : fd;

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.machine.MlockLimit;
+import org.dmabuf.heap.linux.source.HeapRefusal;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -54,7 +54,7 @@ final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw KernelError.notExportable(heap, size);
+            throw HeapRefusal.notExportable(heap, size);
         }
         return fd;
     }

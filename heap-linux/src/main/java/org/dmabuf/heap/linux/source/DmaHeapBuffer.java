@@ -3,13 +3,9 @@ package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
-import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
-import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
@@ -44,7 +40,7 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw KernelError.notExportable(heap, size);
+            throw HeapRefusal.notExportable(heap, size);
         }
         return fd;
     }
@@ -52,12 +48,7 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     @Override
     public MemorySegment map(Access access) {
         if (!mappable) {
-            throw HeapException.of(
-                    Errno.EINVAL,
-                    heap,
-                    "a buffer of " + Bytes.text(size)
-                            + " is out of the CPU's reach and cannot be mapped; give its descriptor to a device, or use"
-                            + " a heap whose heap.mappable is true");
+            throw HeapRefusal.notMappable(heap, size);
         }
         return mmap.map(heap, fd, size, access);
     }

@@ -6,7 +6,6 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.KeptMapping;
-import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -42,7 +41,7 @@ final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
     @Override
     public int descriptor() {
         if (!exportable) {
-            throw KernelError.notExportable(heap, size);
+            throw HeapRefusal.notExportable(heap, size);
         }
         held.showsAs(fd);
         return fd;

@@ -4,7 +4,7 @@
  * of them with a configuration.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap.linux.source;
 
 import org.osgi.annotation.bundle.Export;

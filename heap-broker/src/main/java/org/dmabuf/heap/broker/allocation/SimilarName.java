@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import java.util.Comparator;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/** The name that a person may have meant by one that is misspelt. */
+final class SimilarName {
+    /** A name may differ in one letter of so many. */
+    private static final int LETTERS_FOR_A_SLIP = 3;
+
+    private SimilarName() {}
+
+    /** {@return the name that differs least, empty when all are quite different} */
+    static Optional<String> of(String misspelt, Stream<String> names) {
+        int most = Math.max(1, misspelt.length() / LETTERS_FOR_A_SLIP);
+        return names.filter(name -> distance(misspelt, name) <= most)
+                .min(Comparator.comparingInt(name -> distance(misspelt, name)));
+    }
+
+    /** Counts the letters to be changed, added or left out, whatever their case. */
+    private static int distance(String one, String other) {
+        String from = one.toLowerCase(Locale.ROOT);
+        String to = other.toLowerCase(Locale.ROOT);
+        int[] row = new int[to.length() + 1];
+        for (int j = 0; j <= to.length(); j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= from.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= to.length(); j++) {
+                int changed = diagonal + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(changed, 1 + Math.min(row[j], row[j - 1]));
+            }
+        }
+        return row[to.length()];
+    }
+}
