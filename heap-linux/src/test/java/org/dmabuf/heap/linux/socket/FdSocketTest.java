@@ -21,6 +21,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -538,8 +539,10 @@ class FdSocketTest {
 
     @Test
     void a_process_of_another_pid_namespace_is_not_called_process_0() {
-        assertEquals("a process of another PID namespace of user 1000", new PeerCredentials(0, 1000, 1000).toString());
-        assertEquals("process 42 of user 1000", new PeerCredentials(42, 1000, 1000).toString());
+        assertEquals(
+                "a process of another PID namespace, user 1000",
+                new PeerCredentials(0, 1000, 1000, Set.of()).toString());
+        assertEquals("process 42 of user 1000", new PeerCredentials(42, 1000, 1000, Set.of()).toString());
     }
 
     @Test
