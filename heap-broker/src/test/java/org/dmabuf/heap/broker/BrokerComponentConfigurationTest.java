@@ -49,8 +49,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                         "felix.fileinstall.filename", "file:/opt/gateway/etc/org.dmabuf.heap.broker.cfg"));
         assertEquals(
                 List.of("ERROR invalid drain.ms = " + (text.isBlank() ? "'" + text + "'" : text)
-                        + " in etc/org.dmabuf.heap.broker.cfg: expected a whole number from 0 to 4000; what was in force"
-                        + " stays"),
+                        + " in etc/org.dmabuf.heap.broker.cfg: expected a whole number from 0 to 4000; what was in"
+                        + " force stays"),
                 RecordedLog.lines());
         assertEquals(1234, drainMillis());
         heap("system", new FakeHeap());
@@ -86,8 +86,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         RecordedLog.clear();
         component.modified(wrong, Map.of());
         assertEquals(
-                List.of("ERROR invalid drain.ms = null in org.dmabuf.heap.broker: expected a whole number from 0 to 4000;"
-                        + " what was in force stays"),
+                List.of("ERROR invalid drain.ms = null in org.dmabuf.heap.broker: expected a whole number from 0 to"
+                        + " 4000; what was in force stays"),
                 RecordedLog.lines());
         heap("system", new FakeHeap());
         assertEquals(

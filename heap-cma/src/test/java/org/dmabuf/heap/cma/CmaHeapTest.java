@@ -161,7 +161,8 @@ class CmaHeapTest {
     })
     void what_cannot_be_is_refused_and_nothing_is_announced(String setting, String value) {
         start(kernel(Errno.ENOENT), Map.of(setting, value));
-        String expected = "invalid " + setting.replace('_', '.') + " = " + value + " in org\\.dmabuf\\.heap\\.cma: expected .*";
+        String expected =
+                "invalid " + setting.replace('_', '.') + " = " + value + " in org\\.dmabuf\\.heap\\.cma: expected .*";
         assertTrue(announced.refusal().matches(expected), announced::refusal);
     }
 

@@ -158,7 +158,8 @@ class BackendTest {
     void a_word_that_is_none_is_refused_with_those_that_are(String word) {
         start(word);
         assertEquals(
-                "invalid backend = " + (word.isEmpty() ? "''" : word) + " in org.dmabuf.heap.system: expected auto, dma-heap, udmabuf or memfd",
+                "invalid backend = " + (word.isEmpty() ? "''" : word)
+                        + " in org.dmabuf.heap.system: expected auto, dma-heap, udmabuf or memfd",
                 announced.refusal());
     }
 

@@ -223,7 +223,8 @@ class RulesTest {
     @Test
     void views_are_for_the_clients_that_are_named_and_without_a_setting_for_none() {
         ClientId gateway = bundle("org.example.gateway");
-        Rules rules = RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {"org.example.gateway"}, RulesTest::refuse);
+        Rules rules =
+                RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {"org.example.gateway"}, RulesTest::refuse);
         assertDoesNotThrow(() -> rules.requireViewsAllowed(gateway));
         HeapException refusal =
                 assertThrows(HeapException.class, () -> rules.requireViewsAllowed(bundle("org.example.camera")));

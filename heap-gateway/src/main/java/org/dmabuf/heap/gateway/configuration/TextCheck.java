@@ -21,6 +21,9 @@ final class TextCheck {
     private static final char BYTE_ORDER_MARK = '\uFEFF';
     private static final Pattern SETTING = Pattern.compile("[A-Za-z][\\w.-]*\\s*[=:].*");
 
+    /** A backslash with u that is not itself escaped, and no code of a character after it. */
+    private static final Pattern ESCAPE = Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*\\\\u(?![0-9a-fA-F]{4})");
+
     private final String file;
     private final List<String> findings = new ArrayList<>();
 
@@ -70,12 +73,13 @@ final class TextCheck {
         if (lines.size() == 1 && lines.getFirst().endsWith("\\") && !lines.getFirst().endsWith("\\\\")) {
             backslash(entry.line(), "none, since there is no next line to join");
         }
-        if (entry.key().isEmpty() && lines.getFirst().contains("\\u")) {
+        if (lines.stream().anyMatch(line -> ESCAPE.matcher(line).find())) {
             add(
                     "invalid escape in '" + shown(lines.getFirst()) + "'",
                     entry.line(),
-                    "four hexadecimal digits after \\u; the whole file is not read");
-        } else if (lines.stream().noneMatch(line -> line.contains("=") || line.contains(":"))) {
+                    "four hexadecimal digits after \\u, or two backslashes for one");
+        }
+        if (lines.stream().noneMatch(line -> line.contains("=") || line.contains(":"))) {
             add("invalid line '" + shown(lines.getFirst()) + "'", entry.line(), "NAME = VALUE");
         }
     }

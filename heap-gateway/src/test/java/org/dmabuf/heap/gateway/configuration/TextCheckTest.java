@@ -77,11 +77,13 @@ class TextCheckTest {
     }
 
     @Test
-    void a_wrong_escape_is_told_since_the_whole_file_is_not_read() {
+    void a_wrong_escape_is_told() {
         assertEquals(
-                List.of("invalid escape in 'a = \\u12' in etc/x.cfg, line 1: expected four hexadecimal digits after \\u;"
-                        + " the whole file is not read"),
+                List.of("invalid escape in 'a = \\u12' in etc/x.cfg, line 1: expected four hexadecimal digits after"
+                        + " \\u, or two backslashes for one"),
                 findings("a = \\u12", "b = 1"));
+        assertEquals(List.of(), findings("a = \\u0041", "path = C:\\\\users"));
+        assertEquals(1, findings("path = C:\\users").size());
     }
 
     @Test

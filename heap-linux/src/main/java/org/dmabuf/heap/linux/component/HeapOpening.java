@@ -17,8 +17,8 @@ import org.dmabuf.heap.spi.UnavailableHeap;
  * otherwise by a daemon thread {@code dmaheap-start-NAME} that tries again, after 1 s at first and every 10 s later.
  * The shortage is logged once, and so is its end.
  *
- * <p>A heap that waits, or that cannot be opened, is listed by the broker with the reason: an {@link UnavailableHeap} is
- * registered for it until it is opened or closed.
+ * <p>A heap that waits, or that cannot be opened, is listed by the broker with the reason: an {@link UnavailableHeap}
+ * is registered for it until it is opened or closed.
  *
  * <p>Any thread may call any method.
  */

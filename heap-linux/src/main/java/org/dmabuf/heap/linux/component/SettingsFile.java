@@ -3,14 +3,15 @@ package org.dmabuf.heap.linux.component;
 
 import java.io.IOException;
 import java.io.StringReader;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Properties;
+import java.util.regex.Pattern;
 
 /**
  * Lines of a configuration file, as File Install reads it: by the rules of {@link Properties}, in UTF-8. The object
@@ -41,16 +42,20 @@ public final class SettingsFile {
             return lines;
         }
 
-        /** {@return the name of the setting; empty for a line that has a wrong escape} */
+        /** {@return the name of the setting} */
         public String key() {
             return key;
         }
 
-        /** {@return the text of the setting; empty for a line that has a wrong escape} */
+        /** {@return the text of the setting} */
         public String value() {
             return value;
         }
     }
+
+    /** A backslash with u that is not itself escaped, and no code of a character after it. */
+    private static final Pattern WRONG_ESCAPE =
+            Pattern.compile("(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?![0-9a-fA-F]{4})");
 
     private final List<Entry> entries;
 
@@ -111,15 +116,25 @@ public final class SettingsFile {
     }
 
     private static Entry entry(int first, List<String> lines) {
-        Properties one = new Properties();
+        String text = String.join("\n", lines);
+        Properties one;
         try {
-            one.load(new StringReader(String.join("\n", lines)));
-        } catch (IOException | IllegalArgumentException e) {
-            // A wrong escape: the line has no key that could be asked for.
+            one = load(text);
+        } catch (IllegalArgumentException e) {
+            one = load(WRONG_ESCAPE.matcher(text).replaceAll("$1\\\\\\\\u")); // File Install takes it as it stands
         }
-        Map.Entry<Object, Object> read =
-                one.entrySet().stream().findFirst().orElse(Map.entry("", ""));
-        return new Entry(first, lines, (String) read.getKey(), (String) read.getValue());
+        String key = one.stringPropertyNames().stream().findFirst().orElse("");
+        return new Entry(first, lines, key, one.getProperty(key, ""));
+    }
+
+    private static Properties load(String text) {
+        Properties read = new Properties();
+        try {
+            read.load(new StringReader(text));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // of a text in memory
+        }
+        return read;
     }
 
     /** {@return the settings in the order of the file} */

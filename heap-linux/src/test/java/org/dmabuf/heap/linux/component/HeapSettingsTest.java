@@ -127,8 +127,8 @@ class HeapSettingsTest {
     void a_number_that_is_none_is_told_with_what_is_there() {
         Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
-                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number from 0 to 63, or -1 for"
-                        + " none",
+                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number from 0 to 63, or -1"
+                        + " for none",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
                         .announcement());
         refused(

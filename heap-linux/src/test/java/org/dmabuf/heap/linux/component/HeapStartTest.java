@@ -101,8 +101,9 @@ class HeapStartTest {
             String wrong, String told, String expected) throws IOException {
         assertEquals(List.of(), configure("# mine", "heap.id = 5"));
         assertEquals(
-                List.of("heap 'acme' stays as it is: invalid " + told + " in etc/org.example.acme.cfg, line 3: expected "
-                        + expected + "; a correction takes effect at once"),
+                List.of("heap 'acme' stays as it is: invalid " + told
+                        + " in etc/org.example.acme.cfg, line 3: expected " + expected
+                        + "; a correction takes effect at once"),
                 configure("# mine", "heap.priority = 1", wrong));
         assertEquals(List.of("open acme 5"), steps);
         assertEquals(List.of(), listed);

@@ -47,8 +47,10 @@ class SettingsFileTest {
 
     @Test
     void a_line_with_a_wrong_escape_hides_no_other() {
-        SettingsFile file = SettingsFile.of("a = \\u12\nsize = 1");
+        SettingsFile file = SettingsFile.of("a = \\u12\nsize = 1\nb = C:\\\\users\\unit");
+        assertEquals("C:\\users\\unit", file.entries().getLast().value());
         assertEquals(OptionalInt.of(2), file.line("size"));
-        assertEquals("", file.entries().getFirst().key());
+        assertEquals(OptionalInt.of(1), file.line("a"));
+        assertEquals("\\u12", file.entries().getFirst().value());
     }
 }
