@@ -3,6 +3,7 @@ package org.dmabuf.heap.tck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -218,5 +219,19 @@ class HeapContractTest {
         assertEquals(
                 "heap 'camera', " + ONE + ": java.lang.IllegalStateException: no luck", failure.getMessage());
         assertEquals("no luck", failure.getCause().getMessage());
+    }
+
+    @Test
+    void a_failure_that_a_case_finds_and_one_of_linkage_name_the_heap_and_the_case_as_well() {
+        for (Error cause : List.of(new AssertionError("not zero"), new NoClassDefFoundError("org/example/Gone"))) {
+            HeapExporter broken = request -> {
+                throw cause;
+            };
+            AssertionError failure = assertThrows(
+                    AssertionError.class,
+                    find(HeapContract.of(broken, Heaps.announced(heap)), ONE)::run);
+            assertEquals("heap 'camera', " + ONE + ": ", failure.getMessage().split("(?<=: )")[0]);
+            assertSame(cause, failure.getCause());
+        }
     }
 }
