@@ -51,7 +51,10 @@ public final class SecureHeap {
 
     private static final Path PASSWD = Path.of("/etc/passwd");
 
-    /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
+    /**
+     * What can be configured. A change takes the heap away and brings it back; buffers of it live on. A value that is
+     * wrong leaves the heap as it is.
+     */
     @ObjectClassDefinition(
             name = "DMA-BUF protected heap",
             description = "Memory that only its receivers see, for handing secrets on")

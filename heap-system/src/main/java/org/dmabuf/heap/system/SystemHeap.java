@@ -45,7 +45,10 @@ import org.slf4j.LoggerFactory;
 public final class SystemHeap {
     static final String PID = "org.dmabuf.heap.system";
 
-    /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
+    /**
+     * What can be configured. A change takes the heap away and brings it back; buffers of it live on. A value that is
+     * wrong leaves the heap as it is.
+     */
     @ObjectClassDefinition(
             name = "DMA-BUF system heap",
             description = "Memory of the machine, shareable with other processes")

@@ -158,7 +158,7 @@ class BackendTest {
     void a_word_that_is_none_is_refused_with_those_that_are(String word) {
         start(word);
         assertEquals(
-                "invalid backend = " + (word.isEmpty() ? "''" : word)
+                "invalid backend = " + (word.isBlank() || word.endsWith(" ") ? "'" + word + "'" : word)
                         + " in org.dmabuf.heap.system: expected auto, dma-heap, udmabuf or memfd",
                 announced.refusal());
     }

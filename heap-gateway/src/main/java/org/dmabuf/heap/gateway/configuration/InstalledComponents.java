@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.gateway.configuration;
 
-import java.lang.reflect.Field;
-import java.lang.reflect.Modifier;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -10,7 +8,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.dmabuf.heap.HeapProperties;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
@@ -34,12 +31,6 @@ final class InstalledComponents {
     private static final String OURS = "org.dmabuf.heap.";
     private static final String SERVICES = "(|(objectClass=org.osgi.service.cm.ManagedService)"
             + "(objectClass=org.osgi.service.cm.ManagedServiceFactory))";
-    /** What every heap may be configured with. */
-    private static final Set<String> OF_HEAPS = Arrays.stream(HeapProperties.class.getFields())
-            .filter(field -> Modifier.isStatic(field.getModifiers()) && field.getType() == String.class)
-            .map(InstalledComponents::value)
-            .filter(InstalledComponents::isOfHeaps)
-            .collect(Collectors.toUnmodifiableSet());
 
     private final BundleContext context;
     private final ServiceComponentRuntime runtime;
@@ -49,14 +40,6 @@ final class InstalledComponents {
         this.context = context;
         this.runtime = runtime;
         this.metatypes = metatypes;
-    }
-
-    private static String value(Field constant) {
-        try {
-            return (String) constant.get(null);
-        } catch (IllegalAccessException e) {
-            throw new IllegalStateException(e); // getFields returns public ones
-        }
     }
 
     private static boolean isOfHeaps(String property) {
@@ -83,7 +66,7 @@ final class InstalledComponents {
         if (own || described.isEmpty() && declared.stream().allMatch(InstalledComponents::isOfHeaps)) {
             return Components.ANY;
         }
-        return Stream.of(described, declared, OF_HEAPS).flatMap(Set::stream).collect(Collectors.toSet());
+        return Stream.concat(described.stream(), declared.stream()).collect(Collectors.toSet());
     }
 
     /** {@return the settings of each PID that a bundle has a metatype for} */

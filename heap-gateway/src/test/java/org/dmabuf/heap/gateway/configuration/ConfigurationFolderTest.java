@@ -63,6 +63,21 @@ class ConfigurationFolderTest {
     }
 
     @Test
+    void what_any_heap_may_be_configured_with_is_known() throws IOException {
+        write("org.example.acme.cfg", "heap.quota = 2", "heap.restricted = true", "service.ranking = 1");
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
+    void a_file_of_xml_has_no_settings_that_could_be_checked() throws IOException {
+        write(
+                "org.example.acme.cfg",
+                "<!DOCTYPE properties SYSTEM 'http://java.sun.com/dtd/properties.dtd'>",
+                "<properties><entry key='sise'>1</entry></properties>");
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
     void of_a_component_whose_settings_are_not_known_nothing_is_claimed() throws IOException {
         write("org.example.open.cfg", "anything = 2");
         assertEquals(List.of(), logged());

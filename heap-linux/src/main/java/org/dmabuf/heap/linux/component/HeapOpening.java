@@ -218,11 +218,13 @@ final class HeapOpening implements AutoCloseable {
             end.run();
             return false;
         }
+        boolean refusal = cause instanceof HeapException; // its sentence says all, and where it is from nothing
         LOG.failure(
                 Level.ERROR,
-                "heap '" + settings.heap() + "' cannot be opened, and is not tried again; correct the cause, then"
-                        + " restart its bundle or change its configuration",
-                cause);
+                "heap '" + settings.heap() + "' cannot be opened, and is not tried again"
+                        + (refusal ? ": " + reason : "")
+                        + "; correct the cause, then restart its bundle or change its configuration",
+                refusal ? null : cause);
         return true;
     }
 

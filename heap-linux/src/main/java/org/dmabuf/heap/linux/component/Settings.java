@@ -280,7 +280,9 @@ public class Settings {
      * @return to be thrown
      */
     public HeapException wrong(String setting, String value, String right) {
-        String shown = value == null || value.isBlank() ? "'" + value + "'" : Printable.of(value);
+        String text = Printable.of(value);
+        // Blanks at an end are not seen otherwise.
+        String shown = text.isEmpty() || !text.equals(text.strip()) ? "'" + text + "'" : text;
         return refusal("invalid " + setting + " = " + shown + " in " + sourceOf(setting) + ": expected " + right);
     }
 

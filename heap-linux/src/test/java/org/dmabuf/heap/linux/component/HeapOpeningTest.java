@@ -196,9 +196,10 @@ class HeapOpeningTest {
                 start.close();
                 assertEquals(List.of(), List.copyOf(listed));
             });
+            String sentence = cause instanceof HeapException ? ": 512 MiB do not fit" : "";
             assertEquals(
-                    List.of("heap 'camera' cannot be opened, and is not tried again; correct the cause, then restart"
-                            + " its bundle or change its configuration"),
+                    List.of("heap 'camera' cannot be opened, and is not tried again" + sentence
+                            + "; correct the cause, then restart its bundle or change its configuration"),
                     told);
             assertEquals(1, attempts.get());
             assertFalse(waits());
