@@ -121,14 +121,12 @@ final class GogoShell implements Interpreter {
         thread.start();
     }
 
-    /** A shell within the shell, by the command sh, reads on until there is no more input. */
+    /** Also the terminal is closed: a shell within the shell, by the command sh, reads on while there may be input. */
     @Override
     public void exit(int given) {
         status = given;
         shell.stop();
-        if (CommandSession.Utils.current() != session) {
-            closeTerminal();
-        }
+        closeTerminal();
     }
 
     @Override
