@@ -12,7 +12,7 @@ SECONDS = 60
 pairs = ast.literal_eval(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
-    os.environ['TERM'] = 'dumb'
+    os.environ['TERM'] = 'xterm'
     os.execv(sys.argv[2], sys.argv[2:])
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
 written = b''
