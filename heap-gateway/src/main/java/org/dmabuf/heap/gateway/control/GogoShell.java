@@ -6,7 +6,6 @@ import java.nio.charset.Charset;
 import java.nio.charset.IllegalCharsetNameException;
 import java.nio.charset.StandardCharsets;
 import java.nio.charset.UnsupportedCharsetException;
-import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.apache.felix.gogo.jline.Shell;
 import org.apache.felix.service.command.CommandProcessor;
@@ -42,6 +41,7 @@ final class GogoShell implements Interpreter {
     private volatile LineDisciplineTerminal terminal;
     private volatile CommandSession session;
     private volatile boolean hungUp;
+    private volatile int interrupts;
     private volatile int status;
 
     GogoShell(
@@ -107,7 +107,10 @@ final class GogoShell implements Interpreter {
                     byte[] bytes = new byte[1024];
                     try {
                         for (int count = in.read(bytes); count >= 0; count = in.read(bytes)) {
-                            to.processInputBytes(Arrays.copyOf(bytes, count));
+                            int before = interrupts;
+                            for (int i = 0; i < count && interrupts == before; i++) {
+                                to.processInputByte(bytes[i]);
+                            }
                         }
                     } catch (IOException e) {
                         // the session has ended
@@ -118,10 +121,12 @@ final class GogoShell implements Interpreter {
         thread.start();
     }
 
+    /** Also the terminal is closed: a shell within the shell, by the command sh, reads on while there may be input. */
     @Override
     public void exit(int given) {
         status = given;
         shell.stop();
+        closeTerminal();
     }
 
     @Override
@@ -133,7 +138,10 @@ final class GogoShell implements Interpreter {
         }
     }
 
-    /** As a terminal does it: a program that has taken the key for something else gets the key. */
+    /**
+     * As a terminal does it: what was typed before and was not read is dropped, and a program that has taken the key for
+     * something else gets the key.
+     */
     @Override
     public void signal(String name) {
         LineDisciplineTerminal to = terminal;
@@ -142,6 +150,8 @@ final class GogoShell implements Interpreter {
         }
         Attributes attributes = to.getAttributes();
         if (attributes.getLocalFlag(Attributes.LocalFlag.ISIG)) {
+            in.discard();
+            interrupts++; // on the one thread that takes frames
             to.raise(Terminal.Signal.INT);
         } else {
             try {
@@ -162,6 +172,10 @@ final class GogoShell implements Interpreter {
         if (job != null) {
             job.interrupt();
         }
+        closeTerminal();
+    }
+
+    private void closeTerminal() {
         LineDisciplineTerminal opened = terminal;
         if (opened != null) {
             try {

@@ -44,6 +44,11 @@ final class Inbox extends InputStream {
         notifyAll();
     }
 
+    /** Drops what was sent and is not read yet. */
+    synchronized void discard() {
+        count = 0;
+    }
+
     /** There is no more input. */
     synchronized void end() {
         ended = true;

@@ -134,6 +134,8 @@ public final class ControlClient {
         } catch (AsynchronousCloseException e) {
             messages.println("the gateway on " + place.get().path() + " does not answer in time");
             return NO_ANSWER;
+        } catch (UnwrittenException e) {
+            return 0; // the owner of the output knows what became of it
         } catch (IOException e) {
             if (place.get().exists() && !Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
@@ -206,8 +208,21 @@ public final class ControlClient {
         throw new IOException("the gateway has ended, or has ended this session");
     }
 
-    private static void write(OutputStream to, Frame frame) throws IOException {
-        to.write(frame.payload());
-        to.flush();
+    private static void write(OutputStream to, Frame frame) throws UnwrittenException {
+        try {
+            to.write(frame.payload());
+            to.flush();
+        } catch (IOException e) {
+            throw new UnwrittenException(e);
+        }
+    }
+
+    /** The reader of this process's output is gone, or its disk is full. */
+    private static final class UnwrittenException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        UnwrittenException(IOException cause) {
+            super(cause);
+        }
     }
 }
