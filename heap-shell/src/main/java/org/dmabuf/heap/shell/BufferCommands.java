@@ -94,7 +94,7 @@ public final class BufferCommands {
             .taking("NAME", 1, 1)
             .with(Range.OFFSET, Range.LENGTH)
             .noting("It shows " + FIRST_BYTES
-                    + " bytes unless --length says otherwise. A line * repeats the one before.");
+                    + " bytes unless --length says otherwise.\nA line * repeats the one before.");
 
     private final HeapBroker broker;
     private final NamedBuffers buffers;
