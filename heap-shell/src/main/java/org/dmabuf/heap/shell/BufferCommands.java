@@ -121,6 +121,7 @@ public final class BufferCommands {
         Command.run(session, ALLOC_SYNTAX, words, (line, out) -> {
             String own = line.value(NAME).orElseGet(buffers::freshName);
             buffers.requireFree(own);
+            buffers.expectFrom(session);
             AllocationRequest request = request(line, Bytes.parse(line.argument(0)), own)
                     .withAlignment(Bytes.parse(line.value(ALIGN).orElse("1")));
             BufferInfo made;
@@ -147,6 +148,7 @@ public final class BufferCommands {
             long bytes = FileLoader.sizeOf(file);
             String own = line.value(NAME).orElseGet(() -> nameOf(file));
             buffers.requireFree(own);
+            buffers.expectFrom(session);
             AtomicLong loaded = new AtomicLong();
             BufferInfo made;
             String byMapping;

@@ -132,6 +132,7 @@ public final class HandOverCommands {
             Path socket = socket(session, line.argument(0));
             Duration timeout = timeout(line);
             line.value(NAME).ifPresent(buffers::requireFree);
+            buffers.expectFrom(session);
             HandOver.Received received;
             BufferInfo kept;
             try (CtrlC _ = CtrlC.interrupting(session);

@@ -55,6 +55,19 @@ class NamedBuffersTest {
     }
 
     @Test
+    void a_session_that_ends_while_its_first_buffer_is_made_keeps_nothing() throws Exception {
+        CommandSession session = served.session();
+        CopyOnWriteArrayList<Runnable> end = new CopyOnWriteArrayList<>();
+        session.put(SessionEnd.VARIABLE, end);
+        buffers.expectFrom(session);
+        end.forEach(Runnable::run);
+        assertThrows(
+                InterruptedException.class,
+                () -> buffers.keep(session, "late", broker.allocate(AllocationRequest.of(4096)), 4096));
+        broker.requireNothingOpen();
+    }
+
+    @Test
     void a_buffer_whose_name_is_taken_is_closed() throws Exception {
         local.run("dmaheap:alloc -n one 4K");
         assertThrows(
