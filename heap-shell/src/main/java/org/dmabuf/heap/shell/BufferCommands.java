@@ -79,7 +79,8 @@ public final class BufferCommands {
     private static final Syntax SUM_SYNTAX = Syntax.of("sum", "Prints the SHA-256 of a buffer's content")
             .taking("NAME", 1, 1)
             .with(Option.JSON)
-            .noting("The content of a loaded or received buffer ends where the file or the sender's bytes end.");
+            .noting("The content of a loaded buffer ends where the file ended, and of a received one\n"
+                    + "where its sender said.");
     private static final Syntax SAVE_SYNTAX = Syntax.of("save", "Writes a buffer's content into a file")
             .taking("NAME FILE", 2, 2)
             .with(WHOLE, FORCE)
@@ -92,7 +93,8 @@ public final class BufferCommands {
     private static final Syntax HEXDUMP_SYNTAX = Syntax.of("hexdump", "Shows bytes of a buffer, as hexdump -C does")
             .taking("NAME", 1, 1)
             .with(Range.OFFSET, Range.LENGTH)
-            .noting("It shows " + FIRST_BYTES + " bytes unless --length says otherwise. A line * repeats the one before.");
+            .noting("It shows " + FIRST_BYTES
+                    + " bytes unless --length says otherwise.\nA line * repeats the one before.");
 
     private final HeapBroker broker;
     private final NamedBuffers buffers;
@@ -119,6 +121,7 @@ public final class BufferCommands {
         Command.run(session, ALLOC_SYNTAX, words, (line, out) -> {
             String own = line.value(NAME).orElseGet(buffers::freshName);
             buffers.requireFree(own);
+            buffers.expectFrom(session);
             AllocationRequest request = request(line, Bytes.parse(line.argument(0)), own)
                     .withAlignment(Bytes.parse(line.value(ALIGN).orElse("1")));
             BufferInfo made;
@@ -145,6 +148,7 @@ public final class BufferCommands {
             long bytes = FileLoader.sizeOf(file);
             String own = line.value(NAME).orElseGet(() -> nameOf(file));
             buffers.requireFree(own);
+            buffers.expectFrom(session);
             AtomicLong loaded = new AtomicLong();
             BufferInfo made;
             String byMapping;
@@ -252,7 +256,8 @@ public final class BufferCommands {
             Path file = session.currentDir().resolve(line.argument(1));
             try (HeldBuffer held = buffers.borrow(line.argument(0));
                     CtrlC _ = CtrlC.interrupting(session);
-                    Progress _ = Progress.saying(out, "saving to " + Printable.of(file.toString()) + "; Ctrl-C cancels");
+                    Progress _ =
+                            Progress.saying(out, "saving to " + Printable.of(file.toString()) + "; Ctrl-C cancels");
                     Arena arena = Arena.ofConfined();
                     CpuAccess _ = held.buffer().beginCpuAccess(Access.READ)) {
                 long bytes = line.has(WHOLE) ? held.buffer().size() : held.content();

@@ -17,7 +17,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.random.RandomGenerator;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Writes memory into a file, which is there to the end or not at all: another file gets the bytes, and then its name. */
+/**
+ * Writes memory into a file, which is there to the end or not at all: another file gets the bytes, and then its name.
+ */
 final class FileSaver {
     /** The kernel may not write to a file straight from a mapped dma-buf, so the bytes go by way of this much. */
     private static final int PIECE = 1 << 20;

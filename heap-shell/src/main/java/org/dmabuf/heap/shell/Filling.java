@@ -73,8 +73,8 @@ final class Filling {
                 // said below
             }
         }
-        throw new IllegalArgumentException("invalid --pattern = " + text + ": expected pairs of hexadecimal digits, 1 to "
-                + LONGEST + " bytes");
+        throw new IllegalArgumentException(
+                "invalid --pattern = " + text + ": expected pairs of hexadecimal digits, 1 to " + LONGEST + " bytes");
     }
 
     /**

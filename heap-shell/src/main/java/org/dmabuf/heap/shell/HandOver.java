@@ -69,13 +69,12 @@ final class HandOver {
      * @return the process that the descriptor was sent to
      */
     PeerCredentials share(HeldBuffer buffer, String name, Path socket, Peers peers, Duration timeout) {
-        long deadline = System.nanoTime() + timeout.toNanos();
         try (OwnedFd descriptor = buffer.buffer().exportFd()) {
             Peers allowed = descriptor.peers().map(peers::permittedBy).orElse(peers);
             try (FdListener listener = listenOn(socket, allowed)) {
                 waiting.add(listener);
                 try {
-                    return give(descriptor, text(buffer, name), listener, allowed, deadline);
+                    return give(descriptor, text(buffer, name), listener, allowed, timeout);
                 } finally {
                     waiting.remove(listener);
                 }
@@ -84,13 +83,15 @@ final class HandOver {
     }
 
     private static PeerCredentials give(
-            OwnedFd descriptor, String text, FdListener listener, Peers allowed, long deadline) {
+            OwnedFd descriptor, String text, FdListener listener, Peers allowed, Duration timeout) {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        Duration left = timeout;
         while (true) {
-            Duration left = left(deadline);
             try (FdSocket connection = listener.accept(left, allowed.includes())) {
                 connection.send(descriptor, text);
                 return connection.peer();
             } catch (FdSocketException e) {
+                left = Duration.ofNanos(deadline - System.nanoTime());
                 if (!HAS_GONE.contains(e.errno()) || !left.isPositive()) {
                     throw e;
                 }

@@ -62,7 +62,7 @@ public final class HandOverCommands {
                     "receive", "Connects to a process that listens, and adopts the buffer that it sends")
             .taking("SOCKET", 1, 1)
             .with(TIMEOUT, NAME, Option.JSON)
-            .noting("It waits until a process listens on SOCKET and sends. The sender can be of any user.");
+            .noting("It waits until a process listens on SOCKET and sends.\nThe sender can be of any user.");
 
     private final HandOver handOver;
     private final NamedBuffers buffers;
@@ -132,6 +132,7 @@ public final class HandOverCommands {
             Path socket = socket(session, line.argument(0));
             Duration timeout = timeout(line);
             line.value(NAME).ifPresent(buffers::requireFree);
+            buffers.expectFrom(session);
             HandOver.Received received;
             BufferInfo kept;
             try (CtrlC _ = CtrlC.interrupting(session);

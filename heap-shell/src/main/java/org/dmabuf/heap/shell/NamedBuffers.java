@@ -50,6 +50,16 @@ public final class NamedBuffers {
         return name;
     }
 
+    /**
+     * Has the end of a session free what it makes. Called before a buffer is made: a session that ends meanwhile keeps
+     * nothing.
+     */
+    synchronized void expectFrom(CommandSession session) {
+        if (sessions.putIfAbsent(session, false) == null) {
+            SessionEnd.then(session, () -> freeAllOf(session));
+        }
+    }
+
     /** Throws {@link IllegalArgumentException} with a sentence when a name is taken. */
     synchronized void requireFree(String name) {
         if (buffers.containsKey(name)) {
@@ -62,7 +72,7 @@ public final class NamedBuffers {
     /**
      * Keeps a buffer, unless this thread was interrupted before.
      *
-     * @param session to which it belongs from now on
+     * @param session to which it belongs from now on, and from which it was expected
      * @param name by which the shell knows it
      * @param buffer closed when it is freed
      * @param content bytes that mean something; the rest fills the last page
@@ -75,7 +85,7 @@ public final class NamedBuffers {
         boolean kept = false;
         try {
             requireFree(name);
-            if (Thread.interrupted() || isOver(session)) {
+            if (Thread.interrupted() || sessions.get(session)) {
                 throw new InterruptedException();
             }
             BufferInfo info = BufferInfo.of(name, buffer, content);
@@ -87,16 +97,6 @@ public final class NamedBuffers {
                 buffer.close();
             }
         }
-    }
-
-    private boolean isOver(CommandSession session) {
-        Boolean over = sessions.get(session);
-        if (over == null) {
-            sessions.put(session, false);
-            SessionEnd.then(session, () -> freeAllOf(session));
-            return false;
-        }
-        return over;
     }
 
     private synchronized void freeAllOf(CommandSession session) {

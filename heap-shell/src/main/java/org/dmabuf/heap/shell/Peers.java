@@ -86,7 +86,7 @@ record Peers(
                 .map(Integer::toUnsignedString)
                 .sorted()
                 .collect(Collectors.joining(", "));
-        Peers named = new Peers("users " + users, false, OptionalInt.empty(), _ -> true, listening);
+        Peers named = new Peers("the users of heap.peers: " + users, false, OptionalInt.empty(), _ -> true, listening);
         return named.permittedBy(rule);
     }
 }

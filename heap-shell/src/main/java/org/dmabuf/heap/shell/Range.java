@@ -43,7 +43,8 @@ record Range(long offset, long length) {
         try {
             return Long.parseLong(text.substring(2), 16);
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("'" + text + "' is no size; write 0x and up to 15 hexadecimal digits", e);
+            throw new IllegalArgumentException(
+                    "'" + text + "' is no size; write 0x and up to 15 hexadecimal digits", e);
         }
     }
 }

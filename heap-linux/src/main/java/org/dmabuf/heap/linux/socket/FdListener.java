@@ -12,8 +12,8 @@ import org.dmabuf.heap.linux.text.Printable;
 
 /**
  * Listener for processes that want a descriptor. The socket's file is for its owner alone (mode 0600) from the moment
- * it exists, unless the listener was made for more. The kernel is asked for the user of each process that connects, before anything is sent: the mode keeps
- * other users out but not root, the question keeps out all.
+ * it exists, unless the listener was made for more. The kernel is asked for the user of each process that connects,
+ * before anything is sent: the mode keeps other users out but not root, the question keeps out all.
  *
  * <p>One thread accepts; any thread may close, which ends an accept that waits.
  */
