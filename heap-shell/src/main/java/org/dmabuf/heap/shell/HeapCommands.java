@@ -8,7 +8,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -16,14 +15,10 @@ import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.HeapInfo;
-import org.dmabuf.heap.HeapMonitor;
-import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -44,30 +39,21 @@ import org.osgi.service.component.annotations.Reference;
         service = HeapCommands.class,
         property = {
             "osgi.command.scope=dmaheap",
-            "osgi.command.function=list",
-            "osgi.command.function=info",
             "osgi.command.function=alloc",
             "osgi.command.function=load",
             "osgi.command.function=buffers",
             "osgi.command.function=free",
             "osgi.command.function=sum",
             "osgi.command.function=share",
-            "osgi.command.function=receive",
-            "osgi.command.function=usage",
-            "osgi.command.function=clients",
-            "osgi.command.function=dump"
+            "osgi.command.function=receive"
         })
 public final class HeapCommands {
     /** The kernel's limit for the name of a dma-buf, without its NUL. */
     private static final int NAME_BYTES = 31;
 
-    /** The name by which the monitor knows adopted memory, which is of no heap. */
-    private static final String ADOPTED = "adopted";
-
     private static final Pattern WITH_EMULATIONS = Pattern.compile("withEmulations\\(\"([^)]*)\"\\)");
 
     private final HeapBroker broker;
-    private final HeapMonitor monitor;
     private final FileLoader loader;
     private final HandOver handOver;
     private final NamedBuffers buffers = new NamedBuffers();
@@ -76,12 +62,10 @@ public final class HeapCommands {
      * Commands over a broker.
      *
      * @param broker the shell's view of it
-     * @param monitor tells of all clients; its peaks are the shell's own
      */
     @Activate
-    public HeapCommands(@Reference HeapBroker broker, @Reference HeapMonitor monitor) {
+    public HeapCommands(@Reference HeapBroker broker) {
         this.broker = broker;
-        this.monitor = monitor;
         this.loader = new FileLoader(broker);
         this.handOver = new HandOver(broker);
     }
@@ -90,50 +74,6 @@ public final class HeapCommands {
     void stop() {
         handOver.endWaits();
         buffers.closeAll();
-    }
-
-    /**
-     * Lists the heaps.
-     *
-     * @param arguments none
-     * @return every heap that the broker knows; its text has a last line for adopted memory, where there is any
-     */
-    @Descriptor("list the heaps, in the order in which they are asked, and adopted memory")
-    public List<HeapInfo> list(@Descriptor("nothing") String... arguments) {
-        return plainly(() -> {
-            expect(0, arguments, "list");
-            return new ListedHeaps(broker.heaps(), adopted());
-        });
-    }
-
-    private Optional<UsageRecord> adopted() {
-        return monitor.usageByHeap().stream()
-                .filter(record -> record.heap().equals(Optional.of(ADOPTED)))
-                .filter(record -> record.liveBuffers() + record.lingeringBuffers() > 0)
-                .findFirst();
-    }
-
-    /**
-     * Tells of one heap all that it announced.
-     *
-     * @param arguments its name
-     * @return every heap of that name, the serving one first
-     */
-    @Descriptor("tell all that is known of one heap")
-    public List<HeapInfo> info(@Descriptor("HEAP") String... arguments) {
-        return plainly(() -> {
-            String name = expect(1, arguments, "info HEAP")[0];
-            List<HeapInfo> heaps = broker.heaps();
-            List<HeapInfo> found =
-                    heaps.stream().filter(heap -> heap.name().equals(name)).toList();
-            if (found.isEmpty()) {
-                List<String> names = heaps.stream().map(HeapInfo::name).toList();
-                throw new IllegalArgumentException("there is no heap '" + name + "'; "
-                        + (names.isEmpty() ? "none is installed" : "there are: " + String.join(", ", names)));
-            }
-            // Wrapped, so that the converter shows it in full and not as the row of a table.
-            return new HeapDetails(found);
-        });
     }
 
     /**
@@ -356,68 +296,6 @@ public final class HeapCommands {
             HeldBuffer held = received.buffer();
             BufferInfo kept = buffers.keep(received.name(), held.buffer(), held.content());
             return new HandedOver(kept, held.content(), received.from(), false);
-        });
-    }
-
-    /**
-     * Tells what is charged to each heap.
-     *
-     * @param reset whether the peaks begin anew afterwards
-     * @param arguments none
-     * @return one for each heap
-     */
-    @Descriptor("what is charged to each heap, with peak, quota, sums since the start, waits and failures by cause")
-    public List<UsageRecord> usage(
-            @Descriptor("begin the peaks anew afterwards")
-                    @Parameter(
-                            names = {"-r", "--reset"},
-                            presentValue = "true",
-                            absentValue = "false")
-                    boolean reset,
-            @Descriptor("nothing") String... arguments) {
-        return plainly(() -> {
-            expect(0, arguments, "usage");
-            List<UsageRecord> heaps = scriptable(monitor.usageByHeap());
-            if (reset) {
-                monitor.resetPeaks();
-            }
-            return heaps;
-        });
-    }
-
-    /**
-     * Tells what is charged to each client.
-     *
-     * @param byHeap whether each heap is told apart
-     * @param arguments none
-     * @return one for each client, or for each on each heap
-     */
-    @Descriptor("what is charged to each client, with peak, quota, sums since the start, waits and failures by cause")
-    public List<UsageRecord> clients(
-            @Descriptor("tell each heap apart")
-                    @Parameter(
-                            names = {"-b", "--by-heap"},
-                            presentValue = "true",
-                            absentValue = "false")
-                    boolean byHeap,
-            @Descriptor("nothing") String... arguments) {
-        return plainly(() -> {
-            expect(0, arguments, "clients");
-            return scriptable(byHeap ? monitor.usageByClientAndHeap() : monitor.usageByClient());
-        });
-    }
-
-    /**
-     * Lists every buffer that is charged to any client.
-     *
-     * @param arguments none
-     * @return the buffers
-     */
-    @Descriptor("every buffer of every client, live or lingering, with what is open of it")
-    public List<BufferRecord> dump(@Descriptor("nothing") String... arguments) {
-        return plainly(() -> {
-            expect(0, arguments, "dump");
-            return scriptable(monitor.buffers());
         });
     }
 
