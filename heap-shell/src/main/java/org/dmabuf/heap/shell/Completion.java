@@ -92,7 +92,8 @@ public final class Completion {
                 if (syntax.isCalled(words.getFirst())) {
                     String place = syntax.place(words.subList(1, index));
                     Optional<List<String>> own = set.values(place);
-                    return own.isPresent() ? own.get() : general(session, place, index < words.size() ? words.get(index) : "");
+                    String begun = index < words.size() ? words.get(index) : "";
+                    return own.isPresent() ? own.get() : general(session, place, begun);
                 }
             }
         }

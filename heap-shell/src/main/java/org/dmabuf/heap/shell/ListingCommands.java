@@ -91,7 +91,8 @@ public final class ListingCommands implements CommandSet {
      * @param words behind the command
      */
     @Descriptor("list the heaps and adopted memory (options: dmaheap:list --help)")
-    public void list(CommandSession session, Object... words) {
+    public void list(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
         Command.run(session, LIST, words, (line, out) -> {
             List<HeapInfo> heaps = broker.heaps();
             if (line.has(Option.JSON)) {
@@ -117,7 +118,8 @@ public final class ListingCommands implements CommandSet {
      * @param words behind the command
      */
     @Descriptor("tell all that is known of heaps (options: dmaheap:info --help)")
-    public void info(CommandSession session, Object... words) {
+    public void info(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
         Command.run(session, INFO, words, (line, out) -> {
             List<HeapInfo> heaps = broker.heaps();
             List<HeapInfo> found = new ArrayList<>();
@@ -159,7 +161,8 @@ public final class ListingCommands implements CommandSet {
      * @param words behind the command
      */
     @Descriptor("tell what is charged to each heap (options: dmaheap:usage --help)")
-    public void usage(CommandSession session, Object... words) {
+    public void usage(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
         Command.run(session, USAGE, words, (line, out) -> {
             List<UsageRecord> records = monitor.usageByHeap();
             if (line.has(RESET)) {
@@ -176,7 +179,8 @@ public final class ListingCommands implements CommandSet {
      * @param words behind the command
      */
     @Descriptor("tell what is charged to each client (options: dmaheap:clients --help)")
-    public void clients(CommandSession session, Object... words) {
+    public void clients(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
         Command.run(session, CLIENTS, words, (line, out) -> {
             boolean wide = line.has(WIDE);
             if (line.has(BY_HEAP)) {
@@ -204,7 +208,8 @@ public final class ListingCommands implements CommandSet {
      * @param words behind the command
      */
     @Descriptor("list every buffer of every client (options: dmaheap:dump --help)")
-    public void dump(CommandSession session, Object... words) {
+    public void dump(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
         Command.run(session, DUMP, words, (line, out) -> {
             List<BufferRecord> buffers = monitor.buffers();
             if (line.has(Option.JSON)) {

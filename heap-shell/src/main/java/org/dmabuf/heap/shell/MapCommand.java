@@ -64,7 +64,8 @@ public final class MapCommand implements CommandSet {
      * @param words behind the command
      */
     @Descriptor("draw the region of a heap (options: dmaheap:map --help)")
-    public void map(CommandSession session, Object... words) {
+    public void map(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
         Command.run(session, MAP, words, (line, out) -> {
             int width = line.value(WIDTH)
                     .map(text -> (int) Numbers.whole("width", text, NARROW, WIDE))

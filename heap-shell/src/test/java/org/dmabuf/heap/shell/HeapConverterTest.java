@@ -3,20 +3,11 @@ package org.dmabuf.heap.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.time.Duration;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalLong;
 import org.apache.felix.service.command.Converter;
-import org.dmabuf.heap.HeapInfo;
-import org.dmabuf.heap.HeapState;
-import org.dmabuf.heap.HeapUsage;
-import org.dmabuf.heap.PoolUsage;
-import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
 class HeapConverterTest {

@@ -58,7 +58,7 @@ public class DistributionIT {
     @Test
     public void it_serves_as_it_stands() {
         assertEquals(
-                List.of("system SERVING", "cma SERVING", "secure SERVING"),
+                List.of("system SERVING", "carveout SERVING", "cma SERVING", "secure SERVING"),
                 new Framework(context)
                         .broker().heaps().stream()
                                 .map(heap -> heap.name() + " " + heap.state().name())

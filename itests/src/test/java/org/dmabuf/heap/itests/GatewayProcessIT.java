@@ -2,6 +2,7 @@
 package org.dmabuf.heap.itests;
 
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotEquals;
 import static org.junit.Assert.assertTrue;
 
@@ -52,7 +53,7 @@ public class GatewayProcessIT {
         assertEquals(result.toString(), 0, result.exit());
         assertTrue(
                 result.out(),
-                result.out().lines().anyMatch(line -> line.matches("system +0 +system +memfd +no .*")));
+                result.out().lines().anyMatch(line -> line.matches("system +system +memfd +no +serving .*")));
     }
 
     @Test
@@ -60,6 +61,36 @@ public class GatewayProcessIT {
         Result result = gateway("dmaheap:list | grep system");
         assertEquals(result.toString(), 0, result.exit());
         assertEquals(result.out(), 1, result.out().strip().lines().count());
+    }
+
+    @Test
+    public void a_table_goes_where_its_line_sends_it_and_of_two_commands_both_are_printed() throws Exception {
+        Path file = folder.getRoot().toPath().resolve("heaps");
+        Result result = gateway("dmaheap:list > '" + file + "'; dmaheap:usage; dmaheap:dump");
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(Files.readString(file).startsWith("NAME "));
+        assertTrue(result.out(), result.out().startsWith("HEAP "));
+        assertTrue(result.out(), result.out().contains("\nHEAP "));
+        assertFalse(result.out(), result.out().contains("NAME  "));
+    }
+
+    @Test
+    public void a_fresh_gateway_says_what_a_plain_request_lacks_in_80_columns_and_in_json() throws Exception {
+        Result result = gateway("dmaheap:list; dmaheap:list --json");
+        assertEquals(result.toString(), 0, result.exit());
+        String json = result.out().substring(result.out().indexOf("[\n"));
+        List<String> table = result.out().substring(0, result.out().indexOf("[\n")).lines().toList();
+        assertTrue(result.out(), table.stream().allMatch(line -> line.length() <= 80));
+        assertTrue(result.out(), table.contains("cma: a request needs --emulated contiguous"));
+        assertTrue(result.out(), table.stream().anyMatch(line -> line.matches("carveout +carveout .* serving .*")));
+        assertTrue(json, json.lines().anyMatch(line -> line.startsWith("{\"name\":\"cma\",\"state\":\"serving\"")));
+    }
+
+    @Test
+    public void a_pattern_that_fits_no_file_is_the_commands_own_to_judge() throws Exception {
+        Result result = gateway("dmaheap:free z*");
+        assertEquals(result.toString(), 1, result.exit());
+        assertTrue(result.err(), result.err().contains("z*") && !result.err().contains("no matches found"));
     }
 
     @Test
@@ -84,6 +115,9 @@ public class GatewayProcessIT {
             {"dmaheap:alloc -h nosuch 4K", "there is no such heap; there are: system"},
             {"dmaheap:alloc -r '(heap.dmabuf=true)' 4K", "it does not meet (heap.dmabuf=true)"},
             {"dmaheap:alloc --colour 4K", "'--colour' is no option here"},
+            {"dmaheap:list --colour", "unknown option --colour; there are: --wide, --json"},
+            {"dmaheap:list all", "not all, usage: dmaheap:list [options]"},
+            {"dmaheap:map secure", "there is no heap 'secure' that has a region to draw; there are: "},
             {"dmaheap:free nosuch", "there is no buffer 'nosuch'"},
             {"nosuch:command", "nosuch:command"},
         }) {
@@ -99,7 +133,7 @@ public class GatewayProcessIT {
         Result result = gateway("x = (dmaheap:alloc -n one --read-only 64K); dmaheap:alloc --no-export 4K;"
                 + " dmaheap:buffers; dmaheap:free one; dmaheap:free buf-1; dmaheap:list");
         assertEquals(result.toString(), 0, result.exit());
-        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system .* 0 +0 bytes +0 bytes")));
+        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system .* 0 bytes +0 bytes")));
     }
 
     @Test
