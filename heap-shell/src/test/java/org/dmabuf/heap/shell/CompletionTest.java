@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Descriptor;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
@@ -106,6 +107,20 @@ class CompletionTest {
         assertEquals(List.of("frame"), offered("free", "one", "two", "--", ""));
         assertEquals(List.of(), offered("list", ""));
         assertEquals(List.of(), offered("another", ""));
+    }
+
+    @Test
+    void what_gogo_itself_tells_of_a_command_says_where_its_options_are() throws Exception {
+        for (CommandSet set : List.of(new ListingCommands(broker, null), new MapCommand(null))) {
+            for (Syntax syntax : set.syntaxes()) {
+                String name = syntax.command().substring("dmaheap:".length());
+                String told = set.getClass()
+                        .getMethod(name, CommandSession.class, Object[].class)
+                        .getAnnotation(Descriptor.class)
+                        .value();
+                assertTrue(told.endsWith(" (options: " + syntax.command() + " --help)"), told);
+            }
+        }
     }
 
     @Test
