@@ -20,7 +20,7 @@ final class ChargedBuffers {
 
     /** {@return each buffer in a line of 80 characters} */
     String narrow() {
-        Table table = new Table("HEAP…", "CLIENT…", "NAME…", "SIZE ", "INODE ", "REFS ", "MAPS ", "STATE", "AGE ");
+        Table table = new Table("HEAP…", "…CLIENT", "NAME…", "SIZE ", "INODE ", "REFS ", "MAPS ", "STATE", "AGE ");
         for (BufferRecord buffer : buffers) {
             table.row(
                     buffer.heap(),

@@ -54,7 +54,7 @@ final class RegionLegend {
     @Override
     public String toString() {
         ClientNames names = new ClientNames(named.stream().flatMap(one -> one.stretch().client().stream()).toList());
-        Table table = Table.withoutHeadings("", "…", "…", " ", "");
+        Table table = Table.withoutHeadings("LETTER", "…CLIENT", "BUFFER…", "SIZE ", "STATE");
         for (Named one : named) {
             Stretch stretch = one.stretch();
             table.row(

@@ -24,13 +24,15 @@ final class Table {
     private final List<String[]> rows = new ArrayList<>();
     private final boolean[] right;
     private final boolean[] flexible;
+    private final boolean[] endOnly;
     private final int[] least;
 
     /**
      * A table with a line of headings.
      *
      * @param headings one for each column; one that ends in a blank is a column of numbers, aligned to the right, and
-     *     one that ends in … a column that {@link #within} shortens
+     *     one that ends in … a column that {@link #within} shortens in its middle, and one that begins with … at its
+     *     beginning
      */
     Table(String... headings) {
         this(headings.length);
@@ -45,6 +47,7 @@ final class Table {
     private Table(int columns) {
         right = new boolean[columns];
         flexible = new boolean[columns];
+        endOnly = new boolean[columns];
         least = new int[columns];
         Arrays.fill(least, LEAST);
     }
@@ -64,24 +67,25 @@ final class Table {
     /**
      * A table without headings.
      *
-     * @param marks for each column what its heading would end in
+     * @param headings marked as those that are shown
      * @return an empty table
      */
-    static Table withoutHeadings(String... marks) {
-        Table table = new Table(marks.length);
-        table.mark(marks);
+    static Table withoutHeadings(String... headings) {
+        Table table = new Table(headings.length);
+        table.mark(headings);
         return table;
     }
 
     private void mark(String... headings) {
         for (int i = 0; i < headings.length; i++) {
             right[i] = headings[i].endsWith(" ");
-            flexible[i] = headings[i].endsWith(CUT);
+            endOnly[i] = headings[i].startsWith(CUT);
+            flexible[i] = endOnly[i] || headings[i].endsWith(CUT);
         }
     }
 
     private static String withoutMark(String heading) {
-        return heading.endsWith(CUT) ? heading.substring(0, heading.length() - CUT.length()) : heading.strip();
+        return heading.replace(CUT, "").strip();
     }
 
     /** Adds a line. What does not print in a cell is escaped. */
@@ -100,8 +104,8 @@ final class Table {
     }
 
     /**
-     * The table on lines of bounded length. Cells of the columns that may be shortened lose their middle, those of the
-     * widest such column first.
+     * The table on lines of bounded length. Cells of the columns that may be shortened are, those of the widest such
+     * column first.
      *
      * @param width characters in a line
      * @return the table
@@ -131,7 +135,8 @@ final class Table {
         StringBuilder text = new StringBuilder();
         for (String[] row : rows) {
             boolean fits = row[0].length() <= widths[0];
-            text.append(fits ? "" : shortened(row[0], width) + "\n").append(line(row, fits ? row[0] : "", widths));
+            text.append(fits ? "" : shortened(row[0], width, width / 2) + "\n");
+            text.append(line(row, fits ? row[0] : "", widths));
         }
         return text.toString().stripTrailing();
     }
@@ -168,22 +173,20 @@ final class Table {
     private String line(String[] row, String first, int[] widths) {
         StringBuilder line = new StringBuilder();
         for (int i = 0; i < row.length; i++) {
-            String cell = shortened(i == 0 ? first : row[i], widths[i]);
+            String cell = shortened(i == 0 ? first : row[i], widths[i], endOnly[i] ? 0 : widths[i] / 2);
             String pad = " ".repeat(widths[i] - cell.length());
             line.append(i == 0 ? "" : GAP).append(right[i] ? pad + cell : cell + pad);
         }
         return line.toString().stripTrailing() + "\n";
     }
 
-    /** Names differ at their ends more often than in their middle. */
-    private static String shortened(String cell, int width) {
+    private static String shortened(String cell, int width, int head) {
         if (cell.length() <= width) {
             return cell;
         }
-        int head = width / 2;
         int tail = cell.length() - (width - head - CUT.length());
         // Half of a surrogate pair prints as a question mark.
-        return cell.substring(0, Character.isHighSurrogate(cell.charAt(head - 1)) ? head - 1 : head)
+        return cell.substring(0, head > 0 && Character.isHighSurrogate(cell.charAt(head - 1)) ? head - 1 : head)
                 + CUT
                 + cell.substring(Character.isLowSurrogate(cell.charAt(tail)) ? tail + 1 : tail);
     }

@@ -182,6 +182,6 @@ class RegionDrawingTest {
                 new Part(1000 * MIB, State.QUARANTINED, Optional.of(driver), "the name of a buffer, 31 bytes."),
                 new Part(1000 * MIB, State.QUARANTINED, Optional.of(other), "the name of a buffer, 31 bytes."));
         drawing.lines().forEach(line -> assertTrue(line.length() <= 80, line));
-        assertTrue(drawing.contains("\na  org.ex"), drawing);
+        assertTrue(drawing.contains("\na  …camera-driver-1.2.3.jar  'the name"), drawing);
     }
 }

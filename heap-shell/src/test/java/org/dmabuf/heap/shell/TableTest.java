@@ -33,6 +33,15 @@ class TableTest {
     }
 
     @Test
+    void names_that_differ_at_their_ends_are_cut_at_the_beginning() {
+        assertEquals(
+                """
+                CLIENT     SIZE
+                …a.driver  1 KiB""",
+                new Table("…CLIENT", "SIZE").row("org.example.camera.driver", "1 KiB").within(16));
+    }
+
+    @Test
     void a_heading_is_never_shortened() {
         assertEquals("ALLOCATED\na.lo…name", new Table("ALLOCATED…").row("a.long.and.longer.name").within(3));
     }
