@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
@@ -27,7 +28,7 @@ import org.osgi.service.component.annotations.Reference;
 /** The commands that make buffers, free them, and work on what is in them. */
 @Component(
         immediate = true,
-        service = BufferCommands.class,
+        service = {BufferCommands.class, CommandSet.class},
         property = {
             "osgi.command.scope=dmaheap",
             "osgi.command.function=alloc",
@@ -39,7 +40,7 @@ import org.osgi.service.component.annotations.Reference;
             "osgi.command.function=fill",
             "osgi.command.function=hexdump"
         })
-public final class BufferCommands {
+public final class BufferCommands implements CommandSet {
     /** The kernel's limit for the name of a dma-buf, without its NUL. */
     static final int NAME_BYTES = 31;
 
@@ -112,6 +113,16 @@ public final class BufferCommands {
         this.broker = broker;
         this.buffers = buffers;
         this.loader = new FileLoader(broker);
+    }
+
+    @Override
+    public List<Syntax> syntaxes() {
+        return List.of(ALLOC_SYNTAX, LOAD_SYNTAX, BUFFERS_SYNTAX, FREE_SYNTAX, SUM_SYNTAX, SAVE_SYNTAX, FILL_SYNTAX, HEXDUMP_SYNTAX);
+    }
+
+    @Override
+    public Optional<List<String>> values(String place) {
+        return place.equals("NAME") ? Optional.of(buffers.names()) : Optional.empty();
     }
 
     /** Allocates a buffer. */

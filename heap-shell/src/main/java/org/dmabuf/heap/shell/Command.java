@@ -3,8 +3,6 @@ package org.dmabuf.heap.shell;
 
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.apache.felix.service.command.CommandSession;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -12,12 +10,6 @@ import org.dmabuf.heap.linux.socket.FdSocketException;
 
 /** What all commands have in common: help, a line that is read before anything is done, and failures as sentences. */
 final class Command {
-    private static final Pattern WITH_EMULATIONS = Pattern.compile("withEmulations\\(\"([^)]*)\"\\)");
-
-    /** What the broker and heaps say of a buffer without a descriptor. */
-    private static final String NO_EXPORT =
-            "ExportMode.NONE and has no descriptor to give; allocate it with READ_ONLY or READ_WRITE";
-
     private Command() {}
 
     /** The work of one command. */
@@ -47,7 +39,7 @@ final class Command {
         } catch (HeapException e) {
             throw e.errno() == Errno.EINTR
                     ? interrupted(syntax, e)
-                    : new CommandFailure(inOptions(e.getMessage()), e);
+                    : new CommandFailure(OptionWords.of(e.getMessage()), e);
         } catch (FdSocketException e) {
             throw e.errno() == Errno.EINTR ? interrupted(syntax, e) : new CommandFailure(e);
         } catch (InterruptedException | ClosedByInterruptException e) {
@@ -61,12 +53,5 @@ final class Command {
     private static CommandFailure interrupted(Syntax syntax, Exception e) {
         Thread.interrupted();
         return new CommandFailure(syntax.command() + " was interrupted; nothing is held", e);
-    }
-
-    /** A broker's sentence says what to call, and the shell has an option for it. */
-    private static String inOptions(String sentence) {
-        return WITH_EMULATIONS
-                .matcher(sentence.replace(NO_EXPORT, "--no-export and has no descriptor to give; allocate it without"))
-                .replaceAll(call -> Matcher.quoteReplacement("--emulated " + call.group(1).replace("\", \"", ",")));
     }
 }

@@ -5,7 +5,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.dmabuf.heap.HeapBroker;
@@ -19,14 +21,14 @@ import org.osgi.service.component.annotations.Reference;
 /** The commands that give buffers to other processes, and take them from others. */
 @Component(
         immediate = true,
-        service = HandOverCommands.class,
+        service = {HandOverCommands.class, CommandSet.class},
         property = {
             "osgi.command.scope=dmaheap",
             "osgi.command.function=share",
             "osgi.command.function=send",
             "osgi.command.function=receive"
         })
-public final class HandOverCommands {
+public final class HandOverCommands implements CommandSet {
     private static final Option TIMEOUT =
             Option.valued('t', "timeout", "SECONDS", "how long to wait for the other side; 30 by default");
     private static final Option NAME =
@@ -77,6 +79,16 @@ public final class HandOverCommands {
     public HandOverCommands(@Reference HeapBroker broker, @Reference NamedBuffers buffers) {
         this.handOver = new HandOver(broker);
         this.buffers = buffers;
+    }
+
+    @Override
+    public List<Syntax> syntaxes() {
+        return List.of(SHARE_SYNTAX, SEND_SYNTAX, RECEIVE_SYNTAX);
+    }
+
+    @Override
+    public Optional<List<String>> values(String place) {
+        return place.equals("NAME") ? Optional.of(buffers.names()) : Optional.empty();
     }
 
     @Deactivate

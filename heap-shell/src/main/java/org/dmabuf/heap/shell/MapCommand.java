@@ -4,9 +4,10 @@ package org.dmabuf.heap.shell;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
-import org.apache.felix.service.command.Parameter;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.spi.RegionMap;
 import org.osgi.framework.BundleContext;
@@ -17,12 +18,20 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code dmaheap:map}, for the heaps that have a region and show it. */
 @Component(
-        service = MapCommand.class,
+        service = {MapCommand.class, CommandSet.class},
         property = {"osgi.command.scope=dmaheap", "osgi.command.function=map"})
-public final class MapCommand {
+public final class MapCommand implements CommandSet {
     private static final long NARROW = 8;
     private static final long WIDE = 1000;
-    private static final long USUAL = 80;
+
+    private static final String HEAP = "HEAP";
+    private static final Option WIDTH =
+            Option.valued('w', "width", "N", "characters in a line; 80, or the terminal's if that is narrower");
+
+    private static final Syntax MAP = Syntax.of(
+                    "map", "Draws the region of a heap: what is free, used, to be zeroed, or held elsewhere")
+            .taking(HEAP, 1, 1)
+            .with(WIDTH, Option.JSON);
 
     private final BundleContext context;
 
@@ -36,57 +45,68 @@ public final class MapCommand {
         this.context = context;
     }
 
+    @Override
+    public List<Syntax> syntaxes() {
+        return List.of(MAP);
+    }
+
+    @Override
+    public Optional<List<String>> values(String place) {
+        return place.equals(HEAP)
+                ? Optional.of(regions().stream().map(MapCommand::name).toList())
+                : Optional.empty();
+    }
+
     /**
      * Draws a heap's region.
      *
-     * @return the drawing
+     * @param session in which it was typed
+     * @param words behind the command
      */
-    @Descriptor("draw the region of a heap: what is free, used, to be zeroed, or held elsewhere")
-    public CharSequence map(
-            CommandSession session,
-            @Descriptor("characters in a line; the terminal's width by default")
-                    @Parameter(
-                            names = {"-w", "--width"},
-                            absentValue = "")
-                    String width,
-            @Descriptor("HEAP") String... arguments) {
-        try {
-            if (arguments.length != 1) {
-                throw new IllegalArgumentException("usage: dmaheap:map [options] HEAP");
-            }
-            int characters = (int) Numbers.whole("width", width.isEmpty() ? columns(session) : width, NARROW, WIDE);
-            return draw(arguments[0], characters).toString();
-        } catch (IllegalArgumentException e) {
-            throw new CommandFailure(e);
-        }
+    @Descriptor("draw the region of a heap (options: dmaheap:map --help)")
+    public void map(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+        Command.run(session, MAP, words, (line, out) -> {
+            int width = line.value(WIDTH)
+                    .map(text -> (int) Numbers.whole("width", text, NARROW, WIDE))
+                    .orElseGet(() -> columns(session));
+            String heap = line.argument(0);
+            out.print(
+                    line.has(Option.JSON)
+                            ? look(heap, region -> Output.text(Json.of(heap, region)))
+                            : look(heap, region -> new RegionDrawing(heap, region, width).toString()));
+        });
     }
 
     /** What the shell says of the terminal, or its environment, where one does. */
-    private static String columns(CommandSession session) {
+    private static int columns(CommandSession session) {
         for (Object columns : new Object[] {session.get("COLUMNS"), System.getenv("COLUMNS")}) {
-            if (columns != null && columns.toString().matches("[1-9][0-9]{1,3}")) {
-                return Long.toString(Math.clamp(Long.parseLong(columns.toString()), NARROW, WIDE));
+            if (columns != null && columns.toString().matches("[1-9][0-9]{0,3}")) {
+                return (int) Math.clamp(Long.parseLong(columns.toString()), NARROW, Table.WIDTH);
             }
         }
-        return Long.toString(USUAL);
+        return Table.WIDTH;
     }
 
-    private RegionDrawing draw(String heap, int width) {
+    private String look(String heap, Function<RegionMap, String> use) {
         List<String> others = new ArrayList<>();
         for (ServiceReference<RegionMap> reference : regions()) {
-            String name = String.valueOf(reference.getProperty(HeapProperties.NAME));
-            RegionMap region = name.equals(heap) ? context.getService(reference) : null;
+            RegionMap region = name(reference).equals(heap) ? context.getService(reference) : null;
             if (region != null) {
                 try {
-                    return new RegionDrawing(heap, region, width);
+                    return use.apply(region);
                 } finally {
                     context.ungetService(reference);
                 }
             }
-            others.add(name);
+            others.add(name(reference));
         }
         throw new IllegalArgumentException("there is no heap '" + heap + "' that has a region to draw; "
                 + (others.isEmpty() ? "none has" : "there are: " + String.join(", ", others)));
+    }
+
+    private static String name(ServiceReference<RegionMap> region) {
+        return String.valueOf(region.getProperty(HeapProperties.NAME));
     }
 
     private Collection<ServiceReference<RegionMap>> regions() {

@@ -108,6 +108,10 @@ public final class NamedBuffers {
         theirs.forEach(this::release);
     }
 
+    synchronized List<String> names() {
+        return List.copyOf(buffers.keySet());
+    }
+
     synchronized List<BufferInfo> list() {
         return buffers.entrySet().stream()
                 .map(kept -> BufferInfo.of(

@@ -10,6 +10,7 @@ import java.util.Map;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Process;
 import org.apache.felix.utils.json.JSONWriter;
+import org.dmabuf.heap.linux.text.Printable;
 
 /**
  * Where a command writes: its own standard output and standard error, which a redirection or a pipe has changed for it
@@ -49,11 +50,13 @@ record Output(PrintStream out, PrintStream err, boolean terminal) {
         print(text(object));
     }
 
-    private static String text(Map<String, Object> object) {
+    /** {@return one object as JSON, on one line} */
+    static String text(Map<String, Object> object) {
         try {
             StringWriter text = new StringWriter();
             new JSONWriter(text).value(object).flush();
-            return text.toString();
+            // Some invisible characters the writer lets through; as escapes they mean the same.
+            return Printable.of(text.toString());
         } catch (IOException e) {
             throw new UncheckedIOException("a writer in memory does not fail", e);
         }

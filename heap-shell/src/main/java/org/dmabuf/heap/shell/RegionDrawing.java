@@ -13,6 +13,7 @@ import org.dmabuf.heap.spi.RegionMap;
  */
 final class RegionDrawing {
     private static final int ROWS = 8;
+    private static final String GAP = "  ";
     private static final RegionMap.State[] STATES = RegionMap.State.values();
 
     private final String heap;
@@ -120,16 +121,19 @@ final class RegionDrawing {
                 text.append('\n');
             }
         }
+        int column = 0;
         for (RegionMap.State state : STATES) {
-            text.append(state.ordinal() == 0 ? "" : "   ")
-                    .append(legend.names(state) ? (state == RegionMap.State.USED ? "A-Z " : "a-z ") : "")
-                    .append(mark(state))
-                    .append(' ')
-                    .append(word(state))
-                    .append(' ')
-                    .append(Bytes.text(sums.getOrDefault(state, 0L)));
+            String sum = sum(state);
+            boolean fits = column == 0 || column + GAP.length() + sum.length() <= Table.WIDTH;
+            text.append(column == 0 ? "" : fits ? GAP : "\n").append(sum);
+            column = sum.length() + (fits && column > 0 ? column + GAP.length() : 0);
         }
         String names = legend.toString();
         return text + (names.isEmpty() ? "" : "\n" + names);
+    }
+
+    private String sum(RegionMap.State state) {
+        String letters = legend.names(state) ? (state == RegionMap.State.USED ? "A-Z " : "a-z ") : "";
+        return letters + mark(state) + ' ' + word(state) + ' ' + Bytes.text(sums.getOrDefault(state, 0L));
     }
 }

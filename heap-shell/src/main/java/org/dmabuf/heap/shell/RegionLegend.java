@@ -54,7 +54,7 @@ final class RegionLegend {
     @Override
     public String toString() {
         ClientNames names = new ClientNames(named.stream().flatMap(one -> one.stretch().client().stream()).toList());
-        Table table = Table.withoutHeadings(false, false, false, true, false);
+        Table table = Table.withoutHeadings("LETTER", "…CLIENT", "BUFFER…", "SIZE ", "STATE");
         for (Named one : named) {
             Stretch stretch = one.stretch();
             table.row(
@@ -64,6 +64,6 @@ final class RegionLegend {
                     Bytes.text(stretch.size()),
                     stretch.state() == State.USED ? "" : RegionDrawing.word(stretch.state()));
         }
-        return table + (others == 0 ? "" : "\nand " + others + " more, " + Bytes.text(otherBytes));
+        return table.within(Table.WIDTH) + (others == 0 ? "" : "\nand " + others + " more, " + Bytes.text(otherBytes));
     }
 }

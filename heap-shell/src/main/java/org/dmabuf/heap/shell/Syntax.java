@@ -86,6 +86,66 @@ final class Syntax {
         return "dmaheap:" + command;
     }
 
+    /** {@return whether this is the command that a word calls, with its scope or without} */
+    boolean isCalled(String word) {
+        return word.equals(command) || word.equals(command());
+    }
+
+    /** {@return the options of the command, with that for the help} */
+    List<Option> options() {
+        return Stream.concat(options.stream(), Stream.of(HELP)).toList();
+    }
+
+    /**
+     * What the next word of a line stands for, unless it is an option.
+     *
+     * @param before the words behind the command that come before it
+     * @return behind an option that needs a value that option, such as {@code --heap}; else the argument as the help
+     *     names it, such as {@code HEAP}; empty where there is none
+     */
+    String place(List<String> before) {
+        int arguments = 0;
+        boolean ended = false;
+        String place = "";
+        for (String word : before) {
+            boolean value = !place.isEmpty();
+            place = "";
+            if (value) {
+                continue;
+            }
+            if (ended || !word.startsWith("-") || word.length() == 1) {
+                arguments++;
+            } else if (word.equals("--")) {
+                ended = true;
+            } else {
+                place = awaiting(word).map(option -> "--" + option.name()).orElse("");
+            }
+        }
+        if (!place.isEmpty() || arguments >= most) {
+            return place;
+        }
+        String[] names = this.arguments.replaceAll("[\\[\\]]|\\.\\.\\.|…", "").split(" ");
+        return names[Math.min(arguments, names.length - 1)];
+    }
+
+    /** {@return the option whose value is the word behind this one} */
+    private Optional<Option> awaiting(String word) {
+        List<Option> valued =
+                options.stream().filter(option -> option.value().isPresent()).toList();
+        if (word.startsWith("--")) {
+            return valued.stream().filter(option -> word.equals("--" + option.name())).findFirst();
+        }
+        for (int i = 1; i < word.length(); i++) {
+            Optional<Character> letter = Optional.of(word.charAt(i));
+            Optional<Option> found =
+                    valued.stream().filter(option -> option.letter().equals(letter)).findFirst();
+            if (found.isPresent()) {
+                return i + 1 == word.length() ? found : Optional.empty(); // else what follows it is its value
+            }
+        }
+        return Optional.empty();
+    }
+
     /**
      * Reads a command line.
      *

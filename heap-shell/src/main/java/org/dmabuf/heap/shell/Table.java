@@ -4,32 +4,52 @@ package org.dmabuf.heap.shell;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.dmabuf.heap.linux.text.Printable;
 
 /** Text in aligned columns, for a terminal. */
 final class Table {
+    /** Characters of a line that every table fits in unless the caller wants it wide. */
+    static final int WIDTH = 80;
+
     private static final String GAP = "  ";
+    private static final String CUT = "…";
+
+    /** What is left at least of a cell that is shortened. */
+    private static final int LEAST = 7;
+
+    /** Room that names in the first column get at least, before they have lines of their own. */
+    private static final int TITLE = 12;
 
     private final List<String[]> rows = new ArrayList<>();
     private final boolean[] right;
+    private final boolean[] flexible;
+    private final boolean[] endOnly;
+    private final int[] least;
 
     /**
      * A table with a line of headings.
      *
-     * @param headings one for each column; one that ends in a blank is a column of numbers, aligned to the right
+     * @param headings one for each column; one that ends in a blank is a column of numbers, aligned to the right, and
+     *     one that ends in … a column that {@link #within} shortens in its middle, and one that begins with … at its
+     *     beginning
      */
     Table(String... headings) {
-        this(new boolean[headings.length]);
-        String[] first = new String[headings.length];
-        for (int i = 0; i < headings.length; i++) {
-            right[i] = headings[i].endsWith(" ");
-            first[i] = headings[i].strip();
+        this(headings.length);
+        mark(headings);
+        String[] first = Arrays.stream(headings).map(Table::withoutMark).toArray(String[]::new);
+        for (int i = 0; i < first.length; i++) {
+            least[i] = Math.max(LEAST, first[i].length());
         }
         rows.add(first);
     }
 
-    private Table(boolean[] right) {
-        this.right = right;
+    private Table(int columns) {
+        right = new boolean[columns];
+        flexible = new boolean[columns];
+        endOnly = new boolean[columns];
+        least = new int[columns];
+        Arrays.fill(least, LEAST);
     }
 
     /**
@@ -39,7 +59,33 @@ final class Table {
      * @return an empty table
      */
     static Table withoutHeadings(boolean... numbers) {
-        return new Table(numbers.clone());
+        Table table = new Table(numbers.length);
+        System.arraycopy(numbers, 0, table.right, 0, numbers.length);
+        return table;
+    }
+
+    /**
+     * A table without headings.
+     *
+     * @param headings marked as those that are shown
+     * @return an empty table
+     */
+    static Table withoutHeadings(String... headings) {
+        Table table = new Table(headings.length);
+        table.mark(headings);
+        return table;
+    }
+
+    private void mark(String... headings) {
+        for (int i = 0; i < headings.length; i++) {
+            right[i] = headings[i].endsWith(" ");
+            endOnly[i] = headings[i].startsWith(CUT);
+            flexible[i] = endOnly[i] || headings[i].endsWith(CUT);
+        }
+    }
+
+    private static String withoutMark(String heading) {
+        return heading.replace(CUT, "").strip();
     }
 
     /** Adds a line. What does not print in a cell is escaped. */
@@ -51,23 +97,97 @@ final class Table {
         return this;
     }
 
+    /** {@return the table, with each cell in full} */
     @Override
     public String toString() {
+        return text(widths());
+    }
+
+    /**
+     * The table on lines of bounded length. Cells of the columns that may be shortened are, those of the widest such
+     * column first.
+     *
+     * @param width characters in a line
+     * @return the table
+     */
+    String within(int width) {
+        int[] widths = widths();
+        shrink(widths, 0, width);
+        return text(widths);
+    }
+
+    /**
+     * The table on lines of bounded length. A cell of the first column for which there is no room has a line of its
+     * own, above the others of its row: it is a name to be typed. Other columns are shortened as by {@link #within}.
+     *
+     * @param width characters in a line
+     * @return the table
+     */
+    String titledWithin(int width) {
+        int[] widths = widths();
+        int room = Math.max(TITLE, width - total(widths) + widths[0]);
+        widths[0] = rows.stream()
+                .mapToInt(row -> row[0].length())
+                .filter(length -> length <= room)
+                .max()
+                .orElse(0);
+        shrink(widths, 1, width);
+        StringBuilder text = new StringBuilder();
+        for (String[] row : rows) {
+            boolean fits = row[0].length() <= widths[0];
+            text.append(fits ? "" : shortened(row[0], width, width / 2) + "\n");
+            text.append(line(row, fits ? row[0] : "", widths));
+        }
+        return text.toString().stripTrailing();
+    }
+
+    private void shrink(int[] widths, int from, int width) {
+        for (int over = total(widths) - width; over > 0; over--) {
+            IntStream.range(from, widths.length)
+                    .filter(column -> flexible[column] && widths[column] > least[column])
+                    .reduce((one, other) -> widths[other] > widths[one] ? other : one)
+                    .ifPresent(widest -> widths[widest]--);
+        }
+    }
+
+    private static int total(int[] widths) {
+        return Arrays.stream(widths).sum() + GAP.length() * (widths.length - 1);
+    }
+
+    private int[] widths() {
         int[] widths = new int[right.length];
         for (String[] row : rows) {
             for (int i = 0; i < row.length; i++) {
                 widths[i] = Math.max(widths[i], row[i].length());
             }
         }
+        return widths;
+    }
+
+    private String text(int[] widths) {
         StringBuilder text = new StringBuilder();
-        for (String[] row : rows) {
-            StringBuilder line = new StringBuilder();
-            for (int i = 0; i < row.length; i++) {
-                String pad = " ".repeat(widths[i] - row[i].length());
-                line.append(i == 0 ? "" : GAP).append(right[i] ? pad + row[i] : row[i] + pad);
-            }
-            text.append(line.toString().stripTrailing()).append('\n');
-        }
+        rows.forEach(row -> text.append(line(row, row[0], widths)));
         return text.toString().stripTrailing();
+    }
+
+    private String line(String[] row, String first, int[] widths) {
+        StringBuilder line = new StringBuilder();
+        for (int i = 0; i < row.length; i++) {
+            String cell = shortened(i == 0 ? first : row[i], widths[i], endOnly[i] ? 0 : widths[i] / 2);
+            String pad = " ".repeat(widths[i] - cell.length());
+            line.append(i == 0 ? "" : GAP).append(right[i] ? pad + cell : cell + pad);
+        }
+        return line.toString().stripTrailing() + "\n";
+    }
+
+    private static String shortened(String cell, int width, int head) {
+        if (cell.length() <= width) {
+            return cell;
+        }
+        int tail = cell.length() - (width - head - CUT.length());
+        // Half of a surrogate pair prints as a question mark.
+        return cell.substring(0, head > 0 && Character.isHighSurrogate(cell.charAt(head - 1)) ? head - 1 : head)
+                + CUT
+                + cell.substring(Character.isLowSurrogate(cell.charAt(tail)) ? tail + 1 : tail);
     }
 }

@@ -75,7 +75,7 @@ class RegionDrawingTest {
                 ........
                 ........
                 ........
-                . free 16 MiB   # used 8 MiB   ~ to be zeroed 4 MiB   ! held elsewhere 4 MiB""",
+                . free 16 MiB  # used 8 MiB  ~ to be zeroed 4 MiB  ! held elsewhere 4 MiB""",
                 drawing(
                         8,
                         new Part(8 * MIB, State.USED),
@@ -102,7 +102,7 @@ class RegionDrawingTest {
                 ..........
                 ..........
                 ..........
-                . free 200 MiB   # used 4 KiB   ~ to be zeroed 0 bytes   ! held elsewhere 0 bytes""",
+                . free 200 MiB  # used 4 KiB  ~ to be zeroed 0 bytes  ! held elsewhere 0 bytes""",
                 drawing);
     }
 
@@ -112,7 +112,7 @@ class RegionDrawingTest {
                 """
                 camera: 12 KiB, 4 KiB a character
                 #.~
-                . free 4 KiB   # used 4 KiB   ~ to be zeroed 4 KiB   ! held elsewhere 0 bytes""",
+                . free 4 KiB  # used 4 KiB  ~ to be zeroed 4 KiB  ! held elsewhere 0 bytes""",
                 drawing(
                         80,
                         new Part(4 * KIB, State.USED),
@@ -133,7 +133,8 @@ class RegionDrawingTest {
                 ........
                 ........
                 ........
-                . free 16 MiB   A-Z # used 12 MiB   ~ to be zeroed 0 bytes   a-z ! held elsewhere 4 MiB
+                . free 16 MiB  A-Z # used 12 MiB  ~ to be zeroed 0 bytes
+                a-z ! held elsewhere 4 MiB
                 A  org.example.camera  'frame 7'  8 MiB
                 a  uid:1000            'frame 6'  4 MiB  held elsewhere
                 B  uid:1000            -          1 MiB""",
@@ -169,5 +170,18 @@ class RegionDrawingTest {
         assertTrue(
                 drawing.endsWith("\nZ  org.example.camera  'frame'  4 KiB\nand 2 more, 8 KiB"),
                 drawing);
+    }
+
+    @Test
+    void a_legend_of_long_names_fits_80_columns() {
+        ClientId driver = ClientId.ofBundle(
+                "org.example.camera.driver", "file:/opt/gateway/deploy/camera-driver-1.2.3.jar");
+        ClientId other = ClientId.ofBundle("org.example.camera.driver", "file:/srv/camera-driver.jar");
+        String drawing = drawing(
+                80,
+                new Part(1000 * MIB, State.QUARANTINED, Optional.of(driver), "the name of a buffer, 31 bytes."),
+                new Part(1000 * MIB, State.QUARANTINED, Optional.of(other), "the name of a buffer, 31 bytes."));
+        drawing.lines().forEach(line -> assertTrue(line.length() <= 80, line));
+        assertTrue(drawing.contains("\na  …camera-driver-1.2.3.jar  'the name"), drawing);
     }
 }

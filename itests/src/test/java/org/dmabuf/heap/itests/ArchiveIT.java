@@ -53,7 +53,7 @@ public class ArchiveIT {
         assertTrue(gateway.runOnce("dmaheap:list").startsWith("NAME"));
         Files.copy(gateway.home().resolve("examples/vendor-heap.jar"), gateway.dropped("vendor-heap.jar"));
         String listed = gateway.runOnce("dmaheap:list");
-        assertTrue(listed, listed.lines().anyMatch(line -> line.matches("acme +40 .* serving .*")));
+        assertTrue(listed, listed.lines().anyMatch(line -> line.matches("acme +acme .* serving .*")));
         assertEquals(List.of(), gateway.caches());
     }
 

@@ -40,7 +40,7 @@ public class DistributionIT {
     public void every_bundle_of_the_container_is_byte_for_byte_the_distributed_one() throws Exception {
         Framework framework = new Framework(context);
         List<Path> files = Gateway.bundleFiles();
-        assertEquals("bundles of the gateway without its terminal", 17, files.size());
+        assertEquals("bundles of the gateway without its terminal", 18, files.size());
         for (Path file : files) {
             try (JarFile jar = new JarFile(file.toFile())) {
                 String name = jar.getManifest().getMainAttributes().getValue(Constants.BUNDLE_SYMBOLICNAME);
@@ -58,7 +58,7 @@ public class DistributionIT {
     @Test
     public void it_serves_as_it_stands() {
         assertEquals(
-                List.of("system SERVING", "cma SERVING", "secure SERVING"),
+                List.of("system SERVING", "carveout SERVING", "cma SERVING", "secure SERVING"),
                 new Framework(context)
                         .broker().heaps().stream()
                                 .map(heap -> heap.name() + " " + heap.state().name())

@@ -27,7 +27,7 @@ final class Framework {
     static final String BROKER = "org.dmabuf.heap.broker";
     static final String SYSTEM = "org.dmabuf.heap.system";
 
-    private static final Set<String> ASIDE = Set.of("secure", "cma");
+    private static final Set<String> ASIDE = Set.of("carveout", "cma", "secure");
 
     private final BundleContext context;
 

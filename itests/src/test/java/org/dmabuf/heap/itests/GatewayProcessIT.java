@@ -2,6 +2,7 @@
 package org.dmabuf.heap.itests;
 
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotEquals;
 import static org.junit.Assert.assertTrue;
 
@@ -52,7 +53,7 @@ public class GatewayProcessIT {
         assertEquals(result.toString(), 0, result.exit());
         assertTrue(
                 result.out(),
-                result.out().lines().anyMatch(line -> line.matches("system +0 +system +memfd +no .*")));
+                result.out().lines().anyMatch(line -> line.matches("system +system +memfd +no +serving .*")));
     }
 
     @Test
@@ -60,6 +61,36 @@ public class GatewayProcessIT {
         Result result = gateway("dmaheap:list | grep system");
         assertEquals(result.toString(), 0, result.exit());
         assertEquals(result.out(), 1, result.out().strip().lines().count());
+    }
+
+    @Test
+    public void a_table_goes_where_its_line_sends_it_and_of_two_commands_both_are_printed() throws Exception {
+        Path file = folder.getRoot().toPath().resolve("heaps");
+        Result result = gateway("dmaheap:list > '" + file + "'; dmaheap:usage; dmaheap:dump");
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(Files.readString(file).startsWith("NAME "));
+        assertTrue(result.out(), result.out().startsWith("HEAP "));
+        assertTrue(result.out(), result.out().contains("\nHEAP "));
+        assertFalse(result.out(), result.out().contains("DMA-BUF"));
+    }
+
+    @Test
+    public void a_fresh_gateway_says_what_a_plain_request_lacks_in_80_columns_and_in_json() throws Exception {
+        Result result = gateway("dmaheap:list; dmaheap:list --json");
+        assertEquals(result.toString(), 0, result.exit());
+        String json = result.out().substring(result.out().indexOf("[\n"));
+        List<String> table = result.out().substring(0, result.out().indexOf("[\n")).lines().toList();
+        assertTrue(result.out(), table.stream().allMatch(line -> line.length() <= 80));
+        assertTrue(result.out(), table.contains("cma: it serves only requests that permit emulation: --emulated contiguous"));
+        assertTrue(result.out(), table.stream().anyMatch(line -> line.matches("carveout +carveout .* serving .*")));
+        assertTrue(json, json.lines().anyMatch(line -> line.startsWith("{\"name\":\"cma\",\"state\":\"serving\"")));
+    }
+
+    @Test
+    public void a_pattern_that_fits_no_file_is_the_commands_own_to_judge() throws Exception {
+        Result result = gateway("dmaheap:free z*");
+        assertEquals(result.toString(), 1, result.exit());
+        assertTrue(result.err(), result.err().contains("z*") && !result.err().contains("no matches found"));
     }
 
     @Test
@@ -86,6 +117,9 @@ public class GatewayProcessIT {
             {"dmaheap:alloc --colour 4K", "unknown option --colour; there are: --heap, --mask"},
             {"dmaheap:alloc", "usage: dmaheap:alloc [options] SIZE (see: dmaheap:alloc --help)"},
             {"dmaheap:alloc -n a -n b 4K", "option --name is given twice; give it once"},
+            {"dmaheap:list --colour", "unknown option --colour; there are: --wide, --json"},
+            {"dmaheap:list all", "not all, usage: dmaheap:list [options]"},
+            {"dmaheap:map secure", "there is no heap 'secure' that has a region to draw; there are: "},
             {"dmaheap:free nosuch", "there is no buffer 'nosuch'"},
             {"dmaheap:free 'z*'", "no buffer matches 'z*'; the shell holds none"},
             {"dmaheap:share --to nosuch x /tmp/x", "there is no user 'nosuch' in /etc/passwd"},
@@ -106,7 +140,7 @@ public class GatewayProcessIT {
         assertEquals(result.toString(), 0, result.exit());
         assertTrue(read(buffers), read(buffers).matches("NAME .*\nbuf-1 .*\none  .*\n"));
         assertTrue("each command prints: " + result.out(), result.out().startsWith("buffer                buf-1\n"));
-        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system .* 0 +0 bytes +0 bytes")));
+        assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system .* 0 bytes +0 bytes")));
     }
 
     @Test

@@ -75,7 +75,7 @@ class GatewayIT {
         byte[] picture = Files.readAllBytes(Path.of("/proc/self/exe"));
         Path file = Files.write(folder.resolve("frame.yuv"), Arrays.copyOf(picture, 10_000));
         gateway.start();
-        gateway.await("dmaheap:list", "system +0 +system +dma-heap +yes .* serving .*");
+        gateway.await("dmaheap:list", "system +system +dma-heap +yes +serving .*");
         assertFalse(gateway.log().contains("has its memory from"), gateway.log()); // nothing is better
         String loaded = gateway.run("dmaheap:load -n picture " + file);
         assertTrue(loaded.contains("  (through an exported descriptor)"), loaded);
@@ -84,7 +84,7 @@ class GatewayIT {
         configureNode("org.example.node-camera.cfg", "node = system\nheap.name = camera\nheap.id = 7\n");
         configureNode("org.example.node-lost.cfg", "node = lost\nheap.id = 8\n");
         drop();
-        gateway.await("dmaheap:list", "camera +7 +node +dma-heap +yes .* serving .*");
+        gateway.await("dmaheap:list", "camera +node +dma-heap +yes +serving .*");
         gateway.awaitLog(".*heap 'lost': open\\(/dev/dma_heap/lost\\) failed: .*; take a kernel that has this heap.*");
         gateway.await("dmaheap:list", "lost .* failed .*");
         gateway.run("dmaheap:alloc -h camera -r '(heap.dmabuf=true)' -n frame 64K");
@@ -92,7 +92,7 @@ class GatewayIT {
         assertEquals(List.of("00065536"), kernelsBuffers("frame"));
 
         Files.delete(dropped());
-        gateway.await("dmaheap:list", "camera .* departed .* 1 +64 KiB +0 bytes");
+        gateway.await("dmaheap:list", "camera .* departed .* 64 KiB +0 bytes");
         assertEquals(List.of("00065536"), kernelsBuffers("frame"));
         gateway.run("dmaheap:free frame");
         assertEquals(List.of(), kernelsBuffers("frame"));
@@ -104,7 +104,7 @@ class GatewayIT {
     void a_user_who_may_open_no_device_has_memfds_and_is_told_what_to_do() throws Exception {
         GatewayProcess.run("chown", "-R", NOBODY + ":" + NOBODY, folder.toString());
         gateway.start("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups");
-        gateway.await("dmaheap:list", "system +0 +system +memfd +no .* serving .*");
+        gateway.await("dmaheap:list", "system +system +memfd +no +serving .*");
         assertTold(".*heap 'system' has its memory from memfd, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + GIVE_THE_NODE + "; and open\\(/dev/udmabuf\\) failed: .*" + GIVE_THE_NODE);
         gateway.end();
@@ -116,7 +116,7 @@ class GatewayIT {
         configureNode("org.example.node.cfg", "node = system\nheap.name = camera\n");
         drop();
         gateway.start("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/dma_heap && exec \"$@\"", "sh");
-        gateway.await("dmaheap:list", "system +0 +system +udmabuf +yes .* serving .*");
+        gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
         assertTold(".*heap 'system' has its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
         gateway.awaitLog(".*heap 'camera': open\\(/dev/dma_heap/system\\) failed: .*; take a kernel that has .*");
@@ -131,7 +131,7 @@ class GatewayIT {
         Path socket = folder.resolve("socket");
         configureNode("org.dmabuf.heap.carveout-camera.cfg", "size = 4M\n");
         gateway.start();
-        gateway.await("dmaheap:list", "camera .* udmabuf +yes .* serving .*");
+        gateway.await("dmaheap:list", "camera .* udmabuf +yes +serving .*");
         gateway.run("dmaheap:load -h system -n one " + file);
         gateway.run("dmaheap:load -h camera -n two " + file);
         Process holder = holder(file, folder.resolve("one"), folder.resolve("two"));
@@ -150,7 +150,7 @@ class GatewayIT {
             assertEquals(List.of("00012288"), kernelsBuffers("two"));
 
             gateway.start();
-            gateway.await("dmaheap:list", "camera .* udmabuf +yes .* serving .*");
+            gateway.await("dmaheap:list", "camera .* udmabuf +yes +serving .*");
             assertEquals(1, caches().size());
             assertFalse(caches().contains(left.getFirst()), left.toString());
             gateway.run("dmaheap:load -h camera -n three " + file);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.PoolUsage;
+import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.spi.RegionMap;
+
+/**
+ * What the listing commands print with {@code --json}. The README of this bundle has every name, and the names stay.
+ * Sizes are bytes, durations nanoseconds; what is not known has no name.
+ */
+final class Json {
+    private Json() {}
+
+    /** {@return a heap: its state, what it says of its memory, what is charged, and what it announced} */
+    static Map<String, Object> of(HeapInfo heap) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", heap.name());
+        map.put("state", heap.state().toString().toLowerCase(Locale.ROOT));
+        heap.reason().ifPresent(sentence -> map.put("reason", sentence));
+        heap.plainRefusal().ifPresent(sentence -> map.put("plainRefusal", sentence));
+        map.put("bundle", heap.bundle());
+        map.put("usage", of(heap.usage()));
+        map.put("usageAge", heap.usageAge().toNanos());
+        map.put("charged", of(heap.charged()));
+        Map<String, Object> properties = new LinkedHashMap<>();
+        new TreeMap<>(heap.properties()).forEach((key, value) -> {
+            if (key.startsWith("heap.") && value != null) {
+                properties.put(key, PropertyValue.json(value));
+            }
+        });
+        map.put("properties", properties);
+        return map;
+    }
+
+    /** {@return the heaps, and adopted memory behind them, which has only a name and what is charged} */
+    static List<Map<String, Object>> of(List<HeapInfo> heaps, Optional<UsageRecord> adopted) {
+        List<Map<String, Object>> all = new ArrayList<>(heaps.stream().map(Json::of).toList());
+        adopted.ifPresent(record -> {
+            Map<String, Object> map = new LinkedHashMap<>();
+            map.put("name", record.heap().orElseThrow());
+            map.put("charged", of(record));
+            all.add(map);
+        });
+        return all;
+    }
+
+    private static Map<String, Object> of(HeapUsage usage) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        usage.capacity().ifPresent(bytes -> map.put("capacity", bytes));
+        usage.free().ifPresent(bytes -> map.put("free", bytes));
+        usage.largestFree().ifPresent(bytes -> map.put("largestFree", bytes));
+        usage.quarantined().ifPresent(bytes -> map.put("quarantined", bytes));
+        usage.fragmentation().ifPresent(share -> map.put("fragmentation", share));
+        if (!usage.pools().isEmpty()) {
+            map.put("pools", usage.pools().stream().map(Json::of).toList());
+        }
+        return map;
+    }
+
+    private static Map<String, Object> of(PoolUsage pool) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", pool.name());
+        map.put("bytes", pool.bytes());
+        map.put("hits", pool.hits());
+        map.put("misses", pool.misses());
+        return map;
+    }
+
+    /** {@return what is charged, with the location of a client's bundle} */
+    static Map<String, Object> of(UsageRecord record) {
+        return with(record.toMap(), record.client());
+    }
+
+    /** {@return a buffer, with the location of its client's bundle} */
+    static Map<String, Object> of(BufferRecord buffer) {
+        return with(buffer.toMap(), Optional.of(buffer.client()));
+    }
+
+    private static Map<String, Object> with(Map<String, Object> record, Optional<ClientId> client) {
+        Map<String, Object> map = new LinkedHashMap<>(record);
+        client.flatMap(ClientId::location).ifPresent(place -> map.put("location", place));
+        return map;
+    }
+
+    /** {@return a region as it is now, stretch for stretch} */
+    static Map<String, Object> of(String heap, RegionMap region) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("heap", heap);
+        map.put("size", region.size());
+        List<Map<String, Object>> stretches = new ArrayList<>();
+        region.forEachStretch(stretch -> stretches.add(of(stretch)));
+        map.put("stretches", stretches);
+        return map;
+    }
+
+    private static Map<String, Object> of(RegionMap.Stretch stretch) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("offset", stretch.offset());
+        map.put("size", stretch.size());
+        map.put("state", stretch.state().toString().toLowerCase(Locale.ROOT));
+        stretch.buffer().ifPresent(name -> map.put("buffer", name));
+        stretch.client().ifPresent(client -> map.put("client", client.toString()));
+        return with(map, stretch.client());
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Descriptor;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.UsageRecord;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+
+/** The commands of scope {@code dmaheap} that tell of heaps, clients and buffers, and change nothing of them. */
+@Component(
+        service = {ListingCommands.class, CommandSet.class},
+        property = {
+            "osgi.command.scope=dmaheap",
+            "osgi.command.function=list",
+            "osgi.command.function=info",
+            "osgi.command.function=usage",
+            "osgi.command.function=clients",
+            "osgi.command.function=dump"
+        })
+public final class ListingCommands implements CommandSet {
+    /** The name by which the monitor knows adopted memory, which is of no heap. */
+    private static final String ADOPTED = "adopted";
+
+    private static final String HEAP = "HEAP";
+
+    private static final Option WIDE =
+            Option.flag('w', "wide", "every column and every name in full, however long the lines");
+    private static final Option RESET = Option.flag('r', "reset", "begin the peaks anew afterwards");
+    private static final Option BY_HEAP = Option.flag('b', "by-heap", "tell each heap apart");
+
+    private static final Syntax LIST = Syntax.of(
+                    "list", "Lists the heaps, in the order in which they are asked, and adopted memory")
+            .with(WIDE, Option.JSON);
+    private static final Syntax INFO = Syntax.of("info", "Tells all that is known of heaps")
+            .taking(HEAP + "...", 1, Integer.MAX_VALUE)
+            .with(Option.JSON);
+    private static final Syntax USAGE = Syntax.of(
+                    "usage", "Tells what is charged to each heap, with peak, quota and failures")
+            .with(RESET, WIDE, Option.JSON)
+            .noting("With --wide, also sums since the start, waits, and failures by cause.");
+    private static final Syntax CLIENTS = Syntax.of(
+                    "clients", "Tells what is charged to each client, with peak, quota and failures")
+            .with(BY_HEAP, WIDE, Option.JSON)
+            .noting("With --wide, also sums since the start, waits, and failures by cause.");
+    private static final Syntax DUMP = Syntax.of(
+                    "dump", "Lists every buffer of every client, live or lingering, and what is open of it")
+            .with(WIDE, Option.JSON)
+            .noting("With --wide, also CPU accesses, and where each was allocated; that is kept with\n"
+                    + "allocation.sites = true in etc/org.dmabuf.heap.broker.cfg.");
+
+    private final HeapBroker broker;
+    private final HeapMonitor monitor;
+
+    /**
+     * Commands over a broker.
+     *
+     * @param broker the shell's view of it
+     * @param monitor tells of all clients; its peaks are the shell's own
+     */
+    @Activate
+    public ListingCommands(@Reference HeapBroker broker, @Reference HeapMonitor monitor) {
+        this.broker = broker;
+        this.monitor = monitor;
+    }
+
+    @Override
+    public List<Syntax> syntaxes() {
+        return List.of(LIST, INFO, USAGE, CLIENTS, DUMP);
+    }
+
+    @Override
+    public Optional<List<String>> values(String place) {
+        return place.equals(HEAP) ? Optional.of(List.copyOf(names(broker.heaps()))) : Optional.empty();
+    }
+
+    /**
+     * Lists the heaps and, in a last row, adopted memory.
+     *
+     * @param session in which it was typed
+     * @param words behind the command
+     */
+    @Descriptor("list the heaps and adopted memory (options: dmaheap:list --help)")
+    public void list(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+        Command.run(session, LIST, words, (line, out) -> {
+            List<HeapInfo> heaps = broker.heaps();
+            if (line.has(Option.JSON)) {
+                out.json(Json.of(heaps, adopted()));
+            } else {
+                HeapTable table = new HeapTable(heaps, adopted());
+                out.print(line.has(WIDE) ? table.wide() : table.narrow());
+            }
+        });
+    }
+
+    private Optional<UsageRecord> adopted() {
+        return monitor.usageByHeap().stream()
+                .filter(record -> record.heap().equals(Optional.of(ADOPTED)))
+                .filter(record -> record.liveBuffers() + record.lingeringBuffers() > 0)
+                .findFirst();
+    }
+
+    /**
+     * Tells all of each heap that has one of the given names, the serving one first.
+     *
+     * @param session in which it was typed
+     * @param words behind the command
+     */
+    @Descriptor("tell all that is known of heaps (options: dmaheap:info --help)")
+    public void info(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+        Command.run(session, INFO, words, (line, out) -> {
+            List<HeapInfo> heaps = broker.heaps();
+            List<HeapInfo> found = new ArrayList<>();
+            for (String name : line.arguments()) {
+                found.addAll(named(name, heaps));
+            }
+            if (line.has(Option.JSON)) {
+                out.json(found.stream().map(Json::of).toList());
+            } else {
+                out.print(String.join(
+                        "\n\n",
+                        found.stream().map(heap -> new HeapFacts(heap).toString()).toList()));
+            }
+        });
+    }
+
+    private static List<HeapInfo> named(String name, List<HeapInfo> heaps) {
+        List<HeapInfo> found =
+                heaps.stream().filter(heap -> heap.name().equals(name)).toList();
+        if (found.isEmpty()) {
+            Set<String> names = names(heaps);
+            throw new IllegalArgumentException("there is no heap '" + name + "'; "
+                    + (names.isEmpty() ? "none is installed" : "there are: " + String.join(", ", names)));
+        }
+        return found;
+    }
+
+    /** {@return each name once: a heap that has left can be listed beside one that took its name} */
+    private static Set<String> names(List<HeapInfo> heaps) {
+        Set<String> names = new LinkedHashSet<>();
+        heaps.forEach(heap -> names.add(heap.name()));
+        return names;
+    }
+
+    /**
+     * Tells what is charged to each heap.
+     *
+     * @param session in which it was typed
+     * @param words behind the command
+     */
+    @Descriptor("tell what is charged to each heap (options: dmaheap:usage --help)")
+    public void usage(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+        Command.run(session, USAGE, words, (line, out) -> {
+            List<UsageRecord> records = monitor.usageByHeap();
+            if (line.has(RESET)) {
+                monitor.resetPeaks();
+            }
+            print(records, UsageTable.ofHeaps(records, line.has(WIDE)), line, out);
+        });
+    }
+
+    /**
+     * Tells what is charged to each client.
+     *
+     * @param session in which it was typed
+     * @param words behind the command
+     */
+    @Descriptor("tell what is charged to each client (options: dmaheap:clients --help)")
+    public void clients(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+        Command.run(session, CLIENTS, words, (line, out) -> {
+            boolean wide = line.has(WIDE);
+            if (line.has(BY_HEAP)) {
+                List<UsageRecord> records = monitor.usageByClientAndHeap();
+                print(records, UsageTable.ofClientsOnHeaps(records, wide), line, out);
+            } else {
+                List<UsageRecord> records = monitor.usageByClient();
+                print(records, UsageTable.ofClients(records, wide), line, out);
+            }
+        });
+    }
+
+    private static void print(List<UsageRecord> records, UsageTable table, Line line, Output out) {
+        if (line.has(Option.JSON)) {
+            out.json(records.stream().map(Json::of).toList());
+        } else {
+            out.print(table.toString());
+        }
+    }
+
+    /**
+     * Lists every buffer that is charged to any client.
+     *
+     * @param session in which it was typed
+     * @param words behind the command
+     */
+    @Descriptor("list every buffer of every client (options: dmaheap:dump --help)")
+    public void dump(
+            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+        Command.run(session, DUMP, words, (line, out) -> {
+            List<BufferRecord> buffers = monitor.buffers();
+            if (line.has(Option.JSON)) {
+                out.json(buffers.stream().map(Json::of).toList());
+            } else {
+                ChargedBuffers table = new ChargedBuffers(buffers);
+                out.print(line.has(WIDE) ? table.wide() : table.narrow());
+            }
+        });
+    }
+}

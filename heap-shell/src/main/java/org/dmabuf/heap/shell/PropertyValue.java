@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.lang.reflect.Array;
+import java.util.Collection;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/** Service properties, whose values can be one or several: an array, also of a primitive type, or a collection. */
+final class PropertyValue {
+    private PropertyValue() {}
+
+    /** {@return a value, or several with commas between; empty for null} */
+    static String text(Object value) {
+        return several(value).stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+
+    /** {@return a value that JSON has: String, Number, Boolean, or a list of these} */
+    static Object json(Object value) {
+        return value instanceof Collection || value.getClass().isArray()
+                ? several(value).stream().map(PropertyValue::jsonOfOne).toList()
+                : jsonOfOne(value);
+    }
+
+    private static Object jsonOfOne(Object value) {
+        return value instanceof Number || value instanceof Boolean ? value : String.valueOf(value);
+    }
+
+    private static List<?> several(Object value) {
+        return switch (value) {
+            case null -> List.of();
+            case Collection<?> values -> List.copyOf(values);
+            case Object array when array.getClass().isArray() ->
+                IntStream.range(0, Array.getLength(array))
+                        .mapToObj(index -> Array.get(array, index))
+                        .toList();
+            default -> List.of(value);
+        };
+    }
+}

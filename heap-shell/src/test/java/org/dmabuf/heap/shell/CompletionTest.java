@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Descriptor;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.junit.jupiter.api.Test;
+
+class CompletionTest {
+    private static final Syntax ALLOC = Syntax.of("alloc", "Allocates")
+            .taking("SIZE", 1, 1)
+            .with(
+                    Option.valued('h', "heap", "NAMES", "heaps to ask"),
+                    Option.valued('e', "emulated", "NAMES", "what's emulated"),
+                    Option.valued('n', "name", "NAME", "its name"),
+                    Option.flag("read-only", "receivers only read"));
+    private static final Syntax SHARE = Syntax.of("share", "Shares").taking("NAME SOCKET", 2, 2);
+    private static final Syntax FREE = Syntax.of("free", "Frees").taking("NAME...", 1, Integer.MAX_VALUE);
+
+    private static final CommandSet BUFFERS = new CommandSet() {
+        @Override
+        public List<Syntax> syntaxes() {
+            return List.of(ALLOC, SHARE, FREE);
+        }
+
+        @Override
+        public Optional<List<String>> values(String place) {
+            return place.equals("NAME") ? Optional.of(List.of("frame")) : Optional.empty();
+        }
+    };
+
+    private final List<String> executed = new ArrayList<>();
+    private final CommandSession session = (CommandSession) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {CommandSession.class}, (_, method, arguments) -> {
+                assertEquals("execute", method.getName());
+                executed.add(arguments[0].toString());
+                return List.of("a file");
+            });
+    private final HeapBroker broker = (HeapBroker) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (_, method, _) -> {
+                assertEquals("heaps", method.getName());
+                return List.of(
+                        HeapInfo.of("system", HeapState.SERVING).build(),
+                        HeapInfo.of("cma", HeapState.SERVING)
+                                .properties(Map.of("heap.emulates", List.of("contiguous")))
+                                .build(),
+                        HeapInfo.of("camera", HeapState.FAILED).build());
+            });
+    private final Completion completion =
+            new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null)));
+
+    /** {@return what is offered for the last word} */
+    private List<String> offered(String... line) throws Exception {
+        Collection<?> values = completion.__values(session, Arrays.asList(line), line.length - 1);
+        return values.stream().map(String::valueOf).toList();
+    }
+
+    @Test
+    void each_option_is_registered_with_its_meaning() throws Exception {
+        completion.__completions(session);
+        assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -s h -l heap -d 'heaps to ask'"), "" + executed);
+        assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -l read-only -d 'receivers only read'"));
+        assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -s e -l emulated -d 'what’s emulated'"));
+        assertTrue(executed.contains("gogo:complete -c dmaheap:list -s w -l wide -d 'every column and every name in"
+                + " full, however long the lines'"), "" + executed);
+        assertTrue(executed.contains("gogo:complete -c dmaheap:list -l help -d 'print this'"));
+    }
+
+    @Test
+    void heaps_that_serve_are_offered_for_the_option_alone() throws Exception {
+        assertEquals(List.of("cma", "system"), offered("alloc", "--heap", ""));
+        assertEquals(List.of("cma", "system"), offered("dmaheap:alloc", "4K", "-h", "s"));
+        assertEquals(List.of("cma", "system"), offered("dmaheap:alloc", "--read-only", "-h", "s"));
+        assertEquals(List.of("cma,system"), offered("alloc", "-h", "cma,"));
+        assertEquals(List.of("contiguous"), offered("alloc", "-e", ""));
+        assertEquals(List.of(), offered("alloc", ""));
+        assertEquals(List.of(), offered("alloc", "-h", "system", ""));
+        assertEquals(List.of(), offered("alloc", "-hsystem", ""));
+        assertEquals(List.of(), offered("alloc", "--name", ""));
+    }
+
+    @Test
+    void every_heap_is_offered_where_one_is_told_of_and_adopted_memory_is_not() throws Exception {
+        assertEquals(List.of("system", "cma", "camera"), offered("dmaheap:info", ""));
+        assertEquals(List.of("system", "cma", "camera"), offered("info", "--json", "system", ""));
+        assertFalse(offered("info", "a").contains("adopted"));
+    }
+
+    @Test
+    void an_argument_is_completed_by_what_it_stands_for() throws Exception {
+        assertEquals(List.of("frame"), offered("share", ""));
+        assertEquals(List.of("a file"), offered("share", "frame", "/tm"));
+        assertEquals(List.of(), offered("share", "frame", "/tmp/x", ""));
+        assertEquals(List.of("frame"), offered("free", "one", "two", "--", ""));
+        assertEquals(List.of(), offered("list", ""));
+        assertEquals(List.of(), offered("another", ""));
+    }
+
+    @Test
+    void what_gogo_itself_tells_of_a_command_says_where_its_options_are() throws Exception {
+        for (CommandSet set : List.of(new ListingCommands(broker, null), new MapCommand(null))) {
+            for (Syntax syntax : set.syntaxes()) {
+                String name = syntax.command().substring("dmaheap:".length());
+                String told = set.getClass()
+                        .getMethod(name, CommandSession.class, Object[].class)
+                        .getAnnotation(Descriptor.class)
+                        .value();
+                assertTrue(told.endsWith(" (options: " + syntax.command() + " --help)"), told);
+            }
+        }
+    }
+
+    @Test
+    void the_help_of_every_command_fits_80_columns() {
+        for (CommandSet set : List.of(new ListingCommands(broker, null), new MapCommand(null))) {
+            for (Syntax syntax : set.syntaxes()) {
+                syntax.help().lines().forEach(line -> assertTrue(line.length() <= 80, line));
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.BufferRecord;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.HeapUsage;
+import org.dmabuf.heap.PoolUsage;
+import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.RegionMap;
+import org.junit.jupiter.api.Test;
+
+/** The names in the JSON of the commands are those of the README, which promises that they stay. */
+class JsonTest {
+    private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
+
+    private static final UsageRecord USAGE = UsageRecord.builder()
+            .heap("system")
+            .client(CAMERA)
+            .limit(OptionalLong.of(1))
+            .failures(Map.of(Errno.ENOMEM, 3L))
+            .build();
+    private static final HeapInfo HEAP = HeapInfo.of("system", HeapState.HANGING)
+            .reason(Optional.of("its release hangs"))
+            .plainRefusal(Optional.of("it serves only requests that permit emulation"))
+            .properties(Map.of(
+                    "heap.emulates", new String[] {"contiguous"}, "heap.id", 0, "heap.peers", new int[] {7}, "x", "y"))
+            .bundle("org.dmabuf.heap.system")
+            .usage(
+                    HeapUsage.unknown()
+                            .withCapacity(8)
+                            .withFree(7)
+                            .withLargestFree(6)
+                            .withQuarantined(1)
+                            .withFragmentation(0.5)
+                            .withPool(new PoolUsage("recycled", 8192, 3, 1)),
+                    Duration.ofSeconds(1))
+            .charged(USAGE)
+            .build();
+    private static final BufferRecord BUFFER = BufferRecord.of("system", CAMERA, 12_582_912)
+            .name(Optional.of("frame"))
+            .inode(OptionalLong.of(77))
+            .age(Duration.ofSeconds(59))
+            .site(List.of(new StackTraceElement("org.example.Camera", "grab", "Camera.java", 7)))
+            .build();
+    private static final RegionMap REGION = new RegionMap() {
+        @Override
+        public long size() {
+            return 4096;
+        }
+
+        @Override
+        public void forEachStretch(Visitor visitor) {
+            HeapRequest request = HeapRequest.of(AllocationRequest.of(4096).withName("frame"), Optional.of(CAMERA));
+            visitor.stretch(Stretch.of(0, 4096, State.QUARANTINED, request));
+        }
+    };
+
+    @Test
+    void the_names_of_a_heap_are_those_of_the_readme() throws IOException {
+        assertEquals(documented("list, info"), names(Json.of(HEAP)));
+    }
+
+    @Test
+    void the_names_of_what_is_charged_are_those_of_the_readme() throws IOException {
+        assertEquals(documented("usage, clients"), names(Json.of(USAGE)));
+    }
+
+    @Test
+    void the_names_of_a_buffer_are_those_of_the_readme() throws IOException {
+        assertEquals(documented("dump"), names(Json.of(BUFFER)));
+    }
+
+    @Test
+    void the_names_of_a_region_are_those_of_the_readme() throws IOException {
+        assertEquals(documented("map"), names(Json.of("system", REGION)));
+    }
+
+    @Test
+    void each_state_of_a_heap_is_in_the_readme() throws IOException {
+        String section = section("list, info");
+        for (HeapState state : HeapState.values()) {
+            String word = String.valueOf(
+                    Json.of(HeapInfo.of("x", state).build()).get("state"));
+            assertEquals(state.name().toLowerCase(), word);
+            assertFalse(section.indexOf("`" + word + "`") < 0, word);
+        }
+    }
+
+    @Test
+    void values_are_what_the_readme_says() {
+        Map<String, Object> heap = Json.of(HEAP);
+        assertEquals("hanging", heap.get("state"));
+        assertEquals(1_000_000_000L, heap.get("usageAge"));
+        assertEquals(
+                Map.of("heap.emulates", List.of("contiguous"), "heap.id", 0, "heap.peers", List.of(7)),
+                heap.get("properties"));
+        assertEquals(59_000_000_000L, Json.of(BUFFER).get("age"));
+        assertEquals("file:camera.jar", Json.of(BUFFER).get("location"));
+    }
+
+    @Test
+    void adopted_memory_is_behind_the_heaps_with_what_is_charged_alone() {
+        UsageRecord adopted = UsageRecord.builder().heap("adopted").live(1, 4096).build();
+        List<Map<String, Object>> all = Json.of(List.of(HEAP), Optional.of(adopted));
+        assertEquals(List.of("system", "adopted"), all.stream().map(one -> one.get("name")).toList());
+        assertEquals(Set.of("name", "charged"), all.getLast().keySet());
+    }
+
+    @Test
+    void a_buffer_of_the_shell_has_the_names_that_are_documented() throws IOException {
+        Set<String> names = new TreeSet<>(documented("alloc, load, buffers, share, send, receive"));
+        names.removeIf(name -> name.startsWith("peer.") || name.startsWith("sha256"));
+        BufferInfo buffer = new BufferInfo("frame", 8192, 5000, "system", "memfd", false, OptionalLong.of(7));
+        assertEquals(names, names(buffer.toMap()));
+    }
+
+    @Test
+    void what_does_not_print_is_escaped_and_reads_as_it_was() {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", "a\u001b\u202e\u00ad\\u0041\"\n");
+        assertEquals(
+                "{\"name\":\"a\\u001B\\u202E\\u00ad\\\\u0041\\\"\\n\"}",
+                Output.text(map));
+    }
+
+    /** Paths of all names: of an object in an array with [], and * for names that are no part of the format. */
+    private static Set<String> names(Map<String, Object> object) {
+        Set<String> names = new TreeSet<>();
+        collect("", object, names);
+        return names;
+    }
+
+    private static void collect(String path, Map<?, ?> object, Set<String> names) {
+        object.forEach((key, value) -> {
+            String name = path + key;
+            if (name.equals("charged") || name.equals("failures")) {
+                names.add(name + ".*");
+            } else if (name.equals("properties")) {
+                names.add(name + ".heap.*");
+            } else if (value instanceof Map<?, ?> map) {
+                collect(name + ".", map, names);
+            } else if (value instanceof List<?> list && list.getFirst() instanceof Map<?, ?> map) {
+                collect(name + "[].", map, names);
+            } else {
+                names.add(name);
+            }
+        });
+    }
+
+    private static Set<String> documented(String heading) throws IOException {
+        Set<String> names = new TreeSet<>();
+        Matcher row = Pattern.compile("(?m)^\\| `([^`]+)` \\|").matcher(section(heading));
+        while (row.find()) {
+            names.add(row.group(1));
+        }
+        return names;
+    }
+
+    private static String section(String heading) throws IOException {
+        String readme = Files.readString(Path.of("README.md"));
+        int begin = readme.indexOf("\n### " + heading + "\n");
+        assertFalse(begin < 0, "README.md has no section '" + heading + "'");
+        String rest = readme.substring(begin + 1);
+        int end = rest.indexOf("\n#");
+        return end < 0 ? rest : rest.substring(0, end);
+    }
+}
