@@ -4,8 +4,10 @@
 peer.py receive SOCKET          takes a buffer, sums it, tries to harm it, and sums it again when told to
 peer.py visit SOCKET            connects, and goes
 peer.py offer SOCKET SEALS NAME makes a memfd with these seals and offers it under a name
+peer.py fetch SOCKET            connects once, and sums what it gets, or says why it gets nothing
+peer.py take SOCKET             listens for one process, and sums what that sends, or says that it sent nothing
 
-Prints one JSON object a line.
+Prints one JSON object a line, or the name of an errno, or "no message".
 """
 import ctypes
 import errno
@@ -106,9 +108,46 @@ def offer(path, seals, name):
             peer.recv(1)  # until the receiver has it, or has refused
 
 
+def say_sum_of_message(peer):
+    text, fds, _, _ = socket.recv_fds(peer, 256, 4)
+    if not fds:
+        print("no message", flush=True)
+        return
+    size = os.lseek(fds[0], 0, os.SEEK_END)
+    memory = mmap.mmap(fds[0], size, mmap.MAP_SHARED, mmap.PROT_READ)
+    say(sha256=hashlib.sha256(memory[: int(text.split()[2])]).hexdigest())
+
+
+def fetch(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+        said = answer(lambda: peer.connect(path))
+        while said == "ECONNREFUSED":
+            time.sleep(0.01)
+            said = answer(lambda: peer.connect(path))
+        if said == "done":
+            say_sum_of_message(peer)
+        else:
+            print(said, flush=True)
+
+
+def take(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        listener.settimeout(60)
+        peer, _ = listener.accept()
+    os.unlink(path)
+    with peer:
+        say_sum_of_message(peer)
+
+
 if sys.argv[1] == "receive":
     receive(sys.argv[2])
 elif sys.argv[1] == "visit":
     connect(sys.argv[2]).close()
+elif sys.argv[1] == "fetch":
+    fetch(sys.argv[2])
+elif sys.argv[1] == "take":
+    take(sys.argv[2])
 else:
     offer(sys.argv[2], int(sys.argv[3], 0), sys.argv[4])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.vendor;
 
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Map;
 import org.dmabuf.heap.HeapProperties;
@@ -15,6 +16,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 
 /** Heap of ready-made parts only: settings, a choice of back ends, a pool over a source, and their registration. */
 @Component(immediate = true, service = {}, configurationPid = PooledHeap.PID)
@@ -35,21 +37,46 @@ public final class PooledHeap {
         /** {@return what makes the memory} */
         String backend() default BackEnds.AUTO;
 
+        /** {@return whether there is a pool} */
+        boolean pooled() default true;
+
         /** {@return how much the pool keeps} */
         String pool() default "1M";
+
+        /** {@return for how many seconds} */
+        int idle() default 10;
     }
+
+    private static final System.Logger LOG = System.getLogger(PooledHeap.class.getName());
 
     private final HeapStart start;
 
     @Activate
     public PooledHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
         HeapSettings settings = HeapSettings.of(
                 PID, "kept", properties, config.heap_name(), config::heap_id, config::heap_priority);
-        PoolBudget budget =
-                PoolBudget.none().withRecycled(settings.bytes("pool", config.pool())).withIdle(Duration.ofSeconds(10));
+        settings.unread(Config.class).forEach(line -> LOG.log(Level.WARNING, line));
+        start.configure(
+                settings,
+                () -> backEnds(config, settings),
+                backEnds -> backEnds.choose(config.backend()).opened());
+    }
+
+    private static BackEnds backEnds(Config config, HeapSettings settings) {
+        int idle = settings.number("idle", config::idle, 1, 3600);
+        PoolBudget none = PoolBudget.none().withIdle(Duration.ofSeconds(idle));
+        PoolBudget budget = settings.flag("pooled", config::pooled)
+                ? none.withRecycled(settings.bytes("pool", config.pool()))
+                : none;
         BackEnds backEnds = new BackEnds(settings).with("memfd", () -> open(settings.heap(), budget));
-        start = HeapStart.begin(
-                context, settings, () -> backEnds.choose(config.backend()).opened());
+        backEnds.requireWord(config.backend());
+        return backEnds;
     }
 
     private static OpenedHeap open(String heap, PoolBudget budget) {

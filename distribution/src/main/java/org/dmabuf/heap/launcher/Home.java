@@ -4,6 +4,7 @@ package org.dmabuf.heap.launcher;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** Where things are in an unpacked gateway. It may lie anywhere, be read-only and be moved. */
 record Home(Path folder) {
@@ -41,8 +42,23 @@ record Home(Path folder) {
         return etc().resolve("gateway.properties");
     }
 
-    /** Room for what the framework writes while it runs. */
-    Path cache() {
-        return folder.resolve("cache");
+    /**
+     * The folder that the system gives a service for its state, where there is one.
+     *
+     * @param folders the variable STATE_DIRECTORY of systemd, which may name several; null when it is not set
+     */
+    static Optional<Path> state(String folders) {
+        return Optional.ofNullable(folders)
+                .filter(names -> !names.isBlank())
+                .map(names -> Path.of(names.split(":")[0]));
+    }
+
+    /**
+     * Room for what the framework writes while it runs.
+     *
+     * @param state the folder for the state of a service, which is preferred to the gateway's own
+     */
+    Path cache(Optional<Path> state) {
+        return state.orElse(folder).resolve("cache");
     }
 }

@@ -23,14 +23,15 @@ public final class Main {
             new PrintStream(new BufferedOutputStream(OUTPUT), true, System.out.charset());
     private static final PrintStream ERR = System.err;
 
-    /** A signal ends the process. What fails from then on fails for that reason, and nobody wants to read it. */
+    /** A signal ends the process. What fails from then on fails for that reason, which is no news. */
     private static volatile boolean interrupted;
 
     private Main() {}
 
     /**
      * Exits with 0 when all is well, with 1 when a command failed or the gateway did not start, with 2 when the
-     * arguments make no sense; a signal ends it with 128 and the signal's number. It always exits: a bundle that left a
+     * arguments make no sense, with another number when {@code exit} or a running gateway says so; a signal ends it
+     * with 128 and the signal's number. It always exits: a bundle that left a
      * thread behind does not keep the process alive.
      *
      * @param arguments options, then the words of a command
@@ -41,7 +42,7 @@ public final class Main {
         try {
             CommandLine line = CommandLine.parse(List.of(arguments));
             verbose = line.verbose();
-            run(line);
+            status = run(line);
         } catch (Failure e) {
             status = e.status();
             if (!interrupted) {
@@ -57,43 +58,74 @@ public final class Main {
         System.exit(status);
     }
 
-    private static void run(CommandLine line) throws Failure, InterruptedException {
-        if (line.help()) {
-            OUT.println(CommandLine.USAGE);
-            OUTPUT.requireWhole();
-            return;
-        }
+    private static int run(CommandLine line) throws Failure, InterruptedException {
+        return switch (line.action()) {
+            case HELP -> print(CommandLine.USAGE);
+            case VERSION -> print("gateway " + version() + ", Java " + System.getProperty("java.version"));
+            case STATUS, ATTACH -> Attachment.run(line, Home.ofThisJar(), IN, OUTPUT, ERR);
+            case RUN, DAEMON -> runGateway(line);
+        };
+    }
+
+    private static int print(String text) throws Failure {
+        OUT.println(text);
+        OUTPUT.requireWhole();
+        return 0;
+    }
+
+    /** Of the manifest; there is none where the launcher runs from a folder of classes. */
+    private static String version() {
+        String version = Main.class.getPackage().getImplementationVersion();
+        return version == null ? "of an unknown version" : version;
+    }
+
+    private static int runGateway(CommandLine line) throws Failure, InterruptedException {
         Home home = Home.ofThisJar();
         Mode mode = Mode.of(line);
         mode.applyToLog(line.verbose());
-        Map<String, String> settings = Settings.load(home.settings(), System.getProperties());
-        mode.applyToShell(home, settings);
-        BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")));
+        Map<String, String> settings = settings(line, home, mode);
+        BundleCache cache = BundleCache.create(
+                home.cache(Home.state(System.getenv("STATE_DIRECTORY"))), Path.of(System.getProperty("java.io.tmpdir")));
         settings.putIfAbsent("felix.fileinstall.dir", home.etc().toString());
         settings.putIfAbsent("felix.fileinstall.tmpdir", cache.folder().resolve("etc").toString());
         Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // not before its levels are set
         try (Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
+            Commands commands;
             switch (mode) {
                 case INTERACTIVE -> {
-                    if (!gateway.start(new Commands(gateway::stop), log::warn)) {
+                    commands = new Commands(() -> LocalShell.stop(gateway.context()));
+                    if (!gateway.start(commands, log::warn)) {
                         throw Failure.of(
                                 "no bundle of a shell is active; give a command, or commands on standard input");
                     }
-                    gateway.waitForStop();
+                    LocalShell.awaitEnd();
                 }
                 case BATCH -> {
-                    Commands commands = new Commands(() -> {});
+                    commands = new Commands(() -> {});
                     gateway.start(commands, log::warn);
                     execute(line, gateway, commands, Settings.ofSession(settings));
                 }
                 case DAEMON -> {
-                    gateway.start(new Commands(gateway::stop), log::warn);
+                    commands = new Commands(gateway::stop);
+                    gateway.start(commands, log::warn);
                     log.info("the gateway is up, process {}", ProcessHandle.current().pid());
                     gateway.waitForStop();
                 }
+                default -> throw new IllegalStateException("no such mode: " + mode);
             }
+            return commands.status();
         }
+    }
+
+    private static Map<String, String> settings(CommandLine line, Home home, Mode mode) throws Failure {
+        Map<String, String> settings = Settings.load(home.settings(), System.getProperties());
+        mode.applyToShell(home, settings);
+        mode.applyToControl(settings);
+        settings.put("gateway.version", version());
+        settings.put("control.variables", String.join(",", Settings.ofSession(settings).keySet()));
+        line.socket().ifPresent(path -> settings.put(Attachment.SETTING, path));
+        return settings;
     }
 
     private static void execute(CommandLine line, Gateway gateway, Commands commands, Map<String, String> variables)

@@ -2,26 +2,28 @@
 package org.dmabuf.heap.launcher;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Optional;
+import org.dmabuf.heap.launcher.CommandLine.Action;
 import org.junit.jupiter.api.Test;
 
 class CommandLineTest {
     @Test
     void words_are_one_command() throws Failure {
         CommandLine line = CommandLine.parse(List.of("dmaheap:list", "|", "grep", "system"));
-        assertEquals(new CommandLine(false, false, false, Optional.of("dmaheap:list | grep system")), line);
+        assertEquals(
+                new CommandLine(Action.RUN, false, false, Optional.empty(), Optional.of("dmaheap:list | grep system")),
+                line);
     }
 
     @Test
     void options_after_the_first_word_are_the_commands_own() throws Failure {
         CommandLine line = CommandLine.parse(List.of("-v", "dmaheap:list", "-a", "--help"));
         assertTrue(line.verbose());
-        assertFalse(line.help());
+        assertEquals(Action.RUN, line.action());
         assertEquals(Optional.of("dmaheap:list -a --help"), line.command());
     }
 
@@ -33,13 +35,14 @@ class CommandLineTest {
 
     @Test
     void help_is_asked_for_in_two_ways() throws Failure {
-        assertTrue(CommandLine.parse(List.of("-h")).help());
-        assertTrue(CommandLine.parse(List.of("--help")).help());
+        assertEquals(Action.HELP, CommandLine.parse(List.of("-h")).action());
+        assertEquals(Action.HELP, CommandLine.parse(List.of("--attach", "--help")).action());
+        assertEquals(Action.HELP, CommandLine.parse(List.of("status", "--help")).action());
     }
 
     @Test
     void daemon_runs_no_command() throws Failure {
-        assertTrue(CommandLine.parse(List.of("-v", "--daemon")).daemon());
+        assertEquals(Action.DAEMON, CommandLine.parse(List.of("-v", "--daemon")).action());
         Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(List.of("--daemon", "dmaheap:list")));
         assertEquals("--daemon runs no command, so leave out one of the two: dmaheap:list", failure.getMessage());
         assertEquals(2, failure.status());
@@ -50,5 +53,40 @@ class CommandLineTest {
         Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(List.of("-v", "--heaps")));
         assertEquals("unknown option '--heaps'; see --help", failure.getMessage());
         assertEquals(2, failure.status());
+    }
+
+    @Test
+    void status_is_a_word_of_its_own_and_takes_options_on_either_side() throws Failure {
+        CommandLine line = CommandLine.parse(List.of("--socket", "/run/x", "status", "--json"));
+        assertEquals(new CommandLine(Action.STATUS, false, true, Optional.of("/run/x"), Optional.empty()), line);
+        assertEquals(Optional.of("/run/y"), CommandLine.parse(List.of("status", "--socket=/run/y")).socket());
+        assertEquals(Optional.of("statuss"), CommandLine.parse(List.of("statuss")).command());
+        assertEquals(Optional.of("status x"), CommandLine.parse(List.of("status x")).command());
+    }
+
+    @Test
+    void attach_runs_a_shell_or_a_command_whatever_its_name() throws Failure {
+        assertEquals(Optional.empty(), CommandLine.parse(List.of("--attach")).command());
+        CommandLine line = CommandLine.parse(List.of("--attach", "status", "--json"));
+        assertEquals(Action.ATTACH, line.action());
+        assertEquals(Optional.of("status --json"), line.command());
+    }
+
+    @Test
+    void what_makes_no_sense_ends_with_status_2() {
+        for (List<String> wrong : List.of(
+                List.of("--attach", "--daemon"),
+                List.of("--daemon", "status"),
+                List.of("status", "now"),
+                List.of("status", "--attach"),
+                List.of("--json"),
+                List.of("--attach", "--json"),
+                List.of("--socket"),
+                List.of("--socket", ""),
+                List.of("--socket", "a", "--socket", "b", "status"),
+                List.of("--socket", "a", "dmaheap:list"))) {
+            Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(wrong), wrong.toString());
+            assertEquals(2, failure.status(), wrong.toString());
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.node;
 
+import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
@@ -10,6 +11,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
@@ -52,19 +54,32 @@ public final class NodeHeap {
      */
     @Activate
     public NodeHeap(BundleContext context, Config config, Map<String, Object> properties) {
-        String node = config.node();
-        String name = config.heap_name().isEmpty() ? node : config.heap_name();
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    /** A mistake in a file that is edited is logged, and the heap goes on as it is. */
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
+        String name = config.heap_name().isEmpty() ? config.node() : config.heap_name();
         HeapSettings settings =
                 HeapSettings.of(PID, "node", properties, name, config::heap_id, config::heap_priority);
-        start = HeapStart.begin(
-                context,
+        start.configure(
                 settings,
-                () -> {
-                    if (node.isBlank()) {
-                        throw settings.absent("node", "the name of a node below " + DmaHeapSource.FOLDER);
-                    }
-                    return OpenedHeap.of(DmaHeapSource.open(name, node));
-                });
+                () -> node(config, settings),
+                node -> OpenedHeap.of(DmaHeapSource.open(settings.heap(), node)));
+    }
+
+    private static String node(Config config, HeapSettings settings) {
+        String right = "the name of a node below " + DmaHeapSource.FOLDER;
+        List<String> nodes = settings.nodes("node", config.node());
+        if (nodes.isEmpty()) {
+            throw settings.absent("node", right);
+        }
+        if (nodes.size() > 1) {
+            throw settings.wrong("node", config.node(), right);
+        }
+        return nodes.getFirst();
     }
 
     /** Takes the heap away. Its buffers live on. */

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.Rules;
@@ -29,7 +30,7 @@ import org.dmabuf.heap.broker.service.Clients;
 import org.dmabuf.heap.broker.service.HeapConditions;
 import org.dmabuf.heap.broker.service.HeapListing;
 import org.dmabuf.heap.broker.service.Monitors;
-import org.dmabuf.heap.linux.component.HeapSettings;
+import org.dmabuf.heap.linux.component.Settings;
 import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
@@ -224,18 +225,14 @@ public final class BrokerComponent {
 
     @Modified
     void modified(Config config, Map<String, Object> properties) {
-        HeapSettings.unread(Rules.PID, properties, Config.class).forEach(LOG::warn);
-        try {
-            drainNanos = TimeUnit.MILLISECONDS.toNanos(Math.clamp(config.drain_ms(), 0, LONGEST_DRAIN_MILLIS));
-        } catch (RuntimeException e) { // Declarative Services reads a number when it is asked for
-            LOG.error(
-                    "configuration {}: drain.ms is no number: {}; it stays {} ms",
-                    Rules.PID,
-                    e.getMessage(),
-                    TimeUnit.NANOSECONDS.toMillis(drainNanos));
-        }
-        ledger.keepSites(config.allocation_sites());
-        adoption.acceptUnsealed(config.adopt_unsealed());
+        Settings settings = Settings.of(Rules.PID, properties);
+        settings.unread(Config.class).forEach(LOG::warn);
+        read(() -> {
+            int millis = settings.number("drain.ms", config::drain_ms, 0, LONGEST_DRAIN_MILLIS);
+            drainNanos = TimeUnit.MILLISECONDS.toNanos(millis);
+        });
+        read(() -> ledger.keepSites(settings.flag("allocation.sites", config::allocation_sites)));
+        read(() -> adoption.acceptUnsealed(settings.flag("adopt.unsealed", config::adopt_unsealed)));
         List<String> slips = new ArrayList<>();
         Rules rules = RulesParser.parse(
                 config.quota_heap(),
@@ -243,21 +240,30 @@ public final class BrokerComponent {
                 config.quota_client_on_heap(),
                 config.allow(),
                 config.views_allow(),
-                slips::add);
+                (setting, entry, right) ->
+                        slips.add(settings.wrong(setting, entry, right).reason()));
         if (slips.isEmpty() || !configured) { // at the start there are none before that could stay in force
             ledger.apply(rules);
         }
         for (String slip : slips) {
             LOG.error(
-                    "configuration {}: {}; {}",
-                    Rules.PID,
+                    "{}; {}",
                     slip,
                     configured
-                            ? "none of its quotas and permissions was taken over, those before stay in force"
-                            : "its other quotas and permissions are in force, and a heap that it means to open is"
+                            ? "none of the quotas and permissions was taken over, those before stay in force"
+                            : "the other quotas and permissions are in force, and a heap that it means to open is"
                                     + " closed");
         }
         configured = true;
+    }
+
+    /** A setting that is wrong leaves the others alone. */
+    private static void read(Runnable setting) {
+        try {
+            setting.run();
+        } catch (HeapException e) {
+            LOG.error("{}; what was in force stays", e.reason());
+        }
     }
 
     @Deactivate

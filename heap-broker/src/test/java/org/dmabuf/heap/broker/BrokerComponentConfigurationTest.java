@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -14,21 +15,63 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Configurations of the component, right ones and wrong ones. */
 class BrokerComponentConfigurationTest extends BrokerInFramework {
-    @Test
-    void the_wait_for_a_leaving_heap_is_bounded_below_that_of_declarative_services() throws Exception {
+    private long drainMillis() throws ReflectiveOperationException {
         var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
         nanos.setAccessible(true);
-        Map<Integer, Long> bounded =
-                Map.of(-1, 0L, 0, 0L, 1, 1_000_000L, 4000, 4_000_000_000L, Integer.MAX_VALUE, 4_000_000_000L);
-        for (Map.Entry<Integer, Long> entry : bounded.entrySet()) {
-            component.modified(drain(entry.getKey()), Map.of());
-            assertEquals(entry.getValue(), nanos.get(component));
+        return TimeUnit.NANOSECONDS.toMillis((long) nanos.get(component));
+    }
+
+    @Test
+    void the_wait_for_a_leaving_heap_is_the_configured_one() throws Exception {
+        for (int millis : new int[] {0, 1, 4000}) {
+            component.modified(drain(millis), Map.of());
+            assertEquals(millis, drainMillis());
         }
         deactivate();
-        assertEquals(0L, nanos.get(component), "the unbinds that follow have nothing to wait for");
+        assertEquals(0, drainMillis(), "the unbinds that follow have nothing to wait for");
+    }
+
+    /** Declarative Services waits only so long for a heap to be unbound. */
+    @ParameterizedTest
+    @ValueSource(strings = {"99999", "4001", "-5", "", " ", "2 s", "1.5", "2147483648", "9223372036854775808", "soon"})
+    void a_wait_that_cannot_be_is_refused_with_the_range_and_what_was_in_force_stays(String text) throws Exception {
+        component.modified(drain(1234), Map.of());
+        RecordedLog.clear();
+        component.modified(
+                config(Map.of("allow", new String[] {"system=nobody"})),
+                Map.of(
+                        "drain.ms", text,
+                        "felix.fileinstall.filename", "file:/opt/gateway/etc/org.dmabuf.heap.broker.cfg"));
+        assertEquals(
+                List.of("ERROR invalid drain.ms = " + (text.isBlank() ? "'" + text + "'" : text)
+                        + " in etc/org.dmabuf.heap.broker.cfg: expected a whole number from 0 to 4000; what was in"
+                        + " force stays"),
+                RecordedLog.lines());
+        assertEquals(1234, drainMillis());
+        heap("system", new FakeHeap());
+        assertEquals(
+                Errno.EACCES,
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST)).errno(),
+                "the other settings are in force");
+    }
+
+    @Test
+    void a_switch_that_is_neither_on_nor_off_stays_as_it_was() {
+        RecordedLog.clear();
+        component.modified(
+                config(Map.of()), Map.of("allocation.sites", "yes", "adopt.unsealed", "1", "service.pid", Rules.PID));
+        assertEquals(
+                List.of(
+                        "ERROR invalid allocation.sites = yes in org.dmabuf.heap.broker: expected true or false; what"
+                                + " was in force stays",
+                        "ERROR invalid adopt.unsealed = 1 in org.dmabuf.heap.broker: expected true or false; what was"
+                                + " in force stays"),
+                RecordedLog.lines());
     }
 
     @Test
@@ -43,8 +86,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         RecordedLog.clear();
         component.modified(wrong, Map.of());
         assertEquals(
-                List.of("ERROR configuration org.dmabuf.heap.broker: drain.ms is no number: For input string:"
-                        + " \"soon\"; it stays 1234 ms"),
+                List.of("ERROR invalid drain.ms = null in org.dmabuf.heap.broker: expected a whole number from 0 to"
+                        + " 4000; what was in force stays"),
                 RecordedLog.lines());
         heap("system", new FakeHeap());
         assertEquals(
@@ -81,16 +124,16 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                             new String[0])),
                     Map.of());
             assertEquals(
-                    List.of("ERROR configuration org.dmabuf.heap.broker: quota.client: 'org.example.camera=lots' is"
-                            + " none; write a size in bytes, or with K, M, G or T behind the number; none of its quotas"
-                            + " and permissions was taken over, those before stay in force"),
+                    List.of("ERROR invalid quota.client = org.example.camera=lots in org.dmabuf.heap.broker: expected a"
+                            + " size in bytes, or with K, M, G or T behind the number; none of the quotas and"
+                            + " permissions was taken over, those before stay in force"),
                     RecordedLog.lines());
         }
         RecordedLog.clear();
         component.modified(drain(2000), Map.of("quotas.heap", "system=64M", "service.pid", Rules.PID));
         assertEquals(
-                List.of("WARN configuration org.dmabuf.heap.broker: 'quotas.heap' is not a setting;"
-                        + " there are: adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
+                List.of("WARN unknown setting quotas.heap in org.dmabuf.heap.broker: expected one of"
+                        + " adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
                         + " quota.client.on.heap, quota.heap, views.allow"),
                 RecordedLog.lines());
         assertEquals(1, live(), "what was out stayed");
@@ -111,8 +154,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                 Map.of());
         assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         assertEquals(
-                "ERROR configuration org.dmabuf.heap.broker: allow: 'secret' is none; write HEAP=CLIENT, for instance"
-                        + " secure=org.example.*; its other quotas and permissions are in force, and a heap that it"
+                "ERROR invalid allow = secret in org.dmabuf.heap.broker: expected HEAP=CLIENT, for instance"
+                        + " secure=org.example.*; the other quotas and permissions are in force, and a heap that it"
                         + " means to open is closed",
                 RecordedLog.lines().getLast());
         activate();

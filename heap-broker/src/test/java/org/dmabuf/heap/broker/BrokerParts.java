@@ -95,8 +95,8 @@ public final class BrokerParts implements AutoCloseable {
     /** Parses rules whose every entry must be understood. */
     public static Rules rules(
             String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow, String... views) {
-        return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, views, slip -> {
-            throw new AssertionError(slip);
+        return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, views, (setting, entry, right) -> {
+            throw new AssertionError(setting + " = " + entry + ": " + right);
         });
     }
 

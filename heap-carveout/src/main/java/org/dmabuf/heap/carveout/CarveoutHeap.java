@@ -2,7 +2,6 @@
 package org.dmabuf.heap.carveout;
 
 import java.util.Map;
-import java.util.OptionalLong;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.FreeName;
 import org.dmabuf.heap.linux.component.HeapSettings;
@@ -19,6 +18,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ConfigurationPolicy;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -126,6 +126,9 @@ public final class CarveoutHeap {
         boolean emulate_contiguous() default false;
     }
 
+    private final BundleContext context;
+    private final Syscalls syscalls;
+    private final Logger log;
     private final HeapStart start;
 
     /**
@@ -142,17 +145,24 @@ public final class CarveoutHeap {
 
     CarveoutHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+        this.context = context;
+        this.syscalls = syscalls;
+        this.log = log;
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
         HeapSettings settings = HeapSettings.of(
                 PID, "carveout", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
-        start = HeapStart.begin(context, settings, () -> {
-            RegionLayout layout = layout(config, settings);
-            OptionalLong quota = config.quota().isBlank()
-                    ? OptionalLong.empty()
-                    : OptionalLong.of(settings.bytes("quota", config.quota()));
+        start.configure(settings, () -> Region.of(config, settings), region -> {
             FreeName.require(context, settings);
-            OpenedHeap opened = open(settings.heap(), layout, syscalls, log);
-            return quota.isPresent() ? opened.with(HeapProperties.QUOTA, quota.getAsLong()) : opened;
+            OpenedHeap opened = open(settings.heap(), region.layout(), syscalls, log);
+            return region.quota().isPresent()
+                    ? opened.with(HeapProperties.QUOTA, region.quota().getAsLong())
+                    : opened;
         });
     }
 
@@ -173,22 +183,6 @@ public final class CarveoutHeap {
                     region.properties().get(HeapProperties.BACKEND));
             return source;
         });
-    }
-
-    private static RegionLayout layout(Config config, HeapSettings settings) {
-        if (config.size() == null) {
-            throw settings.absent("size", "the size of the region, such as 256M");
-        }
-        RegionLayout layout = RegionLayout.of(settings.bytes("size", config.size()), settings.place("size"))
-                .withPageSize(pages(settings, "page.size", config.page_size()))
-                .withChunk(pages(settings, "chunk.size", config.chunk_size()))
-                .withGranule(pages(settings, "granule", config.granule()))
-                .withExports(settings.oneOf("exports", config.exports(), RegionLayout.Exports.class));
-        return config.emulate_contiguous() ? layout.withContiguousEmulated() : layout;
-    }
-
-    private static long pages(HeapSettings settings, String setting, String value) {
-        return value.isBlank() ? Bytes.PAGE : settings.bytes(setting, value);
     }
 
     /** Takes the heap away. Its buffers live on, and the region with them. */

@@ -3,6 +3,7 @@ package org.dmabuf.heap.carveout;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.ValueLayout;
@@ -97,13 +98,13 @@ class CarveoutHeapTest {
     @ParameterizedTest
     @CsvSource({
         "size, none, 'invalid size = none in org.dmabuf.heap.carveout~camera: expected bytes, or a number with K'",
-        "size, 0, a region of 0 bytes is not a positive multiple of its granule",
-        "size, 1025K, a region of 1049600 bytes is not a positive multiple of its granule",
+        "size, 0, 'size = 0 in org.dmabuf.heap.carveout~camera: expected a positive multiple of page'",
+        "size, 1025K, 'size = 1025K in org.dmabuf.heap.carveout~camera: expected a positive multiple of page'",
         "size, 99999999999999G, invalid size = 99999999999999G in org.dmabuf.heap.carveout~camera",
-        "page_size, 5000, no region on pages of 5000 bytes",
-        "page_size, 512K, this machine has no pages of 512 KiB; it has 4 KiB",
-        "chunk_size, 5000, a chunk of 5000 bytes is not a power of two",
-        "granule, 5000, a granule of 5000 bytes is not a power of two",
+        "page_size, 5000, 'page.size = 5000 in org.dmabuf.heap.carveout~camera: expected a power of two'",
+        "page_size, 512K, 'page.size = 512K in org.dmabuf.heap.carveout~camera: expected 4 KiB, or'",
+        "chunk_size, 5000, 'chunk.size = 5000 in org.dmabuf.heap.carveout~camera: expected a power of two'",
+        "granule, 5000, 'granule = 5000 in org.dmabuf.heap.carveout~camera: expected a power of two'",
         "exports, dmabuf, invalid exports = dmabuf in org.dmabuf.heap.carveout~camera: expected auto"
     })
     void a_configuration_that_cannot_be_is_refused_with_a_sentence_and_announces_nothing(
@@ -112,6 +113,55 @@ class CarveoutHeapTest {
         wrong.put(setting, value);
         start(wrong);
         assertTrue(announced.refusal().contains(sentence), announced.refusal());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "size, none",
+        "size, 0",
+        "size, 1025K",
+        "page_size, 5000",
+        "page_size, 512K",
+        "chunk_size, 5000",
+        "granule, 2M",
+        "quota, -1",
+        "exports, dmabuf",
+        "emulate_contiguous, yes",
+        "heap_id, 64"
+    })
+    void a_mistake_in_a_changed_configuration_leaves_the_region_and_its_buffers(String setting, String value) {
+        HeapExporter exporter = announced(Map.of("size", "1M", "exports", "memfd")).exporter();
+        HeapBuffer buffer = exporter.allocate(HeapRequest.of(1));
+        long regions = kernel.count("memfdCreate");
+        CarveoutHeap heap = heaps.getFirst();
+        Map<String, Object> wrong = new HashMap<>(Map.of("size", "1M", "exports", "memfd"));
+        if (!setting.startsWith("emulate") && !setting.startsWith("heap")) { // read from the properties
+            wrong.put(setting, value);
+        }
+        heap.configure(
+                Announced.config(CarveoutHeap.Config.class, wrong),
+                Map.of("service.pid", PID, setting.replace('_', '.'), value));
+        assertEquals(1, announced.heaps().size());
+        assertSame(exporter, announced.heaps().getFirst().exporter());
+        assertEquals(regions, kernel.count("memfdCreate"), "no memory was touched");
+        buffer.release();
+    }
+
+    @Test
+    void a_change_of_the_configuration_takes_effect_and_one_that_says_the_same_does_nothing() {
+        Map<String, ?> set = Map.of("size", "1M", "exports", "memfd");
+        start(set);
+        CarveoutHeap heap = heaps.getFirst();
+        for (String size : List.of("2M", "2M ", "3M", "3M")) {
+            HeapExporter before = announced.heaps().getFirst().exporter();
+            heap.configure(
+                    Announced.config(CarveoutHeap.Config.class, Map.of("size", size, "exports", "memfd")),
+                    Map.of("service.pid", PID, "size", size));
+            HeapExporter now = announced.heaps().getFirst().exporter();
+            long wanted = (size.charAt(0) - '0') * (1L << 20);
+            assertEquals(before.usage().capacity().orElseThrow() == wanted, before == now);
+            assertEquals(wanted, now.usage().capacity().orElseThrow());
+        }
     }
 
     @Test

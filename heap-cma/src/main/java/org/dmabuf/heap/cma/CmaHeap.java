@@ -14,11 +14,13 @@ import org.dmabuf.heap.linux.region.EmulatedCmaSource;
 import org.dmabuf.heap.linux.region.RegionLayout;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -127,6 +129,9 @@ public final class CmaHeap {
         String exports() default "auto";
     }
 
+    private final BundleContext context;
+    private final Syscalls syscalls;
+    private final Logger log;
     private final HeapStart start;
 
     /**
@@ -142,11 +147,34 @@ public final class CmaHeap {
     }
 
     CmaHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+        this.context = context;
+        this.syscalls = syscalls;
+        this.log = log;
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
         HeapSettings settings =
                 HeapSettings.of(PID, "cma", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
+        // A setting that is wrong is refused whichever back end serves.
+        start.configure(settings, () -> backEnds(config, settings), backEnds -> {
+            BackEnds.Choice choice = backEnds.choose(config.backend());
+            return choice.opened().then(source -> {
+                if (source instanceof EmulatedCmaSource region) {
+                    log.info("heap '{}' {}", settings.heap(), emulation(region, choice.passedOver()));
+                }
+                return source;
+            });
+        });
+    }
+
+    private BackEnds backEnds(Config config, HeapSettings settings) {
         String heap = settings.heap();
-        List<String> nodes = HeapSettings.words(config.nodes());
+        RegionLayout layout = layout(config, settings);
+        List<String> nodes = settings.nodes("nodes", config.nodes());
         Headroom headroom = Headroom.machine();
         String remedy = "take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its"
                 + " node by " + settings.place("nodes");
@@ -157,19 +185,10 @@ public final class CmaHeap {
                                 settings, nodes, node -> device(heap, node, syscalls, log), "contiguous", remedy))
                 .with(REGION, () -> {
                     FreeName.require(context, settings);
-                    return OpenedHeap.of(
-                            EmulatedCmaSource.open(heap, layout(config, settings), syscalls, headroom));
+                    return OpenedHeap.of(EmulatedCmaSource.open(heap, layout, syscalls, headroom));
                 });
-        start = HeapStart.begin(context, settings, () -> {
-            layout(config, settings); // a setting that is wrong is refused also where a node serves
-            BackEnds.Choice choice = backEnds.choose(config.backend());
-            return choice.opened().then(source -> {
-                if (source instanceof EmulatedCmaSource region) {
-                    log.info("heap '{}' {}", heap, emulation(region, choice.passedOver()));
-                }
-                return source;
-            });
-        });
+        backEnds.requireWord(config.backend());
+        return backEnds;
     }
 
     private static OpenedHeap device(String heap, String node, Syscalls syscalls, Logger log) {
@@ -191,8 +210,19 @@ public final class CmaHeap {
     }
 
     private static RegionLayout layout(Config config, HeapSettings settings) {
-        return RegionLayout.of(settings.bytes("size", config.size()), settings.place("size"))
-                .withAlignmentCap(settings.bytes("alignment.cap", config.alignment_cap()))
+        long size = settings.bytes("size", config.size());
+        if (size <= 0 || size % Bytes.PAGE != 0) {
+            throw settings.wrong("size", config.size(), "whole pages of " + Bytes.text(Bytes.PAGE));
+        }
+        long cap = settings.bytes("alignment.cap", config.alignment_cap());
+        if (cap < Bytes.PAGE || Long.bitCount(cap) != 1) {
+            throw settings.wrong(
+                    "alignment.cap",
+                    config.alignment_cap(),
+                    "a power of two of at least a page, " + Bytes.text(Bytes.PAGE));
+        }
+        return RegionLayout.of(size, settings.place("size"))
+                .withAlignmentCap(cap)
                 .withExports(settings.oneOf("exports", config.exports(), RegionLayout.Exports.class));
     }
 

@@ -3,6 +3,7 @@ package org.dmabuf.heap.cma;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -177,8 +178,38 @@ class CmaHeapTest {
     })
     void what_cannot_be_is_refused_and_nothing_is_announced(String setting, String value) {
         start(kernel(Errno.ENOENT), Map.of(setting, value));
-        String expected = "(invalid " + setting + " = |a (region|cap) of ).*";
+        String expected =
+                "invalid " + setting.replace('_', '.') + " = " + value + " in org\\.dmabuf\\.heap\\.cma: expected .*";
         assertTrue(announced.refusal().matches(expected), announced::refusal);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "backend, best",
+        "exports, everything",
+        "size, much",
+        "size, 5000",
+        "alignment_cap, 3M",
+        "nodes, ../null",
+        "heap_name, .."
+    })
+    void a_mistake_in_a_changed_configuration_leaves_the_heap_as_it_is(String setting, String value) {
+        CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("exports", "memfd"));
+        HeapExporter exporter = announced.heaps().getFirst().exporter();
+        Object typed = setting.equals("nodes") ? new String[] {value} : value;
+        heap.configure(
+                Announced.config(CmaHeap.Config.class, Map.of(setting, typed)),
+                Map.of(Constants.SERVICE_PID, CmaHeap.PID, setting.replace('_', '.'), value));
+        assertEquals(1, announced.heaps().size());
+        assertSame(exporter, announced.heaps().getFirst().exporter());
+
+        heap.configure(
+                Announced.config(CmaHeap.Config.class, Map.of("size", "2M", "exports", "memfd")),
+                Map.of(Constants.SERVICE_PID, CmaHeap.PID, "size", "2M"));
+        assertEquals(
+                2L << 20,
+                announced.heaps().getFirst().exporter().usage().capacity().orElseThrow());
+        heap.withdraw();
     }
 
     /**

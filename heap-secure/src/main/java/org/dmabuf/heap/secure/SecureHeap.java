@@ -20,6 +20,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -50,7 +51,10 @@ public final class SecureHeap {
 
     private static final Path PASSWD = Path.of("/etc/passwd");
 
-    /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
+    /**
+     * What can be configured. A change takes the heap away and brings it back; buffers of it live on. A value that is
+     * wrong leaves the heap as it is.
+     */
     @ObjectClassDefinition(
             name = "DMA-BUF protected heap",
             description = "Memory that only its receivers see, for handing secrets on")
@@ -108,6 +112,11 @@ public final class SecureHeap {
         };
     }
 
+    /** What a configuration says, checked. */
+    private record Plan(BackEnds backEnds, List<Integer> peers) {}
+
+    private final Syscalls syscalls;
+    private final Logger log;
     private final HeapStart start;
 
     /**
@@ -125,29 +134,26 @@ public final class SecureHeap {
 
     SecureHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+        this.syscalls = syscalls;
+        this.log = log;
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
         HeapSettings settings =
                 HeapSettings.of(PID, "secure", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
         String heap = settings.heap();
-        List<String> nodes = HeapSettings.words(config.nodes());
-        boolean mappable = config.heap_mappable();
-        Headroom headroom = Headroom.machine();
-        String remedy = "take a kernel with a TEE that has one, or name it by " + settings.place("nodes");
-        BackEnds backEnds = new BackEnds(settings)
-                .with(
-                        DMA_HEAP,
-                        () -> BackEnds.firstNode(
-                                settings, nodes, node -> device(settings, node, syscalls), "protected", remedy))
-                .with(MEMFD_SECRET, () -> OpenedHeap.of(SecretSource.open(heap, syscalls, headroom, mappable)));
-        start = HeapStart.begin(context, settings, () -> {
-            List<Integer> peers = new Users(settings, PASSWD).ids(config.heap_peers());
-            BackEnds.Choice choice = backEnds.choose(config.backend());
+        start.configure(settings, () -> plan(config, settings), plan -> {
+            BackEnds.Choice choice = plan.backEnds().choose(config.backend());
             if (choice.isNone()) {
                 log.warn("heap '{}' is not announced, since {}", heap, choice.passedOver());
                 return OpenedHeap.none();
             }
             return choice.opened()
-                    .with(HeapProperties.PEERS, peers)
+                    .with(HeapProperties.PEERS, plan.peers())
                     .with(HeapProperties.RESTRICTED, true)
                     .then(source -> {
                         if (!choice.passedOver().isEmpty()) {
@@ -156,6 +162,22 @@ public final class SecureHeap {
                         return source;
                     });
         });
+    }
+
+    private Plan plan(Config config, HeapSettings settings) {
+        String heap = settings.heap();
+        List<String> nodes = settings.nodes("nodes", config.nodes());
+        boolean mappable = settings.flag(HeapProperties.MAPPABLE, config::heap_mappable);
+        Headroom headroom = Headroom.machine();
+        String remedy = "take a kernel with a TEE that has one, or name it by " + settings.place("nodes");
+        BackEnds backEnds = new BackEnds(settings)
+                .with(
+                        DMA_HEAP,
+                        () -> BackEnds.firstNode(
+                                settings, nodes, node -> device(settings, node, syscalls), "protected", remedy))
+                .with(MEMFD_SECRET, () -> OpenedHeap.of(SecretSource.open(heap, syscalls, headroom, mappable)));
+        backEnds.requireWord(config.backend());
+        return new Plan(backEnds, new Users(settings, PASSWD).ids(config.heap_peers()));
     }
 
     private static OpenedHeap device(HeapSettings settings, String node, Syscalls syscalls) {

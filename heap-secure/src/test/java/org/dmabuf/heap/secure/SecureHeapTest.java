@@ -2,9 +2,11 @@
 package org.dmabuf.heap.secure;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Access;
@@ -137,5 +139,34 @@ class SecureHeapTest {
         assertEquals(List.of(), announced.heaps());
         buffer.unmap(buffer.map(Access.READ_WRITE));
         buffer.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "heap_peers, no-such-user",
+        "heap_mappable, yes",
+        "backend, tee",
+        "nodes, a/b",
+        "heap_priority, high"
+    })
+    void a_mistake_in_a_changed_configuration_leaves_the_heap_as_it_is(String setting, String value) {
+        SecureHeap heap = start(Map.of("backend", "memfd_secret"), Syscalls.linux());
+        HeapExporter exporter = announced.heaps().getFirst().exporter();
+        Map<String, Object> wrong = new HashMap<>();
+        switch (setting) {
+            case "heap_peers", "nodes" -> wrong.put(setting, new String[] {value});
+            case "backend" -> wrong.put(setting, value);
+            default -> {} // read from the properties
+        }
+        heap.configure(
+                Announced.config(SecureHeap.Config.class, wrong), Map.of(setting.replace('_', '.'), value));
+        assertEquals(1, announced.heaps().size());
+        assertSame(exporter, announced.heaps().getFirst().exporter());
+
+        heap.configure(
+                Announced.config(SecureHeap.Config.class, Map.of("heap_peers", new String[] {"0"})),
+                Map.of("heap.peers", "0"));
+        assertEquals(List.of(0), announced.heaps().getFirst().properties().get("heap.peers"));
+        heap.withdraw();
     }
 }

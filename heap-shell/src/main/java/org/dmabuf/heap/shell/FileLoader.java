@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.function.LongConsumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
@@ -62,26 +63,28 @@ final class FileLoader {
      *
      * @param file a regular file of at least one byte
      * @param request of the file's size
+     * @param loaded told how many bytes are in the buffer, again and again
      * @return an open buffer, which the caller closes
+     * @throws IOException also when the thread was interrupted
      */
-    DmaBuf load(Path file, AllocationRequest request) throws IOException {
+    DmaBuf load(Path file, AllocationRequest request, LongConsumer loaded) throws IOException {
         DmaBuf buffer = broker.allocate(request);
-        boolean loaded = false;
+        boolean complete = false;
         try (Arena arena = Arena.ofConfined();
                 FileChannel channel = FileChannel.open(file);
                 CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
-            copy(channel, buffer.map(Access.READ_WRITE, arena).asSlice(0, request.size()), file);
-            loaded = true;
+            copy(channel, buffer.map(Access.READ_WRITE, arena).asSlice(0, request.size()), file, loaded);
+            complete = true;
             return buffer;
         } finally {
-            if (!loaded) {
+            if (!complete) {
                 buffer.close();
             }
         }
     }
 
     /** {@return SHA-256 of the first bytes, read through a mapping of the buffer} */
-    static String sha256ByMapping(DmaBuf buffer, long bytes) {
+    static String sha256ByMapping(DmaBuf buffer, long bytes) throws InterruptedException {
         try (Arena arena = Arena.ofConfined();
                 CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
             return Sha256.of(buffer.map(Access.READ, arena).asSlice(0, bytes));
@@ -89,7 +92,7 @@ final class FileLoader {
     }
 
     /** {@return SHA-256 of the first bytes, read as another process would: by a mapping of an exported descriptor} */
-    static String sha256ByDescriptor(DmaBuf buffer, long bytes) {
+    static String sha256ByDescriptor(DmaBuf buffer, long bytes) throws InterruptedException {
         try (OwnedFd descriptor = buffer.exportFd();
                 Arena arena = Arena.ofConfined();
                 CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
@@ -99,7 +102,7 @@ final class FileLoader {
         }
     }
 
-    private static void copy(FileChannel from, MemorySegment to, Path file) throws IOException {
+    private static void copy(FileChannel from, MemorySegment to, Path file, LongConsumer copied) throws IOException {
         ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE, to.byteSize()));
         for (long offset = 0; offset < to.byteSize(); ) {
             piece.clear().limit((int) Math.min(piece.capacity(), to.byteSize() - offset));
@@ -110,6 +113,7 @@ final class FileLoader {
             }
             MemorySegment.copy(MemorySegment.ofArray(piece.array()), 0, to, offset, read);
             offset += read;
+            copied.accept(offset);
         }
     }
 }

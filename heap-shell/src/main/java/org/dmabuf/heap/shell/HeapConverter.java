@@ -28,11 +28,7 @@ import org.osgi.service.component.annotations.Component;
         property = {
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.HeapInfo",
             Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.UsageRecord",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.BufferRecord",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.BufferInfo",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.LoadedFile",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.Checksum",
-            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.shell.HandedOver"
+            Converter.CONVERTER_CLASSES + "=org.dmabuf.heap.BufferRecord"
         })
 public final class HeapConverter implements Converter {
     private static final String UNKNOWN = "-";
@@ -50,7 +46,6 @@ public final class HeapConverter implements Converter {
             case ListedHeaps listed when !listed.isEmpty() || listed.adopted().isPresent() ->
                 heaps(listed, listed.adopted());
             case Collection<?> some when all(HeapInfo.class, some) -> heaps(some, Optional.empty());
-            case Collection<?> some when all(BufferInfo.class, some) -> buffers(some);
             case Collection<?> some when all(UsageRecord.class, some) -> usages(some);
             case Collection<?> some when all(BufferRecord.class, some) -> charged(some);
             case UsageRecord usage when level == INSPECT -> usages(List.of(usage));
@@ -60,13 +55,6 @@ public final class HeapConverter implements Converter {
             case BufferRecord buffer -> Printable.of(buffer.name().orElse(UNKNOWN));
             case HeapInfo heap when level == INSPECT -> details(heap);
             case HeapInfo heap -> Printable.of(heap.name());
-            case BufferInfo buffer when level == INSPECT -> details(buffer);
-            case BufferInfo buffer -> Printable.of(buffer.name());
-            case LoadedFile file when level == INSPECT -> details(file);
-            case LoadedFile file -> Printable.of(file.buffer().name());
-            case Checksum sum -> sum.sha256() + "  " + Printable.of(sum.buffer());
-            case HandedOver over when level == INSPECT -> details(over);
-            case HandedOver over -> Printable.of(over.buffer().name());
             default -> null;
         };
     }
@@ -117,21 +105,6 @@ public final class HeapConverter implements Converter {
     /** {@return a mark behind a figure that the heap did not give for this listing} */
     private static String old(HeapInfo heap) {
         return heap.usageAge().isZero() ? "" : " (" + Times.age(heap.usageAge()) + " old)";
-    }
-
-    private static String buffers(Collection<?> buffers) {
-        Table table = new Table("NAME", "SIZE ", "HEAP", "BACKEND", "DMA-BUF", "INODE ");
-        for (Object one : buffers) {
-            BufferInfo buffer = (BufferInfo) one;
-            table.row(
-                    buffer.name(),
-                    Bytes.text(buffer.size()),
-                    buffer.heap(),
-                    buffer.backend(),
-                    buffer.dmabuf() ? "yes" : "no",
-                    buffer.inode().isPresent() ? Long.toString(buffer.inode().getAsLong()) : UNKNOWN);
-        }
-        return table.toString();
     }
 
     private static String usages(Collection<?> usages) {
@@ -228,37 +201,6 @@ public final class HeapConverter implements Converter {
             }
         });
         return details.toString();
-    }
-
-    private static String details(BufferInfo buffer) {
-        Details details = new Details();
-        details.add("buffer", buffer.name());
-        details.add("size", size(buffer.size()));
-        details.add("heap", buffer.heap());
-        details.add("backend", buffer.backend());
-        if (buffer.inode().isPresent()) {
-            details.add("descriptor", descriptors(buffer.dmabuf()));
-            details.add("inode", Long.toString(buffer.inode().getAsLong()));
-        } else {
-            details.add("descriptor", "none, it was allocated without");
-        }
-        return details.toString();
-    }
-
-    private static String details(LoadedFile file) {
-        Details details = new Details();
-        details.add("file", size(file.bytes()));
-        return details + "\n" + details(file.buffer()) + "\n"
-                + new Details()
-                        .add("sha-256", file.sha256Mapping() + "  (through the mapping)")
-                        .add("sha-256", file.sha256Descriptor() + "  (through an exported descriptor)");
-    }
-
-    private static String details(HandedOver over) {
-        return details(over.buffer()) + "\n"
-                + new Details()
-                        .add("content", size(over.bytes()))
-                        .add(over.sent() ? "given to" : "received from", over.peer().toString());
     }
 
     private static String descriptors(boolean dmabuf) {

@@ -10,6 +10,11 @@ import org.dmabuf.heap.DmaBuf;
  * @param content bytes, at most the buffer's size
  */
 record HeldBuffer(DmaBuf buffer, long content) implements AutoCloseable {
+    /** {@return what there is to tell of it under a name} */
+    BufferInfo info(String name) {
+        return BufferInfo.of(name, buffer, content);
+    }
+
     @Override
     public void close() {
         buffer.close();

@@ -1,16 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.WeakHashMap;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.apache.felix.service.command.CommandSession;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.HeapBroker;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
 
-/** The buffers that people allocated in the shell, by name, until they free them or the shell stops. */
-final class NamedBuffers {
-    private final Map<String, HeldBuffer> buffers = new TreeMap<>();
+/**
+ * The buffers that people made in the shell, by name, until they free them. All sessions share the names. A buffer
+ * belongs to the session that made it: where that session has an end before the shell's, the buffer is freed with it.
+ *
+ * <p>Immediate, because Gogo gets and ungets a command for each call: a delayed component would lose its buffers.
+ */
+@Component(immediate = true, service = NamedBuffers.class)
+public final class NamedBuffers {
+    private record Kept(HeldBuffer held, CommandSession session) {}
+
+    private final Map<String, Kept> buffers = new TreeMap<>();
+    /** The sessions that made buffers, each with whether it has ended. */
+    private final Map<CommandSession, Boolean> sessions = new WeakHashMap<>();
+
     private int counter;
+
+    /**
+     * No buffers.
+     *
+     * @param broker from which they come: without it they are gone
+     */
+    @Activate
+    public NamedBuffers(@Reference HeapBroker broker) {}
 
     /** {@return a name that is not taken} */
     synchronized String freshName() {
@@ -19,6 +48,16 @@ final class NamedBuffers {
             name = "buf-" + ++counter;
         } while (buffers.containsKey(name));
         return name;
+    }
+
+    /**
+     * Has the end of a session free what it makes. Called before a buffer is made: a session that ends meanwhile keeps
+     * nothing.
+     */
+    synchronized void expectFrom(CommandSession session) {
+        if (sessions.putIfAbsent(session, false) == null) {
+            SessionEnd.then(session, () -> freeAllOf(session));
+        }
     }
 
     /** Throws {@link IllegalArgumentException} with a sentence when a name is taken. */
@@ -31,20 +70,26 @@ final class NamedBuffers {
     }
 
     /**
-     * Keeps a buffer.
+     * Keeps a buffer, unless this thread was interrupted before.
      *
+     * @param session to which it belongs from now on, and from which it was expected
      * @param name by which the shell knows it
      * @param buffer closed when it is freed
      * @param content bytes that mean something; the rest fills the last page
-     * @return the buffer for a person
+     * @return what there is to tell of it
      * @throws IllegalArgumentException when the name is taken; the buffer is closed then
+     * @throws InterruptedException when the thread was interrupted, or the session is over; the buffer is closed then
      */
-    synchronized BufferInfo keep(String name, DmaBuf buffer, long content) {
+    synchronized BufferInfo keep(CommandSession session, String name, DmaBuf buffer, long content)
+            throws InterruptedException {
         boolean kept = false;
         try {
             requireFree(name);
-            BufferInfo info = BufferInfo.of(name, buffer);
-            buffers.put(name, new HeldBuffer(buffer, content));
+            if (Thread.interrupted() || sessions.get(session)) {
+                throw new InterruptedException();
+            }
+            BufferInfo info = BufferInfo.of(name, buffer, content);
+            buffers.put(name, new Kept(new HeldBuffer(buffer, content), session));
             kept = true;
             return info;
         } finally {
@@ -54,16 +99,63 @@ final class NamedBuffers {
         }
     }
 
+    private synchronized void freeAllOf(CommandSession session) {
+        sessions.put(session, true);
+        List<String> theirs = buffers.entrySet().stream()
+                .filter(kept -> kept.getValue().session() == session)
+                .map(Map.Entry::getKey)
+                .toList();
+        theirs.forEach(this::release);
+    }
+
     synchronized List<BufferInfo> list() {
         return buffers.entrySet().stream()
-                .map(entry -> BufferInfo.of(entry.getKey(), entry.getValue().buffer()))
+                .map(kept -> BufferInfo.of(
+                        kept.getKey(),
+                        kept.getValue().held().buffer(),
+                        kept.getValue().held().content()))
                 .toList();
     }
 
-    /** Frees a buffer. */
-    synchronized void free(String name) {
-        get(name).buffer().close();
-        buffers.remove(name);
+    /**
+     * Frees buffers.
+     *
+     * @param sought names, or patterns of names with {@code *} and {@code ?}
+     * @throws IllegalArgumentException when one of them is of no buffer; none is freed then
+     */
+    synchronized void free(List<String> sought) {
+        Set<String> found = new LinkedHashSet<>();
+        for (String one : sought) {
+            found.addAll(matching(one));
+        }
+        found.forEach(this::release);
+    }
+
+    private Set<String> matching(String sought) {
+        if (buffers.containsKey(sought)) {
+            return Set.of(sought);
+        }
+        boolean pattern = sought.contains("*") || sought.contains("?");
+        Pattern names = Pattern.compile(
+                sought.codePoints()
+                        .mapToObj(character -> switch (character) {
+                            case '*' -> ".*";
+                            case '?' -> ".";
+                            default -> Pattern.quote(Character.toString(character));
+                        })
+                        .collect(Collectors.joining()),
+                Pattern.DOTALL);
+        Set<String> found = buffers.keySet().stream()
+                .filter(names.asMatchPredicate())
+                .collect(Collectors.toCollection(LinkedHashSet::new));
+        if (found.isEmpty()) {
+            throw none(pattern ? "no buffer matches '" + sought + "'" : "there is no buffer '" + sought + "'");
+        }
+        return found;
+    }
+
+    private void release(String name) {
+        buffers.remove(name).held().close();
     }
 
     /**
@@ -72,22 +164,21 @@ final class NamedBuffers {
      * @return closed by the caller
      */
     synchronized HeldBuffer borrow(String name) {
-        HeldBuffer held = get(name);
-        return new HeldBuffer(held.buffer().newReference(), held.content());
-    }
-
-    private HeldBuffer get(String name) {
-        HeldBuffer held = buffers.get(name);
-        if (held == null) {
-            Set<String> names = buffers.keySet();
-            throw new IllegalArgumentException("there is no buffer '" + name + "'; "
-                    + (names.isEmpty() ? "the shell holds none" : "there are: " + String.join(", ", names)));
+        Kept kept = buffers.get(name);
+        if (kept == null) {
+            throw none("there is no buffer '" + name + "'");
         }
-        return held;
+        return new HeldBuffer(kept.held().buffer().newReference(), kept.held().content());
     }
 
-    synchronized void closeAll() {
-        buffers.values().forEach(HeldBuffer::close);
-        buffers.clear();
+    private IllegalArgumentException none(String sentence) {
+        return new IllegalArgumentException(sentence + "; "
+                + (buffers.isEmpty() ? "the shell holds none" : "there are: " + String.join(", ", buffers.keySet())));
+    }
+
+    /** Frees every buffer of every session. */
+    @Deactivate
+    synchronized void freeAll() {
+        List.copyOf(buffers.keySet()).forEach(this::release);
     }
 }

@@ -13,9 +13,18 @@ final class Sha256 {
 
     private Sha256() {}
 
-    static String of(MemorySegment memory) {
+    /**
+     * Sums memory.
+     *
+     * @return in hexadecimal
+     * @throws InterruptedException when the thread was interrupted
+     */
+    static String of(MemorySegment memory) throws InterruptedException {
         MessageDigest digest = digest();
         for (long offset = 0; offset < memory.byteSize(); offset += PIECE) {
+            if (Thread.interrupted()) {
+                throw new InterruptedException();
+            }
             long length = Math.min(PIECE, memory.byteSize() - offset);
             digest.update(memory.asSlice(offset, length).asByteBuffer());
         }

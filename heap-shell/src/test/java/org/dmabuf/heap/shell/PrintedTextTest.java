@@ -3,10 +3,10 @@ package org.dmabuf.heap.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.OptionalLong;
-import org.apache.felix.service.command.Converter;
 import org.junit.jupiter.api.Test;
 
 /** What a name of control characters, of a peer's or a bundle's choice, does to a terminal: nothing. */
@@ -21,17 +21,11 @@ class PrintedTextTest {
 
     @Test
     void a_buffer_is_shown_in_characters_that_print() {
-        BufferInfo buffer = new BufferInfo(NAME, 4096, NAME, NAME, true, OptionalLong.empty());
-        HeapConverter converter = new HeapConverter();
-        for (int level : new int[] {Converter.INSPECT, Converter.LINE, Converter.PART}) {
-            for (Object shown : List.of(
-                    buffer, List.of(buffer), new Checksum(NAME, 4096, "0"), new HandedOver(buffer, 1, null, true))) {
-                if (level == Converter.INSPECT && shown instanceof HandedOver) {
-                    continue; // shows the peer, which only a socket tells
-                }
-                String text = String.valueOf(converter.format(shown, level, null));
-                assertFalse(text.contains("\u001b") || text.contains("\nz") || text.contains("\u202e"), text);
-            }
+        BufferInfo buffer = new BufferInfo(NAME, 4096, 4096, NAME, NAME, true, OptionalLong.empty());
+        for (String text :
+                List.of(buffer.tell(new Facts()).toString(), BufferInfo.table(List.of(buffer)))) {
+            assertTrue(text.contains(PRINTED), text);
+            assertFalse(text.contains("\u001b") || text.contains("\nz") || text.contains("\u202e"), text);
         }
     }
 

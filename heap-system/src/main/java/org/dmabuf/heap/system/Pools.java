@@ -26,7 +26,8 @@ final class Pools {
     PoolBudget budget(SystemHeap.Config config) {
         PoolBudget budget = PoolBudget.none()
                 .withRecycled(settings.bytes("pool.recycle", config.pool_recycle()))
-                .withIdle(idle(settings.number("pool.idle.s", config::pool_idle_s)));
+                .withIdle(Duration.ofSeconds(
+                        settings.number("pool.idle.s", config::pool_idle_s, 1, Integer.MAX_VALUE)));
         for (String entry : HeapSettings.words(config.pool_prewarm())) {
             budget = prewarmed(budget, entry);
         }
@@ -43,12 +44,5 @@ final class Pools {
             }
         }
         throw settings.wrong("pool.prewarm", entry, "SIZE=COUNT, for instance 1M=8");
-    }
-
-    private Duration idle(int seconds) {
-        if (seconds <= 0) {
-            throw settings.wrong("pool.idle.s", Integer.toString(seconds), "a number of seconds from 1 on");
-        }
-        return Duration.ofSeconds(seconds);
     }
 }

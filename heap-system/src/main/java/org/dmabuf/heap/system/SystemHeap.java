@@ -8,7 +8,6 @@ import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
 import org.dmabuf.heap.linux.headroom.Headroom;
-import org.dmabuf.heap.linux.pool.PoolBudget;
 import org.dmabuf.heap.linux.pool.PooledSource;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 import org.dmabuf.heap.linux.source.MemfdSource;
@@ -19,6 +18,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
@@ -45,7 +45,10 @@ import org.slf4j.LoggerFactory;
 public final class SystemHeap {
     static final String PID = "org.dmabuf.heap.system";
 
-    /** What can be configured. A change takes the heap away and brings it back; buffers of it live on. */
+    /**
+     * What can be configured. A change takes the heap away and brings it back; buffers of it live on. A value that is
+     * wrong leaves the heap as it is.
+     */
     @ObjectClassDefinition(
             name = "DMA-BUF system heap",
             description = "Memory of the machine, shareable with other processes")
@@ -103,6 +106,8 @@ public final class SystemHeap {
         int pool_idle_s() default 60;
     }
 
+    private final Syscalls syscalls;
+    private final Logger log;
     private final HeapStart start;
 
     /**
@@ -119,6 +124,14 @@ public final class SystemHeap {
 
     SystemHeap(
             BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+        this.syscalls = syscalls;
+        this.log = log;
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
         Headroom headroom = Headroom.machine();
         HeapSettings settings =
                 HeapSettings.of(PID, "system", properties, config.heap_name(), config::heap_id, config::heap_priority);
@@ -128,17 +141,24 @@ public final class SystemHeap {
                 .with("dma-heap", () -> OpenedHeap.of(DmaHeapSource.open(heap, "system", syscalls, headroom)))
                 .with("udmabuf", () -> OpenedHeap.of(UdmabufSource.open(heap, syscalls, headroom)))
                 .with("memfd", () -> OpenedHeap.of(MemfdSource.open(heap, syscalls, headroom)));
-        start = HeapStart.begin(context, settings, () -> {
-            PoolBudget budget = new Pools(settings).budget(config);
-            BackEnds.Choice choice = backEnds.choose(config.backend());
-            return choice.opened().then(source -> {
-                if (!choice.passedOver().isEmpty()) {
-                    log.info(
-                            "heap '{}' has its memory from {}", heap, choice.word() + ", since " + choice.passedOver());
-                }
-                return PooledSource.over(source, heap, syscalls, headroom, budget);
-            });
-        });
+        start.configure(
+                settings,
+                () -> {
+                    backEnds.requireWord(config.backend());
+                    return new Pools(settings).budget(config);
+                },
+                budget -> {
+                    BackEnds.Choice choice = backEnds.choose(config.backend());
+                    return choice.opened().then(source -> {
+                        if (!choice.passedOver().isEmpty()) {
+                            log.info(
+                                    "heap '{}' has its memory from {}",
+                                    heap,
+                                    choice.word() + ", since " + choice.passedOver());
+                        }
+                        return PooledSource.over(source, heap, syscalls, headroom, budget);
+                    });
+                });
     }
 
     /** Takes the heap away. Its buffers live on. */

@@ -158,7 +158,8 @@ class BackendTest {
     void a_word_that_is_none_is_refused_with_those_that_are(String word) {
         start(word);
         assertEquals(
-                "invalid backend = " + word + " in org.dmabuf.heap.system: expected auto, dma-heap, udmabuf or memfd",
+                "invalid backend = " + (word.isBlank() || word.endsWith(" ") ? "'" + word + "'" : word)
+                        + " in org.dmabuf.heap.system: expected auto, dma-heap, udmabuf or memfd",
                 announced.refusal());
     }
 
@@ -193,8 +194,8 @@ class BackendTest {
         assertEquals(1, logged.size(), logged::toString);
         assertTrue(
                 logged.getFirst()
-                        .startsWith("warn [configuration org.dmabuf.heap.system: 'back.end' is not a setting; there"
-                                + " are: backend, heap.id"),
+                        .startsWith("warn [unknown setting back.end in org.dmabuf.heap.system: expected one of backend,"
+                                + " heap.id"),
                 logged::getFirst);
     }
 

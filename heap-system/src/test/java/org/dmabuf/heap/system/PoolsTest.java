@@ -67,7 +67,8 @@ class PoolsTest {
                         method.getName().equals("pool_idle_s") ? Integer.valueOf("60s") : method.getDefaultValue());
         new SystemHeap(announced.context(), config, Map.of("pool.idle.s", "60s"));
         assertEquals(
-                "invalid pool.idle.s = 60s in org.dmabuf.heap.system: expected a whole number", announced.refusal());
+                "invalid pool.idle.s = 60s in org.dmabuf.heap.system: expected a whole number from 1 to 2147483647",
+                announced.refusal());
     }
 
     @ParameterizedTest

@@ -2,11 +2,14 @@
 package org.dmabuf.heap.system;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,6 +25,8 @@ import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.FaultySyscalls;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.slf4j.helpers.NOPLogger;
 
 class SystemHeapTest {
@@ -108,6 +113,41 @@ class SystemHeapTest {
         mapping.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
         buffer.unmap(mapping);
         buffer.release();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "backend, memfdd",
+        "pool.prewarm, 1M=many",
+        "pool.recycle, -1",
+        "pool.idle.s, 0",
+        "pool.idle.s, 60s",
+        "heap.id, abc",
+        "heap.name, a/b"
+    })
+    void a_mistake_in_a_changed_configuration_leaves_the_heap_as_it_is(String setting, String value) {
+        SystemHeap heap = new SystemHeap(announced.context(), set("heap.priority", "3"), Map.of());
+        HeapExporter exporter = announced.heaps().getFirst().exporter();
+        heap.configure(set(setting, value), Map.of(setting, value));
+        assertEquals(1, announced.heaps().size());
+        assertSame(exporter, announced.heaps().getFirst().exporter());
+
+        heap.configure(set("pool.recycle", "1M"), Map.of("pool.recycle", "1M"));
+        assertEquals(1, announced.heaps().size());
+        assertNotSame(exporter, announced.heaps().getFirst().exporter());
+        heap.withdraw();
+        assertEquals(List.of(), announced.heaps());
+    }
+
+    /** A setting that is no text is read from the properties. */
+    private static SystemHeap.Config set(String setting, String value) {
+        Map<String, Object> values = new HashMap<>(Map.of("backend", "memfd"));
+        switch (setting) {
+            case "pool.prewarm" -> values.put("pool_prewarm", new String[] {value});
+            case "backend", "pool.recycle", "heap.name" -> values.put(setting.replace('.', '_'), value);
+            default -> {}
+        }
+        return Announced.config(SystemHeap.Config.class, values);
     }
 
     @Test

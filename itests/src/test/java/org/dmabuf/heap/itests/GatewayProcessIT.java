@@ -83,8 +83,12 @@ public class GatewayProcessIT {
             {"dmaheap:alloc 100T", "100 TiB do not fit"},
             {"dmaheap:alloc -h nosuch 4K", "there is no such heap; there are: system"},
             {"dmaheap:alloc -r '(heap.dmabuf=true)' 4K", "it does not meet (heap.dmabuf=true)"},
-            {"dmaheap:alloc --colour 4K", "'--colour' is no option here"},
+            {"dmaheap:alloc --colour 4K", "unknown option --colour; there are: --heap, --mask"},
+            {"dmaheap:alloc", "usage: dmaheap:alloc [options] SIZE (see: dmaheap:alloc --help)"},
+            {"dmaheap:alloc -n a -n b 4K", "option --name is given twice; give it once"},
             {"dmaheap:free nosuch", "there is no buffer 'nosuch'"},
+            {"dmaheap:free 'z*'", "no buffer matches 'z*'; the shell holds none"},
+            {"dmaheap:share --to nosuch x /tmp/x", "there is no user 'nosuch' in /etc/passwd"},
             {"nosuch:command", "nosuch:command"},
         }) {
             Result result = gateway(wrong[0]);
@@ -96,10 +100,25 @@ public class GatewayProcessIT {
 
     @Test
     public void buffers_are_allocated_listed_and_freed_in_one_session() throws Exception {
+        Path buffers = folder.getRoot().toPath().resolve("buffers");
         Result result = gateway("x = (dmaheap:alloc -n one --read-only 64K); dmaheap:alloc --no-export 4K;"
-                + " dmaheap:buffers; dmaheap:free one; dmaheap:free buf-1; dmaheap:list");
+                + " dmaheap:buffers > " + buffers + "; dmaheap:free one buf-1; dmaheap:list");
         assertEquals(result.toString(), 0, result.exit());
+        assertTrue(read(buffers), read(buffers).matches("NAME .*\nbuf-1 .*\none  .*\n"));
+        assertTrue("each command prints: " + result.out(), result.out().startsWith("buffer                buf-1\n"));
         assertTrue(result.out(), result.out().lines().anyMatch(line -> line.matches("system .* 0 +0 bytes +0 bytes")));
+    }
+
+    @Test
+    public void what_is_in_a_buffer_is_filled_shown_and_saved() throws Exception {
+        Path file = folder.getRoot().toPath().resolve("saved");
+        Result result = gateway("dmaheap:alloc -n one 4K > /dev/null; dmaheap:fill one 0x41;"
+                + " dmaheap:hexdump one -l 16; dmaheap:save one " + file);
+        assertEquals(result.toString(), 0, result.exit());
+        assertEquals(
+                "00000000  41 41 41 41 41 41 41 41  41 41 41 41 41 41 41 41  |AAAAAAAAAAAAAAAA|\n00000010\n",
+                result.out());
+        assertEquals("A".repeat(4096), read(file));
     }
 
     @Test

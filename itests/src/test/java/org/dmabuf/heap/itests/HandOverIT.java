@@ -5,6 +5,7 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotEquals;
 import static org.junit.Assert.assertTrue;
+import static org.junit.Assume.assumeTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -197,10 +199,82 @@ public class HandOverIT {
         assertTrue(error, error.contains("address already in use; there is such a file, or a process that listens"));
         assertTrue("what is in the way is left alone", Files.exists(file));
 
-        Process nobody = gateway("receive " + socket);
+        Process nobody = gateway("receive -t 1 " + socket);
         assertTrue(nobody.waitFor(60, TimeUnit.SECONDS));
         error = new String(nobody.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(error, error.contains("connect to " + socket));
+    }
+
+    @Test
+    public void what_cannot_be_exported_is_refused_at_once() throws Exception {
+        Process gateway = gateway("alloc -n frame --no-export 4096", "share frame " + socket);
+        assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
+        String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("was allocated with --no-export and has no descriptor to give"));
+        assertFalse(Files.exists(socket));
+    }
+
+    @Test
+    public void a_buffer_is_sent_to_a_process_that_listens_later_and_of_the_user_that_is_named() throws Exception {
+        Process gateway = gateway("load -n frame '" + file + "'", "send --to 4711 frame " + socket);
+        Process peer = peer("take", socket.toString());
+        assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
+        String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(error, error.contains("listens on " + socket + ", and the buffer is for user 4711"));
+        assertEquals("no message", peer.inputReader().readLine());
+
+        Process other = gateway("load -n frame '" + file + "'", "send frame " + socket);
+        Process taker = peer("take", socket.toString());
+        assertEquals(sha256, value(taker.inputReader().readLine(), "sha256"));
+        assertTrue(output(other).contains("given to              process " + taker.pid() + " of user "));
+    }
+
+    @Test
+    public void a_process_of_a_group_that_is_named_gets_the_buffer_and_another_does_not() throws Exception {
+        assumeTrue("skipped: root alone can run a process as another user", isRoot());
+        Process gateway = gateway(
+                "load -n frame '" + file + "'", "share -t 10 --to-group 4711 frame " + socket, "sum frame");
+        allowIntoFolder();
+        Process stranger = as("--reuid=65534", "--regid=65534", "--groups=4712");
+        assertEquals("EACCES", stranger.inputReader().readLine());
+        Process member = as("--reuid=65534", "--regid=65534", "--groups=4711");
+        assertEquals(sha256, value(member.inputReader().readLine(), "sha256"));
+        assertTrue(output(gateway).contains("given to              process " + member.pid() + " of user 65534"));
+    }
+
+    @Test
+    public void a_process_of_a_user_that_is_named_gets_the_buffer_and_another_does_not() throws Exception {
+        assumeTrue("skipped: root alone can run a process as another user", isRoot());
+        Process gateway = gateway("load -n frame '" + file + "'", "share -t 10 --to 65534 frame " + socket);
+        allowIntoFolder();
+        Process stranger = as("--reuid=65533", "--regid=65533", "--clear-groups");
+        assertEquals("no message", stranger.inputReader().readLine());
+        Process named = as("--reuid=65534", "--regid=65534", "--clear-groups");
+        assertEquals(sha256, value(named.inputReader().readLine(), "sha256"));
+        assertTrue(output(gateway).contains("given to              process " + named.pid() + " of user 65534"));
+    }
+
+    private static boolean isRoot() throws IOException {
+        return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+    }
+
+    private void allowIntoFolder() throws IOException {
+        Files.setPosixFilePermissions(folder.getRoot().toPath(), PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
+    /** A process of another user, once the socket is there. */
+    private Process as(String... identity) throws Exception {
+        for (long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60); !Files.exists(socket); Thread.sleep(10)) {
+            assertTrue("there is no socket", System.nanoTime() < end);
+        }
+        Path script = Files.copy(
+                Path.of(getClass().getResource("/peer.py").toURI()),
+                folder.getRoot().toPath().resolve("peer-" + processes.size() + ".py"));
+        Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rw-r--r--"));
+        List<String> command = new ArrayList<>(List.of("setpriv"));
+        command.addAll(List.of(identity));
+        command.addAll(List.of("/usr/bin/python3", script.toString(), "fetch", socket.toString()));
+        return started(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT));
     }
 
     /** A gateway that runs a script and ends. */

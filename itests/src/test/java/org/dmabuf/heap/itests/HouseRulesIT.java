@@ -44,11 +44,11 @@ public class HouseRulesIT {
             "heap-linux.jar", Set.of(API, SPI),
             "heap-broker.jar", andRooms("adopted", "component", "fd", "headroom", "holder", "syscall", "text"),
             "heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text"),
-            "heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall"),
+            "heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
             "heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
             "heap-secure.jar", andRooms("component", "headroom", "secret", "source", "syscall"),
             "heap-shell.jar", andRooms("fd", "socket", "syscall", "text"),
-            "heap-gateway.jar", andRooms("text"));
+            "heap-gateway.jar", andRooms("component", "text"));
 
     /** Packages of heap-linux that are exported for the broker: importers have to say {@code scope=broker}. */
     private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "holder");

@@ -74,8 +74,10 @@ final class UnpackedGateway implements AutoCloseable {
     }
 
     /** Starts a gateway without a terminal, as a service. */
-    Process startDaemon() throws IOException {
-        process = builder("--daemon")
+    Process startDaemon(String... options) throws IOException {
+        List<String> arguments = new ArrayList<>(List.of(options));
+        arguments.add("--daemon");
+        process = builder(arguments.toArray(String[]::new))
                 .redirectInput(Path.of("/dev/null").toFile())
                 .redirectOutput(log.toFile())
                 .redirectErrorStream(true)
@@ -130,6 +132,11 @@ final class UnpackedGateway implements AutoCloseable {
     /** Waits for a line of the log, the end of which is given. */
     void awaitLog(String expected) throws Exception {
         await(Pattern.compile(".* - " + Pattern.quote(expected)), this::log);
+    }
+
+    /** Waits for a line of the log that contains this. */
+    void awaitLogLine(String expected) throws Exception {
+        await(Pattern.compile(Pattern.quote(expected)), this::log);
     }
 
     /** Waits for a line of the log that warns of a file; its end is given as a regular expression. */

@@ -207,7 +207,7 @@ class HolderTrackerIT {
     @ValueSource(strings = {"system", "udmabuf"})
     void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {
         String[] none = {};
-        ledger.apply(RulesParser.parse(none, new String[] {"*=1M"}, none, none, none, slip -> fail(slip)));
+        ledger.apply(RulesParser.parse(none, new String[] {"*=1M"}, none, none, none, (_, _, right) -> fail(right)));
         DmaBuf buffer = allocate(heap);
         OwnedFd fd = buffer.exportFd();
         buffer.close();

@@ -38,6 +38,7 @@ public final class Soak {
 
     private final Path home;
     private final Duration duration;
+    private final List<String> expected;
     private final Tally tally;
     private final Path log;
     private final List<Thread> threads = new ArrayList<>();
@@ -46,14 +47,17 @@ public final class Soak {
      * Starts nothing yet.
      *
      * @param home folder of the built gateway
-     * @param duration how long it works; its end takes some seconds more
+     * @param duration how long it works, at least; its end takes some seconds more
+     * @param expected operations until whose first time it works on, for a minute at most: a busy machine gets to few
+     *     in a short soak
      * @param seed of all random numbers
      * @param log what the gateway writes, from the level warn on
      */
-    Soak(Path home, Duration duration, long seed, Path log) {
+    Soak(Path home, Duration duration, List<String> expected, long seed, Path log) {
         this.log = log;
         this.home = home;
         this.duration = duration;
+        this.expected = expected;
         this.tally = new Tally(seed);
     }
 
@@ -67,7 +71,10 @@ public final class Soak {
         try {
             long seed = arguments.length > 2 ? Long.parseLong(arguments[2]) : System.nanoTime();
             Soak soak = new Soak(
-                    Path.of(arguments[0]).toRealPath(), Duration.ofSeconds(Long.parseLong(arguments[1])), seed,
+                    Path.of(arguments[0]).toRealPath(),
+                    Duration.ofSeconds(Long.parseLong(arguments[1])),
+                    List.of(),
+                    seed,
                     Path.of(System.getProperty("org.slf4j.simpleLogger.logFile")));
             soak.run();
             List<String> failures = soak.tally.failures();
@@ -126,8 +133,8 @@ public final class Soak {
             thread("soak clients", clientPlug);
             thread("soak operator", () -> operate(gateway, onlookers));
             long end = System.nanoTime() + duration.toNanos();
-            while (System.nanoTime() < end && tally.failures().isEmpty()) {
-                LockSupport.parkNanos(Math.min(end - System.nanoTime(), 100_000_000));
+            while (isToGoOn(end) && tally.failures().isEmpty()) {
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(100));
             }
             tally.end();
             for (Thread thread : threads) {
@@ -232,6 +239,11 @@ public final class Soak {
         } catch (Exception | AssertionError e) {
             tally.fail("the end, " + what, e);
         }
+    }
+
+    private boolean isToGoOn(long end) {
+        long left = end - System.nanoTime();
+        return left > 0 || left > -PATIENCE_NANOS && !tally.did(expected);
     }
 
     /** Each bundle runs once, so that what the process opens for good is open. */

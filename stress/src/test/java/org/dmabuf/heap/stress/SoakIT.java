@@ -25,6 +25,7 @@ class SoakIT {
         Soak soak = new Soak(
                 Path.of(System.getProperty("gateway")).toRealPath(),
                 Duration.ofSeconds(Long.getLong("soak.seconds")),
+                MUST_HAVE_HAPPENED,
                 seed.isEmpty() ? System.nanoTime() : Long.parseLong(seed),
                 Path.of(System.getProperty("org.slf4j.simpleLogger.logFile")));
         soak.run();

@@ -10,6 +10,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
@@ -39,12 +40,16 @@ public final class AcmeHeap {
 
     @Activate
     public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) {
+        start = HeapStart.of(context);
+        configure(config, properties);
+    }
+
+    /** A mistake in a file that is edited is logged, and the heap goes on as it is. */
+    @Modified
+    void configure(Config config, Map<String, Object> properties) {
         HeapSettings settings =
                 HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
-        start = HeapStart.begin(
-                context,
-                settings,
-                () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
+        start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
     }
 
     @Deactivate

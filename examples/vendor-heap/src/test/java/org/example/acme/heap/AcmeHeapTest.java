@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.acme.heap;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+
 import java.util.Map;
 import java.util.stream.Stream;
+import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.HeapContract;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /** How a vendor runs the heap contract against a heap, as the broker gets it: one test a case. */
@@ -26,5 +31,15 @@ class AcmeHeapTest {
         return HeapContract.of(service.exporter(), service.properties()).cases().stream()
                 .filter(one -> one.skipReason().isEmpty())
                 .map(one -> DynamicTest.dynamicTest(one.name(), one::run));
+    }
+
+    @Test
+    void a_mistake_in_a_changed_configuration_leaves_the_heap_as_it_is() {
+        HeapExporter exporter = announced.awaited().exporter();
+        heap.configure(Announced.config(AcmeHeap.Config.class, Map.of()), Map.of("heap.id", "forty"));
+        assertSame(exporter, announced.heaps().getFirst().exporter());
+
+        heap.configure(Announced.config(AcmeHeap.Config.class, Map.of()), Map.of("heap.id", "41"));
+        assertEquals(41, announced.heaps().getFirst().properties().get("heap.id"));
     }
 }

@@ -6,7 +6,6 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -26,6 +25,18 @@ public final class RulesParser {
         }
     }
 
+    /** Receiver of entries that cannot be understood. */
+    public interface Slips {
+        /**
+         * Takes one.
+         *
+         * @param setting that has the entry
+         * @param entry as configured
+         * @param right what it is to be
+         */
+        void add(String setting, String entry, String right);
+    }
+
     private interface Reading {
         void read(String entry) throws Wrong;
     }
@@ -35,9 +46,9 @@ public final class RulesParser {
     private final List<Rules.ClientLimit> shares = new ArrayList<>();
     private final Map<String, List<Rules.ClientMatch>> allowed = new HashMap<>();
     private final List<Rules.ClientMatch> views = new ArrayList<>();
-    private final Consumer<String> slips;
+    private final Slips slips;
 
-    private RulesParser(Consumer<String> slips) {
+    private RulesParser(Slips slips) {
         this.slips = slips;
     }
 
@@ -50,7 +61,7 @@ public final class RulesParser {
      * @param quotaClientOnHeap entries {@code CLIENT/HEAP=SIZE}
      * @param allow entries {@code HEAP=CLIENT}
      * @param views entries {@code CLIENT}
-     * @param slips receives each entry that cannot be understood: a sentence with its setting and what is right
+     * @param slips receives each entry that cannot be understood
      * @return the rules
      */
     public static Rules parse(
@@ -59,7 +70,7 @@ public final class RulesParser {
             String[] quotaClientOnHeap,
             String[] allow,
             String[] views,
-            Consumer<String> slips) {
+            Slips slips) {
         RulesParser parser = new RulesParser(slips);
         parser.each(Rules.QUOTA_HEAP, quotaHeap, parser::heap);
         parser.each(Rules.QUOTA_CLIENT, quotaClient, parser::client);
@@ -77,7 +88,7 @@ public final class RulesParser {
                     try {
                         reading.read(entry);
                     } catch (Wrong e) {
-                        slips.accept(setting + ": '" + entry + "' is none; write " + e.getMessage());
+                        slips.add(setting, entry, e.getMessage());
                     }
                 });
     }
@@ -93,7 +104,7 @@ public final class RulesParser {
         String[] parts =
                 split(entry, entry.lastIndexOf('='), "CLIENT=SIZE, for instance org.example.camera=64M");
         if (parts[0].indexOf('/') >= 0 && parts[0].indexOf(':') < 0) {
-            throw new Wrong("a quota on one heap into " + Rules.QUOTA_CLIENT_ON_HEAP);
+            throw new Wrong("a quota on one heap in " + Rules.QUOTA_CLIENT_ON_HEAP);
         }
         clients.add(new Rules.ClientLimit(match(parts[0]), null, size(parts[1])));
     }

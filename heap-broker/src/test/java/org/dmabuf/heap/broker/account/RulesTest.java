@@ -10,7 +10,6 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.broker.BrokerParts;
-import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,10 +18,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RulesTest {
     private static final String[] NONE = {};
 
+    private static void refuse(String setting, String entry, String right) {
+        throw new IllegalArgumentException(setting + " = " + entry + ": " + right);
+    }
+
     private static Rules rules(String[] heaps, String[] clients, String[] shares, String[] allow) {
-        return RulesParser.parse(heaps, clients, shares, allow, NONE, slip -> {
-            throw new IllegalArgumentException(slip);
-        });
+        return RulesParser.parse(heaps, clients, shares, allow, NONE, RulesTest::refuse);
     }
 
     private static ClientId bundle(String symbolicName) {
@@ -81,7 +82,7 @@ class RulesTest {
     void any_other_size_is_told_with_its_setting(String text) {
         String told = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text)).getMessage();
         assertEquals(
-                "quota.heap: 'system=" + text + "' is none; write "
+                "quota.heap = system=" + text + ": "
                         + (text.isEmpty()
                                 ? "HEAP=SIZE, for instance system=512M"
                                 : "a size in bytes, or with K, M, G or T behind the number"),
@@ -104,7 +105,7 @@ class RulesTest {
     @Test
     void two_quotas_of_one_heap_contradict_each_other() {
         assertEquals(
-                "quota.heap: 'a=2K' is none; write one entry for each heap",
+                "quota.heap = a=2K: one entry for each heap",
                 assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K")).getMessage());
     }
 
@@ -131,15 +132,14 @@ class RulesTest {
     @ValueSource(strings = {"system", "=1K", "org.example/=1K", "/system=1K", "=", "org.example.camera=1K"})
     void a_quota_on_one_heap_that_lacks_a_part_is_told(String entry) {
         assertEquals(
-                "quota.client.on.heap: '" + entry
-                        + "' is none; write CLIENT/HEAP=SIZE, for instance org.example.camera/system=64M",
+                "quota.client.on.heap = " + entry + ": CLIENT/HEAP=SIZE, for instance org.example.camera/system=64M",
                 assertThrows(IllegalArgumentException.class, () -> shares(entry)).getMessage());
     }
 
     @Test
     void a_quota_on_one_heap_among_those_on_all_is_told() {
         assertEquals(
-                "quota.client: 'a/system=1K' is none; write a quota on one heap into quota.client.on.heap",
+                "quota.client = a/system=1K: a quota on one heap in quota.client.on.heap",
                 assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K")).getMessage());
     }
 
@@ -211,7 +211,7 @@ class RulesTest {
         }
         Rules both = shares(pattern + "/system=2K");
         assertEquals(2048, both.limit(id(meant), "system"));
-        Rules views = RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {pattern}, Assertions::fail);
+        Rules views = RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {pattern}, RulesTest::refuse);
         assertDoesNotThrow(() -> views.requireViewsAllowed(id(meant)));
     }
 
@@ -223,7 +223,8 @@ class RulesTest {
     @Test
     void views_are_for_the_clients_that_are_named_and_without_a_setting_for_none() {
         ClientId gateway = bundle("org.example.gateway");
-        Rules rules = RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {"org.example.gateway"}, Assertions::fail);
+        Rules rules =
+                RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {"org.example.gateway"}, RulesTest::refuse);
         assertDoesNotThrow(() -> rules.requireViewsAllowed(gateway));
         HeapException refusal =
                 assertThrows(HeapException.class, () -> rules.requireViewsAllowed(bundle("org.example.camera")));
@@ -240,7 +241,7 @@ class RulesTest {
     @ValueSource(strings = {"camera", "camera=", "=org.example"})
     void a_permission_that_lacks_a_part_is_told(String entry) {
         assertEquals(
-                "allow: '" + entry + "' is none; write HEAP=CLIENT, for instance secure=org.example.*",
+                "allow = " + entry + ": HEAP=CLIENT, for instance secure=org.example.*",
                 assertThrows(IllegalArgumentException.class, () -> allow(entry)).getMessage());
     }
 }

@@ -60,10 +60,20 @@ public final class BackEnds {
             Choice best = first(openers.keySet(), one -> choice(one, passedOver), passedOver);
             return best == null ? new Choice(AUTO, OpenedHeap.none(), passedOver) : best;
         }
-        if (!openers.containsKey(word)) {
+        requireWord(word);
+        return choice(word, passedOver);
+    }
+
+    /**
+     * Checks the setting, without opening anything.
+     *
+     * @param word name of a back end, or {@link #AUTO}
+     * @throws HeapException when the word names no back end
+     */
+    public void requireWord(String word) {
+        if (!word.equals(AUTO) && !openers.containsKey(word)) {
             throw settings.wrong("backend", word, words());
         }
-        return choice(word, passedOver);
     }
 
     /** {@return the words that the setting may have: {@code auto, device or region}} */

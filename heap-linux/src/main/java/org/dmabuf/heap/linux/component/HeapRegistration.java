@@ -30,9 +30,10 @@ final class HeapRegistration {
 
     /** Lists the heap as one that does not serve. */
     static Runnable unavailable(BundleContext context, Map<String, Object> properties) {
-        return context.registerService(
-                        UnavailableHeap.class, new UnavailableHeap() {}, FrameworkUtil.asDictionary(properties))
-                ::unregister;
+        Listed listed = new Listed(); // before the service is registered: nothing fails after that
+        listed.registration = context.registerService(
+                UnavailableHeap.class, new UnavailableHeap() {}, FrameworkUtil.asDictionary(properties));
+        return listed;
     }
 
     /** Closes the source when the heap cannot be registered. */
@@ -54,6 +55,16 @@ final class HeapRegistration {
             if (registered == null) {
                 opened.source().close();
             }
+        }
+    }
+
+    /** Withdrawal of a heap that is listed as one that does not serve. */
+    private static final class Listed implements Runnable {
+        private ServiceRegistration<UnavailableHeap> registration;
+
+        @Override
+        public void run() {
+            registration.unregister();
         }
     }
 

@@ -4,26 +4,25 @@ package org.dmabuf.heap.linux.component;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.IntSupplier;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.linux.source.DmaHeapSource;
+import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * Settings of one heap, read from its configuration. A value that cannot be understood is refused with
- * {@link Errno#EINVAL} and a sentence that names the heap, the setting, its value, the configuration that has it, and
- * what would be right. Immutable.
+ * Settings of one heap: those that every heap has, and by the methods of {@link Settings} those of its own. A refusal
+ * names the heap, too. Immutable.
  */
-public final class HeapSettings {
+public final class HeapSettings extends Settings {
     private static final int NO_ID = -1;
+    private static final int HIGHEST_ID = 63;
+    private static final String ID_RANGE = "a whole number from 0 to 63, or -1 for none";
+    private static final int NAME_LENGTH = 64;
     private static final Set<String> INTEGERS =
             Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
     private static final Set<String> SIZES =
@@ -36,12 +35,6 @@ public final class HeapSettings {
             HeapProperties.MAPPABLE,
             HeapProperties.EXPORT_READONLY,
             HeapProperties.RESTRICTED);
-    /** Where File Install notes the file of a configuration. */
-    private static final String FILE = "felix.fileinstall.filename";
-    /** What Configuration Admin, Declarative Services and File Install add of their own. */
-    private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
-
-    private final String pid;
     private final String type;
     private final Map<String, ?> properties;
     private final String heap;
@@ -58,8 +51,8 @@ public final class HeapSettings {
             IntSupplier id,
             IntSupplier priority,
             Map<String, Object> declared) {
+        super(pid, properties, heap);
         this.declared = declared;
-        this.pid = pid;
         this.type = type;
         this.properties = properties;
         this.heap = heap;
@@ -86,7 +79,7 @@ public final class HeapSettings {
             String name,
             IntSupplier id,
             IntSupplier priority) {
-        String pid = properties.get("service.pid") instanceof String own ? own : factory;
+        String pid = pid(factory, properties);
         int tilde = pid.indexOf('~');
         String heap = !name.isEmpty() ? name : tilde < 0 ? type : pid.substring(tilde + 1);
         return new HeapSettings(pid, type, properties, heap, id, priority, Map.of());
@@ -113,7 +106,7 @@ public final class HeapSettings {
                 declared.put(key, value);
             }
         });
-        return new HeapSettings(pid, type, properties, heap, id, priority, declared);
+        return new HeapSettings(pid(), type, properties, heap, id, priority, declared);
     }
 
     /** {@return the heap's name} */
@@ -122,63 +115,49 @@ public final class HeapSettings {
     }
 
     /**
-     * Shows where a person finds a setting.
-     *
-     * @param setting its name
-     * @return for instance {@code size in org.dmabuf.heap.carveout~camera}
-     */
-    public String place(String setting) {
-        return setting + " in " + pid;
-    }
-
-    /**
      * Gives the configured properties that every heap announces.
      *
      * @return properties for a service
-     * @throws HeapException for a setting that is no number
+     * @throws HeapException for a setting that cannot be announced
      */
     Map<String, Object> announcement() {
+        requireName();
         Map<String, Object> announced = new HashMap<>();
-        announced.put(HeapProperties.NAME, heap);
-        announced.put(HeapProperties.TYPE, type);
         announced.put(HeapProperties.PRIORITY, number(HeapProperties.PRIORITY, priority));
-        int bit = number(HeapProperties.ID, id);
-        if (bit != NO_ID) {
-            announced.put(HeapProperties.ID, bit);
-        }
-        for (Map.Entry<String, Object> one : declared.entrySet()) {
-            announced.put(one.getKey(), typed(one.getKey(), one.getValue()));
-        }
+        announced.put(HeapProperties.ID, number(HeapProperties.ID, id, NO_ID, HIGHEST_ID, ID_RANGE));
+        declared.forEach((key, value) -> announced.put(key, typed(key, value)));
+        announced.put(HeapProperties.TYPE, type);
         announced.put(HeapProperties.NAME, heap);
-        if (announced.get(HeapProperties.ID) instanceof Integer own && own == NO_ID) {
-            announced.remove(HeapProperties.ID);
-        }
+        announced.remove(HeapProperties.ID, NO_ID);
         return announced;
+    }
+
+    private void requireName() {
+        boolean printable = heap.equals(Printable.of(heap))
+                && heap.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c));
+        if (heap.isEmpty() || heap.length() > NAME_LENGTH || !printable || heap.contains("..")) {
+            throw wrong(
+                    HeapProperties.NAME,
+                    heap,
+                    "1 to " + NAME_LENGTH + " characters that print, without blanks, '/' and '..'");
+        }
     }
 
     /** Gives a value the type that {@link HeapProperties} states: a configuration file has texts. */
     private Object typed(String key, Object value) {
+        if (key.equals(HeapProperties.ID)) {
+            return number(key, id, NO_ID, HIGHEST_ID, ID_RANGE);
+        }
+        if (INTEGERS.contains(key)) {
+            return number(key, () -> 0);
+        }
         if (!(value instanceof String text)) {
             return value;
         }
-        try {
-            if (INTEGERS.contains(key)) {
-                return Integer.valueOf(text.strip());
-            }
-            if (SIZES.contains(key)) {
-                return Bytes.parse(text.strip());
-            }
-        } catch (IllegalArgumentException e) {
-            throw wrong(key, text, "a whole number");
+        if (SIZES.contains(key)) {
+            return bytes(key, text);
         }
-        if (!FLAGS.contains(key)) {
-            return text;
-        }
-        return switch (text.strip()) {
-            case "true" -> true;
-            case "false" -> false;
-            default -> throw wrong(key, text, "true or false");
-        };
+        return FLAGS.contains(key) ? (Object) flag(key, () -> false) : text;
     }
 
     /**
@@ -193,41 +172,13 @@ public final class HeapSettings {
         listed.put(HeapProperties.NAME, heap);
         listed.put(UnavailableHeap.REASON, reason);
         listed.put(UnavailableHeap.RETRIED, retried);
-        listed.put(UnavailableHeap.PID, pid);
-        if (properties.get(FILE) instanceof String file) {
-            listed.put(UnavailableHeap.FILE, file.replaceFirst("^file:", ""));
-        }
+        listed.put(UnavailableHeap.PID, pid());
+        file().ifPresent(file -> listed.put(UnavailableHeap.FILE, file.toString()));
         return listed;
     }
 
     /**
-     * Reads a whole number. Declarative Services converts it when it is asked for it, and fails then.
-     *
-     * @param setting its name
-     * @param value asks for it
-     * @return the number
-     * @throws HeapException when the configuration has none there
-     */
-    public int number(String setting, IntSupplier value) {
-        try {
-            return value.getAsInt();
-        } catch (RuntimeException e) {
-            throw wrong(setting, String.valueOf(properties.get(setting)), "a whole number");
-        }
-    }
-
-    /**
-     * Finds entries of the configuration that are no settings, as when a letter is wrong.
-     *
-     * @param settings the annotation whose methods are the settings
-     * @return a sentence for each, for the log
-     */
-    public List<String> unread(Class<?> settings) {
-        return unread(pid, properties, settings);
-    }
-
-    /**
-     * As {@link #unread(Class)}, of a configuration that is not a heap's.
+     * As {@link Settings#unread(Class)}, of a configuration that is not a heap's.
      *
      * @param pid name of the configuration
      * @param properties of the configuration, as the component got them
@@ -235,55 +186,7 @@ public final class HeapSettings {
      * @return a sentence for each, for the log
      */
     public static List<String> unread(String pid, Map<String, ?> properties, Class<?> settings) {
-        Set<String> read = Arrays.stream(settings.getDeclaredMethods())
-                .map(method -> method.getName().replace('_', '.')) // as Declarative Services does
-                .collect(Collectors.toCollection(TreeSet::new));
-        return properties.keySet().stream()
-                .filter(key -> !read.contains(key) && FRAMEWORK.stream().noneMatch(key::startsWith))
-                .sorted()
-                .map(key -> "configuration " + pid + ": '" + key + "' is not a setting; there are: "
-                        + String.join(", ", read))
-                .toList();
-    }
-
-    /**
-     * Reads a size.
-     *
-     * @param setting its name
-     * @param value as {@link Bytes#parse} takes it
-     * @return bytes
-     * @throws HeapException for anything else
-     */
-    public long bytes(String setting, String value) {
-        try {
-            return Bytes.parse(value);
-        } catch (IllegalArgumentException e) {
-            throw wrong(setting, value, "bytes, or a number with K, M, G or T: 256M");
-        }
-    }
-
-    /**
-     * Reads a word that is the name of a constant, in any case.
-     *
-     * @param setting its name
-     * @param value a constant's name
-     * @param kind the constants
-     * @param <E> their type
-     * @return the constant
-     * @throws HeapException for anything else
-     */
-    public <E extends Enum<E>> E oneOf(String setting, String value, Class<E> kind) {
-        for (E one : kind.getEnumConstants()) {
-            if (one.name().equalsIgnoreCase(value)) {
-                return one;
-            }
-        }
-        throw wrong(
-                setting,
-                value,
-                Stream.of(kind.getEnumConstants())
-                        .map(one -> one.name().toLowerCase(Locale.ROOT))
-                        .collect(Collectors.joining(" or ")));
+        return Settings.of(pid, properties).unread(settings);
     }
 
     /**
@@ -300,29 +203,25 @@ public final class HeapSettings {
     }
 
     /**
-     * The refusal of a value.
+     * Reads a list of the kernel's names of heaps.
      *
      * @param setting its name
-     * @param value as configured
-     * @param right what would be
-     * @return to be thrown
+     * @param values texts with blanks between the names
+     * @return the names
+     * @throws HeapException for what cannot be a name
      */
-    public HeapException wrong(String setting, String value, String right) {
-        return refusal("invalid " + setting + " = " + value + " in " + pid + ": expected " + right);
+    public List<String> nodes(String setting, String... values) {
+        List<String> nodes = words(values);
+        for (String node : nodes) {
+            if (node.contains("/") || node.contains("..")) {
+                throw wrong(setting, node, "names below " + DmaHeapSource.FOLDER + ", without '/' and '..'");
+            }
+        }
+        return nodes;
     }
 
-    /**
-     * The refusal of a configuration that lacks a setting.
-     *
-     * @param setting its name
-     * @param right what it is to be
-     * @return to be thrown
-     */
-    public HeapException absent(String setting, String right) {
-        return refusal("missing " + setting + " in " + pid + ": expected " + right);
-    }
-
-    private HeapException refusal(String sentence) {
-        return HeapException.of(Errno.EINVAL, heap, sentence);
+    /** {@return whether another configuration says the same of the same heap} */
+    boolean equalsConfigured(HeapSettings other) {
+        return pid().equals(other.pid()) && heap.equals(other.heap) && configured().equals(other.configured());
     }
 }

@@ -4,7 +4,6 @@ package org.dmabuf.heap.linux.component;
 import java.lang.System.Logger.Level;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
@@ -13,42 +12,99 @@ import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
 
 /**
- * Start of one heap. A shortage at the start is no reason for the heap to be absent for good: a limit is raised, a
- * process ends, huge pages are added. So the heap is opened at once where the machine permits, and otherwise by a
- * daemon thread {@code dmaheap-start-NAME} that tries again, after 1 s at first and every 10 s later. The shortage is
- * logged once, and so is its end.
+ * Start of one heap, and its changes while the gateway runs. Where the machine is short of something, the heap is tried
+ * again by a daemon thread {@code dmaheap-start-NAME}, after 1 s at first and every 10 s later. A heap that waits, or
+ * that cannot start, is listed by the broker with the reason: an {@link UnavailableHeap} is registered for it until it
+ * starts or is closed.
  *
- * <p>A heap that waits, or that cannot start, is listed by the broker with the reason: an {@link UnavailableHeap} is
- * registered for it until it starts or is closed.
+ * <p>A component has one, and hands its configuration to {@code configure} when it is activated and whenever the
+ * configuration changes. So a mistake in a file that is edited leaves the heap as it is:
  *
- * <p>Any thread may call any method.
+ * {@snippet :
+ * private final HeapStart start;
+ *
+ * @Activate
+ * public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) {
+ *     start = HeapStart.of(context);
+ *     configure(config, properties);
+ * }
+ *
+ * @Modified
+ * void configure(Config config, Map<String, Object> properties) {
+ *     HeapSettings settings =
+ *             HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
+ *     start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
+ * }
+ *
+ * @Deactivate
+ * void stop() {
+ *     start.close();
+ * }
+ * }
+ *
+ * <p>One thread at a time configures, as Declarative Services does. Any thread may close.
  */
 public final class HeapStart implements AutoCloseable {
     private static final QuietLog LOG = new QuietLog(HeapStart.class);
 
-    private static final long FIRST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final long LONGEST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
-    /** How long a close waits for an attempt that is under way. */
-    private static final long PATIENCE_MILLIS = 2000;
-
-    private final HeapSettings settings;
     private final Function<Map<String, Object>, Runnable> listing;
-    private final Supplier<Runnable> opening;
+    private final Announcer announcer;
 
     // Guarded by this.
-    private Runnable withdrawal;
-    /** Ends the listing as a heap that does not serve. */
-    private Runnable listingEnd = () -> {};
-    private Thread thread;
+    /** Null before the first configuration, and while it changes. */
+    private HeapOpening opening;
+    /** Those that the heap was opened with; null where there is none. */
+    private HeapSettings inForce;
+
     private boolean closed;
 
-    private HeapStart(
-            HeapSettings settings,
-            Function<Map<String, Object>, Runnable> listing,
-            Supplier<Runnable> opening) {
-        this.settings = settings;
+    /** Registers a heap, and returns what withdraws it. */
+    interface Announcer {
+        Runnable announce(OpenedHeap opened, Map<String, Object> announcement);
+    }
+
+    HeapStart(Function<Map<String, Object>, Runnable> listing, Announcer announcer) {
         this.listing = Objects.requireNonNull(listing);
-        this.opening = Objects.requireNonNull(opening);
+        this.announcer = Objects.requireNonNull(announcer);
+    }
+
+    /**
+     * A heap that is not configured yet.
+     *
+     * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
+     *     where the bundle that registers it is wired to the service's type
+     * @return the start, to be closed when the heap is to go
+     */
+    public static HeapStart of(BundleContext context) {
+        return new HeapStart(
+                properties -> HeapRegistration.unavailable(context, properties),
+                (opened, announcement) -> new HeapRegistration(context, announcement).register(opened));
+    }
+
+    /**
+     * Opens a heap and registers it as a service. A component that is to keep its heap when a changed configuration is
+     * wrong uses {@link #of} and {@link #configure(HeapSettings, Supplier)}.
+     *
+     * @param context as for {@link #of}
+     * @param settings name, type, id and priority
+     * @param opening as for {@link #configure(HeapSettings, Supplier)}; a setting that it finds wrong is listed
+     * @return the start, to be closed when the heap is to go
+     */
+    public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
+        HeapStart start = of(context);
+        start.configure(settings, opening);
+        return start;
+    }
+
+    /**
+     * As {@link #configure(HeapSettings, Supplier, Function)}, of a heap that has no settings but those that every heap
+     * has.
+     *
+     * @param settings name, type, id and priority
+     * @param opening takes the heap's memory
+     */
+    public void configure(HeapSettings settings, Supplier<OpenedHeap> opening) {
+        configure(settings, () -> opening, Supplier::get);
     }
 
     /**
@@ -56,208 +112,103 @@ public final class HeapStart implements AutoCloseable {
      * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link org.dmabuf.heap.spi.RegionMap} where the source is one.
      * Its properties are those of the settings and those of the memory, which go before them.
      *
-     * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
-     *     where the bundle that registers it is wired to the service's type
-     * @param settings name, type, id and priority
-     * @param opening reads the other settings and takes the heap's memory. When it throws, it has left nothing behind.
-     *     It may be called again, on the daemon thread, and at most until {@link #close}. A HeapException of a
-     *     {@link org.dmabuf.heap.Errno#isTransient shortage} is tried again; any other exception is logged and listed
-     * @return the start, to be closed when the heap is to go
-     */
-    public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
-        return begin(
-                settings,
-                properties -> HeapRegistration.unavailable(context, properties),
-                // What is announced is read first: a setting that is wrong must cost no memory.
-                () -> new HeapRegistration(context, settings.announcement()).register(opening.get()));
-    }
-
-    /**
-     * As {@link #begin(BundleContext, HeapSettings, Supplier)}.
+     * <p>When there is a heap already, settings that are wrong are logged, and the heap goes on with those that it has.
+     * Where they say the same, nothing happens. Otherwise the heap is withdrawn, and then the other is opened.
      *
-     * @param listing registers the service {@link UnavailableHeap} with the given properties, and returns what
-     *     unregisters it
-     * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
+     * @param settings name, type, id and priority
+     * @param reading reads and checks the heap's other settings. It takes no memory, and throws what
+     *     {@link Settings#wrong} returns
+     * @param source takes the heap's memory. When it throws, it has left nothing behind. It may be called again, on
+     *     the daemon thread, and at most until {@link #close} or the next configuration. A HeapException of a
+     *     {@link org.dmabuf.heap.Errno#isTransient shortage} is tried again; any other exception is logged and listed
+     * @param <P> what the settings were read into
      */
-    static HeapStart begin(
-            HeapSettings settings,
-            Function<Map<String, Object>, Runnable> listing,
-            Supplier<Runnable> opening) {
-        HeapStart start = new HeapStart(settings, listing, opening);
+    public <P> void configure(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {
+        Map<String, Object> announcement;
+        P read;
         try {
-            start.withdrawal = opening.get();
+            read = reading.get();
+            announcement = settings.announcement();
         } catch (HeapException e) {
-            if (e.errno().isTransient()) {
-                start.tryLater(e);
-            } else {
-                start.giveUp(e);
-            }
+            refuse(settings, e.reason(), null);
+            return;
         } catch (RuntimeException e) {
-            start.giveUp(e);
+            refuse(settings, e.toString(), e);
+            return;
         }
-        return start;
-    }
-
-    private synchronized void tryLater(HeapException shortage) {
-        listingEnd = listing.apply(settings.unavailable(shortage.reason(), true));
-        // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
-        thread = Thread.ofPlatform()
-                .name("dmaheap-start-" + settings.heap())
-                .daemon()
-                .inheritInheritableThreadLocals(false)
-                .unstarted(this::tryAgain);
-        thread.setContextClassLoader(null);
-        boolean started = false;
-        try {
-            LOG.write(
-                    Level.WARNING,
-                    "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is"
-                            + " opened when there is enough, without a restart: that is tried every {2} s",
-                    settings.heap(),
-                    shortage.reason(),
-                    TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
-            thread.start(); // last: what throws after it would leave a heap that is opened and never withdrawn
-            started = true;
-        } finally {
-            if (!started) {
-                endListing();
-            }
-        }
-    }
-
-    private void tryAgain() {
-        boolean gaveUp = false;
-        try {
-            gaveUp = !open();
-        } finally {
-            if (!gaveUp) {
-                endListing();
-            }
-        }
-    }
-
-    private void endListing() {
-        Runnable end;
+        HeapOpening before;
         synchronized (this) {
-            end = listingEnd;
-            listingEnd = () -> {};
+            boolean same = inForce != null && !opening.isFailed() && inForce.equalsConfigured(settings);
+            if (closed || same) {
+                return;
+            }
+            before = take();
         }
-        try {
-            end.run();
-        } catch (IllegalStateException e) {
-            // The framework was first: the bundle has stopped.
-        }
+        end(before);
+        HeapOpening next = HeapOpening.begin(
+                settings, listing, () -> announcer.announce(source.apply(read), announcement));
+        keep(next, next.isFailed() ? null : settings);
     }
 
-    /** {@return false when the heap cannot be opened, and is listed so} */
-    private boolean open() {
-        long pause = FIRST_PAUSE_NANOS;
-        while (isOpenAfter(pause)) {
-            Runnable opened = null;
-            try {
-                opened = opening.get();
-            } catch (HeapException e) {
-                if (!e.errno().isTransient()) {
-                    return !giveUp(e);
-                }
-            } catch (OutOfMemoryError e) {
-                // A shortage like the others.
-            } catch (RuntimeException | Error e) {
-                return !giveUp(e);
-            }
-            if (opened != null) {
-                announce(opened); // not within the attempt: a log that fails must not open the heap twice
-                return true;
-            }
-            pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
-        }
-        return true;
-    }
-
-    /** {@return false when this was closed meanwhile} */
-    private synchronized boolean isOpenAfter(long nanos) {
-        long deadline = System.nanoTime() + nanos;
-        long left;
-        while (!closed && (left = deadline - System.nanoTime()) > 0) {
-            try {
-                wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
-            } catch (InterruptedException e) {
-                // No code has reason to interrupt this thread, and close() notifies it.
-            }
-        }
-        return !closed;
-    }
-
-    private void announce(Runnable opened) {
-        boolean kept;
-        synchronized (this) {
-            kept = !closed;
-            if (kept) {
-                withdrawal = opened;
-            }
-        }
-        if (!kept) {
-            opened.run();
-        } else if (opened != HeapRegistration.NOTHING) {
-            LOG.write(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", settings.heap());
-        }
-    }
-
-    /** {@return whether the heap is listed as one that cannot start; false when it was closed meanwhile} */
-    private boolean giveUp(Throwable cause) {
-        String reason = cause instanceof HeapException refusal ? refusal.reason() : cause.toString();
+    private void refuse(HeapSettings settings, String reason, RuntimeException bug) {
+        HeapOpening before;
+        boolean serves;
+        String heap;
         synchronized (this) {
             if (closed) {
-                return false; // the bundle stops, which ends what an opening needs
+                return;
             }
+            serves = opening != null && !opening.isFailed();
+            heap = serves ? inForce.heap() : settings.heap();
+            before = serves ? null : take();
         }
-        endListing();
-        Runnable end = listing.apply(settings.unavailable(reason, false));
-        boolean kept;
-        synchronized (this) {
-            kept = !closed;
-            if (kept) {
-                listingEnd = end;
-            }
-        }
-        if (!kept) {
-            end.run();
-            return false;
+        if (!serves) {
+            end(before);
+            keep(HeapOpening.refused(settings, listing, reason), null);
         }
         LOG.failure(
                 Level.ERROR,
-                "heap '" + settings.heap() + "' cannot be opened, and is not tried again; correct the cause, then"
-                        + " restart its bundle or change its configuration",
-                cause);
-        return true;
+                "heap '" + heap + "' " + (serves ? "stays as it is" : "cannot start") + ": " + reason
+                        + "; a correction takes effect at once",
+                bug);
+    }
+
+    /** {@return the opening, which this has no longer, or null} */
+    private HeapOpening take() {
+        HeapOpening taken = opening;
+        opening = null;
+        inForce = null;
+        return taken;
+    }
+
+    private void keep(HeapOpening next, HeapSettings settings) {
+        boolean kept;
+        synchronized (this) {
+            kept = !closed;
+            if (kept) {
+                opening = next;
+                inForce = settings;
+            }
+        }
+        if (!kept) {
+            next.close();
+        }
+    }
+
+    private static void end(HeapOpening opening) {
+        if (opening != null) {
+            opening.close();
+        }
     }
 
     /** Withdraws the heap, or ends the attempts to open it. Closing twice does nothing. */
     @Override
     public void close() {
-        Runnable opened;
-        Thread trying;
+        HeapOpening last;
         synchronized (this) {
             closed = true;
-            opened = withdrawal;
-            withdrawal = null;
-            trying = thread;
-            notifyAll();
+            last = take();
         }
-        endListing();
-        if (opened != null) {
-            opened.run();
-        } else if (trying != null && trying != Thread.currentThread()) {
-            join(trying);
-        }
-    }
-
-    /** An attempt that takes longer withdraws by itself what it opens. */
-    private static void join(Thread trying) {
-        try {
-            trying.join(PATIENCE_MILLIS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        end(last);
     }
 }

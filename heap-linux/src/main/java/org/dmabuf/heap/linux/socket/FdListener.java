@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux.socket;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.OptionalInt;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -11,13 +12,15 @@ import org.dmabuf.heap.linux.text.Printable;
 
 /**
  * Listener for processes that want a descriptor. The socket's file is for its owner alone (mode 0600) from the moment
- * it exists. The kernel is asked for the user of each process that connects, before anything is sent: the mode keeps
- * other users out but not root, the question keeps out all.
+ * it exists, unless the listener was made for more. The kernel is asked for the user of each process that connects,
+ * before anything is sent: the mode keeps other users out but not root, the question keeps out all.
  *
  * <p>One thread accepts; any thread may close, which ends an accept that waits.
  */
 public final class FdListener implements AutoCloseable {
     private static final int OWNER_ONLY = 0600;
+    private static final int GROUP_TOO = 0660;
+    private static final int ALL = 0666;
     private static final int BACKLOG = 8;
     /** A native wait does not end with the thread's interrupt, so it is made in pieces. */
     private static final long PIECE_MILLIS = 250;
@@ -51,7 +54,37 @@ public final class FdListener implements AutoCloseable {
         return bind(Syscalls.linux(), SocketCalls.linux(), path);
     }
 
+    /**
+     * Listens as {@link #bind} does, for processes of a group, too: the socket's file is of this group and has mode
+     * 0660 before any process can connect.
+     *
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists and that the group may enter
+     * @param group its id, of this process's user or any for root
+     * @return a listener, which the caller closes to stop listening and to remove the file
+     * @throws FdSocketException {@link Errno#EPERM} for a group that this process is not in, else as {@link #bind}
+     */
+    public static FdListener bindForGroup(Path path, int group) {
+        return bind(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.of(group), GROUP_TOO);
+    }
+
+    /**
+     * Listens as {@link #bind} does, with mode 0666: any process may connect, and only the predicate of {@link #accept}
+     * keeps one out.
+     *
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists and that the others may enter
+     * @return a listener, which the caller closes to stop listening and to remove the file
+     * @throws FdSocketException as {@link #bind}
+     */
+    public static FdListener bindForAll(Path path) {
+        return bind(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.empty(), ALL);
+    }
+
     static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path) {
+        return bind(syscalls, sockets, path, OptionalInt.empty(), OWNER_ONLY);
+    }
+
+    private static FdListener bind(
+            Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
         SocketFile file = SocketFile.open(syscalls, sockets, path);
         OwnedFd socket = null;
         boolean bound = false;
@@ -65,6 +98,9 @@ public final class FdListener implements AutoCloseable {
             int result = file.bind(socket);
             bound = result >= 0;
             FdSocket.require("bind", result, " to " + Printable.of(path.toString()));
+            if (mode != OWNER_ONLY) {
+                file.permit(group, mode);
+            }
             FdSocket.require("listen", sockets.listen(socket.fd(), BACKLOG), " on " + Printable.of(path.toString()));
             made = new FdListener(syscalls, sockets, socket, file);
             return made;

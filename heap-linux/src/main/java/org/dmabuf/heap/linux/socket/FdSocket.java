@@ -13,7 +13,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Set;
 import java.util.function.IntToLongFunction;
+import java.util.function.ToLongFunction;
+import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
@@ -45,6 +48,15 @@ public final class FdSocket implements AutoCloseable {
 
     private static final int SOL_SOCKET = 1;
     private static final int SCM_RIGHTS = 1;
+    private static final int ERANGE = 34;
+    /** Room for the supplementary groups of most processes. */
+    private static final long FEW_GROUPS = 64;
+    /** NGROUPS_MAX */
+    private static final long MOST_GROUPS = 65_536;
+
+    /** A native wait does not end with the thread's interrupt, so a wait that has to is made in pieces. */
+    private static final long PIECE_MILLIS = 250;
+
     private static final int MSG_CTRUNC = 0x8;
     private static final int MSG_TRUNC = 0x20;
 
@@ -144,10 +156,39 @@ public final class FdSocket implements AutoCloseable {
      */
     public PeerCredentials peer() {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment ucred = arena.allocate(12, 4);
-            require("getsockopt(SO_PEERCRED)", socket.call(fd -> sockets.peer(fd, ucred)), "");
-            return new PeerCredentials(ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8));
+            MemorySegment ucred = ucred(arena);
+            return new PeerCredentials(
+                    ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8), peerGroups(arena));
         }
+    }
+
+    private MemorySegment ucred(Arena arena) {
+        MemorySegment ucred = arena.allocate(12, 4);
+        require("getsockopt(SO_PEERCRED)", socket.call(fd -> sockets.peer(fd, ucred)), "");
+        return ucred;
+    }
+
+    /** {@return the peer's user id alone, for each message} */
+    private int peerUser() {
+        try (Arena arena = Arena.ofConfined()) {
+            return ucred(arena).get(JAVA_INT, 4);
+        }
+    }
+
+    private Set<Integer> peerGroups(Arena arena) {
+        MemorySegment few = arena.allocate(4 * FEW_GROUPS, 4);
+        long bytes = socket.call(fd -> sockets.peerGroups(fd, few));
+        if (bytes != -ERANGE) {
+            return groups(few, bytes);
+        }
+        MemorySegment all = arena.allocate(4 * MOST_GROUPS, 4);
+        return groups(all, socket.call(fd -> sockets.peerGroups(fd, all)));
+    }
+
+    private static Set<Integer> groups(MemorySegment room, long bytes) {
+        return bytes <= 0
+                ? Set.of()
+                : Arrays.stream(room.asSlice(0, bytes).toArray(JAVA_INT)).boxed().collect(Collectors.toSet());
     }
 
     /**
@@ -242,14 +283,46 @@ public final class FdSocket implements AutoCloseable {
      *     with the kernel
      */
     public FdMessage receive() {
-        ForeignFdCloser disposal = ForeignFdCloser.of(peer().uid());
+        return receive(this::uninterrupted);
+    }
+
+    /**
+     * Receives one message, as {@link #receive()} does. An interrupt of the thread ends the wait.
+     *
+     * @param timeout for this call alone, at least a millisecond
+     * @return the message, which the caller closes
+     * @throws FdSocketException also {@link Errno#EINTR} when the thread was interrupted, which it stays
+     */
+    public FdMessage receive(Duration timeout) {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        return receive(call -> inPieces(deadline, call));
+    }
+
+    private long inPieces(long deadline, IntToLongFunction call) {
+        for (long left = deadline - System.nanoTime(); left > 0; left = deadline - System.nanoTime()) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new FdSocketException(Errno.EINTR, "the wait for a message was interrupted");
+            }
+            shortened = true;
+            setTimeout(Math.clamp(Duration.ofNanos(left).toMillis(), 1, PIECE_MILLIS));
+            long result = socket.call(call);
+            if (result != -Errno.EAGAIN.number() && result != -Errno.EINTR.number()) {
+                return result;
+            }
+        }
+        return -Errno.EAGAIN.number();
+    }
+
+    /** @param waiting makes the call that it is given until a message has come */
+    private FdMessage receive(ToLongFunction<IntToLongFunction> waiting) {
+        ForeignFdCloser disposal = ForeignFdCloser.of(peerUser());
         disposal.requireRoom();
         ForeignFd[] room = new ForeignFd[ROOM];
         Arrays.setAll(room, _ -> new ForeignFd(syscalls, disposal));
         block.set(JAVA_LONG, IOVEC + IOV_LEN, TEXT_BYTES);
         block.set(JAVA_LONG, MSG_CONTROLLEN, CONTROL_BYTES);
         block.set(JAVA_INT, MSG_FLAGS, 0);
-        long received = uninterrupted(fd -> sockets.receive(fd, block));
+        long received = waiting.applyAsLong(fd -> sockets.receive(fd, block));
         require("recvmsg", received, "");
         int descriptors = take(room);
         boolean accepted = false;

@@ -24,6 +24,7 @@ final class LinuxSocketCalls implements SocketCalls {
     private static final int SHUT_RDWR = 2;
     private static final int SOL_SOCKET = 1;
     private static final int SO_PEERCRED = 17;
+    private static final int SO_PEERGROUPS = 59;
     private static final int SO_RCVTIMEO = 20; // with struct timeval of two longs
     private static final int SO_SNDTIMEO = 21;
     private static final int MSG_NOSIGNAL = 0x4000;
@@ -194,6 +195,21 @@ final class LinuxSocketCalls implements SocketCalls {
             return Libc.result(
                     block,
                     (int) GETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_PEERCRED, ucred.address(), length));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public int peerGroups(int fd, MemorySegment groups) {
+        MemorySegment block = Libc.block();
+        block.set(JAVA_INT, Libc.STRUCT, (int) groups.byteSize());
+        long length = block.address() + Libc.STRUCT;
+        try {
+            int result = Libc.result(
+                    block,
+                    (int) GETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_PEERGROUPS, groups.address(), length));
+            return result < 0 ? result : block.get(JAVA_INT, Libc.STRUCT);
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

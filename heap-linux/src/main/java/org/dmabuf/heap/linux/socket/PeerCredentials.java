@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.socket;
 
+import java.util.Set;
+
 /**
  * Credentials of the process at the other end of a Unix socket, as the kernel took them when that process connected or
  * called listen. Immutable.
@@ -9,11 +11,13 @@ public final class PeerCredentials {
     private final int pid;
     private final int uid;
     private final int gid;
+    private final Set<Integer> groups;
 
-    PeerCredentials(int pid, int uid, int gid) {
+    PeerCredentials(int pid, int uid, int gid, Set<Integer> groups) {
         this.pid = pid;
         this.uid = uid;
         this.gid = gid;
+        this.groups = Set.copyOf(groups);
     }
 
     /** {@return process id, 0 for a process of another PID namespace that is not seen from this one} */
@@ -31,8 +35,14 @@ public final class PeerCredentials {
         return gid;
     }
 
+    /** {@return supplementary group ids; empty where the kernel does not tell (before Linux 4.13)} */
+    public Set<Integer> groups() {
+        return groups;
+    }
+
     @Override
     public String toString() {
-        return (pid == 0 ? "a process of another PID namespace" : "process " + pid) + " of user " + uid;
+        String user = "user " + Integer.toUnsignedString(uid);
+        return pid == 0 ? "a process of another PID namespace, " + user : "process " + pid + " of " + user;
     }
 }

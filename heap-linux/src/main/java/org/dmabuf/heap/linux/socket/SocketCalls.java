@@ -58,6 +58,15 @@ interface SocketCalls {
      */
     int peer(int fd, MemorySegment ucred);
 
+    /**
+     * Reads the supplementary groups of the peer.
+     *
+     * @param fd a connected socket
+     * @param groups room for ids of 4 bytes each
+     * @return how many bytes there are, or a negative error number; ERANGE when there is too little room
+     */
+    int peerGroups(int fd, MemorySegment groups);
+
     /** sendmsg(2) of a prepared msghdr, without a signal when the peer has gone. */
     long send(int fd, MemorySegment msghdr);
 

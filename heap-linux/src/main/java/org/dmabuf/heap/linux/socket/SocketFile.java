@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
 import java.util.random.RandomGenerator;
 import org.dmabuf.heap.Errno;
@@ -117,6 +118,45 @@ final class SocketFile implements AutoCloseable {
             }
         }
         return result;
+    }
+
+    /**
+     * Lets more processes connect to the file that {@link #bind} made.
+     *
+     * @param group that the file gets first, if any
+     * @param mode of the file
+     * @throws FdSocketException {@link Errno#EPERM} for a group that this user is not in, or the kernel's refusal
+     */
+    void permit(OptionalInt group, int mode) {
+        try (OwnedFd file = named(name)) {
+            if (own == null || !own.equals(identityOf(file.fd()))) {
+                throw new FdSocketException(
+                        Errno.EADDRINUSE, "the file " + this + " was replaced by another process; give another path");
+            }
+            Path opened = Path.of("/proc/self/fd/" + file.fd()); // leads to this very file
+            if (group.isPresent()) {
+                give(opened, group.getAsInt());
+            }
+            Files.setAttribute(opened, "unix:mode", mode);
+        } catch (IOException e) {
+            throw new FdSocketException(
+                    Errno.EACCES,
+                    "the mode of the socket's file " + this + " cannot be changed to 0" + Integer.toOctalString(mode)
+                            + ": " + e.getMessage() + "; give a path on another file system",
+                    e);
+        }
+    }
+
+    private void give(Path opened, int group) {
+        try {
+            Files.setAttribute(opened, "unix:gid", group);
+        } catch (IOException e) {
+            throw new FdSocketException(
+                    Errno.EPERM,
+                    "the socket's file " + this + " cannot be given to group " + Integer.toUnsignedString(group)
+                            + ": a user other than root gives files to its own groups only; add this user to the group",
+                    e);
+        }
     }
 
     /**

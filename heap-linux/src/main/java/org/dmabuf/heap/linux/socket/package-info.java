@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Unix sockets that pass descriptors between processes, and the rules for the peers that they may reach. */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap.linux.socket;
 
 import org.osgi.annotation.bundle.Export;

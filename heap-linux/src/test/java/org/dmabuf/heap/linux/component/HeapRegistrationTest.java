@@ -90,6 +90,15 @@ class HeapRegistrationTest {
     }
 
     @Test
+    void a_heap_that_does_not_serve_is_listed_until_that_is_withdrawn() {
+        Runnable end = HeapRegistration.unavailable(context, Map.of("heap.name", "camera"));
+        assertEquals("camera", properties.get("heap.name"));
+        assertEquals(List.of("register interface org.dmabuf.heap.spi.UnavailableHeap"), steps);
+        end.run();
+        assertEquals("unregister", steps.getLast());
+    }
+
+    @Test
     void no_memory_is_no_service() {
         assertSame(HeapRegistration.NOTHING, registration.register(OpenedHeap.none()));
         assertEquals(List.of(), steps);

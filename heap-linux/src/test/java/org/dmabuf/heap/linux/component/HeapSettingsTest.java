@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux.component;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Map;
@@ -61,6 +62,46 @@ class HeapSettingsTest {
     }
 
     @Test
+    void numbers_and_flags_are_read_from_the_configuration_itself() {
+        HeapSettings typed = of(Map.of("a", 7L, "b", " 8 ", "c", true, "d", "TRUE", "e", "yes", "f", 1.5), "frames");
+        assertEquals(7, typed.number("a", () -> 0));
+        assertEquals(8, typed.number("b", () -> 0, 0, 10));
+        assertEquals(3, typed.number("none", () -> 3));
+        assertTrue(typed.flag("c", () -> false));
+        assertTrue(typed.flag("d", () -> false));
+        assertTrue(typed.flag("none", () -> true));
+        refused(
+                "heap 'frames': invalid e = yes in org.example.acme: expected true or false",
+                () -> typed.flag("e", () -> false));
+        refused(
+                "heap 'frames': invalid f = 1.5 in org.example.acme: expected a whole number",
+                () -> typed.number("f", () -> 0));
+        refused(
+                "heap 'frames': invalid a = 7 in org.example.acme: expected a whole number from 0 to 6",
+                () -> typed.number("a", () -> 0, 0, 6));
+    }
+
+    @Test
+    void a_component_that_is_no_heap_has_the_same_sentences_without_a_heap() {
+        Settings broker = Settings.of("org.example.broker", Map.of("drain.ms", "-5"));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> broker.number("drain.ms", () -> 0, 0, 4000));
+        assertEquals(Optional.empty(), refusal.heap());
+        assertEquals(
+                "invalid drain.ms = -5 in org.example.broker: expected a whole number from 0 to 4000",
+                refusal.getMessage());
+    }
+
+    @Test
+    void a_name_of_a_node_is_no_path() {
+        assertEquals(List.of("linux,cma", "reserved"), settings.nodes("nodes", "linux,cma reserved"));
+        refused(
+                "heap 'frames': invalid nodes = ../null in org.example.acme: expected names below /dev/dma_heap/,"
+                        + " without '/' and '..'",
+                () -> settings.nodes("nodes", "cma ../null"));
+    }
+
+    @Test
     void a_list_has_blanks_between_its_entries_or_is_a_list() {
         assertEquals(List.of("linux,cma", "reserved", "a"), HeapSettings.words(" linux,cma\treserved", "", "a"));
         assertEquals(List.of(), HeapSettings.words());
@@ -86,7 +127,8 @@ class HeapSettingsTest {
     void a_number_that_is_none_is_told_with_what_is_there() {
         Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
-                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number",
+                "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number from 0 to 63, or -1"
+                        + " for none",
                 () -> HeapSettings.of(PID, "acme", wrong, "frames", () -> Integer.parseInt("x"), () -> 0)
                         .announcement());
         refused(
@@ -108,8 +150,7 @@ class HeapSettingsTest {
                         ".private", 1),
                 "");
         assertEquals(
-                List.of("configuration org.example.acme~camera: 'page.sise' is not a setting; there"
-                        + " are: heap.id, page.size"),
+                List.of("unknown setting page.sise in etc/x.cfg: expected one of heap.id, page.size"),
                 slip.unread(Config.class));
         assertEquals(List.of(), settings.unread(Config.class));
     }
@@ -156,7 +197,8 @@ class HeapSettingsTest {
     @Test
     void a_text_that_is_not_of_its_type_is_refused_with_the_setting() {
         refused(
-                "heap 'frames': invalid heap.id = five in org.example.acme: expected a whole number",
+                "heap 'frames': invalid heap.id = five in org.example.acme: expected a whole number from 0 to 63, or -1"
+                        + " for none",
                 () -> declared(Map.of("heap.name", "frames", "heap.id", "five")));
         refused(
                 "heap 'frames': invalid heap.cached = no in org.example.acme: expected true or false",

@@ -2,257 +2,194 @@
 package org.dmabuf.heap.linux.component;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.daemon.FailingLog;
 import org.dmabuf.heap.linux.daemon.JavaLog;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
+/** What a changed configuration does to a heap. */
 class HeapStartTest {
-    private static final String THREAD = "dmaheap-start-camera";
-    private static final HeapSettings SETTINGS = HeapSettings.of(
-            "org.example.acme",
-            "acme",
-            Map.of("felix.fileinstall.filename", "file:/etc/org.example.acme.cfg"),
-            "camera",
-            () -> -1,
-            () -> 0);
+    private static final String PID = "org.example.acme";
 
-    private final AtomicInteger attempts = new AtomicInteger();
-    private final AtomicInteger open = new AtomicInteger();
-    private volatile RuntimeException refusal;
-    private volatile Error error;
+    @TempDir
+    private Path home;
+
+    private Path file;
+    /** What happened, in order: an opened or withdrawn heap, with its memory. */
+    private final List<String> steps = new ArrayList<>();
     /** What is listed as not serving now. */
-    private final Queue<Map<String, Object>> listed = new ConcurrentLinkedQueue<>();
+    private final List<Map<String, Object>> listed = new ArrayList<>();
 
-    private Runnable open() {
-        attempts.incrementAndGet();
-        if (error != null) {
-            throw error;
-        }
-        if (refusal != null) {
-            throw refusal;
-        }
-        open.incrementAndGet();
-        return open::decrementAndGet;
-    }
+    private RuntimeException refusal;
+    private final HeapStart start = new HeapStart(
+            properties -> {
+                listed.add(properties);
+                return () -> listed.remove(properties);
+            },
+            (_, announced) -> {
+                String heap = announced.get("heap.name") + " " + announced.get("heap.id");
+                if (refusal != null) {
+                    throw refusal;
+                }
+                steps.add("open " + heap);
+                return () -> steps.add("withdraw " + heap);
+            });
 
-    private Runnable listed(Map<String, Object> properties) {
-        listed.add(properties);
-        return () -> listed.remove(properties);
-    }
-
-    private static HeapException refusal(Errno errno) {
-        return HeapException.of(errno, "camera", "512 MiB do not fit");
-    }
-
-    private static Map<String, Object> unavailable(String reason, boolean retried) {
-        return Map.of(
-                "heap.name", "camera",
-                "heap.reason", reason,
-                "heap.retried", retried,
-                "heap.pid", "org.example.acme",
-                "heap.file", "/etc/org.example.acme.cfg");
-    }
-
-    private static void until(String what, BooleanSupplier is) {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (!is.getAsBoolean()) {
-            assertTrue(System.nanoTime() - deadline < 0, what);
-            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
-        }
-    }
-
-    private static boolean waits() {
-        return Thread.getAllStackTraces().keySet().stream().anyMatch(thread -> thread.getName().equals(THREAD));
+    @BeforeEach
+    void aFile() throws IOException {
+        file = Files.createDirectories(home.resolve("etc")).resolve(PID + ".cfg");
     }
 
     @AfterEach
     void nothing_is_left() {
-        until("the thread ends", () -> !waits());
-        assertEquals(0, open.get());
-        assertEquals(List.of(), List.copyOf(listed));
-    }
-
-    @Test
-    void a_heap_that_waits_is_listed_with_its_reason_until_it_is_announced() {
-        refusal = refusal(Errno.ENOMEM);
-        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-        assertEquals(List.of(unavailable("512 MiB do not fit", true)), List.copyOf(listed));
-        refusal = null;
-        until("it is open", () -> open.get() == 1);
-        until("it waits no more", listed::isEmpty);
         start.close();
+        assertEquals(List.of(), listed);
+        assertEquals(
+                steps.stream().filter(step -> step.startsWith("open")).count(),
+                steps.stream().filter(step -> step.startsWith("withdraw")).count());
     }
 
-    @Test
-    void a_log_that_fails_keeps_no_heap_from_opening_once_and_from_being_withdrawn() {
-        refusal = refusal(Errno.ENOMEM);
-        try (FailingLog log = new FailingLog(HeapStart.class, true)) {
-            HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-            assertEquals(1, log.records());
-            refusal = null;
-            until("it waits no more", listed::isEmpty);
-            until("the thread ends", () -> !waits());
-            assertEquals(2, attempts.get());
-            assertEquals(1, open.get());
-            assertEquals(2, log.records());
-            start.close();
-        }
-    }
-
-    @Test
-    void a_heap_that_turns_out_to_have_no_memory_is_not_logged_as_announced() {
-        refusal = refusal(Errno.ENOMEM);
-        List<String> lines = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin(SETTINGS, this::listed, () -> {
-                open().run(); // refuses as the test says; nothing stays open
-                return HeapRegistration.NOTHING;
-            });
-            refusal = null;
-            until("the thread ends", () -> !waits());
-            start.close();
-        });
-        assertEquals(1, lines.size(), lines::toString);
-    }
-
-    @Test
-    void a_heap_that_is_opened_at_once_is_never_listed_as_waiting() {
-        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-        assertEquals(List.of(), List.copyOf(listed));
-        start.close();
-    }
-
-    @Test
-    void a_heap_that_can_be_opened_is_there_at_once_and_needs_no_thread() {
-        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-        assertEquals(1, open.get());
-        assertFalse(waits());
-        start.close();
-        start.close();
-        assertEquals(0, open.get());
+    /** {@return what was logged} */
+    private List<String> configure(String... lines) throws IOException {
+        Files.writeString(file, String.join("\n", lines) + "\n");
+        Map<String, Object> properties = new HashMap<>();
+        SettingsFile.read(file).entries().forEach(entry -> properties.put(entry.key(), entry.value()));
+        properties.put("felix.fileinstall.filename", file.toUri().toString());
+        properties.put("service.pid", PID);
+        HeapSettings settings = HeapSettings.of(
+                PID, "acme", properties, (String) properties.getOrDefault("heap.name", ""), () -> 5, () -> 0);
+        return JavaLog.of(
+                HeapStart.class,
+                () -> start.configure(
+                        settings,
+                        () -> settings.bytes("size", (String) properties.getOrDefault("size", "1M")),
+                        _ -> OpenedHeap.none()));
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = Errno.class,
-            names = {"ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC"})
-    void a_shortage_is_told_once_and_the_heap_comes_when_it_is_over(Errno errno) {
-        refusal = refusal(errno);
-        List<String> told = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-            until("it is tried again", () -> attempts.get() > 1);
-            assertEquals(0, open.get());
-            refusal = null;
-            until("it is open", () -> open.get() == 1);
-            until("the thread ends", () -> !waits());
-            start.close();
-        });
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "size = much       | size = much | bytes, or a number with K, M, G or T: 256M",
+                "size =            | size = ''   | bytes, or a number with K, M, G or T: 256M",
+                "heap.id = abc     | heap.id = abc | a whole number from 0 to 63, or -1 for none",
+                "heap.id = 64      | heap.id = 64 | a whole number from 0 to 63, or -1 for none",
+                "heap.id = -2      | heap.id = -2 | a whole number from 0 to 63, or -1 for none",
+                "heap.id = 1.5     | heap.id = 1.5 | a whole number from 0 to 63, or -1 for none",
+                "heap.id = 4294967296 | heap.id = 4294967296 | a whole number from 0 to 63, or -1 for none",
+                "heap.id =         | heap.id = '' | a whole number from 0 to 63, or -1 for none",
+                "heap.id = 1 s     | heap.id = 1 s | a whole number from 0 to 63, or -1 for none",
+                "heap.priority = 9999999999 | heap.priority = 9999999999 | a whole number",
+                "heap.name = a b   | heap.name = a b"
+                        + " | 1 to 64 characters that print, without blanks, '/' and '..'",
+            })
+    void a_mistake_in_a_live_file_leaves_the_heap_as_it_is_and_is_told_with_file_and_line(
+            String wrong, String told, String expected) throws IOException {
+        assertEquals(List.of(), configure("# mine", "heap.id = 5"));
         assertEquals(
-                List.of(
-                        "heap 'camera' is not announced yet, since of what it needs there is too little now: 512 MiB do"
-                                + " not fit. It is opened when there is enough, without a restart: that is tried every"
-                                + " 10 s",
-                        "heap 'camera' has what it needs now, and is announced"),
-                told);
+                List.of("heap 'acme' stays as it is: invalid " + told
+                        + " in etc/org.example.acme.cfg, line 3: expected " + expected
+                        + "; a correction takes effect at once"),
+                configure("# mine", "heap.priority = 1", wrong));
+        assertEquals(List.of("open acme 5"), steps);
+        assertEquals(List.of(), listed);
+
+        assertEquals(List.of(), configure("heap.id = 7"));
+        assertEquals(List.of("open acme 5", "withdraw acme 5", "open acme 7"), steps);
     }
 
     @Test
-    void memory_of_the_virtual_machine_that_is_short_is_a_shortage_too() {
-        refusal = refusal(Errno.ENOMEM);
-        HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-        error = new OutOfMemoryError("as the test wants it");
-        until("it is tried again", () -> attempts.get() > 1);
-        error = null;
-        refusal = null;
-        until("it is open", () -> open.get() == 1);
-        start.close();
+    void settings_that_say_the_same_change_nothing() throws IOException {
+        configure("heap.id = 5");
+        configure("# a comment", "heap.id=5 ");
+        configure("heap.id = abc");
+        configure("heap.id = 5");
+        assertEquals(List.of("open acme 5"), steps);
     }
 
     @Test
-    void a_heap_that_cannot_start_is_listed_and_told_at_once_and_not_tried_again() {
-        for (RuntimeException cause : List.of(refusal(Errno.EINVAL), new IllegalStateException("a bug"))) {
-            refusal = cause;
-            attempts.set(0);
-            List<String> told = JavaLog.of(HeapStart.class, () -> {
-                HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-                String reason = cause instanceof HeapException own ? own.reason() : cause.toString();
-                assertEquals(List.of(unavailable(reason, false)), List.copyOf(listed));
-                start.close();
-                assertEquals(List.of(), List.copyOf(listed));
-            });
+    void a_mistake_at_the_start_is_listed_and_ends_with_its_correction() throws IOException {
+        for (String word : List.of("much", "more")) {
+            List<String> told = configure("size = " + word);
+            assertEquals(1, told.size(), told::toString);
+            assertEquals(1, listed.size(), listed::toString);
             assertEquals(
-                    List.of("heap 'camera' cannot be opened, and is not tried again; correct the cause, then restart"
-                            + " its bundle or change its configuration"),
-                    told);
-            assertEquals(1, attempts.get());
-            assertFalse(waits());
+                    "invalid size = " + word + " in etc/org.example.acme.cfg, line 1: expected bytes, or a number with"
+                            + " K, M, G or T: 256M",
+                    listed.getFirst().get("heap.reason"));
+            assertEquals(file.toString(), listed.getFirst().get("heap.file"));
+            assertEquals(false, listed.getFirst().get("heap.retried"));
         }
+        configure("size = 2M");
+        assertEquals(List.of(), listed);
+        assertEquals(List.of("open acme 5"), steps);
     }
 
     @Test
-    void what_is_no_shortage_ends_the_attempts_and_is_listed_and_told() {
-        refusal = refusal(Errno.ENOMEM);
-        List<String> told = JavaLog.of(HeapStart.class, () -> {
-            HeapStart start = HeapStart.begin(SETTINGS, this::listed, this::open);
-            refusal = refusal(Errno.ENODEV);
-            until("the thread ends", () -> !waits());
-            assertEquals(List.of(unavailable("512 MiB do not fit", false)), List.copyOf(listed));
-            start.close();
-        });
-        assertEquals(2, told.size(), told::toString);
-        assertTrue(told.getLast().startsWith("heap 'camera' cannot be opened, and is not tried again"), told::toString);
-    }
-
-    @Test
-    void a_start_that_is_closed_tries_no_more() {
-        refusal = refusal(Errno.ENOMEM);
-        HeapStart.begin(SETTINGS, this::listed, this::open).close();
-        assertFalse(waits());
-        assertEquals(1, attempts.get());
-    }
-
-    @Test
-    void what_is_opened_while_the_start_is_closed_is_withdrawn() {
-        refusal = refusal(Errno.ENOMEM);
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch closing = new CountDownLatch(1);
-        HeapStart start = HeapStart.begin(SETTINGS, this::listed, () -> {
-            if (attempts.get() > 0) {
-                begun.countDown();
-                await(closing);
-            }
-            return open();
-        });
+    void a_heap_that_waits_for_memory_goes_on_waiting_when_the_new_settings_are_wrong() throws IOException {
+        refusal = HeapException.of(Errno.ENOMEM, "acme", "512 MiB do not fit");
+        configure("heap.id = 5");
+        configure("heap.id = abc");
+        assertEquals(1, listed.size());
+        assertEquals("512 MiB do not fit", listed.getFirst().get("heap.reason"));
+        assertEquals(true, listed.getFirst().get("heap.retried"));
         refusal = null;
-        await(begun);
-        Thread closer = Thread.ofPlatform().start(start::close);
-        until("the close waits", () -> closer.getState() == Thread.State.TIMED_WAITING);
-        closing.countDown();
-        until("it was opened", () -> attempts.get() == 2);
-        until("the thread ends", () -> !waits());
+        configure("heap.id = 6");
+        assertEquals(List.of("open acme 6"), steps);
     }
 
-    private static void await(CountDownLatch moment) {
-        try {
-            assertTrue(moment.await(60, TimeUnit.SECONDS));
-        } catch (InterruptedException e) {
-            throw new AssertionError(e);
-        }
+    @Test
+    void a_heap_that_could_not_be_opened_is_tried_again_with_the_next_configuration() throws IOException {
+        refusal = HeapException.of(Errno.ENOENT, "acme", "there is no such node");
+        configure("heap.id = 5");
+        assertEquals("there is no such node", listed.getFirst().get("heap.reason"));
+        refusal = null;
+        configure("heap.id = 5");
+        assertEquals(List.of("open acme 5"), steps);
+    }
+
+    @Test
+    void the_log_names_the_heap_that_serves_and_not_the_one_that_was_meant() throws IOException {
+        configure("heap.name = left");
+        List<String> told = configure("heap.name = right", "size = x");
+        assertTrue(told.getFirst().startsWith("heap 'left' stays as it is: invalid size = x in "), told::toString);
+    }
+
+    @Test
+    void a_start_that_is_closed_configures_nothing() throws IOException {
+        start.close();
+        assertEquals(List.of(), configure("heap.id = 5"));
+        assertEquals(List.of(), configure("heap.id = x"));
+        assertEquals(List.of(), steps);
+        assertEquals(List.of(), listed);
+    }
+
+    @Test
+    void a_reading_that_fails_by_a_mistake_in_its_code_is_a_setting_that_is_wrong() throws IOException {
+        configure("heap.id = 5");
+        HeapSettings settings = HeapSettings.of(PID, "acme", Map.of(), "acme", () -> 6, () -> 0);
+        JavaLog.of(
+                HeapStart.class,
+                () -> start.configure(
+                        settings,
+                        () -> {
+                            throw new IllegalStateException("a bug");
+                        },
+                        _ -> OpenedHeap.none()));
+        assertEquals(List.of("open acme 5"), steps);
     }
 }

@@ -17,6 +17,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -54,6 +55,39 @@ class FdListenerTest {
         ServerSocketChannel stream = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         stream.bind(UnixDomainSocketAddress.of(path)).close();
         FdListener.bind(path).close();
+        assertEquals(List.of(), files());
+    }
+
+    @Test
+    void the_socket_is_for_its_owner_unless_it_is_made_for_a_group_or_for_all() throws Exception {
+        Path path = folder.resolve("s");
+        try (FdListener _ = FdListener.bind(path)) {
+            assertEquals("rw-------", mode(path));
+        }
+        int group = isRoot() ? 4711 : (int) Files.getAttribute(folder, "unix:gid");
+        try (FdListener listener = FdListener.bindForGroup(path, group)) {
+            assertEquals("rw-rw----", mode(path));
+            assertEquals(group, Files.getAttribute(path, "unix:gid"));
+            reach(listener);
+        }
+        try (FdListener listener = FdListener.bindForAll(path)) {
+            assertEquals("rw-rw-rw-", mode(path));
+            reach(listener);
+        }
+        assertEquals(List.of(), files());
+    }
+
+    private static String mode(Path path) throws IOException {
+        return PosixFilePermissions.toString(Files.getPosixFilePermissions(path));
+    }
+
+    @Test
+    void a_group_that_this_user_is_not_in_is_a_sentence_and_leaves_no_file() throws Exception {
+        assumeTrue(!isRoot(), "skipped: root gives files to any group");
+        FdSocketException refused =
+                assertThrows(FdSocketException.class, () -> FdListener.bindForGroup(folder.resolve("s"), 0));
+        assertEquals(Errno.EPERM, refused.errno());
+        assertTrue(refused.getMessage().endsWith("; add this user to the group"), refused.getMessage());
         assertEquals(List.of(), files());
     }
 

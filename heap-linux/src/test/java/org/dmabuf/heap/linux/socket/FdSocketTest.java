@@ -21,10 +21,12 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -212,6 +214,74 @@ class FdSocketTest {
             });
             waits.interrupt();
             assertEquals(Errno.EINTR, ended.get(10, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void an_interrupt_ends_the_wait_for_a_message() throws Exception {
+        try (Pair pair = new Pair()) {
+            CompletableFuture<Errno> ended = new CompletableFuture<>();
+            Thread waits = Thread.ofPlatform().start(() -> {
+                try {
+                    pair.server.receive(LONG).close();
+                } catch (FdSocketException e) {
+                    ended.complete(e.errno());
+                }
+            });
+            waits.interrupt();
+            assertEquals(Errno.EINTR, ended.get(10, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void a_wait_for_a_message_has_a_timeout_of_its_own() throws Exception {
+        try (Pair pair = new Pair();
+                OwnedFd sent = memfd()) {
+            assertEquals(
+                    Errno.ETIMEDOUT,
+                    assertThrows(FdSocketException.class, () -> pair.server.receive(SHORT)).errno());
+            pair.client.send(sent, "x");
+            try (FdMessage message = pair.server.receive(LONG)) {
+                assertEquals("x", message.text());
+            }
+        }
+    }
+
+    @Test
+    void the_kernel_tells_the_supplementary_groups_of_a_peer() throws Exception {
+        Set<Integer> groups = Files.readAllLines(Path.of("/proc/self/status")).stream()
+                .filter(line -> line.startsWith("Groups:"))
+                .flatMap(line -> Stream.of(line.substring(7).strip().split(" ")))
+                .filter(word -> !word.isEmpty())
+                .map(Integer::parseUnsignedInt)
+                .collect(Collectors.toSet());
+        try (Pair pair = new Pair()) {
+            assertEquals(groups, pair.server.peer().groups());
+        }
+    }
+
+    @Test
+    void however_many_groups_a_peer_has_they_are_told() throws Exception {
+        int[] room = {0, 0};
+        SocketCalls many = (SocketCalls) Proxy.newProxyInstance(
+                SocketCalls.class.getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
+                    if (!method.getName().equals("peerGroups")) {
+                        return method.invoke(SocketCalls.linux(), arguments);
+                    }
+                    MemorySegment groups = (MemorySegment) arguments[1];
+                    room[room[0] == 0 ? 0 : 1] = (int) groups.byteSize();
+                    if (groups.byteSize() < 4 * 100) {
+                        return -34; // ERANGE
+                    }
+                    for (int i = 0; i < 100; i++) {
+                        groups.setAtIndex(JAVA_INT, i, i);
+                    }
+                    return 4 * 100;
+                });
+        try (Pair pair = new Pair();
+                FdSocket socket = new FdSocket(syscalls, many, secondClient(pair))) {
+            assertEquals(100, socket.peer().groups().size());
+            assertTrue(room[0] < room[1]);
         }
     }
 
@@ -538,8 +608,10 @@ class FdSocketTest {
 
     @Test
     void a_process_of_another_pid_namespace_is_not_called_process_0() {
-        assertEquals("a process of another PID namespace of user 1000", new PeerCredentials(0, 1000, 1000).toString());
-        assertEquals("process 42 of user 1000", new PeerCredentials(42, 1000, 1000).toString());
+        assertEquals(
+                "a process of another PID namespace, user 1000",
+                new PeerCredentials(0, 1000, 1000, Set.of()).toString());
+        assertEquals("process 42 of user 1000", new PeerCredentials(42, 1000, 1000, Set.of()).toString());
     }
 
     @Test

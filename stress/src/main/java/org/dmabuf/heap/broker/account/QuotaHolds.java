@@ -21,8 +21,9 @@ public class QuotaHolds {
     private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
 
     private static Rules rules(String heap, String client, String share) {
-        return RulesParser.parse(entry(heap), entry(client), entry(share), new String[0], new String[0], slip -> {
-            throw new AssertionError(slip);
+        String[] none = {};
+        return RulesParser.parse(entry(heap), entry(client), entry(share), none, none, (setting, wrong, right) -> {
+            throw new AssertionError(setting + " = " + wrong + ": " + right);
         });
     }
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.launcher;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.dmabuf.heap.gateway.control.client.ControlClient;
+
+/** Asks a gateway that runs, by the client in the jar of the bundle heap-gateway. */
+final class Attachment {
+    /** The property of etc/gateway.properties that says where the control socket is. */
+    static final String SETTING = "control.socket";
+
+    private Attachment() {}
+
+    /** {@return the exit status} */
+    static int run(CommandLine line, Home home, InputStream in, Output out, PrintStream err) throws Failure {
+        String setting = line.socket().isPresent()
+                ? line.socket().get()
+                : Settings.load(home.settings(), System.getProperties()).get(SETTING);
+        try {
+            int status = ask(line, new ControlClient(setting, in, out, err), in);
+            out.requireWhole();
+            return status;
+        } catch (NoClassDefFoundError e) {
+            throw Failure.of(
+                    home.bundles().resolve("heap-gateway.jar")
+                            + " is missing, and with it what looks into a running gateway; put it back",
+                    e);
+        } catch (IOException e) {
+            throw Failure.of("cannot ask a gateway: " + Sentence.of(e), e);
+        }
+    }
+
+    private static int ask(CommandLine line, ControlClient client, InputStream in) throws IOException {
+        if (line.action() == CommandLine.Action.STATUS) {
+            return client.status(line.json());
+        }
+        if (line.command().isPresent()) {
+            return client.command(line.command().get());
+        }
+        var terminal = System.console();
+        return terminal != null && terminal.isTerminal()
+                ? client.shell()
+                : client.command(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+    }
+}

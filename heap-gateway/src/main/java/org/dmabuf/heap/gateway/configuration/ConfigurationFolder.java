@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.configuration;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.dmabuf.heap.linux.component.SettingsFile;
+import org.dmabuf.heap.linux.text.Printable;
+
+/**
+ * Checker of the files of one folder. Each finding is told once for each version of its file. A file is read when it is
+ * the same in two looks, since a person may be writing it. One thread uses an object.
+ */
+final class ConfigurationFolder {
+    private static final long LARGEST = 1 << 20;
+
+    /** Version of a file, by what a look at the folder shows. */
+    private record Version(Object key, long changed, long size, String kind) {}
+
+    /** File in a version, and what was told of it. */
+    private static final class Seen {
+        private final Version version;
+        private final Set<String> told = new HashSet<>();
+        private boolean stable;
+
+        Seen(Version version) {
+            this.version = version;
+        }
+    }
+
+    private final Path folder;
+    private final String shown;
+    private final Consumer<String> log;
+    private Map<String, Seen> seen = new TreeMap<>();
+
+    /**
+     * @param folder with the files
+     * @param log receives each finding
+     */
+    ConfigurationFolder(Path folder, Consumer<String> log) {
+        this.folder = folder;
+        this.shown = Printable.of(String.valueOf(folder.getFileName()));
+        this.log = log;
+    }
+
+    /**
+     * Looks at the folder, and checks the text of files that are new.
+     *
+     * @return whether there are files that were not compared with the components
+     * @throws IOException when the folder cannot be listed
+     */
+    boolean look() throws IOException {
+        boolean more = false;
+        Map<String, Seen> now = new TreeMap<>();
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                String name = file.getFileName().toString();
+                if (name.startsWith(".")) {
+                    continue; // an editor's: a lock of Emacs is a link to nothing
+                }
+                Seen before = seen.get(name);
+                Version version = version(file);
+                boolean same = before != null && before.version.equals(version);
+                now.put(name, same ? before : new Seen(version));
+                if (same && !before.stable) {
+                    before.stable = true;
+                    more = true;
+                    text(file, before).forEach(finding -> tell(before, finding));
+                }
+            }
+        }
+        seen = now;
+        return more;
+    }
+
+    /**
+     * Checks names and settings. To be called when no bundle has come or gone for a while.
+     *
+     * @param known the components that there are
+     */
+    void compare(Components known) {
+        NameCheck names = new NameCheck(shown, known);
+        seen.forEach((name, file) -> {
+            if (file.stable) {
+                names.finding(name).ifPresent(finding -> tell(file, finding));
+                if (NameCheck.isRead(name) && file.version.kind().equals("file")) {
+                    settings(name, known).forEach(finding -> tell(file, finding));
+                }
+            }
+        });
+    }
+
+    private static Version version(Path file) {
+        try {
+            BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+            String kind = attributes.isRegularFile() ? "file" : attributes.isDirectory() ? "folder" : "special file";
+            return new Version(
+                    attributes.fileKey(), attributes.lastModifiedTime().toMillis(), attributes.size(), kind);
+        } catch (NoSuchFileException e) {
+            return new Version(null, 0, 0, "link to nothing");
+        } catch (IOException e) {
+            return new Version(null, 0, 0, "file that cannot be read");
+        }
+    }
+
+    private List<String> text(Path file, Seen state) {
+        String name = file.getFileName().toString();
+        if (!NameCheck.isRead(name)) {
+            return List.of();
+        }
+        String path = shown + "/" + Printable.of(name);
+        if (!state.version.kind().equals("file")) {
+            return List.of("invalid " + state.version.kind() + " " + path + ": expected a file with settings");
+        }
+        if (state.version.size() > LARGEST) {
+            return List.of("invalid size of " + path + ": expected a file of at most 1 MiB");
+        }
+        try {
+            return TextCheck.findings(path, Files.readAllBytes(file), name.endsWith(".cfg"));
+        } catch (NoSuchFileException e) {
+            return List.of();
+        } catch (IOException e) {
+            return List.of("reading " + path + " failed: " + Printable.of(e.toString())
+                    + "; let the gateway's user read it");
+        }
+    }
+
+    private List<String> settings(String name, Components known) {
+        try {
+            SettingsFile file = SettingsFile.read(folder.resolve(name));
+            return SettingCheck.findings(
+                    shown + "/" + Printable.of(name), file.entries(), known.settings(NameCheck.pid(name)));
+        } catch (IOException e) {
+            return List.of(); // told by the check of the text
+        }
+    }
+
+    private void tell(Seen file, String finding) {
+        if (file.told.add(finding)) {
+            log.accept(finding);
+        }
+    }
+}

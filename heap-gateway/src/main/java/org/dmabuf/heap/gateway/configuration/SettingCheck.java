@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.configuration;
+
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.component.SettingsFile;
+import org.dmabuf.heap.linux.text.Printable;
+
+/** Check of a file's settings against those that its component has. */
+final class SettingCheck {
+    /** What any heap may be configured with, whether or not it describes that. */
+    private static final Set<String> OF_HEAPS = Arrays.stream(HeapProperties.class.getFields())
+            .filter(field -> Modifier.isStatic(field.getModifiers()) && field.getType() == String.class)
+            .map(SettingCheck::value)
+            .collect(Collectors.toUnmodifiableSet());
+
+    /** Settings of the framework, private ones, and what a byte order mark makes, which is told as such. */
+    private static final List<String> NOT_CLAIMED = List.of("service.", ".", "\uFEFF");
+
+    private SettingCheck() {}
+
+    private static String value(Field constant) {
+        try {
+            return (String) constant.get(null);
+        } catch (IllegalAccessException e) {
+            throw new IllegalStateException(e); // getFields returns public ones
+        }
+    }
+
+    /**
+     * Finds settings that a component does not know.
+     *
+     * @param file as a person is shown it
+     * @param entries of the file
+     * @param known the component's settings, empty where they cannot be known
+     * @return a sentence for each
+     */
+    static List<String> findings(String file, List<SettingsFile.Entry> entries, Set<String> known) {
+        boolean xml = !entries.isEmpty() && entries.getFirst().lines().getFirst().startsWith("<");
+        if (xml || known.isEmpty()) {
+            return List.of();
+        }
+        return entries.stream()
+                .filter(entry -> !known.contains(entry.key()) && !OF_HEAPS.contains(entry.key()))
+                .filter(entry -> NOT_CLAIMED.stream().noneMatch(entry.key()::startsWith))
+                .map(entry -> "unknown setting " + Printable.of(entry.key()) + " in " + file + ", line "
+                        + entry.line() + ": expected one of " + String.join(", ", known))
+                .toList();
+    }
+}

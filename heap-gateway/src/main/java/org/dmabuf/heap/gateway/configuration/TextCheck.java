@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.configuration;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.dmabuf.heap.linux.component.SettingsFile;
+import org.dmabuf.heap.linux.text.Printable;
+
+/**
+ * Check of a file's text: what File Install reads otherwise than it was meant. A line that a backslash joins to the one
+ * before it is wrong only where it looks like a setting of its own, and that is at the start of a line: entries of a
+ * list, {@code HEAP=SIZE}, are indented.
+ */
+final class TextCheck {
+    private static final char BYTE_ORDER_MARK = '\uFEFF';
+    private static final Pattern SETTING = Pattern.compile("[A-Za-z][\\w.-]*\\s*[=:].*");
+
+    /** A backslash with u that is not itself escaped, and no code of a character after it. */
+    private static final Pattern ESCAPE = Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*\\\\u(?![0-9a-fA-F]{4})");
+
+    private final String file;
+    private final List<String> findings = new ArrayList<>();
+
+    private TextCheck(String file) {
+        this.file = file;
+    }
+
+    /**
+     * Checks a file.
+     *
+     * @param file as a person is shown it
+     * @param content its bytes
+     * @param plain whether it has lines NAME = VALUE only; false for the format with types
+     * @return a sentence for each finding
+     */
+    static List<String> findings(String file, byte[] content, boolean plain) {
+        TextCheck check = new TextCheck(file);
+        String text = new String(content, StandardCharsets.UTF_8);
+        check.encoding(text, content);
+        if (plain && !text.startsWith("<")) { // else it is XML
+            List<SettingsFile.Entry> entries = SettingsFile.of(text).entries();
+            entries.forEach(check::lines);
+            check.twice(entries);
+        }
+        return check.findings;
+    }
+
+    private void encoding(String text, byte[] content) {
+        if (text.indexOf(BYTE_ORDER_MARK) == 0) {
+            add("invalid byte order mark", 1, "UTF-8 without it, since it becomes part of the first name");
+        }
+        try {
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content));
+        } catch (CharacterCodingException e) {
+            String before = text.substring(0, text.indexOf('\uFFFD'));
+            add("invalid encoding", (int) before.chars().filter(c -> c == '\n').count() + 1, "UTF-8");
+        }
+    }
+
+    private void lines(SettingsFile.Entry entry) {
+        List<String> lines = entry.lines();
+        for (int i = 1; i < lines.size(); i++) {
+            if (isSwallowed(lines.get(i))) {
+                backslash(entry.line() + i - 1, "none, since it joins line " + (entry.line() + i) + " to this one");
+            }
+        }
+        if (lines.size() == 1 && lines.getFirst().endsWith("\\") && !lines.getFirst().endsWith("\\\\")) {
+            backslash(entry.line(), "none, since there is no next line to join");
+        }
+        if (lines.stream().anyMatch(line -> ESCAPE.matcher(line).find())) {
+            add(
+                    "invalid escape in '" + shown(lines.getFirst()) + "'",
+                    entry.line(),
+                    "four hexadecimal digits after \\u, or two backslashes for one");
+        }
+        if (lines.stream().noneMatch(line -> line.contains("=") || line.contains(":"))) {
+            add("invalid line '" + shown(lines.getFirst()) + "'", entry.line(), "NAME = VALUE");
+        }
+    }
+
+    private void backslash(int line, String right) {
+        add("invalid backslash at the end of the line", line, right);
+    }
+
+    private static boolean isSwallowed(String line) {
+        String text = line.strip();
+        return text.isEmpty()
+                || text.startsWith("#")
+                || text.startsWith("!")
+                || SETTING.matcher(line).matches();
+    }
+
+    private void twice(List<SettingsFile.Entry> entries) {
+        Map<String, Integer> first = new HashMap<>();
+        for (SettingsFile.Entry entry : entries) {
+            Integer before = first.putIfAbsent(entry.key(), entry.line());
+            if (before != null && !entry.key().isEmpty()) {
+                add(
+                        "invalid second " + shown(entry.key()),
+                        entry.line(),
+                        "one; line " + before + " has it too, and the last counts");
+            }
+        }
+    }
+
+    private static String shown(String text) {
+        String line = Printable.of(text.strip());
+        return line.length() > 60 ? line.substring(0, 60) + "..." : line;
+    }
+
+    private void add(String what, int line, String right) {
+        findings.add(what + " in " + file + ", line " + line + ": expected " + right);
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control;
+
+import java.io.IOException;
+import java.time.Instant;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.dmabuf.heap.gateway.control.wire.Frame;
+import org.dmabuf.heap.gateway.control.wire.MalformedFrameException;
+import org.dmabuf.heap.gateway.control.wire.Request;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A shell or a command of one client, from its first frame to its exit status, or to the client's hang-up. */
+final class Session {
+    private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
+
+    /** How long what runs may take to end after a hang-up, before its session is ended without it. */
+    private static final long PATIENCE_SECONDS = 3;
+
+    private final Request request;
+    private final String user;
+    private final Instant since = Instant.now();
+    private final Interpreter interpreter;
+    private final Inbox in;
+    private final Outbox outbox;
+    private final Runnable whenEnded;
+    private final SessionThreads threads;
+    private final Thread thread;
+    private final AtomicBoolean ended = new AtomicBoolean();
+
+    /**
+     * Runs nothing yet.
+     *
+     * @param user name of the client's user
+     * @param whenEnded called once when nothing is held any more, before the client gets the exit status
+     */
+    Session(Request request, String user, Interpreter interpreter, Inbox in, Outbox outbox, Runnable whenEnded) {
+        this.request = request;
+        this.user = user;
+        this.interpreter = interpreter;
+        this.in = in;
+        this.outbox = outbox;
+        this.whenEnded = whenEnded;
+        this.threads = new SessionThreads("control session", interpreter::exit);
+        this.thread = new Thread(threads, this::run, "control: session");
+        thread.setDaemon(true);
+        thread.setContextClassLoader(null); // as in the shell of the gateway's own terminal
+    }
+
+    Request.Verb kind() {
+        return request.verb();
+    }
+
+    String user() {
+        return user;
+    }
+
+    Instant since() {
+        return since;
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    private void run() {
+        int status;
+        try {
+            status = interpreter.run();
+        } catch (Throwable e) {
+            status = 1;
+            LOG.debug("a session ended with an exception", e);
+        }
+        end();
+        Thread.interrupted(); // was meant for the command
+        try {
+            outbox.send(Frame.of(Frame.Type.EXIT, status));
+        } catch (IOException e) {
+            LOG.debug("the client left before it was told the exit status", e);
+        }
+        outbox.end();
+    }
+
+    /** Takes a frame of the client. */
+    void take(Frame frame) throws MalformedFrameException {
+        switch (frame.type()) {
+            case INPUT -> in.put(frame.payload());
+            case SIZE -> {
+                int[] size = frame.numbers(2);
+                interpreter.resize(Request.size(size[0]), Request.size(size[1]));
+            }
+            case SIGNAL -> interpreter.signal(frame.text());
+            default ->
+                throw new MalformedFrameException(
+                        "invalid frame = " + frame.type() + ": expected INPUT, SIZE or SIGNAL");
+        }
+    }
+
+    /** The client is gone, or the gateway ends: interrupts what runs, and frees what the session holds. */
+    void hangUp() {
+        outbox.fail(new IOException("the client has hung up"));
+        try {
+            interpreter.hangUp();
+            threads.interrupt();
+            thread.join(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            if (thread.isAlive()) {
+                LOG.warn("a command of a session whose client is gone ignores the interrupt, and still runs");
+            }
+            end();
+        }
+    }
+
+    private void end() {
+        if (ended.compareAndSet(false, true)) {
+            try {
+                interpreter.end();
+            } finally {
+                whenEnded.run();
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/**
+ * What each session starts with.
+ *
+ * @param variables of Gogo
+ * @param history the file for what was typed; empty where none can be written
+ */
+record SessionSettings(Map<String, String> variables, Optional<Path> history) {
+    /** Framework property of the launcher: the names of the properties that become variables, with commas. */
+    static final String VARIABLES = "control.variables";
+
+    private static final String PREFIX = "session.";
+
+    static SessionSettings of(Function<String, String> properties, Map<String, String> environment) {
+        Map<String, String> variables = new TreeMap<>();
+        String names = properties.apply(VARIABLES);
+        if (names != null && !names.isBlank()) {
+            for (String name : names.split(",")) {
+                variables.put(name, properties.apply(PREFIX + name));
+            }
+        }
+        return new SessionSettings(variables, history(environment.get("STATE_DIRECTORY")));
+    }
+
+    /** A service has a folder for its state; its user's home is often read-only. */
+    private static Optional<Path> history(String stateFolders) {
+        Path file = stateFolders == null || stateFolders.isBlank()
+                ? Path.of(System.getProperty("user.home"), ".gogo.history")
+                : Path.of(stateFolders.split(":")[0], "history");
+        try {
+            Files.createFile(
+                    file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        } catch (FileAlreadyExistsException e) {
+            // it is kept
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+        return Files.isRegularFile(file) && Files.isWritable(file) ? Optional.of(file) : Optional.empty();
+    }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control.client;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.net.ConnectException;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.dmabuf.heap.gateway.control.wire.Frame;
+import org.dmabuf.heap.gateway.control.wire.Request;
+import org.dmabuf.heap.gateway.control.wire.SocketPlace;
+import org.dmabuf.heap.gateway.control.wire.SocketPlaces;
+import org.dmabuf.heap.gateway.control.wire.User;
+
+/** Asks a running gateway, and returns the exit status for the process that asks. */
+public final class ControlClient {
+    /** No gateway runs there. */
+    public static final int NOT_RUNNING = 3;
+
+    /** A gateway runs there, and does not answer or may not be asked. */
+    public static final int NO_ANSWER = 4;
+
+    private static final int FAILED = 1;
+
+    /** How long a gateway may take for a status; it bounds itself what it waits for. */
+    private static final Duration STATUS_PATIENCE = Duration.ofSeconds(10);
+
+    private final SocketPlaces places;
+    private final InputStream in;
+    private final OutputStream out;
+    private final OutputStream err;
+    private final PrintStream messages;
+
+    /**
+     * A client.
+     *
+     * @param setting where the socket is, blank for the usual places
+     * @param in standard input
+     * @param out standard output
+     * @param err standard error
+     */
+    public ControlClient(String setting, InputStream in, OutputStream out, OutputStream err) throws IOException {
+        this.places = SocketPlaces.ofThisProcess(setting);
+        this.in = in;
+        this.out = out;
+        this.err = err;
+        this.messages = new PrintStream(err, true);
+    }
+
+    /** Prints the state of the gateway. */
+    public int status(boolean json) {
+        Request request = Request.of(Request.Verb.STATUS, json ? "json" : "");
+        return converse(request, NO_ANSWER, conversation -> {
+            try (Deadline _ = new Deadline(conversation.channel(), STATUS_PATIENCE)) {
+                return receive(conversation, frame -> {});
+            }
+        });
+    }
+
+    /** Runs a command line in the gateway. */
+    public int command(String line) {
+        return converse(Request.of(Request.Verb.COMMAND, line), FAILED, conversation -> {
+            InputForwarder input = new InputForwarder(in, conversation);
+            return receive(conversation, input::grant);
+        });
+    }
+
+    /** Opens a shell of the gateway on the terminal of this process. */
+    public int shell() {
+        try (RawTerminal terminal = RawTerminal.open()) {
+            Request request = new Request(
+                    Request.Verb.SHELL,
+                    Optional.ofNullable(System.getenv("TERM")).orElse("dumb"),
+                    terminal.charset(),
+                    terminal.columns(),
+                    terminal.rows(),
+                    "");
+            return converse(request, FAILED, conversation -> {
+                terminal.makeRaw();
+                terminal.onResize(() -> conversation.send(
+                        Frame.of(Frame.Type.SIZE, terminal.columns(), terminal.rows())));
+                KeyForwarder keys = new KeyForwarder(in, conversation);
+                try {
+                    return receive(conversation, keys::grant);
+                } finally {
+                    terminal.restore();
+                }
+            });
+        } catch (IOException e) {
+            messages.println(e.getMessage());
+            return FAILED;
+        }
+    }
+
+    @FunctionalInterface
+    private interface Talk {
+        int with(Conversation conversation) throws IOException;
+    }
+
+    @FunctionalInterface
+    private interface Grant {
+        void more(int bytes);
+    }
+
+    private int converse(Request request, int lost, Talk talk) {
+        Optional<SocketPlace> place;
+        try {
+            place = place();
+        } catch (IOException e) {
+            messages.println(e.getMessage());
+            return NO_ANSWER;
+        }
+        if (place.isEmpty()) {
+            messages.println(notRunning());
+            return NOT_RUNNING;
+        }
+        try (Conversation conversation = Conversation.open(place.get(), request)) {
+            return talk.with(conversation);
+        } catch (ConnectException e) {
+            if (!Files.isWritable(place.get().path())) {
+                return mayNot(place.get());
+            }
+            messages.println("no gateway runs on " + place.get().path() + ": it has ended without removing its socket");
+            return NOT_RUNNING;
+        } catch (Conversation.RefusedException e) {
+            messages.println(e.getMessage());
+            return NO_ANSWER;
+        } catch (AsynchronousCloseException e) {
+            messages.println("the gateway on " + place.get().path() + " does not answer in time");
+            return NO_ANSWER;
+        } catch (UnwrittenException e) {
+            return 0; // the owner of the output knows what became of it
+        } catch (IOException e) {
+            if (place.get().exists() && !Files.isWritable(place.get().path())) {
+                return mayNot(place.get());
+            }
+            messages.println(e.getMessage());
+            return e instanceof Conversation.SilentException ? NO_ANSWER : lost;
+        }
+    }
+
+    private int mayNot(SocketPlace place) {
+        messages.println("the gateway on " + place.path() + " may not be asked: the socket belongs to user "
+                + owner(place) + "; be that user or root");
+        return NO_ANSWER;
+    }
+
+    private static String owner(SocketPlace place) {
+        try {
+            return Files.getOwner(place.path()).getName();
+        } catch (IOException e) {
+            return "that is not known";
+        }
+    }
+
+    /** The first place with a file in it. A folder in which another user could have put it is not trusted. */
+    private Optional<SocketPlace> place() throws IOException {
+        for (SocketPlace place : places.toAsk()) {
+            if (place.exists()) {
+                if (place.ownFolder()) {
+                    requireTrusted(place);
+                }
+                return Optional.of(place);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static void requireTrusted(SocketPlace place) throws IOException {
+        try {
+            place.requireTrustedFolder(User.own());
+        } catch (FileSystemException e) {
+            throw new IOException("the gateway in " + e.getFile() + " is not asked: " + e.getReason(), e);
+        }
+    }
+
+    private String notRunning() {
+        String looked = places.toAsk().stream()
+                .map(place -> place.path().toString())
+                .collect(Collectors.joining(", "));
+        return looked.isEmpty()
+                ? "no gateway can be asked: " + SocketPlaces.SETTING + " = " + SocketPlaces.NOWHERE
+                : "no gateway runs: there is no socket " + looked + "; start one with 'gateway' or 'gateway --daemon'";
+    }
+
+    private int receive(Conversation conversation, Grant input) throws IOException {
+        for (Optional<Frame> next = conversation.read(); next.isPresent(); next = conversation.read()) {
+            Frame frame = next.get();
+            switch (frame.type()) {
+                case OUTPUT -> write(out, frame);
+                case ERROR -> write(err, frame);
+                case WINDOW -> input.more(frame.numbers(1)[0]);
+                case EXIT -> {
+                    return frame.numbers(1)[0];
+                }
+                case REFUSAL -> throw new Conversation.RefusedException(frame.text());
+                default -> {
+                    // of a gateway that says more than this client knows
+                }
+            }
+        }
+        throw new IOException("the gateway has ended, or has ended this session");
+    }
+
+    private static void write(OutputStream to, Frame frame) throws UnwrittenException {
+        try {
+            to.write(frame.payload());
+            to.flush();
+        } catch (IOException e) {
+            throw new UnwrittenException(e);
+        }
+    }
+
+    /** The reader of this process's output is gone, or its disk is full. */
+    private static final class UnwrittenException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        UnwrittenException(IOException cause) {
+            super(cause);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control.client;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.Optional;
+import org.dmabuf.heap.gateway.control.wire.Frame;
+import org.dmabuf.heap.gateway.control.wire.FrameReader;
+import org.dmabuf.heap.gateway.control.wire.Hello;
+import org.dmabuf.heap.gateway.control.wire.Request;
+import org.dmabuf.heap.gateway.control.wire.SocketPlace;
+
+/** A connection to a gateway that has taken the request. */
+public final class Conversation implements AutoCloseable {
+    /** How long a gateway may take to greet. */
+    static final Duration PATIENCE = Duration.ofSeconds(5);
+
+    /** The gateway answers and does not do what it was asked for. */
+    static final class RefusedException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        RefusedException(String sentence) {
+            super(sentence);
+        }
+    }
+
+    /** A process listens and does not answer. */
+    static final class SilentException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        SilentException(SocketPlace place, Throwable cause) {
+            super("the gateway on " + place.path() + " does not answer within " + PATIENCE.toSeconds() + " s", cause);
+        }
+    }
+
+    private final SocketChannel channel;
+    private final FrameReader frames;
+    private final Hello hello;
+
+    private Conversation(SocketChannel channel, FrameReader frames, Hello hello) {
+        this.channel = channel;
+        this.frames = frames;
+        this.hello = hello;
+    }
+
+    /** Connects, asks, and waits for the gateway's greeting, within bounds. */
+    public static Conversation open(SocketPlace place, Request request) throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        boolean opened = false;
+        try (Deadline _ = new Deadline(channel, PATIENCE)) {
+            channel.connect(UnixDomainSocketAddress.of(place.path()));
+            send(channel, request.frame());
+            FrameReader frames = new FrameReader(channel);
+            Optional<Frame> first = frames.read();
+            if (first.isEmpty()) {
+                throw new RefusedException("the gateway on " + place.path()
+                        + " takes no more clients, or not this one; its log says why");
+            }
+            if (first.get().type() == Frame.Type.REFUSAL) {
+                throw new RefusedException(first.get().text());
+            }
+            Conversation conversation = new Conversation(channel, frames, Hello.of(first.get()));
+            opened = true;
+            return conversation;
+        } catch (AsynchronousCloseException e) {
+            throw new SilentException(place, e);
+        } finally {
+            if (!opened) {
+                channel.close();
+            }
+        }
+    }
+
+    /** {@return the greeting: the gateway's version and process} */
+    public Hello hello() {
+        return hello;
+    }
+
+    /** Sends a frame. */
+    void send(Frame frame) throws IOException {
+        send(channel, frame);
+    }
+
+    private static void send(SocketChannel channel, Frame frame) throws IOException {
+        ByteBuffer bytes = frame.encoded();
+        synchronized (channel) {
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+        }
+    }
+
+    /** {@return the next frame; empty when the gateway is gone} */
+    Optional<Frame> read() throws IOException {
+        return frames.read();
+    }
+
+    SocketChannel channel() {
+        return channel;
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+}

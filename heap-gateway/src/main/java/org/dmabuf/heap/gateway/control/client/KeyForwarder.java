@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control.client;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import org.dmabuf.heap.gateway.control.wire.Frame;
+
+/** Sends what is typed. Ctrl-C goes as a signal, past all that was typed before it and was not read yet. */
+final class KeyForwarder extends InputForwarder {
+    private static final int CTRL_C = 3;
+
+    private final Conversation conversation;
+
+    KeyForwarder(InputStream in, Conversation conversation) {
+        super(in, conversation);
+        this.conversation = conversation;
+    }
+
+    @Override
+    void send(byte[] bytes) throws IOException {
+        ByteArrayOutputStream keys = new ByteArrayOutputStream(bytes.length);
+        for (byte key : bytes) {
+            if (key == CTRL_C) {
+                sendKeys(keys);
+                conversation.send(Frame.of(Frame.Type.SIGNAL, "INT"));
+            } else {
+                keys.write(key);
+            }
+        }
+        sendKeys(keys);
+    }
+
+    private void sendKeys(ByteArrayOutputStream keys) throws IOException {
+        if (keys.size() > 0) {
+            super.send(keys.toByteArray());
+            keys.reset();
+        }
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.configuration;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ConfigurationFolderTest {
+    private static final Components KNOWN = new Components(Map.of(
+            "org.example.acme", Set.of("heap.id", "size"),
+            "org.example.open", Components.ANY));
+
+    @TempDir
+    private Path home;
+
+    private Path etc;
+    private final List<String> log = new ArrayList<>();
+    private ConfigurationFolder folder;
+
+    @BeforeEach
+    void aFolder() throws IOException {
+        etc = Files.createDirectory(home.resolve("etc"));
+        folder = new ConfigurationFolder(etc, log::add);
+    }
+
+    /** {@return what was logged, by as many looks as it takes to see a file and that it stays} */
+    private List<String> logged() throws IOException {
+        log.clear();
+        for (int i = 0; i < 3; i++) {
+            folder.look();
+            folder.compare(KNOWN);
+        }
+        return List.copyOf(log);
+    }
+
+    private Path write(String name, String... lines) throws IOException {
+        return Files.writeString(etc.resolve(name), String.join("\n", lines) + "\n");
+    }
+
+    @Test
+    void a_setting_that_the_component_does_not_know_is_told_once_for_each_version_of_the_file() throws IOException {
+        write("org.example.acme.cfg", "size = 1", "sise = 2");
+        String told = "unknown setting sise in etc/org.example.acme.cfg, line 2: expected one of heap.id, size";
+        assertEquals(List.of(told), logged());
+        assertEquals(List.of(), logged());
+        write("org.example.acme.cfg", "# longer", "size = 1", "sise = 2");
+        assertEquals(List.of(told.replace("line 2", "line 3")), logged());
+        write("org.example.acme.cfg", "size = 1");
+        assertEquals(List.of(), logged());
+        write("org.example.acme-left.cfg", "sise = 2");
+        assertEquals(1, logged().size());
+    }
+
+    @Test
+    void what_any_heap_may_be_configured_with_is_known() throws IOException {
+        write("org.example.acme.cfg", "heap.quota = 2", "heap.restricted = true", "service.ranking = 1");
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
+    void a_file_of_xml_has_no_settings_that_could_be_checked() throws IOException {
+        write(
+                "org.example.acme.cfg",
+                "<!DOCTYPE properties SYSTEM 'http://java.sun.com/dtd/properties.dtd'>",
+                "<properties><entry key='sise'>1</entry></properties>");
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
+    void of_a_component_whose_settings_are_not_known_nothing_is_claimed() throws IOException {
+        write("org.example.open.cfg", "anything = 2");
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
+    void a_folder_and_a_link_to_nothing_that_are_named_as_a_file_are_told() throws IOException {
+        Files.createDirectory(etc.resolve("org.example.acme.cfg"));
+        Files.createSymbolicLink(etc.resolve("org.example.open.cfg"), home.resolve("gone"));
+        assertEquals(
+                List.of(
+                        "invalid folder etc/org.example.acme.cfg: expected a file with settings",
+                        "invalid link to nothing etc/org.example.open.cfg: expected a file with settings"),
+                logged().stream().sorted().toList());
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
+    void a_file_that_is_still_written_is_not_read() throws IOException {
+        write("org.example.acme.cfg", "size");
+        assertFalse(folder.look());
+        write("org.example.acme.cfg", "size = 1");
+        assertFalse(folder.look());
+        assertTrue(folder.look());
+        assertFalse(folder.look());
+        assertEquals(List.of(), log);
+    }
+
+    @Test
+    void the_files_of_an_editor_are_passed_over() throws IOException {
+        Files.createSymbolicLink(etc.resolve(".#org.example.acme.cfg"), Path.of("somebody@host.1:2"));
+        write("org.example.acme.cfg~", "x");
+        write(".org.example.acme.cfg.swp", "x");
+        assertEquals(List.of(), logged());
+    }
+
+    @Test
+    void a_file_that_is_removed_and_comes_back_wrong_is_told_again() throws IOException {
+        Path file = write("org.example.amce.cfg", "size = 1");
+        assertEquals(
+                List.of("invalid name org.example.amce.cfg in etc: expected the name of a component, and none has"
+                        + " org.example.amce; there is org.example.acme"),
+                logged());
+        Files.delete(file);
+        assertEquals(List.of(), logged());
+        write("org.example.amce.cfg", "size = 1");
+        assertEquals(1, logged().size());
+    }
+
+    @Test
+    void a_link_to_a_file_is_a_file() throws IOException {
+        Path target = Files.writeString(home.resolve("real"), "size = 1\nsize = 2\n");
+        Files.createSymbolicLink(etc.resolve("org.example.acme.cfg"), target);
+        assertEquals(1, logged().size());
+    }
+}

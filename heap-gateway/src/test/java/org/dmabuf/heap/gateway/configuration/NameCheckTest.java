@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.configuration;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class NameCheckTest {
+    private final NameCheck names = new NameCheck(
+            "etc",
+            new Components(Map.of(
+                    "org.dmabuf.heap.system", Components.ANY,
+                    "org.dmabuf.heap.secure", Components.ANY,
+                    "org.dmabuf.heap.carveout", Components.ANY,
+                    "org.example.acme.heap", Components.ANY)));
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "org.dmabuf.heap.system.cfg",
+                "org.dmabuf.heap.system.config",
+                "org.dmabuf.heap.carveout-camera.cfg",
+                "org.dmabuf.heap.carveout-camera.cfg.sample",
+                "org.dmabuf.heap.system.cfg~",
+                "org.dmabuf.heap.system.cfg.bak",
+                "org.dmabuf.heap.system.cfg.orig",
+                "gateway.properties",
+                "simplelogger.properties",
+                "gosh_profile",
+                "other.conf",
+                "readme.txt",
+                "logging"
+            })
+    void a_name_that_is_right_or_means_something_else_is_not_told(String name) {
+        assertEquals(Optional.empty(), names.finding(name));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "org.dmabuf.heap.sytem.cfg, org.dmabuf.heap.sytem, org.dmabuf.heap.system",
+        "org.dmabuf.heap.System.cfg, org.dmabuf.heap.System, org.dmabuf.heap.system",
+        "org.dmabuf.heap.carevout-camera.cfg, org.dmabuf.heap.carevout, org.dmabuf.heap.carveout",
+        "org.example.acme.hep.cfg, org.example.acme.hep, org.example.acme.heap"
+    })
+    void a_name_that_is_misspelt_is_told_with_the_nearest(String name, String pid, String near) {
+        assertEquals(
+                Optional.of("invalid name " + name + " in etc: expected the name of a component, and none has " + pid
+                        + "; there is " + near),
+                names.finding(name));
+    }
+
+    @Test
+    void a_name_that_resembles_none_is_told_without_a_guess() {
+        assertEquals(
+                Optional.of("invalid name foo.cfg in etc: expected the name of a component, and none has foo"),
+                names.finding("foo.cfg"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "org.dmabuf.heap.system.cfg.txt",
+                "org.dmabuf.heap.system.conf",
+                "org.dmabuf.heap.system.CFG",
+                "org.dmabuf.heap.system.Cfg",
+                "org.dmabuf.heap.carveout-camera.conf",
+                "org.dmabuf.heap.system.properties",
+                "org.example.later.cfg.txt"
+            })
+    void an_ending_that_is_meant_and_not_read_is_told(String name) {
+        assertEquals(
+                Optional.of("invalid name " + name
+                        + " in etc: expected one that ends in .cfg, since no other file is read"),
+                names.finding(name));
+    }
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.io.IOException;
+import java.lang.reflect.Array;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.dmabuf.heap.linux.text.Printable;
+
+/**
+ * Settings of one component, read from its configuration. A value that cannot be understood is refused with
+ * {@link Errno#EINVAL} and the sentence {@code invalid NAME = VALUE in FILE, line N: expected ...}. Where the
+ * configuration has no file, or the file no longer has the setting, the sentence has its PID or no line. Immutable.
+ *
+ * <p>Values are read from the configuration itself. Declarative Services would cut a number short, take any word for
+ * {@code false}, and report what it cannot convert by an error of its own.
+ */
+public class Settings {
+    /** Where File Install notes the file of a configuration. */
+    private static final String FILE = "felix.fileinstall.filename";
+    /** What Configuration Admin, Declarative Services and File Install add of their own. */
+    private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
+
+    private final String pid;
+    private final Map<String, ?> properties;
+    /** Named in refusals; null for a component that is no heap. */
+    private final String heap;
+
+    /**
+     * Reads a configuration.
+     *
+     * @param factory name of the configuration, or of the factory that it is of
+     */
+    Settings(String factory, Map<String, ?> properties, String heap) {
+        this.pid = pid(factory, properties);
+        this.properties = properties;
+        this.heap = heap;
+    }
+
+    /**
+     * Reads the settings of a component that is no heap.
+     *
+     * @param pid name of the configuration
+     * @param properties of the configuration, as the component got them
+     * @return the settings
+     */
+    public static Settings of(String pid, Map<String, ?> properties) {
+        return new Settings(pid, properties, null);
+    }
+
+    static String pid(String factory, Map<String, ?> properties) {
+        return properties.get("service.pid") instanceof String own ? own : factory;
+    }
+
+    String pid() {
+        return pid;
+    }
+
+    /** {@return the file that the configuration came from, empty where it came from elsewhere} */
+    Optional<Path> file() {
+        if (!(properties.get(FILE) instanceof String file)) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(file.startsWith("file:") ? Path.of(URI.create(file)) : Path.of(file));
+        } catch (IllegalArgumentException e) {
+            // A URI that a person wrote, with blanks.
+            return Optional.of(Path.of(file.replaceFirst("^file:", "")));
+        }
+    }
+
+    /** {@return what was configured, in one form for a value and its text: a list has blanks between its entries} */
+    Map<String, String> configured() {
+        Map<String, String> configured = new TreeMap<>();
+        properties.forEach((key, value) -> {
+            if (!isOfFramework(key)) {
+                configured.put(key, String.join(" ", HeapSettings.words(text(value))));
+            }
+        });
+        return configured;
+    }
+
+    private static boolean isOfFramework(String key) {
+        return FRAMEWORK.stream().anyMatch(key::startsWith);
+    }
+
+    private static String text(Object value) {
+        return switch (value) {
+            case Collection<?> several ->
+                several.stream().map(String::valueOf).collect(Collectors.joining(" "));
+            case Object array when array.getClass().isArray() ->
+                IntStream.range(0, Array.getLength(array))
+                        .mapToObj(i -> String.valueOf(Array.get(array, i)))
+                        .collect(Collectors.joining(" "));
+            case null, default -> String.valueOf(value);
+        };
+    }
+
+    /**
+     * Shows where a person finds a setting.
+     *
+     * @param setting its name
+     * @return for instance {@code size in etc/org.dmabuf.heap.carveout-camera.cfg}
+     */
+    public String place(String setting) {
+        return setting + " in " + source();
+    }
+
+    /** {@return the file from the gateway's folder on, or the PID} */
+    private String source() {
+        return file().map(file -> Printable.of(shown(file).toString())).orElse(pid);
+    }
+
+    private static Path shown(Path file) {
+        int names = file.getNameCount();
+        return names > 1 ? file.subpath(names - 2, names) : file;
+    }
+
+    /** {@return the file with the line that has the setting now, or the PID} */
+    private String sourceOf(String setting) {
+        return file().map(file -> source() + line(file, setting)).orElse(pid);
+    }
+
+    private static String line(Path file, String setting) {
+        try {
+            var line = SettingsFile.read(file).line(setting);
+            return line.isPresent() ? ", line " + line.getAsInt() : "";
+        } catch (IOException e) {
+            return ""; // it was removed meanwhile
+        }
+    }
+
+    /**
+     * Reads a whole number.
+     *
+     * @param setting its name
+     * @param absent gives the number where the configuration has none
+     * @return the number
+     * @throws HeapException for anything else
+     */
+    public int number(String setting, IntSupplier absent) {
+        return number(setting, absent, Integer.MIN_VALUE, Integer.MAX_VALUE, "a whole number");
+    }
+
+    /**
+     * Reads a whole number of a range.
+     *
+     * @param setting its name
+     * @param absent gives the number where the configuration has none
+     * @param least the lowest
+     * @param most the highest
+     * @return the number
+     * @throws HeapException for anything else
+     */
+    public int number(String setting, IntSupplier absent, int least, int most) {
+        return number(setting, absent, least, most, "a whole number from " + least + " to " + most);
+    }
+
+    int number(String setting, IntSupplier absent, int least, int most, String right) {
+        Object value = properties.get(setting);
+        long number;
+        try {
+            number = value == null ? absent.getAsInt() : whole(value);
+        } catch (RuntimeException e) { // Declarative Services converts when it is asked for it, and fails then
+            throw wrong(setting, text(value), right);
+        }
+        if (number < least || number > most) {
+            throw wrong(setting, text(value == null ? number : value), right);
+        }
+        return (int) number;
+    }
+
+    private static long whole(Object value) {
+        return value instanceof Byte || value instanceof Short || value instanceof Integer || value instanceof Long
+                ? ((Number) value).longValue()
+                : Long.parseLong(text(value).strip());
+    }
+
+    /**
+     * Reads what is true or false.
+     *
+     * @param setting its name
+     * @param absent gives the value where the configuration has none
+     * @return the value
+     * @throws HeapException for anything else
+     */
+    public boolean flag(String setting, BooleanSupplier absent) {
+        Object value = properties.get(setting);
+        if (value == null) {
+            return absent.getAsBoolean();
+        }
+        return switch (text(value).strip().toLowerCase(Locale.ROOT)) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw wrong(setting, text(value), "true or false");
+        };
+    }
+
+    /**
+     * Reads a size.
+     *
+     * @param setting its name
+     * @param value as {@link Bytes#parse} takes it
+     * @return bytes
+     * @throws HeapException for anything else
+     */
+    public long bytes(String setting, String value) {
+        try {
+            return Bytes.parse(value);
+        } catch (IllegalArgumentException e) {
+            throw wrong(setting, value, "bytes, or a number with K, M, G or T: 256M");
+        }
+    }
+
+    /**
+     * Reads a word that is the name of a constant, in any case.
+     *
+     * @param setting its name
+     * @param value a constant's name
+     * @param kind the constants
+     * @param <E> their type
+     * @return the constant
+     * @throws HeapException for anything else
+     */
+    public <E extends Enum<E>> E oneOf(String setting, String value, Class<E> kind) {
+        for (E one : kind.getEnumConstants()) {
+            if (one.name().equalsIgnoreCase(value)) {
+                return one;
+            }
+        }
+        throw wrong(
+                setting,
+                value,
+                Stream.of(kind.getEnumConstants())
+                        .map(one -> one.name().toLowerCase(Locale.ROOT))
+                        .collect(Collectors.joining(" or ")));
+    }
+
+    /**
+     * Finds entries of the configuration that are no settings, as when a letter is wrong.
+     *
+     * @param settings the annotation whose methods are the settings
+     * @return a sentence for each, for the log
+     */
+    public List<String> unread(Class<?> settings) {
+        Set<String> read = Arrays.stream(settings.getDeclaredMethods())
+                .map(method -> method.getName().replace('_', '.')) // as Declarative Services does
+                .collect(Collectors.toCollection(TreeSet::new));
+        return properties.keySet().stream()
+                .filter(key -> !read.contains(key) && !isOfFramework(key))
+                .sorted()
+                .map(key -> "unknown setting " + Printable.of(key) + " in " + sourceOf(key) + ": expected one of "
+                        + String.join(", ", read))
+                .toList();
+    }
+
+    /**
+     * The refusal of a value.
+     *
+     * @param setting its name
+     * @param value as configured
+     * @param right what would be
+     * @return to be thrown
+     */
+    public HeapException wrong(String setting, String value, String right) {
+        String text = Printable.of(value);
+        // Blanks at an end are not seen otherwise.
+        String shown = text.isEmpty() || !text.equals(text.strip()) ? "'" + text + "'" : text;
+        return refusal("invalid " + setting + " = " + shown + " in " + sourceOf(setting) + ": expected " + right);
+    }
+
+    /**
+     * The refusal of a configuration that lacks a setting.
+     *
+     * @param setting its name
+     * @param right what it is to be
+     * @return to be thrown
+     */
+    public HeapException absent(String setting, String right) {
+        return refusal("missing " + place(setting) + ": expected " + right);
+    }
+
+    private HeapException refusal(String sentence) {
+        return heap == null
+                ? HeapException.of(Errno.EINVAL, sentence)
+                : HeapException.of(Errno.EINVAL, heap, sentence);
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.Properties;
+import java.util.regex.Pattern;
+
+/**
+ * Lines of a configuration file, as File Install reads it: by the rules of {@link Properties}, in UTF-8. The object
+ * keeps where each setting stands, which a loaded configuration no longer has. Immutable.
+ */
+public final class SettingsFile {
+    /** One setting, on one line or on several that a backslash joins. Immutable. */
+    public static final class Entry {
+        private final int first;
+        private final List<String> lines;
+        private final String key;
+        private final String value;
+
+        private Entry(int first, List<String> lines, String key, String value) {
+            this.first = first;
+            this.lines = List.copyOf(lines);
+            this.key = key;
+            this.value = value;
+        }
+
+        /** {@return the number of its first line, from 1 on} */
+        public int line() {
+            return first;
+        }
+
+        /** {@return its lines as they stand in the file; the last one ends with a backslash only at the file's end} */
+        public List<String> lines() {
+            return lines;
+        }
+
+        /** {@return the name of the setting} */
+        public String key() {
+            return key;
+        }
+
+        /** {@return the text of the setting} */
+        public String value() {
+            return value;
+        }
+    }
+
+    /** A backslash with u that is not itself escaped, and no code of a character after it. */
+    private static final Pattern WRONG_ESCAPE =
+            Pattern.compile("(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?![0-9a-fA-F]{4})");
+
+    private final List<Entry> entries;
+
+    private SettingsFile(List<Entry> entries) {
+        this.entries = List.copyOf(entries);
+    }
+
+    /**
+     * Reads a file. What is no UTF-8 is replaced, as File Install does.
+     *
+     * @param file the file
+     * @return its lines
+     * @throws IOException when it cannot be read
+     */
+    public static SettingsFile read(Path file) throws IOException {
+        return of(new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
+    }
+
+    /**
+     * Takes the text of a file.
+     *
+     * @param text the text
+     * @return its lines
+     */
+    public static SettingsFile of(String text) {
+        List<Entry> entries = new ArrayList<>();
+        List<String> joined = new ArrayList<>();
+        int number = 0;
+        int first = 0;
+        for (String line : text.split("\r\n|\r|\n", -1)) {
+            number++;
+            if (joined.isEmpty()) {
+                String start = line.strip();
+                if (start.isEmpty() || start.startsWith("#") || start.startsWith("!")) {
+                    continue;
+                }
+                first = number;
+            }
+            joined.add(line);
+            if (!goesOn(line)) {
+                entries.add(entry(first, joined));
+                joined.clear();
+            }
+        }
+        if (!joined.isEmpty()) {
+            entries.add(entry(first, joined));
+        }
+        return new SettingsFile(entries);
+    }
+
+    /** {@return whether a line ends with a backslash that is not itself escaped} */
+    private static boolean goesOn(String line) {
+        int backslashes = 0;
+        while (backslashes < line.length() && line.charAt(line.length() - 1 - backslashes) == '\\') {
+            backslashes++;
+        }
+        return backslashes % 2 == 1;
+    }
+
+    private static Entry entry(int first, List<String> lines) {
+        String text = String.join("\n", lines);
+        Properties one;
+        try {
+            one = load(text);
+        } catch (IllegalArgumentException e) {
+            one = load(WRONG_ESCAPE.matcher(text).replaceAll("$1\\\\\\\\u")); // File Install takes it as it stands
+        }
+        String key = one.stringPropertyNames().stream().findFirst().orElse("");
+        return new Entry(first, lines, key, one.getProperty(key, ""));
+    }
+
+    private static Properties load(String text) {
+        Properties read = new Properties();
+        try {
+            read.load(new StringReader(text));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // of a text in memory
+        }
+        return read;
+    }
+
+    /** {@return the settings in the order of the file} */
+    public List<Entry> entries() {
+        return entries;
+    }
+
+    /**
+     * Finds a setting. Of several with one name the last counts.
+     *
+     * @param setting its name
+     * @return the number of its line, empty where the file does not have it
+     */
+    public OptionalInt line(String setting) {
+        return entries.stream()
+                .filter(entry -> entry.key().equals(setting))
+                .mapToInt(Entry::line)
+                .max();
+    }
+}

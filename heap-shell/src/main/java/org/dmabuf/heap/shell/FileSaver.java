@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.random.RandomGenerator;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Writes memory into a file, which is there to the end or not at all: another file gets the bytes, and then its name.
+ */
+final class FileSaver {
+    /** The kernel may not write to a file straight from a mapped dma-buf, so the bytes go by way of this much. */
+    private static final int PIECE = 1 << 20;
+
+    /** Opens a new file for writing. */
+    @FunctionalInterface
+    interface Opener {
+        FileChannel open(Path file) throws IOException;
+    }
+
+    private final Opener opener;
+
+    FileSaver() {
+        this(file -> FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+    }
+
+    FileSaver(Opener opener) {
+        this.opener = opener;
+    }
+
+    /**
+     * Saves memory.
+     *
+     * @param memory all of which is written
+     * @param file in a folder that exists; a link leads to the file that is written
+     * @param overwrite whether a file that is there is replaced, with its mode kept
+     * @throws IOException with a sentence, or when the thread was interrupted; what was there is as it was then
+     */
+    void save(MemorySegment memory, Path file, boolean overwrite) throws IOException {
+        Path target = Files.exists(file) ? file.toRealPath() : file;
+        boolean exists = Files.exists(target);
+        if (exists && !Files.isRegularFile(target)) {
+            throw new IOException(file + " is no regular file");
+        }
+        if (exists && !overwrite) {
+            throw inTheWay(file);
+        }
+        Path part = target.resolveSibling(
+                ".dmaheap-" + Long.toHexString(RandomGenerator.getDefault().nextLong()) + ".part");
+        boolean made = false;
+        try (FileChannel channel = opener.open(part)) {
+            made = true;
+            if (exists) {
+                Files.setPosixFilePermissions(part, Files.getPosixFilePermissions(target));
+            }
+            write(memory, channel);
+            channel.force(true); // a disk that is full may say so only now
+            if (overwrite) {
+                Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
+            } else {
+                Files.move(part, target);
+            }
+            made = false;
+        } catch (ClosedByInterruptException e) {
+            throw e;
+        } catch (FileAlreadyExistsException e) {
+            throw inTheWay(file);
+        } catch (NoSuchFileException e) {
+            throw new IOException("there is no folder " + file.getParent(), e);
+        } catch (AccessDeniedException e) {
+            throw new IOException("this user may not make a file in the folder of " + file, e);
+        } catch (IOException e) {
+            throw new IOException(
+                    "writing " + Bytes.text(memory.byteSize()) + " to " + file + " failed: " + reason(e)
+                            + "; make room there, or give another folder",
+                    e);
+        } finally {
+            if (made) {
+                Files.deleteIfExists(part);
+            }
+        }
+    }
+
+    private static IOException inTheWay(Path file) {
+        return new IOException("there is a file " + file + " already; replace it with --force, or give another name");
+    }
+
+    private static String reason(IOException e) {
+        return e instanceof FileSystemException refused && refused.getReason() != null
+                ? refused.getReason()
+                : String.valueOf(e.getMessage());
+    }
+
+    private static void write(MemorySegment memory, FileChannel channel) throws IOException {
+        ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE, memory.byteSize()));
+        for (long offset = 0; offset < memory.byteSize(); offset += piece.limit()) {
+            piece.clear().limit((int) Math.min(piece.capacity(), memory.byteSize() - offset));
+            MemorySegment.copy(memory, offset, MemorySegment.ofArray(piece.array()), 0, piece.limit());
+            while (piece.hasRemaining()) {
+                channel.write(piece);
+            }
+        }
+    }
+}

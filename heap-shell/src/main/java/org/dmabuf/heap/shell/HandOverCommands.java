@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Descriptor;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.text.Printable;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+
+/** The commands that give buffers to other processes, and take them from others. */
+@Component(
+        immediate = true,
+        service = HandOverCommands.class,
+        property = {
+            "osgi.command.scope=dmaheap",
+            "osgi.command.function=share",
+            "osgi.command.function=send",
+            "osgi.command.function=receive"
+        })
+public final class HandOverCommands {
+    private static final Option TIMEOUT =
+            Option.valued('t', "timeout", "SECONDS", "how long to wait for the other side; 30 by default");
+    private static final Option NAME =
+            Option.valued('n', "name", "NAME", "the buffer's name here; the sender's by default");
+
+    private static final Syntax SHARE_SYNTAX = Syntax.of(
+                    "share", "Waits on a new socket for one process, and gives it a buffer's descriptor")
+            .taking("NAME SOCKET", 2, 2)
+            .with(TIMEOUT, Peers.TO, Peers.TO_GROUP, Option.JSON)
+            .noting(
+                    """
+                    Without --to and --to-group the process has to be of the gateway's own user,
+                    and the socket's file has mode 0600. For --to it has mode 0666, for --to-group
+                    it is of the group and has mode 0660; the folder has to let them in, too.
+                    What decides is checked of each process that connects, before anything is sent,
+                    and any other is disconnected: the kernel's word (SO_PEERCRED, SO_PEERGROUPS)
+                    for the effective user it had when it connected; for --to-group the effective
+                    group and the supplementary groups, and not what /etc/group says by now. A heap
+                    that has heap.peers gives to the users in that list only.""");
+    private static final Syntax SEND_SYNTAX = Syntax.of(
+                    "send", "Connects to a process that listens, and gives it a buffer's descriptor")
+            .taking("NAME SOCKET", 2, 2)
+            .with(TIMEOUT, Peers.TO, Peers.TO_GROUP, Option.JSON)
+            .noting(
+                    """
+                    SOCKET is of type SOCK_SEQPACKET; send waits until a process listens on it.
+                    Without --to and --to-group the process has to be of the gateway's own user,
+                    or of a user in heap.peers where the buffer's heap has that list.
+                    Checked is the kernel's word (SO_PEERCRED, SO_PEERGROUPS) for the effective
+                    user, or group and supplementary groups, that the process had when it began to
+                    listen. A heap that has heap.peers gives to the users in that list only.""");
+    private static final Syntax RECEIVE_SYNTAX = Syntax.of(
+                    "receive", "Connects to a process that listens, and adopts the buffer that it sends")
+            .taking("SOCKET", 1, 1)
+            .with(TIMEOUT, NAME, Option.JSON)
+            .noting("It waits until a process listens on SOCKET and sends.\nThe sender can be of any user.");
+
+    private final HandOver handOver;
+    private final NamedBuffers buffers;
+
+    /**
+     * Commands over a broker.
+     *
+     * @param broker which adopts what comes
+     * @param buffers that the shell holds
+     */
+    @Activate
+    public HandOverCommands(@Reference HeapBroker broker, @Reference NamedBuffers buffers) {
+        this.handOver = new HandOver(broker);
+        this.buffers = buffers;
+    }
+
+    @Deactivate
+    void stop() {
+        handOver.endWaits();
+    }
+
+    /** Gives a buffer's descriptor to one process that connects. */
+    @Descriptor("wait on a socket for another process and give it a buffer's descriptor")
+    public void share(
+            CommandSession session, @Descriptor("NAME SOCKET; dmaheap:share --help has the options") Object... words) {
+        Command.run(session, SHARE_SYNTAX, words, (line, out) -> {
+            Path socket = socket(session, line.argument(1));
+            Duration timeout = timeout(line);
+            Peers peers = Peers.of(line, Accounts.local());
+            String name = line.argument(0);
+            try (HeldBuffer held = buffers.borrow(name)) {
+                PeerCredentials peer;
+                try (CtrlC _ = CtrlC.interrupting(session);
+                        Progress _ = waiting(out, timeout, "one process of " + peers.text(), socket)) {
+                    peer = handOver.share(held, name, socket, peers, timeout);
+                }
+                tell(line, out, held.info(name), "given to", peer);
+            }
+        });
+    }
+
+    /** Gives a buffer's descriptor to a process that listens. */
+    @Descriptor("connect to the socket of another process and give it a buffer's descriptor")
+    public void send(
+            CommandSession session, @Descriptor("NAME SOCKET; dmaheap:send --help has the options") Object... words) {
+        Command.run(session, SEND_SYNTAX, words, (line, out) -> {
+            Path socket = socket(session, line.argument(1));
+            Duration timeout = timeout(line);
+            Peers peers = Peers.of(line, Accounts.local());
+            String name = line.argument(0);
+            try (HeldBuffer held = buffers.borrow(name)) {
+                PeerCredentials peer;
+                try (CtrlC _ = CtrlC.interrupting(session);
+                        Progress _ = waiting(out, timeout, "a process that listens", socket)) {
+                    peer = handOver.send(held, name, socket, peers, timeout);
+                }
+                tell(line, out, held.info(name), "given to", peer);
+            }
+        });
+    }
+
+    /** Adopts the buffer that another process offers. */
+    @Descriptor("connect to the socket of another process and adopt the buffer that it sends")
+    public void receive(
+            CommandSession session, @Descriptor("SOCKET; dmaheap:receive --help has the options") Object... words) {
+        Command.run(session, RECEIVE_SYNTAX, words, (line, out) -> {
+            Path socket = socket(session, line.argument(0));
+            Duration timeout = timeout(line);
+            line.value(NAME).ifPresent(buffers::requireFree);
+            buffers.expectFrom(session);
+            HandOver.Received received;
+            BufferInfo kept;
+            try (CtrlC _ = CtrlC.interrupting(session);
+                    Progress _ = waiting(out, timeout, "a process that offers a buffer", socket)) {
+                received = handOver.receive(
+                        socket,
+                        timeout,
+                        theirs -> line.value(NAME)
+                                .orElseGet(() -> isTypable(theirs) ? theirs : buffers.freshName()));
+                HeldBuffer held = received.buffer();
+                kept = buffers.keep(session, received.name(), held.buffer(), held.content());
+            }
+            tell(line, out, kept, "received from", received.from());
+        });
+    }
+
+    private static Progress waiting(Output out, Duration timeout, String what, Path socket) {
+        return Progress.saying(
+                out,
+                "waiting up to " + timeout.toSeconds() + " s for " + what + " at " + Printable.of(socket.toString())
+                        + "; Ctrl-C ends it");
+    }
+
+    private static void tell(Line line, Output out, BufferInfo buffer, String how, PeerCredentials peer) {
+        if (line.has(Option.JSON)) {
+            Map<String, Object> process = new LinkedHashMap<>();
+            if (peer.pid() != 0) {
+                process.put("pid", peer.pid());
+            }
+            process.put("uid", Integer.toUnsignedLong(peer.uid()));
+            process.put("gid", Integer.toUnsignedLong(peer.gid()));
+            Map<String, Object> map = buffer.toMap();
+            map.put("peer", process);
+            out.json(map);
+        } else {
+            out.print(buffer.tell(new Facts())
+                    .addSize("content", buffer.content())
+                    .add(how, peer.toString())
+                    .toString());
+        }
+    }
+
+    /** Whether a sender's name for its buffer can be given to a command, and looks like what it is. */
+    private static boolean isTypable(String name) {
+        return !name.isBlank()
+                && !name.startsWith("-")
+                && name.getBytes(StandardCharsets.UTF_8).length <= BufferCommands.NAME_BYTES
+                && name.codePoints().noneMatch(HandOverCommands::isUntypable);
+    }
+
+    private static boolean isUntypable(int character) {
+        return Character.isWhitespace(character)
+                || Character.isISOControl(character)
+                || Character.getType(character) == Character.FORMAT;
+    }
+
+    /** A Path drops the slash of a folder's name. */
+    private static Path socket(CommandSession session, String path) {
+        if (path.isEmpty() || path.endsWith("/")) {
+            throw new IllegalArgumentException(
+                    "invalid SOCKET = '" + path + "': expected the path of a file, at most 107 bytes");
+        }
+        return session.currentDir().resolve(path);
+    }
+
+    private static Duration timeout(Line line) {
+        return Duration.ofSeconds(Numbers.whole("timeout", line.value(TIMEOUT).orElse("30"), 1, 3600));
+    }
+}

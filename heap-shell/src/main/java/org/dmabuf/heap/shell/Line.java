@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A command line that fits the command's {@link Syntax}.
+ *
+ * @param options by name; one without a value has an empty text
+ * @param arguments the other words
+ * @param help whether the help is wanted, and no more
+ */
+record Line(Map<String, String> options, List<String> arguments, boolean help) {
+    Line {
+        options = Map.copyOf(options);
+        arguments = List.copyOf(arguments);
+    }
+
+    /** {@return whether an option is given} */
+    boolean has(Option option) {
+        return options.containsKey(option.name());
+    }
+
+    /** {@return the value of an option, empty when it is not given} */
+    Optional<String> value(Option option) {
+        return Optional.ofNullable(options.get(option.name()));
+    }
+
+    /** {@return an argument} */
+    String argument(int index) {
+        return arguments.get(index);
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.Optional;
+
+/**
+ * One option of a command.
+ *
+ * @param letter the short form, as in {@code -h}
+ * @param name the long form, as in {@code --heap}
+ * @param value what the help calls its value; empty for an option that has none
+ * @param meaning for the help
+ */
+record Option(Optional<Character> letter, String name, Optional<String> value, String meaning) {
+    /** Every table has it. */
+    static final Option JSON = flag("json", "print JSON, whose names stay");
+
+    /** {@return an option that is given or not} */
+    static Option flag(String name, String meaning) {
+        return new Option(Optional.empty(), name, Optional.empty(), meaning);
+    }
+
+    /** {@return an option that is given or not, with a short form} */
+    static Option flag(char letter, String name, String meaning) {
+        return new Option(Optional.of(letter), name, Optional.empty(), meaning);
+    }
+
+    /** {@return an option with a value} */
+    static Option valued(String name, String value, String meaning) {
+        return new Option(Optional.empty(), name, Optional.of(value), meaning);
+    }
+
+    /** {@return an option with a value, with a short form} */
+    static Option valued(char letter, String name, String value, String meaning) {
+        return new Option(Optional.of(letter), name, Optional.of(value), meaning);
+    }
+
+    /** {@return both forms with the value, as the help shows them} */
+    String forms() {
+        return letter.map(one -> "-" + one + ", ").orElse("    ")
+                + "--" + name + value.map(what -> " " + what).orElse("");
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * The options and arguments of one command: reads a command line and writes the help. Options and arguments may be
+ * mixed; {@code --} ends the options. A value stands behind its option, as in {@code --heap x}, {@code --heap=x},
+ * {@code -h x} and {@code -hx}.
+ *
+ * <p>Immutable.
+ */
+final class Syntax {
+    private static final Option HELP = Option.flag("help", "print this");
+
+    private final String command;
+    private final String summary;
+    private final String arguments;
+    private final int least;
+    private final int most;
+    private final List<Option> options;
+    private final List<String> notes;
+
+    private Syntax(
+            String command,
+            String summary,
+            String arguments,
+            int least,
+            int most,
+            List<Option> options,
+            List<String> notes) {
+        this.command = command;
+        this.summary = summary;
+        this.arguments = arguments;
+        this.least = least;
+        this.most = most;
+        this.options = List.copyOf(options);
+        this.notes = List.copyOf(notes);
+    }
+
+    /**
+     * A command without arguments and options.
+     *
+     * @param command its name, without the scope
+     * @param summary what it does, as a sentence without a full stop
+     * @return its syntax
+     */
+    static Syntax of(String command, String summary) {
+        return new Syntax(command, summary, "", 0, 0, List.of(), List.of());
+    }
+
+    /**
+     * {@return the same with arguments}
+     *
+     * @param names for the help, such as {@code NAME SOCKET}
+     * @param least how many are needed
+     * @param most how many there may be
+     */
+    Syntax taking(String names, int least, int most) {
+        return new Syntax(command, summary, names, least, most, options, notes);
+    }
+
+    /** {@return the same with more options} */
+    Syntax with(Option... more) {
+        List<Option> all = Stream.concat(options.stream(), Arrays.stream(more)).toList();
+        return new Syntax(command, summary, arguments, least, most, all, notes);
+    }
+
+    /** {@return the same with a line below the options in the help, such as an example} */
+    Syntax noting(String note) {
+        List<String> all = new ArrayList<>(notes);
+        all.add(note);
+        return new Syntax(command, summary, arguments, least, most, options, all);
+    }
+
+    /** {@return the command with its scope, as it is typed} */
+    String command() {
+        return "dmaheap:" + command;
+    }
+
+    /**
+     * Reads a command line.
+     *
+     * @param words as Gogo gives them, each shown by its {@code toString}
+     * @return options and arguments
+     * @throws IllegalArgumentException with a sentence
+     */
+    Line parse(Object... words) {
+        List<String> line = Arrays.stream(words).map(String::valueOf).toList();
+        int end = line.indexOf("--");
+        if ((end < 0 ? line : line.subList(0, end)).contains("--help")) {
+            return new Line(Map.of(), List.of(), true);
+        }
+        Map<String, String> given = new LinkedHashMap<>();
+        List<String> others = new ArrayList<>();
+        for (int i = 0; i < line.size(); i++) {
+            String word = line.get(i);
+            if (word.equals("--")) {
+                others.addAll(line.subList(i + 1, line.size()));
+                break;
+            }
+            if (word.startsWith("--")) {
+                i += parseLong(word.substring(2), line, i, given);
+            } else if (word.startsWith("-") && word.length() > 1) {
+                i += parseLetters(word.substring(1), line, i, given);
+            } else {
+                others.add(word);
+            }
+        }
+        if (others.size() < least || others.size() > most) {
+            throw new IllegalArgumentException(
+                    (others.isEmpty() ? "" : "not " + String.join(" ", others) + ", ") + usage());
+        }
+        return new Line(given, others, false);
+    }
+
+    /** {@return how many more words it took} */
+    private int parseLong(String text, List<String> line, int index, Map<String, String> given) {
+        int equals = text.indexOf('=');
+        String name = equals < 0 ? text : text.substring(0, equals);
+        Option option = find(one -> one.name().equals(name), "--" + name);
+        if (option.value().isEmpty()) {
+            if (equals >= 0) {
+                throw new IllegalArgumentException("option --" + name + " takes no value; " + usage());
+            }
+            put(option, "", given);
+            return 0;
+        }
+        return equals < 0
+                ? putNext(option, line, index, given)
+                : putValue(option, text.substring(equals + 1), given);
+    }
+
+    /** {@return how many more words it took} */
+    private int parseLetters(String letters, List<String> line, int index, Map<String, String> given) {
+        for (int i = 0; i < letters.length(); i++) {
+            char letter = letters.charAt(i);
+            Option option = find(one -> one.letter().equals(Optional.of(letter)), "-" + letter);
+            if (option.value().isPresent()) {
+                String rest = letters.substring(i + 1);
+                return rest.isEmpty() ? putNext(option, line, index, given) : putValue(option, rest, given);
+            }
+            put(option, "", given);
+        }
+        return 0;
+    }
+
+    private Option find(Predicate<Option> sought, String typed) {
+        return options.stream()
+                .filter(sought)
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("unknown option " + typed + "; "
+                        + (options.isEmpty()
+                                ? command() + " has no options"
+                                : "there are: "
+                                        + options.stream()
+                                                .map(option -> "--" + option.name())
+                                                .collect(Collectors.joining(", ")))
+                        + "; put -- before an argument that begins with -"));
+    }
+
+    private int putNext(Option option, List<String> line, int index, Map<String, String> given) {
+        if (index + 1 == line.size() || line.get(index + 1).equals("--")) {
+            throw missing(option);
+        }
+        put(option, line.get(index + 1), given);
+        return 1;
+    }
+
+    private int putValue(Option option, String value, Map<String, String> given) {
+        put(option, value, given);
+        return 0;
+    }
+
+    private void put(Option option, String value, Map<String, String> given) {
+        if (option.value().isPresent() && value.isEmpty()) {
+            throw missing(option);
+        }
+        if (given.putIfAbsent(option.name(), value) != null) {
+            throw new IllegalArgumentException("option --" + option.name() + " is given twice; give it once");
+        }
+    }
+
+    private IllegalArgumentException missing(Option option) {
+        return new IllegalArgumentException(
+                "option --" + option.name() + " needs a value: " + option.value().orElseThrow() + "; " + usage());
+    }
+
+    /** {@return one line: how the command is typed, and where its options are told} */
+    String usage() {
+        return "usage: " + typed() + " (see: " + command() + " --help)";
+    }
+
+    private String typed() {
+        return command() + (options.isEmpty() ? "" : " [options]") + (arguments.isEmpty() ? "" : " " + arguments);
+    }
+
+    /** {@return several lines: what the command does, and each option} */
+    String help() {
+        Table table = Table.withoutHeadings(false, false);
+        options.forEach(option -> table.row("  " + option.forms(), option.meaning()));
+        table.row("  " + HELP.forms(), HELP.meaning());
+        StringBuilder text = new StringBuilder("usage: ").append(typed()).append("\n\n");
+        text.append(summary).append(".\n\n").append(table);
+        for (String note : notes) {
+            text.append("\n\n").append(note);
+        }
+        return text.toString();
+    }
+}

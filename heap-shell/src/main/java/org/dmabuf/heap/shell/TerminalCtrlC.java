@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import org.apache.felix.service.command.Job;
+import org.jline.terminal.Terminal;
+import org.jline.terminal.Terminal.Signal;
+import org.jline.terminal.Terminal.SignalHandler;
+
+/** Ctrl-C of a JLine terminal. Apart, because this class alone needs JLine, which other shells lack. */
+final class TerminalCtrlC implements CtrlC, SignalHandler {
+    private final Terminal terminal;
+    private final Job job;
+    private final Thread thread;
+    private SignalHandler before;
+    private boolean over;
+
+    private TerminalCtrlC(Terminal terminal, Job job, Thread thread) {
+        this.terminal = terminal;
+        this.job = job;
+        this.thread = thread;
+    }
+
+    /** Takes Ctrl-C over from the session's own handler. */
+    static CtrlC interrupting(Object terminal, Job job) {
+        if (!(terminal instanceof Terminal jline)) {
+            return () -> {};
+        }
+        TerminalCtrlC handler = new TerminalCtrlC(jline, job, Thread.currentThread());
+        handler.install();
+        return handler;
+    }
+
+    private synchronized void install() {
+        before = terminal.handle(Signal.INT, this);
+    }
+
+    @Override
+    public synchronized void handle(Signal signal) {
+        if (!over && CtrlC.isForeground(job)) {
+            thread.interrupt();
+        } else if (before != SignalHandler.SIG_DFL && before != SignalHandler.SIG_IGN) {
+            before.handle(signal); // the command was suspended, and another one is in front
+        }
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            over = true; // this thread's next interrupt would be the next command's
+            Thread.interrupted(); // one that came too late: the result is printed on a thread that is not interrupted
+        }
+        SignalHandler installed = terminal.handle(Signal.INT, before);
+        if (installed != this) {
+            terminal.handle(Signal.INT, installed);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AccountsTest {
+    @TempDir
+    Path folder;
+
+    private Accounts accounts;
+
+    @BeforeEach
+    void write() throws IOException {
+        accounts = new Accounts(
+                Files.write(folder.resolve("passwd"), "root:x:0:0:Ren\u00e9:/:/bin/sh\nplayer:x:990:44::/:\n"
+                        .getBytes(StandardCharsets.ISO_8859_1)),
+                Files.writeString(folder.resolve("group"), "root:x:0:\nvideo:x:44:player\n"));
+    }
+
+    @Test
+    void users_and_groups_are_found_by_name_and_taken_by_number() throws IOException {
+        assertEquals(990, accounts.userOf("player"));
+        assertEquals(44, accounts.groupOf("video"));
+        assertEquals(1234, accounts.userOf("1234"));
+        assertEquals(0xFFFF_FFFE, accounts.groupOf("4294967294"));
+        assertEquals("player", accounts.nameOfUser(990));
+        assertEquals("video", accounts.nameOfGroup(44));
+        assertEquals("4294967294", accounts.nameOfUser(0xFFFF_FFFE));
+    }
+
+    @Test
+    void others_are_refused_with_a_sentence() {
+        assertEquals(
+                "there is no user 'nosuch' in " + folder.resolve("passwd")
+                        + "; give a name that is there, or a number",
+                assertThrows(IllegalArgumentException.class, () -> accounts.userOf("nosuch")).getMessage());
+        assertEquals(
+                "'4294967295' is no group; give a whole number from 0 to 4294967294",
+                assertThrows(IllegalArgumentException.class, () -> accounts.groupOf("4294967295"))
+                        .getMessage());
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import org.apache.felix.gogo.runtime.CommandProcessorImpl;
+import org.apache.felix.service.command.CommandSession;
+import org.dmabuf.heap.HeapBroker;
+import org.jline.terminal.Terminal;
+import org.jline.terminal.impl.DumbTerminal;
+
+/** A session of the real Gogo, with the commands on buffers. */
+final class Gogo implements AutoCloseable {
+    private final CommandProcessorImpl processor = new CommandProcessorImpl();
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private final CommandSession session;
+
+    Gogo(HeapBroker broker) {
+        this(broker, new NamedBuffers(broker));
+    }
+
+    Gogo(HeapBroker broker, NamedBuffers buffers) {
+        BufferCommands commands = new BufferCommands(broker, buffers);
+        for (String name : new String[] {"alloc", "load", "buffers", "free", "sum", "save", "fill", "hexdump"}) {
+            processor.addCommand("dmaheap", commands, name);
+        }
+        HandOverCommands handOver = new HandOverCommands(broker, buffers);
+        for (String name : new String[] {"share", "send", "receive"}) {
+            processor.addCommand("dmaheap", handOver, name);
+        }
+        session = processor.createSession(
+                new ByteArrayInputStream(new byte[0]), new PrintStream(out, true), new PrintStream(err, true));
+    }
+
+    CommandSession session() {
+        return session;
+    }
+
+    /** Gives the session a terminal, as Gogo's shell does. */
+    Terminal onTerminal() throws IOException {
+        Terminal terminal = new DumbTerminal(new ByteArrayInputStream(new byte[0]), new ByteArrayOutputStream());
+        session.put(CtrlC.TERMINAL, terminal);
+        session.put("TERM", "xterm");
+        return terminal;
+    }
+
+    /** {@return what a line prints} It returns no object: Gogo would print that only at the end of a line. */
+    String run(String line) throws Exception {
+        out.reset();
+        assertEquals(null, session.execute(line));
+        return out.toString(StandardCharsets.UTF_8).stripTrailing();
+    }
+
+    /** {@return what comes of work on a thread of its own, which may wait} */
+    static <T> CompletableFuture<T> meanwhile(Callable<T> work) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        Thread.ofPlatform().daemon().start(() -> {
+            try {
+                result.complete(work.call());
+            } catch (Throwable e) {
+                result.completeExceptionally(e);
+            }
+        });
+        return result;
+    }
+
+    /** {@return the sentence by which a line is refused} */
+    String refusal(String line) {
+        return assertThrows(CommandFailure.class, () -> session.execute(line), line).toString();
+    }
+
+    /** {@return what commands have said on standard error} */
+    String said() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public void close() {
+        session.close();
+        processor.stop();
+    }
+}

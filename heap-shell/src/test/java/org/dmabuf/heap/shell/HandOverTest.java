@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.PeerRule;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdMessage;
+import org.dmabuf.heap.linux.socket.FdSocket;
+import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Hand-over between two threads, whose sockets are the kernel's. */
+class HandOverTest {
+    private static final Duration LONG = Duration.ofSeconds(20);
+
+    @TempDir
+    Path folder;
+
+    private final HandOver handOver = new HandOver(null);
+    private Path socket;
+    private int own;
+
+    @BeforeEach
+    void name() throws IOException {
+        socket = folder.resolve("s");
+        own = Accounts.ownUser();
+    }
+
+    /** A buffer of a heap that names those users, or none where it names none. */
+    private static HeldBuffer buffer(Optional<List<Integer>> peers) {
+        Syscalls calls = Syscalls.linux();
+        DmaBuf buffer = (DmaBuf) Proxy.newProxyInstance(
+                DmaBuf.class.getClassLoader(), new Class<?>[] {DmaBuf.class}, (proxy, method, arguments) -> {
+                    OwnedFd owner = OwnedFd.awaiting(
+                            calls::close, peers.flatMap(users -> PeerRule.of("secure", users)));
+                    owner.own(calls.memfdCreate("x", 1));
+                    return owner;
+                });
+        return new HeldBuffer(buffer, 12);
+    }
+
+    private static HeldBuffer buffer() {
+        return buffer(Optional.empty());
+    }
+
+    private static Peers peers(Map<String, String> options) throws IOException {
+        return Peers.of(new Line(options, List.of(), false), Accounts.local());
+    }
+
+    /** Takes one message of a process that connects. */
+    private CompletableFuture<String> listening(Path path) {
+        return Gogo.meanwhile(() -> {
+            try (FdListener listener = FdListener.bind(path);
+                    FdSocket connection = listener.accept(LONG, peer -> true);
+                    FdMessage message = connection.receive()) {
+                return message.text();
+            }
+        });
+    }
+
+    @Test
+    void a_buffer_is_sent_to_a_process_that_begins_to_listen_later() throws Exception {
+        CompletableFuture<PeerCredentials> sent =
+                Gogo.meanwhile(() -> handOver.send(buffer(), "frame", socket, peers(Map.of()), LONG));
+        Thread.sleep(300); // so that it has found no file
+        assertEquals("dmaheap 1 12 frame", listening(socket).get(20, TimeUnit.SECONDS));
+        assertEquals(ProcessHandle.current().pid(), sent.get(20, TimeUnit.SECONDS).pid());
+    }
+
+    @Test
+    void a_buffer_is_not_sent_to_a_process_of_another_user() throws Exception {
+        try (FdListener _ = FdListener.bind(socket)) {
+            Peers others = peers(Map.of("to", Integer.toUnsignedString(own + 1)));
+            String told = assertThrows(
+                            CommandFailure.class, () -> handOver.send(buffer(), "frame", socket, others, LONG))
+                    .getMessage();
+            assertTrue(
+                    told.startsWith("process " + ProcessHandle.current().pid() + " of user " + own + " listens on "
+                            + socket + ", and the buffer is for user "),
+                    told);
+        }
+    }
+
+    @Test
+    void of_a_heap_that_names_users_a_buffer_is_sent_to_them_without_further_words() throws Exception {
+        CompletableFuture<String> came = listening(socket);
+        handOver.send(buffer(Optional.of(List.of(own))), "key", socket, peers(Map.of()), LONG);
+        assertEquals("dmaheap 1 12 key", came.get(20, TimeUnit.SECONDS));
+        try (FdListener _ = FdListener.bind(socket)) {
+            HeldBuffer anothers = buffer(Optional.of(List.of(own + 1)));
+            assertThrows(
+                    CommandFailure.class, () -> handOver.send(anothers, "key", socket, peers(Map.of()), LONG));
+        }
+    }
+
+    @Test
+    void what_no_process_may_have_is_refused_before_there_is_a_socket() throws Exception {
+        for (Optional<List<Integer>> users : List.of(Optional.of(List.<Integer>of()), Optional.of(List.of(own + 1)))) {
+            String told = assertThrows(
+                            IllegalArgumentException.class,
+                            () -> handOver.share(buffer(users), "key", socket, peers(Map.of()), LONG))
+                    .getMessage();
+            assertTrue(told.startsWith("heap 'secure' lets no process of user "), told);
+            assertTrue(told.contains("add a user to heap.peers"), told);
+            assertTrue(Files.notExists(socket));
+        }
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> handOver.send(buffer(Optional.of(List.of())), "key", socket, peers(Map.of()), LONG));
+    }
+
+    @Test
+    void a_process_of_the_group_that_is_named_gets_it() throws Exception {
+        int group = (int) Files.getAttribute(Path.of("/proc/self"), "unix:gid");
+        Peers groups = peers(Map.of("to-group", Integer.toUnsignedString(group)));
+        CompletableFuture<PeerCredentials> sent = Gogo.meanwhile(
+                () -> handOver.share(buffer(), "frame", socket, groups, LONG));
+        while (Files.notExists(socket)) {
+            Thread.sleep(5);
+        }
+        try (FdSocket peer = connected();
+                FdMessage message = peer.receive(LONG)) {
+            assertEquals("dmaheap 1 12 frame", message.text());
+        }
+        assertEquals(group, sent.get(20, TimeUnit.SECONDS).gid());
+        assertTrue(Files.notExists(socket));
+    }
+
+    private FdSocket connected() throws InterruptedException {
+        while (true) {
+            try {
+                return FdSocket.connect(socket, LONG);
+            } catch (RuntimeException e) {
+                Thread.sleep(5); // it does not listen yet
+            }
+        }
+    }
+
+    @Test
+    void a_path_where_no_process_listens_and_a_socket_of_another_type_are_sentences() throws Exception {
+        String nothing = assertThrows(
+                        CommandFailure.class, () -> handOver.receive(socket, Duration.ofMillis(1), theirs -> "x"))
+                .getMessage();
+        assertEquals(
+                "connect to " + socket + " failed: no such file or directory; have a process listen there, or wait"
+                        + " longer with --timeout",
+                nothing);
+        try (ServerSocketChannel stream = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            stream.bind(UnixDomainSocketAddress.of(socket));
+            String told = assertThrows(
+                            CommandFailure.class, () -> handOver.receive(socket, LONG, theirs -> "x"))
+                    .getMessage();
+            assertTrue(told.endsWith("it takes SOCK_SEQPACKET"), told);
+        }
+    }
+
+    @Test
+    void both_kinds_of_peers_at_once_are_refused() {
+        assertEquals(
+                "give --to or --to-group, not both",
+                assertThrows(IllegalArgumentException.class, () -> peers(Map.of("to", "0", "to-group", "0")))
+                        .getMessage());
+    }
+}

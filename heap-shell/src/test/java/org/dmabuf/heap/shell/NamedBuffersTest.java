@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.apache.felix.service.command.CommandSession;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.testing.InMemoryBroker;
+import org.dmabuf.heap.testing.InMemoryHeap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class NamedBuffersTest {
+    private final InMemoryBroker broker = InMemoryBroker.of(InMemoryHeap.of("system", 8L << 20));
+    private final NamedBuffers buffers = new NamedBuffers(broker);
+    private final Gogo served = new Gogo(broker, buffers);
+    private final Gogo local = new Gogo(broker, buffers);
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        served.close();
+        local.close();
+        buffers.freeAll();
+        broker.requireNothingOpen();
+        broker.close();
+    }
+
+    @Test
+    void the_end_of_a_session_frees_what_it_made_and_no_more() throws Exception {
+        CopyOnWriteArrayList<Runnable> end = new CopyOnWriteArrayList<>();
+        served.session().put(SessionEnd.VARIABLE, end);
+        served.run("dmaheap:alloc -n one 4K; dmaheap:alloc -n two 4K");
+        local.run("dmaheap:alloc -n three 4K");
+        local.run("dmaheap:free two");
+        local.run("dmaheap:alloc -n two 4K");
+        assertEquals(1, end.size(), "the session's, and not one for each buffer");
+        end.forEach(Runnable::run);
+        assertEquals(2, buffers.list().size());
+        assertEquals("there is no buffer 'one'; there are: three, two", local.refusal("dmaheap:free one"));
+    }
+
+    @Test
+    void a_session_that_is_over_keeps_nothing() throws Exception {
+        CommandSession session = served.session();
+        CopyOnWriteArrayList<Runnable> end = new CopyOnWriteArrayList<>();
+        session.put(SessionEnd.VARIABLE, end);
+        served.run("dmaheap:alloc -n one 4K");
+        end.forEach(Runnable::run);
+        assertThrows(
+                InterruptedException.class,
+                () -> buffers.keep(session, "late", broker.allocate(AllocationRequest.of(4096)), 4096));
+        broker.requireNothingOpen();
+    }
+
+    @Test
+    void a_session_that_ends_while_its_first_buffer_is_made_keeps_nothing() throws Exception {
+        CommandSession session = served.session();
+        CopyOnWriteArrayList<Runnable> end = new CopyOnWriteArrayList<>();
+        session.put(SessionEnd.VARIABLE, end);
+        buffers.expectFrom(session);
+        end.forEach(Runnable::run);
+        assertThrows(
+                InterruptedException.class,
+                () -> buffers.keep(session, "late", broker.allocate(AllocationRequest.of(4096)), 4096));
+        broker.requireNothingOpen();
+    }
+
+    @Test
+    void a_buffer_whose_name_is_taken_is_closed() throws Exception {
+        local.run("dmaheap:alloc -n one 4K");
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> buffers.keep(local.session(), "one", broker.allocate(AllocationRequest.of(4096)), 4096));
+        local.run("dmaheap:free one");
+        broker.requireNothingOpen();
+    }
+}

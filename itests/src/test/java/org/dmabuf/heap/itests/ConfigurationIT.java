@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.itests;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import org.junit.After;
+import org.junit.Before;
+import org.junit.Rule;
+import org.junit.Test;
+import org.junit.rules.TemporaryFolder;
+
+/** Files of the folder etc that a person edits while a gateway runs: what a mistake does, and what is told of it. */
+public class ConfigurationIT {
+    @Rule
+    public TemporaryFolder folder = new TemporaryFolder();
+
+    private UnpackedGateway gateway;
+
+    @Before
+    public void start() throws Exception {
+        gateway = UnpackedGateway.in(folder.getRoot().toPath()).startScript();
+        gateway.awaitLog("heap 'system' of bundle org.dmabuf.heap.system serves");
+    }
+
+    @After
+    public void stop() {
+        gateway.close();
+    }
+
+    private Path file(String name) {
+        return gateway.home().resolve("etc").resolve(name);
+    }
+
+    /** Replaces a file at once, as editors do. */
+    private void write(String name, String... lines) throws IOException {
+        Path whole = Files.writeString(file("." + name), String.join("\n", lines) + "\n");
+        Files.move(whole, file(name), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private long count(String text) throws IOException {
+        return gateway.log().lines().filter(line -> line.contains(text)).count();
+    }
+
+    @Test
+    public void a_mistake_in_a_live_file_leaves_the_heap_as_it_is_and_its_correction_takes_effect() throws Exception {
+        String name = "org.dmabuf.heap.carveout-live.cfg";
+        write(name, "size = 1M", "exports = memfd");
+        gateway.awaitLog("heap 'live' of bundle org.dmabuf.heap.carveout serves");
+        gateway.run("dmaheap:alloc -h live -n held 64K");
+
+        write(name, "# larger", "exports = memfd", "size = 2 of M");
+        gateway.awaitLog("heap 'live' stays as it is: invalid size = 2 of M in etc/" + name
+                + ", line 3: expected bytes, or a number with K, M, G or T: 256M");
+        write(name, "# larger", "exports = memfd", "size = 2M", "page.size = 3K");
+        gateway.awaitLog("heap 'live' stays as it is: invalid page.size = 3K in etc/" + name + ", line 4: expected a");
+        write(name, "size = 1M", "exports = memfd", "heap.id = 4294967296");
+        gateway.awaitLog(
+                "heap 'live' stays as it is: invalid heap.id = 4294967296 in etc/" + name + ", line 3: expected");
+        gateway.run("dmaheap:alloc -h live -n more 64K");
+        assertEquals(gateway.log(), 0, count("heap 'live' has left"));
+
+        write(name, "# larger", "exports = memfd", "size = 2M");
+        gateway.awaitLog("heap 'live' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.await("dmaheap:list", "live +.* serving .*");
+        gateway.run("dmaheap:alloc -h live -n large 1536K");
+        gateway.run("dmaheap:free held");
+        gateway.run("dmaheap:free more");
+        gateway.run("dmaheap:free large");
+        gateway.endScript();
+    }
+
+    @Test
+    public void the_broker_refuses_a_wait_outside_its_range() throws Exception {
+        for (String wrong : List.of("99999", "-5", "2 s", "1.5")) {
+            write("org.dmabuf.heap.broker.cfg", "# short", "drain.ms = " + wrong);
+            gateway.awaitLog("invalid drain.ms = " + wrong + " in etc/org.dmabuf.heap.broker.cfg, line 2: expected a"
+                    + " whole number from 0 to 4000; what was in force stays");
+        }
+        gateway.endScript();
+    }
+
+    @Test
+    public void what_is_not_read_as_it_was_meant_is_told_and_the_shipped_files_are_not() throws Exception {
+        Files.createDirectory(file("org.dmabuf.heap.carveout-folder.cfg"));
+        write("org.dmabuf.heap.carveout-mark.cfg", "\uFEFFheap.id = 7", "size = 1M");
+        write("org.dmabuf.heap.carveout-slash.cfg", "size = 1M\\", "exports = memfd");
+        write("org.dmabuf.heap.carevout-camera.cfg", "size = 1M");
+        write("org.dmabuf.heap.carveout-camera.cfg.txt", "size = 1M");
+        write("org.example.acme.heap.cfg", "heap.id = 44", "heap.colour = blue");
+        Files.copy(Gateway.dropIn("vendor-heap"), gateway.dropped("acme.jar"));
+
+        gateway.awaitLog("invalid folder etc/org.dmabuf.heap.carveout-folder.cfg: expected a file with settings");
+        gateway.awaitLog("invalid byte order mark in etc/org.dmabuf.heap.carveout-mark.cfg, line 1: expected UTF-8");
+        gateway.awaitLog("invalid backslash at the end of the line in etc/org.dmabuf.heap.carveout-slash.cfg, line 1");
+        gateway.awaitLog(
+                "invalid name org.dmabuf.heap.carevout-camera.cfg in etc: expected the name of a component, and"
+                        + " none has org.dmabuf.heap.carevout; there is org.dmabuf.heap.carveout");
+        gateway.awaitLog("invalid name org.dmabuf.heap.carveout-camera.cfg.txt in etc: expected one that ends in .cfg");
+        gateway.awaitLog("unknown setting heap.colour in etc/org.example.acme.heap.cfg, line 2: expected one of"
+                + " heap.id, heap.name, heap.priority");
+        assertEquals(gateway.log(), 6, count("configuration.ConfigurationChecks - "));
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_mistake_in_the_file_of_a_vendors_heap_leaves_it_as_it_is() throws Exception {
+        String name = "org.example.acme.heap.cfg";
+        write(name, "heap.id = 44");
+        Files.copy(Gateway.dropIn("vendor-heap"), gateway.dropped("acme.jar"));
+        gateway.await("dmaheap:list", "acme +44 .* serving .*");
+
+        write(name, "heap.id = forty");
+        gateway.awaitLog("heap 'acme' stays as it is: invalid heap.id = forty in etc/" + name
+                + ", line 1: expected a whole number from 0 to 63, or -1 for none; a correction takes effect at once");
+        gateway.await("dmaheap:list", "acme +44 .* serving .*");
+        write(name, "heap.id = 45");
+        gateway.await("dmaheap:list", "acme +45 .* serving .*");
+        Files.delete(file(name));
+        gateway.await("dmaheap:list", "acme +40 .* serving .*");
+        assertFalse(gateway.log(), gateway.log().contains("unknown setting"));
+        gateway.endScript();
+    }
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a command on a terminal of its own, as a user at a keyboard does.
+
+usage: terminal.py PAIRS COMMAND...   PAIRS is a Python list of (text to wait for, keys to type then)
+
+Prints what the command wrote, and exits with its status.
+"""
+import ast, fcntl, os, pty, select, struct, sys, termios, time
+
+SECONDS = 60
+
+pairs = ast.literal_eval(sys.argv[1])
+pid, terminal = pty.fork()
+if pid == 0:
+    os.environ['TERM'] = 'xterm'
+    os.execv(sys.argv[2], sys.argv[2:])
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+written = b''
+seen = 0
+end = time.monotonic() + SECONDS
+while time.monotonic() < end:
+    if pairs and pairs[0][0].encode() in written[seen:]:
+        seen = len(written)
+        os.write(terminal, pairs.pop(0)[1].encode())
+    if select.select([terminal], [], [], 0.1)[0]:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break  # the other side of the terminal is closed
+        if not piece:
+            break
+        written += piece
+sys.stdout.write(written.decode(errors='replace'))
+if time.monotonic() >= end:
+    sys.exit('terminal.py: not done after %d s, waiting for %r' % (SECONDS, pairs[:1]))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
