@@ -7,6 +7,7 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
@@ -104,8 +105,8 @@ final class HeapOpening implements AutoCloseable {
         try {
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is"
-                            + " opened when there is enough, without a restart: that is tried every {2} s",
+                    "heap ''{0}'' is not announced yet: {1}. It is opened without a restart when that is over, which is"
+                            + " tried every {2} s",
                     settings.heap(),
                     shortage.reason(),
                     TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
@@ -147,12 +148,14 @@ final class HeapOpening implements AutoCloseable {
         long pause = FIRST_PAUSE_NANOS;
         while (isOpenAfter(pause)) {
             Runnable opened = null;
+            boolean nameTaken = false;
             try {
                 opened = opening.get();
             } catch (HeapException e) {
                 if (!e.errno().isTransient()) {
                     return !giveUp(e);
                 }
+                nameTaken = e.errno() == Errno.EAGAIN; // of FreeName: costs nothing to look at, and is waited for
             } catch (OutOfMemoryError e) {
                 // A shortage like the others.
             } catch (RuntimeException | Error e) {
@@ -162,7 +165,7 @@ final class HeapOpening implements AutoCloseable {
                 announce(opened); // not within the attempt: a log that fails must not open the heap twice
                 return true;
             }
-            pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
+            pause = nameTaken ? FIRST_PAUSE_NANOS : Math.min(2 * pause, LONGEST_PAUSE_NANOS);
         }
         return true;
     }

@@ -165,9 +165,8 @@ class HeapOpeningTest {
         });
         assertEquals(
                 List.of(
-                        "heap 'camera' is not announced yet, since of what it needs there is too little now: 512 MiB do"
-                                + " not fit. It is opened when there is enough, without a restart: that is tried every"
-                                + " 10 s",
+                        "heap 'camera' is not announced yet: 512 MiB do not fit. It is opened without a restart when"
+                                + " that is over, which is tried every 10 s",
                         "heap 'camera' has what it needs now, and is announced"),
                 told);
     }
