@@ -29,6 +29,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.Logger;
 import org.slf4j.helpers.NOPLogger;
 
@@ -218,6 +219,16 @@ class CarveoutHeapTest {
                         + " that one goes",
                 announced.waiting());
         assertEquals(made, kernel.count("memfdCreate"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"two words", "a/b", "..", "adopted"})
+    void a_carveout_whose_name_no_heap_can_have_is_refused_before_it_takes_memory(String name) {
+        start(Map.of("size", "1M", "exports", "memfd", "heap_name", name));
+        assertTrue(
+                announced.refusal().startsWith("invalid heap.name = " + name + " in " + PID + ": expected "),
+                announced.refusal());
+        assertEquals(0, kernel.count("memfdCreate"));
     }
 
     @Test

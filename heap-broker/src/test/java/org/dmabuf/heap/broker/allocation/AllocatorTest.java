@@ -357,8 +357,8 @@ class AllocatorTest {
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("kamera"), refusal.heap());
         assertEquals(
-                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there are: camera,"
-                        + " system",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there"
+                        + " are: camera, system",
                 refusal.getMessage());
         assertEquals(
                 List.of("kamera: ENODEV, there is no such heap; the nearest name is camera; there are: camera, system"),

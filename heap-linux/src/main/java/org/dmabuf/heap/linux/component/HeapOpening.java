@@ -7,6 +7,7 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
@@ -39,6 +40,8 @@ final class HeapOpening implements AutoCloseable {
     /** Ends the listing as a heap that does not serve. */
     private Runnable listingEnd = () -> {};
     private Thread thread;
+    /** What was lacking when it was listed last; of the thread, once that has started. */
+    private Errno lack;
     private boolean failed;
     private boolean closed;
 
@@ -92,6 +95,7 @@ final class HeapOpening implements AutoCloseable {
     }
 
     private synchronized void tryLater(HeapException shortage) {
+        lack = shortage.errno();
         listingEnd = listing.apply(settings.unavailable(shortage.reason(), true));
         // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
         thread = Thread.ofPlatform()
@@ -102,13 +106,7 @@ final class HeapOpening implements AutoCloseable {
         thread.setContextClassLoader(null);
         boolean started = false;
         try {
-            LOG.write(
-                    Level.WARNING,
-                    "heap ''{0}'' is not announced yet, since of what it needs there is too little now: {1}. It is"
-                            + " opened when there is enough, without a restart: that is tried every {2} s",
-                    settings.heap(),
-                    shortage.reason(),
-                    TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
+            tell(shortage);
             thread.start(); // last: what throws after it would leave a heap that is opened and never withdrawn
             started = true;
         } finally {
@@ -116,6 +114,37 @@ final class HeapOpening implements AutoCloseable {
                 endListing();
             }
         }
+    }
+
+    private void tell(HeapException shortage) {
+        LOG.write(
+                Level.WARNING,
+                "heap ''{0}'' is not announced yet: {1}. It is opened without a restart when that is over, which is"
+                        + " tried every {2} s",
+                settings.heap(),
+                shortage.reason(),
+                TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
+    }
+
+    /** Lists and tells what is lacking now, where that is of another kind than before. */
+    private void relist(HeapException shortage) {
+        if (shortage.errno() == lack) {
+            return; // else a figure in the sentence would make a change of each attempt
+        }
+        Runnable next;
+        try {
+            next = listing.apply(settings.unavailable(shortage.reason(), true));
+        } catch (OutOfMemoryError e) {
+            return; // the next attempt lists it
+        }
+        lack = shortage.errno();
+        Runnable ended;
+        synchronized (this) {
+            ended = closed ? next : listingEnd;
+            listingEnd = closed ? listingEnd : next;
+        }
+        end(ended);
+        tell(shortage);
     }
 
     private void tryAgain() {
@@ -135,8 +164,12 @@ final class HeapOpening implements AutoCloseable {
             end = listingEnd;
             listingEnd = () -> {};
         }
+        end(end);
+    }
+
+    private static void end(Runnable listing) {
         try {
-            end.run();
+            listing.run();
         } catch (IllegalStateException e) {
             // The framework was first: the bundle has stopped.
         }
@@ -147,12 +180,15 @@ final class HeapOpening implements AutoCloseable {
         long pause = FIRST_PAUSE_NANOS;
         while (isOpenAfter(pause)) {
             Runnable opened = null;
+            boolean nameTaken = false;
             try {
                 opened = opening.get();
             } catch (HeapException e) {
                 if (!e.errno().isTransient()) {
                     return !giveUp(e);
                 }
+                relist(e);
+                nameTaken = e.errno() == Errno.EAGAIN; // of FreeName: costs nothing to look at, and is waited for
             } catch (OutOfMemoryError e) {
                 // A shortage like the others.
             } catch (RuntimeException | Error e) {
@@ -162,7 +198,7 @@ final class HeapOpening implements AutoCloseable {
                 announce(opened); // not within the attempt: a log that fails must not open the heap twice
                 return true;
             }
-            pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
+            pause = nameTaken ? FIRST_PAUSE_NANOS : Math.min(2 * pause, LONGEST_PAUSE_NANOS);
         }
         return true;
     }

@@ -23,6 +23,8 @@ public final class HeapSettings extends Settings {
     private static final int HIGHEST_ID = 63;
     private static final String ID_RANGE = "a whole number from 0 to 63, or -1 for none";
     private static final int NAME_LENGTH = 64;
+    /** The broker lists memory of other processes under it, and refuses a heap that has it. */
+    private static final String ADOPTED = "adopted";
     private static final Set<String> INTEGERS =
             Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
     private static final Set<String> SIZES =
@@ -140,6 +142,9 @@ public final class HeapSettings extends Settings {
                     HeapProperties.NAME,
                     heap,
                     "1 to " + NAME_LENGTH + " characters that print, without blanks, '/' and '..'");
+        }
+        if (heap.equals(ADOPTED)) {
+            throw wrong(HeapProperties.NAME, heap, "another name, since adopted memory is listed under this one");
         }
     }
 

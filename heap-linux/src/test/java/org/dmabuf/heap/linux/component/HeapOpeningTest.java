@@ -18,6 +18,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.FailingLog;
 import org.dmabuf.heap.linux.daemon.JavaLog;
+import org.dmabuf.heap.spi.UnavailableHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -165,11 +166,22 @@ class HeapOpeningTest {
         });
         assertEquals(
                 List.of(
-                        "heap 'camera' is not announced yet, since of what it needs there is too little now: 512 MiB do"
-                                + " not fit. It is opened when there is enough, without a restart: that is tried every"
-                                + " 10 s",
+                        "heap 'camera' is not announced yet: 512 MiB do not fit. It is opened without a restart when"
+                                + " that is over, which is tried every 10 s",
                         "heap 'camera' has what it needs now, and is announced"),
                 told);
+    }
+
+    @Test
+    void a_lack_of_another_kind_takes_the_place_of_the_first_in_the_list() {
+        refusal = HeapException.of(Errno.EAGAIN, "camera", "its name is taken");
+        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
+        assertEquals("its name is taken", listed.element().get(UnavailableHeap.REASON));
+        refusal = refusal(Errno.ENOMEM);
+        until("it is listed anew", () -> listed.size() == 1
+                && listed.element().get(UnavailableHeap.REASON).equals("512 MiB do not fit"));
+        start.close();
+        assertTrue(listed.isEmpty());
     }
 
     @Test
