@@ -100,6 +100,13 @@ final class DescriptorChecks {
                 Expect.same("frame", message.text());
                 Expect.yes(message.descriptor().fd() >= 0);
             }
+            try (OwnedFd descriptor = buffer.exportFd()) {
+                sender.send(descriptor, "again");
+            }
+            receiver.receive(PATIENCE).close();
+            Expect.same(sender.peer().groups(), receiver.peer().groups());
+            FdListener.bindForAll(folder.resolve("all")).close();
+            FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid()).close();
         } finally {
             Files.delete(folder);
         }
