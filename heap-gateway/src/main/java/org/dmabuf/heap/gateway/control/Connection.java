@@ -116,8 +116,10 @@ final class Connection implements Runnable {
             return;
         }
         if (session.isEmpty()) {
-            end(Frame.of(Frame.Type.REFUSAL, Sessions.MOST
-                    + " sessions are attached, and there cannot be more; leave one, or see 'gateway status'"));
+            end(Frame.of(
+                    Frame.Type.REFUSAL,
+                    Sessions.MOST
+                            + " sessions are attached, and there cannot be more; leave one, or see 'gateway status'"));
             return;
         }
         converse(session.get(), frames);

@@ -28,7 +28,10 @@ final class SessionEnd {
             try {
                 action.run();
             } catch (RuntimeException | Error e) {
-                LOG.warn("the end of a session was not told to {}", action.getClass().getName(), e);
+                LOG.warn(
+                        "the end of a session was not told to {}",
+                        action.getClass().getName(),
+                        e);
             }
         }
     }

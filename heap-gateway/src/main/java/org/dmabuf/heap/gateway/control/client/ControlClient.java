@@ -83,8 +83,8 @@ public final class ControlClient {
                     "");
             return converse(request, FAILED, conversation -> {
                 terminal.makeRaw();
-                terminal.onResize(() -> conversation.send(
-                        Frame.of(Frame.Type.SIZE, terminal.columns(), terminal.rows())));
+                terminal.onResize(
+                        () -> conversation.send(Frame.of(Frame.Type.SIZE, terminal.columns(), terminal.rows())));
                 KeyForwarder keys = new KeyForwarder(in, conversation);
                 try {
                     return receive(conversation, keys::grant);
@@ -181,9 +181,8 @@ public final class ControlClient {
     }
 
     private String notRunning() {
-        String looked = places.toAsk().stream()
-                .map(place -> place.path().toString())
-                .collect(Collectors.joining(", "));
+        String looked =
+                places.toAsk().stream().map(place -> place.path().toString()).collect(Collectors.joining(", "));
         return looked.isEmpty()
                 ? "no gateway can be asked: " + SocketPlaces.SETTING + " = " + SocketPlaces.NOWHERE
                 : "no gateway runs: there is no socket " + looked + "; start one with 'gateway' or 'gateway --daemon'";
