@@ -47,7 +47,8 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
             and in a gateway that runs already, as a service or in another terminal:
 
               gateway status          its state; answers also while a shell or a heap hangs
-              gateway --attach        a shell in it; 'exit' or Ctrl-D ends the shell, and never the gateway
+              gateway --attach        a shell in it; 'exit' or Ctrl-D ends the shell, and never the gateway; Ctrl-\\
+                                      leaves it also when a command in it hangs
               gateway --attach command ...
                                       runs one command line in it; standard input is read when the command reads it
 

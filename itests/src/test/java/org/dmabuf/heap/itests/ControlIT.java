@@ -139,6 +139,13 @@ public class ControlIT {
     }
 
     @Test
+    public void ctrl_backslash_leaves_whatever_runs() throws Exception {
+        Result shell = onTerminal("[('gateway>', 'echo sleeps; sleep 600\\r'), ('sleeps\\r\\n', '\\x1c')]");
+        assertEquals(shell.toString(), 131, shell.exit());
+        awaitStatus("sessions: none\n");
+    }
+
+    @Test
     public void status_answers_while_commands_hang_and_a_killed_client_frees_its_session() throws Exception {
         Process first = start(builder("--attach", "sleep 600"));
         Process second = start(builder("--attach", "sleep 600"));

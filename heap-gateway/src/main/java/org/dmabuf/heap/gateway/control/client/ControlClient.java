@@ -28,6 +28,9 @@ public final class ControlClient {
 
     private static final int FAILED = 1;
 
+    /** As after SIGQUIT, which the key sends elsewhere. */
+    private static final int LEFT = 131;
+
     /** How long a gateway may take for a status; it bounds itself what it waits for. */
     private static final Duration STATUS_PATIENCE = Duration.ofSeconds(10);
 
@@ -88,6 +91,11 @@ public final class ControlClient {
                 KeyForwarder keys = new KeyForwarder(in, conversation);
                 try {
                     return receive(conversation, keys::grant);
+                } catch (IOException e) {
+                    if (keys.left()) {
+                        return LEFT;
+                    }
+                    throw e;
                 } finally {
                     terminal.restore();
                 }
