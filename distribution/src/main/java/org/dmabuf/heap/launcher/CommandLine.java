@@ -147,10 +147,6 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
             if (json && action != Action.STATUS && action != Action.HELP) {
                 throw Failure.usage("--json belongs to status; see --help");
             }
-            if (socket.isPresent() && action == Action.RUN && !command.isEmpty()) {
-                throw Failure.usage("--socket is of no use to a gateway that runs one command; use --attach to run it"
-                        + " in the gateway that listens there");
-            }
             return new CommandLine(
                     action, verbose, json, socket, command.isEmpty() ? Optional.empty() : Optional.of(command));
         }

@@ -119,6 +119,16 @@ public class GatewayProcessIT {
     }
 
     @Test
+    public void a_gateway_that_does_not_stay_opens_no_socket() throws Exception {
+        Path socket = folder.getRoot().toPath().resolve("control");
+        Process process = start(new ArrayList<>(List.of("--socket", socket.toString(), "dmaheap:list")));
+        process.getOutputStream().close();
+        assertTrue(process.waitFor(120, TimeUnit.SECONDS));
+        assertEquals(2, process.exitValue());
+        assertFalse(Files.exists(socket));
+    }
+
+    @Test
     public void the_version_is_that_of_the_distribution_and_of_java() throws Exception {
         Result result = gateway("--version");
         assertEquals(result.toString(), 0, result.exit());
