@@ -41,7 +41,7 @@ final class Connection implements Runnable {
     private final Server server;
     private final Outbox outbox;
 
-    /** @param peer the client's user, who has been checked */
+    /** @param peer the client's user, after the check */
     Connection(SocketChannel channel, UserPrincipal peer, Server server) {
         this.channel = channel;
         this.peer = peer;
