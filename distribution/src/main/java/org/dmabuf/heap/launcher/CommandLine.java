@@ -39,42 +39,53 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
             usage: gateway [-v] [--daemon | --attach] [--socket PATH] [command ...]
                    gateway [--socket PATH] status [--json]
 
-              gateway                 a shell; 'exit' or Ctrl-D ends it
-              gateway command ...     runs one command line and prints its result
-              gateway < script        runs each line of standard input, up to the first that fails
-              gateway --daemon        runs without a terminal until it gets a signal, as a service does
+              gateway               a shell; 'exit' or Ctrl-D ends it
+              gateway command ...   runs one command line and prints its result
+              gateway < script      runs each line of standard input, up to the first that
+                                    fails
+              gateway --daemon      runs without a terminal until it gets a signal, as a
+                                    service does
 
             and in a gateway that runs already, as a service or in another terminal:
 
-              gateway status          its state; answers also while a shell or a heap hangs
-              gateway --attach        a shell in it; 'exit' or Ctrl-D ends the shell, and never the gateway
+              gateway status        its state; answers also while a shell or a heap hangs
+              gateway --attach      a shell in it; 'exit' or Ctrl-D ends the shell, and
+                                    never the gateway; Ctrl-\\ leaves it also when a
+                                    command in it hangs
               gateway --attach command ...
-                                      runs one command line in it; standard input is read when the command reads it
+                                    runs one command line in it; standard input is read
+                                    when the command reads it
 
-              -v, --verbose           log what happens, and print the stack trace of a failure
-              --socket PATH           the control socket to ask, or to open with --daemon or in a shell
-              --json                  the state as one JSON object
-              --version               print the versions of the gateway and of Java
-              -h, --help              print this
+              -v, --verbose         log what happens, and print the stack trace of a failure
+              --socket PATH         the control socket to ask, or to open with --daemon or
+                                    in a shell
+              --json                the state as one JSON object
+              --version             print the versions of the gateway and of Java
+              -h, --help            print this
 
-            The words of a command are joined by spaces and read by the shell's own rules, so quote what sh would take
-            for itself: gateway 'dmaheap:list | grep system'. 'gateway help' lists the commands. The shell may have a
-            command 'status' of its own: gateway 'SCOPE:status' runs that one.
+            The words of a command are joined by spaces and read by the shell's own rules,
+            so quote what sh would take for itself: gateway 'dmaheap:list | grep system'.
+            'gateway help' lists the commands. The shell may have a command 'status' of its
+            own: gateway 'SCOPE:status' runs that one.
 
-            A jar in the folder 'deploy' runs while it is there, in each of these ways; a file in 'etc' takes effect
-            while the gateway runs.
+            A jar in the folder 'deploy' runs while it is there, in each of these ways; a
+            file in 'etc' takes effect while the gateway runs.
 
-            Attaching is running code as the gateway: it is for the gateway's own user and root. The control socket is
-            control.socket of etc/gateway.properties, else $RUNTIME_DIRECTORY/control for a service, else
-            $XDG_RUNTIME_DIR/dmaheap-gateway/control, else /tmp/dmaheap-gateway-UID/control. Without --socket,
-            the first of these that is there is asked, a service's in /run/dmaheap-gateway before the others.
+            Attaching is running code as the gateway: it is for the gateway's own user and
+            root. The control socket is control.socket of etc/gateway.properties, else
+            $RUNTIME_DIRECTORY/control for a service, else
+            $XDG_RUNTIME_DIR/dmaheap-gateway/control, else
+            /tmp/dmaheap-gateway-UID/control. Without --socket, the first of these that is
+            there is asked, a service's in /run/dmaheap-gateway before the others.
 
-            Exit status: 0 all is well, 1 a command failed or the gateway did not start, 2 these options make no sense;
-            143 ended by SIGTERM and 130 by Ctrl-C, in good order; N after 'exit N'.
-            Of status: 0 all is well, 1 the gateway runs and something is wrong (a heap failed, hangs or waits; a bundle
-            does not run), 3 no gateway runs there, 4 it does not answer in time or may not be asked. Of --attach: also
-            3 and 4.
-            Environment: JAVA_HOME, a JDK of 25 or later; JAVA_OPTS, more options for it; both also in bin/setenv.""";
+            Exit status: 0 all is well, 1 a command failed or the gateway did not start,
+            2 these options make no sense; 143 ended by SIGTERM and 130 by Ctrl-C, in good
+            order; N after 'exit N'. Of status: 0 all is well, 1 the gateway runs and
+            something is wrong (a heap failed, hangs or waits; a bundle does not run), 3 no
+            gateway runs there, 4 it does not answer in time or may not be asked. Of
+            --attach: also 3 and 4.
+            Environment: JAVA_HOME, a JDK of 25 or later; JAVA_OPTS, more options for it;
+            both also in bin/setenv.""";
 
     static CommandLine parse(List<String> arguments) throws Failure {
         Deque<String> rest = new ArrayDeque<>(arguments);
@@ -145,10 +156,6 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
             }
             if (json && action != Action.STATUS && action != Action.HELP) {
                 throw Failure.usage("--json belongs to status; see --help");
-            }
-            if (socket.isPresent() && action == Action.RUN && !command.isEmpty()) {
-                throw Failure.usage("--socket is of no use to a gateway that runs one command; use --attach to run it"
-                        + " in the gateway that listens there");
             }
             return new CommandLine(
                     action, verbose, json, socket, command.isEmpty() ? Optional.empty() : Optional.of(command));

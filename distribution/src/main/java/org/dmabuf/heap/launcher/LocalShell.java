@@ -14,6 +14,9 @@ final class LocalShell {
     private static final String THREAD = "Gogo shell";
     private static final String SERVICE = "org.apache.felix.gogo.jline.Shell";
 
+    /** A command that ignores the interrupt does not keep the gateway from ending. */
+    private static final long END_MILLIS = 2000;
+
     private LocalShell() {}
 
     /** Waits until the user has left the shell. Returns at once when it does not run. */
@@ -24,9 +27,24 @@ final class LocalShell {
         }
     }
 
-    /** {@return whether it runs} */
-    static boolean isRunning() {
-        return thread().isPresent();
+    /**
+     * Ends the shell before the framework stops. Gogo itself closes the terminal first, after which the thread that reads
+     * a line may wait for one more key.
+     */
+    static void end(BundleContext context) {
+        Optional<Thread> shell = thread();
+        if (shell.isEmpty()) {
+            return;
+        }
+        try {
+            stop(context);
+            shell.get().interrupt();
+            shell.get().join(END_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (IllegalStateException e) {
+            // the framework stops already, and the shell with it
+        }
     }
 
     private static Optional<Thread> thread() {
@@ -43,7 +61,7 @@ final class LocalShell {
 
     /** Lets the shell end after the command that runs in it, without another prompt. */
     static void stop(BundleContext context) {
-        ServiceReference<?> reference = context.getServiceReference(SERVICE);
+        ServiceReference<?> reference = context == null ? null : context.getServiceReference(SERVICE);
         Object shell = reference == null ? null : context.getService(reference);
         try {
             if (shell != null) {

@@ -23,6 +23,9 @@ public final class Main {
             new PrintStream(new BufferedOutputStream(OUTPUT), true, System.out.charset());
     private static final PrintStream ERR = System.err;
 
+    private static final String NO_SOCKET = "--socket is of no use to a gateway that runs one command or a script; use"
+            + " --attach to run it in the gateway that listens there";
+
     /** A signal ends the process. What fails from then on fails for that reason, which is no news. */
     private static volatile boolean interrupted;
 
@@ -119,6 +122,9 @@ public final class Main {
     }
 
     private static Map<String, String> settings(CommandLine line, Home home, Mode mode) throws Failure {
+        if (mode == Mode.BATCH && line.socket().isPresent()) {
+            throw Failure.usage(NO_SOCKET);
+        }
         Map<String, String> settings = Settings.load(home.settings(), System.getProperties());
         mode.applyToShell(home, settings);
         mode.applyToControl(settings);
@@ -147,6 +153,7 @@ public final class Main {
     /** Runs at the end of the process, whatever the reason; unless it is a signal, the gateway is closed already. */
     private static void interrupt(Gateway gateway) {
         interrupted = true;
+        LocalShell.end(gateway.context());
         gateway.close();
     }
 

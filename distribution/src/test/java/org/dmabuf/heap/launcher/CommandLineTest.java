@@ -83,8 +83,7 @@ class CommandLineTest {
                 List.of("--attach", "--json"),
                 List.of("--socket"),
                 List.of("--socket", ""),
-                List.of("--socket", "a", "--socket", "b", "status"),
-                List.of("--socket", "a", "dmaheap:list"))) {
+                List.of("--socket", "a", "--socket", "b", "status"))) {
             Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(wrong), wrong.toString());
             assertEquals(2, failure.status(), wrong.toString());
         }

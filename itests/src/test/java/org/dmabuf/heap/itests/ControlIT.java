@@ -111,9 +111,8 @@ public class ControlIT {
     public void a_command_reads_the_clients_input() throws Exception {
         Path input = Files.writeString(FOLDER.newFile().toPath(), "line\n".repeat(40_000));
         Path out = FOLDER.newFile().toPath();
-        Process client = start(builder("--attach", "cat -")
-                .redirectInput(input.toFile())
-                .redirectOutput(out.toFile()));
+        Process client =
+                start(builder("--attach", "cat -").redirectInput(input.toFile()).redirectOutput(out.toFile()));
         assertTrue(client.waitFor(SECONDS, TimeUnit.SECONDS));
         assertEquals(0, client.exitValue());
         assertEquals(-1, Files.mismatch(input, out));
@@ -121,13 +120,14 @@ public class ControlIT {
 
     @Test
     public void a_shell_on_a_terminal_edits_completes_and_leaves_the_gateway_running() throws Exception {
-        Result shell = onTerminal(
-                "[('gateway>', 'echo one\\x7f\\x7f\\x7ftwo\\r'), ('two\\r\\n', 'dmaheap:li\\t\\r'),"
-                        + " ('serving', 'exit 5\\r')]");
+        Result shell = onTerminal("[('gateway>', 'echo one\\x7f\\x7f\\x7ftwo\\r'), ('two\\r\\n', 'dmaheap:li\\t\\r'),"
+                + " ('serving', 'exit 5\\r')]");
         assertEquals(shell.toString(), 5, shell.exit());
         assertFalse(shell.out(), shell.out().contains("gosh"));
         assertEquals(0, onTerminal("[('gateway>', '\\x04')]").exit());
-        assertEquals(6, onTerminal("[('gateway>', 'sh\\r'), ('gateway>', 'exit 6\\r')]").exit());
+        assertEquals(
+                6,
+                onTerminal("[('gateway>', 'sh\\r'), ('gateway>', 'exit 6\\r')]").exit());
         assertEquals(0, run("status").exit());
     }
 
@@ -136,6 +136,13 @@ public class ControlIT {
         Result shell = onTerminal("[('gateway>', 'echo sleeps; sleep 600\\r'), ('sleeps\\r\\n', '\\x03'),"
                 + " ('gateway>', 'exit 7\\r')]");
         assertEquals(shell.toString(), 7, shell.exit());
+    }
+
+    @Test
+    public void ctrl_backslash_leaves_whatever_runs() throws Exception {
+        Result shell = onTerminal("[('gateway>', 'echo sleeps; sleep 600\\r'), ('sleeps\\r\\n', '\\x1c')]");
+        assertEquals(shell.toString(), 131, shell.exit());
+        awaitStatus("sessions: none\n");
     }
 
     @Test
@@ -152,7 +159,9 @@ public class ControlIT {
     @Test
     public void another_user_is_refused() throws Exception {
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)));
-        assumeTrue("only root can become another user", System.getProperty("user.name").equals("root"));
+        assumeTrue(
+                "only root can become another user",
+                System.getProperty("user.name").equals("root"));
         assumeTrue("another user can run the JDK", asNobody("--version").exit() == 0);
         Result refused = asNobody("status");
         assertEquals(refused.toString(), 4, refused.exit());
@@ -247,8 +256,8 @@ public class ControlIT {
     }
 
     private static ProcessBuilder builder(UnpackedGateway of, String... arguments) {
-        List<String> words = new ArrayList<>(
-                List.of(of.home().resolve("bin/gateway").toString(), "--socket", socket.toString()));
+        List<String> words =
+                new ArrayList<>(List.of(of.home().resolve("bin/gateway").toString(), "--socket", socket.toString()));
         words.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(words);
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));

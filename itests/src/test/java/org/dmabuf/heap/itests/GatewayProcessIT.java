@@ -7,6 +7,7 @@ import static org.junit.Assert.assertNotEquals;
 import static org.junit.Assert.assertTrue;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -153,6 +154,61 @@ public class GatewayProcessIT {
                 "00000000  41 41 41 41 41 41 41 41  41 41 41 41 41 41 41 41  |AAAAAAAAAAAAAAAA|\n00000010\n",
                 result.out());
         assertEquals("A".repeat(4096), read(file));
+    }
+
+    @Test
+    public void exit_sets_the_status_of_a_command_and_of_a_script() throws Exception {
+        assertEquals(3, gateway("exit 3").exit());
+        assertEquals(0, gateway("exit").exit());
+        Result invalid = gateway("exit x");
+        assertEquals(1, invalid.exit());
+        assertEquals("invalid exit status = x: expected one number, 0 to 255\n", invalid.err());
+        Process script = start(new ArrayList<>());
+        script.getOutputStream().write("exit 4\nnosuch\n".getBytes(StandardCharsets.UTF_8));
+        script.getOutputStream().close();
+        assertTrue(script.waitFor(120, TimeUnit.SECONDS));
+        assertEquals(4, script.exitValue());
+    }
+
+    @Test
+    public void a_gateway_that_does_not_stay_opens_no_socket() throws Exception {
+        Path socket = folder.getRoot().toPath().resolve("control");
+        Process process = start(new ArrayList<>(List.of("--socket", socket.toString(), "dmaheap:list")));
+        process.getOutputStream().close();
+        assertTrue(process.waitFor(120, TimeUnit.SECONDS));
+        assertEquals(2, process.exitValue());
+        assertFalse(Files.exists(socket));
+    }
+
+    @Test
+    public void the_version_is_that_of_the_distribution_and_of_java() throws Exception {
+        Result result = gateway("--version");
+        assertEquals(result.toString(), 0, result.exit());
+        assertTrue(
+                result.out(),
+                result.out().matches("gateway [0-9].*, Java " + System.getProperty("java.version") + "\n"));
+    }
+
+    @Test
+    public void the_shell_opens_on_a_prompt_and_is_left_without_a_word() throws Exception {
+        for (String[] leave : new String[][] {{"exit 3\\r", "3"}, {"\\x04", "0"}}) {
+            Path script = folder.newFile().toPath();
+            try (InputStream resource = GatewayProcessIT.class.getResourceAsStream("terminal.py")) {
+                Files.write(script, resource.readAllBytes());
+            }
+            Path out = folder.newFile().toPath();
+            ProcessBuilder builder = builder(new ArrayList<>());
+            builder.command().addAll(0, List.of("python3", script.toString(), "[('gateway>', '" + leave[0] + "')]"));
+            Process shell = builder.redirectErrorStream(true)
+                    .redirectOutput(out.toFile())
+                    .start();
+            assertTrue(shell.waitFor(120, TimeUnit.SECONDS));
+            String text = read(out);
+            assertEquals(text, Integer.parseInt(leave[1]), shell.exitValue());
+            assertFalse(text, text.contains("INFO"));
+            assertFalse(text, text.contains("gosh"));
+            assertFalse(text, text.contains("\tat "));
+        }
     }
 
     @Test

@@ -62,12 +62,15 @@ final class BoundSocket implements AutoCloseable {
             requireUnused(place.path());
         }
         Path path = place.path();
-        Path made = path.resolveSibling(path.getFileName() + "." + ProcessHandle.current().pid());
+        Path made = path.resolveSibling(
+                path.getFileName() + "." + ProcessHandle.current().pid());
         int length = made.toString().getBytes(StandardCharsets.UTF_8).length;
         if (length > MAX_PATH) {
             throw new FileSystemException(
-                    path.toString(), null, "the path of a socket has at most " + MAX_PATH + " bytes, this one takes "
-                            + length + " with a process number; choose a shorter one");
+                    path.toString(),
+                    null,
+                    "the path of a socket has at most " + MAX_PATH + " bytes, this one takes " + length
+                            + " with a process number; choose a shorter one");
         }
         Files.deleteIfExists(made); // of an ended process that had this number, in a folder that is trusted
         ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -103,8 +106,7 @@ final class BoundSocket implements AutoCloseable {
     }
 
     private static Object key(Path path) throws IOException {
-        return Files.readAttributes(
-                        path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
                 .fileKey();
     }
 

@@ -41,7 +41,7 @@ final class Connection implements Runnable {
     private final Server server;
     private final Outbox outbox;
 
-    /** @param peer the client's user, who has been checked */
+    /** @param peer the client's user, after the check */
     Connection(SocketChannel channel, UserPrincipal peer, Server server) {
         this.channel = channel;
         this.peer = peer;
@@ -116,8 +116,10 @@ final class Connection implements Runnable {
             return;
         }
         if (session.isEmpty()) {
-            end(Frame.of(Frame.Type.REFUSAL, Sessions.MOST
-                    + " sessions are attached, and there cannot be more; leave one, or see 'gateway status'"));
+            end(Frame.of(
+                    Frame.Type.REFUSAL,
+                    Sessions.MOST
+                            + " sessions are attached, and there cannot be more; leave one, or see 'gateway status'"));
             return;
         }
         converse(session.get(), frames);

@@ -78,8 +78,11 @@ public final class ControlSocket {
             }
             return open(place.get(), user);
         } catch (IOException | RuntimeException | LinkageError e) {
-            LOG.warn("no control socket is opened, so 'gateway status' and '--attach' find no gateway: {}; set {} in"
-                    + " etc/gateway.properties", Sentence.of(e), SocketPlaces.SETTING);
+            LOG.warn(
+                    "no control socket is opened, so 'gateway status' and '--attach' find no gateway: {}; set {} in"
+                            + " etc/gateway.properties",
+                    Sentence.of(e),
+                    SocketPlaces.SETTING);
             return Optional.empty();
         }
     }
@@ -101,8 +104,12 @@ public final class ControlSocket {
             LOG.info("the control socket is {}", socket.path());
             return Optional.of(opened);
         } catch (BoundSocket.InUseException e) {
-            LOG.info("no control socket is opened: {} listens on {}; for both, set {} in etc/gateway.properties or"
-                    + " use --socket", listener(place), place.path(), SocketPlaces.SETTING);
+            LOG.info(
+                    "no control socket is opened: {} listens on {}; for both, set {} in etc/gateway.properties or"
+                            + " use --socket",
+                    listener(place),
+                    place.path(),
+                    SocketPlaces.SETTING);
             return Optional.empty();
         }
     }
@@ -112,8 +119,8 @@ public final class ControlSocket {
         try {
             return new GogoInterpreters(context, settings).create(request, in, outbox);
         } catch (LinkageError e) {
-            throw new Interpreter.AbsentException("there is no shell in this gateway: its bundles lack a class, "
-                    + e.getMessage());
+            throw new Interpreter.AbsentException(
+                    "there is no shell in this gateway: its bundles lack a class, " + e.getMessage());
         }
     }
 

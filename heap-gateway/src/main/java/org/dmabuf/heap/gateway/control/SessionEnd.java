@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.gateway.control;
 
+import java.util.AbstractList;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.felix.service.command.CommandSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -10,26 +11,67 @@ import org.slf4j.LoggerFactory;
 /**
  * What is to be done when a session of Gogo ends: a list of Runnables in a variable of the session. A bundle with
  * commands, heap-shell for one, adds to the list what frees the things that belong to the session.
+ *
+ * <p>A command that ignores the interrupt of a hang-up may add to the list when the session has ended. That is done at
+ * once.
  */
-final class SessionEnd {
+final class SessionEnd extends AbstractList<Runnable> {
     /** The variable. Bundles with commands know it by this name, and share no class with this one. */
     static final String VARIABLE = ".dmaheap.session.end";
 
     private static final Logger LOG = LoggerFactory.getLogger(SessionEnd.class);
 
-    private final List<Runnable> actions = new CopyOnWriteArrayList<>();
+    private final List<Runnable> actions = new ArrayList<>();
+    private boolean ended;
 
     void putInto(CommandSession session) {
-        session.put(VARIABLE, actions);
+        session.put(VARIABLE, this);
+    }
+
+    @Override
+    public void add(int index, Runnable action) {
+        boolean late;
+        synchronized (this) {
+            late = ended;
+            if (!late) {
+                actions.add(index, action);
+            }
+        }
+        if (late) {
+            perform(action);
+        }
+    }
+
+    @Override
+    public synchronized Runnable remove(int index) {
+        return actions.remove(index);
+    }
+
+    @Override
+    public synchronized Runnable get(int index) {
+        return actions.get(index);
+    }
+
+    @Override
+    public synchronized int size() {
+        return actions.size();
     }
 
     void run() {
-        for (Runnable action : actions) {
-            try {
-                action.run();
-            } catch (RuntimeException | Error e) {
-                LOG.warn("the end of a session was not told to {}", action.getClass().getName(), e);
-            }
+        List<Runnable> last;
+        synchronized (this) {
+            ended = true;
+            last = List.copyOf(actions);
+            actions.clear();
+        }
+        last.forEach(SessionEnd::perform);
+    }
+
+    private static void perform(Runnable action) {
+        try {
+            action.run();
+        } catch (RuntimeException | Error e) {
+            LOG.warn("the end of a session was not told to {}", action.getClass().getName(), e);
         }
     }
 }

@@ -40,8 +40,7 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
                 ? Path.of(System.getProperty("user.home"), ".gogo.history")
                 : Path.of(stateFolders.split(":")[0], "history");
         try {
-            Files.createFile(
-                    file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         } catch (FileAlreadyExistsException e) {
             // it is kept
         } catch (IOException e) {

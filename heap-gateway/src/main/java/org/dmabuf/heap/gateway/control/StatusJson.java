@@ -21,7 +21,9 @@ final class StatusJson {
                         field("uptimeSeconds", report.up().toSeconds()),
                         field("well", report.isWell()),
                         field("heaps", array(report.heaps(), StatusJson::heap)),
-                        field("heapsUnknown", report.heapsUnknown().map(StatusJson::text).orElse("null")),
+                        field(
+                                "heapsUnknown",
+                                report.heapsUnknown().map(StatusJson::text).orElse("null")),
                         field("idleBundles", array(report.bundles(), StatusJson::bundle)),
                         field("sessions", array(report.sessions(), StatusJson::session)))
                 + "\n";

@@ -16,8 +16,13 @@ final class StatusText {
 
     static String of(StatusReport report) {
         StringBuilder text = new StringBuilder();
-        line(text, "gateway %s, process %d, up %s: %s",
-                report.version(), report.process(), time(report.up()), report.isWell() ? "well" : "something is wrong");
+        line(
+                text,
+                "gateway %s, process %d, up %s: %s",
+                report.version(),
+                report.process(),
+                time(report.up()),
+                report.isWell() ? "well" : "something is wrong");
         line(text, "");
         if (report.heapsUnknown().isPresent()) {
             line(text, "heaps: %s", report.heapsUnknown().get());
@@ -33,9 +38,13 @@ final class StatusText {
             report.bundles().forEach(bundle -> line(text, "  %s: %s", bundle.name(), bundle.reason()));
         }
         line(text, "");
-        line(text, "sessions: %s", report.sessions().isEmpty() ? "none" : report.sessions().size());
-        report.sessions().forEach(session ->
-                line(text, "  %s of %s for %s", session.kind(), session.user(), time(session.since())));
+        line(
+                text,
+                "sessions: %s",
+                report.sessions().isEmpty() ? "none" : report.sessions().size());
+        report.sessions()
+                .forEach(session ->
+                        line(text, "  %s of %s for %s", session.kind(), session.user(), time(session.since())));
         return text.toString();
     }
 
@@ -45,8 +54,13 @@ final class StatusText {
             line(text, "%s", name);
             name = "";
         }
-        line(text, "%-24s %-10s %12s %12s", name, heap.state().name().toLowerCase(Locale.ROOT),
-                Bytes.text(heap.charged().liveBytes()), size(heap.usage().free()));
+        line(
+                text,
+                "%-24s %-10s %12s %12s",
+                name,
+                heap.state().name().toLowerCase(Locale.ROOT),
+                Bytes.text(heap.charged().liveBytes()),
+                size(heap.usage().free()));
         heap.reason().ifPresent(reason -> line(text, "    %s", reason));
     }
 
@@ -67,6 +81,7 @@ final class StatusText {
     }
 
     private static void line(StringBuilder text, String format, Object... arguments) {
-        text.append(Printable.of(String.format(Locale.ROOT, format, arguments)).stripTrailing()).append('\n');
+        text.append(Printable.of(String.format(Locale.ROOT, format, arguments)).stripTrailing())
+                .append('\n');
     }
 }

@@ -115,8 +115,9 @@ class BoundSocketTest {
 
     @Test
     void a_link_is_no_folder_of_its_own() throws IOException {
-        Files.createDirectory(top.resolve("mine"), PosixFilePermissions.asFileAttribute(
-                PosixFilePermissions.fromString("rwx------")));
+        Files.createDirectory(
+                top.resolve("mine"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         Files.createSymbolicLink(top.resolve("own"), top.resolve("mine"));
         FileSystemException e = assertThrows(FileSystemException.class, () -> open(true));
         assertEquals("it is no folder", e.getReason());

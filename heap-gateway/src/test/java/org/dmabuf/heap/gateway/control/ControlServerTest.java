@@ -165,7 +165,9 @@ class ControlServerTest {
             try (SocketChannel channel = connect()) {
                 channel.write(ByteBuffer.wrap(bytes));
                 channel.shutdownOutput();
-                assertEquals(Frame.Type.REFUSAL, new FrameReader(channel).read().orElseThrow().type());
+                assertEquals(
+                        Frame.Type.REFUSAL,
+                        new FrameReader(channel).read().orElseThrow().type());
             }
         }
         assertEquals(0, client("").status(false));
@@ -218,10 +220,7 @@ class ControlServerTest {
 
     private ControlClient client(String input) throws IOException {
         return new ControlClient(
-                place().path().toString(),
-                new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
-                out,
-                err);
+                place().path().toString(), new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), out, err);
     }
 
     private Interpreter echo(Request request, Inbox in, Outbox outbox) {

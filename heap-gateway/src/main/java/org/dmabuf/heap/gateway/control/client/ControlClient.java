@@ -28,6 +28,9 @@ public final class ControlClient {
 
     private static final int FAILED = 1;
 
+    /** As after SIGQUIT, which the key sends elsewhere. */
+    private static final int LEFT = 131;
+
     /** How long a gateway may take for a status; it bounds itself what it waits for. */
     private static final Duration STATUS_PATIENCE = Duration.ofSeconds(10);
 
@@ -83,11 +86,16 @@ public final class ControlClient {
                     "");
             return converse(request, FAILED, conversation -> {
                 terminal.makeRaw();
-                terminal.onResize(() -> conversation.send(
-                        Frame.of(Frame.Type.SIZE, terminal.columns(), terminal.rows())));
+                terminal.onResize(
+                        () -> conversation.send(Frame.of(Frame.Type.SIZE, terminal.columns(), terminal.rows())));
                 KeyForwarder keys = new KeyForwarder(in, conversation);
                 try {
                     return receive(conversation, keys::grant);
+                } catch (IOException e) {
+                    if (keys.left()) {
+                        return LEFT;
+                    }
+                    throw e;
                 } finally {
                     terminal.restore();
                 }
@@ -181,9 +189,8 @@ public final class ControlClient {
     }
 
     private String notRunning() {
-        String looked = places.toAsk().stream()
-                .map(place -> place.path().toString())
-                .collect(Collectors.joining(", "));
+        String looked =
+                places.toAsk().stream().map(place -> place.path().toString()).collect(Collectors.joining(", "));
         return looked.isEmpty()
                 ? "no gateway can be asked: " + SocketPlaces.SETTING + " = " + SocketPlaces.NOWHERE
                 : "no gateway runs: there is no socket " + looked + "; start one with 'gateway' or 'gateway --daemon'";

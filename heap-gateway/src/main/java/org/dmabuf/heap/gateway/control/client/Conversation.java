@@ -58,8 +58,8 @@ public final class Conversation implements AutoCloseable {
             FrameReader frames = new FrameReader(channel);
             Optional<Frame> first = frames.read();
             if (first.isEmpty()) {
-                throw new RefusedException("the gateway on " + place.path()
-                        + " takes no more clients, or not this one; its log says why");
+                throw new RefusedException(
+                        "the gateway on " + place.path() + " takes no more clients, or not this one; its log says why");
             }
             if (first.get().type() == Frame.Type.REFUSAL) {
                 throw new RefusedException(first.get().text());

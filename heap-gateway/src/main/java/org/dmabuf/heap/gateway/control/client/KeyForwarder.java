@@ -6,11 +6,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 
-/** Sends what is typed. Ctrl-C goes as a signal, past all that was typed before it and was not read yet. */
+/**
+ * Sends what is typed. Ctrl-C goes as a signal, past all that was typed before it and was not read yet. Ctrl-\ leaves,
+ * also when the gateway takes no notice of anything.
+ */
 final class KeyForwarder extends InputForwarder {
     private static final int CTRL_C = 3;
+    private static final int CTRL_BACKSLASH = 28;
 
     private final Conversation conversation;
+    private volatile boolean left;
 
     KeyForwarder(InputStream in, Conversation conversation) {
         super(in, conversation);
@@ -24,11 +29,19 @@ final class KeyForwarder extends InputForwarder {
             if (key == CTRL_C) {
                 sendKeys(keys);
                 conversation.send(Frame.of(Frame.Type.SIGNAL, "INT"));
+            } else if (key == CTRL_BACKSLASH) {
+                left = true;
+                conversation.close();
             } else {
                 keys.write(key);
             }
         }
         sendKeys(keys);
+    }
+
+    /** {@return whether the user has left by Ctrl-\} */
+    boolean left() {
+        return left;
     }
 
     private void sendKeys(ByteArrayOutputStream keys) throws IOException {

@@ -71,8 +71,8 @@ public record Frame(Type type, byte[] payload) {
     /** {@return the payload as so many numbers} */
     public int[] numbers(int count) throws MalformedFrameException {
         if (payload.length != count * Integer.BYTES) {
-            throw new MalformedFrameException("invalid length of " + type + " = " + payload.length + ": expected "
-                    + count * Integer.BYTES);
+            throw new MalformedFrameException(
+                    "invalid length of " + type + " = " + payload.length + ": expected " + count * Integer.BYTES);
         }
         int[] numbers = new int[count];
         ByteBuffer.wrap(payload).asIntBuffer().get(numbers);

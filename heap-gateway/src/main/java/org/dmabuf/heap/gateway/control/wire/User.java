@@ -31,7 +31,9 @@ public final class User {
     private static UserPrincipal numbered(int number) throws IOException {
         return number == own()
                 ? Files.getOwner(Path.of("/proc/self"))
-                : Path.of("/").getFileSystem().getUserPrincipalLookupService().lookupPrincipalByName(
-                        Integer.toString(number));
+                : Path.of("/")
+                        .getFileSystem()
+                        .getUserPrincipalLookupService()
+                        .lookupPrincipalByName(Integer.toString(number));
     }
 }

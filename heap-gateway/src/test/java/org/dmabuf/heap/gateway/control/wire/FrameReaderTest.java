@@ -37,8 +37,8 @@ class FrameReaderTest {
     @ValueSource(ints = {-1, Integer.MIN_VALUE, Frame.MAX_PAYLOAD + 1, Integer.MAX_VALUE})
     void a_length_that_no_frame_has_is_malformed_and_is_not_allocated(int length) {
         ByteBuffer claimed = ByteBuffer.allocate(5).put((byte) 2).putInt(length).flip();
-        MalformedFrameException e =
-                assertThrows(MalformedFrameException.class, () -> reader(byteByByte(claimed)).read());
+        MalformedFrameException e = assertThrows(
+                MalformedFrameException.class, () -> reader(byteByByte(claimed)).read());
         assertEquals("invalid length of INPUT = " + length + ": expected 0 to 65536", e.getMessage());
     }
 
@@ -46,19 +46,22 @@ class FrameReaderTest {
     @ValueSource(ints = {0, 10, 127, -1})
     void an_unknown_type_is_malformed(int code) {
         ByteBuffer unknown = ByteBuffer.allocate(5).put((byte) code).putInt(0).flip();
-        assertThrows(MalformedFrameException.class, () -> reader(byteByByte(unknown)).read());
+        assertThrows(
+                MalformedFrameException.class, () -> reader(byteByByte(unknown)).read());
     }
 
     @ParameterizedTest
     @ValueSource(ints = {1, 4, 5, 7})
     void an_end_within_a_frame_is_malformed(int bytes) {
         ByteBuffer cut = Frame.of(Frame.Type.SIGNAL, "INT").encoded().limit(bytes);
-        assertThrows(MalformedFrameException.class, () -> reader(byteByByte(cut)).read());
+        assertThrows(
+                MalformedFrameException.class, () -> reader(byteByByte(cut)).read());
     }
 
     @Test
     void numbers_of_another_count_are_malformed() {
-        assertThrows(MalformedFrameException.class, () -> Frame.of(Frame.Type.SIZE, 1).numbers(2));
+        assertThrows(MalformedFrameException.class, () -> Frame.of(Frame.Type.SIZE, 1)
+                .numbers(2));
     }
 
     private static FrameReader reader(InputStream in) {

@@ -21,7 +21,8 @@ class RequestTest {
         ByteBuffer later = ByteBuffer.allocate(8).putInt(2).putInt(77).flip();
         MalformedFrameException e = assertThrows(
                 MalformedFrameException.class, () -> Request.of(new Frame(Frame.Type.HELLO, later.array())));
-        assertTrue(e.getMessage().startsWith("the other side speaks version 2 of the control protocol, and this one 1"));
+        assertTrue(
+                e.getMessage().startsWith("the other side speaks version 2 of the control protocol, and this one 1"));
     }
 
     @Test

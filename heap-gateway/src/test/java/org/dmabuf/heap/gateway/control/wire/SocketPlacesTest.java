@@ -54,16 +54,19 @@ class SocketPlacesTest {
     @Test
     void the_folder_of_another_user_is_not_taken() throws IOException {
         int another = User.own() + 1;
-        SocketPlaces places = new SocketPlaces(
-                "", Map.of("XDG_RUNTIME_DIR", "" + folder), another, Path.of("/run"), Path.of("/tmp"));
-        assertEquals(Path.of("/tmp/dmaheap-gateway-" + another + "/control"), places.toOpen().orElseThrow().path());
+        SocketPlaces places =
+                new SocketPlaces("", Map.of("XDG_RUNTIME_DIR", "" + folder), another, Path.of("/run"), Path.of("/tmp"));
+        assertEquals(
+                Path.of("/tmp/dmaheap-gateway-" + another + "/control"),
+                places.toOpen().orElseThrow().path());
     }
 
     @Test
     void blank_variables_are_none() throws IOException {
         SocketPlaces places = places("", Map.of("RUNTIME_DIRECTORY", "", "XDG_RUNTIME_DIR", " "));
         assertEquals(
-                Path.of("/tmp/dmaheap-gateway-" + User.own() + "/control"), places.toOpen().orElseThrow().path());
+                Path.of("/tmp/dmaheap-gateway-" + User.own() + "/control"),
+                places.toOpen().orElseThrow().path());
     }
 
     private static SocketPlaces places(String setting, Map<String, String> environment) throws IOException {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class SessionEndTest {
+    private final SessionEnd end = new SessionEnd();
+    private final List<String> done = new ArrayList<>();
+
+    @Test
+    void everything_is_done_once_though_some_of_it_fails() {
+        end.add(adding("one"));
+        end.add(() -> {
+            throw new IllegalStateException("on purpose");
+        });
+        end.add(adding("two"));
+        assertEquals(List.of(), done);
+        end.run();
+        end.run();
+        assertEquals(List.of("one", "two"), done);
+    }
+
+    @Test
+    void what_comes_too_late_is_done_at_once() {
+        end.run();
+        end.add(adding("late"));
+        assertEquals(List.of("late"), done);
+        assertTrue(end.isEmpty());
+    }
+
+    private Runnable adding(String text) {
+        return () -> done.add(text);
+    }
+}
