@@ -32,8 +32,8 @@ final class Commands {
     /**
      * The command {@code exit}. Gogo's shell itself ends with Ctrl-D only.
      *
-     * <p>A client's session, which the bundle heap-gateway runs, is left instead of the gateway. The session is known by
-     * the group of its threads, since Gogo's sessions are no class of the launcher.
+     * <p>A client's session, which the bundle heap-gateway runs, is left instead of the gateway. The session is known
+     * by the group of its threads, since Gogo's sessions are no class of the launcher.
      *
      * @param words nothing, or the exit status
      */

@@ -28,8 +28,8 @@ final class LocalShell {
     }
 
     /**
-     * Ends the shell before the framework stops. Gogo itself closes the terminal first, after which the thread that reads
-     * a line may wait for one more key.
+     * Ends the shell before the framework stops. Gogo itself closes the terminal first, after which the thread that
+     * reads a line may wait for one more key.
      */
     static void end(BundleContext context) {
         Optional<Thread> shell = thread();

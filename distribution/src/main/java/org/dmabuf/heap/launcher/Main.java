@@ -88,7 +88,8 @@ public final class Main {
         mode.applyToLog(line.verbose());
         Map<String, String> settings = settings(line, home, mode);
         BundleCache cache = BundleCache.create(
-                home.cache(Home.state(System.getenv("STATE_DIRECTORY"))), Path.of(System.getProperty("java.io.tmpdir")));
+                home.cache(Home.state(System.getenv("STATE_DIRECTORY"))),
+                Path.of(System.getProperty("java.io.tmpdir")));
         settings.putIfAbsent("felix.fileinstall.dir", home.etc().toString());
         settings.putIfAbsent("felix.fileinstall.tmpdir", cache.folder().resolve("etc").toString());
         Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // not before its levels are set

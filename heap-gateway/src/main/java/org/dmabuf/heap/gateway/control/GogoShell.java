@@ -139,8 +139,8 @@ final class GogoShell implements Interpreter {
     }
 
     /**
-     * As a terminal does it: what was typed before and was not read is dropped, and a program that has taken the key for
-     * something else gets the key.
+     * As a terminal does it: what was typed before and was not read is dropped, and a program that has taken the key
+     * for something else gets the key.
      */
     @Override
     public void signal(String name) {
