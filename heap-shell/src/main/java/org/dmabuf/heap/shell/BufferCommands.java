@@ -117,7 +117,15 @@ public final class BufferCommands implements CommandSet {
 
     @Override
     public List<Syntax> syntaxes() {
-        return List.of(ALLOC_SYNTAX, LOAD_SYNTAX, BUFFERS_SYNTAX, FREE_SYNTAX, SUM_SYNTAX, SAVE_SYNTAX, FILL_SYNTAX, HEXDUMP_SYNTAX);
+        return List.of(
+                ALLOC_SYNTAX,
+                LOAD_SYNTAX,
+                BUFFERS_SYNTAX,
+                FREE_SYNTAX,
+                SUM_SYNTAX,
+                SAVE_SYNTAX,
+                FILL_SYNTAX,
+                HEXDUMP_SYNTAX);
     }
 
     @Override

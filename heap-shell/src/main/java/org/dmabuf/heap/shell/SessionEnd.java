@@ -2,7 +2,6 @@
 package org.dmabuf.heap.shell;
 
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.felix.service.command.CommandSession;
 
 /**
@@ -11,15 +10,18 @@ import org.apache.felix.service.command.CommandSession;
  * end. A session without such a list ends with the shell.
  */
 final class SessionEnd {
-    /** A {@code List<Runnable>} that any thread may add to. */
-    static final String VARIABLE = ".dmaheap.session.end";
+    /**
+     * A {@code List<Runnable>} that any thread may add to. Gogo hands a variable on to a shell within a shell where its
+     * name begins with a capital.
+     */
+    static final String VARIABLE = ".DMAHEAP_SESSION_END";
 
     private SessionEnd() {}
 
     /** Has the server of a session run something at its end; without a server it is not run. */
     @SuppressWarnings("unchecked") // the name is ours
     static void then(CommandSession session, Runnable last) {
-        if (session.get(VARIABLE) instanceof CopyOnWriteArrayList<?> list) {
+        if (session.get(VARIABLE) instanceof List<?> list) {
             ((List<Runnable>) list).add(last);
         }
     }

@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.jar.Attributes;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import java.util.regex.Pattern;
 import org.junit.After;
 import org.junit.AfterClass;
 import org.junit.BeforeClass;
@@ -154,6 +155,30 @@ public class ControlIT {
         awaitStatus("sessions: 1\n");
         second.destroyForcibly().waitFor();
         awaitStatus("sessions: none\n");
+    }
+
+    @Test
+    public void a_killed_client_leaves_no_buffer_of_a_shell_within_its_session_either() throws Exception {
+        Process client = start(builder(
+                "--attach", "dmaheap:alloc -n held 64K; sh -c 'dmaheap:alloc -n inner 64K'; sleep 600"));
+        awaitBuffers(".*held .*inner .*");
+        client.destroyForcibly().waitFor();
+        awaitStatus("sessions: none\n");
+        awaitBuffers("(?!.*(held|inner)).*");
+        assertFalse(run("--attach", "dmaheap:dump").out().contains("org.dmabuf.heap.shell"));
+    }
+
+    private void awaitBuffers(String pattern) throws Exception {
+        Pattern expected = Pattern.compile(pattern, Pattern.DOTALL);
+        String last = "";
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        while (System.nanoTime() < deadline) {
+            last = run("--attach", "dmaheap:buffers").out();
+            if (expected.matcher(last).matches()) {
+                return;
+            }
+        }
+        fail("not " + pattern + ": " + last);
     }
 
     @Test

@@ -82,7 +82,9 @@ public class GatewayProcessIT {
         String json = result.out().substring(result.out().indexOf("[\n"));
         List<String> table = result.out().substring(0, result.out().indexOf("[\n")).lines().toList();
         assertTrue(result.out(), table.stream().allMatch(line -> line.length() <= 80));
-        assertTrue(result.out(), table.contains("cma: it serves only requests that permit emulation: --emulated contiguous"));
+        assertTrue(
+                result.out(),
+                table.contains("cma: it serves only requests that permit emulation: --emulated contiguous"));
         assertTrue(result.out(), table.stream().anyMatch(line -> line.matches("carveout +carveout .* serving .*")));
         assertTrue(json, json.lines().anyMatch(line -> line.startsWith("{\"name\":\"cma\",\"state\":\"serving\"")));
     }

@@ -23,6 +23,7 @@ import org.dmabuf.heap.broker.heap.ThrownText;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
+import org.dmabuf.heap.linux.text.SimilarName;
 
 /**
  * The log of one request's attempts: the heaps that gave no buffer, and the reasons. While the request goes on it only

@@ -16,8 +16,11 @@ import org.slf4j.LoggerFactory;
  * once.
  */
 final class SessionEnd extends AbstractList<Runnable> {
-    /** The variable. Bundles with commands know it by this name, and share no class with this one. */
-    static final String VARIABLE = ".dmaheap.session.end";
+    /**
+     * The variable. Bundles with commands know it by this name, and share no class with this one. Gogo hands it on to a
+     * shell within this one, since its name begins with a capital.
+     */
+    static final String VARIABLE = ".DMAHEAP_SESSION_END";
 
     private static final Logger LOG = LoggerFactory.getLogger(SessionEnd.class);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Sizes and foreign text as messages show them. */
+/** Sizes, foreign text and misspelt names as messages show them. */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap.linux.text;
 
 import org.osgi.annotation.bundle.Export;

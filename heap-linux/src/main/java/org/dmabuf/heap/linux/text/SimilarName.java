@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.broker.allocation;
+package org.dmabuf.heap.linux.text;
 
 import java.util.Comparator;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** The name that a person may have meant by one that is misspelt. */
-final class SimilarName {
+/** Search for the name that a person may have meant by one that is misspelt. Any thread may call it. */
+public final class SimilarName {
     /** A name may differ in one letter of so many. */
     private static final int LETTERS_FOR_A_SLIP = 3;
 
     private SimilarName() {}
 
-    /** {@return the name that differs least, empty when all are quite different} */
-    static Optional<String> of(String misspelt, Stream<String> names) {
+    /**
+     * Compares a name with those that there are, whatever the case of their letters.
+     *
+     * @param misspelt the name as it was given
+     * @param names that there are
+     * @return the name that differs least, empty when all of them differ in more than every third letter
+     */
+    public static Optional<String> of(String misspelt, Stream<String> names) {
         int most = Math.max(1, misspelt.length() / LETTERS_FOR_A_SLIP);
         return names.filter(name -> distance(misspelt, name) <= most)
                 .min(Comparator.comparingInt(name -> distance(misspelt, name)));
