@@ -158,14 +158,23 @@ public class ControlIT {
     }
 
     @Test
-    public void a_killed_client_leaves_no_buffer_of_a_shell_within_its_session_either() throws Exception {
-        Process client = start(builder(
-                "--attach", "dmaheap:alloc -n held 64K; sh -c 'dmaheap:alloc -n inner 64K'; sleep 600"));
-        awaitBuffers(".*held .*inner .*");
+    public void a_killed_client_leaves_no_buffer() throws Exception {
+        Process client = start(builder("--attach", "dmaheap:alloc -n held 64K; sleep 600"));
+        awaitBuffers(".*held .*");
         client.destroyForcibly().waitFor();
+        awaitBuffers("(?!.*held).*");
         awaitStatus("sessions: none\n");
+        assertFalse(run("--attach", "dmaheap:dump").out().contains("held"));
+    }
+
+    @Test
+    public void a_session_that_is_left_leaves_no_buffer_of_a_shell_within_it_either() throws Exception {
+        Result left = onTerminal("[('gateway>', 'dmaheap:alloc -n held 64K\\r'), ('inode', 'sh\\r'),"
+                + " ('gateway>', 'dmaheap:alloc -n inner 64K\\r'), ('inode', 'dmaheap:buffers; sleep 600\\r'),"
+                + " ('INODE', '\\x1c')]");
+        assertEquals(left.toString(), 131, left.exit());
+        assertTrue(left.out(), left.out().contains("held   64 KiB") && left.out().contains("inner  64 KiB"));
         awaitBuffers("(?!.*(held|inner)).*");
-        assertFalse(run("--attach", "dmaheap:dump").out().contains("org.dmabuf.heap.shell"));
     }
 
     private void awaitBuffers(String pattern) throws Exception {
