@@ -228,7 +228,8 @@ final class Syntax {
     }
 
     private int putNext(Option option, List<String> line, int index, Map<String, String> given) {
-        if (index + 1 == line.size() || line.get(index + 1).equals("--")) {
+        // A value that begins so is given with =, as in --name=--x: it is nearly always the next option.
+        if (index + 1 == line.size() || line.get(index + 1).startsWith("--")) {
             throw missing(option);
         }
         put(option, line.get(index + 1), given);
