@@ -43,7 +43,8 @@ final class FileLoader {
             throw new IOException(file + " may not be read by this user");
         }
         if (attributes.size() == 0) {
-            throw new IOException(file + " has 0 bytes, and a buffer has at least 1; copy a file of /proc elsewhere first");
+            throw new IOException(
+                    file + " has 0 bytes, and a buffer has at least 1; copy a file of /proc elsewhere first");
         }
         return attributes.size();
     }
