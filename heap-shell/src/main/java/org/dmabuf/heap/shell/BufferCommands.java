@@ -163,7 +163,7 @@ public final class BufferCommands implements CommandSet {
     public void load(
             CommandSession session, @Descriptor("FILE; dmaheap:load --help has the options") Object... words) {
         Command.run(session, LOAD_SYNTAX, words, (line, out) -> {
-            Path file = session.currentDir().resolve(line.argument(0));
+            Path file = file(session, line.argument(0));
             long bytes = FileLoader.sizeOf(file);
             String own = line.value(NAME).orElseGet(() -> nameOf(file));
             buffers.requireFree(own);
@@ -272,7 +272,7 @@ public final class BufferCommands implements CommandSet {
     public void save(
             CommandSession session, @Descriptor("NAME FILE; dmaheap:save --help has the options") Object... words) {
         Command.run(session, SAVE_SYNTAX, words, (line, out) -> {
-            Path file = session.currentDir().resolve(line.argument(1));
+            Path file = file(session, line.argument(1));
             try (HeldBuffer held = buffers.borrow(line.argument(0));
                     CtrlC _ = CtrlC.interrupting(session);
                     Progress _ =
@@ -347,6 +347,14 @@ public final class BufferCommands implements CommandSet {
         return line.has(EMULATED)
                 ? request.withEmulations(line.value(EMULATED).orElseThrow().split(","))
                 : request;
+    }
+
+    /** A Path drops the slash of a folder's name. */
+    private static Path file(CommandSession session, String path) {
+        if (path.isEmpty() || path.endsWith("/")) {
+            throw new IllegalArgumentException("invalid FILE = '" + path + "': expected the path of a file");
+        }
+        return session.currentDir().resolve(path);
     }
 
     private static String nameOf(Path file) {
