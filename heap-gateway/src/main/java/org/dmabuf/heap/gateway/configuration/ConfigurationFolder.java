@@ -127,7 +127,7 @@ final class ConfigurationFolder {
         }
         if (state.version.size() > LARGEST) {
             return List.of("invalid size = " + Bytes.text(state.version.size()) + " of " + path
-                    + ": expected a file of at most 1 MiB");
+                    + ": expected a file of at most 1 MiB; while it is read, no other file takes effect");
         }
         try {
             return TextCheck.findings(path, Files.readAllBytes(file), name.endsWith(".cfg"));

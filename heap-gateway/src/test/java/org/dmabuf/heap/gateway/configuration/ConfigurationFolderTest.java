@@ -78,7 +78,8 @@ class ConfigurationFolderTest {
     void a_file_that_is_too_large_is_told_with_its_size_and_is_not_read() throws IOException {
         write("org.example.acme.cfg", "sise = 2", "#".repeat(2 << 20));
         assertEquals(
-                List.of("invalid size = 2.0 MiB of etc/org.example.acme.cfg: expected a file of at most 1 MiB"),
+                List.of("invalid size = 2.0 MiB of etc/org.example.acme.cfg: expected a file of at most 1 MiB; while it"
+                        + " is read, no other file takes effect"),
                 logged());
     }
 

@@ -157,6 +157,13 @@ class HeapSettingsTest {
     }
 
     @Test
+    void a_name_that_came_from_no_utf_8_is_refused() {
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> of(Map.of(), "carveout\uFFFD").announcement());
+        assertTrue(refusal.reason().startsWith("invalid heap.name = "), refusal.reason());
+    }
+
+    @Test
     void of_many_that_are_no_settings_some_are_told_and_the_others_counted() {
         Map<String, Object> many = new HashMap<>();
         for (int i = 0; i < 100_000; i++) {
