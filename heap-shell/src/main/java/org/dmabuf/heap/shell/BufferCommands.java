@@ -90,6 +90,7 @@ public final class BufferCommands implements CommandSet {
             .taking("NAME [BYTE]", 1, 2)
             .with(Filling.ZERO, Filling.RANDOM, Filling.PATTERN, Range.OFFSET, Range.LENGTH)
             .noting("BYTE is 0 to 255, or 0x0 to 0xff. A pattern begins anew at the offset.\n"
+                    + "A pattern of digits alone stands in quotes, as the shell reads it as a number.\n"
                     + "What counts as content for sum, save and share stays as long as it was.");
     private static final Syntax HEXDUMP_SYNTAX = Syntax.of("hexdump", "Shows bytes of a buffer, as hexdump -C does")
             .taking("NAME", 1, 1)
