@@ -90,6 +90,7 @@ public final class BufferCommands implements CommandSet {
             .taking("NAME [BYTE]", 1, 2)
             .with(Filling.ZERO, Filling.RANDOM, Filling.PATTERN, Range.OFFSET, Range.LENGTH)
             .noting("BYTE is 0 to 255, or 0x0 to 0xff. A pattern begins anew at the offset.\n"
+                    + "A pattern of digits alone stands in quotes, as the shell reads it as a number.\n"
                     + "What counts as content for sum, save and share stays as long as it was.");
     private static final Syntax HEXDUMP_SYNTAX = Syntax.of("hexdump", "Shows bytes of a buffer, as hexdump -C does")
             .taking("NAME", 1, 1)
@@ -163,7 +164,7 @@ public final class BufferCommands implements CommandSet {
     public void load(
             CommandSession session, @Descriptor("FILE; dmaheap:load --help has the options") Object... words) {
         Command.run(session, LOAD_SYNTAX, words, (line, out) -> {
-            Path file = session.currentDir().resolve(line.argument(0));
+            Path file = file(session, line.argument(0));
             long bytes = FileLoader.sizeOf(file);
             String own = line.value(NAME).orElseGet(() -> nameOf(file));
             buffers.requireFree(own);
@@ -272,7 +273,7 @@ public final class BufferCommands implements CommandSet {
     public void save(
             CommandSession session, @Descriptor("NAME FILE; dmaheap:save --help has the options") Object... words) {
         Command.run(session, SAVE_SYNTAX, words, (line, out) -> {
-            Path file = session.currentDir().resolve(line.argument(1));
+            Path file = file(session, line.argument(1));
             try (HeldBuffer held = buffers.borrow(line.argument(0));
                     CtrlC _ = CtrlC.interrupting(session);
                     Progress _ =
@@ -347,6 +348,14 @@ public final class BufferCommands implements CommandSet {
         return line.has(EMULATED)
                 ? request.withEmulations(line.value(EMULATED).orElseThrow().split(","))
                 : request;
+    }
+
+    /** A Path drops the slash of a folder's name. */
+    private static Path file(CommandSession session, String path) {
+        if (path.isEmpty() || path.endsWith("/")) {
+            throw new IllegalArgumentException("invalid FILE = '" + path + "': expected the path of a file");
+        }
+        return session.currentDir().resolve(path);
     }
 
     private static String nameOf(Path file) {

@@ -36,7 +36,7 @@ record BufferInfo(
 
     /** {@return one line for each, under a heading} */
     static String table(List<BufferInfo> buffers) {
-        Table table = new Table("NAME", "SIZE ", "HEAP", "BACKEND", "DMA-BUF", "INODE ");
+        Table table = new Table("NAME…", "SIZE ", "HEAP…", "BACKEND…", "DMA-BUF", "INODE ");
         for (BufferInfo buffer : buffers) {
             table.row(
                     buffer.name,
@@ -46,7 +46,7 @@ record BufferInfo(
                     buffer.dmabuf ? "yes" : "no",
                     buffer.inode.isPresent() ? Long.toString(buffer.inode.getAsLong()) : "-");
         }
-        return table.toString();
+        return table.titledWithin(Table.WIDTH);
     }
 
     /** Tells all of it to a person. */

@@ -52,6 +52,6 @@ final class Command {
     /** The sentence answers the interrupt. Were the thread still interrupted, Gogo's streams would close under it. */
     private static CommandFailure interrupted(Syntax syntax, Exception e) {
         Thread.interrupted();
-        return new CommandFailure(syntax.command() + " was interrupted; nothing is held", e);
+        return new CommandFailure(syntax.command() + " was interrupted; the shell holds no more than before", e);
     }
 }

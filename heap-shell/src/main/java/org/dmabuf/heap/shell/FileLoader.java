@@ -43,7 +43,8 @@ final class FileLoader {
             throw new IOException(file + " may not be read by this user");
         }
         if (attributes.size() == 0) {
-            throw new IOException(file + " is empty, and a buffer has at least one byte");
+            throw new IOException(
+                    file + " has 0 bytes, and a buffer has at least 1; copy a file of /proc elsewhere first");
         }
         return attributes.size();
     }
@@ -69,18 +70,15 @@ final class FileLoader {
      */
     DmaBuf load(Path file, AllocationRequest request, LongConsumer loaded) throws IOException {
         DmaBuf buffer = broker.allocate(request);
-        boolean complete = false;
         try (Arena arena = Arena.ofConfined();
                 FileChannel channel = FileChannel.open(file);
                 CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
             copy(channel, buffer.map(Access.READ_WRITE, arena).asSlice(0, request.size()), file, loaded);
-            complete = true;
-            return buffer;
-        } finally {
-            if (!complete) {
-                buffer.close();
-            }
+        } catch (Throwable e) { // also of the end of the access
+            buffer.close();
+            throw e;
         }
+        return buffer;
     }
 
     /** {@return SHA-256 of the first bytes, read through a mapping of the buffer} */

@@ -49,6 +49,9 @@ final class FileSaver {
      * @throws IOException with a sentence, or when the thread was interrupted; what was there is as it was then
      */
     void save(MemorySegment memory, Path file, boolean overwrite) throws IOException {
+        if (Files.isSymbolicLink(file) && !Files.exists(file)) {
+            throw new IOException(file + " is a link to nothing; make the file that it leads to, or give another name");
+        }
         Path target = Files.exists(file) ? file.toRealPath() : file;
         boolean exists = Files.exists(target);
         if (exists && !Files.isRegularFile(target)) {
@@ -77,11 +80,12 @@ final class FileSaver {
             throw e;
         } catch (FileAlreadyExistsException e) {
             throw inTheWay(file);
-        } catch (NoSuchFileException e) {
-            throw new IOException("there is no folder " + file.getParent(), e);
         } catch (AccessDeniedException e) {
             throw new IOException("this user may not make a file in the folder of " + file, e);
         } catch (IOException e) {
+            if (e instanceof NoSuchFileException && !Files.isDirectory(file.getParent())) {
+                throw new IOException("there is no folder " + file.getParent(), e);
+            }
             throw new IOException(
                     "writing " + Bytes.text(memory.byteSize()) + " to " + file + " failed: " + reason(e)
                             + "; make room there, or give another folder",

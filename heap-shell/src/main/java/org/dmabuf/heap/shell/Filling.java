@@ -55,7 +55,7 @@ final class Filling {
 
     private static byte oneByte(String text) {
         try {
-            int value = Integer.decode(text);
+            int value = text.startsWith("0x") ? Integer.parseInt(text.substring(2), 16) : Integer.parseInt(text);
             if (value >= 0 && value <= 0xFF) {
                 return (byte) value;
             }

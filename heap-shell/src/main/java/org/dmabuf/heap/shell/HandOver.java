@@ -189,6 +189,7 @@ final class HandOver {
     private static String remedy(Errno errno) {
         return switch (errno) {
             case EPROTOTYPE -> "; the process listens with a socket of another type: it takes SOCK_SEQPACKET";
+            case ENAMETOOLONG -> "; a socket's path has at most 107 bytes";
             case EACCES -> "; this user may not write to that file, or not enter its folder";
             default -> "";
         };

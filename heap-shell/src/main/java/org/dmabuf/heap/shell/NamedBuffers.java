@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
+import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -80,16 +81,10 @@ public final class NamedBuffers {
      * @throws IllegalArgumentException when the name is taken; the buffer is closed then
      * @throws InterruptedException when the thread was interrupted, or the session is over; the buffer is closed then
      */
-    synchronized BufferInfo keep(CommandSession session, String name, DmaBuf buffer, long content)
-            throws InterruptedException {
+    BufferInfo keep(CommandSession session, String name, DmaBuf buffer, long content) throws InterruptedException {
         boolean kept = false;
         try {
-            requireFree(name);
-            if (Thread.interrupted() || sessions.get(session)) {
-                throw new InterruptedException();
-            }
-            BufferInfo info = BufferInfo.of(name, buffer, content);
-            buffers.put(name, new Kept(new HeldBuffer(buffer, content), session));
+            BufferInfo info = put(session, name, buffer, content);
             kept = true;
             return info;
         } finally {
@@ -99,13 +94,28 @@ public final class NamedBuffers {
         }
     }
 
-    private synchronized void freeAllOf(CommandSession session) {
+    private synchronized BufferInfo put(CommandSession session, String name, DmaBuf buffer, long content)
+            throws InterruptedException {
+        requireFree(name);
+        if (Thread.interrupted() || sessions.get(session)) {
+            throw new InterruptedException();
+        }
+        BufferInfo info = BufferInfo.of(name, buffer, content);
+        buffers.put(name, new Kept(new HeldBuffer(buffer, content), session));
+        return info;
+    }
+
+    private void freeAllOf(CommandSession session) {
+        close(takeAllOf(session));
+    }
+
+    private synchronized List<HeldBuffer> takeAllOf(CommandSession session) {
         sessions.put(session, true);
         List<String> theirs = buffers.entrySet().stream()
                 .filter(kept -> kept.getValue().session() == session)
                 .map(Map.Entry::getKey)
                 .toList();
-        theirs.forEach(this::release);
+        return take(theirs);
     }
 
     synchronized List<String> names() {
@@ -127,12 +137,16 @@ public final class NamedBuffers {
      * @param sought names, or patterns of names with {@code *} and {@code ?}
      * @throws IllegalArgumentException when one of them is of no buffer; none is freed then
      */
-    synchronized void free(List<String> sought) {
+    void free(List<String> sought) {
+        close(takeMatching(sought));
+    }
+
+    private synchronized List<HeldBuffer> takeMatching(List<String> sought) {
         Set<String> found = new LinkedHashSet<>();
         for (String one : sought) {
             found.addAll(matching(one));
         }
-        found.forEach(this::release);
+        return take(found);
     }
 
     private Set<String> matching(String sought) {
@@ -158,8 +172,13 @@ public final class NamedBuffers {
         return found;
     }
 
-    private void release(String name) {
-        buffers.remove(name).held().close();
+    private List<HeldBuffer> take(Collection<String> names) {
+        return names.stream().map(name -> buffers.remove(name).held()).toList();
+    }
+
+    /** Not under the lock: a heap's release may take long, or hang, and the other buffers stay in use meanwhile. */
+    private static void close(List<HeldBuffer> taken) {
+        taken.forEach(HeldBuffer::close);
     }
 
     /**
@@ -182,7 +201,11 @@ public final class NamedBuffers {
 
     /** Frees every buffer of every session. */
     @Deactivate
-    synchronized void freeAll() {
-        List.copyOf(buffers.keySet()).forEach(this::release);
+    void freeAll() {
+        close(takeAll());
+    }
+
+    private synchronized List<HeldBuffer> takeAll() {
+        return take(List.copyOf(buffers.keySet()));
     }
 }

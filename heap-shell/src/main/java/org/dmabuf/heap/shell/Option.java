@@ -35,6 +35,11 @@ record Option(Optional<Character> letter, String name, Optional<String> value, S
         return new Option(Optional.of(letter), name, Optional.of(value), meaning);
     }
 
+    /** {@return whether each digit of the value counts, also zeros at its beginning} */
+    boolean isHexadecimal() {
+        return value.equals(Optional.of("HEX"));
+    }
+
     /** {@return both forms with the value, as the help shows them} */
     String forms() {
         return letter.map(one -> "-" + one + ", ").orElse("    ")

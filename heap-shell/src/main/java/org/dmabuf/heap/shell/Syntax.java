@@ -159,6 +159,7 @@ final class Syntax {
         if ((end < 0 ? line : line.subList(0, end)).contains("--help")) {
             return new Line(Map.of(), List.of(), true);
         }
+        requireAsTyped(words, line);
         Map<String, String> given = new LinkedHashMap<>();
         List<String> others = new ArrayList<>();
         for (int i = 0; i < line.size(); i++) {
@@ -180,6 +181,18 @@ final class Syntax {
                     (others.isEmpty() ? "" : "not " + String.join(" ", others) + ", ") + usage());
         }
         return new Line(given, others, false);
+    }
+
+    /** Gogo makes numbers of words: 1.50 and 1d come as 1.5 and 1.0, and 0011 as 11. */
+    private void requireAsTyped(Object[] words, List<String> line) {
+        for (int i = 0; i < words.length; i++) {
+            boolean digitsCount = i > 0
+                    && awaiting(line.get(i - 1)).filter(Option::isHexadecimal).isPresent();
+            if (words[i] instanceof Double || words[i] instanceof Number && digitsCount) {
+                throw new IllegalArgumentException("invalid word " + words[i]
+                        + ": expected quotes around it, since the shell reads it as a number and may change it");
+            }
+        }
     }
 
     /** {@return how many more words it took} */
@@ -228,7 +241,8 @@ final class Syntax {
     }
 
     private int putNext(Option option, List<String> line, int index, Map<String, String> given) {
-        if (index + 1 == line.size() || line.get(index + 1).equals("--")) {
+        // A value that begins so is given with =, as in --name=--x: it is nearly always the next option.
+        if (index + 1 == line.size() || line.get(index + 1).startsWith("--")) {
             throw missing(option);
         }
         put(option, line.get(index + 1), given);

@@ -110,6 +110,17 @@ class BufferCommandsTest {
                 "dmaheap:fill one 1 --zero | give one of BYTE, --zero, --random and --pattern HEX, not 2 of them",
                 "dmaheap:fill one 256 | invalid BYTE = 256: expected 0 to 255, or 0x0 to 0xff",
                 "dmaheap:fill one -- -1 | invalid BYTE = -1: expected 0 to 255, or 0x0 to 0xff",
+                "dmaheap:fill one 0xfff | invalid BYTE = 0xfff: expected 0 to 255, or 0x0 to 0xff",
+                "dmaheap:fill one '#f' | invalid BYTE = #f: expected 0 to 255, or 0x0 to 0xff",
+                "dmaheap:fill one --pattern 0011 | invalid word 11: expected quotes around it, since the shell reads it"
+                        + " as a number and may change it",
+                "dmaheap:fill one -p 5f | invalid word 5.0: expected quotes around it, since the shell reads it as a"
+                        + " number and may change it",
+                "dmaheap:alloc -n 1d 4K | invalid word 1.0: expected quotes around it, since the shell reads it as a"
+                        + " number and may change it",
+                "dmaheap:save one '' | invalid FILE = '': expected the path of a file",
+                "dmaheap:save one /tmp/new/ | invalid FILE = '/tmp/new/': expected the path of a file",
+                "dmaheap:load /tmp/ | invalid FILE = '/tmp/': expected the path of a file",
                 "dmaheap:fill one --pattern abc | invalid --pattern = abc: expected pairs of hexadecimal digits, 1 to"
                         + " 4096 bytes",
                 "dmaheap:fill one 0 -o 4096 | invalid --offset = 4096: expected 0 to 4095, which is as far as the"
@@ -136,6 +147,37 @@ class BufferCommandsTest {
     void what_cannot_be_done_is_a_sentence(String line, String sentence) throws Exception {
         gogo.run("dmaheap:alloc -n one 4K");
         assertEquals(sentence, gogo.refusal(line));
+    }
+
+    @Test
+    void digits_of_a_pattern_count_where_the_shell_leaves_them() throws Exception {
+        gogo.run("dmaheap:alloc -n one 4K");
+        for (String pattern : new String[] {"--pattern '0011'", "--pattern=0011", "-p \"0011\"", "-p0011"}) {
+            gogo.run("dmaheap:fill one 0");
+            gogo.run("dmaheap:fill one " + pattern);
+            assertTrue(gogo.run("dmaheap:hexdump one -l 4").startsWith("00000000  00 11 00 11 "), pattern);
+        }
+    }
+
+    @Test
+    void a_byte_that_begins_with_zero_is_decimal() throws Exception {
+        gogo.run("dmaheap:alloc -n one 4K");
+        gogo.run("dmaheap:fill one '010'");
+        assertTrue(gogo.run("dmaheap:hexdump one -l 1").startsWith("00000000  0a "));
+    }
+
+    @Test
+    void buffers_are_listed_in_80_columns_with_names_in_full() throws Exception {
+        String heap = "h".repeat(64);
+        try (InMemoryBroker other = InMemoryBroker.of(InMemoryHeap.of(heap, 8L << 20));
+                Gogo shell = new Gogo(other)) {
+            String name = "n".repeat(31);
+            shell.run("dmaheap:alloc -n " + name + " 4K");
+            String table = shell.run("dmaheap:buffers");
+            assertTrue(table.lines().allMatch(line -> line.length() <= 80), table);
+            assertTrue(table.contains(name), table);
+            shell.run("dmaheap:free --all");
+        }
     }
 
     @Test

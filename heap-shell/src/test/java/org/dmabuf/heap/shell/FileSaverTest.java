@@ -50,6 +50,21 @@ class FileSaverTest {
     }
 
     @Test
+    void a_link_to_nothing_stays_and_is_told() throws Exception {
+        Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("gone"));
+        for (boolean overwrite : new boolean[] {false, true}) {
+            assertEquals(
+                    link + " is a link to nothing; make the file that it leads to, or give another name",
+                    assertThrows(
+                                    IOException.class,
+                                    () -> new FileSaver().save(MemorySegment.ofArray(content), link, overwrite))
+                            .getMessage());
+        }
+        assertEquals(List.of(link), files());
+        assertTrue(Files.isSymbolicLink(link));
+    }
+
+    @Test
     void a_full_disk_is_a_sentence_and_no_part_of_a_file_is_left() throws Exception {
         FileSaver full = new FileSaver(part -> FileChannel.open(
                 Files.createSymbolicLink(part, Path.of("/dev/full")), StandardOpenOption.WRITE));

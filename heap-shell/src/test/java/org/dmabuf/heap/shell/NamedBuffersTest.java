@@ -4,9 +4,15 @@ package org.dmabuf.heap.shell;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.lang.reflect.Proxy;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.apache.felix.service.command.CommandSession;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.testing.InMemoryBroker;
 import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.AfterEach;
@@ -65,6 +71,45 @@ class NamedBuffersTest {
                 InterruptedException.class,
                 () -> buffers.keep(session, "late", broker.allocate(AllocationRequest.of(4096)), 4096));
         broker.requireNothingOpen();
+    }
+
+    @Test
+    void a_heap_that_hangs_at_a_release_leaves_the_other_buffers_in_use() throws Exception {
+        CountDownLatch hangs = new CountDownLatch(1);
+        DmaBuf made = broker.allocate(AllocationRequest.of(4096));
+        local.run("dmaheap:alloc -n other 4K");
+        buffers.keep(local.session(), "one", closing(made, hangs::await), 4096);
+        CompletableFuture<Object> freed = Gogo.meanwhile(() -> {
+            buffers.free(List.of("one"));
+            return null;
+        });
+        try {
+            CompletableFuture<List<String>> names = Gogo.meanwhile(() -> {
+                while (buffers.names().contains("one")) {
+                    Thread.onSpinWait();
+                }
+                return buffers.names();
+            });
+            assertEquals(List.of("other"), names.get(10, TimeUnit.SECONDS));
+        } finally {
+            hangs.countDown();
+        }
+        freed.get(10, TimeUnit.SECONDS);
+    }
+
+    private interface Wait {
+        void end() throws InterruptedException;
+    }
+
+    /** {@return a buffer whose end waits} */
+    private static DmaBuf closing(DmaBuf buffer, Wait wait) {
+        return (DmaBuf) Proxy.newProxyInstance(
+                DmaBuf.class.getClassLoader(), new Class<?>[] {DmaBuf.class}, (_, method, arguments) -> {
+                    if (method.getName().equals("close")) {
+                        wait.end();
+                    }
+                    return method.invoke(buffer, arguments);
+                });
     }
 
     @Test

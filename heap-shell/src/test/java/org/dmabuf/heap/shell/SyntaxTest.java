@@ -31,6 +31,12 @@ class SyntaxTest {
     }
 
     @Test
+    void a_value_that_begins_with_two_dashes_stands_behind_an_equals_sign() {
+        assertEquals(Optional.of("--quick"), ALLOC.parse("--heap=--quick", "4K").value(HEAP));
+        assertEquals(Optional.of("-5"), ALLOC.parse("--heap", "-5", "4K").value(HEAP));
+    }
+
+    @Test
     void letters_without_a_value_may_stand_together_before_one_with_a_value() {
         Line parsed = ALLOC.parse("-rqhx", "4K");
         assertTrue(parsed.has(FLAG) && parsed.has(OTHER));
@@ -72,6 +78,8 @@ class SyntaxTest {
         "4K -h | option --heap needs a value: NAMES",
         "--heap= 4K | option --heap needs a value: NAMES",
         "--heap -- 4K | option --heap needs a value: NAMES",
+        "--heap --read-only 4K | option --heap needs a value: NAMES",
+        "4K -h --quick | option --heap needs a value: NAMES",
         "--read-only=yes 4K | option --read-only takes no value",
         "4K 8K | not 4K 8K, usage: dmaheap:alloc [options] SIZE",
     })

@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.dmabuf.heap.linux.component.SettingsFile;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
@@ -22,6 +23,8 @@ import org.dmabuf.heap.linux.text.Printable;
  */
 final class ConfigurationFolder {
     private static final long LARGEST = 1 << 20;
+    /** Findings of one file that are told one by one. */
+    private static final int MOST = 20;
 
     /** Version of a file, by what a look at the folder shows. */
     private record Version(Object key, long changed, long size, String kind) {}
@@ -74,7 +77,7 @@ final class ConfigurationFolder {
                 if (same && !before.stable) {
                     before.stable = true;
                     more = true;
-                    text(file, before).forEach(finding -> tell(before, finding));
+                    tell(before, name, text(file, before));
                 }
             }
         }
@@ -92,8 +95,9 @@ final class ConfigurationFolder {
         seen.forEach((name, file) -> {
             if (file.stable) {
                 names.finding(name).ifPresent(finding -> tell(file, finding));
-                if (NameCheck.isRead(name) && file.version.kind().equals("file")) {
-                    settings(name, known).forEach(finding -> tell(file, finding));
+                if (NameCheck.isRead(name) && file.version.kind().equals("file")
+                        && file.version.size() <= LARGEST) {
+                    tell(file, name, settings(name, known));
                 }
             }
         });
@@ -122,7 +126,8 @@ final class ConfigurationFolder {
             return List.of("invalid " + state.version.kind() + " " + path + ": expected a file with settings");
         }
         if (state.version.size() > LARGEST) {
-            return List.of("invalid size of " + path + ": expected a file of at most 1 MiB");
+            return List.of("invalid size = " + Bytes.text(state.version.size()) + " of " + path
+                    + ": expected a file of at most 1 MiB; while it is read, no other file takes effect");
         }
         try {
             return TextCheck.findings(path, Files.readAllBytes(file), name.endsWith(".cfg"));
@@ -141,6 +146,16 @@ final class ConfigurationFolder {
                     shown + "/" + Printable.of(name), file.entries(), known.settings(NameCheck.pid(name)));
         } catch (IOException e) {
             return List.of(); // told by the check of the text
+        }
+    }
+
+    /** A file that is none of settings has a finding for each line. */
+    private void tell(Seen file, String name, List<String> findings) {
+        int told = Math.min(MOST, findings.size());
+        findings.subList(0, told).forEach(finding -> tell(file, finding));
+        if (told < findings.size()) {
+            tell(file, findings.size() - told + " more lines like these in " + shown + "/" + Printable.of(name)
+                    + ": expected settings, NAME = VALUE");
         }
     }
 

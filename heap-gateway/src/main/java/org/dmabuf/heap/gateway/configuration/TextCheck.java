@@ -55,6 +55,11 @@ final class TextCheck {
         if (text.indexOf(BYTE_ORDER_MARK) == 0) {
             add("invalid byte order mark", 1, "UTF-8 without it, since it becomes part of the first name");
         }
+        int nul = text.indexOf('\0');
+        if (nul >= 0) { // each second byte of UTF-16, which is valid UTF-8 without its mark
+            add("invalid encoding", (int) text.substring(0, nul).chars().filter(c -> c == '\n').count() + 1, "UTF-8");
+            return;
+        }
         try {
             StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content));
         } catch (CharacterCodingException e) {

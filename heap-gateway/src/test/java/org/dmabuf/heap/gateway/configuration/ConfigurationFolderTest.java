@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -60,6 +61,26 @@ class ConfigurationFolderTest {
         assertEquals(List.of(), logged());
         write("org.example.acme-left.cfg", "sise = 2");
         assertEquals(1, logged().size());
+    }
+
+    @Test
+    void of_a_file_that_is_none_of_settings_some_lines_are_told_and_the_others_counted() throws IOException {
+        String[] lines = new String[5000];
+        Arrays.setAll(lines, i -> "line" + i + " of a log: failed");
+        write("org.example.acme.cfg", lines);
+        List<String> told = logged();
+        assertEquals(21, told.size());
+        assertTrue(told.contains("4980 more lines like these in etc/org.example.acme.cfg: expected settings,"
+                + " NAME = VALUE"), told.getLast());
+    }
+
+    @Test
+    void a_file_that_is_too_large_is_told_with_its_size_and_is_not_read() throws IOException {
+        write("org.example.acme.cfg", "sise = 2", "#".repeat(2 << 20));
+        assertEquals(
+                List.of("invalid size = 2.0 MiB of etc/org.example.acme.cfg: expected a file of at most 1 MiB; while it"
+                        + " is read, no other file takes effect"),
+                logged());
     }
 
     @Test

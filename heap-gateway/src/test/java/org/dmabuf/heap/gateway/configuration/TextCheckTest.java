@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,6 +50,16 @@ class TextCheckTest {
     void a_list_over_several_lines_is_right() {
         assertEquals(
                 List.of(), findings("quota.heap = \\", "  system=512M \\", "  camera=64M", "nodes = a \\", "b c"));
+    }
+
+    @Test
+    void utf_16_is_told_with_and_without_its_mark() {
+        for (Charset charset : new Charset[] {StandardCharsets.UTF_16, StandardCharsets.UTF_16LE}) {
+            assertEquals(
+                    List.of("invalid encoding in etc/x.cfg, line 1: expected UTF-8"),
+                    TextCheck.findings(FILE, "size = 1\nheap.id = 2\n".getBytes(charset), true)
+                            .subList(0, 1));
+        }
     }
 
     @Test

@@ -136,6 +136,7 @@ public final class HeapSettings extends Settings {
 
     private void requireName() {
         boolean printable = heap.equals(Printable.of(heap))
+                && heap.indexOf('\uFFFD') < 0 // of a file that is no UTF-8
                 && heap.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c));
         if (heap.isEmpty() || heap.length() > NAME_LENGTH || !printable || heap.contains("..")) {
             throw wrong(

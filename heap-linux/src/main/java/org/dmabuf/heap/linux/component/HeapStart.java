@@ -55,6 +55,8 @@ public final class HeapStart implements AutoCloseable {
     private HeapOpening opening;
     /** Those that the heap was opened with; null where there is none. */
     private HeapSettings inForce;
+    /** What opens the heap with those; null where there is none. */
+    private Supplier<Runnable> source;
 
     private boolean closed;
 
@@ -113,7 +115,8 @@ public final class HeapStart implements AutoCloseable {
      * Its properties are those of the settings and those of the memory, which go before them.
      *
      * <p>When there is a heap already, settings that are wrong are logged, and the heap goes on with those that it has.
-     * Where they say the same, nothing happens. Otherwise the heap is withdrawn, and then the other is opened.
+     * Where they say the same, nothing happens. Otherwise the heap is withdrawn, and then the other is opened. Where
+     * that fails for another reason than a shortage, the heap is opened again as it was.
      *
      * @param settings name, type, id and priority
      * @param reading reads and checks the heap's other settings. It takes no memory, and throws what
@@ -137,17 +140,35 @@ public final class HeapStart implements AutoCloseable {
             return;
         }
         HeapOpening before;
+        HeapSettings settingsBefore;
+        Supplier<Runnable> sourceBefore;
         synchronized (this) {
             boolean same = inForce != null && !opening.isFailed() && inForce.equalsConfigured(settings);
             if (closed || same) {
                 return;
             }
+            boolean served = opening != null && !opening.isFailed();
+            settingsBefore = served ? inForce : null;
+            sourceBefore = served ? this.source : null;
             before = take();
         }
         end(before);
-        HeapOpening next = HeapOpening.begin(
-                settings, listing, () -> announcer.announce(source.apply(read), announcement));
-        keep(next, next.isFailed() ? null : settings);
+        Supplier<Runnable> sourceNow = () -> announcer.announce(source.apply(read), announcement);
+        HeapOpening next = HeapOpening.begin(settings, listing, sourceNow);
+        if (next.isFailed() && settingsBefore != null) {
+            next.close();
+            LOG.write(
+                    Level.WARNING,
+                    "heap ''{0}'' is opened as it was before the change; a correction takes effect at once",
+                    settingsBefore.heap());
+            open(settingsBefore, sourceBefore);
+        } else {
+            keep(next, settings, sourceNow);
+        }
+    }
+
+    private void open(HeapSettings settings, Supplier<Runnable> source) {
+        keep(HeapOpening.begin(settings, listing, source), settings, source);
     }
 
     private void refuse(HeapSettings settings, String reason, RuntimeException bug) {
@@ -164,7 +185,7 @@ public final class HeapStart implements AutoCloseable {
         }
         if (!serves) {
             end(before);
-            keep(HeapOpening.refused(settings, listing, reason), null);
+            keep(HeapOpening.refused(settings, listing, reason), settings, null);
         }
         LOG.failure(
                 Level.ERROR,
@@ -178,16 +199,19 @@ public final class HeapStart implements AutoCloseable {
         HeapOpening taken = opening;
         opening = null;
         inForce = null;
+        source = null;
         return taken;
     }
 
-    private void keep(HeapOpening next, HeapSettings settings) {
+    private void keep(HeapOpening next, HeapSettings settings, Supplier<Runnable> from) {
+        boolean failed = next.isFailed();
         boolean kept;
         synchronized (this) {
             kept = !closed;
             if (kept) {
                 opening = next;
-                inForce = settings;
+                inForce = failed ? null : settings;
+                source = failed ? null : from;
             }
         }
         if (!kept) {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.lang.reflect.Array;
 import java.net.URI;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
@@ -37,6 +38,9 @@ public class Settings {
     private static final String FILE = "felix.fileinstall.filename";
     /** What Configuration Admin, Declarative Services and File Install add of their own. */
     private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
+
+    /** Sentences of one kind for the log. A file that is none of settings would fill it. */
+    private static final int MOST_UNREAD = 20;
 
     private final String pid;
     private final Map<String, ?> properties;
@@ -263,12 +267,19 @@ public class Settings {
         Set<String> read = Arrays.stream(settings.getDeclaredMethods())
                 .map(method -> method.getName().replace('_', '.')) // as Declarative Services does
                 .collect(Collectors.toCollection(TreeSet::new));
-        return properties.keySet().stream()
+        List<String> unread = properties.keySet().stream()
                 .filter(key -> !read.contains(key) && !isOfFramework(key))
                 .sorted()
-                .map(key -> "unknown setting " + Printable.of(key) + " in " + sourceOf(key) + ": expected one of "
-                        + String.join(", ", read))
                 .toList();
+        String right = ": expected one of " + String.join(", ", read);
+        List<String> told = new ArrayList<>();
+        for (String key : unread.subList(0, Math.min(MOST_UNREAD, unread.size()))) {
+            told.add("unknown setting " + Printable.of(key) + " in " + sourceOf(key) + right);
+        }
+        if (unread.size() > MOST_UNREAD) {
+            told.add(unread.size() - MOST_UNREAD + " more unknown settings in " + source() + right);
+        }
+        return told;
     }
 
     /**

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -153,6 +154,25 @@ class HeapSettingsTest {
                 List.of("unknown setting page.sise in etc/x.cfg: expected one of heap.id, page.size"),
                 slip.unread(Config.class));
         assertEquals(List.of(), settings.unread(Config.class));
+    }
+
+    @Test
+    void a_name_that_came_from_no_utf_8_is_refused() {
+        HeapException refusal = assertThrows(
+                HeapException.class, () -> of(Map.of(), "carveout\uFFFD").announcement());
+        assertTrue(refusal.reason().startsWith("invalid heap.name = "), refusal.reason());
+    }
+
+    @Test
+    void of_many_that_are_no_settings_some_are_told_and_the_others_counted() {
+        Map<String, Object> many = new HashMap<>();
+        for (int i = 0; i < 100_000; i++) {
+            many.put("key" + i, "1");
+        }
+        List<String> told = of(many, "").unread(Config.class);
+        assertEquals(21, told.size());
+        assertEquals(
+                "99980 more unknown settings in " + PID + ": expected one of heap.id, page.size", told.getLast());
     }
 
     private static Map<String, Object> declared(Map<String, ?> properties) {

@@ -163,6 +163,39 @@ class HeapStartTest {
     }
 
     @Test
+    void a_heap_that_cannot_be_opened_with_a_change_is_opened_as_it_was() throws IOException {
+        start.close();
+        HeapStart own = new HeapStart(
+                properties -> {
+                    listed.add(properties);
+                    return () -> listed.remove(properties);
+                },
+                (_, announced) -> {
+                    String heap = announced.get("heap.name") + " " + announced.get("heap.id");
+                    if (heap.equals("acme 6")) {
+                        throw HeapException.of(Errno.EINVAL, "too many granules");
+                    }
+                    steps.add("open " + heap);
+                    return () -> steps.add("withdraw " + heap);
+                });
+        for (int id : new int[] {5, 6, 7}) {
+            Map<String, Object> properties = Map.of("service.pid", PID, "heap.id", id);
+            own.configure(HeapSettings.of(PID, "acme", properties, "", () -> 5, () -> 0), OpenedHeap::none);
+            assertEquals(List.of(), listed);
+        }
+        own.close();
+        assertEquals(
+                List.of(
+                        "open acme 5",
+                        "withdraw acme 5",
+                        "open acme 5",
+                        "withdraw acme 5",
+                        "open acme 7",
+                        "withdraw acme 7"),
+                steps);
+    }
+
+    @Test
     void the_log_names_the_heap_that_serves_and_not_the_one_that_was_meant() throws IOException {
         configure("heap.name = left");
         List<String> told = configure("heap.name = right", "size = x");
