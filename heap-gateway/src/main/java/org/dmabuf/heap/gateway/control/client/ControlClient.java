@@ -6,7 +6,8 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.ConnectException;
-import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.time.Duration;
@@ -68,7 +69,17 @@ public final class ControlClient {
 
     /** Runs a command line in the gateway. */
     public int command(String line) {
-        return converse(Request.of(Request.Verb.COMMAND, line), FAILED, conversation -> {
+        return run(Request.of(Request.Verb.COMMAND, line));
+    }
+
+    /** Runs the lines of standard input in the gateway, up to the first that fails. */
+    public int script() throws IOException {
+        byte[] text = in.readNBytes(Frame.MAX_PAYLOAD + 1); // one more than is sent: an endless input is refused
+        return run(Request.of(Request.Verb.SCRIPT, new String(text, StandardCharsets.UTF_8)));
+    }
+
+    private int run(Request request) {
+        return converse(request, FAILED, conversation -> {
             InputForwarder input = new InputForwarder(in, conversation);
             return receive(conversation, input::grant);
         });
@@ -139,7 +150,7 @@ public final class ControlClient {
         } catch (Conversation.RefusedException e) {
             messages.println(e.getMessage());
             return NO_ANSWER;
-        } catch (AsynchronousCloseException e) {
+        } catch (ClosedChannelException e) {
             messages.println("the gateway on " + place.get().path() + " does not answer in time");
             return NO_ANSWER;
         } catch (UnwrittenException e) {
