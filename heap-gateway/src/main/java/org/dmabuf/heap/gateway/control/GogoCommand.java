@@ -16,6 +16,8 @@ final class GogoCommand implements Interpreter {
     private final SessionSettings settings;
     private final Request request;
     private final Inbox in;
+    private final FrameOutputStream output;
+    private final FrameOutputStream error;
     private final PrintStream out;
     private final PrintStream err;
     private final SessionEnd end = new SessionEnd();
@@ -28,13 +30,16 @@ final class GogoCommand implements Interpreter {
         this.settings = settings;
         this.request = request;
         this.in = in;
-        this.out = new PrintStream(new FrameOutputStream(outbox, Frame.Type.OUTPUT), true, StandardCharsets.UTF_8);
-        this.err = new PrintStream(new FrameOutputStream(outbox, Frame.Type.ERROR), true, StandardCharsets.UTF_8);
+        this.output = new FrameOutputStream(outbox, Frame.Type.OUTPUT);
+        this.error = new FrameOutputStream(outbox, Frame.Type.ERROR);
+        this.out = new PrintStream(output, true, StandardCharsets.UTF_8);
+        this.err = new PrintStream(error, true, StandardCharsets.UTF_8);
     }
 
     @Override
     public int run() {
-        session = processor.createSession(in, out, err); // in a thread of the session: its threads inherit the group
+        // In a thread of the session: its threads inherit the group.
+        session = processor.createSession(in, new CommandOutput(output), new CommandOutput(error));
         settings.variables().forEach(session::put);
         end.putInto(session);
         if (request.verb() == Request.Verb.SCRIPT) {

@@ -2,11 +2,11 @@
 package org.dmabuf.heap.gateway.control;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.channels.Channels;
 import java.nio.file.AccessDeniedException;
 import java.util.Map;
@@ -15,6 +15,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.felix.gogo.jline.Procedural;
 import org.apache.felix.gogo.runtime.CommandProcessorImpl;
+import org.apache.felix.service.command.Process;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 import org.dmabuf.heap.gateway.control.wire.FrameReader;
 import org.dmabuf.heap.gateway.control.wire.Request;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Timeout;
 class GogoCommandTest {
     private final ByteArrayOutputStream sent = new ByteArrayOutputStream();
     private final Outbox outbox = new Outbox(Channels.newChannel(sent));
+    private final Inbox in = new Inbox(outbox);
     private final CommandProcessorImpl processor = new CommandProcessorImpl();
     private GogoCommand command;
 
@@ -42,6 +44,15 @@ class GogoCommandTest {
         /** {@return that a loop goes on} */
         public boolean again() {
             return true;
+        }
+
+        /** Prints without end, as a command may that does not look at its stream for errors. */
+        public void gush() {
+            PrintStream to = Process.Utils.current().out();
+            said.countDown();
+            while (again()) {
+                to.println("more");
+            }
         }
 
         /** As the launcher's command does. */
@@ -64,7 +75,7 @@ class GogoCommandTest {
 
     GogoCommandTest() {
         processor.addCommand("gogo", new Procedural(), "while");
-        for (String name : new String[] {"say", "again", "leave", "overflow", "forbidden"}) {
+        for (String name : new String[] {"say", "again", "gush", "leave", "overflow", "forbidden"}) {
             processor.addCommand("test", verbs, name);
         }
     }
@@ -118,28 +129,41 @@ class GogoCommandTest {
 
     @Test
     void an_endless_loop_ends_when_the_client_has_hung_up() throws InterruptedException {
-        Thread thread = new Thread(() -> run(Request.Verb.COMMAND, "while { again } { say x }"));
-        thread.start();
+        endsAtHangUp("while { again } { say x }");
+    }
+
+    @Test
+    void endless_output_ends_when_the_client_has_hung_up() throws InterruptedException {
+        endsAtHangUp("gush");
+    }
+
+    private void endsAtHangUp(String line) throws InterruptedException {
+        Session session = new Session(
+                Request.of(Request.Verb.COMMAND, line), "user", command(Request.Verb.COMMAND, line), in, outbox, () -> {});
+        session.start();
         verbs.said.await();
-        outbox.fail(new IOException("gone"));
-        command.hangUp();
-        thread.interrupt();
-        thread.join();
-        assertFalse(thread.isAlive());
+        session.hangUp();
+        while (Thread.getAllStackTraces().keySet().stream().anyMatch(GogoCommandTest::isOfSession)) {
+            Thread.sleep(10); // the test times out when Gogo's threads do not end
+        }
+    }
+
+    private static boolean isOfSession(Thread thread) {
+        return thread.getThreadGroup() instanceof SessionThreads;
     }
 
     private int run(Request.Verb verb, String text) {
-        command = new GogoCommand(
-                processor,
-                new SessionSettings(Map.of("SCOPE", "test:gogo:*"), Optional.empty()),
-                Request.of(verb, text),
-                new Inbox(outbox),
-                outbox);
         try {
-            return command.run();
+            return command(verb, text).run();
         } finally {
             command.end();
         }
+    }
+
+    private GogoCommand command(Request.Verb verb, String text) {
+        SessionSettings settings = new SessionSettings(Map.of("SCOPE", "test:gogo:*"), Optional.empty());
+        command = new GogoCommand(processor, settings, Request.of(verb, text), in, outbox);
+        return command;
     }
 
     private String told() throws IOException {
