@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Optional;
@@ -67,7 +67,7 @@ public final class Conversation implements AutoCloseable {
             Conversation conversation = new Conversation(channel, frames, Hello.of(first.get()));
             opened = true;
             return conversation;
-        } catch (AsynchronousCloseException e) {
+        } catch (ClosedChannelException e) {
             throw new SilentException(place, e);
         } finally {
             if (!opened) {
