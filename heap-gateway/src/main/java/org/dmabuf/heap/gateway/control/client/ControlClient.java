@@ -145,7 +145,7 @@ public final class ControlClient {
             if (!Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
             }
-            messages.println("no gateway runs on " + place.get().path() + ": it has ended without removing its socket");
+            messages.println("no gateway runs on " + place.get().path() + ": " + whyRefused(place.get()));
             return NOT_RUNNING;
         } catch (Conversation.RefusedException e) {
             messages.println(e.getMessage());
@@ -156,7 +156,7 @@ public final class ControlClient {
         } catch (UnwrittenException e) {
             return 0; // the owner of the output knows what became of it
         } catch (IOException e) {
-            if (place.get().exists() && !Files.isWritable(place.get().path())) {
+            if ((place.get().exists() || place.get().isHidden()) && !Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
             }
             messages.println(e.getMessage());
@@ -165,16 +165,23 @@ public final class ControlClient {
     }
 
     private int mayNot(SocketPlace place) {
-        messages.println("the gateway on " + place.path() + " may not be asked: the socket belongs to user "
-                + owner(place) + "; be that user or root");
+        messages.println("the gateway on " + place.path() + " may not be asked: " + owner(place));
         return NO_ANSWER;
     }
 
     private static String owner(SocketPlace place) {
         try {
-            return Files.getOwner(place.path()).getName();
+            return "the socket belongs to user " + Files.getOwner(place.path()).getName() + "; be that user or root";
         } catch (IOException e) {
-            return "that is not known";
+            return "its folder is closed to this user; be the gateway's user or root";
+        }
+    }
+
+    private static String whyRefused(SocketPlace place) {
+        try {
+            return place.isSocket() ? "it has ended without removing its socket" : "that is no socket";
+        } catch (IOException e) {
+            return "its socket has just been removed";
         }
     }
 
@@ -188,7 +195,7 @@ public final class ControlClient {
                 return Optional.of(place);
             }
         }
-        return Optional.empty();
+        return places.toAsk().stream().filter(SocketPlace::isHidden).findFirst();
     }
 
     private static void requireTrusted(SocketPlace place) throws IOException {
