@@ -23,8 +23,8 @@ import org.dmabuf.heap.gateway.control.wire.SocketPlace;
  * A listening Unix socket and its file.
  *
  * <p>The file appears under its name with its mode, and never without: it is made under another name and linked. A link
- * replaces no file, so of two gateways that open at once one finds the other's. The file is removed only while it is the
- * one that was made here.
+ * replaces no file, so of two gateways that open at once one finds the other's. The file is removed only while it is
+ * the one that was made here.
  */
 final class BoundSocket implements AutoCloseable {
     private static final int BACKLOG = 32;

@@ -139,7 +139,12 @@ class GogoCommandTest {
 
     private void endsAtHangUp(String line) throws InterruptedException {
         Session session = new Session(
-                Request.of(Request.Verb.COMMAND, line), "user", command(Request.Verb.COMMAND, line), in, outbox, () -> {});
+                Request.of(Request.Verb.COMMAND, line),
+                "user",
+                command(Request.Verb.COMMAND, line),
+                in,
+                outbox,
+                () -> {});
         session.start();
         verbs.said.await();
         session.hangUp();
