@@ -4,7 +4,6 @@ package org.dmabuf.heap.launcher;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import org.dmabuf.heap.gateway.control.client.ControlClient;
 
 /** Asks a gateway that runs, by the client in the jar of the bundle heap-gateway. */
@@ -20,7 +19,7 @@ final class Attachment {
                 ? line.socket().get()
                 : Settings.load(home.settings(), System.getProperties()).get(SETTING);
         try {
-            int status = ask(line, new ControlClient(setting, in, out, err), in);
+            int status = ask(line, new ControlClient(setting, in, out, err));
             out.requireWhole();
             return status;
         } catch (NoClassDefFoundError e) {
@@ -33,7 +32,7 @@ final class Attachment {
         }
     }
 
-    private static int ask(CommandLine line, ControlClient client, InputStream in) throws IOException {
+    private static int ask(CommandLine line, ControlClient client) throws IOException {
         if (line.action() == CommandLine.Action.STATUS) {
             return client.status(line.json());
         }
@@ -43,6 +42,6 @@ final class Attachment {
         var terminal = System.console();
         return terminal != null && terminal.isTerminal()
                 ? client.shell()
-                : client.command(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+                : client.script();
     }
 }

@@ -55,6 +55,9 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
               gateway --attach command ...
                                     runs one command line in it; standard input is read
                                     when the command reads it
+              gateway --attach < script
+                                    runs each line of standard input in it, up to the first
+                                    that fails
 
               -v, --verbose         log what happens, and print the stack trace of a failure
               --socket PATH         the control socket to ask, or to open with --daemon or

@@ -120,6 +120,23 @@ public class ControlIT {
     }
 
     @Test
+    public void a_script_on_standard_input_runs_line_by_line() throws Exception {
+        Path script = Files.writeString(FOLDER.newFile().toPath(), "echo one\necho two\nexit 4\necho three\n");
+        Path out = FOLDER.newFile().toPath();
+        Process client = start(builder("--attach").redirectInput(script.toFile()).redirectOutput(out.toFile()));
+        assertTrue(client.waitFor(SECONDS, TimeUnit.SECONDS));
+        assertEquals(4, client.exitValue());
+        assertEquals("one\ntwo\n", Files.readString(out));
+    }
+
+    @Test
+    public void a_standard_input_that_is_closed_is_empty() throws Exception {
+        ProcessBuilder client = builder("--attach", "cat -");
+        client.command().addAll(0, List.of("sh", "-c", "exec \"$@\" <&-", "sh"));
+        assertEquals(new Result(0, "", ""), result(client));
+    }
+
+    @Test
     public void a_shell_on_a_terminal_edits_completes_and_leaves_the_gateway_running() throws Exception {
         Result shell = onTerminal("[('gateway>', 'echo one\\x7f\\x7f\\x7ftwo\\r'), ('two\\r\\n', 'dmaheap:li\\t\\r'),"
                 + " ('serving', 'exit 5\\r')]");

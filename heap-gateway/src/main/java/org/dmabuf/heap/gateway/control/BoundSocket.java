@@ -8,9 +8,11 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -20,8 +22,9 @@ import org.dmabuf.heap.gateway.control.wire.SocketPlace;
 /**
  * A listening Unix socket and its file.
  *
- * <p>The file appears under its name with its mode, and never without: it is made under another name and renamed. It is
- * removed only while it is the file that was made here.
+ * <p>The file appears under its name with its mode, and never without: it is made under another name and linked. A link
+ * replaces no file, so of two gateways that open at once one finds the other's. The file is removed only while it is
+ * the one that was made here.
  */
 final class BoundSocket implements AutoCloseable {
     private static final int BACKLOG = 32;
@@ -55,15 +58,15 @@ final class BoundSocket implements AutoCloseable {
      * @throws InUseException when a process listens there
      */
     static BoundSocket open(SocketPlace place, int user) throws IOException {
+        return open(place, user, ProcessHandle.current().pid());
+    }
+
+    /** @param process number of this process, by which the names of its files differ from another's */
+    static BoundSocket open(SocketPlace place, int user, long process) throws IOException {
         place.makeFolder();
         place.requireTrustedFolder(user);
-        if (place.exists()) {
-            place.requireSocketOf(user);
-            requireUnused(place.path());
-        }
         Path path = place.path();
-        Path made = path.resolveSibling(
-                path.getFileName() + "." + ProcessHandle.current().pid());
+        Path made = path.resolveSibling(path.getFileName() + "." + process);
         int length = made.toString().getBytes(StandardCharsets.UTF_8).length;
         if (length > MAX_PATH) {
             throw new FileSystemException(
@@ -78,15 +81,45 @@ final class BoundSocket implements AutoCloseable {
         try {
             channel.bind(UnixDomainSocketAddress.of(made), BACKLOG);
             Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rw-------"));
-            Object file = key(made);
-            Files.move(made, path, StandardCopyOption.ATOMIC_MOVE);
+            while (!linked(path, made)) {
+                removeUnused(place, user, path.resolveSibling(path.getFileName() + "~" + process));
+            }
             opened = true;
-            return new BoundSocket(channel, path, file);
+            return new BoundSocket(channel, path, key(path));
         } finally {
+            Files.deleteIfExists(made);
             if (!opened) {
                 channel.close();
-                Files.deleteIfExists(made);
             }
+        }
+    }
+
+    /** {@return whether the file has the name now; otherwise another file has it} */
+    private static boolean linked(Path name, Path file) throws IOException {
+        try {
+            Files.createLink(name, file);
+            return true;
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        }
+    }
+
+    /**
+     * Takes away the file of a process that has ended. Another gateway may replace it by its own in between, so it is
+     * moved aside first and looked at there.
+     */
+    private static void removeUnused(SocketPlace place, int user, Path aside) throws IOException {
+        try {
+            place.requireSocketOf(user);
+            Object unused = key(place.path());
+            requireUnused(place.path());
+            Files.move(place.path(), aside, StandardCopyOption.ATOMIC_MOVE);
+            if (!key(aside).equals(unused)) {
+                linked(place.path(), aside);
+            }
+            Files.delete(aside);
+        } catch (NoSuchFileException e) {
+            // it is gone already
         }
     }
 
@@ -98,6 +131,9 @@ final class BoundSocket implements AutoCloseable {
         } catch (ConnectException e) {
             return;
         } catch (IOException e) {
+            if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+                throw new NoSuchFileException(path.toString());
+            }
             InUseException inUse = new InUseException(path);
             inUse.addSuppressed(e);
             throw inUse;

@@ -83,6 +83,9 @@ final class ControlServer implements AutoCloseable {
             try {
                 serving.start();
                 taken = true;
+                if (closed) {
+                    connection.close(); // it came while the others were closed
+                }
             } finally {
                 if (!taken) {
                     connections.remove(connection);

@@ -8,55 +8,88 @@ import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Converter;
 import org.apache.felix.service.command.Job;
 import org.dmabuf.heap.gateway.control.wire.Frame;
+import org.dmabuf.heap.gateway.control.wire.Request;
 
-/** One command line, without a terminal. */
+/** A command line, or the lines of a script up to the first that fails. There is no terminal. */
 final class GogoCommand implements Interpreter {
     private final CommandProcessor processor;
     private final SessionSettings settings;
-    private final String command;
+    private final Request request;
     private final Inbox in;
+    private final FrameOutputStream output;
+    private final FrameOutputStream error;
     private final PrintStream out;
     private final PrintStream err;
     private final SessionEnd end = new SessionEnd();
     private volatile CommandSession session;
+    private volatile boolean exitSaid;
     private volatile int status;
 
-    GogoCommand(CommandProcessor processor, SessionSettings settings, String command, Inbox in, Outbox outbox) {
+    GogoCommand(CommandProcessor processor, SessionSettings settings, Request request, Inbox in, Outbox outbox) {
         this.processor = processor;
         this.settings = settings;
-        this.command = command;
+        this.request = request;
         this.in = in;
-        this.out = new PrintStream(new FrameOutputStream(outbox, Frame.Type.OUTPUT), true, StandardCharsets.UTF_8);
-        this.err = new PrintStream(new FrameOutputStream(outbox, Frame.Type.ERROR), true, StandardCharsets.UTF_8);
+        this.output = new FrameOutputStream(outbox, Frame.Type.OUTPUT);
+        this.error = new FrameOutputStream(outbox, Frame.Type.ERROR);
+        this.out = new PrintStream(output, true, StandardCharsets.UTF_8);
+        this.err = new PrintStream(error, true, StandardCharsets.UTF_8);
     }
 
     @Override
     public int run() {
-        session = processor.createSession(in, out, err); // in a thread of the session: its threads inherit the group
+        // In a thread of the session: its threads inherit the group.
+        session = processor.createSession(in, new CommandOutput(output), new CommandOutput(error));
         settings.variables().forEach(session::put);
         end.putInto(session);
-        try {
-            Object result = session.execute(command);
-            if (result != null) {
-                String text = session.format(result, Converter.INSPECT).toString();
-                out.print(text.endsWith("\n") ? text : text + "\n");
-            }
-            if (session.get("pipe-exception") instanceof Exception) {
-                err.println("a command in the pipe failed");
-                status = 1;
-            }
-        } catch (Exception | LinkageError e) {
-            err.println(Sentence.of(e));
-            status = 1;
+        if (request.verb() == Request.Verb.SCRIPT) {
+            runScript();
+        } else {
+            runLine(request.command(), "");
         }
         out.flush();
         err.flush();
         return status;
     }
 
+    private void runScript() {
+        int number = 1;
+        for (String line : request.command().lines().toList()) {
+            if (exitSaid || !runLine(line, "line " + number + ": ")) {
+                return;
+            }
+            number++;
+        }
+    }
+
+    /** {@return whether it has not failed} */
+    private boolean runLine(String line, String place) {
+        try {
+            Object result = session.execute(line);
+            if (result != null) {
+                String text = session.format(result, Converter.INSPECT).toString();
+                out.print(text.endsWith("\n") ? text : text + "\n");
+            }
+            if (session.get("pipe-exception") instanceof Exception) {
+                return fail(place + "a command in the pipe failed");
+            }
+            return true;
+        } catch (Exception | Error e) {
+            return fail(place + Sentence.of(e));
+        }
+    }
+
+    private boolean fail(String sentence) {
+        out.flush();
+        err.println(sentence);
+        status = 1;
+        return false;
+    }
+
     @Override
     public void exit(int given) {
         status = given;
+        exitSaid = true;
     }
 
     @Override

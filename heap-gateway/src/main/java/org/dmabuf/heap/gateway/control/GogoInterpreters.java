@@ -24,7 +24,7 @@ final class GogoInterpreters implements Interpreter.Factory {
                         "there is no shell in this gateway: org.apache.felix.gogo.runtime is not active"));
         return request.verb() == Request.Verb.SHELL
                 ? new GogoShell(context, processor, settings, request, in, outbox)
-                : new GogoCommand(processor, settings, request.command(), in, outbox);
+                : new GogoCommand(processor, settings, request, in, outbox);
     }
 
     private Optional<CommandProcessor> processor() {

@@ -64,7 +64,8 @@ final class GogoShell implements Interpreter {
         LineDisciplineTerminal opened = open();
         try {
             terminal = opened;
-            session = processor.createSession(opened.input(), opened.output(), opened.output());
+            CommandOutput output = new CommandOutput(opened.output());
+            session = processor.createSession(opened.input(), output, output);
             settings.variables().forEach(session::put);
             settings.history().ifPresent(file -> session.put(LineReader.HISTORY_FILE, file));
             session.put(Shell.VAR_TERMINAL, opened);
@@ -115,6 +116,7 @@ final class GogoShell implements Interpreter {
                     } catch (IOException e) {
                         // the session has ended
                     }
+                    closeTerminal(); // the shell ends as at the end of a terminal's input
                 },
                 "control: input");
         thread.setDaemon(true);

@@ -88,6 +88,9 @@ final class Outbox {
             wait();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            if (failure != null) {
+                return; // the failure says more
+            }
             throw new InterruptedIOException("interrupted while it waited for the client");
         }
     }

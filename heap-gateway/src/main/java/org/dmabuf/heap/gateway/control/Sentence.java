@@ -2,6 +2,8 @@
 package org.dmabuf.heap.gateway.control;
 
 import java.lang.reflect.InvocationTargetException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.util.concurrent.ExecutionException;
 import org.dmabuf.heap.linux.text.Printable;
 
@@ -15,11 +17,28 @@ final class Sentence {
                 && (root instanceof InvocationTargetException || root instanceof ExecutionException)) {
             root = root.getCause();
         }
-        String message = root.getMessage();
+        return Printable.of(words(root).strip().replaceAll("\\s*\\R\\s*", " "));
+    }
+
+    /** A message of one word says too little alone, and so does a path of a file system. */
+    private static String words(Throwable root) {
+        String kind = root.getClass().getSimpleName();
+        String message = message(root);
         if (message == null || message.isBlank()) {
-            return root.getClass().getSimpleName();
+            return kind;
         }
-        String line = Printable.of(message.strip().replaceAll("\\s*\\R\\s*", " "));
-        return line.matches("(?s).*\\s.*") ? line : root.getClass().getSimpleName() + ": " + line;
+        if (root instanceof FileSystemException failed && failed.getReason() == null) {
+            return (root instanceof AccessDeniedException ? "permission denied" : kind) + ": " + message;
+        }
+        return message.strip().matches("(?s).*\\s.*") ? message : kind + ": " + message.strip();
+    }
+
+    /** A vendor's exception may throw from its own {@code getMessage}, which counts as no message. */
+    private static String message(Throwable thrown) {
+        try {
+            return thrown.getMessage();
+        } catch (RuntimeException | StackOverflowError e) {
+            return null;
+        }
     }
 }

@@ -18,6 +18,9 @@ final class Session {
     /** How long what runs may take to end after a hang-up, before its session is ended without it. */
     private static final long PATIENCE_SECONDS = 3;
 
+    /** How long a command that prints may take to hear that its client is gone. */
+    private static final long PRINTING_MILLIS = 100;
+
     private final Request request;
     private final String user;
     private final Instant since = Instant.now();
@@ -101,6 +104,9 @@ final class Session {
     void hangUp() {
         outbox.fail(new IOException("the client has hung up"));
         try {
+            // A command that prints ends by the failure alone. An interrupt would close Gogo's channel to the client,
+            // and no command hears of that.
+            thread.join(PRINTING_MILLIS);
             interpreter.hangUp();
             threads.interrupt();
             thread.join(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));

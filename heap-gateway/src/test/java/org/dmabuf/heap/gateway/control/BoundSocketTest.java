@@ -17,6 +17,13 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.dmabuf.heap.gateway.control.wire.SocketPlace;
 import org.dmabuf.heap.gateway.control.wire.User;
 import org.junit.jupiter.api.BeforeEach;
@@ -61,6 +68,44 @@ class BoundSocketTest {
             assertThrows(BoundSocket.InUseException.class, () -> open(true));
             connect();
             assertEquals(path, socket.path());
+        }
+    }
+
+    @Test
+    void of_two_gateways_that_open_at_once_one_listens_and_the_other_is_told() throws Exception {
+        Files.createDirectories(path.getParent());
+        try (ExecutorService gateways = Executors.newFixedThreadPool(2)) {
+            for (int round = 0; round < 200; round++) {
+                if (round % 2 == 1) {
+                    leaveStale();
+                }
+                CyclicBarrier together = new CyclicBarrier(2);
+                List<Future<Optional<BoundSocket>>> opening = new ArrayList<>();
+                for (int process = 1; process <= 2; process++) {
+                    int number = process;
+                    opening.add(gateways.submit(() -> {
+                        together.await();
+                        return openUnlessUsed(number);
+                    }));
+                }
+                List<BoundSocket> opened = new ArrayList<>();
+                for (Future<Optional<BoundSocket>> one : opening) {
+                    one.get().ifPresent(opened::add);
+                }
+                assertEquals(1, opened.size());
+                try (BoundSocket _ = opened.get(0)) {
+                    connect();
+                    assertEquals(1, Files.list(path.getParent()).count());
+                }
+            }
+        }
+    }
+
+    private Optional<BoundSocket> openUnlessUsed(int process) throws IOException {
+        try {
+            return Optional.of(BoundSocket.open(new SocketPlace(path, false), User.own(), process));
+        } catch (BoundSocket.InUseException e) {
+            return Optional.empty();
         }
     }
 

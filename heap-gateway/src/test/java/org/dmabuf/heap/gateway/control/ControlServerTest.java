@@ -13,6 +13,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -150,6 +151,28 @@ class ControlServerTest {
         serve(user -> false, this::echo);
         assertEquals(4, client("").status(false));
         assertEquals("", out.toString(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void a_client_that_is_one_too_many_is_told() throws Exception {
+        serve(User::isOwnOrRoot, this::echo);
+        List<SocketChannel> silent = new ArrayList<>();
+        for (int i = 0; i < 32; i++) {
+            silent.add(connect());
+        }
+        assertEquals(4, client("").status(false));
+        assertTrue(err.toString(StandardCharsets.UTF_8).contains("takes no more clients"), err.toString());
+        for (SocketChannel channel : silent) {
+            channel.close();
+        }
+    }
+
+    @Test
+    void a_file_that_is_no_socket_is_told_as_one() throws IOException {
+        Files.writeString(place().path(), "");
+        assertEquals(3, client("").status(false));
+        assertEquals(
+                "no gateway runs on " + place().path() + ": that is no socket\n", err.toString(StandardCharsets.UTF_8));
     }
 
     @Test

@@ -6,7 +6,8 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.ConnectException;
-import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.time.Duration;
@@ -68,7 +69,17 @@ public final class ControlClient {
 
     /** Runs a command line in the gateway. */
     public int command(String line) {
-        return converse(Request.of(Request.Verb.COMMAND, line), FAILED, conversation -> {
+        return run(Request.of(Request.Verb.COMMAND, line));
+    }
+
+    /** Runs the lines of standard input in the gateway, up to the first that fails. */
+    public int script() throws IOException {
+        byte[] text = in.readNBytes(Frame.MAX_PAYLOAD + 1); // one more than is sent: an endless input is refused
+        return run(Request.of(Request.Verb.SCRIPT, new String(text, StandardCharsets.UTF_8)));
+    }
+
+    private int run(Request request) {
+        return converse(request, FAILED, conversation -> {
             InputForwarder input = new InputForwarder(in, conversation);
             return receive(conversation, input::grant);
         });
@@ -134,18 +145,18 @@ public final class ControlClient {
             if (!Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
             }
-            messages.println("no gateway runs on " + place.get().path() + ": it has ended without removing its socket");
+            messages.println("no gateway runs on " + place.get().path() + ": " + whyRefused(place.get()));
             return NOT_RUNNING;
         } catch (Conversation.RefusedException e) {
             messages.println(e.getMessage());
             return NO_ANSWER;
-        } catch (AsynchronousCloseException e) {
+        } catch (ClosedChannelException e) {
             messages.println("the gateway on " + place.get().path() + " does not answer in time");
             return NO_ANSWER;
         } catch (UnwrittenException e) {
             return 0; // the owner of the output knows what became of it
         } catch (IOException e) {
-            if (place.get().exists() && !Files.isWritable(place.get().path())) {
+            if ((place.get().exists() || place.get().isHidden()) && !Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
             }
             messages.println(e.getMessage());
@@ -154,16 +165,23 @@ public final class ControlClient {
     }
 
     private int mayNot(SocketPlace place) {
-        messages.println("the gateway on " + place.path() + " may not be asked: the socket belongs to user "
-                + owner(place) + "; be that user or root");
+        messages.println("the gateway on " + place.path() + " may not be asked: " + owner(place));
         return NO_ANSWER;
     }
 
     private static String owner(SocketPlace place) {
         try {
-            return Files.getOwner(place.path()).getName();
+            return "the socket belongs to user " + Files.getOwner(place.path()).getName() + "; be that user or root";
         } catch (IOException e) {
-            return "that is not known";
+            return "its folder is closed to this user; be the gateway's user or root";
+        }
+    }
+
+    private static String whyRefused(SocketPlace place) {
+        try {
+            return place.isSocket() ? "it has ended without removing its socket" : "that is no socket";
+        } catch (IOException e) {
+            return "its socket has just been removed";
         }
     }
 
@@ -177,7 +195,7 @@ public final class ControlClient {
                 return Optional.of(place);
             }
         }
-        return Optional.empty();
+        return places.toAsk().stream().filter(SocketPlace::isHidden).findFirst();
     }
 
     private static void requireTrusted(SocketPlace place) throws IOException {

@@ -2,10 +2,11 @@
 package org.dmabuf.heap.gateway.control.client;
 
 import java.io.IOException;
+import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Optional;
@@ -58,8 +59,7 @@ public final class Conversation implements AutoCloseable {
             FrameReader frames = new FrameReader(channel);
             Optional<Frame> first = frames.read();
             if (first.isEmpty()) {
-                throw new RefusedException(
-                        "the gateway on " + place.path() + " takes no more clients, or not this one; its log says why");
+                throw closedTo(place);
             }
             if (first.get().type() == Frame.Type.REFUSAL) {
                 throw new RefusedException(first.get().text());
@@ -67,13 +67,23 @@ public final class Conversation implements AutoCloseable {
             Conversation conversation = new Conversation(channel, frames, Hello.of(first.get()));
             opened = true;
             return conversation;
-        } catch (AsynchronousCloseException e) {
+        } catch (ClosedChannelException e) {
             throw new SilentException(place, e);
+        } catch (SocketException e) {
+            if (!channel.isConnected()) {
+                throw e;
+            }
+            throw closedTo(place); // before it had read the request
         } finally {
             if (!opened) {
                 channel.close();
             }
         }
+    }
+
+    private static RefusedException closedTo(SocketPlace place) {
+        return new RefusedException(
+                "the gateway on " + place.path() + " takes no more clients, or not this one; its log says why");
     }
 
     /** {@return the greeting: the gateway's version and process} */

@@ -46,11 +46,8 @@ class InputForwarder {
     private void run() {
         try {
             byte[] bytes = new byte[PIECE];
-            int count = in.read(bytes, 0, take());
-            while (count >= 0) {
-                taken(count);
+            for (int count = read(bytes); count >= 0; count = read(bytes)) {
                 send(Arrays.copyOf(bytes, count));
-                count = in.read(bytes, 0, take());
             }
             conversation.send(new Frame(Frame.Type.INPUT, new byte[0]));
         } catch (IOException e) {
@@ -60,8 +57,19 @@ class InputForwarder {
         }
     }
 
-    /** Sends what was read. */
+    /** A terminal that is gone fails, and a standard input that was closed. There is no more of it either way. */
+    private int read(byte[] bytes) throws InterruptedException {
+        int most = take();
+        try {
+            return in.read(bytes, 0, most);
+        } catch (IOException e) {
+            return -1;
+        }
+    }
+
+    /** Sends what was read. What does not go as input uses up nothing of what the gateway takes. */
     void send(byte[] bytes) throws IOException {
+        taken(bytes.length);
         conversation.send(new Frame(Frame.Type.INPUT, bytes));
     }
 }

@@ -12,7 +12,7 @@ import java.util.List;
  * @param charset of its terminal
  * @param columns of its terminal
  * @param rows of its terminal
- * @param command the command line to run, or {@code json} for a status in that form; empty otherwise
+ * @param command the command line or the script to run, or {@code json} for a status in that form; empty otherwise
  */
 public record Request(Verb verb, String terminal, String charset, int columns, int rows, String command) {
     private static final int MAX_SIZE = 10_000;
@@ -24,7 +24,9 @@ public record Request(Verb verb, String terminal, String charset, int columns, i
         /** A shell on the client's terminal. */
         SHELL,
         /** One command line, without a terminal. */
-        COMMAND
+        COMMAND,
+        /** Command lines without a terminal, up to the first that fails. */
+        SCRIPT
     }
 
     /** A request without a terminal. */

@@ -85,6 +85,16 @@ public record SocketPlace(Path path, boolean ownFolder) {
         return Files.exists(path, LinkOption.NOFOLLOW_LINKS);
     }
 
+    /** {@return whether there may be a file, since the folder is closed to this process} */
+    public boolean isHidden() {
+        return !exists() && !Files.notExists(path, LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /** {@return whether the file, or what a link leads to, is a socket} */
+    public boolean isSocket() throws IOException {
+        return ((Integer) Files.getAttribute(path, "unix:mode") & FILE_TYPE) == SOCKET;
+    }
+
     /** Checks that the file is a socket of this user, and no link to one. */
     public void requireSocketOf(int user) throws IOException {
         Map<String, Object> attributes = Files.readAttributes(path, "unix:mode,uid", LinkOption.NOFOLLOW_LINKS);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.gateway.control;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.channels.Channels;
+import java.nio.file.AccessDeniedException;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.felix.gogo.jline.Procedural;
+import org.apache.felix.gogo.runtime.CommandProcessorImpl;
+import org.apache.felix.service.command.Process;
+import org.dmabuf.heap.gateway.control.wire.Frame;
+import org.dmabuf.heap.gateway.control.wire.FrameReader;
+import org.dmabuf.heap.gateway.control.wire.Request;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(value = 10, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class GogoCommandTest {
+    private final ByteArrayOutputStream sent = new ByteArrayOutputStream();
+    private final Outbox outbox = new Outbox(Channels.newChannel(sent));
+    private final Inbox in = new Inbox(outbox);
+    private final CommandProcessorImpl processor = new CommandProcessorImpl();
+    private GogoCommand command;
+
+    /** Commands, found by the names of these methods. */
+    public final class Verbs {
+        private final CountDownLatch said = new CountDownLatch(1);
+
+        /** {@return its argument, which is thus the result} */
+        public String say(String word) {
+            said.countDown();
+            return word;
+        }
+
+        /** {@return that a loop goes on} */
+        public boolean again() {
+            return true;
+        }
+
+        /** Prints without end, as a command may that does not look at its stream for errors. */
+        public void gush() {
+            PrintStream to = Process.Utils.current().out();
+            said.countDown();
+            while (again()) {
+                to.println("more");
+            }
+        }
+
+        /** As the launcher's command does. */
+        public void leave(int status) {
+            command.exit(status);
+        }
+
+        /** Fails as no command should. */
+        public void overflow() {
+            throw new StackOverflowError();
+        }
+
+        /** Fails as a file system does. */
+        public void forbidden() throws IOException {
+            throw new AccessDeniedException("/a file");
+        }
+    }
+
+    private final Verbs verbs = new Verbs();
+
+    GogoCommandTest() {
+        processor.addCommand("gogo", new Procedural(), "while");
+        for (String name : new String[] {"say", "again", "gush", "leave", "overflow", "forbidden"}) {
+            processor.addCommand("test", verbs, name);
+        }
+    }
+
+    @AfterEach
+    void stop() {
+        processor.stop();
+    }
+
+    @Test
+    void each_line_of_a_script_tells_its_result() throws IOException {
+        assertEquals(0, run(Request.Verb.SCRIPT, "say one\n\nsay two\r\nsay three"));
+        assertEquals("OUTPUT one\nOUTPUT two\nOUTPUT three\n", told());
+    }
+
+    @Test
+    void the_line_that_fails_is_named_and_ends_the_script() throws IOException {
+        assertEquals(1, run(Request.Verb.SCRIPT, "say one\nnosuch\nsay two\n"));
+        assertEquals("OUTPUT one\nERROR line 2: Command not found: nosuch\n", told());
+    }
+
+    @Test
+    void exit_ends_the_script() throws IOException {
+        assertEquals(3, run(Request.Verb.SCRIPT, "leave 3\nsay two\n"));
+        assertEquals("", told());
+    }
+
+    @Test
+    void an_empty_script_is_well() throws IOException {
+        assertEquals(0, run(Request.Verb.SCRIPT, ""));
+        assertEquals("", told());
+    }
+
+    @Test
+    void a_line_of_several_commands_is_run_as_one() throws IOException {
+        assertEquals(0, run(Request.Verb.COMMAND, "say one\nsay two"));
+        assertEquals("OUTPUT two\n", told());
+    }
+
+    @Test
+    void an_error_of_java_is_told() throws IOException {
+        assertEquals(1, run(Request.Verb.COMMAND, "overflow"));
+        assertEquals("ERROR StackOverflowError\n", told());
+    }
+
+    @Test
+    void a_path_is_told_with_what_is_wrong_with_it() throws IOException {
+        assertEquals(1, run(Request.Verb.COMMAND, "forbidden"));
+        assertEquals("ERROR permission denied: /a file\n", told());
+    }
+
+    @Test
+    void an_endless_loop_ends_when_the_client_has_hung_up() throws InterruptedException {
+        endsAtHangUp("while { again } { say x }");
+    }
+
+    @Test
+    void endless_output_ends_when_the_client_has_hung_up() throws InterruptedException {
+        endsAtHangUp("gush");
+    }
+
+    private void endsAtHangUp(String line) throws InterruptedException {
+        Session session = new Session(
+                Request.of(Request.Verb.COMMAND, line),
+                "user",
+                command(Request.Verb.COMMAND, line),
+                in,
+                outbox,
+                () -> {});
+        session.start();
+        verbs.said.await();
+        session.hangUp();
+        while (Thread.getAllStackTraces().keySet().stream().anyMatch(GogoCommandTest::isOfSession)) {
+            Thread.sleep(10); // the test times out when Gogo's threads do not end
+        }
+    }
+
+    private static boolean isOfSession(Thread thread) {
+        return thread.getThreadGroup() instanceof SessionThreads;
+    }
+
+    private int run(Request.Verb verb, String text) {
+        try {
+            return command(verb, text).run();
+        } finally {
+            command.end();
+        }
+    }
+
+    private GogoCommand command(Request.Verb verb, String text) {
+        SessionSettings settings = new SessionSettings(Map.of("SCOPE", "test:gogo:*"), Optional.empty());
+        command = new GogoCommand(processor, settings, Request.of(verb, text), in, outbox);
+        return command;
+    }
+
+    private String told() throws IOException {
+        outbox.end();
+        outbox.run();
+        StringBuilder frames = new StringBuilder();
+        FrameReader reader = new FrameReader(
+                Channels.newChannel(new ByteArrayInputStream(sent.toByteArray())));
+        for (Optional<Frame> frame = reader.read(); frame.isPresent(); frame = reader.read()) {
+            frames.append(frame.get().type()).append(' ').append(frame.get().text());
+        }
+        return frames.toString();
+    }
+}
