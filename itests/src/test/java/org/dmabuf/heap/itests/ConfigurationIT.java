@@ -113,16 +113,16 @@ public class ConfigurationIT {
         String name = "org.example.acme.heap.cfg";
         write(name, "heap.id = 44");
         Files.copy(Gateway.dropIn("vendor-heap"), gateway.dropped("acme.jar"));
-        gateway.await("dmaheap:list", "acme +44 .* serving .*");
+        gateway.await("dmaheap:list --wide", "acme +44 .* serving .*");
 
         write(name, "heap.id = forty");
         gateway.awaitLog("heap 'acme' stays as it is: invalid heap.id = forty in etc/" + name
                 + ", line 1: expected a whole number from 0 to 63, or -1 for none; a correction takes effect at once");
-        gateway.await("dmaheap:list", "acme +44 .* serving .*");
+        gateway.await("dmaheap:list --wide", "acme +44 .* serving .*");
         write(name, "heap.id = 45");
-        gateway.await("dmaheap:list", "acme +45 .* serving .*");
+        gateway.await("dmaheap:list --wide", "acme +45 .* serving .*");
         Files.delete(file(name));
-        gateway.await("dmaheap:list", "acme +40 .* serving .*");
+        gateway.await("dmaheap:list --wide", "acme +40 .* serving .*");
         assertFalse(gateway.log(), gateway.log().contains("unknown setting"));
         gateway.endScript();
     }
