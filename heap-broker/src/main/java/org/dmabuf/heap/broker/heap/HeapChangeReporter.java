@@ -29,7 +29,7 @@ public final class HeapChangeReporter {
     private final HeapRegistry registry;
     private final BrokerEvents events;
     /** Standings that were logged last, by {@code service.id}, of heaps that have not left. Guarded by this. */
-    private Map<Long, HeapStanding> logged = Map.of();
+    private Map<Long, HeapStanding> logged = new HashMap<>();
     /** Heaps whose arrival was reported and whose departure was not, by name. Guarded by this. */
     private final Map<String, RegisteredHeap> arrived = new HashMap<>();
 
@@ -71,7 +71,7 @@ public final class HeapChangeReporter {
     public void departed(RegisteredHeap left) {
         long service = left.service();
         synchronized (this) {
-            HeapStanding last = logged.get(service);
+            HeapStanding last = logged.remove(service); // it would keep the heap's code until the next change
             boolean served = last != null && last.state() == HeapState.SERVING;
             reports.add(() -> logDeparture(left, served));
             for (RegisteredHeap heap : List.copyOf(arrived.values())) {
