@@ -85,7 +85,8 @@ class GatewayIT {
         configureNode("org.example.node-lost.cfg", "node = lost\nheap.id = 8\n");
         drop();
         gateway.await("dmaheap:list", "camera +node +dma-heap +yes +serving .*");
-        gateway.awaitLog(".*heap 'lost': open\\(/dev/dma_heap/lost\\) failed: .*; take a kernel that has this heap.*");
+        gateway.awaitLog(".*heap 'lost' cannot be opened.*: open\\(/dev/dma_heap/lost\\) failed: .*"
+                + "; take a kernel that has this heap.*");
         gateway.await("dmaheap:list", "lost .* failed .*");
         gateway.run("dmaheap:alloc -h camera -r '(heap.dmabuf=true)' -n frame 64K");
         gateway.await("dmaheap:buffers", "frame +64 KiB +camera +dma-heap +yes .*");
@@ -119,7 +120,8 @@ class GatewayIT {
         gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
         assertTold(".*heap 'system' has its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
-        gateway.awaitLog(".*heap 'camera': open\\(/dev/dma_heap/system\\) failed: .*; take a kernel that has .*");
+        gateway.awaitLog(".*heap 'camera' cannot be opened.*: open\\(/dev/dma_heap/system\\) failed: .*"
+                + "; take a kernel that has .*");
         gateway.await("dmaheap:list", "camera .* failed .*");
         gateway.end();
     }
