@@ -24,6 +24,9 @@ public final class Hello {
     static final String NAME = "hello";
     static final String TEXT = "a text in a buffer";
 
+    /** Room for the text and its zero. The heap rounds it up to whole pages. */
+    private static final long BYTES = 64;
+
     private static final System.Logger LOG = System.getLogger(Hello.class.getName());
 
     private final DmaBuf buffer;
@@ -33,11 +36,11 @@ public final class Hello {
     public Hello(
             @Reference HeapBroker broker,
             @Reference(target = "(&(osgi.condition.id=dmabuf.heap)(heap.name=system))") Condition heap) {
-        buffer = broker.allocate(AllocationRequest.of(4096).withHeaps("system").withName(NAME));
+        buffer = broker.allocate(AllocationRequest.of(BYTES).withHeaps("system").withName(NAME));
         try {
             write(TEXT);
             published = broker.publish(buffer, NAME);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             buffer.close();
             throw e;
         }
@@ -53,7 +56,8 @@ public final class Hello {
 
     @Deactivate
     void stop() {
-        published.close();
-        buffer.close();
+        try (buffer) {
+            published.close();
+        }
     }
 }
