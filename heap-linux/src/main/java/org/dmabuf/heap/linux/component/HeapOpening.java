@@ -74,6 +74,11 @@ final class HeapOpening implements AutoCloseable {
             } else {
                 heap.giveUp(e);
             }
+        } catch (OutOfMemoryError e) { // a shortage like the others
+            heap.tryLater(HeapException.of(
+                    Errno.ENOMEM,
+                    settings.heap(),
+                    "Java has too little memory: " + e.getMessage() + "; give it more with -Xmx in JAVA_OPTS"));
         } catch (RuntimeException e) {
             heap.giveUp(e);
         }
@@ -97,16 +102,16 @@ final class HeapOpening implements AutoCloseable {
     private synchronized void tryLater(HeapException shortage) {
         lack = shortage.errno();
         listingEnd = listing.apply(settings.unavailable(shortage.reason(), true));
-        // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
-        thread = Thread.ofPlatform()
-                .name("dmaheap-start-" + settings.heap())
-                .daemon()
-                .inheritInheritableThreadLocals(false)
-                .unstarted(this::tryAgain);
-        thread.setContextClassLoader(null);
         boolean started = false;
         try {
-            tell(shortage);
+            // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
+            thread = Thread.ofPlatform()
+                    .name("dmaheap-start-" + settings.heap())
+                    .daemon()
+                    .inheritInheritableThreadLocals(false)
+                    .unstarted(this::tryAgain);
+            thread.setContextClassLoader(null);
+            log(shortage);
             thread.start(); // last: what throws after it would leave a heap that is opened and never withdrawn
             started = true;
         } finally {
@@ -116,7 +121,7 @@ final class HeapOpening implements AutoCloseable {
         }
     }
 
-    private void tell(HeapException shortage) {
+    private void log(HeapException shortage) {
         LOG.write(
                 Level.WARNING,
                 "heap ''{0}'' is not announced yet: {1}. It is opened without a restart when that is over, which is"
@@ -126,7 +131,7 @@ final class HeapOpening implements AutoCloseable {
                 TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
     }
 
-    /** Lists and tells what is lacking now, where that is of another kind than before. */
+    /** Lists and logs what is lacking now, where that is of another kind than before. */
     private void relist(HeapException shortage) {
         if (shortage.errno() == lack) {
             return; // else a figure in the sentence would make a change of each attempt
@@ -144,7 +149,7 @@ final class HeapOpening implements AutoCloseable {
             listingEnd = closed ? listingEnd : next;
         }
         end(ended);
-        tell(shortage);
+        log(shortage);
     }
 
     private void tryAgain() {

@@ -197,6 +197,20 @@ class HeapOpeningTest {
     }
 
     @Test
+    void memory_of_the_virtual_machine_that_is_short_at_the_start_is_waited_for() {
+        error = new OutOfMemoryError("as the test wants it");
+        try (HeapOpening _ = HeapOpening.begin(SETTINGS, this::listed, this::open)) {
+            assertEquals(
+                    List.of(unavailable(
+                            "Java has too little memory: as the test wants it; give it more with -Xmx in JAVA_OPTS",
+                            true)),
+                    List.copyOf(listed));
+            error = null;
+            until("the heap is open", () -> open.get() == 1);
+        }
+    }
+
+    @Test
     void a_heap_that_cannot_start_is_listed_and_told_at_once_and_not_tried_again() {
         for (RuntimeException cause : List.of(refusal(Errno.EINVAL), new IllegalStateException("a bug"))) {
             refusal = cause;
