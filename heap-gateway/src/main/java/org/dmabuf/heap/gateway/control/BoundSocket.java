@@ -81,11 +81,12 @@ final class BoundSocket implements AutoCloseable {
         try {
             channel.bind(UnixDomainSocketAddress.of(made), BACKLOG);
             Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rw-------"));
+            BoundSocket socket = new BoundSocket(channel, path, key(made)); // the link is the same file
             while (!linked(path, made)) {
                 removeUnused(place, user, path.resolveSibling(path.getFileName() + "~" + process));
             }
-            opened = true;
-            return new BoundSocket(channel, path, key(path));
+            opened = true; // last: nothing fails after the file has its name
+            return socket;
         } finally {
             Files.deleteIfExists(made);
             if (!opened) {

@@ -51,15 +51,11 @@ final class Connection implements Runnable {
 
     @Override
     public void run() {
-        Thread writer = new Thread(this::write, "control: output");
-        writer.setDaemon(true);
-        writer.start();
         try {
-            serve(new FrameReader(channel));
-            writer.join();
-        } catch (MalformedFrameException e) {
-            LOG.warn("a connection of {} to the control socket is closed: {}", peer.getName(), e.getMessage());
-            refuse(e.getMessage(), writer);
+            Thread writer = new Thread(this::write, "control: output");
+            writer.setDaemon(true);
+            writer.start();
+            converse(writer);
         } catch (ClosedChannelException e) {
             LOG.debug("a connection to the control socket was closed", e);
         } catch (IOException e) {
@@ -73,9 +69,22 @@ final class Connection implements Runnable {
         }
     }
 
+    private void converse(Thread writer) throws IOException, InterruptedException {
+        try {
+            serve(new FrameReader(channel));
+            writer.join();
+        } catch (MalformedFrameException e) {
+            LOG.warn("a connection of {} to the control socket is closed: {}", peer.getName(), e.getMessage());
+            refuse(e.getMessage(), writer);
+        }
+    }
+
     private void write() {
-        outbox.run();
-        close(); // a session that has ended: the thread that waits for frames returns
+        try {
+            outbox.run();
+        } finally {
+            close(); // a session that has ended: the thread that waits for frames returns
+        }
     }
 
     /** Ends the connection, and with it the session. */
@@ -96,36 +105,30 @@ final class Connection implements Runnable {
         }
         Request request = Request.of(first.get());
         if (request.verb() == Request.Verb.STATUS) {
-            tellStatus(request.command().equals("json"));
+            sendStatus(request.command().equals("json"));
             return; // the timer goes on: a client that does not take it is not waited for
         }
         late.cancel(false);
         Inbox in = new Inbox(outbox);
-        Optional<Session> session;
+        Session session;
         try {
-            session = server.sessions()
-                    .open(whenEnded -> new Session(
-                            request,
-                            peer.getName(),
-                            server.interpreters().create(request, in, outbox),
-                            in,
-                            outbox,
-                            whenEnded));
+            Interpreter interpreter = server.interpreters().create(request, in, outbox);
+            session = new Session(request, peer.getName(), interpreter, in, outbox, server.sessions()::remove);
         } catch (Interpreter.AbsentException e) {
             end(Frame.of(Frame.Type.REFUSAL, e.getMessage()));
             return;
         }
-        if (session.isEmpty()) {
+        if (server.sessions().add(session)) {
+            run(session, frames);
+        } else {
             end(Frame.of(
                     Frame.Type.REFUSAL,
                     Sessions.MOST
                             + " sessions are attached, and there cannot be more; leave one, or see 'gateway status'"));
-            return;
         }
-        converse(session.get(), frames);
     }
 
-    private void converse(Session session, FrameReader frames) throws IOException {
+    private void run(Session session, FrameReader frames) throws IOException {
         try {
             outbox.send(server.hello().frame());
             session.start();
@@ -137,7 +140,7 @@ final class Connection implements Runnable {
         }
     }
 
-    private void tellStatus(boolean json) throws IOException {
+    private void sendStatus(boolean json) throws IOException {
         outbox.send(server.hello().frame());
         StatusReport report = server.status().get();
         byte[] text = (json ? StatusJson.of(report) : StatusText.of(report)).getBytes(StandardCharsets.UTF_8);
@@ -154,7 +157,7 @@ final class Connection implements Runnable {
             end(Frame.of(Frame.Type.REFUSAL, sentence));
             writer.join(TimeUnit.SECONDS.toMillis(1));
         } catch (IOException e) {
-            LOG.debug("the client was not told why", e);
+            LOG.debug("the client did not get the reason", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -12,7 +12,7 @@ import org.dmabuf.heap.gateway.control.wire.User;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Takes clients, each into a thread of its own: what one of them hangs in keeps no other from its status. */
+/** Acceptor of clients. Each has a thread of its own: what one of them hangs in keeps no other from its status. */
 final class ControlServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
@@ -50,9 +50,18 @@ final class ControlServer implements AutoCloseable {
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException | RuntimeException | Error e) {
-                LOG.warn("a client of the control socket was not taken: {}", Sentence.of(e));
                 pause(); // without descriptors or memory, the next try fails as well
+                report(e);
             }
+        }
+    }
+
+    /** A log that fails does not end the thread that takes clients. */
+    private static void report(Throwable thrown) {
+        try {
+            LOG.warn("a client of the control socket was not taken: {}", Sentence.of(thrown));
+        } catch (RuntimeException | Error e) {
+            // the next client is taken all the same
         }
     }
 

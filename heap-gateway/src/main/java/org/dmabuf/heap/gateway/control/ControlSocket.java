@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Opens the control socket of this gateway, on which its own user and root see its state and get a shell.
  *
- * <p>It works without a broker and without Gogo: the status tells what is missing.
+ * <p>It works without a broker and without Gogo: the status names what is missing.
  */
 @Component(service = {})
 public final class ControlSocket {
@@ -88,21 +88,15 @@ public final class ControlSocket {
     }
 
     private Optional<ControlServer> open(SocketPlace place, int user) throws IOException {
+        SessionSettings settings = SessionSettings.of(context::getProperty, System.getenv());
+        Connection.Server serving = new Connection.Server(
+                Connection.hello(version()),
+                sessions,
+                (request, in, outbox) -> interpreter(settings, request, in, outbox),
+                this::report,
+                timer);
         try {
-            BoundSocket socket = BoundSocket.open(place, user);
-            SessionSettings settings = SessionSettings.of(context::getProperty, System.getenv());
-            ControlServer opened = new ControlServer(
-                    socket,
-                    User::isOwnOrRoot,
-                    new Connection.Server(
-                            Connection.hello(version()),
-                            sessions,
-                            (request, in, outbox) -> interpreter(settings, request, in, outbox),
-                            this::report,
-                            timer));
-            opened.start();
-            LOG.info("the control socket is {}", socket.path());
-            return Optional.of(opened);
+            return Optional.of(serve(BoundSocket.open(place, user), serving));
         } catch (BoundSocket.InUseException e) {
             LOG.info(
                     "no control socket is opened: {} listens on {}; for both, set {} in etc/gateway.properties or"
@@ -111,6 +105,22 @@ public final class ControlSocket {
                     place.path(),
                     SocketPlaces.SETTING);
             return Optional.empty();
+        }
+    }
+
+    /** A socket that is bound and not served would let clients wait. */
+    private static ControlServer serve(BoundSocket socket, Connection.Server serving) throws IOException {
+        boolean served = false;
+        try {
+            ControlServer server = new ControlServer(socket, User::isOwnOrRoot, serving);
+            LOG.info("the control socket is {}", socket.path());
+            server.start(); // last: it would not be closed if anything failed after it
+            served = true;
+            return server;
+        } finally {
+            if (!served) {
+                socket.close();
+            }
         }
     }
 

@@ -114,10 +114,6 @@ final class GogoCommand implements Interpreter {
 
     @Override
     public void end() {
-        end.run();
-        CommandSession current = session;
-        if (current != null) {
-            current.close();
-        }
+        end.run(session);
     }
 }

@@ -190,11 +190,7 @@ final class GogoShell implements Interpreter {
 
     @Override
     public void end() {
-        end.run();
-        CommandSession current = session;
-        if (current != null) {
-            current.close();
-        }
+        end.run(session);
     }
 
     /** The end of the shell is not the end of the gateway. */

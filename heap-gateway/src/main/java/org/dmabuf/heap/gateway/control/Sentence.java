@@ -7,7 +7,10 @@ import java.nio.file.FileSystemException;
 import java.util.concurrent.ExecutionException;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Text of an exception for a user: one line, without a stack trace, as the launcher prints it for one command. */
+/**
+ * Text of an exception for a user: one line, without a stack trace. The launcher has a class like this, which works
+ * without this bundle; the two print the failure of one command alike.
+ */
 final class Sentence {
     private Sentence() {}
 

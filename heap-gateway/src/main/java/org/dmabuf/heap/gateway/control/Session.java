@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.time.Instant;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 import org.dmabuf.heap.gateway.control.wire.MalformedFrameException;
 import org.dmabuf.heap.gateway.control.wire.Request;
@@ -27,7 +28,7 @@ final class Session {
     private final Interpreter interpreter;
     private final Inbox in;
     private final Outbox outbox;
-    private final Runnable whenEnded;
+    private final Consumer<Session> whenEnded;
     private final SessionThreads threads;
     private final Thread thread;
     private final AtomicBoolean ended = new AtomicBoolean();
@@ -36,9 +37,15 @@ final class Session {
      * Runs nothing yet.
      *
      * @param user name of the client's user
-     * @param whenEnded called once when nothing is held any more, before the client gets the exit status
+     * @param whenEnded gets this session once when nothing is held any more, before the client gets the exit status
      */
-    Session(Request request, String user, Interpreter interpreter, Inbox in, Outbox outbox, Runnable whenEnded) {
+    Session(
+            Request request,
+            String user,
+            Interpreter interpreter,
+            Inbox in,
+            Outbox outbox,
+            Consumer<Session> whenEnded) {
         this.request = request;
         this.user = user;
         this.interpreter = interpreter;
@@ -75,14 +82,15 @@ final class Session {
             status = 1;
             LOG.debug("a session ended with an exception", e);
         }
-        end();
-        Thread.interrupted(); // was meant for the command
         try {
+            end();
+            Thread.interrupted(); // was meant for the command
             outbox.send(Frame.of(Frame.Type.EXIT, status));
         } catch (IOException e) {
-            LOG.debug("the client left before it was told the exit status", e);
+            LOG.debug("the client left before it got the exit status", e);
+        } finally {
+            outbox.end(); // whatever fails: the client does not wait
         }
-        outbox.end();
     }
 
     /** Takes a frame of the client. */
@@ -108,15 +116,16 @@ final class Session {
             // and no command hears of that.
             thread.join(PRINTING_MILLIS);
             interpreter.hangUp();
-            threads.interrupt();
+            thread.interrupt();
+            threads.interruptCommands();
             thread.join(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            if (thread.isAlive()) {
-                LOG.warn("a command of a session whose client is gone ignores the interrupt, and still runs");
-            }
             end();
+        }
+        if (thread.isAlive()) {
+            LOG.warn("a command of a session whose client is gone ignores the interrupt, and still runs");
         }
     }
 
@@ -125,7 +134,8 @@ final class Session {
             try {
                 interpreter.end();
             } finally {
-                whenEnded.run();
+                threads.end();
+                whenEnded.accept(this);
             }
         }
     }

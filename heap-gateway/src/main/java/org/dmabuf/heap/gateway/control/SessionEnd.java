@@ -41,7 +41,7 @@ final class SessionEnd extends AbstractList<Runnable> {
             }
         }
         if (late) {
-            perform(action);
+            action.run();
         }
     }
 
@@ -60,21 +60,30 @@ final class SessionEnd extends AbstractList<Runnable> {
         return actions.size();
     }
 
-    void run() {
+    /** Does what is to be done, all of it, and closes the session, which is null where none was made. */
+    void run(CommandSession session) {
         List<Runnable> last;
         synchronized (this) {
             ended = true;
             last = List.copyOf(actions);
             actions.clear();
         }
-        last.forEach(SessionEnd::perform);
-    }
-
-    private static void perform(Runnable action) {
+        Throwable failure = null;
+        for (Runnable action : last) {
+            try {
+                action.run();
+            } catch (RuntimeException | Error e) {
+                failure = e; // the others are done first, and then the log has one of them
+            }
+        }
         try {
-            action.run();
-        } catch (RuntimeException | Error e) {
-            LOG.warn("the end of a session was not told to {}", action.getClass().getName(), e);
+            if (session != null) {
+                session.close();
+            }
+        } finally {
+            if (failure != null) {
+                LOG.warn("what a session held was not all freed at its end", failure);
+            }
         }
     }
 }

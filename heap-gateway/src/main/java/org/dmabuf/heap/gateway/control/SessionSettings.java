@@ -43,7 +43,7 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
             Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         } catch (FileAlreadyExistsException e) {
             // it is kept
-        } catch (IOException e) {
+        } catch (IOException | UnsupportedOperationException e) { // the latter of a file system without modes
             return Optional.empty();
         }
         return Files.isRegularFile(file) && Files.isWritable(file) ? Optional.of(file) : Optional.empty();

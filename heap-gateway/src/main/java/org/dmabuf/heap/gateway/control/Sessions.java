@@ -6,46 +6,20 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 
-/** The sessions that there are, of which there are only so many. */
+/** List of the sessions that are attached, which is bounded. */
 final class Sessions {
     static final int MOST = 8;
 
-    /** Makes a session, which gets what to call when it has ended. */
-    @FunctionalInterface
-    interface Maker {
-        Session make(Runnable whenEnded) throws Interpreter.AbsentException;
-    }
-
     private final List<Session> sessions = new ArrayList<>();
-    private int places = MOST;
 
-    /** {@return a session that takes a place; empty when all are taken} */
-    Optional<Session> open(Maker maker) throws Interpreter.AbsentException {
-        synchronized (this) {
-            if (places == 0) {
-                return Optional.empty();
-            }
-            places--;
-        }
-        Session[] made = new Session[1];
-        try {
-            made[0] = maker.make(() -> close(made[0]));
-            synchronized (this) {
-                sessions.add(made[0]);
-            }
-            return Optional.of(made[0]);
-        } finally {
-            if (made[0] == null) {
-                close(null);
-            }
-        }
+    /** {@return whether there was room for one more, which is removed when it has ended} */
+    synchronized boolean add(Session session) {
+        return sessions.size() < MOST && sessions.add(session);
     }
 
-    private synchronized void close(Session session) {
+    synchronized void remove(Session session) {
         sessions.remove(session);
-        places++;
     }
 
     synchronized List<Session> all() {

@@ -1,84 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.gateway.control;
 
-import java.util.List;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
 import java.util.Locale;
-import java.util.OptionalLong;
-import java.util.function.Function;
-import java.util.stream.Collectors;
+import java.util.Map;
+import org.apache.felix.utils.json.JSONWriter;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * A status for a program: one JSON object. The names stay; new ones may come. What is not known is null.
+ * Status for a program: one JSON object. The names stay; new ones may come. What is not known or does not apply has no
+ * name, as in the JSON of the shell's commands.
  */
 final class StatusJson {
     private StatusJson() {}
 
     static String of(StatusReport report) {
-        return object(
-                        field("version", text(report.version())),
-                        field("pid", report.process()),
-                        field("uptimeSeconds", report.up().toSeconds()),
-                        field("well", report.isWell()),
-                        field("heaps", array(report.heaps(), StatusJson::heap)),
-                        field(
-                                "heapsUnknown",
-                                report.heapsUnknown().map(StatusJson::text).orElse("null")),
-                        field("idleBundles", array(report.bundles(), StatusJson::bundle)),
-                        field("sessions", array(report.sessions(), StatusJson::session)))
-                + "\n";
-    }
-
-    private static String heap(HeapInfo heap) {
-        return object(
-                field("name", text(heap.name())),
-                field("state", text(heap.state().name().toLowerCase(Locale.ROOT))),
-                field("wrong", StatusReport.isWrong(heap)),
-                field("bundle", text(heap.bundle())),
-                field("liveBytes", heap.charged().liveBytes()),
-                field("freeBytes", number(heap.usage().free())),
-                field("capacityBytes", number(heap.usage().capacity())),
-                field("reason", heap.reason().map(StatusJson::text).orElse("null")));
-    }
-
-    private static String bundle(IdleBundle bundle) {
-        return object(field("name", text(bundle.name())), field("reason", text(bundle.reason())));
-    }
-
-    private static String session(StatusReport.AttachedSession session) {
-        return object(
-                field("kind", text(session.kind())),
-                field("user", text(session.user())),
-                field("seconds", session.since().toSeconds()));
-    }
-
-    private static String object(String... fields) {
-        return "{" + String.join(",", fields) + "}";
-    }
-
-    private static String field(String name, Object value) {
-        return "\"" + name + "\":" + value;
-    }
-
-    private static <T> String array(List<T> elements, Function<T, String> each) {
-        return elements.stream().map(each).collect(Collectors.joining(",", "[", "]"));
-    }
-
-    private static String number(OptionalLong number) {
-        return number.isPresent() ? Long.toString(number.getAsLong()) : "null";
-    }
-
-    private static String text(String text) {
-        StringBuilder quoted = new StringBuilder("\"");
-        for (char unit : text.toCharArray()) {
-            if (unit == '"' || unit == '\\') {
-                quoted.append('\\').append(unit);
-            } else if (unit < ' ' || unit == 0x7F || Character.isSurrogate(unit)) {
-                quoted.append(String.format("\\u%04x", (int) unit));
-            } else {
-                quoted.append(unit);
-            }
+        Map<String, Object> status = new LinkedHashMap<>();
+        status.put("version", report.version());
+        status.put("pid", report.process());
+        status.put("uptimeSeconds", report.up().toSeconds());
+        status.put("well", report.isWell());
+        status.put("heaps", report.heaps().stream().map(StatusJson::heap).toList());
+        report.heapsUnknown().ifPresent(reason -> status.put("heapsUnknown", reason));
+        status.put("idleBundles", report.bundles().stream().map(StatusJson::bundle).toList());
+        status.put("sessions", report.sessions().stream().map(StatusJson::session).toList());
+        try {
+            StringWriter text = new StringWriter();
+            new JSONWriter(text).value(status).flush();
+            return Printable.of(text.toString()) + "\n"; // some invisible characters pass the writer
+        } catch (IOException e) {
+            throw new UncheckedIOException("a writer in memory does not fail", e);
         }
-        return quoted.append('"').toString();
+    }
+
+    private static Map<String, Object> heap(HeapInfo heap) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", heap.name());
+        map.put("state", heap.state().name().toLowerCase(Locale.ROOT));
+        map.put("wrong", StatusReport.isWrong(heap));
+        map.put("bundle", heap.bundle());
+        map.put("liveBytes", heap.charged().liveBytes());
+        heap.usage().free().ifPresent(bytes -> map.put("freeBytes", bytes));
+        heap.usage().capacity().ifPresent(bytes -> map.put("capacityBytes", bytes));
+        heap.reason().ifPresent(reason -> map.put("reason", reason));
+        return map;
+    }
+
+    private static Map<String, Object> bundle(IdleBundle bundle) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", bundle.name());
+        map.put("reason", bundle.reason());
+        return map;
+    }
+
+    private static Map<String, Object> session(StatusReport.AttachedSession session) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("kind", session.kind());
+        map.put("user", session.user());
+        map.put("seconds", session.since().toSeconds());
+        return map;
     }
 }

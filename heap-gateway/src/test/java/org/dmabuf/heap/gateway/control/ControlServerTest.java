@@ -89,7 +89,7 @@ class ControlServerTest {
         String json = out.toString(StandardCharsets.UTF_8);
         assertTrue(json.contains("\"well\":false"), json);
         assertTrue(json.contains("{\"name\":\"odd \\\"name\\\"\",\"state\":\"failed\",\"wrong\":true"), json);
-        assertTrue(json.contains("\"reason\":\"no memory\\u001b\""), json);
+        assertTrue(json.contains("\"reason\":\"no memory\\u001B\""), json);
     }
 
     @Test

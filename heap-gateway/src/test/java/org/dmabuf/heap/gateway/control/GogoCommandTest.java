@@ -2,6 +2,8 @@
 package org.dmabuf.heap.gateway.control;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -34,6 +36,7 @@ class GogoCommandTest {
     /** Commands, found by the names of these methods. */
     public final class Verbs {
         private final CountDownLatch said = new CountDownLatch(1);
+        private Thread worker;
 
         /** {@return its argument, which is thus the result} */
         public String say(String word) {
@@ -55,6 +58,20 @@ class GogoCommandTest {
             }
         }
 
+        private void work() {
+            try {
+                dismissed.await();
+            } catch (InterruptedException e) {
+                disturbed = true;
+            }
+        }
+
+        /** Starts a thread that stays, as a bundle or the broker may when it is needed first. */
+        public void hire() {
+            worker = new Thread(this::work, "worker");
+            worker.start();
+        }
+
         /** As the launcher's command does. */
         public void leave(int status) {
             command.exit(status);
@@ -71,11 +88,13 @@ class GogoCommandTest {
         }
     }
 
+    private final CountDownLatch dismissed = new CountDownLatch(1);
+    private volatile boolean disturbed;
     private final Verbs verbs = new Verbs();
 
     GogoCommandTest() {
         processor.addCommand("gogo", new Procedural(), "while");
-        for (String name : new String[] {"say", "again", "gush", "leave", "overflow", "forbidden"}) {
+        for (String name : new String[] {"say", "again", "gush", "hire", "leave", "overflow", "forbidden"}) {
             processor.addCommand("test", verbs, name);
         }
     }
@@ -137,6 +156,15 @@ class GogoCommandTest {
         endsAtHangUp("gush");
     }
 
+    @Test
+    void a_thread_that_a_command_leaves_behind_is_not_interrupted_at_the_hang_up() throws InterruptedException {
+        endsAtHangUp("hire\ngush");
+        assertTrue(verbs.worker.isAlive(), "the worker goes on");
+        dismissed.countDown();
+        verbs.worker.join();
+        assertFalse(disturbed);
+    }
+
     private void endsAtHangUp(String line) throws InterruptedException {
         Session session = new Session(
                 Request.of(Request.Verb.COMMAND, line),
@@ -144,7 +172,7 @@ class GogoCommandTest {
                 command(Request.Verb.COMMAND, line),
                 in,
                 outbox,
-                () -> {});
+                _ -> {});
         session.start();
         verbs.said.await();
         session.hangUp();
@@ -154,7 +182,7 @@ class GogoCommandTest {
     }
 
     private static boolean isOfSession(Thread thread) {
-        return thread.getThreadGroup() instanceof SessionThreads;
+        return thread.getThreadGroup() instanceof SessionThreads && !thread.getName().equals("worker");
     }
 
     private int run(Request.Verb verb, String text) {

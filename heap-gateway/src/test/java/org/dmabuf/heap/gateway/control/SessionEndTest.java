@@ -20,14 +20,14 @@ class SessionEndTest {
         });
         end.add(adding("two"));
         assertEquals(List.of(), done);
-        end.run();
-        end.run();
+        end.run(null);
+        end.run(null);
         assertEquals(List.of("one", "two"), done);
     }
 
     @Test
     void what_comes_too_late_is_done_at_once() {
-        end.run();
+        end.run(null);
         end.add(adding("late"));
         assertEquals(List.of("late"), done);
         assertTrue(end.isEmpty());
