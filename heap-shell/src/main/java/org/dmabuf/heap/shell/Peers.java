@@ -8,6 +8,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.PeerRule;
+import org.dmabuf.heap.linux.socket.Accounts;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 

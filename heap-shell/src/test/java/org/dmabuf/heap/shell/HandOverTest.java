@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
+import org.dmabuf.heap.linux.socket.Accounts;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;

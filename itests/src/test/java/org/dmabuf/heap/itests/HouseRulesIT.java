@@ -46,7 +46,7 @@ public class HouseRulesIT {
             "heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text"),
             "heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
             "heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
-            "heap-secure.jar", andRooms("component", "headroom", "secret", "source", "syscall"),
+            "heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall"),
             "heap-shell.jar", andRooms("fd", "socket", "syscall", "text"),
             "heap-gateway.jar", andRooms("component", "text"));
 

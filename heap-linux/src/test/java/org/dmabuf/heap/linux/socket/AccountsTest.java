@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.shell;
+package org.dmabuf.heap.linux.socket;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -20,7 +20,7 @@ class AccountsTest {
 
     @BeforeEach
     void write() throws IOException {
-        accounts = new Accounts(
+        accounts = Accounts.of(
                 Files.write(folder.resolve("passwd"), "root:x:0:0:Ren\u00e9:/:/bin/sh\nplayer:x:990:44::/:\n"
                         .getBytes(StandardCharsets.ISO_8859_1)),
                 Files.writeString(folder.resolve("group"), "root:x:0:\nvideo:x:44:player\n"));
