@@ -154,7 +154,7 @@ public final class BufferCommands implements CommandSet {
             if (line.has(Option.JSON)) {
                 out.json(made.toMap());
             } else {
-                out.print(made.tell(new Facts()).toString());
+                out.print(made.addTo(new Facts()).toString());
             }
         });
     }
@@ -199,9 +199,9 @@ public final class BufferCommands implements CommandSet {
                 map.put("sha256Descriptor", byDescriptor);
                 out.json(map);
             } else {
-                out.print(made.tell(new Facts().addSize("file", bytes))
-                        .add("sha-256", byMapping + "  (through the mapping)")
-                        .add("sha-256", byDescriptor + "  (through an exported descriptor)")
+                out.print(made.addTo(new Facts().addSize("file", bytes))
+                        .addLine("sha-256", byMapping + "  (through the mapping)")
+                        .addLine("sha-256", byDescriptor + "  (through an exported descriptor)")
                         .toString());
             }
         });

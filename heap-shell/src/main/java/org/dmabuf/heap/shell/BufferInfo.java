@@ -49,18 +49,20 @@ record BufferInfo(
         return table.titledWithin(Table.WIDTH);
     }
 
-    /** Tells all of it to a person. */
-    Facts tell(Facts facts) {
+    /** Adds all of it to facts that a person reads. */
+    Facts addTo(Facts facts) {
         facts.add("buffer", name).addSize("size", size).add("heap", heap).add("backend", backend);
         if (inode.isEmpty()) {
             return facts.add("descriptor", "none, it was allocated without");
         }
-        return facts.add(
-                        "descriptor",
-                        dmabuf
-                                ? "dma-buf: devices import it, other processes map it"
-                                : "no dma-buf: other processes map it, no device imports it")
-                .add("inode", Long.toString(inode.getAsLong()));
+        return facts.add("descriptor", descriptor(dmabuf)).add("inode", Long.toString(inode.getAsLong()));
+    }
+
+    /** {@return what a descriptor is good for} */
+    static String descriptor(boolean dmabuf) {
+        return dmabuf
+                ? "dma-buf: devices import it, other processes map it"
+                : "no dma-buf: other processes map it, no device imports it";
     }
 
     /** {@return all of it by names that stay} */

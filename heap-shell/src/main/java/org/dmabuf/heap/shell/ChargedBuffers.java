@@ -2,12 +2,21 @@
 package org.dmabuf.heap.shell;
 
 import java.util.List;
+import java.util.function.Function;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /** Buffers of all clients, as {@code dmaheap:dump} shows them: a row for each. */
 final class ChargedBuffers {
     private static final String UNKNOWN = "-";
+
+    /** Column of a table, and what it shows of a buffer. */
+    private record Column(String heading, Function<BufferRecord, String> cell) {}
+
+    private static final Column SIZE = new Column("SIZE ", buffer -> Bytes.text(buffer.size()));
+    private static final Column INODE = new Column("INODE ", ChargedBuffers::inode);
+    private static final Column STATE = new Column("STATE", ChargedBuffers::state);
+    private static final Column AGE = new Column("AGE ", buffer -> Times.age(buffer.age()));
 
     private final List<BufferRecord> buffers;
     private final ClientNames clients;
@@ -20,42 +29,54 @@ final class ChargedBuffers {
 
     /** {@return each buffer in a line of 80 characters} */
     String narrow() {
-        Table table = new Table("HEAP…", "…CLIENT", "NAME…", "SIZE ", "INODE ", "REFS ", "MAPS ", "STATE", "AGE ");
-        for (BufferRecord buffer : buffers) {
-            table.row(
-                    buffer.heap(),
-                    clients.of(buffer.client()),
-                    buffer.name().orElse(UNKNOWN),
-                    Bytes.text(buffer.size()),
-                    inode(buffer),
-                    Integer.toString(buffer.references()),
-                    Integer.toString(buffer.mappings()),
-                    state(buffer),
-                    Times.age(buffer.age()));
-        }
-        return table.within(Table.WIDTH);
+        return table(List.of(
+                        new Column("HEAP…", BufferRecord::heap),
+                        new Column("…CLIENT", this::client),
+                        new Column("NAME…", ChargedBuffers::name),
+                        SIZE,
+                        INODE,
+                        new Column("REFS ", buffer -> Integer.toString(buffer.references())),
+                        new Column("MAPS ", buffer -> Integer.toString(buffer.mappings())),
+                        STATE,
+                        AGE))
+                .within(Table.WIDTH);
     }
 
     /** {@return each name in full, with the innermost call where the buffer was allocated, when that was kept} */
     String wide() {
-        Table table = new Table(
-                "HEAP", "CLIENT", "NAME", "SIZE ", "INODE ", "REFERENCES ", "MAPPINGS ", "CPU ACCESSES ", "STATE",
-                "AGE ", "ALLOCATED AT");
+        return table(List.of(
+                        new Column("HEAP", BufferRecord::heap),
+                        new Column("CLIENT", this::client),
+                        new Column("NAME", ChargedBuffers::name),
+                        SIZE,
+                        INODE,
+                        new Column("REFERENCES ", buffer -> Integer.toString(buffer.references())),
+                        new Column("MAPPINGS ", buffer -> Integer.toString(buffer.mappings())),
+                        new Column("CPU ACCESSES ", buffer -> Integer.toString(buffer.cpuAccesses())),
+                        STATE,
+                        AGE,
+                        new Column("ALLOCATED AT", ChargedBuffers::site)))
+                .toString();
+    }
+
+    private Table table(List<Column> columns) {
+        Table table = new Table(columns.stream().map(Column::heading).toArray(String[]::new));
         for (BufferRecord buffer : buffers) {
-            table.row(
-                    buffer.heap(),
-                    clients.of(buffer.client()),
-                    buffer.name().orElse(UNKNOWN),
-                    Bytes.text(buffer.size()),
-                    inode(buffer),
-                    Integer.toString(buffer.references()),
-                    Integer.toString(buffer.mappings()),
-                    Integer.toString(buffer.cpuAccesses()),
-                    state(buffer),
-                    Times.age(buffer.age()),
-                    buffer.site().isEmpty() ? UNKNOWN : buffer.site().getFirst().toString());
+            table.row(columns.stream().map(column -> column.cell().apply(buffer)).toArray(String[]::new));
         }
-        return table.toString();
+        return table;
+    }
+
+    private String client(BufferRecord buffer) {
+        return clients.of(buffer.client());
+    }
+
+    private static String name(BufferRecord buffer) {
+        return buffer.name().orElse(UNKNOWN);
+    }
+
+    private static String site(BufferRecord buffer) {
+        return buffer.site().isEmpty() ? UNKNOWN : buffer.site().getFirst().toString();
     }
 
     private static String inode(BufferRecord buffer) {

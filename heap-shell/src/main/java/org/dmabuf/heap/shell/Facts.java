@@ -4,18 +4,41 @@ package org.dmabuf.heap.shell;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Lines of a key and a value. What does not print in either is escaped. */
+/** Lines of a key and a value, which fit a terminal. What does not print in either is escaped. */
 final class Facts {
+    private static final int KEY = 22;
+
     private final StringBuilder text = new StringBuilder();
 
     Facts add(String key, String value) {
-        text.append(text.isEmpty() ? "" : "\n")
-                .append(String.format("%-22s%s", Printable.of(key), Printable.of(value)));
-        return this;
+        return begin().append(Paragraph.of(column(key), value, KEY));
+    }
+
+    /** Adds a value that stands on one line, however long, to be compared with the one below it. */
+    Facts addLine(String key, String value) {
+        return begin().append(column(key) + Printable.of(value));
     }
 
     Facts addSize(String key, long bytes) {
-        return add(key, bytes < 1024 ? bytes + " bytes" : bytes + " bytes (" + Bytes.text(bytes) + ")");
+        return add(key, size(bytes));
+    }
+
+    /** {@return a size in bytes, and in larger units where they say more} */
+    static String size(long bytes) {
+        return bytes < 1024 ? bytes + " bytes" : bytes + " bytes (" + Bytes.text(bytes) + ")";
+    }
+
+    private static String column(String key) {
+        return String.format("%-" + KEY + "s", Printable.of(key));
+    }
+
+    private Facts begin() {
+        return text.isEmpty() ? this : append("\n");
+    }
+
+    private Facts append(String more) {
+        text.append(more);
+        return this;
     }
 
     @Override

@@ -157,15 +157,27 @@ final class HandOver {
      */
     Received receive(Path socket, Duration timeout, UnaryOperator<String> naming) throws InterruptedException {
         long deadline = System.nanoTime() + timeout.toNanos();
-        try (FdSocket connection = connect(socket, deadline);
-                FdMessage message = connection.receive(left(deadline))) {
-            PeerCredentials from = connection.peer();
-            Matcher text = TEXT.matcher(message.text());
-            boolean ours = text.matches();
-            String name = naming.apply(ours ? text.group(2) : "");
-            DmaBuf buffer = broker.adopt(message.descriptor(), name); // nothing that can fail comes after
-            long content = ours ? Math.min(Long.parseLong(text.group(1)), buffer.size()) : buffer.size();
-            return new Received(name, new HeldBuffer(buffer, content), from);
+        DmaBuf adopted = null;
+        boolean handedOn = false;
+        try {
+            Received received;
+            try (FdSocket connection = connect(socket, deadline);
+                    FdMessage message = connection.receive(left(deadline))) {
+                PeerCredentials from = connection.peer();
+                Matcher text = TEXT.matcher(message.text());
+                boolean ours = text.matches();
+                String name = naming.apply(ours ? text.group(2) : "");
+                adopted = broker.adopt(message.descriptor(), name);
+                long size = adopted.size();
+                long content = ours ? Math.min(Long.parseLong(text.group(1)), size) : size;
+                received = new Received(name, new HeldBuffer(adopted, content), from);
+            }
+            handedOn = true;
+            return received;
+        } finally {
+            if (!handedOn && adopted != null) {
+                adopted.close();
+            }
         }
     }
 

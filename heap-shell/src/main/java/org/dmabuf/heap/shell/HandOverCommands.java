@@ -8,9 +8,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.linux.socket.Accounts;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.service.component.annotations.Activate;
@@ -100,27 +102,26 @@ public final class HandOverCommands implements CommandSet {
     @Descriptor("wait on a socket for another process and give it a buffer's descriptor")
     public void share(
             CommandSession session, @Descriptor("NAME SOCKET; dmaheap:share --help has the options") Object... words) {
-        Command.run(session, SHARE_SYNTAX, words, (line, out) -> {
-            Path socket = socket(session, line.argument(1));
-            Duration timeout = timeout(line);
-            Peers peers = Peers.of(line, Accounts.local());
-            String name = line.argument(0);
-            try (HeldBuffer held = buffers.borrow(name)) {
-                PeerCredentials peer;
-                try (CtrlC _ = CtrlC.interrupting(session);
-                        Progress _ = waiting(out, timeout, "one process of " + peers.text(), socket)) {
-                    peer = handOver.share(held, name, socket, peers, timeout);
-                }
-                tell(line, out, held.info(name), "given to", peer);
-            }
-        });
+        give(session, SHARE_SYNTAX, words, peers -> "one process of " + peers.text(), handOver::share);
     }
 
     /** Gives a buffer's descriptor to a process that listens. */
     @Descriptor("connect to the socket of another process and give it a buffer's descriptor")
     public void send(
             CommandSession session, @Descriptor("NAME SOCKET; dmaheap:send --help has the options") Object... words) {
-        Command.run(session, SEND_SYNTAX, words, (line, out) -> {
+        give(session, SEND_SYNTAX, words, _ -> "a process that listens", handOver::send);
+    }
+
+    /** One of the two ways to give a buffer to another process. */
+    @FunctionalInterface
+    private interface Giving {
+        PeerCredentials give(HeldBuffer buffer, String name, Path socket, Peers peers, Duration timeout)
+                throws InterruptedException;
+    }
+
+    private void give(
+            CommandSession session, Syntax syntax, Object[] words, Function<Peers, String> awaited, Giving way) {
+        Command.run(session, syntax, words, (line, out) -> {
             Path socket = socket(session, line.argument(1));
             Duration timeout = timeout(line);
             Peers peers = Peers.of(line, Accounts.local());
@@ -128,10 +129,10 @@ public final class HandOverCommands implements CommandSet {
             try (HeldBuffer held = buffers.borrow(name)) {
                 PeerCredentials peer;
                 try (CtrlC _ = CtrlC.interrupting(session);
-                        Progress _ = waiting(out, timeout, "a process that listens", socket)) {
-                    peer = handOver.send(held, name, socket, peers, timeout);
+                        Progress _ = waiting(out, timeout, awaited.apply(peers), socket)) {
+                    peer = way.give(held, name, socket, peers, timeout);
                 }
-                tell(line, out, held.info(name), "given to", peer);
+                print(line, out, held.info(name), "given to", peer);
             }
         });
     }
@@ -157,7 +158,7 @@ public final class HandOverCommands implements CommandSet {
                 HeldBuffer held = received.buffer();
                 kept = buffers.keep(session, received.name(), held.buffer(), held.content());
             }
-            tell(line, out, kept, "received from", received.from());
+            print(line, out, kept, "received from", received.from());
         });
     }
 
@@ -168,7 +169,7 @@ public final class HandOverCommands implements CommandSet {
                         + "; Ctrl-C ends it");
     }
 
-    private static void tell(Line line, Output out, BufferInfo buffer, String how, PeerCredentials peer) {
+    private static void print(Line line, Output out, BufferInfo buffer, String how, PeerCredentials peer) {
         if (line.has(Option.JSON)) {
             Map<String, Object> process = new LinkedHashMap<>();
             if (peer.pid() != 0) {
@@ -180,7 +181,7 @@ public final class HandOverCommands implements CommandSet {
             map.put("peer", process);
             out.json(map);
         } else {
-            out.print(buffer.tell(new Facts())
+            out.print(buffer.addTo(new Facts())
                     .addSize("content", buffer.content())
                     .add(how, peer.toString())
                     .toString());

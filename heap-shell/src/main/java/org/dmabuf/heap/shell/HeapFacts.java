@@ -8,14 +8,10 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
-import org.dmabuf.heap.linux.text.Bytes;
-import org.dmabuf.heap.linux.text.Printable;
 
 /** All that is known of one heap, as {@code dmaheap:info} shows it: lines of a key and a value. */
 final class HeapFacts {
-    private static final int KEY = 22;
-
-    private final StringBuilder text = new StringBuilder();
+    private final Facts facts = new Facts();
 
     /** Writes down what is known of a heap. */
     HeapFacts(HeapInfo heap) {
@@ -25,14 +21,11 @@ final class HeapFacts {
         heap.plainRefusal().map(OptionWords::of).ifPresent(sentence -> add("plain request", "refused: " + sentence));
         add("bundle", heap.bundle());
         add(
-                "descriptors",
-                Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))
-                        ? "dma-buf: devices import it, other processes map it"
-                        : "no dma-buf: other processes map it, no device imports it");
+                "descriptors", BufferInfo.descriptor(Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))));
         addFigures(heap);
         UsageRecord charged = heap.charged();
-        add("live", charged.liveBuffers() + " buffers, " + size(charged.liveBytes()));
-        add("lingering", charged.lingeringBuffers() + " buffers, " + size(charged.lingeringBytes())
+        add("live", charged.liveBuffers() + " buffers, " + Facts.size(charged.liveBytes()));
+        add("lingering", charged.lingeringBuffers() + " buffers, " + Facts.size(charged.lingeringBytes())
                 + (charged.lingeringBuffers() == 0 ? "" : ", closed here and still with a holder"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
@@ -48,28 +41,23 @@ final class HeapFacts {
         if (heap.state() != HeapState.SERVING && heap.state() != HeapState.HANGING) {
             return;
         }
-        heap.usage().capacity().ifPresent(bytes -> add("capacity", size(bytes)));
-        heap.usage().free().ifPresent(bytes -> add("free", size(bytes)));
-        heap.usage().largestFree().ifPresent(bytes -> add("largest free", size(bytes)));
+        heap.usage().capacity().ifPresent(bytes -> add("capacity", Facts.size(bytes)));
+        heap.usage().free().ifPresent(bytes -> add("free", Facts.size(bytes)));
+        heap.usage().largestFree().ifPresent(bytes -> add("largest free", Facts.size(bytes)));
         for (PoolUsage pool : heap.usage().pools()) {
-            add(pool.name(), size(pool.bytes()) + " kept ready, as part of what is free; served "
+            add(pool.name(), Facts.size(pool.bytes()) + " kept ready, as part of what is free; served "
                     + pool.hits() + " of " + (pool.hits() + pool.misses()) + " requests");
         }
         heap.usage().fragmentation().ifPresent(share -> add("fragmentation", Math.round(100 * share) + " %"));
-        heap.usage().quarantined().ifPresent(bytes -> add("quarantined", size(bytes)));
+        heap.usage().quarantined().ifPresent(bytes -> add("quarantined", Facts.size(bytes)));
     }
 
     private void add(String key, String value) {
-        text.append(text.isEmpty() ? "" : "\n")
-                .append(Paragraph.of(String.format("%-" + KEY + "s", Printable.of(key)), value, KEY));
-    }
-
-    private static String size(long bytes) {
-        return bytes < 1024 ? bytes + " bytes" : bytes + " bytes (" + Bytes.text(bytes) + ")";
+        facts.add(key, value);
     }
 
     @Override
     public String toString() {
-        return text.toString();
+        return facts.toString();
     }
 }

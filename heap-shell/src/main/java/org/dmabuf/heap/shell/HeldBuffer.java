@@ -10,7 +10,18 @@ import org.dmabuf.heap.DmaBuf;
  * @param content bytes, at most the buffer's size
  */
 record HeldBuffer(DmaBuf buffer, long content) implements AutoCloseable {
-    /** {@return what there is to tell of it under a name} */
+    /** {@return another reference to the buffer, which its caller closes} */
+    HeldBuffer borrowed() {
+        DmaBuf reference = buffer.newReference();
+        try {
+            return new HeldBuffer(reference, content);
+        } catch (OutOfMemoryError e) {
+            reference.close();
+            throw e;
+        }
+    }
+
+    /** {@return the facts about it under a name} */
     BufferInfo info(String name) {
         return BufferInfo.of(name, buffer, content);
     }

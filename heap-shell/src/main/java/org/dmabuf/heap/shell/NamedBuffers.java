@@ -173,12 +173,24 @@ public final class NamedBuffers {
     }
 
     private List<HeldBuffer> take(Collection<String> names) {
-        return names.stream().map(name -> buffers.remove(name).held()).toList();
+        List<HeldBuffer> taken = names.stream().map(name -> buffers.get(name).held()).toList();
+        names.forEach(buffers::remove); // when all are in the list: nothing fails between the two
+        return taken;
     }
 
     /** Not under the lock: a heap's release may take long, or hang, and the other buffers stay in use meanwhile. */
     private static void close(List<HeldBuffer> taken) {
-        taken.forEach(HeldBuffer::close);
+        RuntimeException failure = null;
+        for (HeldBuffer one : taken) {
+            try {
+                one.close();
+            } catch (RuntimeException e) {
+                failure = e; // no other buffer is kept for it
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     /**
@@ -191,7 +203,7 @@ public final class NamedBuffers {
         if (kept == null) {
             throw none("there is no buffer '" + name + "'");
         }
-        return new HeldBuffer(kept.held().buffer().newReference(), kept.held().content());
+        return kept.held().borrowed();
     }
 
     private IllegalArgumentException none(String sentence) {

@@ -35,11 +35,18 @@ final class TerminalCtrlC implements CtrlC, SignalHandler {
     }
 
     @Override
-    public synchronized void handle(Signal signal) {
-        if (!over && CtrlC.isForeground(job)) {
-            thread.interrupt();
-        } else if (before != SignalHandler.SIG_DFL && before != SignalHandler.SIG_IGN) {
-            before.handle(signal); // the command was suspended, and another one is in front
+    public void handle(Signal signal) {
+        boolean inFront = CtrlC.isForeground(job);
+        SignalHandler other;
+        synchronized (this) {
+            if (!over && inFront) {
+                thread.interrupt(); // under the lock: not after close() has taken it back
+                return;
+            }
+            other = before;
+        }
+        if (other != SignalHandler.SIG_DFL && other != SignalHandler.SIG_IGN) {
+            other.handle(signal); // the command was suspended, and another one is in front
         }
     }
 
