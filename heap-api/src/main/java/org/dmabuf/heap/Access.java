@@ -6,8 +6,8 @@ public enum Access {
     /** Reads only. */
     READ(true, false),
     /**
-     * Writes only. As a CPU access it spares the device the work of making its writes visible first. A mapping for
-     * WRITE can be read too, because no processor maps write-only; an export for WRITE does not exist.
+     * Writes only. A CPU access for WRITE does not wait until a device's own writes are visible to the CPU. A mapping
+     * for WRITE can also be read, because processors have no write-only mappings. An export for WRITE does not exist.
      */
     WRITE(false, true),
     /** Reads and writes. */

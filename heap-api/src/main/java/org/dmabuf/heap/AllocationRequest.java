@@ -12,18 +12,18 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * Request of a client: how much, from where, and what the memory must be able to do. Immutable: each {@code with}
- * method returns another request, and one request can be used any number of times, by any thread.
+ * Request of a client for memory: its size, the heaps to ask, and the properties that the memory must have. Immutable:
+ * each {@code with} method returns another request, and one request can be used any number of times, by any thread.
  *
- * <p>Values are checked where they are given. A null is a {@link NullPointerException}, a wrong value an
- * {@link IllegalArgumentException}, both with a sentence that names the value and what is expected.
+ * <p>Each method checks its argument. A null throws {@link NullPointerException}, an invalid value
+ * {@link IllegalArgumentException}. Both messages name the value and the expected values.
  *
  * <pre>{@code
  * AllocationRequest.of(12_441_600).withHeaps("camera",
  * "system").withRequirement("(heap.dmabuf=true)").withName("frame") }</pre>
  */
 public final class AllocationRequest {
-    /** The values of one request; written before the request exists, and never afterwards. */
+    /** The values of one request. They are written before the request is constructed and never afterwards. */
     private static final class Terms implements Cloneable {
         private long size;
         private List<String> heaps = List.of();
@@ -44,7 +44,7 @@ public final class AllocationRequest {
         }
     }
 
-    /** Longer waits are as good as endless, and their nanoseconds must fit a long. */
+    /** The nanoseconds of a timeout must fit into a long. */
     private static final Duration LONGEST_TIMEOUT = Duration.ofDays(365);
 
     private final Terms terms;
@@ -56,9 +56,9 @@ public final class AllocationRequest {
     /**
      * A request for memory from the heap of the highest priority, exportable for reading and writing.
      *
-     * @param size in bytes, at least 1; the buffer is as large or larger, see {@link DmaBuf#size()}
+     * @param size in bytes, at least 1; the buffer can be larger, see {@link DmaBuf#size()}
      * @return a request
-     * @throws IllegalArgumentException for a size below 1, or one that cannot be rounded up to whole pages
+     * @throws IllegalArgumentException for a size below 1, or a size that cannot be rounded up to whole pages
      */
     public static AllocationRequest of(long size) {
         Terms terms = new Terms();
@@ -112,7 +112,7 @@ public final class AllocationRequest {
     }
 
     /**
-     * What every candidate must be able to do. A heap that falls short is skipped, also as a fallback.
+     * Sets the properties that a heap must have. A heap that does not match the filter is skipped, also as a fallback.
      *
      * @param filter an OSGi filter over the service properties of {@link HeapProperties}, such as
      *     {@code (heap.contiguous=true)}
@@ -135,10 +135,10 @@ public final class AllocationRequest {
     }
 
     /**
-     * Accepts heaps that only emulate something. Without it every heap that announces {@code heap.emulates} is skipped.
-     * For the requirement an emulation that is accepted counts as the real thing.
+     * Accepts heaps that only emulate a property. Without this call every heap that announces {@code heap.emulates} is
+     * skipped. The requirement treats an accepted emulation as the real property.
      *
-     * @param emulations values of {@code heap.emulates} that will do, such as {@code contiguous}
+     * @param emulations accepted values of {@code heap.emulates}, such as {@code contiguous}
      * @return a request
      * @throws IllegalArgumentException for a value that is blank or given twice
      */
@@ -149,9 +149,9 @@ public final class AllocationRequest {
     }
 
     /**
-     * How the memory must be aligned for its devices.
+     * Sets the alignment that the devices need.
      *
-     * @param bytes a power of two; 1, the default, leaves it to the heap
+     * @param bytes a power of two; with 1, the default, the heap chooses
      * @return a request
      * @throws IllegalArgumentException for a number that is not a power of two
      */
@@ -162,7 +162,8 @@ public final class AllocationRequest {
     }
 
     /**
-     * What the holder of a descriptor may do. It is fixed here, because it cannot be narrowed later.
+     * Sets the access of an exported descriptor. It is part of the request, because the access cannot be reduced after
+     * the allocation.
      *
      * @param mode {@link ExportMode#READ_WRITE} by default
      * @return a request
@@ -174,8 +175,8 @@ public final class AllocationRequest {
     }
 
     /**
-     * A name for people: it is seen in listings, and by the kernel's debug files where the heap's back end has a place
-     * for it.
+     * Names the buffer. Listings show the name, and so do the kernel's debug files where the heap's back end supports
+     * names.
      *
      * @param name 1 to 31 bytes of UTF-8 without control characters, which is the kernel's limit
      * @return a request
@@ -188,10 +189,11 @@ public final class AllocationRequest {
     }
 
     /**
-     * How long {@link HeapBroker#allocate} may wait for memory that other holders give back, when every heap is short.
-     * Memory that the client itself has closed and unmapped is waited for in any case, since its return is under way.
+     * Sets how long {@link HeapBroker#allocate} may wait for other holders to release memory when every heap is short.
+     * The call always waits for memory that the client itself has closed and unmapped, because its release is in
+     * progress.
      *
-     * @param timeout zero, the default, does not wait for other holders
+     * @param timeout zero, the default, means no wait for other holders
      * @return a request
      * @throws IllegalArgumentException for a negative time, or one above 365 days
      */
@@ -223,47 +225,47 @@ public final class AllocationRequest {
         return values;
     }
 
-    /** {@return bytes wanted} */
+    /** {@return the requested size in bytes} */
     public long size() {
         return terms.size;
     }
 
-    /** {@return names of heaps in the order to ask them; empty when routed otherwise} */
+    /** {@return names of heaps in the order in which they are asked; empty when the request does not name heaps} */
     public List<String> heaps() {
         return terms.heaps;
     }
 
-    /** {@return heap ids as bits, empty when routed otherwise} */
+    /** {@return heap ids as bits; empty when the request has no mask} */
     public OptionalLong mask() {
         return terms.mask;
     }
 
-    /** {@return the filter that each candidate must match} */
+    /** {@return the filter that each heap must match} */
     public Optional<String> requirement() {
         return terms.requirement;
     }
 
-    /** {@return values of {@code heap.emulates} that will do} */
+    /** {@return the accepted values of {@code heap.emulates}} */
     public Set<String> emulations() {
         return terms.emulations;
     }
 
-    /** {@return bytes, a power of two} */
+    /** {@return the alignment in bytes, a power of two} */
     public long alignment() {
         return terms.alignment;
     }
 
-    /** {@return what the holder of a descriptor may do} */
+    /** {@return the access of an exported descriptor} */
     public ExportMode export() {
         return terms.export;
     }
 
-    /** {@return the name for people} */
+    /** {@return the name of the buffer in listings} */
     public Optional<String> name() {
         return terms.name;
     }
 
-    /** {@return how long to wait for memory that other holders give back} */
+    /** {@return how long to wait for memory that other holders release} */
     public Duration timeout() {
         return terms.timeout;
     }

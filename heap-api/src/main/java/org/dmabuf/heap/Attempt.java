@@ -4,7 +4,7 @@ package org.dmabuf.heap;
 import java.io.Serializable;
 import java.util.Objects;
 
-/** Attempt of an allocation at one heap, and why no buffer came from it. Immutable. */
+/** Failed attempt to allocate from one heap, with the reason. Immutable. */
 public final class Attempt implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -16,7 +16,7 @@ public final class Attempt implements Serializable {
      * Records one heap's refusal.
      *
      * @param heap the heap's name
-     * @param errno what it answered; {@link Errno#ENODEV} for a heap that was skipped because it does not meet the
+     * @param errno the heap's error; {@link Errno#ENODEV} for a heap that was skipped because it does not meet the
      *     request
      * @param reason one sentence for a person, without the heap's name
      */
@@ -31,7 +31,7 @@ public final class Attempt implements Serializable {
         return heap;
     }
 
-    /** {@return what the heap, or the broker on its behalf, answered} */
+    /** {@return the error of the heap, or of the broker for this heap} */
     public Errno errno() {
         return errno;
     }

@@ -9,9 +9,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/** Buffer that is charged, at one moment. Immutable. */
+/** Snapshot of one charged buffer. Immutable. */
 public final class BufferRecord {
-    /** The figures of one record, for the broker that makes it. Not safe for use by several threads. */
+    /** Builder of a record, for the broker. Not thread-safe. */
     public static final class Builder {
         private final String heap;
         private final ClientId client;
@@ -35,7 +35,7 @@ public final class BufferRecord {
         /**
          * Sets the name.
          *
-         * @param given the buffer's name, empty when it has none
+         * @param given the buffer's name, empty for a buffer without a name
          * @return this
          */
         public Builder name(Optional<String> given) {
@@ -46,7 +46,7 @@ public final class BufferRecord {
         /**
          * Sets the inode.
          *
-         * @param number of the descriptor's file, empty when it has none
+         * @param number of the descriptor's file, empty for a buffer without one
          * @return this
          */
         public Builder inode(OptionalLong number) {
@@ -55,7 +55,7 @@ public final class BufferRecord {
         }
 
         /**
-         * Sets what is open of the buffer.
+         * Sets how many references, mappings and CPU accesses are open.
          *
          * @param openReferences references
          * @param openMappings mappings
@@ -83,7 +83,7 @@ public final class BufferRecord {
         /**
          * Sets whether it lingers.
          *
-         * @param does whether this process has closed it while a holder has its memory
+         * @param does whether this process has closed the buffer while a holder still has its memory
          * @return this
          */
         public Builder lingering(boolean does) {
@@ -113,7 +113,7 @@ public final class BufferRecord {
             return this;
         }
 
-        /** {@return a record of the figures set so far} */
+        /** {@return a record with the values set so far} */
         public BufferRecord build() {
             return new BufferRecord(this);
         }
@@ -153,7 +153,7 @@ public final class BufferRecord {
      * @param heap the heap that the buffer came from
      * @param client the client that it is charged to
      * @param size bytes
-     * @return a builder with these
+     * @return a builder with these values
      */
     public static Builder of(String heap, ClientId client, long size) {
         return new Builder(heap, client, size);
@@ -179,12 +179,12 @@ public final class BufferRecord {
         return size;
     }
 
-    /** {@return inode of its descriptor, once one was exported and while the buffer is live} */
+    /** {@return the inode of its descriptor; empty before the first export and after the buffer is no longer live} */
     public OptionalLong inode() {
         return inode;
     }
 
-    /** {@return references that are open: those of the client, of other clients, and of publications} */
+    /** {@return open references: those of the client, of other clients, and of publications} */
     public int references() {
         return references;
     }
@@ -204,7 +204,7 @@ public final class BufferRecord {
         return exported;
     }
 
-    /** {@return whether this process has closed it while a holder has its memory} */
+    /** {@return whether this process has closed it while a holder still has its memory} */
     public boolean lingering() {
         return lingering;
     }
@@ -214,14 +214,16 @@ public final class BufferRecord {
         return age;
     }
 
-    /** {@return where it was allocated, innermost call first; empty unless allocation sites were on then} */
+    /**
+     * {@return where it was allocated, innermost call first; empty unless allocation sites were recorded at that time}
+     */
     public List<StackTraceElement> site() {
         return site;
     }
 
     /**
-     * The record as a map that any library writes as JSON: keys are the names of the methods above, values are String,
-     * Long, Boolean, or a list of String. The age is in nanoseconds. What is empty has no key.
+     * Converts the record to a map that a JSON library can write. Keys are the names of the methods above; values are
+     * String, Long, Boolean, or a list of String. The age is in nanoseconds. An empty value has no key.
      *
      * @return a map in the order of the methods
      */

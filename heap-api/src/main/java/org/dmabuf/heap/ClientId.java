@@ -8,8 +8,8 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * Identity of a client, to which memory is charged: a bundle, or a client outside the framework for which a bundle has
- * opened a {@link ClientView}. Immutable; two of the same kind, name and location are equal.
+ * Identity of a client to which memory is charged. The client is a bundle, or a client outside the framework for which
+ * a bundle has opened a {@link ClientView}. Immutable. Two identities with the same kind, name and location are equal.
  */
 public final class ClientId implements Comparable<ClientId>, Serializable {
     private static final long serialVersionUID = 1L;
@@ -34,10 +34,11 @@ public final class ClientId implements Comparable<ClientId>, Serializable {
     }
 
     /**
-     * The identity of a bundle.
+     * Returns the identity of a bundle.
      *
-     * @param symbolicName {@code Bundle-SymbolicName}, empty for a bundle of the first manifest version, which has none
-     * @param location where it was installed from
+     * @param symbolicName {@code Bundle-SymbolicName}, empty for a bundle with manifest version 1, which has no
+     *     symbolic name
+     * @param location the location from which the bundle was installed
      * @return an identity of the kind {@link #BUNDLE}
      */
     public static ClientId ofBundle(String symbolicName, String location) {
@@ -47,9 +48,9 @@ public final class ClientId implements Comparable<ClientId>, Serializable {
     }
 
     /**
-     * The identity of a client outside the framework.
+     * Returns the identity of a client outside the framework.
      *
-     * @param kind what the name is of, such as {@code uid} or {@code container}: a lower-case word of at most 16
+     * @param kind the kind of the name, such as {@code uid} or {@code container}: a lower-case word of at most 16
      *     letters and digits, not {@link #BUNDLE}
      * @param name 1 to 128 visible characters, such as {@code 1000}
      * @return an identity
@@ -70,12 +71,15 @@ public final class ClientId implements Comparable<ClientId>, Serializable {
         return new ClientId(kind, name, "");
     }
 
-    /** {@return {@link #BUNDLE}, or the word for what the name is of} */
+    /** {@return {@link #BUNDLE}, or the kind of a client outside the framework} */
     public String kind() {
         return kind;
     }
 
-    /** {@return symbolic name of a bundle, {@code @LOCATION} when it has none; otherwise the name within its kind} */
+    /**
+     * {@return the symbolic name of a bundle, or {@code @LOCATION} for a bundle without one; otherwise the name within
+     * its kind}
+     */
     public String name() {
         return name;
     }

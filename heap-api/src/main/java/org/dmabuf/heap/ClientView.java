@@ -4,8 +4,8 @@ package org.dmabuf.heap;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * The broker as a client outside the framework sees it, see {@link HeapBroker#openView}. Its buffers are charged to
- * that client, and the rules for that client apply. Any thread may call any method.
+ * View of the broker for a client outside the framework, see {@link HeapBroker#openView}. Buffers allocated through it
+ * are charged to that client, and the rules for that client apply. Any thread may call any method.
  */
 @ProviderType
 public interface ClientView extends HeapBroker, AutoCloseable {
@@ -13,10 +13,10 @@ public interface ClientView extends HeapBroker, AutoCloseable {
     ClientId client();
 
     /**
-     * Takes back every reference, CPU access, descriptor, publication and view that was opened through this view, and
-     * waits at most two seconds until the heaps have the memory. Every method but {@link #client()} throws {@link
-     * IllegalStateException} from then on. Closing twice does nothing. A view also closes when the bundle stops that
-     * opened it.
+     * Closes every reference, CPU access, descriptor, publication and view that was opened through this view. The call
+     * waits at most two seconds until the heaps have the memory back. Afterwards every method except {@link #client()}
+     * throws {@link IllegalStateException}. Closing twice does nothing. The broker closes a view when the bundle that
+     * opened it stops.
      */
     @Override
     void close();

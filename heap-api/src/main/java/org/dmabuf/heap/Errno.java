@@ -2,17 +2,17 @@
 package org.dmabuf.heap;
 
 /**
- * Linux error number by which the kernel, a heap or the broker refuses. The numbers are those of asm-generic, which
- * x86-64, arm64 and riscv64 share; the list holds the ones that memory, descriptors and heaps can meet.
+ * Linux error number of a refusal by the kernel, a heap or the broker. The numbers are those of asm-generic, which
+ * x86-64, arm64 and riscv64 share. The list has the errors that occur with memory, descriptors and heaps.
  */
 public enum Errno {
-    /** Operation not permitted: for instance a seal is in the way. */
+    /** Operation not permitted, for instance because a seal forbids it. */
     EPERM(1, "operation not permitted"),
     /** No such file or directory. */
     ENOENT(2, "no such file or directory"),
     /** Interrupted system call. */
     EINTR(4, "interrupted system call"),
-    /** Input or output error; also any error number that this list does not hold. */
+    /** Input or output error; also stands for any error number that is not in this list. */
     EIO(5, "input/output error"),
     /** No such device or address. */
     ENXIO(6, "no such device or address"),
@@ -32,39 +32,39 @@ public enum Errno {
     EEXIST(17, "file exists"),
     /** No such heap, or a heap that is leaving. */
     ENODEV(19, "no such device"),
-    /** A part of the path is no folder. */
+    /** A part of the path is not a folder. */
     ENOTDIR(20, "not a directory"),
     /** Invalid argument. */
     EINVAL(22, "invalid argument"),
-    /** The machine has no descriptor left. */
+    /** The machine has reached its limit of open files. */
     ENFILE(23, "too many open files in system"),
-    /** The process has no descriptor left (RLIMIT_NOFILE). */
+    /** The process has reached its limit of descriptors (RLIMIT_NOFILE). */
     EMFILE(24, "too many open files"),
-    /** The descriptor does not know this ioctl. */
+    /** The descriptor does not support this ioctl. */
     ENOTTY(25, "inappropriate ioctl for device"),
     /** File too large. */
     EFBIG(27, "file too large"),
     /** No space left. */
     ENOSPC(28, "no space left on device"),
-    /** A file system that is read-only. */
+    /** The file system is read-only. */
     EROFS(30, "read-only file system"),
     /** The peer has gone. */
     EPIPE(32, "broken pipe"),
-    /** A path that is too long. */
+    /** The path is too long. */
     ENAMETOOLONG(36, "file name too long"),
     /** The call does not exist on this kernel. */
     ENOSYS(38, "function not implemented"),
-    /** A loop of symbolic links. */
+    /** The path has a loop of symbolic links. */
     ELOOP(40, "too many levels of symbolic links"),
     /** The peer does not keep to the protocol. */
     EPROTO(71, "protocol error"),
     /** Value too large. */
     EOVERFLOW(75, "value too large for defined data type"),
-    /** A descriptor of the wrong kind. */
+    /** The descriptor is of the wrong kind. */
     EBADFD(77, "file descriptor in bad state"),
-    /** A socket of another type. */
+    /** The socket is of another type. */
     EPROTOTYPE(91, "protocol wrong type for socket"),
-    /** The buffer cannot do that, by construction. */
+    /** This kind of buffer does not support the operation. */
     ENOTSUP(95, "operation not supported"),
     /** The address is taken. */
     EADDRINUSE(98, "address already in use"),
@@ -72,7 +72,7 @@ public enum Errno {
     ECONNRESET(104, "connection reset by peer"),
     /** Not connected any more. */
     ENOTCONN(107, "transport endpoint is not connected"),
-    /** A wait ran out. */
+    /** A wait reached its timeout. */
     ETIMEDOUT(110, "connection timed out"),
     /** No process listens there. */
     ECONNREFUSED(111, "connection refused");
@@ -90,16 +90,16 @@ public enum Errno {
         return number;
     }
 
-    /** {@return a few lower-case words of English} */
+    /** {@return a short description in lower-case English} */
     public String meaning() {
         return meaning;
     }
 
     /**
-     * Whether it reports a shortage, which may be over with the next call, and nothing of what the machine can do. A
-     * caller that tries what the machine can do must not take it for an answer.
+     * Returns whether the error is transient: a shortage that may be over at the next call. A caller that probes the
+     * machine's abilities must not treat such an error as "not supported".
      *
-     * @return true for memory, descriptors and space that are used up, and for what is to be tried again
+     * @return true for exhausted memory, descriptors or space, and for errors after which the call is to be repeated
      */
     public boolean isTransient() {
         return switch (this) {
@@ -109,10 +109,10 @@ public enum Errno {
     }
 
     /**
-     * The constant of a kernel's number.
+     * Returns the constant of a kernel error number.
      *
      * @param number a positive error number
-     * @return its constant, {@link #EIO} for one that is not listed
+     * @return its constant, {@link #EIO} for a number that is not listed
      */
     public static Errno of(int number) {
         for (Errno errno : values()) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
-/** What the holder of an exported descriptor may do with a buffer. It is fixed when the buffer is allocated. */
+/** Access that an exported descriptor permits. It is fixed when the buffer is allocated. */
 public enum ExportMode {
-    /** No descriptor is made. A heap can be faster then: a carveout hands out a range with no system call. */
+    /** The buffer has no descriptor. This can be faster: a carveout then allocates without a system call. */
     NONE,
-    /** Holders map and read. A heap that cannot keep them from writing is skipped. */
+    /** Holders map and read. A heap that cannot prevent them from writing is skipped. */
     READ_ONLY,
     /** Holders read and write. */
     READ_WRITE

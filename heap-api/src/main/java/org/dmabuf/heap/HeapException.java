@@ -6,28 +6,27 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * Failure of a request by a heap, the broker or the kernel. The message is a sentence for a person: it names the heap,
- * the size, what is left where that is known, and what to do. Nothing is held on behalf of the caller when it is
- * thrown.
+ * Failure of a request, reported by a heap, the broker or the kernel. The message names the heap, the size, the
+ * remaining memory where it is known, and a remedy. When it is thrown, the failed call holds nothing for the caller.
  *
- * <p>The class follows from the error number: {@link HeapShortageException} where another try may succeed later,
- * {@link HeapRefusedException} where it will not until the request, a permission or the system is changed, and this
- * class itself for an interrupted call ({@link Errno#EINTR}) and for a heap that is broken ({@link Errno#EIO}).
+ * <p>The error number decides the class. {@link HeapShortageException}: the same request may succeed later.
+ * {@link HeapRefusedException}: it fails until the request, a permission or the system is changed. This class itself:
+ * the call was interrupted ({@link Errno#EINTR}), or the heap is broken ({@link Errno#EIO}).
  */
 public class HeapException extends RuntimeException {
     private static final long serialVersionUID = 1L;
-    /** Loads the classes early: with the first shortage the process may have no memory to load one. */
+    /** Loads the classes early: during a shortage the process may lack the memory to load them. */
     private static final Class<?>[] LOADED = {HeapShortageException.class, HeapRefusedException.class};
 
     private final Errno errno;
     private final int number;
-    /** Null where no heap is concerned. */
+    /** Null for a failure that concerns no heap. */
     private final String heap;
     private final String reason;
     private final Attempt[] attempts;
 
     HeapException(Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
-        // A reason of several attempts names each heap itself.
+        // The reason of several attempts already names each heap.
         super(heap == null || attempts.size() > 1 ? reason : "heap '" + heap + "': " + reason, cause);
         this.errno = errno;
         this.number = number;
@@ -37,12 +36,12 @@ public class HeapException extends RuntimeException {
     }
 
     /**
-     * A failure of one heap: the form that an exporter throws.
+     * Returns a failure of one heap, as an exporter throws it.
      *
-     * @param errno the kind of failure; {@link Errno#ENOMEM} and {@link Errno#ENODEV} let the broker go on to the next
-     *     heap that meets the request, any other ends the request
+     * @param errno the kind of failure; after {@link Errno#ENOMEM} and {@link Errno#ENODEV} the broker asks the next
+     *     heap that meets the request, any other error ends the request
      * @param heap the heap's name
-     * @param reason one sentence with size and remedy, without the heap's name, which the message puts before it
+     * @param reason one sentence with size and remedy, without the heap's name, which the constructor prepends
      * @return to be thrown
      */
     public static HeapException of(Errno errno, String heap, String reason) {
@@ -50,12 +49,12 @@ public class HeapException extends RuntimeException {
     }
 
     /**
-     * A failure of one heap, with its cause.
+     * Returns a failure of one heap, with its cause.
      *
      * @param errno the kind of failure
      * @param heap the heap's name
      * @param reason one sentence with size and remedy, without the heap's name
-     * @param cause what led to it, or null
+     * @param cause the exception that caused it, or null
      * @return to be thrown
      */
     public static HeapException of(Errno errno, String heap, String reason, Throwable cause) {
@@ -63,7 +62,7 @@ public class HeapException extends RuntimeException {
     }
 
     /**
-     * A failure that concerns no heap.
+     * Returns a failure that concerns no heap.
      *
      * @param errno the kind of failure
      * @param reason one sentence with the remedy
@@ -74,10 +73,10 @@ public class HeapException extends RuntimeException {
     }
 
     /**
-     * A failure that the kernel reported by a number, which {@link Errno} may not list.
+     * Returns a failure for an error number of the kernel, which may be missing in {@link Errno}.
      *
      * @param number the kernel's positive error number
-     * @param heap the heap's name, empty where no heap is concerned
+     * @param heap the heap's name, empty for a failure that concerns no heap
      * @param reason one sentence with size and remedy, without the heap's name
      * @return to be thrown; its {@link #errno()} is {@link Errno#EIO} for a number that is not listed
      */
@@ -86,13 +85,13 @@ public class HeapException extends RuntimeException {
     }
 
     /**
-     * The failure of a whole request: the form that a broker throws.
+     * Returns the failure of a whole request, as a broker throws it.
      *
      * @param errno the kind of failure
-     * @param heap the heap that decided it, empty where no single one did
-     * @param reason one sentence with size and remedy, without the name of a heap that alone was looked at
-     * @param cause the last heap's own exception, or null; its number is kept when it has the same errno
-     * @param attempts every heap that was looked at, in order
+     * @param heap the heap whose failure ended the request, empty when several heaps failed
+     * @param reason one sentence with size and remedy; if only one heap was considered, without its name
+     * @param cause the exception of the last heap, or null; its number is kept if it has the same errno
+     * @param attempts every heap that was considered, in order
      * @return to be thrown
      */
     public static HeapException ofAttempts(
@@ -122,18 +121,19 @@ public class HeapException extends RuntimeException {
         return number;
     }
 
-    /** {@return the heap that decided it, empty where no single one did} */
+    /** {@return the heap whose failure ended the request, empty when several heaps failed or no heap is concerned} */
     public Optional<String> heap() {
         return Optional.ofNullable(heap);
     }
 
-    /** {@return the message without the heap's name before it, for a sentence that has named the heap already} */
+    /** {@return the message without the prepended heap name, for a text that already names the heap} */
     public String reason() {
         return reason;
     }
 
     /**
-     * {@return every heap that the broker looked at, in order, each with its own reason; empty for an exporter's own}
+     * {@return every heap that the broker considered, in order, each with its reason; empty for an exception of an
+     * exporter}
      */
     public List<Attempt> attempts() {
         return List.of(attempts);

@@ -10,7 +10,7 @@ import java.util.Optional;
 
 /** State of one heap as the broker knows it, at one moment. Immutable. */
 public final class HeapInfo {
-    /** What is known of one heap, for the broker that makes the record. Not safe for use by several threads. */
+    /** Builder of a record, for the broker. Not thread-safe. */
     public static final class Builder {
         private final String name;
         private final HeapState state;
@@ -29,9 +29,9 @@ public final class HeapInfo {
         }
 
         /**
-         * Sets why it does not serve.
+         * Sets the reason why the heap does not serve.
          *
-         * @param sentence for people, empty when it serves
+         * @param sentence the reason for a person to read, empty for a heap that serves
          * @return this
          */
         public Builder reason(Optional<String> sentence) {
@@ -40,9 +40,9 @@ public final class HeapInfo {
         }
 
         /**
-         * Sets what keeps a plain request from being served.
+         * Sets the reason why a plain request is refused.
          *
-         * @param sentence for people, empty when nothing does
+         * @param sentence the reason for a person to read, empty when a plain request is served
          * @return this
          */
         public Builder plainRefusal(Optional<String> sentence) {
@@ -88,7 +88,7 @@ public final class HeapInfo {
         /**
          * Sets the broker's figures.
          *
-         * @param record what is charged to the heap
+         * @param record the memory that is charged to the heap
          * @return this
          */
         public Builder charged(UsageRecord record) {
@@ -96,7 +96,7 @@ public final class HeapInfo {
             return this;
         }
 
-        /** {@return a record of what was set so far} */
+        /** {@return a record with the values set so far} */
         public HeapInfo build() {
             return new HeapInfo(this);
         }
@@ -128,8 +128,8 @@ public final class HeapInfo {
      * Begins a record.
      *
      * @param name the heap's name
-     * @param state where it stands
-     * @return a builder with these
+     * @param state the heap's state
+     * @return a builder with these values
      */
     public static Builder of(String name, HeapState state) {
         return new Builder(name, state);
@@ -140,30 +140,30 @@ public final class HeapInfo {
         return name;
     }
 
-    /** {@return where it stands} */
+    /** {@return the heap's state} */
     public HeapState state() {
         return state;
     }
 
-    /** {@return why it does not serve, or which calls of its code hang and for how long; empty when all is well} */
+    /** {@return why it does not serve, or which calls of its code hang and for how long; empty without a problem} */
     public Optional<String> reason() {
         return reason;
     }
 
     /**
-     * Why the heap, though it serves, refuses a plain request of the client that asked for this record. A plain request
-     * names the heap and asks for nothing else: no emulation is permitted, and no entry of the configuration is made
-     * for it. A heap that is full or over its quota still counts as one that serves it.
+     * Returns why a serving heap refuses a plain request of the client that asked for this record. A plain request only
+     * names the heap: it permits no emulation, and the configuration has no entry for it. A heap that is full or over
+     * its quota counts as serving a plain request.
      *
-     * @return a sentence that says what the request or the configuration lacks; empty when nothing is lacking, and for
-     *     a heap that does not serve, of which {@link #reason()} tells more
+     * @return a sentence that names the missing part of the request or of the configuration; empty when nothing is
+     *     missing, and for a heap that does not serve, whose reason {@link #reason()} returns
      */
     public Optional<String> plainRefusal() {
         return plainRefusal;
     }
 
     /**
-     * {@return its service properties, those of {@link HeapProperties} among them; empty for one that did not start}
+     * {@return its service properties, including those of {@link HeapProperties}; empty for a heap that did not start}
      */
     public Map<String, Object> properties() {
         return properties;
@@ -175,17 +175,17 @@ public final class HeapInfo {
     }
 
     /**
-     * Figures that the heap itself last reported of its memory. A listing waits a second at most for all heaps
-     * together, and shows an older answer for a heap that does not answer in time.
+     * Returns the figures that the heap last reported about its memory. A listing waits at most one second for all
+     * heaps together. For a heap that does not answer in time it has the previous answer.
      *
-     * @return nothing known for a heap that does not serve, or that has not answered yet
+     * @return {@link HeapUsage#unknown()} for a heap that does not serve or has not answered yet
      */
     public HeapUsage usage() {
         return usage;
     }
 
     /**
-     * How old {@link #usage()} is; before a heap's first answer, for how long it has been asked.
+     * Returns the age of {@link #usage()}; before the heap's first answer, the time since it was asked.
      *
      * @return zero when the heap answered for this listing
      */
@@ -193,7 +193,7 @@ public final class HeapInfo {
         return usageAge;
     }
 
-    /** {@return what the broker has charged to the heap, with all its clients} */
+    /** {@return the memory that the broker has charged to the heap, for all clients together} */
     public UsageRecord charged() {
         return charged;
     }

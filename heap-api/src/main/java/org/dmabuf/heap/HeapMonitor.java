@@ -5,35 +5,40 @@ import java.util.List;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * Monitor of what the broker has charged to heaps and clients, and of every buffer that is out. Get it as an OSGi
- * service: each bundle has its own, with its own peaks.
+ * Monitor of the memory that the broker has charged to heaps and clients, and of each charged buffer. It is an OSGi
+ * service; each bundle gets its own instance with its own peaks.
  *
- * <p>Any thread may call any method. What a method returns is a snapshot and does not change; the figures of one heap
- * are of one moment, those of different heaps may be a moment apart.
+ * <p>Any thread may call any method. Each method returns a snapshot, which does not change. The figures of one heap are
+ * consistent; those of different heaps may have been read at slightly different times.
  */
 @ProviderType
 public interface HeapMonitor {
-    /** {@return what is charged to each heap that is present or of which memory is out, by name; adopted memory too} */
+    /**
+     * {@return the memory charged to each heap that is present or has charged memory, by name, including adopted
+     * memory}
+     */
     List<UsageRecord> usageByHeap();
 
     /**
-     * Lists what is charged to each client. A buffer is charged to the client that allocated or adopted it, whatever
-     * other holders it has. A client that has stopped is listed for as long as memory is out that it allocated.
+     * Lists the memory charged to each client. A buffer is charged to the client that allocated or adopted it,
+     * regardless of other holders. A stopped client is listed as long as memory is charged to it.
      *
-     * @return one for each client, in the order of {@link ClientId}
+     * @return one record for each client, in the order of {@link ClientId}
      */
     List<UsageRecord> usageByClient();
 
-    /** {@return what is charged to each client on each heap, by both; without failures and waits} */
+    /**
+     * {@return the memory charged to each client on each heap, ordered by heap and client; without failures and waits}
+     */
     List<UsageRecord> usageByClientAndHeap();
 
     /**
-     * Lists every buffer that is charged: live here, or lingering with holders.
+     * Lists every charged buffer: live in this process, or lingering with other holders.
      *
-     * @return buffers by heap, then from the oldest
+     * @return buffers ordered by heap, then by age, oldest first
      */
     List<BufferRecord> buffers();
 
-    /** Begins the peaks that this monitor shows anew, from what is charged now. Those of other monitors stay. */
+    /** Resets the peaks of this monitor to the memory that is charged now. Other monitors keep theirs. */
     void resetPeaks();
 }

@@ -2,9 +2,9 @@
 package org.dmabuf.heap;
 
 /**
- * Service properties by which a heap announces itself, and by which a request chooses. A property states a physical
- * truth about the memory; what a heap only imitates it names in {@link #EMULATES}. Figures that change with each
- * allocation are no properties, see {@link HeapUsage}.
+ * Service properties that a heap announces and that a request matches. A property states a physical fact about the
+ * memory. A heap that only emulates a property names it in {@link #EMULATES}. Figures that change with each allocation
+ * are in {@link HeapUsage} instead.
  *
  * <table>
  * <caption>Service properties of a HeapExporter</caption>
@@ -15,43 +15,45 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.type}<td>String<td>none<td>{@code system}, {@code cma}, {@code carveout}, {@code secure}, or a
  *     vendor's own word
  * <tr><td>{@code heap.priority}<td>Integer<td>0<td>a heap of higher priority is asked first
- * <tr><td>{@code heap.dmabuf}<td>Boolean<td>false<td>descriptors are real dma-bufs, which devices import; else other
- *     processes can map them and no device takes them
+ * <tr><td>{@code heap.dmabuf}<td>Boolean<td>false<td>descriptors are real dma-bufs, which devices import; if false,
+ *     other processes can map them, but devices cannot import them
  * <tr><td>{@code heap.contiguous}<td>Boolean<td>false<td>a buffer of any size is one physical run
- * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>bytes up to which, and to a multiple of which, memory is in
- *     one physical run
+ * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>size in bytes of physically contiguous memory: a buffer up to
+ *     this size is one physical run, a larger one consists of runs of multiples of it
  * <tr><td>{@code heap.cached}<td>Boolean<td>true<td>CPU accesses go through the caches
  * <tr><td>{@code heap.protected}<td>Boolean<td>false<td>the hardware keeps the CPU out
  * <tr><td>{@code heap.mappable}<td>Boolean<td>true<td>{@link DmaBuf#map} works
- * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>can export a descriptor through which no holder can write
+ * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>the heap can export a descriptor through which no holder
+ *     can write
  * <tr><td>{@code heap.restricted}<td>Boolean<td>false<td>a bundle may use the heap only when the broker's configuration
  *     names it
- * <tr><td>{@code heap.quota}<td>Long<td>none<td>bytes that may be out of the heap at a time, unless the broker's
- *     {@code quota.heap} sets another; 0 lets no client have any
- * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>the largest alignment in bytes that a request may ask for
- * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>all physical addresses are below 2 to this power
- * <tr><td>{@code heap.backend}<td>String<td>none<td>what makes the memory: {@code memfd}, {@code udmabuf},
+ * <tr><td>{@code heap.quota}<td>Long<td>none<td>limit in bytes of the memory that is charged to the heap, unless the
+ *     broker's {@code quota.heap} sets another; with 0 no client can allocate
+ * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>largest alignment in bytes that a request may have
+ * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>number of address bits: all physical addresses are below 2 to
+ *     this power
+ * <tr><td>{@code heap.backend}<td>String<td>none<td>back end of the memory: {@code memfd}, {@code udmabuf},
  *     {@code dma-heap}, …
- * <tr><td>{@code heap.emulates}<td>String+<td>none<td>what the heap imitates without having it: {@code contiguous},
+ * <tr><td>{@code heap.emulates}<td>String+<td>none<td>properties that the heap only emulates: {@code contiguous},
  *     {@code protected}
- * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>the user ids whose processes may be sent a descriptor, checked
- *     where it is sent; an empty list lets no peer have one; absent, there is no such rule
+ * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>user ids of the processes to which a descriptor may be sent,
+ *     checked by the sender; an empty list forbids all; if absent, there is no restriction
  * </table>
  */
 public final class HeapProperties {
-    /** The heap's unique name: String, required. {@code adopted} is taken, see {@link HeapBroker#adopt}. */
+    /** The heap's unique name: String, required. {@code adopted} is reserved, see {@link HeapBroker#adopt}. */
     public static final String NAME = "heap.name";
     /** The heap's bit in a mask: Integer, 0 to 63, unique. */
     public static final String ID = "heap.id";
     /** The kind of heap: String. */
     public static final String TYPE = "heap.type";
-    /** Higher is asked first: Integer, 0 when absent. */
+    /** Priority; the heap with the highest is asked first: Integer, 0 when absent. */
     public static final String PRIORITY = "heap.priority";
     /** Descriptors are real dma-bufs: Boolean. */
     public static final String DMABUF = "heap.dmabuf";
     /** A buffer of any size is one physical run: Boolean. */
     public static final String CONTIGUOUS = "heap.contiguous";
-    /** Bytes up to which memory is in one physical run: Long. */
+    /** Size in bytes up to which memory is physically contiguous: Long. */
     public static final String CONTIGUOUS_MAX = "heap.contiguous.max";
     /** CPU accesses go through the caches: Boolean, true when absent. */
     public static final String CACHED = "heap.cached";
@@ -59,23 +61,23 @@ public final class HeapProperties {
     public static final String PROTECTED = "heap.protected";
     /** The CPU can map buffers: Boolean, true when absent. */
     public static final String MAPPABLE = "heap.mappable";
-    /** Can export descriptors through which no holder can write: Boolean. */
+    /** The heap can export descriptors through which no holder can write: Boolean. */
     public static final String EXPORT_READONLY = "heap.export.readonly";
     /** A bundle may use the heap only when the broker's configuration names it: Boolean. */
     public static final String RESTRICTED = "heap.restricted";
-    /** Bytes that may be out at a time, where the broker's configuration has no quota of the heap: Long. */
+    /** Limit in bytes of the charged memory, unless the broker's configuration has a quota for the heap: Long. */
     public static final String QUOTA = "heap.quota";
-    /** The largest alignment in bytes that a request may ask for: Long, 4096 when absent. */
+    /** Largest alignment in bytes that a request may have: Long, 4096 when absent. */
     public static final String ALIGNMENT = "heap.alignment";
     /** Physical addresses are below 2 to this power: Integer. */
     public static final String DMA_BITS = "heap.dma.bits";
-    /** What makes the memory: String. */
+    /** Back end of the memory: String. */
     public static final String BACKEND = "heap.backend";
-    /** What the heap imitates without having it: String, array or collection of String. */
+    /** Properties that the heap only emulates: String, array or collection of String. */
     public static final String EMULATES = "heap.emulates";
     /**
-     * User ids of the peers to which a descriptor may be sent: Integer, array or collection of Integer; no rule when
-     * absent.
+     * User ids of the peers to which a descriptor may be sent: Integer, array or collection of Integer; no restriction
+     * when absent.
      */
     public static final String PEERS = "heap.peers";
 
@@ -86,7 +88,10 @@ public final class HeapProperties {
 
     /** Service property of a published buffer: the name of the {@link Access} that it grants, String. */
     public static final String BUFFER_ACCESS = "dmabuf.access";
-    /** {@code osgi.condition.id} of the OSGi Condition that stands for a heap that serves, see {@link HeapBroker}. */
+    /**
+     * {@code osgi.condition.id} of the OSGi Condition that the broker registers for each serving heap, see
+     * {@link HeapBroker}.
+     */
     public static final String CONDITION = "dmabuf.heap";
 
     private HeapProperties() {}

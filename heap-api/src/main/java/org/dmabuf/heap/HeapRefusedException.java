@@ -4,8 +4,8 @@ package org.dmabuf.heap;
 import java.util.List;
 
 /**
- * Refusal of a request that cannot be met: by what it asks for, by a permission, or because no heap of the kind serves.
- * Another try fails as well until one of these is changed.
+ * Refusal of a request because of its contents, a missing permission, or the lack of a suitable heap. The same request
+ * fails again until one of these changes.
  */
 public final class HeapRefusedException extends HeapException {
     private static final long serialVersionUID = 1L;

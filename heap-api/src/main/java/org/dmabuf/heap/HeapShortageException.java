@@ -4,8 +4,8 @@ package org.dmabuf.heap;
 import java.util.List;
 
 /**
- * Shortage of something that comes back: memory of a heap or of the machine, room in a quota, descriptors, mappings.
- * Another try may succeed once buffers, descriptors or arenas have been closed.
+ * Shortage of a resource: memory of a heap or of the machine, quota, descriptors, or mappings. The same request may
+ * succeed after buffers, descriptors or arenas have been closed.
  */
 public final class HeapShortageException extends HeapException {
     private static final long serialVersionUID = 1L;

@@ -6,20 +6,20 @@ public enum HeapState {
     /** It takes requests. */
     SERVING,
     /**
-     * It takes requests, and calls of its code hang: unmapping, releasing or reporting its usage. Memory of it may not
-     * come back.
+     * It takes requests, but calls of its code hang: unmapping, releasing or reporting usage. Its memory may not be
+     * released.
      */
     HANGING,
-    /** It is not announced yet: what it needs is short, or its name is another's. It is tried again. */
+    /** It is not announced yet, because a resource is short or another heap has its name. The start is repeated. */
     WAITING,
-    /** It could not start, and is not tried again before its configuration or the machine is changed. */
+    /** It could not start. The start is repeated only after its configuration or the machine is changed. */
     FAILED,
-    /** It announced something that cannot be: no name, a name or id out of range, a property of the wrong type. */
+    /** Its announcement is invalid: no name, a name or id out of range, or a property of the wrong type. */
     REFUSED,
-    /** Another heap has its name or id; it takes over when that one goes. */
+    /** Another heap has its name or id. It takes over when that heap leaves. */
     SHADOWED,
-    /** It is leaving: calls that are under way finish, new ones are refused. */
+    /** It is leaving: calls in progress finish, new calls are refused. */
     DRAINING,
-    /** It has left; buffers of it live on, or linger with other processes. */
+    /** It has left; its buffers stay valid, or linger with other processes. */
     DEPARTED
 }

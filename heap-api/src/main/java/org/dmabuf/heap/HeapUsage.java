@@ -7,8 +7,8 @@ import java.util.OptionalDouble;
 import java.util.OptionalLong;
 
 /**
- * Figures of a heap on its own memory, in bytes. A heap gives what it knows and leaves out the rest. Immutable: each
- * {@code with} method returns another.
+ * Figures of a heap about its own memory, in bytes. A heap sets the figures that it knows. Immutable: each {@code with}
+ * method returns a new object.
  */
 public final class HeapUsage {
     private static final long UNKNOWN = -1;
@@ -43,7 +43,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Adds how much the heap can hold in all.
+     * Sets the total capacity of the heap.
      *
      * @param bytes at least 0
      * @return a usage
@@ -53,7 +53,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Adds how much can be allocated now, in however many pieces.
+     * Sets how much can be allocated now, in any number of buffers.
      *
      * @param bytes at least 0
      * @return a usage
@@ -63,7 +63,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Adds the largest single buffer that can be allocated now.
+     * Sets the size of the largest single buffer that can be allocated now.
      *
      * @param bytes at least 0
      * @return a usage
@@ -73,7 +73,7 @@ public final class HeapUsage {
     }
 
     /**
-     * Adds how much was released and cannot be used again yet, because a holder may still see it.
+     * Sets how much released memory is quarantined, because a holder may still access it.
      *
      * @param bytes at least 0
      * @return a usage
@@ -83,9 +83,9 @@ public final class HeapUsage {
     }
 
     /**
-     * Adds how scattered the free memory is.
+     * Sets how fragmented the free memory is.
      *
-     * @param share of the free bytes that the largest single buffer would not get, 0 to 1
+     * @param share of the free bytes that the largest single buffer cannot use, 0 to 1
      * @return a usage
      */
     public HeapUsage withFragmentation(double share) {
@@ -96,9 +96,9 @@ public final class HeapUsage {
     }
 
     /**
-     * Adds one more pool. What it keeps is part of {@link #free()}.
+     * Adds a pool. The memory that it keeps is part of {@link #free()}.
      *
-     * @param pool how full it is and how often it served
+     * @param pool its size and how often it was used
      * @return a usage
      */
     public HeapUsage withPool(PoolUsage pool) {
@@ -107,7 +107,7 @@ public final class HeapUsage {
         return new HeapUsage(capacity, free, largestFree, quarantined, fragmentation, List.copyOf(all));
     }
 
-    /** {@return bytes that the heap can hold in all} */
+    /** {@return the total capacity in bytes} */
     public OptionalLong capacity() {
         return optional(capacity);
     }
@@ -122,17 +122,17 @@ public final class HeapUsage {
         return optional(largestFree);
     }
 
-    /** {@return bytes that were released and wait for holders that may still see them} */
+    /** {@return bytes that were released but are quarantined, because a holder may still access them} */
     public OptionalLong quarantined() {
         return optional(quarantined);
     }
 
-    /** {@return the share of the free bytes that the largest single buffer would not get, 0 to 1} */
+    /** {@return the share of the free bytes that the largest single buffer cannot use, 0 to 1} */
     public OptionalDouble fragmentation() {
         return fragmentation;
     }
 
-    /** {@return what the heap keeps ready for speed; empty for a heap without pools} */
+    /** {@return the pools of the heap; empty for a heap without pools} */
     public List<PoolUsage> pools() {
         return pools;
     }

@@ -8,13 +8,14 @@ import java.util.Optional;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * File descriptor with one owner: closed once, by the first caller, and never again under the same number. Descriptor
- * numbers are used again at once after a close, so the owning object and never the number is the descriptor's identity.
+ * File descriptor with one owner, which closes it exactly once. The kernel reuses a descriptor number immediately after
+ * a close. The identity of a descriptor is therefore the owning object, not the number.
  *
- * <p>Any thread may call any method; that no thread uses the number while another closes it is up to the caller.
+ * <p>Any thread may call any method. The caller must ensure that no thread uses the number while another thread closes
+ * it.
  */
 public final class OwnedFd implements AutoCloseable {
-    /** What closes a descriptor. Called by the thread that closes or detaches it, under no lock. */
+    /** Closer of a descriptor. The thread that closes or detaches the descriptor calls it, without holding a lock. */
     @ConsumerType
     @FunctionalInterface
     public interface Closer {
@@ -27,7 +28,7 @@ public final class OwnedFd implements AutoCloseable {
         void close(int number);
 
         /**
-         * Reports that the owner gave the number away.
+         * Called when the owner has detached the number.
          *
          * @param number the descriptor, which is still open
          */
@@ -70,11 +71,11 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * Makes an owner ahead of its descriptor, so that a shortage of memory cannot lose a descriptor that comes. It is
-     * as if closed until {@link #own}.
+     * Makes an owner before its descriptor exists, so that a shortage of memory cannot lose the descriptor. Until
+     * {@link #own} it behaves like a closed one.
      *
      * @param closer closes the descriptor
-     * @param peers the rule of the heap whose memory is behind it, empty when there is none
+     * @param peers the rule of the heap whose memory the descriptor refers to, empty for a heap without a rule
      * @return an owner without a descriptor
      */
     public static OwnedFd awaiting(Closer closer, Optional<PeerRule> peers) {
@@ -82,7 +83,7 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * Takes ownership of a descriptor. Called once, before any other thread has this object.
+     * Takes ownership of a descriptor. Call it once, before another thread has this object.
      *
      * @param descriptor an open descriptor that no other code closes
      * @throws IllegalArgumentException for a negative number
@@ -95,7 +96,7 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * The number, lent: it is valid until {@link #close()} or {@link #detach()}.
+     * Returns the number, which stays valid until {@link #close()} or {@link #detach()}.
      *
      * @return a descriptor number
      * @throws IllegalStateException when closed or detached
@@ -105,7 +106,8 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * Gives the number away, for instance to a native library that will close it. {@link #close()} does nothing then.
+     * Passes ownership of the number to the caller, for instance for a native library that closes it. Afterwards
+     * {@link #close()} does nothing.
      *
      * @return a descriptor number that the caller must close
      * @throws IllegalStateException when closed or detached
@@ -117,10 +119,10 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * The rule of the heap whose memory is behind the descriptor, so that a sender of the descriptor can keep to it. A
-     * number that was detached has left its rule behind.
+     * Returns the peer rule of the heap whose memory the descriptor refers to, for a sender to obey. A detached number
+     * no longer has the rule.
      *
-     * @return empty for a descriptor from elsewhere, and for a heap without {@link HeapProperties#PEERS}
+     * @return empty for a descriptor of another origin, and for a heap without {@link HeapProperties#PEERS}
      */
     public Optional<PeerRule> peers() {
         return peers;

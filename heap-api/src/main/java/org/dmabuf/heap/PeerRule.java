@@ -9,9 +9,9 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Rule of a heap for the processes that may be sent a descriptor of its memory, see {@link HeapProperties#PEERS}. It
- * travels with the {@link OwnedFd}, so that no sender has to think of it. Inside one process it stops mistakes, and not
- * malice. Immutable.
+ * Rule of a heap about the processes to which a descriptor of its memory may be sent, see {@link HeapProperties#PEERS}.
+ * The {@link OwnedFd} carries the rule, so that senders check it automatically. It prevents mistakes of other bundles
+ * in the process, but not malice. Immutable.
  */
 public final class PeerRule {
     private final String heap;
@@ -23,7 +23,7 @@ public final class PeerRule {
     }
 
     /**
-     * Reads the rule that a heap announces. A value that cannot be read permits no peer, since it must not be left out.
+     * Reads the rule that a heap announces. An unreadable value permits no peer, because ignoring it would permit all.
      *
      * @param heap the heap's name
      * @param peers the value of {@link HeapProperties#PEERS}: Integer, array or collection of Integer, or null
@@ -54,16 +54,16 @@ public final class PeerRule {
         return heap;
     }
 
-    /** {@return user ids whose processes may have a descriptor; empty when no process may} */
+    /** {@return user ids whose processes may receive a descriptor; empty when no process may} */
     public Set<Integer> users() {
         return users;
     }
 
     /**
-     * Whether the processes of a user may be sent a descriptor.
+     * Returns whether a descriptor may be sent to processes of a user.
      *
      * @param uid a user id, as an unsigned number
-     * @return true when the heap names it
+     * @return true when the rule contains it
      */
     public boolean permits(int uid) {
         return users.contains(uid);

@@ -3,7 +3,7 @@ package org.dmabuf.heap;
 
 import java.util.Objects;
 
-/** Usage of a pool that a heap keeps for speed, and how often it served. Immutable; counts are since the heap came. */
+/** Usage of a heap's pool: its size, hits and misses. Counts begin when the heap starts. Immutable. */
 public final class PoolUsage {
     private final String name;
     private final long bytes;
@@ -11,12 +11,12 @@ public final class PoolUsage {
     private final long misses;
 
     /**
-     * One pool at one moment.
+     * Records a pool at one moment.
      *
-     * @param name of the pool, for people
-     * @param bytes kept ready now; they count as free
+     * @param name of the pool, for listings
+     * @param bytes pooled now; they count as free
      * @param hits requests that the pool served
-     * @param misses requests of its kind that it could not serve
+     * @param misses requests of the pool's kind that it could not serve
      */
     public PoolUsage(String name, long bytes, long hits, long misses) {
         if (bytes < 0 || hits < 0 || misses < 0) {
@@ -35,7 +35,7 @@ public final class PoolUsage {
         return name;
     }
 
-    /** {@return bytes kept ready now} */
+    /** {@return bytes that are pooled now} */
     public long bytes() {
         return bytes;
     }
@@ -45,7 +45,7 @@ public final class PoolUsage {
         return hits;
     }
 
-    /** {@return requests of its kind that it could not serve} */
+    /** {@return requests of the pool's kind that it could not serve} */
     public long misses() {
         return misses;
     }

@@ -4,8 +4,8 @@ package org.dmabuf.heap;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * OSGi service that stands for one buffer of another bundle, see {@link HeapBroker#publish}. Its service properties are
- * {@link HeapProperties#BUFFER_NAME}, {@link HeapProperties#BUFFER_SIZE}, {@link HeapProperties#BUFFER_ACCESS} and
+ * OSGi service for one buffer that another bundle has published, see {@link HeapBroker#publish}. Its service properties
+ * are {@link HeapProperties#BUFFER_NAME}, {@link HeapProperties#BUFFER_SIZE}, {@link HeapProperties#BUFFER_ACCESS} and
  * {@link HeapProperties#NAME}. Any thread may call any method.
  */
 @ProviderType
@@ -17,17 +17,17 @@ public interface PublishedBuffer {
     long size();
 
     /**
-     * {@return what a reference permits: {@link Access#READ}, or {@link Access#READ_WRITE} where the publisher grants
-     * it}
+     * {@return the access that a reference permits: {@link Access#READ}, or {@link Access#READ_WRITE} if the publisher
+     * grants it}
      */
     Access access();
 
     /**
-     * Opens a reference of the bundle that got this service. It lives until it is closed or the bundle stops, also when
-     * the service goes before. It is not charged again.
+     * Opens a reference for the bundle that got this service. It stays open until it is closed or the bundle stops,
+     * even after the service is unregistered. The memory is not charged again.
      *
-     * <p>A reference for reading maps for reading only and begins CPU accesses for reading only. It exports a
-     * descriptor only of a buffer that was allocated with {@link ExportMode#READ_ONLY}.
+     * <p>A reference for reading permits only mappings and CPU accesses for reading. It can export a descriptor only if
+     * the buffer was allocated with {@link ExportMode#READ_ONLY}.
      *
      * @return a reference that the caller closes
      * @throws IllegalStateException when the publication has ended, or the bundle has stopped

@@ -4,7 +4,7 @@ package org.dmabuf.heap;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
-/** Checks of values that several classes take. Each returns its value. */
+/** Checks of argument values that several classes share. Each returns the checked value. */
 final class RequestChecks {
     /** Bytes of the largest page that the supported processors have (arm64). */
     private static final long LARGEST_PAGE = 65_536;
@@ -12,7 +12,7 @@ final class RequestChecks {
     private static final long LARGEST_SIZE = Long.MAX_VALUE - LARGEST_PAGE + 1;
     /** DMA_BUF_NAME_LEN of linux/dma-buf.h, less its NUL. */
     private static final int NAME_BYTES = 31;
-    /** No char takes more bytes of UTF-8. */
+    /** Most bytes of UTF-8 that one char takes. */
     private static final int LONGEST_CHAR = 3;
 
     private RequestChecks() {}
@@ -44,7 +44,7 @@ final class RequestChecks {
         return name;
     }
 
-    /** Replaces what would move a terminal's cursor, and cuts what would fill a log. */
+    /** Replaces control characters, which could move a terminal's cursor, and shortens a text that would fill a log. */
     static String printable(String text) {
         int shown = Math.min(text.length(), 80);
         StringBuilder safe = new StringBuilder(shown + 1);

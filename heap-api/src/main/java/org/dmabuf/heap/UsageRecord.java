@@ -11,12 +11,12 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * What is charged to a heap, to a client, or to a client on one heap, at one moment, and counts of what was. A count
- * begins when the heap or the client is first listed, never falls while it is listed, and begins anew when it was gone
- * with all its memory and came back. Immutable.
+ * Snapshot of the account of a heap, of a client, or of a client on one heap: charged memory and counts of past events.
+ * A count begins when the heap or client is first listed and never falls while it is listed. It restarts from 0 if the
+ * heap or client was gone, with all its memory, and came back. Immutable.
  */
 public final class UsageRecord {
-    /** The figures of one record, for the broker that makes it. Not safe for use by several threads. */
+    /** Builder of a record, for the broker. Not thread-safe. */
     public static final class Builder {
         private Optional<String> heap = Optional.empty();
         private Optional<ClientId> client = Optional.empty();
@@ -58,7 +58,7 @@ public final class UsageRecord {
         }
 
         /**
-         * Sets what is referenced or mapped in this process.
+         * Sets the memory that is referenced or mapped in this process.
          *
          * @param buffers how many
          * @param bytes in those
@@ -71,7 +71,7 @@ public final class UsageRecord {
         }
 
         /**
-         * Sets what this process has closed and other holders have.
+         * Sets the memory that this process has closed and that other holders keep.
          *
          * @param buffers how many
          * @param bytes in those
@@ -86,7 +86,7 @@ public final class UsageRecord {
         /**
          * Sets the peak.
          *
-         * @param bytes charged at once at most
+         * @param bytes the most that were charged at one moment
          * @return this
          */
         public Builder peak(long bytes) {
@@ -97,7 +97,7 @@ public final class UsageRecord {
         /**
          * Sets the quota.
          *
-         * @param bytes the quota, empty when there is none
+         * @param bytes the quota, empty without a quota
          * @return this
          */
         public Builder limit(OptionalLong bytes) {
@@ -106,7 +106,7 @@ public final class UsageRecord {
         }
 
         /**
-         * Sets what was allocated or adopted.
+         * Sets how much was allocated or adopted.
          *
          * @param buffers how many
          * @param bytes in those
@@ -121,7 +121,7 @@ public final class UsageRecord {
         /**
          * Sets the failures.
          *
-         * @param byCause how many of each cause
+         * @param byCause number of failures for each cause
          * @return this
          */
         public Builder failures(Map<Errno, Long> byCause) {
@@ -132,9 +132,9 @@ public final class UsageRecord {
         /**
          * Sets the waits for memory.
          *
-         * @param count how many requests waited
-         * @param total how long all of them did
-         * @param longest how long the longest did
+         * @param count number of requests that waited
+         * @param total total time of all waits
+         * @param longest time of the longest wait
          * @return this
          */
         public Builder waits(long count, Duration total, Duration longest) {
@@ -144,7 +144,7 @@ public final class UsageRecord {
             return this;
         }
 
-        /** {@return a record of the figures set so far; those that were not set are 0 or empty} */
+        /** {@return a record with the figures set so far; the others are 0 or empty} */
         public UsageRecord build() {
             return new UsageRecord(this);
         }
@@ -208,10 +208,11 @@ public final class UsageRecord {
     }
 
     /**
-     * Buffers that this process has closed and unmapped, and whose memory still has a holder: another process, a
-     * device, or a descriptor here that was not closed. Each is counted here or among the live ones, and never in both.
+     * Returns the number of lingering buffers. This process has closed and unmapped them, but their memory still has a
+     * holder: another process, a device, or an open descriptor in this process. A buffer is either live or lingering,
+     * never both.
      *
-     * @return how many
+     * @return number of buffers
      */
     public long lingeringBuffers() {
         return lingeringBuffers;
@@ -223,8 +224,9 @@ public final class UsageRecord {
     }
 
     /**
-     * The most bytes, live and lingering, that were charged at once since {@link HeapMonitor#resetPeaks} of the monitor
-     * that made this record. That of a client on all heaps counts what a quota had set aside for calls under way, too.
+     * Returns the most bytes, live and lingering, that were charged at one moment since {@link HeapMonitor#resetPeaks}
+     * of the monitor that made this record. For a client on all heaps this includes bytes that a quota had reserved for
+     * calls in progress.
      *
      * @return bytes
      */
@@ -232,7 +234,7 @@ public final class UsageRecord {
         return peakBytes;
     }
 
-    /** {@return the quota in bytes, which live and lingering buffers count against; empty when there is none} */
+    /** {@return the quota in bytes for live and lingering buffers together; empty without a quota} */
     public OptionalLong limit() {
         return limit;
     }
@@ -248,8 +250,9 @@ public final class UsageRecord {
     }
 
     /**
-     * How often an allocation or adoption failed: for a heap each time that it, or the broker
-     * on its behalf, refused; for a client each request that got no buffer; not kept for a client on one heap.
+     * Returns how often an allocation or adoption failed. For a heap, each refusal by the heap, or by the broker for
+     * that heap, counts. For a client, each request that got no buffer counts. The record of a client on one heap has
+     * no failures.
      *
      * @return count by cause, in the order of {@link Errno}, without causes that did not occur
      */
@@ -260,24 +263,24 @@ public final class UsageRecord {
         return Collections.unmodifiableMap(new EnumMap<>(failures));
     }
 
-    /** {@return requests that waited for memory on its way back} */
+    /** {@return requests that waited for the release of memory} */
     public long waits() {
         return waits;
     }
 
-    /** {@return how long all those requests waited} */
+    /** {@return the total time that requests waited} */
     public Duration waited() {
         return waited;
     }
 
-    /** {@return how long the longest of those waits was} */
+    /** {@return the time of the longest wait} */
     public Duration longestWait() {
         return longestWait;
     }
 
     /**
-     * The record as a map that any library writes as JSON: keys are the names of the methods above, values are String,
-     * Long, or a map of these. Durations are nanoseconds. What is empty has no key.
+     * Converts the record to a map that a JSON library can write. Keys are the names of the methods above; values are
+     * String, Long, or a map of these. Durations are in nanoseconds. An empty value has no key.
      *
      * @return a map in the order of the methods
      */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Interfaces and values for clients of the heaps: {@link org.dmabuf.heap.HeapBroker} allocates,
- * {@link org.dmabuf.heap.DmaBuf} is the result. Interfaces here are implemented by the broker alone, so they may grow
- * in a minor version.
+ * {@link org.dmabuf.heap.DmaBuf} is the result. Only the broker implements these interfaces, so they may grow in a
+ * minor version.
  */
 @Export
 @Version("1.1.0")

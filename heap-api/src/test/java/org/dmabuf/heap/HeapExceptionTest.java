@@ -98,7 +98,7 @@ class HeapExceptionTest {
     }
 
     @Test
-    void an_attempt_tells_heap_kind_and_reason() {
+    void an_attempt_reports_heap_kind_and_reason() {
         Attempt attempt = new Attempt("camera", Errno.ENODEV, "it is not contiguous");
         assertEquals("camera", attempt.heap());
         assertEquals(Errno.ENODEV, attempt.errno());

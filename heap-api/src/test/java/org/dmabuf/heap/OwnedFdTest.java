@@ -93,7 +93,7 @@ class OwnedFdTest {
     }
 
     @Test
-    void a_detached_number_is_the_takers_to_close_and_the_closer_is_told() {
+    void a_detached_number_belongs_to_the_caller_and_the_closer_is_notified() {
         Queue<Integer> detached = new ConcurrentLinkedQueue<>();
         OwnedFd given = OwnedFd.of(NUMBER, new OwnedFd.Closer() {
             @Override

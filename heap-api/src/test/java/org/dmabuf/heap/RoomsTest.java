@@ -7,7 +7,9 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
-/** The packages of this bundle: what a vendor implements builds on what a client sees, and not the other way round. */
+/**
+ * Test of the dependencies between the packages: the vendor's package uses the client's, and not the other way round.
+ */
 class RoomsTest {
     @Test
     void what_a_client_sees_knows_nothing_of_what_a_vendor_implements() {

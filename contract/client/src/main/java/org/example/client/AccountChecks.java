@@ -20,7 +20,7 @@ import org.dmabuf.heap.HeapShortageException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.UsageRecord;
 
-/** Checks of what the monitor shows. */
+/** Checks of the monitor's figures. */
 final class AccountChecks {
     private final Gateway gateway;
     private final HeapBroker broker;

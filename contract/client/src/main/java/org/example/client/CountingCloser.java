@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.OwnedFd;
 
-/** Closer that closes nothing and notes what it was called for. One thread at a time uses it. */
+/** Closer that only records its calls. One thread at a time uses it. */
 final class CountingCloser implements OwnedFd.Closer {
     private final List<Integer> closed = new ArrayList<>();
     private final List<Integer> detached = new ArrayList<>();

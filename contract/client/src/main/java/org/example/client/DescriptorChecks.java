@@ -23,7 +23,7 @@ import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 
-/** Checks of descriptors: exported, adopted, owned, sent, and of a device. */
+/** Checks of descriptors that are exported, adopted, owned or sent, and of a device. */
 final class DescriptorChecks {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 

@@ -3,9 +3,9 @@ package org.example.client;
 
 import java.util.Objects;
 
-/** Expectations of a check, without a library: what is kept depends on the API alone. */
+/** Expectations of a check. They use no library, because the kept bundle must depend only on the API. */
 final class Expect {
-    /** A call that is to fail. */
+    /** Call that must fail. */
     interface Call {
         Object make() throws Exception;
     }
@@ -20,11 +20,11 @@ final class Expect {
 
     static void yes(boolean condition) {
         if (!condition) {
-            throw new AssertionError("it is not so");
+            throw new AssertionError("expected true but got false");
         }
     }
 
-    /** {@return what the call throws, which is of that very class} */
+    /** {@return the exception that the call throws, which must be of exactly this class} */
     static <E extends Exception> E failure(Class<E> expected, Call call) {
         Object made;
         try {
@@ -36,7 +36,7 @@ final class Expect {
         throw new AssertionError("expected " + expected + " but got " + made);
     }
 
-    /** Polls what another thread brings about, for at most ten seconds. */
+    /** Polls a value that another thread changes, for at most ten seconds. */
     static void soon(Object expected, Expect.Call actual) throws Exception {
         for (int i = 0; i < 1000 && !Objects.equals(expected, actual.make()); i++) {
             Thread.sleep(10);

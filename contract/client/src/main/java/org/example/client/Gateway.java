@@ -10,11 +10,11 @@ import org.dmabuf.heap.HeapMonitor;
 import org.osgi.framework.BundleContext;
 
 /**
- * What the checks use of the gateway that they run in.
+ * Services of the gateway that the checks use.
  *
- * @param context the client's
- * @param broker the client's
- * @param monitor the client's
+ * @param context of the client
+ * @param broker of the client
+ * @param monitor of the client
  */
 record Gateway(BundleContext context, HeapBroker broker, HeapMonitor monitor) {
     static final String OWN = "kept-own";
@@ -41,7 +41,7 @@ record Gateway(BundleContext context, HeapBroker broker, HeapMonitor monitor) {
         return broker.allocate(AllocationRequest.of(1).withHeaps(heap));
     }
 
-    /** {@return how many buffers of this client are charged, live or lingering} */
+    /** {@return number of charged buffers of this client, live or lingering} */
     long charged() {
         return monitor.buffers().stream()
                 .filter(buffer -> buffer.client().equals(client()))

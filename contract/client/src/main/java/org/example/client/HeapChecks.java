@@ -21,7 +21,7 @@ import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 import org.osgi.service.condition.Condition;
 
-/** Checks of what is to be seen of the vendor's heaps. */
+/** Checks of the vendor's heaps in listings. */
 final class HeapChecks {
     private final Gateway gateway;
 
@@ -62,7 +62,7 @@ final class HeapChecks {
         Expect.same(0.0, own.usage().fragmentation().orElseThrow());
         PoolUsage pool = own.usage().pools().getFirst();
         Expect.same("kept", pool.name());
-        Expect.same(4096L, pool.bytes()); // of the buffer that the heap tried
+        Expect.same(4096L, pool.bytes()); // from the test buffer of the heap
         Expect.same(0L, pool.hits());
         Expect.same(1L, pool.misses());
     }

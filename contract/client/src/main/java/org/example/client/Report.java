@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Report of checks by name, each with {@code passed} or with what went wrong. One thread at a time uses it. */
+/** Report of checks by name, each with {@code passed} or its failure. One thread at a time uses it. */
 final class Report {
     /** One check. */
     interface Check {
@@ -14,7 +14,7 @@ final class Report {
 
     private final Map<String, String> results = new TreeMap<>();
 
-    /** Runs one check. A method that the API lacks fails it, and leaves the others. */
+    /** Runs one check. A missing method of the API fails only this check. */
     void run(String name, Check check) {
         try {
             check.run();

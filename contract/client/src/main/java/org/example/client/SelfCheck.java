@@ -11,11 +11,11 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Client that does what the API and the sockets and devices of heap-linux have for it, on the heaps of the kept vendor,
- * and checks what it gets.
+ * Client that uses all of the API, and the sockets and devices of heap-linux, on the heaps of the kept vendor, and
+ * checks the results.
  *
- * <p>Called from outside, it returns each check by name with {@code passed}, or with what went wrong. A check is a
- * method of its own, so that a missing method of the API fails only the checks that call it.
+ * <p>The test calls it and gets each check by name, with {@code passed} or its failure. Each check is a separate
+ * method, so that a missing method of the API fails only the checks that call it.
  */
 @Component(service = Callable.class, property = "check=" + SelfCheck.CLIENT)
 public final class SelfCheck implements Callable<Map<String, String>> {
@@ -32,7 +32,7 @@ public final class SelfCheck implements Callable<Map<String, String>> {
     public Map<String, String> call() {
         Report report = new Report();
         ValueChecks.run(report);
-        new HeapChecks(gateway).run(report); // first: what the own heap shows is from before any buffer
+        new HeapChecks(gateway).run(report); // first, because it expects the figures before any buffer
         new BufferChecks(gateway).run(report);
         new ShortageChecks(gateway).run(report);
         new RefusalChecks(gateway).run(report);
@@ -43,7 +43,7 @@ public final class SelfCheck implements Callable<Map<String, String>> {
         return report.results();
     }
 
-    /** The memory of an exported buffer is followed until its last holder has gone, which takes a moment. */
+    /** The memory of an exported buffer stays charged until its last holder is gone, which takes a moment. */
     private void nothingIsLeft() throws Exception {
         Expect.soon(0L, gateway::charged);
         Expect.soon(

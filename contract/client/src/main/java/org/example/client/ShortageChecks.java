@@ -52,7 +52,7 @@ final class ShortageChecks {
                 + SelfCheck.CLIENT + " do not fit"));
     }
 
-    /** That nothing is held is seen by what can be allocated: all of the heap. */
+    /** Allocates the whole heap to check that nothing is held. */
     private void severalBuffersComeOrNone() {
         AllocationRequest page = AllocationRequest.of(1).withHeaps(OWN);
         Expect.failure(HeapShortageException.class, () -> broker.allocate(page, 300));

@@ -6,7 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/** Checked-in list of the breaks that are meant: lines {@code PLACE: REASON}. */
+/** Checked-in list of the intended breaks: lines {@code PLACE: REASON}. */
 final class Breaks {
     private final Set<String> listed = new HashSet<>();
     private final Set<String> met = new HashSet<>();
@@ -30,7 +30,7 @@ final class Breaks {
         return listed.contains(change.place());
     }
 
-    /** {@return what is wrong with the list, once every break was asked for} */
+    /** {@return the problems of the list, after all breaks were looked up} */
     List<String> problems() {
         List<String> problems = new ArrayList<>(wrong);
         listed.stream()

@@ -16,24 +16,24 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Change of one exported class or member. The comparison is bnd's.
+ * Change of one exported class or member, as bnd found it.
  *
  * @param place package, class and member, with blanks between
  * @param kind such as {@code was added}
- * @param bump what it does to the version of the package
+ * @param bump the part of the package's version that it raises
  */
 record Change(String place, String kind, Bump bump) {
     private static final String PROVIDER_TYPE = "org.osgi.annotation.versioning.ProviderType";
     private static final Set<Type> TYPES = EnumSet.of(Type.CLASS, Type.INTERFACE, Type.ENUM, Type.ANNOTATION);
-    /** Of these the compiler copies the value into the classes that use it, and so does bnd into components. */
+    /** Kinds of elements whose value the compiler copies into the classes that use them, and bnd into components. */
     private static final Set<Type> VALUES = EnumSet.of(Type.CONSTANT, Type.DEFAULT);
 
-    /** {@return the end of a whole package} */
+    /** {@return the removal of a whole package} */
     static Change removed(String pack) {
         return new Change(pack, "was removed", Bump.MAJOR);
     }
 
-    /** {@return the changes of a package that is still there} */
+    /** {@return the changes of a package that still exists} */
     static List<Change> in(Diff pack) {
         List<Change> changes = new ArrayList<>();
         for (Diff type : pack.getChildren()) {
@@ -86,8 +86,8 @@ record Change(String place, String kind, Bump bump) {
     }
 
     /**
-     * Whether classes or annotations of other bundles lack the method. bnd takes an abstract method for harmless where
-     * the interface has a default method too.
+     * Returns whether classes or annotations of other bundles lack the method. bnd treats an abstract method as
+     * harmless if the interface also has a default method.
      */
     private static boolean isDueFromOthers(Diff type, Tree member) {
         return member.get("abstract") != null

@@ -17,7 +17,7 @@ final class Comparison {
         this.breaks = breaks;
     }
 
-    /** {@return a sentence for each break that is not listed, and for each package of a wrong version} */
+    /** {@return a message for each unlisted break, and for each package with a wrong version} */
     List<String> problems(ExportedPackages kept, ExportedPackages now) {
         List<String> problems = new ArrayList<>();
         for (Diff pack : now.api().diff(kept.api()).getChildren()) {

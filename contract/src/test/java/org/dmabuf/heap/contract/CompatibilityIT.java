@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** The API of this build beside that of the last release. */
+/** Comparison of this build's API with that of the last release. */
 class CompatibilityIT {
     private static final Path CONTRACT = Path.of(System.getProperty("contract"));
 

@@ -15,11 +15,11 @@ import java.util.TreeMap;
 /**
  * Packages that a bundle exports to all others, with their versions.
  *
- * @param api what is in them
+ * @param api contents of the packages
  * @param versions of each
  */
 record ExportedPackages(Tree api, Map<String, Version> versions) {
-    /** Attribute of a package that is exported for one bundle of this project, and promises nothing. */
+    /** Attribute of a package that is exported for one bundle of this project, without any promise of compatibility. */
     private static final String SCOPE = "scope";
 
     static ExportedPackages of(Path file) throws Exception {

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The command {@code contract/keep}, on a copy of what it needs and with a Maven that builds what the test says. */
+/** Tests of the command {@code contract/keep}, on a copy of its files and with a fake Maven. */
 class KeepTest {
     private static final List<String> BUILT = List.of(
             "heap-api/target/heap-api-7.jar",

@@ -11,7 +11,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/** Two heaps that do not serve: one is tried again by itself, the other could not start. */
+/** Two heaps that do not serve: the start of one is repeated automatically, the other has failed. */
 @Component(immediate = true, service = {})
 public final class AbsentHeaps {
     private static final String PID = "org.example.vendor.absent";

@@ -13,8 +13,8 @@ import org.dmabuf.heap.spi.RegionMap.State;
 import org.dmabuf.heap.spi.RegionMap.Stretch;
 
 /**
- * Books of a heap of {@value #CAPACITY} bytes: what is out, and what was released and stays kept until it is taken
- * again as a whole, or trimmed. So a client finds out whether the broker trims.
+ * Accounting of a heap of {@value #CAPACITY} bytes: its allocated memory, and released memory that stays pooled until
+ * it is reused as a whole or trimmed. A client can thus check that the broker trims.
  */
 final class Books {
     static final long CAPACITY = 1 << 20;

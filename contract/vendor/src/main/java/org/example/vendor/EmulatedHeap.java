@@ -15,7 +15,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/** Heap that imitates contiguous memory. */
+/** Heap that emulates contiguous memory. */
 @Component(immediate = true, service = {}, configurationPid = EmulatedHeap.PID)
 @HeapName("kept-emulated")
 @HeapType("kept")

@@ -10,7 +10,7 @@ import org.dmabuf.heap.linux.source.HeapRefusal;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
-/** Buffer that keeps to the pairs of calls that the SPI promises, and refuses when they are not kept. */
+/** Buffer that checks the pairs of calls that the SPI promises, and fails on a violation. */
 final class OwnBuffer implements HeapBuffer, RepeatableRelease {
     private final HeapBuffer memory;
     private final boolean exportable;
@@ -67,7 +67,7 @@ final class OwnBuffer implements HeapBuffer, RepeatableRelease {
         memory.endCpuAccess(access);
     }
 
-    /** Keeps the heap's memory counted when it is released too early, so that a client's check finds it. */
+    /** After a release that comes too early the memory stays counted, so that a check of the client finds it. */
     @Override
     public void release() {
         boolean asPromised = mappings.get() == 0 && accesses.get() == 0;

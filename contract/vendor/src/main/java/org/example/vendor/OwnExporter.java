@@ -11,7 +11,7 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 
-/** Exporter that gives at most {@value Books#CAPACITY} bytes at a time. */
+/** Exporter with a capacity of {@value Books#CAPACITY} bytes. */
 final class OwnExporter implements HeapExporter, RegionMap {
     private final MemorySource source;
     private final RequestValidator validator = new RequestValidator(OwnHeap.NAME, "");

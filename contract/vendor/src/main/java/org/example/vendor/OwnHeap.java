@@ -17,7 +17,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/** Heap with an exporter, buffers and a map of its own, which tries one buffer and registers itself. */
+/** Heap with an exporter, buffers and a map of its own. It tests one buffer and registers itself. */
 @Component(immediate = true, service = {})
 public final class OwnHeap {
     static final String NAME = "kept-own";

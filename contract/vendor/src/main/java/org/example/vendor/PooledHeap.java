@@ -18,7 +18,10 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Modified;
 
-/** Heap of ready-made parts only: settings, a choice of back ends, a pool over a source, and their registration. */
+/**
+ * Heap that consists only of ready-made parts: settings, a choice of back ends, a source with a pool, and their
+ * registration.
+ */
 @Component(immediate = true, service = {}, configurationPid = PooledHeap.PID)
 public final class PooledHeap {
     static final String PID = "org.example.vendor.pooled";
@@ -31,19 +34,19 @@ public final class PooledHeap {
         /** {@return the heap's bit in a mask} */
         int heap_id() default 50;
 
-        /** {@return the heap's turn when a request names none} */
+        /** {@return the heap's priority in a request that names no heaps} */
         int heap_priority() default -50;
 
-        /** {@return what makes the memory} */
+        /** {@return the back end} */
         String backend() default BackEnds.AUTO;
 
         /** {@return whether there is a pool} */
         boolean pooled() default true;
 
-        /** {@return how much the pool keeps} */
+        /** {@return the budget of the pool} */
         String pool() default "1M";
 
-        /** {@return for how many seconds} */
+        /** {@return how long the pool keeps idle memory, in seconds} */
         int idle() default 10;
     }
 

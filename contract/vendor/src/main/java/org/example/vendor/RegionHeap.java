@@ -24,7 +24,10 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/** Heap of a region that is reserved when it starts. It declares itself, and lets one foreign user have descriptors. */
+/**
+ * Heap with a region that is reserved at its start. It declares its properties by annotations, and permits one foreign
+ * user as a peer.
+ */
 @Component(immediate = true, service = {}, configurationPid = RegionHeap.PID)
 @HeapName("kept-region")
 @HeapType("kept")

@@ -12,22 +12,22 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The command {@code example:camera}: what a camera does when it starts. It wants all its frames, at once, from the
- * carveout that is set aside for it, and what does not fit in there from the system heap; then the same from the system
- * heap alone, to compare.
+ * Command {@code example:camera}, which allocates memory as a camera does at its start. It allocates all frames at once
+ * from the camera's carveout, and those that do not fit from the system heap. Then it does the same from the system
+ * heap only, for comparison.
  *
- * <p>Frames that another process or a device is to have need a descriptor. Frames that stay in this process need none,
- * and cost a carveout no system call.
+ * <p>Frames for another process or a device need a descriptor. Frames that stay in this process do not, and a carveout
+ * then allocates them without a system call.
  *
- * <p>Immediate, because Gogo gets and ungets the service for each command: a delayed component would be made anew each
- * time.
+ * <p>The component is immediate, because Gogo gets and ungets the service for each command. A delayed component would
+ * be made anew each time.
  */
 @Component(
         immediate = true,
         service = CameraCommand.class,
         property = {"osgi.command.scope=example", "osgi.command.function=camera"})
 public final class CameraCommand {
-    /** 4K in NV12: a byte of luma for each pixel, and two of chroma for each four. */
+    /** Bytes of a 4K frame in NV12: one byte of luma for each pixel, and two bytes of chroma for each four pixels. */
     private static final long FRAME = 3840L * 2160 * 3 / 2;
 
     private static final int FRAMES = 12;
@@ -35,9 +35,9 @@ public final class CameraCommand {
     private final HeapBroker broker;
 
     /**
-     * The command over a broker.
+     * Makes the command.
      *
-     * @param broker this bundle's view of it: what it allocates is charged to this bundle
+     * @param broker this bundle's broker, which charges allocations to this bundle
      */
     @Activate
     public CameraCommand(@Reference HeapBroker broker) {
@@ -45,22 +45,22 @@ public final class CameraCommand {
     }
 
     /**
-     * Takes the frames and gives them back, both ways.
+     * Allocates and releases the frames in both ways.
      *
      * @param isPrivate whether the frames stay in this process
      * @param requirement a filter that each heap must match, empty for none
-     * @param arguments none
-     * @return what was given, a line for each way
+     * @param arguments must be empty
+     * @return a line with the allocated frames for each way
      */
-    @Descriptor("take the frames of a 4K camera from heap camera, then system; and from system alone")
+    @Descriptor("allocate the frames of a 4K camera from heap camera, then system; and from system only")
     public String camera(
-            @Descriptor("frames that stay in this process, as those of a camera whose pictures are only looked at here")
+            @Descriptor("frames that stay in this process and are not exported")
                     @Parameter(
                             names = {"-p", "--private"},
                             presentValue = "true",
                             absentValue = "false")
                     boolean isPrivate,
-            @Descriptor("what every heap must be able to do, also the fallback, such as '(heap.dmabuf=true)'")
+            @Descriptor("properties that every heap must have, including the fallback, such as '(heap.dmabuf=true)'")
                     @Parameter(
                             names = {"-r", "--requiring"},
                             absentValue = "")
@@ -70,8 +70,8 @@ public final class CameraCommand {
             if (arguments.length != 0) {
                 throw new IllegalArgumentException("usage: example:camera [-p] [-r FILTER]");
             }
-            // Not 'if camera is full, ask system': the order is part of the request, and the broker keeps to what else
-            // the request says when it goes on to the next heap.
+            // The client needs no code for the fallback to the system heap. The request has the order of the heaps, and
+            // the broker applies the other requirements to each heap.
             return start(isPrivate, requirement, "camera", "system") + "\n"
                     + start(isPrivate, requirement, "system");
         } catch (HeapException | IllegalArgumentException e) {
@@ -80,8 +80,8 @@ public final class CameraCommand {
     }
 
     private String start(boolean isPrivate, String requirement, String... heaps) {
-        // A page for nothing: the first use of a heap in this process also loads its classes, and that is not a time to
-        // blame its memory for.
+        // Allocates a page first, because the first use of a heap in this process also loads its classes. The measured
+        // time must not include that.
         try (Frames warmUp = new Frames()) {
             warmUp.take(broker, request(1, isPrivate, requirement, heaps), 1);
         }
@@ -100,7 +100,7 @@ public final class CameraCommand {
         return requirement.isEmpty() ? request : request.withRequirement(requirement);
     }
 
-    /** Says its sentence and no more: Gogo prints an exception as its {@code toString}. */
+    /** Refusal whose {@code toString} is only its message, because Gogo prints an exception by {@code toString}. */
     private static final class Refused extends RuntimeException {
         private static final long serialVersionUID = 1L;
 

@@ -15,12 +15,15 @@ import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 
-/** The frames that a camera holds, to be used by one thread. Closing gives all of them back. */
+/** Frames that a camera holds, for use by one thread. Closing releases all of them. */
 final class Frames implements AutoCloseable {
     private final List<DmaBuf> frames = new ArrayList<>();
     private long nanosToFirst;
 
-    /** Takes some, one request each. When one is refused those before it are kept, for {@link #close} to give back. */
+    /**
+     * Allocates frames with one request each. If a request fails, the earlier frames stay allocated until
+     * {@link #close}.
+     */
     void take(HeapBroker broker, AllocationRequest frame, int count) {
         long start = System.nanoTime();
         for (int i = 0; i < count; i++) {
@@ -33,7 +36,7 @@ final class Frames implements AutoCloseable {
         }
     }
 
-    /** A mapping alone is a promise: the first byte written shows that there is memory behind it. */
+    /** Writes the first byte, because only an access shows that a mapping has memory. */
     private static void touch(DmaBuf frame) {
         try (Arena arena = Arena.ofConfined();
                 CpuAccess _ = frame.beginCpuAccess(Access.WRITE)) {
@@ -41,12 +44,12 @@ final class Frames implements AutoCloseable {
         }
     }
 
-    /** {@return microseconds from the first request until that frame was mapped and written} */
+    /** {@return microseconds from the first request until its frame was mapped and written} */
     long microsToFirst() {
         return nanosToFirst / 1000;
     }
 
-    /** {@return the heaps in the order in which they came to give, each with its number of frames} */
+    /** {@return the heaps in the order of their first frames, each with its number of frames} */
     String perHeap() {
         Map<String, Integer> counts = new LinkedHashMap<>();
         frames.forEach(frame -> counts.merge(frame.heapName(), 1, Integer::sum));

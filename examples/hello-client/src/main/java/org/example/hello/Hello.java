@@ -16,8 +16,8 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.condition.Condition;
 
 /**
- * A client, whole. It has a buffer with a text, and publishes it for other bundles. The reference to the Condition has
- * it start when the heap is there, and stop before the heap has gone.
+ * Complete client. It allocates a buffer with a text and publishes it for other bundles. Because of its reference to
+ * the Condition, it starts when the heap serves and stops before the heap has left.
  */
 @Component
 public final class Hello {

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.osgi.service.condition.Condition;
 
-/** How a client is tested: with a broker in memory, on any system. */
+/** Example of a client's unit test with the in-memory broker, for any system. */
 class HelloTest {
     private final InMemoryBroker broker = InMemoryBroker.of(InMemoryHeap.of("system", 1 << 20));
 

@@ -16,37 +16,38 @@ import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
 /**
- * A vendor's heap whose memory a driver gives, through a node below {@value DmaHeapSource#FOLDER}. Its buffers are
+ * Heap of a vendor whose driver provides the memory through a node below {@value DmaHeapSource#FOLDER}. Its buffers are
  * dma-bufs, which devices import.
  *
- * <p>Configured by {@code etc/org.example.node.cfg}, or by a file {@code etc/org.example.node-NAME.cfg} for each of
- * several nodes. Without a node there is no service, and the log and {@code dmaheap:info} show what is missing.
+ * <p>The configuration is {@code etc/org.example.node.cfg}, or a file {@code etc/org.example.node-NAME.cfg} for each of
+ * several nodes. Without its node the heap is not registered, and the log and {@code dmaheap:info} show the missing
+ * node.
  */
 @Component(immediate = true, service = {}, configurationPid = NodeHeap.PID)
 @Designate(ocd = NodeHeap.Config.class)
 public final class NodeHeap {
     static final String PID = "org.example.node";
 
-    /** What an integrator sets. */
+    /** Settings of the heap. */
     @ObjectClassDefinition(name = "Heap over a device node")
     public @interface Config {
         /** {@return the kernel's name of the heap, as in /dev/dma_heap; required} */
         String node() default "";
 
-        /** {@return the heap's unique name; that of the node when empty} */
+        /** {@return the heap's unique name; empty for the name of the node} */
         String heap_name() default "";
 
         /** {@return the heap's bit in a mask, 0 to 63} */
         int heap_id() default 41;
 
-        /** {@return the heap's turn when a request names none: below 0 is after the system heap} */
+        /** {@return the heap's priority in a request that names no heaps; below 0 it comes after the system heap} */
         int heap_priority() default -10;
     }
 
     private final HeapStart start;
 
     /**
-     * Opens the node, tries it, and announces the heap; later, when the machine is short of something now.
+     * Opens and tests the node, and announces the heap. If a resource is short, this happens later.
      *
      * @param context registers the service
      * @param config node, name and id
@@ -58,7 +59,7 @@ public final class NodeHeap {
         configure(config, properties);
     }
 
-    /** A mistake in a file that is edited is logged, and the heap goes on as it is. */
+    /** Logs a mistake in an edited file and leaves the heap unchanged. */
     @Modified
     void configure(Config config, Map<String, Object> properties) {
         String name = config.heap_name().isEmpty() ? config.node() : config.heap_name();
@@ -82,7 +83,7 @@ public final class NodeHeap {
         return nodes.getFirst();
     }
 
-    /** Takes the heap away. Its buffers live on. */
+    /** Withdraws the heap. Its buffers stay valid. */
     @Deactivate
     void withdraw() {
         start.close();

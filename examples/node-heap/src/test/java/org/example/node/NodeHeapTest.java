@@ -18,14 +18,14 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
-/** What the heap does on a machine without its node; with one it runs in the guest of kernel/run. */
+/** Tests of the heap on a machine without its node. The guest of kernel/run tests it with a node. */
 class NodeHeapTest {
     private static final String EXPECTED = "expected the name of a node below /dev/dma_heap/";
 
-    /** What the heap has registered: by the type of the service, its properties. */
+    /** Properties of the services that the heap has registered, by the type of the service. */
     private final Map<Class<?>, Map<String, Object>> registered = new HashMap<>();
 
-    /** Registering is the only thing that the heap asks of it. */
+    /** Context that supports only registrations, which is all that the heap needs. */
     private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
         assertEquals("registerService", method);
         Class<?> type = (Class<?>) arguments[0];
@@ -49,7 +49,9 @@ class NodeHeapTest {
         return (Dictionary<String, Object>) given;
     }
 
-    /** Starts a heap, which must be listed with a reason and not be announced, and must be gone when it is stopped. */
+    /**
+     * Starts a heap. It must be listed with a reason instead of being announced, and must disappear when it is stopped.
+     */
     private Map<String, Object> listed(String node, String name) {
         NodeHeap heap = new NodeHeap(context, config(node, name), Map.of("service.pid", NodeHeap.PID + "~front"));
         assertEquals(Set.of(UnavailableHeap.class), registered.keySet());

@@ -7,20 +7,20 @@ import org.dmabuf.heap.HeapException;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Memory of one buffer, as a heap hands it to the broker. The broker calls it from any thread, possibly several at
- * once, pairs the calls as the methods require, and calls no method after {@link #release()}.
+ * Buffer that a heap makes for the broker. The broker calls it from any thread, possibly from several at once. It pairs
+ * the calls as the methods require and calls no method after {@link #release()}.
  *
- * <p>It goes on working after its heap's service has gone and its bundle was stopped, updated or uninstalled. No class
- * may have to be loaded by then: the ready-made buffers of heap-linux keep to that.
+ * <p>A buffer must keep working after its heap's service is unregistered and its bundle is stopped, updated or
+ * uninstalled. It must not need to load a class by then. The ready-made buffers of heap-linux meet this requirement.
  */
 @ConsumerType
 public interface HeapBuffer {
-    /** {@return bytes, at least those asked for; the same on every call} */
+    /** {@return the size in bytes, at least the requested size; the same on every call} */
     long size();
 
     /**
-     * The buffer's descriptor, made on the first call, lent to the broker and valid until {@link #release()}. It gives
-     * the access that the request's {@link HeapRequest#export()} names.
+     * Returns the buffer's descriptor, which the first call makes. The buffer owns it, and it is valid until
+     * {@link #release()}. It permits the access that {@link HeapRequest#export()} of the request names.
      *
      * @return a descriptor number
      * @throws HeapException {@link org.dmabuf.heap.Errno#ENOTSUP} for {@link org.dmabuf.heap.ExportMode#NONE}
@@ -30,7 +30,7 @@ public interface HeapBuffer {
     /**
      * Maps the whole buffer into the process.
      *
-     * @param access WRITE is as READ_WRITE
+     * @param access WRITE means the same as READ_WRITE
      * @return {@link #size()} bytes, valid until {@link #unmap}, accessible from every thread
      * @throws HeapException {@link org.dmabuf.heap.Errno#EINVAL} for memory that cannot be mapped
      */
@@ -44,16 +44,16 @@ public interface HeapBuffer {
     void unmap(MemorySegment mapping);
 
     /**
-     * Begins a CPU access: makes memory and caches agree. CPU accesses may nest and overlap, and each must reach the
-     * device. May wait for fences without limit; an interrupt of the thread need not end the wait. Nothing to do for
-     * coherent memory.
+     * Begins a CPU access: makes the CPU caches and the memory coherent. CPU accesses may nest and overlap, and each
+     * must reach the device. The call may wait for fences without limit, and an interrupt of the thread need not end
+     * the wait. Coherent memory needs no action.
      *
      * @param access direction
      */
     default void beginCpuAccess(Access access) {}
 
     /**
-     * Ends a CPU access, in the direction in which it was begun. Called once for each {@link #beginCpuAccess} that
+     * Ends a CPU access in the direction in which it was begun. Called once for each {@link #beginCpuAccess} that
      * returned.
      *
      * @param access direction
@@ -61,8 +61,8 @@ public interface HeapBuffer {
     default void endCpuAccess(Access access) {}
 
     /**
-     * Gives the memory back: exactly once, after the last unmap and the end of the last CPU access. Never throws.
-     * Called by the thread that closes the last reference, or by a thread of the broker.
+     * Releases the memory. The broker calls it exactly once, after the last unmap and the end of the last CPU access,
+     * from the thread that closes the last reference or from a thread of its own. It must not throw.
      */
     void release();
 }

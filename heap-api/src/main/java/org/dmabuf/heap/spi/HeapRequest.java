@@ -8,8 +8,8 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ExportMode;
 
 /**
- * Request for one buffer, as a heap sees it. Immutable: each {@code with} method returns another request. Values are
- * checked where they are given, with an {@link IllegalArgumentException} that names what is expected.
+ * Request for one buffer, as a heap receives it. Immutable: each {@code with} method returns another request. Each
+ * method checks its argument and throws {@link IllegalArgumentException} with the expected values.
  */
 public final class HeapRequest {
     private final AllocationRequest request;
@@ -21,9 +21,9 @@ public final class HeapRequest {
     }
 
     /**
-     * A request of no particular client, exportable for reading and writing.
+     * Returns a request without a client, for a buffer that can be exported for reading and writing.
      *
-     * @param size bytes wanted, at least 1
+     * @param size requested bytes, at least 1
      * @return a request
      */
     public static HeapRequest of(long size) {
@@ -31,7 +31,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The part of a client's request that concerns a heap.
+     * Returns the part of a client's request that concerns a heap.
      *
      * @param request the client's request
      * @param client the client, empty when it is not known
@@ -44,7 +44,7 @@ public final class HeapRequest {
     /**
      * The same request for another size.
      *
-     * @param bytes bytes wanted, at least 1
+     * @param bytes requested bytes, at least 1
      * @return a request
      */
     public HeapRequest withSize(long bytes) {
@@ -64,7 +64,7 @@ public final class HeapRequest {
     /**
      * The same request with another export mode.
      *
-     * @param mode what the holder of a descriptor may do
+     * @param mode the access of an exported descriptor
      * @return a request
      */
     public HeapRequest withExport(ExportMode mode) {
@@ -81,26 +81,26 @@ public final class HeapRequest {
         return new HeapRequest(request.withName(text), client);
     }
 
-    /** {@return bytes wanted, at least 1; the heap rounds up as it needs} */
+    /** {@return the requested bytes, at least 1; the heap rounds up as it needs} */
     public long size() {
         return request.size();
     }
 
-    /** {@return alignment in bytes, a power of two, 1 for any} */
+    /** {@return alignment in bytes, a power of two; 1 permits any} */
     public long alignment() {
         return request.alignment();
     }
 
     /**
-     * Whether {@link HeapBuffer#descriptor()} will be wanted, and what it permits.
+     * Returns the access of the descriptor that {@link HeapBuffer#descriptor()} makes.
      *
-     * @return {@link ExportMode#NONE} when there will be no descriptor
+     * @return {@link ExportMode#NONE} for a buffer without a descriptor
      */
     public ExportMode export() {
         return request.export();
     }
 
-    /** {@return a name for people, at most 31 bytes of UTF-8 without control characters} */
+    /** {@return the buffer's name in listings, at most 31 bytes of UTF-8 without control characters} */
     public Optional<String> name() {
         return request.name();
     }

@@ -7,20 +7,20 @@ import org.dmabuf.heap.ClientId;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Map of a heap's region: which bytes are in use, and by which client, for tools that draw it. A heap registers it as a
- * service with its {@code heap.name}, beside its exporter.
+ * Map of a heap's region, for tools that draw it: the state and the client of each range. A heap registers it as a
+ * service with its {@code heap.name}, in addition to its exporter.
  */
 @ConsumerType
 public interface RegionMap {
-    /** State of a stretch of a region. More may come. */
+    /** State of a stretch of a region. A minor version may add more. */
     enum State {
-        /** To be handed out. */
+        /** Free to be allocated. */
         FREE,
-        /** A buffer. */
+        /** In use by a buffer. */
         USED,
-        /** Released, to be zeroed, or to have memory again, before it is free. */
+        /** Released; it is free after it has been zeroed or has pages again. */
         DIRTY,
-        /** Released, and a holder may still see it. */
+        /** Released, but a holder may still access it. */
         QUARANTINED
     }
 
@@ -41,7 +41,7 @@ public interface RegionMap {
         }
 
         /**
-         * A stretch that no buffer has.
+         * Returns a stretch without a buffer.
          *
          * @param offset bytes from the region's start
          * @param size bytes
@@ -53,12 +53,12 @@ public interface RegionMap {
         }
 
         /**
-         * A stretch that a buffer has or had.
+         * Returns a stretch that belongs to a buffer, or did before its release.
          *
          * @param offset bytes from the region's start
          * @param size bytes
          * @param state of the stretch
-         * @param request by which the buffer was allocated
+         * @param request the request of the buffer's allocation
          * @return a stretch with the request's client and name
          */
         public static Stretch of(long offset, long size, State state, HeapRequest request) {
@@ -80,12 +80,14 @@ public interface RegionMap {
             return state;
         }
 
-        /** {@return the client whose buffer it is, or was while it is quarantined; empty where that is not known} */
+        /**
+         * {@return the client of the buffer, also while the stretch is quarantined after the release; empty if unknown}
+         */
         public Optional<ClientId> client() {
             return client;
         }
 
-        /** {@return the name of that buffer, empty when it has none} */
+        /** {@return the name of that buffer, empty without a name} */
         public Optional<String> buffer() {
             return buffer;
         }
@@ -103,9 +105,9 @@ public interface RegionMap {
     @ConsumerType
     interface Visitor {
         /**
-         * One stretch; the next one begins where it ends.
+         * Visits one stretch. The next one begins where it ends.
          *
-         * @param stretch as it was at the moment of the call that iterates
+         * @param stretch its state at the time of the call of {@link RegionMap#forEachStretch}
          */
         void stretch(Stretch stretch);
     }
@@ -114,9 +116,9 @@ public interface RegionMap {
     long size();
 
     /**
-     * Shows the whole region as it is at the moment of the call.
+     * Visits all stretches of the region in their state at the time of the call.
      *
-     * @param visitor called by this thread, under no lock
+     * @param visitor called by this thread, without a lock held
      */
     void forEachStretch(Visitor visitor);
 }

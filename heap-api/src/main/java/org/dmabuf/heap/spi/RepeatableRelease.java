@@ -4,9 +4,9 @@ package org.dmabuf.heap.spi;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Mark of a buffer whose {@code unmap} and {@code release} can be called again when they threw an
- * {@link OutOfMemoryError} or a {@link StackOverflowError}: each system call in them is made once, and one that was not
- * made is made then. The kernel is entered only with stack to return on, so an error means that the call was not made.
+ * Marker of a buffer whose {@code unmap} and {@code release} can be called again after an {@link OutOfMemoryError} or a
+ * {@link StackOverflowError}. The second call makes only those system calls that the first did not make. The buffer
+ * enters the kernel only with enough stack to return, so an error means that the system call was not made.
  */
 @ConsumerType
 public interface RepeatableRelease {}

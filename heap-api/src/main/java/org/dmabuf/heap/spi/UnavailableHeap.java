@@ -4,11 +4,11 @@ package org.dmabuf.heap.spi;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Service of a heap that cannot be announced: what it needs is short at the moment, or it could not start. The broker
- * lists the heap with the reason for as long as the service is registered, and calls no method of it. Heaps that start
- * through heap-linux's {@code HeapStart} have it registered for them.
+ * Service for a heap that cannot be announced, because a resource is short or its start failed. The broker lists the
+ * heap with the reason as long as the service is registered, and calls no method of it. {@code HeapStart} of heap-linux
+ * registers it for the heaps that it starts.
  *
- * <p>The service properties hold what is listed: {@link org.dmabuf.heap.HeapProperties#NAME}, and those below.
+ * <p>The broker lists the service properties: {@link org.dmabuf.heap.HeapProperties#NAME}, and those below.
  */
 @ConsumerType
 public interface UnavailableHeap {
@@ -16,8 +16,8 @@ public interface UnavailableHeap {
     String REASON = "heap.reason";
 
     /**
-     * Service property: whether the heap is tried again by itself: Boolean, false when absent. The heap is listed as
-     * {@link org.dmabuf.heap.HeapState#WAITING} then, and otherwise as {@link org.dmabuf.heap.HeapState#FAILED}.
+     * Service property: whether the start is repeated automatically: Boolean, false when absent. If true, the heap is
+     * listed as {@link org.dmabuf.heap.HeapState#WAITING}, otherwise as {@link org.dmabuf.heap.HeapState#FAILED}.
      */
     String RETRIED = "heap.retried";
 

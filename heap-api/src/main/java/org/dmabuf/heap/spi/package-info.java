@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Interfaces that a vendor of a heap implements: {@link org.dmabuf.heap.spi.HeapExporter} makes buffers,
- * {@link org.dmabuf.heap.spi.HeapBuffer} is one. The broker adds references, sharing, accounting and the bounds of CPU
- * accesses. Most heaps write no HeapBuffer of their own, because the bundle heap-linux has ready-made ones.
+ * {@link org.dmabuf.heap.spi.HeapBuffer} is one. The broker adds references, sharing, accounting and the tracking of
+ * CPU accesses. Most heaps need no HeapBuffer of their own, because the bundle heap-linux has ready-made ones.
  */
 @Export
 @Version("1.0.0")

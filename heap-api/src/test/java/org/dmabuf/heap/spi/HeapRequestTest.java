@@ -83,7 +83,7 @@ class HeapRequestTest {
     }
 
     @Test
-    void a_name_that_can_be_none_is_refused() {
+    void an_invalid_name_is_refused() {
         for (String name : List.of("", "x".repeat(32), "\u20ac".repeat(11), "a\nb")) {
             assertInvalid(
                     "invalid name = '" + name.replace('\n', '?')

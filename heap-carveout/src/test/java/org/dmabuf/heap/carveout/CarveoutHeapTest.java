@@ -198,8 +198,8 @@ class CarveoutHeapTest {
         long made = kernel.count("memfdCreate");
         start(set);
         assertEquals(
-                "its heap.name = frames is taken by the heap of bundle org.example.announced; it takes no memory"
-                        + " before that one goes",
+                "its heap.name = frames is taken by the heap of bundle org.example.announced; it allocates no"
+                        + " memory before that heap leaves",
                 announced.waiting());
         assertEquals(made, kernel.count("memfdCreate"));
         before.assertNothingLeft();
@@ -215,8 +215,8 @@ class CarveoutHeapTest {
         long made = kernel.count("memfdCreate");
         start(Map.of("size", "1M", "exports", "memfd", "heap_name", "others", "heap_id", 7));
         assertEquals(
-                "its heap.id = 7 is taken by heap 'frames' of bundle org.example.announced; it takes no memory before"
-                        + " that one goes",
+                "its heap.id = 7 is taken by heap 'frames' of bundle org.example.announced; it allocates no memory"
+                        + " before that heap leaves",
                 announced.waiting());
         assertEquals(made, kernel.count("memfdCreate"));
     }

@@ -101,8 +101,8 @@ class CmaHeapTest {
         long made = counted.count("memfdCreate");
         CmaHeap second = start(counted, set);
         assertEquals(
-                "its heap.name = cma is taken by the heap of bundle org.example.announced; it takes no memory before"
-                        + " that one goes",
+                "its heap.name = cma is taken by the heap of bundle org.example.announced; it allocates no memory"
+                        + " before that heap leaves",
                 announced.waiting());
         assertEquals(made, counted.count("memfdCreate"));
         first.withdraw();

@@ -80,7 +80,7 @@ final class Handing {
             peer.send(descriptor, "secret");
             peer.receive().close();
         } catch (FdSocketException e) {
-            if (!e.getMessage().contains("has gone without sending")) {
+            if (!e.getMessage().contains("disconnected without sending")) {
                 throw e;
             }
         }

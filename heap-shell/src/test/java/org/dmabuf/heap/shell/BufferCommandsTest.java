@@ -133,7 +133,7 @@ class BufferCommandsTest {
                         + " goes",
                 "dmaheap:hexdump one -o 1 -l 0x7fffffffffffffff | invalid --length = 0x7fffffffffffffff: expected 1 to"
                         + " 4095, which is as far as the buffer goes",
-                "dmaheap:hexdump one -l 9000000T | '9000000T' is more bytes than there can be",
+                "dmaheap:hexdump one -l 9000000T | '9000000T' exceeds the largest possible size",
                 "dmaheap:hexdump one -o 0xffffffffffffffff | '0xffffffffffffffff' is no size; write 0x and up to 15"
                         + " hexadecimal digits",
                 "dmaheap:alloc -h a -m 1 4K | give --heap or --mask, not both",

@@ -107,7 +107,7 @@ class BackendTest {
         kernel.fail("dmaHeapAllocate", Errno.ENOTTY);
         SystemHeap started = start("auto");
         assertEquals("udmabuf", announces("heap.backend"));
-        assertTrue(logged.getFirst().contains("its node is no heap of the kernel"), logged.toString());
+        assertTrue(logged.getFirst().contains("its node is not a heap of the kernel"), logged.toString());
         started.withdraw();
     }
 

@@ -152,14 +152,14 @@ class DmaBufBackendsTest {
     @CsvSource({
         "DMA_HEAP, dmaHeapAllocate, ENOMEM, ENOMEM, ioctl(DMA_HEAP_IOCTL_ALLOC), ask for less",
         "DMA_HEAP, dmaHeapAllocate, EMFILE, EMFILE, ioctl(DMA_HEAP_IOCTL_ALLOC), LimitNOFILE=",
-        "DMA_HEAP, dmaHeapAllocate, ENOTTY, ENOTTY, ioctl(DMA_HEAP_IOCTL_ALLOC), its node is no heap",
+        "DMA_HEAP, dmaHeapAllocate, ENOTTY, ENOTTY, ioctl(DMA_HEAP_IOCTL_ALLOC), its node is not a heap",
         "DMA_HEAP, dmaHeapAllocate, EINVAL, EINVAL, ioctl(DMA_HEAP_IOCTL_ALLOC), ''",
         "DMA_HEAP, dmaHeapAllocate, ENODEV, ENODEV, ioctl(DMA_HEAP_IOCTL_ALLOC), ''",
         "DMA_HEAP, dmaBufSetName, ENOMEM, ENOMEM, ioctl(DMA_BUF_SET_NAME), close buffers",
         "DMA_HEAP, seekEnd, EINVAL, EINVAL, lseek, ''",
         "UDMABUF, memfdCreate, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
-        "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
         "UDMABUF, madvise, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
         "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
@@ -250,7 +250,7 @@ class DmaBufBackendsTest {
                 HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'camera': 65536 bytes were refused: there is no export for reading only, because each holder of a"
+                "heap 'camera': 65536 bytes were refused: the heap has no read-only export, because each holder of a"
                         + " dma-buf can write to it; use READ_WRITE, or a heap whose heap.export.readonly is true",
                 refusal.getMessage());
         assertEquals(Arrays.toString(already), Arrays.toString(counts("dmaHeapAllocate", "memfdCreate")));

@@ -98,19 +98,19 @@ class SystemHeapFaultsTest {
         "WRITER, memfdCreate, 1, ENOMEM, ENOMEM, memfd_create, close buffers",
         "WRITER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
         "WRITER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less", // no room on a tmpfs is no memory
-        "WRITER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "WRITER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "READER, memfdCreate, 1, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "READER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
         "READER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
         "READER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less",
-        "READER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal is in the way",
+        "READER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "READER, mmap, 1, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
         "READER, mmap, 1, EACCES, EACCES, mmap, ''",
         "READER, madvise, 1, ENOMEM, EAGAIN, madvise(MADV_POPULATE), close buffers",
         "READER, madvise, 1, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
         "READER, open, 1, ENOENT, ENOENT, open(/proc/self/fd), is /proc mounted?",
         "READER, open, 1, EMFILE, EMFILE, open(/proc/self/fd), LimitNOFILE=",
-        "READER, fcntl, 2, EPERM, EPERM, fcntl(F_SEAL_FUTURE_WRITE), a seal is in the way"
+        "READER, fcntl, 2, EPERM, EPERM, fcntl(F_SEAL_FUTURE_WRITE), a seal forbids it"
     })
     void a_refused_allocation_says_why_and_leaves_nothing_behind(
             Kind kind, String call, int number, Errno kernels, Errno expected, String name, String remedy) {

@@ -90,7 +90,7 @@ class SystemHeapInputTest {
                 HeapRequest.of(SIZE).withAlignment(2 << 20),
                 Errno.EINVAL,
                 "heap 'system': 65536 bytes were refused: memory is aligned to " + Bytes.PAGE
-                        + " bytes and not to 2097152");
+                        + " bytes, not to 2097152");
     }
 
     @Test

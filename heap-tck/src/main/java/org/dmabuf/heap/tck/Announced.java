@@ -18,13 +18,13 @@ import org.osgi.framework.ServiceReference;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * What the component of a heap has registered, in a framework that can do nothing else: any other call of it is an
- * error. Any thread may call any method.
+ * Recorder of the services that a heap's component registers. It stands in for the framework and supports nothing else:
+ * any other call fails. Any thread may call any method.
  */
 public final class Announced {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
-    /** One service, as it was registered. */
+    /** One registered service. */
     public static final class Heap {
         private final List<String> types;
         private final HeapExporter exporter;
@@ -64,7 +64,7 @@ public final class Announced {
     });
 
     private final List<Heap> heaps = new CopyOnWriteArrayList<>();
-    /** Heaps that do not serve, by the properties of their services. */
+    /** Service properties of the heaps that do not serve. */
     private final List<Map<String, Object>> unavailable = new CopyOnWriteArrayList<>();
 
     private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
@@ -76,7 +76,7 @@ public final class Announced {
         };
     });
 
-    /** Without a heap. */
+    /** Makes a recorder without services. */
     public Announced() {}
 
     /** {@return the context of a bundle that runs} */
@@ -97,36 +97,36 @@ public final class Announced {
     }
 
     /**
-     * The reason of the one heap that cannot start.
+     * Returns the reason of the one heap that cannot start.
      *
      * @return a sentence without the heap's name
-     * @throws AssertionError when there is no such heap, another one besides, or one that is tried again
+     * @throws AssertionError when there is no such heap, another heap too, or a heap whose start is repeated
      */
     public String refusal() {
         if (!heaps.isEmpty() || unavailable.size() != 1) {
-            throw new AssertionError(heaps.size() + " heaps serve, and of those that do not there are " + unavailable);
+            throw new AssertionError(heaps.size() + " heaps serve, and these do not: " + unavailable);
         }
         Map<String, Object> heap = unavailable.getFirst();
         if (!Boolean.FALSE.equals(heap.get(UnavailableHeap.RETRIED))) {
-            throw new AssertionError("it is tried again: " + heap);
+            throw new AssertionError("its start is repeated: " + heap);
         }
         return (String) heap.get(UnavailableHeap.REASON);
     }
 
     /**
-     * The reason of the one heap that is not registered yet and is tried again.
+     * Returns the reason of the one heap that is not registered yet and whose start is repeated.
      *
      * @return a sentence without the heap's name
-     * @throws AssertionError when there is no such heap, another one besides, or one that cannot start
+     * @throws AssertionError when there is no such heap, another heap too, or a heap that cannot start
      */
     public String waiting() {
         if (unavailable.size() != 1 || !Boolean.TRUE.equals(unavailable.getFirst().get(UnavailableHeap.RETRIED))) {
-            throw new AssertionError("of the heaps that do not serve there are " + unavailable);
+            throw new AssertionError("these heaps do not serve: " + unavailable);
         }
         return (String) unavailable.getFirst().get(UnavailableHeap.REASON);
     }
 
-    /** {@return the first heap, as soon as there is one} */
+    /** {@return the first heap, after waiting for it} */
     public Heap awaited() {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {
@@ -136,10 +136,10 @@ public final class Announced {
     }
 
     /**
-     * A configuration, as Declarative Services hands one to a component.
+     * Makes a configuration, as Declarative Services passes it to a component.
      *
      * @param type the component's annotation
-     * @param set values by the method's name; the rest are the defaults
+     * @param set values by method name; other methods return their defaults
      * @param <C> the annotation
      * @return the configuration
      */
@@ -155,7 +155,7 @@ public final class Announced {
         return registration(heaps, heap);
     }
 
-    /** The references of all heaps, which is what a component may look for. */
+    /** Returns the references of all heaps, the only search that a component may make. */
     private List<?> references(Object[] arguments) {
         if (arguments[0] != HeapExporter.class || arguments[1] != null) {
             throw new UnsupportedOperationException("getServiceReferences of " + arguments[0] + ", " + arguments[1]);

@@ -7,12 +7,12 @@ import java.util.Map;
 import java.util.function.Predicate;
 import org.dmabuf.heap.HeapProperties;
 
-/** The service properties, by the table of {@link HeapProperties}. */
+/** Cases about service properties, from the table in {@link HeapProperties}. */
 final class AnnouncementCases {
     private static final Predicate<Object> BOOLEAN = Boolean.class::isInstance;
     private static final Predicate<Object> TEXT = String.class::isInstance;
 
-    /** What each property must be, where it is there. */
+    /** Condition for the value of each property, if present. */
     private static final Map<String, Predicate<Object>> TYPES = Map.ofEntries(
             Map.entry(HeapProperties.NAME, TEXT),
             Map.entry(HeapProperties.ID, v -> v instanceof Integer id && id >= 0 && id < 64),

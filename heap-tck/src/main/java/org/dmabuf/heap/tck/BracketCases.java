@@ -7,7 +7,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Brackets around CPU access: any direction, any number, with and without a mapping. */
+/** Cases about CPU accesses: any direction, any number, with and without a mapping. */
 final class BracketCases {
     private static final long SIZE = 1 << 20;
 

@@ -4,13 +4,13 @@ package org.dmabuf.heap.tck;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Looks at memory, many bytes at a time. */
+/** Check of memory contents, many bytes at a time. */
 final class Content {
     private static final int BLOCK = 64 << 10;
 
     private Content() {}
 
-    /** @param what the memory is, for the message */
+    /** @param description of the memory, for the message */
     static void assertFilledWith(int value, MemorySegment memory, Object what) {
         MemorySegment expected = MemorySegment.ofArray(new byte[BLOCK]).fill((byte) value);
         for (long offset = 0; offset < memory.byteSize(); offset += BLOCK) {

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** How large a new buffer is, and that it shows nobody's earlier data. */
+/** Cases about the size of a new buffer and about the absence of earlier data in it. */
 final class ContentCases {
     private static final long MIB = 1 << 20;
     private static final long[] SIZES = {1, 4095, 4096, 4097, 64 << 10, MIB, 2 * MIB, 16 * MIB};
@@ -64,7 +64,7 @@ final class ContentCases {
         }
     }
 
-    /** All at once, so that each is memory of its own. */
+    /** Allocates all of them at once, so that each has memory of its own. */
     private static void withBuffers(
             HeapUnderTest heap, HeapRequest request, Consumer<HeldBuffer> use) {
         heap.awaitRoom(DIRTY_BUFFERS, request.size());

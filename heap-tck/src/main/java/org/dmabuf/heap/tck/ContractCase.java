@@ -3,9 +3,11 @@ package org.dmabuf.heap.tck;
 
 import java.util.Optional;
 
-/** One thing that every heap must do, or the reason why this heap need not. Immutable. */
+/**
+ * Case of the contract: one requirement for every heap, or the reason why it does not apply to this heap. Immutable.
+ */
 public final class ContractCase {
-    /** What a case does; any exception is a failure of the heap. */
+    /** Body of a case; any exception is a failure of the heap. */
     @FunctionalInterface
     interface Body {
         void run() throws Exception;
@@ -23,22 +25,24 @@ public final class ContractCase {
         this.body = body;
     }
 
-    /** {@return a sentence with underscores for blanks: the same for every heap, and unique among the cases} */
+    /** {@return a sentence with underscores instead of blanks; the same for every heap, and unique among the cases} */
     public String name() {
         return name;
     }
 
-    /** {@return why the case does not run on this heap: its announcement, or a skip; empty when it runs} */
+    /**
+     * {@return why the case does not run on this heap: an announced property, or a skip; empty for a case that runs}
+     */
     public Optional<String> skipReason() {
         return skipReason;
     }
 
     /**
-     * Runs the case, and checks that the process holds no descriptor and no shared mapping afterwards that it did not
-     * hold before. Memory that the heap keeps for speed is trimmed first. No other test may run in the process.
+     * Runs the case, then trims the heap's pools, and checks that the process holds no additional descriptor or shared
+     * mapping. No other test may run in the process at the same time.
      *
-     * @throws AssertionError when the heap does not keep the contract; its message begins with the names of the heap
-     *     and of the case
+     * @throws AssertionError when the heap breaks the contract; its message begins with the names of the heap and of
+     *     the case
      * @throws IllegalStateException for a case that is skipped
      */
     public void run() {
@@ -58,13 +62,13 @@ public final class ContractCase {
         }
     }
 
-    /** Names the case: a report may have a number for it only. */
+    /** The message names the case, because a report may show only its number. */
     private AssertionError failed(String how, Throwable cause) {
         return new AssertionError("heap '" + heap.name() + "', " + name + ": " + how, cause);
     }
 
     ContractCase skippedBecause(String reason) {
-        // What the heap announces is the better reason.
+        // A reason from the heap's announcement takes precedence over a skip.
         return new ContractCase(heap, name, skipReason.or(() -> Optional.of(reason)), body);
     }
 

@@ -19,7 +19,7 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** What a descriptor is, and what those who have it can do and cannot. */
+/** Cases about a buffer's descriptor and the accesses that it permits to its holders. */
 final class DescriptorCases {
     private static final long SIZE = 64 << 10;
     private static final int O_CLOEXEC = 0x80000;
@@ -87,7 +87,7 @@ final class DescriptorCases {
                 if (inode != descriptors.inode(heap.name(), one.descriptor())) {
                     throw new AssertionError(one + " was inode " + inode + " and is another now");
                 }
-                // A dma-buf has size 0 here. A file that is larger would show its reader more than this buffer.
+                // A dma-buf has size 0 here. A larger file would expose more than this buffer to a reader.
                 long size = Files.size(one.descriptorPath());
                 if (size != one.size() && !heap.announces(HeapProperties.DMABUF, false)) {
                     throw new AssertionError(one + " has " + one.size() + " bytes, and its file " + size);
@@ -98,7 +98,7 @@ final class DescriptorCases {
 
     private static void noDescriptor(HeapUnderTest heap) {
         for (HeapRequest request : heap.exportableKinds(SIZE)) {
-            // Refused each time, and not only the first.
+            // Every call must fail, not only the first.
             try (HeldBuffer buffer = heap.allocate(request.withExport(ExportMode.NONE))) {
                 assertNoDescriptor(heap, buffer);
                 assertNoDescriptor(heap, buffer);
@@ -122,7 +122,7 @@ final class DescriptorCases {
         for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 for (long size : new long[] {0, buffer.size() / 2, 2 * buffer.size()}) {
-                    // Any way of being refused will do: a dma-buf cannot even be opened by its path.
+                    // Any failure is correct: a dma-buf cannot even be opened by its path.
                     try (RandomAccessFile peer =
                             new RandomAccessFile(buffer.descriptorPath().toFile(), "rw")) {
                         peer.setLength(size);
@@ -130,7 +130,7 @@ final class DescriptorCases {
                         continue;
                     }
                     throw new AssertionError(buffer + " could be given a size of " + size
-                            + "; whoever has it mapped would die of SIGBUS");
+                            + "; SIGBUS would end a process that has it mapped");
                 }
             }
         }
@@ -138,7 +138,7 @@ final class DescriptorCases {
 
     private static void peerKeepsTheMemory(HeapUnderTest heap) {
         for (HeapRequest request : heap.exportableKinds(SIZE)) {
-            heap.awaitRoom(1, SIZE); // what a peer had takes a while
+            heap.awaitRoom(1, SIZE); // the release of memory that a peer held takes a moment
             try (Arena peer = Arena.ofConfined()) {
                 MemorySegment view;
                 try (HeldBuffer buffer = heap.allocate(request)) {

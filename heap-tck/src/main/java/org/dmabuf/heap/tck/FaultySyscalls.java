@@ -13,23 +13,23 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * A kernel that fails when a test says so. Each call is counted by the name of its method in {@link Syscalls}; a call
- * for which an answer was put in place gets that answer and does not reach the kernel. The answer that was put in place
- * last goes first.
+ * Kernel whose system calls fail as a test demands. It counts each call by the name of its method in {@link Syscalls}.
+ * A call with a prepared answer returns that answer and does not reach the kernel. Of several matching answers the most
+ * recently prepared one is used.
  *
  * <pre>{@code
  * FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
  * kernel.failNext("fallocate", 3, Errno.EINTR);
  * }</pre>
  *
- * <p>{@code close} is the exception: it always reaches the kernel, because a descriptor is gone whatever close answers.
- * Any thread may call any method.
+ * <p>{@code close} is an exception: it always reaches the kernel, because a descriptor is closed whatever {@code close}
+ * returns. Any thread may call any method.
  */
 public final class FaultySyscalls implements Syscalls {
     private static final Set<String> NAMES =
             Arrays.stream(Syscalls.class.getMethods()).map(m -> m.getName()).collect(Collectors.toUnmodifiableSet());
 
-    /** @param first number of the first call it is for, @param last of the last one */
+    /** @param first number of the first call to answer, @param last number of the last one */
     private record Answer(String call, long first, long last, long result) {
         boolean isFor(String name, long number) {
             return call.equals(name) && first <= number && number <= last;
@@ -41,9 +41,9 @@ public final class FaultySyscalls implements Syscalls {
     private final List<Answer> answers = new ArrayList<>();
 
     /**
-     * A kernel without faults.
+     * Makes a kernel without faults.
      *
-     * @param kernel gets the calls that are not answered here
+     * @param kernel receives the calls without a prepared answer
      */
     public FaultySyscalls(Syscalls kernel) {
         this.kernel = kernel;
@@ -53,18 +53,18 @@ public final class FaultySyscalls implements Syscalls {
      * Fails every call from now on.
      *
      * @param call a method of {@link Syscalls}
-     * @param errno what it answers
+     * @param errno the error that it returns
      */
     public void fail(String call, Errno errno) {
         answer(call, 1, Long.MAX_VALUE, -errno.number());
     }
 
     /**
-     * Fails the next calls, and no later one.
+     * Fails the next calls, and no later ones.
      *
      * @param call a method of {@link Syscalls}
-     * @param times how many
-     * @param errno what they answer
+     * @param times number of calls
+     * @param errno the error that they return
      */
     public void failNext(String call, int times, Errno errno) {
         answer(call, 1, times, -errno.number());
@@ -75,7 +75,7 @@ public final class FaultySyscalls implements Syscalls {
      *
      * @param call a method of {@link Syscalls}
      * @param number 1 for the next one
-     * @param errno what it answers
+     * @param errno the error that it returns
      */
     public void failOn(String call, int number, Errno errno) {
         answer(call, number, number, -errno.number());
@@ -85,19 +85,19 @@ public final class FaultySyscalls implements Syscalls {
      * Answers every call from now on.
      *
      * @param call a method of {@link Syscalls}
-     * @param result as the kernel would give it: a value, or a negative error number
+     * @param result a value or a negative error number, as the kernel would return it
      */
     public void answer(String call, long result) {
         answer(call, 1, Long.MAX_VALUE, result);
     }
 
-    /** Takes back every answer; the counts stay. */
+    /** Removes every prepared answer; the counts stay. */
     public synchronized void heal() {
         answers.clear();
     }
 
     /**
-     * Tells how often a call was made, answered here or not.
+     * Counts the calls of a method, answered here or by the kernel.
      *
      * @param call a method of {@link Syscalls}
      * @return 0 or more
@@ -126,7 +126,7 @@ public final class FaultySyscalls implements Syscalls {
 
     private static String known(String call) {
         if (!NAMES.contains(call)) {
-            throw new IllegalArgumentException("'" + call + "' is none of " + NAMES);
+            throw new IllegalArgumentException("invalid call = '" + call + "': expected one of " + NAMES);
         }
         return call;
     }

@@ -10,14 +10,14 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
- * What every heap must do, as a list of cases for one heap.
+ * Contract that every heap must keep, as a list of cases for one heap.
  *
- * <p>The list holds the same names in the same order for every heap. A case that a heap's announcement rules out
- * ({@code heap.mappable=false}, {@code heap.export.readonly=false}, a capacity below what the case needs) is listed
- * with its {@link ContractCase#skipReason}; where the announcement promises a refusal, another case checks that
- * refusal. So a run on a device can be compared with a run elsewhere, name by name.
+ * <p>The list has the same names in the same order for every heap, so that runs on different machines can be compared
+ * name by name. A case that does not apply is listed with its {@link ContractCase#skipReason}:
+ * {@code heap.mappable=false}, {@code heap.export.readonly=false}, or a capacity that is too small for the case. Where
+ * an announced property implies a refusal, another case checks that refusal.
  *
- * <p><b>A heap that does not check sizes can take the machine down:</b> one case asks for a size that no machine has.
+ * <p><b>A heap that does not check sizes can take the machine down:</b> one case requests a size that no machine has.
  * It does so only after the heap has refused an alignment above the announced one.
  *
  * <p>Immutable.
@@ -30,12 +30,12 @@ public final class HeapContract {
     }
 
     /**
-     * The contract of one heap. Where a capacity is told, some small buffers are allocated and released, to see what
-     * one takes of it.
+     * Returns the contract of one heap. If the heap reports a capacity, some small buffers are allocated and released,
+     * to measure how much of the capacity one takes.
      *
      * @param exporter the heap
-     * @param serviceProperties what it is announced with
-     * @return every case applies, except as the properties say
+     * @param serviceProperties the properties of its service
+     * @return a contract in which every case applies unless the properties exclude it
      */
     public static HeapContract of(HeapExporter exporter, Map<String, ?> serviceProperties) {
         return of(new HeapUnderTest(exporter, serviceProperties, ProcessState.PATIENCE));
@@ -56,32 +56,33 @@ public final class HeapContract {
     }
 
     /**
-     * Skips cases, for instance those that a device is known not to keep. The list of skips belongs into version
-     * control: a text in the format of {@link java.util.Properties} does.
+     * Skips cases, for instance those that a device is known to fail. Keep the list of skips under version control, for
+     * instance as a file in the format of {@link java.util.Properties}.
      *
-     * @param reasons why, by the name of the case
-     * @return a contract with the same cases, those skipped
-     * @throws IllegalArgumentException for a name that is no case, as after a renaming, and for a skip without a reason
+     * @param reasons reason for each skip, by the name of the case
+     * @return a contract with the same cases, of which those are skipped
+     * @throws IllegalArgumentException for an unknown name, for instance of a renamed case, and for a skip without a
+     *     reason
      */
     public HeapContract skipping(Map<String, String> reasons) {
         Set<String> unknown = new HashSet<>(reasons.keySet());
         cases.forEach(c -> unknown.remove(c.name()));
         if (!unknown.isEmpty()) {
-            throw new IllegalArgumentException("skipped, and no case of the contract: " + unknown);
+            throw new IllegalArgumentException("invalid skips = " + unknown + ": expected names of cases");
         }
         Set<String> unreasoned = reasons.entrySet().stream()
                 .filter(e -> e.getValue().isBlank())
                 .map(Map.Entry::getKey)
                 .collect(Collectors.toSet());
         if (!unreasoned.isEmpty()) {
-            throw new IllegalArgumentException("skipped without a reason: " + unreasoned);
+            throw new IllegalArgumentException("invalid skips of " + unreasoned + ": expected a reason for each");
         }
         return new HeapContract(cases.stream()
                 .map(c -> reasons.containsKey(c.name()) ? c.skippedBecause(reasons.get(c.name())) : c)
                 .toList());
     }
 
-    /** {@return all cases, those that do not apply included} */
+    /** {@return all cases, including those that do not apply} */
     public List<ContractCase> cases() {
         return cases;
     }

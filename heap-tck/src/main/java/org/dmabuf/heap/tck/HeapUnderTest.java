@@ -17,12 +17,12 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A heap with its announcement, as the cases use it. */
+/** Heap under test, with its announced properties and the helper methods of the cases. */
 final class HeapUnderTest {
-    /** How long what earlier cases left may take to be free again. */
+    /** Longest time until the memory of earlier cases is free again. */
     private static final Duration ROOM = Duration.ofSeconds(10);
 
-    /** At the usage, which others of the machine may change meanwhile. */
+    /** Number of reads of the usage, which other users of the machine may change meanwhile. */
     private static final int LOOKS = 3;
 
     private final HeapExporter exporter;
@@ -30,7 +30,7 @@ final class HeapUnderTest {
     private final Duration patience;
     private long step;
 
-    /** @param patience how long what a case left behind may still go by itself */
+    /** @param patience how long the resources of a case may take to disappear after its end */
     HeapUnderTest(HeapExporter exporter, Map<String, ?> properties, Duration patience) {
         this.exporter = exporter;
         this.patience = patience;
@@ -49,7 +49,7 @@ final class HeapUnderTest {
         return properties;
     }
 
-    /** The announced name; a heap without one fails the case for that and no other. */
+    /** Returns the announced name. A heap without a name fails only the case that checks it. */
     String name() {
         return properties.get(HeapProperties.NAME) instanceof String name ? name : "";
     }
@@ -58,17 +58,17 @@ final class HeapUnderTest {
         return properties.get(property) instanceof Boolean value ? value : byDefault;
     }
 
-    /** The largest alignment that a request may ask for. */
+    /** Returns the largest alignment that a request may have. */
     long alignment() {
         return properties.get(HeapProperties.ALIGNMENT) instanceof Long bytes ? bytes : 4096;
     }
 
-    // Why a case does not apply: empty when it does.
+    // Reasons why a case does not apply; empty for a case that applies.
 
     Optional<String> unlessMappable() {
         return announces(HeapProperties.MAPPABLE, true)
                 ? Optional.empty()
-                : Optional.of("heap.mappable=false: the CPU cannot look");
+                : Optional.of("heap.mappable=false: the CPU cannot read the memory");
     }
 
     Optional<String> ifMappable() {
@@ -90,9 +90,9 @@ final class HeapUnderTest {
     }
 
     /**
-     * Looks at what the buffers take of the heap, which may be more than their bytes.
+     * Checks whether the heap has enough capacity. Buffers may take more of it than their size.
      *
-     * @param count of buffers that the case holds at once
+     * @param count number of buffers that the case holds at once
      * @param size bytes of the largest
      */
     Optional<String> unlessHolds(int count, long size) {
@@ -112,8 +112,9 @@ final class HeapUnderTest {
     }
 
     /**
-     * {@return bytes that the smallest buffer takes, as those of other sizes are taken to be multiples of: a heap may
-     * give whole chunks, which the buffer's size shows, or keep its books in larger units, which its usage shows}
+     * {@return bytes of capacity that the smallest buffer takes; larger buffers are assumed to take multiples of it.
+     * The unit shows in the buffer's size if the heap allocates whole chunks, or in its usage if the heap accounts in
+     * larger units}
      */
     private long step() {
         try {
@@ -123,7 +124,7 @@ final class HeapUnderTest {
             }
             return Math.max(Bytes.PAGE, least);
         } catch (RuntimeException e) {
-            return Bytes.PAGE; // the cases tell what is wrong with the heap
+            return Bytes.PAGE; // the cases report this fault of the heap
         }
     }
 
@@ -138,9 +139,9 @@ final class HeapUnderTest {
     }
 
     /**
-     * Waits until the buffers find place side by side, on a heap that tells. What was released before may still be
-     * under way back, and buffers that are placed around it can keep the last one from fitting where all would fit.
-     * When that takes too long, the case finds out.
+     * Waits until the buffers fit at the same time, if the heap reports its usage. Memory released by earlier cases may
+     * not be free yet. Buffers placed around it could leave no space for the last one, although all would fit later.
+     * After a timeout the case runs, and fails if they do not fit.
      */
     void awaitRoom(int count, long size) {
         if (exporter.usage().capacity().isEmpty()) {
@@ -150,7 +151,7 @@ final class HeapUnderTest {
         long end = System.nanoTime() + ROOM.toNanos();
         while (exporter.usage().largestFree().orElse(needed) < needed && System.nanoTime() < end) {
             try {
-                Thread.sleep(5); // nothing tells
+                Thread.sleep(5); // a heap does not signal free memory
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return;
@@ -158,7 +159,7 @@ final class HeapUnderTest {
         }
     }
 
-    // Cases
+    // Construction of cases
 
     ContractCase expect(String name, ContractCase.Body body) {
         return expect(name, body, Optional.empty());
@@ -169,9 +170,12 @@ final class HeapUnderTest {
         return new ContractCase(this, name, skipReason, body);
     }
 
-    // What cases do with the heap
+    // Operations of the cases on the heap
 
-    /** The kinds of buffer that a heap makes in different ways, if it does: every one that it announces. */
+    /**
+     * Returns one request for each kind of buffer that the heap announces. A heap may make each kind in a different
+     * way.
+     */
     List<HeapRequest> kinds(long size) {
         List<HeapRequest> kinds = new ArrayList<>();
         kinds.add(HeapRequest.of(size));
@@ -182,7 +186,7 @@ final class HeapUnderTest {
         return kinds;
     }
 
-    /** The kinds of buffer that have a descriptor. */
+    /** Returns one request for each kind of buffer with a descriptor. */
     List<HeapRequest> exportableKinds(long size) {
         return kinds(size).stream().filter(kind -> kind.export() != ExportMode.NONE).toList();
     }
@@ -190,7 +194,7 @@ final class HeapUnderTest {
     HeldBuffer allocate(HeapRequest request) {
         HeapBuffer buffer = exporter.allocate(request);
         if (buffer == null) {
-            throw new AssertionError(request + " was answered with null");
+            throw new AssertionError(request + " returned null");
         }
         return new HeldBuffer(buffer, request);
     }
@@ -201,14 +205,14 @@ final class HeapUnderTest {
         } catch (HeapException e) {
             return e;
         }
-        throw new AssertionError(request + " was granted");
+        throw new AssertionError(request + " succeeded, expected a refusal");
     }
 
     void assertRefused(HeapRequest request, Errno... expected) {
         HeapException refusal = refusal(request);
         if (!List.of(expected).contains(refusal.errno())) {
             throw new AssertionError(
-                    request + " was refused with " + refusal.errno() + " and not with one of "
+                    request + " was refused with " + refusal.errno() + ", expected one of "
                             + Arrays.toString(expected),
                     refusal);
         }

@@ -15,8 +15,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * A buffer in the hands of a case, which calls it as a broker does: each mapping is unmapped once, then the buffer is
- * released once, also when the case fails.
+ * Buffer that a case holds and calls as a broker does. Each mapping is unmapped once, then the buffer is released once,
+ * even if the case fails.
  */
 final class HeldBuffer implements AutoCloseable {
     private final HeapBuffer buffer;
@@ -37,17 +37,17 @@ final class HeldBuffer implements AutoCloseable {
         return buffer.descriptor();
     }
 
-    /** The descriptor as a path, which another process of this user could open too. */
+    /** Returns a path to the descriptor's file. Another process of this user could open it too. */
     Path descriptorPath() {
         return Path.of("/proc/self/fd/" + descriptor());
     }
 
-    /** What a peer gets. */
+    /** Returns a duplicate of the descriptor, as a peer would receive it. */
     OwnedFd duplicate() {
         return new Descriptors(Syscalls.linux()).duplicate("", descriptor());
     }
 
-    /** A peer's mapping, by a descriptor of its own. */
+    /** Maps the buffer as a peer does, through a descriptor of its own. */
     MemorySegment mapAsPeer(Access access, Arena arena) {
         try (OwnedFd peer = duplicate()) {
             return new Mappings(Syscalls.linux()).map(peer, size(), access, arena);
@@ -65,7 +65,7 @@ final class HeldBuffer implements AutoCloseable {
     }
 
     void unmap(MemorySegment mapping) {
-        // One of them: a heap may hand out one mapping several times, and counts its unmaps.
+        // Removes only one entry: a heap may return the same mapping several times and count its unmaps.
         mappings.remove(mapping);
         buffer.unmap(mapping);
     }
@@ -78,7 +78,7 @@ final class HeldBuffer implements AutoCloseable {
         buffer.endCpuAccess(access);
     }
 
-    /** Writes every byte, as a client does: mapped and in a bracket. */
+    /** Writes every byte, as a client does: through a mapping, during a CPU access. */
     void fill(int value) {
         MemorySegment mapping = map(Access.READ_WRITE);
         begin(Access.WRITE);
@@ -87,7 +87,7 @@ final class HeldBuffer implements AutoCloseable {
         unmap(mapping);
     }
 
-    /** Reads every byte, as a client does: mapped and in a bracket. */
+    /** Reads every byte, as a client does: through a mapping, during a CPU access. */
     void assertFilledWith(int value) {
         MemorySegment mapping = map(Access.READ);
         begin(Access.READ);

@@ -14,7 +14,10 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Many buffers: one after the other, at once, in any order, by many threads; and what the heap says of itself. */
+/**
+ * Cases about many buffers: in sequence, at once, released in any order, by many threads; and about the heap's usage
+ * report.
+ */
 final class LifeCases {
     private static final int IN_A_ROW = 1024;
     private static final long[] SIZES = {4 << 10, 64 << 10, 1 << 20, 2 << 20};
@@ -96,7 +99,7 @@ final class LifeCases {
                 List<HeapRequest> kinds = heap.kinds(1 + i * 1000L);
                 buffers.add(heap.allocate(kinds.get(i % kinds.size())));
             }
-            Collections.shuffle(buffers, new Random(7)); // the same order on every run
+            Collections.shuffle(buffers, new Random(7)); // a fixed seed, for the same order on every run
             buffers.subList(0, MIXED / 2).forEach(HeldBuffer::close);
             for (int i = 0; i < MIXED / 2; i++) {
                 buffers.add(heap.allocate(HeapRequest.of(1 + i * 3000L)));
@@ -123,7 +126,7 @@ final class LifeCases {
                     buffer.close();
                 });
             } finally {
-                buffer.close(); // does nothing after the thread's
+                buffer.close(); // has no effect if the thread has closed it
             }
         }
     }
@@ -167,13 +170,13 @@ final class LifeCases {
 
     private static void trim(HeapUnderTest heap) {
         for (HeapRequest request : heap.kinds(LARGEST_HELD)) {
-            heap.allocate(request).close(); // something to give back, if the heap keeps it
+            heap.allocate(request).close(); // leaves memory to trim, if the heap has a pool
             try (HeldBuffer buffer = heap.allocate(request)) {
                 buffer.fill(0x5a);
                 for (long bytes : new long[] {0, 1, Long.MAX_VALUE}) {
                     long given = heap.exporter().trim(bytes);
                     if (given < 0) {
-                        throw new AssertionError("trim(" + bytes + ") gave back " + given);
+                        throw new AssertionError("trim(" + bytes + ") returned " + given);
                     }
                 }
                 buffer.assertFilledWith(0x5a);
@@ -186,7 +189,7 @@ final class LifeCases {
         void run(int thread);
     }
 
-    /** In platform threads, which can all be inside a system call at once. */
+    /** Uses platform threads, which can all be inside a system call at once. */
     private static void inThreads(int count, Work work) throws InterruptedException {
         CountDownLatch start = new CountDownLatch(1);
         Queue<Throwable> failures = new ConcurrentLinkedQueue<>();

@@ -12,7 +12,7 @@ import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Mappings of one buffer, and of its descriptor, show one memory. */
+/** Cases about mappings: all mappings of a buffer and of its descriptor show the same memory. */
 final class MappingCases {
     private static final long SIZE = 64 << 10;
     private static final int BUFFERS = 16;
@@ -94,7 +94,7 @@ final class MappingCases {
                 buffer.unmap(third);
                 Content.assertFilledWith(3, second, buffer);
                 buffer.unmap(second);
-                // What was written stays without a mapping.
+                // The contents stay without a mapping.
                 buffer.assertFilledWith(3);
             }
         }
@@ -123,8 +123,9 @@ final class MappingCases {
     }
 
     /**
-     * Memory that is cleared when its owner first touches it is cleared too late: a peer has read what was there
-     * before, and what it wrote is lost. Other buffers are used and released first, so that there is something to see.
+     * A heap that clears memory only when its owner first touches it clears too late: a peer could read the earlier
+     * contents, and the clearing would destroy the peer's writes. Other buffers are used and released first, so that
+     * the memory has earlier contents.
      */
     private static void peerMapsFirst(HeapUnderTest heap) {
         for (HeapRequest request : heap.exportableKinds(SIZE)) {
@@ -172,7 +173,7 @@ final class MappingCases {
             for (Access access : Access.values()) {
                 try (HeldBuffer buffer = heap.allocate(request)) {
                     buffer.map(access);
-                    throw new AssertionError(buffer + " was mapped for " + access);
+                    throw new AssertionError(buffer + " was mapped for " + access + ", expected a refusal");
                 } catch (HeapException e) {
                     Sentence.assertErrno(Errno.EINVAL, e);
                     Sentence.assertNames(heap.name(), SIZE, e);

@@ -15,8 +15,8 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What this process holds of shareable memory at one moment: its descriptors, and its shared mappings. Two states tell
- * what was left behind in between.
+ * Snapshot of the descriptors and shared mappings of this process. The difference of two snapshots shows the leaks
+ * between them.
  *
  * <pre>{@code
  * ProcessState before = ProcessState.now();
@@ -24,12 +24,12 @@ import java.util.TreeSet;
  * before.assertNothingLeft();
  * }</pre>
  *
- * <p>Not looked at, because the Java machine comes and goes with it at will: private mappings; class files, jars and
- * modules; sources of random numbers; its own shared memory. Other threads of the process are looked at: a test runs
- * alone.
+ * <p>A snapshot omits files that the Java machine opens and closes at any time: private mappings; class files, jars and
+ * modules; sources of random numbers; its own shared memory. It includes the files of other threads, so no other test
+ * may run at the same time.
  */
 public final class ProcessState {
-    /** How long another thread (a reaper, a collector) may take to give back what it holds. */
+    /** Longest time until another thread, such as a reaper or the garbage collector, has released its resources. */
     static final Duration PATIENCE = Duration.ofSeconds(10);
 
     private static final List<String> MACHINE_ENDINGS = List.of(".jar", ".jmod", ".class", ".jsa", "/lib/modules");
@@ -44,7 +44,7 @@ public final class ProcessState {
         this.sharedMappings = sharedMappings;
     }
 
-    /** {@return what the process holds now} */
+    /** {@return a snapshot of this moment} */
     public static ProcessState now() {
         try {
             return new ProcessState(readDescriptors(), readSharedMappings());
@@ -54,10 +54,10 @@ public final class ProcessState {
     }
 
     /**
-     * Lists what a later state has and this one has not.
+     * Lists the descriptors and mappings that a later snapshot has and this one lacks.
      *
-     * @param later taken after this
-     * @return one line for each descriptor and each mapping, empty when nothing was left behind
+     * @param later taken after this one
+     * @return one line for each descriptor and each mapping, empty without a leak
      */
     public List<String> leftIn(ProcessState later) {
         List<String> left = new ArrayList<>();
@@ -69,10 +69,10 @@ public final class ProcessState {
     }
 
     /**
-     * Checks that the process holds nothing now that it did not hold then. What goes within ten seconds was
-     * another thread's to give back, and is not counted.
+     * Checks that the process holds nothing that it did not hold at this snapshot. The check waits up to ten seconds
+     * for other threads to release their resources.
      *
-     * @throws AssertionError with everything that is left
+     * @throws AssertionError with a list of the leaks
      */
     public void assertNothingLeft() {
         assertNothingLeft(PATIENCE);
@@ -82,13 +82,13 @@ public final class ProcessState {
         assertNothingLeft(patience, () -> {});
     }
 
-    /** @param trim gives back what is kept for speed, which is nothing left behind */
+    /** @param trim releases pooled memory, which is not a leak */
     void assertNothingLeft(Duration patience, Runnable trim) {
         long start = System.nanoTime();
         List<String> left = leftIn(now());
         while (!left.isEmpty() && System.nanoTime() - start < patience.toNanos()) {
             try {
-                Thread.sleep(5); // nothing tells when another thread is done
+                Thread.sleep(5); // another thread does not signal that it is done
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 break;
@@ -112,7 +112,7 @@ public final class ProcessState {
                         found.add("descriptor " + entry.getFileName() + " of " + target);
                     }
                 } catch (NoSuchFileException e) {
-                    // closed by another thread since it was listed
+                    // another thread has closed it since it was listed
                 }
             }
         }
@@ -127,7 +127,7 @@ public final class ProcessState {
                 continue;
             }
             String[] fields = line.split("\\s+", 6);
-            String path = fields.length > 5 ? fields[5] : "nothing with a name";
+            String path = fields.length > 5 ? fields[5] : "an unnamed file";
             if (isOfInterest(path)) {
                 found.add("mapping " + fields[0] + " " + fields[1] + " of " + path + ", inode " + fields[4]);
             }

@@ -17,7 +17,7 @@ import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A descriptor for reading only is one through which nobody ever writes. */
+/** Cases about read-only exports: no holder can write through such a descriptor. */
 final class ReadOnlyExportCases {
     private static final long SIZE = 64 << 10;
     private static final int O_RDWR = 0x2;
@@ -60,7 +60,7 @@ final class ReadOnlyExportCases {
     private static void notReopened(HeapUnderTest heap, HeapRequest request) {
         try (HeldBuffer buffer = heap.allocate(request)) {
             int opened = Syscalls.linux().open(buffer.descriptorPath().toString(), O_RDWR | O_CLOEXEC);
-            if (opened >= 0) { // as for every memfd; then it must be of no use
+            if (opened >= 0) { // as for every memfd; the new descriptor must then refuse writes
                 try (OwnedFd peer = OwnedFd.of(opened, Syscalls.linux()::close)) {
                     assertNotMapped(peer, buffer, Errno.EPERM);
                 }

@@ -9,12 +9,13 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * What a heap refuses, how, and that a refusal costs nothing. A broker checks most of this before; a heap must too.
- * What no request can be, such as one for nothing, is not asked for: {@link HeapRequest} refuses it.
+ * Cases about refusals: the requests that a heap must refuse, the exceptions, and that a refusal holds nothing. A heap
+ * must check requests although the broker has checked most of them. Requests that {@link HeapRequest} itself refuses,
+ * such as size 0, do not occur here.
  */
 final class RefusalCases {
     private static final long SIZE = 64 << 10;
-    /** 64 TiB: no machine has it, and no arithmetic overflows on it. */
+    /** 64 TiB: more than any machine has, but small enough not to overflow. */
     private static final long ABSURD = 1L << 46;
 
     private static final int ROUNDS = 100;
@@ -58,16 +59,16 @@ final class RefusalCases {
         }
     }
 
-    /** A heap that lets any alignment through may look at no size, and a large one could cost the machine. */
+    /** Protects the machine: a heap that does not check alignments may not check sizes either. */
     private static void assertLooksAtRequests(HeapUnderTest heap) {
         try {
             refusesAlignment(heap);
         } catch (AssertionError e) {
-            throw new AssertionError("not tried on a heap that grants alignments above the announced one", e);
+            throw new AssertionError("not run: the heap accepts alignments above the announced one", e);
         }
     }
 
-    /** Harmless for a heap that grants them by mistake. */
+    /** Requests that do no harm if the heap accepts them by mistake. */
     private static List<HeapRequest> refused(HeapUnderTest heap) {
         List<HeapRequest> refused = new ArrayList<>();
         for (long size : new long[] {1, Bytes.PAGE + 1, SIZE}) {

@@ -6,21 +6,21 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Looks at what a refusal says. */
+/** Check of the error number and the message of a refusal. */
 final class Sentence {
     private Sentence() {}
 
     static void assertErrno(Errno expected, HeapException refusal) {
         if (refusal.errno() != expected) {
-            throw new AssertionError("refused with " + refusal.errno() + " and not with " + expected, refusal);
+            throw new AssertionError("refused with " + refusal.errno() + ", expected " + expected, refusal);
         }
     }
 
-    /** @param size as it was asked; naming what it was rounded up to will do */
+    /** @param size the requested size; the message may name the rounded size instead */
     static void assertNames(String heap, long size, HeapException refusal) {
         String text = String.valueOf(refusal.getMessage());
         if (!refusal.heap().equals(Optional.of(heap))) {
-            throw new AssertionError("the refusal is of heap '" + refusal.heap().orElse("") + "' and not of '" + heap
+            throw new AssertionError("the refusal names heap '" + refusal.heap().orElse("") + "', expected '" + heap
                     + "': " + text, refusal);
         }
         boolean named = text.contains(Long.toString(size)) || text.contains(Bytes.text(size));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The heap contract: what a broker and its clients rely on, as cases that run against any
- * {@link org.dmabuf.heap.spi.HeapExporter}, of this project or of a vendor, under any test framework or none.
+ * Test kit of the heap contract: the behaviour on which brokers and clients rely. Its cases run against any
+ * {@link org.dmabuf.heap.spi.HeapExporter}, of this project or of a vendor, with or without a test framework.
  *
  * <pre>{@code
  * @TestFactory
@@ -15,7 +15,7 @@
  * }</pre>
  *
  * <p>{@link org.dmabuf.heap.tck.Announced}, {@link org.dmabuf.heap.tck.ProcessState} and
- * {@link org.dmabuf.heap.tck.FaultySyscalls} serve the tests of one heap beside it.
+ * {@link org.dmabuf.heap.tck.FaultySyscalls} are helpers for a heap's own tests.
  */
 @Export
 @Version("1.1.0")

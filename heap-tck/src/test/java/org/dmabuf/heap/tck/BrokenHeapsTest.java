@@ -30,8 +30,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /**
- * A contract that cannot fail is none: each heap here breaks one thing, and exactly the cases that are about that thing
- * notice. None of them lets an absurd size through to the kernel.
+ * Tests that the contract can fail. Each heap here breaks one requirement, and exactly the cases for it must fail. All
+ * of these heaps refuse an absurd size before they call the kernel.
  */
 class BrokenHeapsTest {
     private static final int F_SETFD = 2;
@@ -47,7 +47,7 @@ class BrokenHeapsTest {
         assertEquals(expected, Heaps.failing(looking(broken), properties, expected));
     }
 
-    /** {@return the heap, before which a null is refused as a heap has to: the heaps here break something else} */
+    /** {@return the heap with a check for null before it, because the heaps here break another requirement} */
     private static HeapExporter looking(HeapExporter broken) {
         return new HeapExporter() {
             @Override
@@ -88,7 +88,7 @@ class BrokenHeapsTest {
                                 : request),
                 "a_buffer_of_16777216_bytes_has_that_many_or_more_and_always_as_many",
                 "a_buffer_of_1048576_bytes_has_that_many_or_more_and_always_as_many",
-                // The last byte of what was asked is not there.
+                // The last requested byte is missing.
                 "1024_buffers_of_1048576_bytes_come_are_written_and_go");
     }
 
@@ -153,7 +153,7 @@ class BrokenHeapsTest {
                     if (request.export() != ExportMode.READ_WRITE) {
                         return buffer;
                     }
-                    // What the memory held before.
+                    // The earlier contents of the memory.
                     MemorySegment mapping = buffer.map(Access.READ_WRITE);
                     mapping.set(ValueLayout.JAVA_BYTE, buffer.size() - 1, (byte) 1);
                     buffer.unmap(mapping);
@@ -237,7 +237,7 @@ class BrokenHeapsTest {
         HeapExporter broken = request -> new ForwardingBuffer(good.allocate(request)) {
             @Override
             public int descriptor() {
-                // Close-on-exec and of the right file, and nobody closes it.
+                // The descriptor is close-on-exec and of the right file, but is never closed.
                 return Syscalls.linux().fcntl(super.descriptor(), 1030, 0);
             }
         };
@@ -364,7 +364,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_refusal_that_tells_nothing_is_noticed() {
+    void a_refusal_without_information_is_noticed() {
         assertFailing(
                 request -> {
                     if (request.alignment() > Bytes.PAGE) {
@@ -450,7 +450,7 @@ class BrokenHeapsTest {
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     @Override
                     public void beginCpuAccess(Access access) {
-                        // As a cache that is invalidated and was never written back.
+                        // Imitates a cache that is invalidated without a write-back.
                         if (access == Access.READ && request.size() == 1 << 20) {
                             MemorySegment mapping = super.map(Access.READ_WRITE);
                             mapping.fill((byte) 0);

@@ -18,7 +18,7 @@ class FaultySyscallsTest {
     private static final int EINTR = -Errno.EINTR.number();
     private static final int ENOMEM = -Errno.ENOMEM.number();
 
-    /** A kernel that says 7 to everything. */
+    /** Kernel that returns 7 for every call. */
     private final List<String> reached = new ArrayList<>();
 
     private final FaultySyscalls kernel = new FaultySyscalls((Syscalls) Proxy.newProxyInstance(

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A good buffer, for a subclass to break. */
+/** Correct buffer, whose subclasses break one requirement. */
 class ForwardingBuffer implements HeapBuffer {
     final HeapBuffer good;
 

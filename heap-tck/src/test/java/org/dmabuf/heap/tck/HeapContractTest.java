@@ -78,7 +78,7 @@ class HeapContractTest {
                 usual.get("an_export_for_reading_that_cannot_be_had_is_refused"));
         assertEquals(2, usual.size());
 
-        assertEquals("heap.mappable=false: the CPU cannot look", unmappable.get(ONE));
+        assertEquals("heap.mappable=false: the CPU cannot read the memory", unmappable.get(ONE));
         assertEquals(
                 "heap.export.readonly=false: there is no such descriptor",
                 unmappable.get("a_descriptor_for_reading_cannot_be_mapped_for_writing"));
@@ -117,7 +117,7 @@ class HeapContractTest {
         find(contract, "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays").run();
     }
 
-    /** A heap with a capacity, of which what is released is free again when the usage has been asked three times. */
+    /** Heap with a capacity, whose released memory is free again after the usage was read three times. */
     private final class Bounded implements HeapExporter {
         private final long capacity;
         private final long chunk;
@@ -197,7 +197,7 @@ class HeapContractTest {
         HeapContract contract =
                 contract(Map.of(HeapProperties.MAPPABLE, false)).skipping(Map.of(ONE, "the device rounds to 2 MiB"));
         assertEquals(
-                "heap.mappable=false: the CPU cannot look",
+                "heap.mappable=false: the CPU cannot read the memory",
                 find(contract, ONE).skipReason().orElseThrow());
     }
 

@@ -13,7 +13,7 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
-/** What the tests of this kit run it against. */
+/** Heaps against which the tests of this kit run. */
 final class Heaps {
     private static final List<String> SLOW = List.of("1024_", "100_", "what_32_buffers_of_1048576_");
 
@@ -36,7 +36,7 @@ final class Heaps {
     }
 
     /**
-     * Runs every case that applies. Those that take a second or so each run only where they have something to find.
+     * Runs every case that applies. Slow cases run only if they are expected to fail.
      *
      * @param expected names of the cases that should fail
      * @return names of those that did

@@ -79,7 +79,7 @@ class ProcessStateTest {
     }
 
     @Test
-    void what_was_there_before_is_nobodys_fault() {
+    void descriptors_from_before_are_not_reported() {
         try (OwnedFd fd = memfd()) {
             ProcessState before = ProcessState.now();
             assertTrue(fd.fd() >= 0);
@@ -107,7 +107,7 @@ class ProcessStateTest {
     }
 
     @Test
-    void a_jar_that_the_machine_keeps_open_is_nobodys_fault(@TempDir Path folder) throws IOException {
+    void a_jar_that_the_machine_keeps_open_is_not_reported(@TempDir Path folder) throws IOException {
         ProcessState before = ProcessState.now();
         try (var jar = Files.newByteChannel(Files.createFile(folder.resolve("lazily-opened.jar")))) {
             assertTrue(jar.isOpen());

@@ -44,13 +44,12 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Uses a source of memory at random, as a broker, its clients and their peers may, on a machine where anything fails.
- * Looks at every byte that it meets, and in the end at whether all that was taken is back: descriptors, mappings, bytes
- * and threads.
+ * Random use of a source of memory, as by a broker, its clients and their peers, on a machine where any call can fail.
+ * It checks every byte that it reads, and in the end that all descriptors, mappings, bytes and threads are released.
  *
- * <p>A run is one thread's; a source's own threads make each a little different from the last one of the same seed. The
- * properties {@code random.seed} and {@code random.operations} choose another than the one of this moment, and another
- * number than 10 000; {@code JAVA_TOOL_OPTIONS} takes them into the guest.
+ * <p>A run uses one thread, but the source's own threads make runs with the same seed differ a little. The property
+ * {@code random.seed} replaces the seed, which is otherwise the time, and {@code random.operations} the number of 10
+ * 000 operations. {@code JAVA_TOOL_OPTIONS} passes both to the guest.
  */
 public final class RandomUse {
     private static final int F_DUPFD_CLOEXEC = 1030;
@@ -59,27 +58,27 @@ public final class RandomUse {
     private static final int MOST_TRIES = 1000;
     private static final long PATIENCE_NANOS = TimeUnit.MINUTES.toNanos(1);
 
-    /** Whose many warnings of what fails here nobody wants to read. */
+    /** Logger of the expected warnings, which are not shown. */
     private static final Logger LOG = Logger.getLogger("org.dmabuf.heap.linux");
 
-    /** What says, when it stays so, that the kernel has no such memory for this process. */
+    /** Errors that, if they persist, mean that this process cannot get such memory from the kernel. */
     private static final Set<Errno> NOT_HERE = Set.of(Errno.ENOSYS, Errno.EPERM, Errno.EACCES);
 
     private static final Access[] ACCESSES = Access.values();
 
-    /** Of five requests four are for what a heap can grant, whatever it exports. */
+    /** Four of five requests have a mode that every heap supports. */
     private static final ExportMode[] MODES = {
         ExportMode.READ_WRITE, ExportMode.READ_WRITE, ExportMode.NONE, ExportMode.NONE, ExportMode.READ_ONLY
     };
 
-    /** The most that a request can ask for, rounded down a little. */
+    /** Largest size of a request, rounded down a little. */
     private static final long LARGEST = Long.MAX_VALUE - (64 << 10);
 
-    /** What a buffer holds in every byte of it, for its owner and for each peer that has it still. */
+    /** Content of every byte of a buffer, for its owner and for each remaining peer. */
     private static final class Content {
         final long size;
         byte value;
-        /** How many have it; read by the thread that tells that nobody does. */
+        /** Number of peers; read by the thread that reports the end of the last holder. */
         final AtomicInteger peers = new AtomicInteger();
 
         Content(long size) {
@@ -103,7 +102,7 @@ public final class RandomUse {
         }
     }
 
-    /** Somebody else, who has a descriptor or, when that is null, a mapping until an arena ends. */
+    /** Peer with a descriptor or, when that is null, a mapping until an arena ends. */
     private record Peer(Content content, boolean writes, OwnedFd fd, MemorySegment mapping, Arena arena) {}
 
     private final long seed = Long.getLong("random.seed", System.nanoTime());
@@ -125,7 +124,7 @@ public final class RandomUse {
     private byte last;
 
     /**
-     * Use of a source that is still to be opened.
+     * Makes the use of a source that is not open yet.
      *
      * @param largest bytes of the largest buffers, of which there may be some twenty
      * @param opening opens it, or is refused with nothing held
@@ -135,7 +134,7 @@ public final class RandomUse {
         this.opening = opening;
     }
 
-    /** Runs it, and prints what it came to. */
+    /** Runs it, and prints a summary. */
     public void run(String what) {
         System.out.println(what + ": random.seed=" + seed);
         ProcessState before = ProcessState.now();
@@ -205,7 +204,7 @@ public final class RandomUse {
         } else if (one < 996) {
             assertTrue(source.trim(random.nextLong(largest)) >= 0);
         } else if (one < 998) {
-            machine.tick(TimeUnit.MINUTES.toNanos(random.nextInt(3))); // nobody asked for anything for a while
+            machine.tick(TimeUnit.MINUTES.toNanos(random.nextInt(3))); // a time without requests
         } else {
             source.close(); // the buffers live on
             closed = true;
@@ -280,7 +279,9 @@ public final class RandomUse {
         };
     }
 
-    /** As a client: mapped and in a bracket. Some mappings stay, and are used again. */
+    /**
+     * Accesses the memory as a client does, through a mapping, during a CPU access. Some mappings stay and are reused.
+     */
     private void access(Owned owned) {
         Access access = ACCESSES[random.nextInt(ACCESSES.length)];
         boolean anew = owned.mappings.isEmpty() || random.nextInt(4) == 0;
@@ -302,7 +303,7 @@ public final class RandomUse {
         }
     }
 
-    /** As a broker, which lets out nothing that it cannot follow. */
+    /** Exports the buffer as a broker does, only if its holders can be tracked. */
     private void export(Owned owned) {
         if (owned.request.export() == ExportMode.NONE) {
             assertTrue(!attempt(owned.buffer::descriptor), "a descriptor that nobody was to have");
@@ -338,7 +339,7 @@ public final class RandomUse {
         return new Peer(content, access.writes(), own, null, null);
     }
 
-    /** As a peer, whether the buffer is there still or not. Nobody else may have its memory. */
+    /** Checks the memory as a peer does, even after the release of the buffer. It must not have been reused. */
     private void look(Peer peer) {
         if (peer.mapping != null) {
             assertFilled(peer.content, peer.mapping, "what a peer has");
@@ -352,7 +353,7 @@ public final class RandomUse {
     private void leave(Peer peer) {
         peers.remove(peer);
         look(peer);
-        peer.content.peers.decrementAndGet(); // before: who is told has been told late enough
+        peer.content.peers.decrementAndGet(); // before the close, as the report may follow at once
         if (peer.fd != null) {
             peer.fd.close();
         } else {
@@ -402,7 +403,7 @@ public final class RandomUse {
         assertEquals(FaultyMachine.ROOM, machine.headroom.available(), "what is left of the machine");
     }
 
-    /** All that there is, as one buffer. */
+    /** Allocates the whole capacity as one buffer. */
     private void takeAll(long capacity) {
         HeapBuffer all = source.allocate(HeapRequest.of(capacity).withExport(ExportMode.NONE));
         MemorySegment mapping = all.map(Access.READ_WRITE);
@@ -418,7 +419,7 @@ public final class RandomUse {
 
     private static void assertFilled(Content content, MemorySegment memory, Object what) {
         byte first = memory.get(ValueLayout.JAVA_BYTE, 0);
-        // Shifted by one it is the same: then all bytes are.
+        // If the memory equals itself shifted by one byte, all bytes are equal.
         long size = memory.byteSize();
         long mismatch = MemorySegment.mismatch(memory, 1, size, memory, 0, size - 1);
         if (first != content.value || mismatch >= 0) {

@@ -9,9 +9,12 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 
-/** What is and was charged to a heap, to a client, or to a client on one heap. The inventory's lock guards it. */
+/**
+ * Account of a heap, of a client, or of a client on one heap: its charges now and in the past. The inventory's lock
+ * guards it.
+ */
 final class Account {
-    /** What an account is of: it lacks a client, a heap, or neither. */
+    /** Key of an account: a heap, a client, or both. */
     record Key(Optional<String> heap, Optional<ClientId> client) {
         static Key of(String heap) {
             return new Key(Optional.of(heap), Optional.empty());

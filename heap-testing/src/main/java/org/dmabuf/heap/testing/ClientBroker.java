@@ -14,11 +14,11 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 
-/** The broker of one client. */
+/** Broker for one client. */
 abstract class ClientBroker implements HeapBroker {
     private final Inventory inventory;
     private final ClientId client;
-    /** Why the client has stopped; null until then. */
+    /** Reason why the client has stopped; null before. */
     private volatile String stopped;
 
     ClientBroker(Inventory inventory, ClientId client) {
@@ -100,7 +100,7 @@ abstract class ClientBroker implements HeapBroker {
         return inventory.open(new View(inventory, id, this));
     }
 
-    /** Takes back what is open through this broker, and through the views that it opened. */
+    /** Closes what is open through this broker and through the views that it opened. */
     final void takeBack(String why) {
         stopped = why;
         inventory.viewsOf(this).forEach(View::close);

@@ -13,8 +13,8 @@ import java.nio.file.StandardOpenOption;
 import org.dmabuf.heap.Access;
 
 /**
- * The bytes of one buffer: a temporary file. Of all that Java has without native access, only a file can be mapped
- * several times, each time for as long as another arena lasts. A buffer that is never mapped has no file.
+ * Contents of one buffer, in a temporary file. Without native access, only a file can be mapped several times in Java,
+ * each time with an arena of its own. A buffer that is never mapped has no file.
  */
 final class Contents {
     private final long size;
@@ -27,7 +27,7 @@ final class Contents {
 
     /** Maps the bytes, zeroed at first, until the arena ends. */
     synchronized MemorySegment map(Access access, Arena arena) throws IOException {
-        boolean interrupted = Thread.interrupted(); // else the channel closes, and the bytes are lost
+        boolean interrupted = Thread.interrupted(); // an interrupt would close the channel and lose the bytes
         try {
             if (file == null) {
                 file = temporary();
@@ -40,7 +40,7 @@ final class Contents {
         }
     }
 
-    /** Unix takes the file's name away at once, Windows with its last use. */
+    /** Unix removes the file's name at once, Windows after the last use. */
     private static FileChannel temporary() throws IOException {
         Path path = Files.createTempFile("dmabuf", ".buffer");
         return FileChannel.open(
@@ -51,7 +51,7 @@ final class Contents {
                 StandardOpenOption.DELETE_ON_CLOSE);
     }
 
-    /** Gives the file up; what is mapped stays until its arena ends. */
+    /** Releases the file; mappings stay valid until their arenas end. */
     synchronized void close() {
         if (file != null) {
             try {

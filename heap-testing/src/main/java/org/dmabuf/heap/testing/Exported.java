@@ -6,9 +6,9 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 
-/** A descriptor that was exported. No kernel knows its number. */
+/** Exported descriptor. Its number is unknown to the kernel. */
 final class Exported extends Use implements OwnedFd.Closer {
-    /** Far above the numbers that a kernel gives, and unique among all brokers, so that a mix-up fails. */
+    /** Far above real descriptor numbers, and unique among all brokers, so that using a wrong number fails. */
     private static final AtomicInteger NUMBERS = new AtomicInteger(1_000_000);
 
     private final int number;
@@ -32,7 +32,7 @@ final class Exported extends Use implements OwnedFd.Closer {
         return number;
     }
 
-    /** {@return the descriptor, which is open from now on} */
+    /** {@return the descriptor, which this call opens} */
     OwnedFd open() {
         owner.own(number);
         return owner;
@@ -48,7 +48,7 @@ final class Exported extends Use implements OwnedFd.Closer {
         detached = true;
     }
 
-    /** What the client gave away is not the client's to lose. */
+    /** A detached descriptor no longer belongs to the client, so it stays open. */
     @Override
     void takeBack() {
         if (!detached) {

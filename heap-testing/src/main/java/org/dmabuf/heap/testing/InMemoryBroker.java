@@ -10,8 +10,8 @@ import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.PublishedBuffer;
 
 /**
- * Broker for the unit tests of a client: it needs no framework, no Linux and no native access. It routes, charges and
- * refuses as the real broker does, and a test can have it fail.
+ * Broker for the unit tests of a client. It needs neither a framework nor Linux nor native access. It routes, charges
+ * and refuses as the real broker does, and a test can make it fail.
  *
  * <pre>{@code
  * try (InMemoryBroker broker = InMemoryBroker.of(
@@ -22,16 +22,16 @@ import org.dmabuf.heap.PublishedBuffer;
  * }
  * }</pre>
  *
- * <p>It is not the real broker in these respects:
+ * <p>It differs from the real broker in these respects:
  * <ul>
- *   <li>Nothing is shared with another process. Exported descriptors have numbers that no kernel knows, from
- *       1000000 up; {@link #adopt} takes these and refuses all others.
- *   <li>A detached descriptor stays open until {@code own(number).close()}, which a stand-in for a native library
- *       calls.
- *   <li>{@code heap.restricted} is announced only, and any client may open views: there is no configuration.
- *   <li>A reference that a client loses without closing it stays open, so that {@link #requireNothingOpen} names it.
- *   <li>Mappings are of a temporary file. Java without native access reports no arena's end, so the end is noticed at
- *       the next look at what is open.
+ *   <li>Nothing is shared with another process. Exported descriptors have numbers from 1000000 upwards, which are not
+ *       descriptors of the kernel; {@link #adopt} accepts only these.
+ *   <li>A detached descriptor stays open until {@code own(number).close()}, which the test's replacement of a native
+ *       library calls.
+ *   <li>There is no configuration: {@code heap.restricted} has no effect, and any client may open views.
+ *   <li>A reference that a client loses without closing stays open, so that {@link #requireNothingOpen} reports it.
+ *   <li>Mappings are those of a temporary file. Without native access Java does not report the end of an arena, so the
+ *       broker notices it only at a later call.
  * </ul>
  *
  * <p>Any thread may call any method.
@@ -46,11 +46,11 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
     }
 
     /**
-     * A broker with heaps.
+     * Makes a broker with heaps.
      *
-     * @param heaps no two of one name or {@code heap.id}; more may be added
+     * @param heaps heaps with different names and {@code heap.id}s; more may be added
      * @return a broker, which the caller closes
-     * @throws IllegalArgumentException for a name or id that two heaps have
+     * @throws IllegalArgumentException when two heaps have the same name or id
      */
     public static InMemoryBroker of(InMemoryHeap... heaps) {
         Inventory inventory = new Inventory();
@@ -59,9 +59,9 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
     }
 
     /**
-     * Adds a heap: it serves from now on, also requests that wait.
+     * Adds a heap, which serves at once, including requests that wait.
      *
-     * @param heap of a name and an id that no other has
+     * @param heap with a name and an id that no other heap has
      * @throws IllegalArgumentException for a name or id that another heap has
      */
     public void add(InMemoryHeap heap) {
@@ -69,44 +69,45 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
     }
 
     /**
-     * Has a heap leave, as when its bundle stops. Its buffers live on.
+     * Removes a heap, as when its bundle stops. Its buffers stay valid.
      *
      * @param heap the heap's name
-     * @throws IllegalArgumentException for a name under which no heap serves
+     * @throws IllegalArgumentException when no heap with this name serves
      */
     public void remove(String heap) {
         inventory().remove(heap);
     }
 
     /**
-     * Fails the next allocation, of whatever client. Called several times, it fails as many allocations, in order.
+     * Fails the next allocation of any client. Several calls fail as many allocations, in order.
      *
-     * @param failure thrown as it is
+     * @param failure the exception that the allocation throws
      */
     public void failNext(HeapException failure) {
         inventory().failNext(Objects.requireNonNull(failure, "invalid failure = null: expected a HeapException"));
     }
 
     /**
-     * The service that another bundle gets of a publication. What it opens is this client's, as there is but one.
+     * Returns the service that another bundle would get for a publication. References that it opens belong to this
+     * client, because there is only one.
      *
-     * @param name as given to {@link #publish}
-     * @return the first publication of that name, empty when there is none or it has ended
+     * @param name the name passed to {@link #publish}
+     * @return the first publication with that name, empty when there is none or it has ended
      */
     public Optional<PublishedBuffer> published(String name) {
         return inventory().published(name).map(published -> published.to(this));
     }
 
-    /** {@return the figures of this broker, which are true at the moment of each call} */
+    /** {@return a monitor of this broker, whose figures are current at each call} */
     public HeapMonitor monitor() {
         return monitor;
     }
 
     /**
-     * Requires that the client has given everything back: references, mappings, CPU accesses, descriptors, publications
-     * and views.
+     * Requires that the client has closed everything: references, mappings, CPU accesses, descriptors, publications and
+     * views.
      *
-     * @throws IllegalStateException that names everything that is open, with the place where it was opened
+     * @throws IllegalStateException with a list of all open objects and the places where they were opened
      */
     public void requireNothingOpen() {
         List<String> open = inventory().open();
@@ -116,9 +117,9 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
         }
     }
 
-    /** Takes back what is open, as when the client's bundle stops; mappings stay valid until their arenas end. */
+    /** Closes what is open, as when the client's bundle stops. Mappings stay valid until their arenas end. */
     @Override
     public void close() {
-        takeBack("the in-memory broker is closed: make another with InMemoryBroker.of");
+        takeBack("the in-memory broker is closed; make another with InMemoryBroker.of");
     }
 }

@@ -17,14 +17,14 @@ import java.util.TreeSet;
 import org.dmabuf.heap.HeapProperties;
 
 /**
- * Heap of an {@link InMemoryBroker}: a name, a capacity, and what it announces. Immutable: each {@code with} method
+ * Heap of an {@link InMemoryBroker}: a name, a capacity, and service properties. Immutable: each {@code with} method
  * returns another heap.
  */
 public final class InMemoryHeap {
     private static final int HIGHEST_ID = 63;
     private static final long USUAL_ALIGNMENT = 4096;
 
-    /** What a request sees of the properties that a heap does not announce, as {@link HeapProperties} states. */
+    /** Defaults of the properties that a heap does not announce, from {@link HeapProperties}. */
     private static final Map<String, Object> ABSENT = Map.of(
             HeapProperties.PRIORITY, 0,
             HeapProperties.DMABUF, false,
@@ -37,7 +37,7 @@ public final class InMemoryHeap {
             HeapProperties.RESTRICTED, false,
             HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
 
-    /** The real broker refuses a heap that announces a value of another type. */
+    /** Types of the properties. The real broker refuses a heap that announces a value of another type. */
     private static final Map<String, Class<?>> TYPES = Map.ofEntries(
             entry(HeapProperties.ID, Integer.class),
             entry(HeapProperties.TYPE, String.class),
@@ -55,7 +55,7 @@ public final class InMemoryHeap {
             entry(HeapProperties.DMA_BITS, Integer.class),
             entry(HeapProperties.BACKEND, String.class));
 
-    /** What adopted memory is counted as. */
+    /** Heap under which adopted memory is counted. */
     static final InMemoryHeap ADOPTED =
             new InMemoryHeap(Long.MAX_VALUE, Map.of(HeapProperties.NAME, "adopted", HeapProperties.BACKEND, "memory"));
 
@@ -68,11 +68,11 @@ public final class InMemoryHeap {
     }
 
     /**
-     * A heap that announces its name and {@code heap.export.readonly=true}, as the heap of the gateway's own memory
-     * does.
+     * Makes a heap that announces its name and {@code heap.export.readonly=true}, like the heap with memfds of the
+     * gateway.
      *
      * @param name {@code heap.name}: one to 64 characters without blanks and slashes, not {@code adopted}
-     * @param capacity bytes that may be out at a time, at least 0
+     * @param capacity bytes that may be charged at a time, at least 0
      * @return a heap
      * @throws IllegalArgumentException for another name or capacity
      */
@@ -88,9 +88,9 @@ public final class InMemoryHeap {
     }
 
     /**
-     * Announces one property more, or another value of one.
+     * Adds a service property, or replaces its value.
      *
-     * @param property a name such as {@link HeapProperties#CONTIGUOUS}, except that of the name
+     * @param property a name such as {@link HeapProperties#CONTIGUOUS}, except {@link HeapProperties#NAME}
      * @param value of the type that {@link HeapProperties} states
      * @return a heap
      * @throws IllegalArgumentException for a value that the real broker would refuse
@@ -100,7 +100,7 @@ public final class InMemoryHeap {
         Class<?> type = TYPES.getOrDefault(property, Object.class);
         if (property.equals(HeapProperties.NAME) || !type.isInstance(value) || !isPossible(property, value)) {
             throw new IllegalArgumentException("invalid " + property + " = " + value + " ("
-                    + value.getClass().getSimpleName() + "): expected what the table in HeapProperties says");
+                    + value.getClass().getSimpleName() + "): expected the type in the table of HeapProperties");
         }
         Map<String, Object> more = new LinkedHashMap<>(properties);
         more.put(property, value);
@@ -130,12 +130,12 @@ public final class InMemoryHeap {
         return (String) properties.get(HeapProperties.NAME);
     }
 
-    /** {@return bytes that may be out at a time} */
+    /** {@return bytes that may be charged at a time} */
     public long capacity() {
         return capacity;
     }
 
-    /** {@return what it announces} */
+    /** {@return its service properties} */
     public Map<String, Object> properties() {
         return properties;
     }
@@ -171,7 +171,7 @@ public final class InMemoryHeap {
         return emulates;
     }
 
-    /** {@return why a request that asks for nothing else than this heap is refused} */
+    /** {@return why a request that only names this heap is refused} */
     Optional<String> plainRefusal() {
         return emulates().isEmpty()
                 ? Optional.empty()
@@ -179,7 +179,9 @@ public final class InMemoryHeap {
                         + String.join("\", \"", emulates()) + "\")");
     }
 
-    /** {@return what a requirement is matched with: an emulation that was accepted counts as the real thing} */
+    /**
+     * {@return the properties that a requirement is matched with; an accepted emulation counts as the real property}
+     */
     Map<String, Object> required() {
         Map<String, Object> all = new HashMap<>(ABSENT);
         all.putAll(properties);

@@ -29,10 +29,12 @@ import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.testing.Account.Key;
 
-/** The heaps, the memory that is out of them, and what clients have open of it. One lock guards all of it. */
+/**
+ * Inventory of heaps, of their charged memory, and of the objects that clients have open. One lock guards all of it.
+ */
 final class Inventory {
     private static final long PAGE = 4096;
-    /** An arena that ends wakes no thread. */
+    /** Interval of checks for ended arenas, because an arena that ends wakes no thread. */
     private static final long LOOK_MILLIS = 5;
 
     private final List<InMemoryHeap> heaps = new ArrayList<>();
@@ -40,7 +42,7 @@ final class Inventory {
     private final Map<Integer, Exported> descriptors = new HashMap<>();
     private final Set<View> views = new LinkedHashSet<>();
     private final Queue<HeapException> failures = new ArrayDeque<>();
-    /** Grows when a request that failed for want of memory may succeed. */
+    /** Incremented when a request that failed for lack of memory may succeed. */
     private long chances;
 
     synchronized void add(InMemoryHeap heap) {
@@ -172,7 +174,7 @@ final class Inventory {
         return first;
     }
 
-    /** Opens something through a reference or a publication that is open. */
+    /** Adds an open object that was opened through an open reference or publication. */
     synchronized <U extends Use> U open(U use, Use through) {
         through.requireOpen();
         use.client().requireActive();
@@ -187,7 +189,7 @@ final class Inventory {
         return exported.open();
     }
 
-    /** Ends something that is open. The memory's last use ends the memory. */
+    /** Closes an open object. Closing the last one of a memory releases the memory. */
     synchronized void end(Use use) {
         Memory memory = use.memory();
         if (!memory.uses().remove(use)) {
@@ -210,7 +212,7 @@ final class Inventory {
         }
     }
 
-    /** Closes a descriptor by its number; does nothing for one of elsewhere. */
+    /** Closes a descriptor by its number. Does nothing for a descriptor of another origin. */
     synchronized void closeDescriptor(int number) {
         Exported exported = descriptors.get(number);
         if (exported != null) {
@@ -222,7 +224,7 @@ final class Inventory {
         client.requireActive();
         try {
             Memory memory = exportedAs(descriptor.fd());
-            int number = descriptor.detach(); // the buffer's from now on
+            int number = descriptor.detach(); // the buffer owns it from now on
             Memory adopted = memory.adopted(client.client(), name, () -> closeDescriptor(number));
             Access granted = memory.export() == ExportMode.READ_WRITE ? Access.READ_WRITE : Access.READ;
             return begin(adopted, new Reference(adopted, client, granted));
@@ -239,13 +241,13 @@ final class Inventory {
             throw HeapException.of(
                     Errno.EBADFD,
                     InMemoryHeap.ADOPTED.name(),
-                    "descriptor " + number + " refused: the in-memory broker knows no memory but its own; adopt a"
-                            + " descriptor that DmaBuf.exportFd of the same broker gave");
+                    "descriptor " + number + " refused: the in-memory broker adopts only its own memory; adopt a"
+                            + " descriptor from DmaBuf.exportFd of the same broker");
         }
         return exported.memory();
     }
 
-    /** {@return the first publication of a name} */
+    /** {@return the first publication with a name} */
     synchronized Optional<Published> published(String name) {
         return uses().filter(Published.class::isInstance)
                 .map(Published.class::cast)
@@ -267,7 +269,7 @@ final class Inventory {
         views.remove(view);
     }
 
-    /** {@return the views that a client has opened, and what it has open of buffers} */
+    /** {@return the views that a client has opened, and its open objects of buffers} */
     synchronized List<View> viewsOf(ClientBroker opener) {
         return views.stream().filter(view -> view.opener() == opener).toList();
     }
@@ -291,7 +293,7 @@ final class Inventory {
                 .filter(heap -> heap != InMemoryHeap.ADOPTED && !isNamed(heap.name()))
                 .distinct()
                 .forEach(heap -> all.add(
-                        info(heap, HeapState.DEPARTED, Optional.of("it has left; buffers of it are open"))));
+                        info(heap, HeapState.DEPARTED, Optional.of("it has left; some of its buffers are open"))));
         return List.copyOf(all);
     }
 
@@ -312,23 +314,23 @@ final class Inventory {
                 .build();
     }
 
-    /** {@return the ledger, for a caller that has the lock of this, with what ended by itself taken off} */
+    /** {@return the ledger without the mappings whose arenas have ended; the caller holds this object's lock} */
     Ledger current() {
         endLapsed();
         return ledger;
     }
 
-    /** {@return the heap that serves under a name; for a caller that has the lock of this} */
+    /** {@return the heap that serves under a name; the caller holds this object's lock} */
     Optional<InMemoryHeap> serving(String name) {
         return heaps.stream().filter(heap -> heap.name().equals(name)).findFirst();
     }
 
-    /** {@return the names of the heaps that serve; for a caller that has the lock of this} */
+    /** {@return the names of the serving heaps; the caller holds this object's lock} */
     List<String> serving() {
         return heaps.stream().map(InMemoryHeap::name).toList();
     }
 
-    /** {@return whether a client has a view that is open; for a caller that has the lock of this} */
+    /** {@return whether a client has an open view; the caller holds this object's lock} */
     boolean isViewed(ClientId client) {
         return views.stream().anyMatch(view -> view.client().equals(client));
     }

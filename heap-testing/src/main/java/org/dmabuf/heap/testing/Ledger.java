@@ -14,7 +14,7 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.testing.Account.Key;
 
-/** The memory that is out, and the accounts that it is charged to. The inventory's lock guards it. */
+/** Ledger of the charged memory and its accounts. The inventory's lock guards it. */
 final class Ledger {
     private final Set<Memory> charged = new LinkedHashSet<>();
     private final Map<Key, Account> accounts = new HashMap<>();
@@ -38,7 +38,7 @@ final class Ledger {
         return List.of(Key.of(heap), Key.of(memory.client()), Key.of(memory.client(), heap));
     }
 
-    /** {@return all memory that is charged, from the oldest} */
+    /** {@return all charged memory, oldest first} */
     List<Memory> charged() {
         return List.copyOf(charged);
     }
@@ -81,7 +81,7 @@ final class Ledger {
     List<BufferRecord> buffers() {
         long now = System.nanoTime();
         return charged.stream()
-                .sorted(Comparator.comparing((Memory memory) -> memory.heap().name())) // stable: from the oldest
+                .sorted(Comparator.comparing((Memory memory) -> memory.heap().name())) // stable: oldest first
                 .map(memory -> record(memory, now))
                 .toList();
     }

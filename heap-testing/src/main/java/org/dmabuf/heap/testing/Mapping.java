@@ -4,9 +4,12 @@ package org.dmabuf.heap.testing;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
 
-/** A mapping. Java tells nobody of an arena's end without native access, so the arena is asked. */
+/** Open mapping. Without native access Java does not report the end of an arena, so the mapping polls the arena. */
 final class Mapping extends Use {
-    /** Null until the memory is mapped. An automatic arena ends when no segment of it is reachable. */
+    /**
+     * Null until the memory is mapped. The reference is weak, because an automatic arena ends when no segment of it is
+     * reachable.
+     */
     private volatile WeakReference<MemorySegment.Scope> arena;
 
     Mapping(Memory memory, ClientBroker client) {

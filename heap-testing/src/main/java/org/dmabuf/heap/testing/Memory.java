@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ExportMode;
 
-/** The memory of one buffer, charged while anything is open of it. The inventory's lock guards what changes. */
+/** Memory of one buffer, charged while an object of it is open. The inventory's lock guards the mutable state. */
 final class Memory {
     /** Unique in the process, as an inode is on the machine. */
     private static final AtomicLong INODES = new AtomicLong();
@@ -45,14 +45,14 @@ final class Memory {
         this.whenGone = whenGone;
     }
 
-    /** New memory, zeroed. */
+    /** Makes zeroed memory. */
     static Memory of(InMemoryHeap heap, ClientId client, long size, Optional<String> name, ExportMode export) {
         Contents contents = new Contents(size);
         return new Memory(
                 heap, client, size, name, export, contents, INODES.incrementAndGet(), contents::close);
     }
 
-    /** The same bytes as adopted memory, which is charged by itself. */
+    /** Adopts the same bytes, which are then charged a second time. */
     Memory adopted(ClientId by, Optional<String> as, Runnable gone) {
         return new Memory(InMemoryHeap.ADOPTED, by, size, as, export, contents, inode, gone);
     }
@@ -93,7 +93,7 @@ final class Memory {
         return since;
     }
 
-    /** {@return what is open of it, to be changed by the inventory only} */
+    /** {@return its open objects; only the inventory changes the set} */
     Set<Use> uses() {
         return uses;
     }
@@ -102,7 +102,7 @@ final class Memory {
         return (int) uses.stream().filter(kind::isInstance).count();
     }
 
-    /** {@return whether descriptors alone hold it} */
+    /** {@return whether only descriptors hold it} */
     boolean lingers() {
         return uses.stream().allMatch(Exported.class::isInstance);
     }
@@ -115,7 +115,7 @@ final class Memory {
         exported = true;
     }
 
-    /** Gives the bytes up. */
+    /** Releases the bytes. */
     void end() {
         whenGone.run();
     }

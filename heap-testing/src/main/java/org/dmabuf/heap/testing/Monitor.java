@@ -10,10 +10,10 @@ import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.testing.Account.Key;
 
-/** The figures of an inventory. */
+/** Monitor of an inventory. */
 final class Monitor implements HeapMonitor {
     private final Inventory inventory;
-    /** Listed also when nothing is charged to it. */
+    /** Client that is listed even without charges. */
     private final ClientId client;
 
     Monitor(Inventory inventory, ClientId client) {

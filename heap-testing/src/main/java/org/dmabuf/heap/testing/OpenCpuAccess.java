@@ -4,7 +4,7 @@ package org.dmabuf.heap.testing;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
 
-/** A CPU access that has begun. */
+/** CPU access in progress. */
 final class OpenCpuAccess extends Use implements CpuAccess {
     OpenCpuAccess(Memory memory, ClientBroker client, Access access) {
         super("CPU access for " + access, memory, client);

@@ -6,7 +6,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.PublishedBuffer;
 
-/** A publication, with a reference of its own. */
+/** Publication with a reference of its own. */
 final class Published extends Use implements Publication {
     private final String name;
     private final Access granted;
@@ -21,7 +21,7 @@ final class Published extends Use implements Publication {
         return name;
     }
 
-    /** {@return the service as one consumer has it} */
+    /** {@return the service for one consumer} */
     PublishedBuffer to(ClientBroker consumer) {
         return new PublishedBuffer() {
             @Override

@@ -17,11 +17,11 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 
-/** A client's reference to a buffer. */
+/** Reference of a client to a buffer. */
 final class Reference extends Use implements DmaBuf {
     private final Access granted;
 
-    /** @param granted what it permits: READ or READ_WRITE */
+    /** @param granted the access that it permits: READ or READ_WRITE */
     Reference(Memory memory, ClientBroker client, Access granted) {
         super("reference", memory, client);
         this.granted = granted;
@@ -126,7 +126,7 @@ final class Reference extends Use implements DmaBuf {
         return client().inventory().open(use, this);
     }
 
-    /** Throws EACCES when this reference is for reading, and the access writes. */
+    /** Throws EACCES for writing through a reference for reading. */
     void requireGranted(Access access, String what) {
         if (access.writes() && !granted.writes()) {
             throw HeapException.of(

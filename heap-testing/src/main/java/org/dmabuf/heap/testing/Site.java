@@ -3,9 +3,9 @@ package org.dmabuf.heap.testing;
 
 import java.util.Set;
 
-/** The place in the caller's code where something was opened. */
+/** Place in the caller's code where an object was opened. */
 final class Site {
-    /** The second is that of the default methods of the API. */
+    /** Packages to skip. The second has the default methods of the API. */
     private static final Set<String> OURS = Set.of("org.dmabuf.heap.testing", "org.dmabuf.heap");
 
     private final StackTraceElement place;
@@ -14,7 +14,7 @@ final class Site {
         this.place = place;
     }
 
-    /** {@return the innermost call that is not of this package} */
+    /** {@return the innermost call from another package} */
     static Site here() {
         return new Site(StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
                 .walk(frames -> frames.filter(frame -> !OURS.contains(frame.getDeclaringClass().getPackageName()))

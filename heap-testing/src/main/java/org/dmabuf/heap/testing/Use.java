@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.testing;
 
-/** Something that a client has open of a buffer. Each holds the memory until it is closed. */
+/**
+ * Open object of a buffer: a reference, mapping, CPU access, descriptor or publication. It holds the memory until it is
+ * closed.
+ */
 abstract class Use {
     private final String what;
     private final Memory memory;
@@ -24,7 +27,7 @@ abstract class Use {
         return client;
     }
 
-    /** Throws {@link IllegalStateException} when it is closed. */
+    /** Throws {@link IllegalStateException} if it is closed. */
     void requireOpen() {
         if (over) {
             throw new IllegalStateException("this is a " + this);
@@ -39,12 +42,12 @@ abstract class Use {
         over = true;
     }
 
-    /** {@return whether it has ended by itself} */
+    /** {@return whether it has ended without a close} */
     boolean hasLapsed() {
         return false;
     }
 
-    /** Ends it for a client that has stopped. */
+    /** Closes it for a stopped client. */
     void takeBack() {
         close();
     }
@@ -53,7 +56,7 @@ abstract class Use {
         client.inventory().end(this);
     }
 
-    /** {@return what it is, and where it was opened} */
+    /** {@return a description with the place where it was opened} */
     String described() {
         return this + ", " + site;
     }

@@ -4,7 +4,7 @@ package org.dmabuf.heap.testing;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ClientView;
 
-/** The broker of a client outside the framework. */
+/** Broker for a client outside the framework. */
 final class View extends ClientBroker implements ClientView {
     private final ClientBroker opener;
     private final Site site = Site.here();
@@ -20,7 +20,7 @@ final class View extends ClientBroker implements ClientView {
 
     @Override
     public void close() {
-        takeBack("the " + this + " is closed: open another");
+        takeBack("the " + this + " is closed; open another");
         inventory().forget(this);
     }
 

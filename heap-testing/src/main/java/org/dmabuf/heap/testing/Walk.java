@@ -17,7 +17,7 @@ import org.osgi.framework.Filter;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
-/** The walk of one request over the heaps of one moment: which heap serves it, or why none does. */
+/** Search for the heap that serves one request. It collects the reasons of the heaps that refuse. */
 final class Walk {
     private final AllocationRequest request;
     private final List<InMemoryHeap> heaps;
@@ -25,10 +25,10 @@ final class Walk {
     private final List<Attempt> attempts = new ArrayList<>();
 
     /**
-     * Begins a walk.
+     * Begins a search.
      *
      * @param request the request
-     * @param heaps those that serve, in the order of asking
+     * @param heaps the serving heaps, in the order in which they are asked
      */
     Walk(AllocationRequest request, List<InMemoryHeap> heaps) {
         this.request = request;
@@ -47,9 +47,9 @@ final class Walk {
     /**
      * Finds the heap that serves the request.
      *
-     * @param shortage why a heap that meets the request has too little memory, empty when it has enough
+     * @param shortage returns why a heap that meets the request has too little memory, or empty if it has enough
      * @return the heap
-     * @throws HeapException with every heap that was looked at
+     * @throws HeapException with every heap that was considered
      */
     InMemoryHeap serving(Function<InMemoryHeap, Optional<String>> shortage) {
         if (request.heaps().isEmpty()) {
@@ -102,7 +102,7 @@ final class Walk {
                 .map(filter -> "it does not meet " + filter + having(other -> filter.matches(other.required())));
     }
 
-    /** Names the heaps that have what another lacks, without those that the request asks. */
+    /** Names other heaps that have a missing property, except those that the request names. */
     private String having(Predicate<InMemoryHeap> what) {
         if (request.heaps().isEmpty() && request.mask().isEmpty()) {
             return "";
@@ -119,7 +119,7 @@ final class Walk {
         return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
     }
 
-    /** Want of memory is the failure that the client can act on, so it takes precedence over heaps skipped. */
+    /** A shortage of memory takes precedence over skipped heaps, because the client can act on it. */
     private HeapException failure() {
         Optional<Attempt> decided = attempts.stream()
                 .filter(attempt -> attempt.errno() == Errno.ENOMEM)

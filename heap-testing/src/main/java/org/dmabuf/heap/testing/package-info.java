@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A broker for the unit tests of clients: pure Java, on any system, without a framework.
- * {@link org.dmabuf.heap.testing.InMemoryBroker} is the start.
+ * Broker for the unit tests of clients, in pure Java, for any system, without a framework. Start with
+ * {@link org.dmabuf.heap.testing.InMemoryBroker}.
  *
- * <p>It implements interfaces that only providers implement. So this bundle imports {@code org.dmabuf.heap} with a
- * provider's range, which ends before the next minor version, and is released together with heap-api.
+ * <p>The package implements provider interfaces. Its bundle therefore imports {@code org.dmabuf.heap} with a provider's
+ * version range, which ends before the next minor version, and is released together with heap-api.
  */
 @Export
 @Version("1.0.0")

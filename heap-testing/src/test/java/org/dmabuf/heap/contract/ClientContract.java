@@ -41,9 +41,9 @@ import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
 /**
- * What a client sees of any broker. A subclass says how to make one, and ends it after each case.
+ * Contract of any broker with its clients. A subclass makes the broker, and closes it after each case.
  *
- * <p>Every size is a multiple of 64 KiB, so that no machine's pages change it.
+ * <p>Every size is a multiple of 64 KiB, so that it is in whole pages on any machine.
  */
 public abstract class ClientContract {
     private static final int SIZE = 65_536;
@@ -51,9 +51,9 @@ public abstract class ClientContract {
     private static final Duration ENOUGH = Duration.ofSeconds(20);
 
     /**
-     * Makes the broker of a client, with heaps that hand out memory to map and to export. Called once in a case.
+     * Makes the broker of a client, with heaps whose memory can be mapped and exported. Called once in a case.
      *
-     * @param heaps the service properties of each; {@code heap.quota} limits what is out of it
+     * @param heaps the service properties of each; {@code heap.quota} limits its charged memory
      * @return the broker; opening views is allowed
      */
     protected abstract HeapBroker broker(List<Map<String, Object>> heaps);
@@ -62,7 +62,7 @@ public abstract class ClientContract {
     protected abstract HeapMonitor monitor();
 
     /**
-     * Has a heap leave.
+     * Removes a heap.
      *
      * @param heap its name
      */
@@ -114,7 +114,7 @@ public abstract class ClientContract {
     }
 
     @Test
-    void a_heap_tells_what_a_request_lacks_that_only_names_it() {
+    void a_heap_reports_why_it_refuses_a_plain_request() {
         HeapBroker broker = broker(List.of(
                 heap("system"), heap("imitating", HeapProperties.EMULATES, List.of("contiguous", "protected"))));
         assertEquals(Optional.empty(), listed(broker, "system").plainRefusal());
@@ -136,7 +136,7 @@ public abstract class ClientContract {
     }
 
     @Test
-    void a_heap_that_lacks_what_a_request_asks_for_tells_which_heap_has_it() {
+    void a_heap_without_a_required_property_reports_which_heaps_have_it() {
         HeapBroker broker = broker(List.of(
                 heap("system"),
                 heap("chunks", HeapProperties.ALIGNMENT, 1L << 20),
@@ -347,7 +347,7 @@ public abstract class ClientContract {
     }
 
     @Test
-    void a_closed_reference_refuses_and_still_tells_its_values() {
+    void a_closed_reference_refuses_and_still_returns_its_values() {
         HeapBroker broker = oneHeap();
         DmaBuf buffer = broker.allocate(REQUEST);
         buffer.close();

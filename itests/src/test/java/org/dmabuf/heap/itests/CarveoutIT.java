@@ -117,7 +117,7 @@ public class CarveoutIT {
                     full.attempts().stream().map(Attempt::heap).toList());
             assertTrue(
                     full.getMessage(),
-                    full.getMessage().contains("raise size in org.dmabuf.heap.carveout~camera or free a buffer"));
+                    full.getMessage().contains("raise size in org.dmabuf.heap.carveout~camera or close a buffer"));
         } finally {
             frames.forEach(DmaBuf::close);
         }
@@ -159,7 +159,7 @@ public class CarveoutIT {
             // The system heap falls short, so the fallback is refused and not taken; what was had until then is freed.
             String refused = assertThrows(Exception.class, () -> gogo("example:camera -r '(heap.type=carveout)'"))
                     .toString();
-            assertTrue(refused, refused.contains("raise size in org.dmabuf.heap.carveout~camera or free a buffer"));
+            assertTrue(refused, refused.contains("raise size in org.dmabuf.heap.carveout~camera or close a buffer"));
             Framework.await(0L, () -> framework.charged("camera") + framework.charged("system"));
         } finally {
             example.uninstall();

@@ -111,7 +111,7 @@ public class GStreamerPngIT {
         assertEquals(List.of("usage: example:png FILE"), runAndFail("example:png"));
         assertEquals(List.of(folder.getRoot() + " is a folder"), runAndFail("example:png " + folder.getRoot()));
         assertEquals(
-                List.of("there is no folder " + folder.getRoot() + "/none"),
+                List.of("folder " + folder.getRoot() + "/none does not exist"),
                 runAndFail("example:png " + folder.getRoot() + "/none/card.png"));
     }
 
@@ -119,7 +119,7 @@ public class GStreamerPngIT {
     public void without_plugins_the_packages_are_named_and_nothing_is_left() throws Exception {
         startGateway("GST_PLUGIN_SYSTEM_PATH_1_0=" + folder.newFolder("no plugins"));
         assertEquals(
-                List.of("GStreamer is not installed, or not all of it (no element \"appsrc\"); the Debian packages are"
+                List.of("GStreamer is not installed or incomplete (no element \"appsrc\"); the Debian packages are"
                         + " gstreamer1.0-plugins-base and gstreamer1.0-plugins-good"),
                 runAndFail("example:png " + folder.getRoot() + "/card.png"));
         Framework.await(List.of(), this::held);

@@ -112,7 +112,7 @@ public class GatewayProcessIT {
             {"dmaheap:load", "usage: dmaheap:load [options] FILE"},
             {"dmaheap:info nosuch", "there is no heap 'nosuch'; there are: system"},
             {"dmaheap:alloc -h cma 4K", "it only emulates contiguous; accept that with --emulated contiguous"},
-            {"dmaheap:alloc x", "'x' is no size"},
+            {"dmaheap:alloc x", "'x' is not a size"},
             {"dmaheap:alloc 0", "invalid size = 0: expected 1 to "},
             {"dmaheap:alloc 100T", "100 TiB do not fit"},
             {"dmaheap:alloc -h nosuch 4K", "there is no such heap; there are: system"},

@@ -348,7 +348,7 @@ class CmaIT {
         assertTrue(area.getMessage().contains(" not free in one piece "), area.getMessage());
         HeapException machine = assertThrows(HeapException.class, () -> hold(form, 1L << 40));
         assertEquals(Errno.ENOMEM, machine.errno());
-        assertTrue(machine.getMessage().contains(" more than this machine's memory"), machine.getMessage());
+        assertTrue(machine.getMessage().contains(" exceed this machine's memory"), machine.getMessage());
     }
 
     @Test

@@ -16,14 +16,14 @@ import java.util.NoSuchElementException;
 import java.util.Optional;
 
 /**
- * The functions of GStreamer that this example calls, and no more. Each method is one C function, whose documentation
- * says who owns what; strings and errors are turned into Java's.
+ * Linker of the GStreamer functions that this example calls. Each method is one C function, whose documentation states
+ * the ownership of its arguments and result. Strings and errors are converted to Java.
  *
- * <p>In the product only heap-linux makes native calls. Those are system calls, and a media library is none: a bundle
- * that uses one links it itself, as this one does. It takes a Java started with {@code --enable-native-access}, as the
+ * <p>In the product only heap-linux makes native calls, and these are only system calls. A bundle that uses a media
+ * library links it itself, as this example does. Java must be started with {@code --enable-native-access}, as the
  * gateway is.
  */
-@SuppressWarnings("restricted") // linking native functions is what this class is for
+@SuppressWarnings("restricted") // this class links native functions
 final class GStreamer {
     static final int STATE_NULL = 1;
     static final int STATE_PLAYING = 4;
@@ -31,12 +31,12 @@ final class GStreamer {
     static final int FLOW_OK = 0;
     static final int MESSAGE_EOS = 0x1;
     static final int MESSAGE_ERROR = 0x2;
-    /** No flag: GStreamer closes the descriptor with the last reference to the memory. */
+    /** No flags: GStreamer closes the descriptor with the last reference to the memory. */
     static final int FD_MEMORY_FLAG_NONE = 0x0;
 
-    private static final int PARSE_FLAG_FATAL_ERRORS = 0x1; // no half-made pipeline beside an error
+    private static final int PARSE_FLAG_FATAL_ERRORS = 0x1; // returns no partial pipeline after an error
 
-    private static final long MESSAGE_TYPE = 64; // offset of type in GstMessage, behind its GstMiniObject
+    private static final long MESSAGE_TYPE = 64; // offset of type in GstMessage, after its GstMiniObject
     private static final long ERROR_MESSAGE = 8; // offset of message in GError
 
     private static final List<String> LIBRARIES =
@@ -95,14 +95,14 @@ final class GStreamer {
                 link(libraries, "gst_app_src_push_buffer", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS));
         appSrcEndOfStream = link(libraries, "gst_app_src_end_of_stream", FunctionDescriptor.of(JAVA_INT, ADDRESS));
 
-        // GLib's, found by way of the libraries that need it
+        // functions of GLib, which is found through the libraries that depend on it
         errorFree = link(libraries, "g_error_free", FunctionDescriptor.ofVoid(ADDRESS));
         free = link(libraries, "g_free", FunctionDescriptor.ofVoid(ADDRESS));
     }
 
     /**
-     * Loads GStreamer into this process and initialises it, if nobody has yet. It is never unloaded, because it cannot
-     * be initialised a second time.
+     * Loads GStreamer into this process and initialises it, unless it is already initialised. It is never unloaded,
+     * because it cannot be initialised a second time.
      *
      * @throws GStreamerException when it is not installed
      */
@@ -116,7 +116,7 @@ final class GStreamer {
             try {
                 libraries = libraries.or(SymbolLookup.libraryLookup(name, Arena.global()));
             } catch (IllegalArgumentException e) {
-                throw GStreamerException.notInstalled("there is no " + name, e);
+                throw GStreamerException.notInstalled(name + " is missing", e);
             }
         }
         GStreamer gst = new GStreamer(libraries);
@@ -125,8 +125,9 @@ final class GStreamer {
     }
 
     /**
-     * The first call matters: while GStreamer loads a plugin it would take SIGSEGV for itself, and Java needs that
-     * signal for its own work. And gst_init, unlike gst_init_check, would end the process where it fails.
+     * Initialises GStreamer. The first call is essential: otherwise GStreamer replaces the handler of SIGSEGV while it
+     * loads a plugin, and Java needs that signal. It uses gst_init_check, because gst_init would end the process on a
+     * failure.
      */
     private void initialise(SymbolLookup libraries) {
         MethodHandle segtrap = link(libraries, "gst_segtrap_set_enabled", FunctionDescriptor.ofVoid(JAVA_INT));
@@ -139,7 +140,7 @@ final class GStreamer {
                 return (int) init.invokeExact(MemorySegment.NULL, MemorySegment.NULL, error);
             });
             if (done == 0) {
-                throw new GStreamerException("GStreamer does not start: " + take(error.get(ADDRESS, 0)));
+                throw new GStreamerException("starting GStreamer failed: " + take(error.get(ADDRESS, 0)));
             }
         }
     }
@@ -163,7 +164,7 @@ final class GStreamer {
         }
     }
 
-    /** {@return gst_bin_get_by_name: an element, with a reference that the caller gives back} */
+    /** {@return gst_bin_get_by_name: an element, with a reference that the caller must release} */
     MemorySegment binGetByName(MemorySegment bin, String name) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocateFrom(name);
@@ -171,7 +172,7 @@ final class GStreamer {
         }
     }
 
-    /** gst_util_set_object_arg: a property by its text, which needs no quotes as in a description of a pipeline. */
+    /** gst_util_set_object_arg: sets a property from a text, without the quoting of a pipeline description. */
     void setObjectArg(MemorySegment object, String name, String value) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment property = arena.allocateFrom(name);
@@ -191,7 +192,7 @@ final class GStreamer {
         return call(() -> (MemorySegment) elementGetBus.invokeExact(element));
     }
 
-    /** {@return gst_bus_timed_pop_filtered: a message that the caller owns, NULL when none came in time} */
+    /** {@return gst_bus_timed_pop_filtered: a message that the caller owns, NULL after the timeout} */
     MemorySegment busTimedPop(MemorySegment bus, long nanoseconds, int types) {
         return call(() -> (MemorySegment) busTimedPop.invokeExact(bus, nanoseconds, types));
     }
@@ -200,7 +201,7 @@ final class GStreamer {
         return message.reinterpret(MESSAGE_TYPE + Integer.BYTES).get(JAVA_INT, MESSAGE_TYPE);
     }
 
-    /** {@return the sentence in a message of type MESSAGE_ERROR} */
+    /** {@return the text of a message of type MESSAGE_ERROR} */
     String messageParseError(MemorySegment message) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment error = arena.allocate(ADDRESS);
@@ -218,7 +219,7 @@ final class GStreamer {
         return call(() -> (MemorySegment) bufferNew.invokeExact());
     }
 
-    /** gst_buffer_append_memory: the memory is the buffer's from then on. */
+    /** gst_buffer_append_memory: passes ownership of the memory to the buffer. */
     void bufferAppendMemory(MemorySegment buffer, MemorySegment memory) {
         call(() -> {
             bufferAppendMemory.invokeExact(buffer, memory);
@@ -246,7 +247,7 @@ final class GStreamer {
         return call(() -> (MemorySegment) fdAllocatorNew.invokeExact());
     }
 
-    /** {@return memory behind a descriptor, NULL when refused; with it, GStreamer owns the descriptor} */
+    /** {@return a memory for a descriptor, which it then owns; NULL on a failure} */
     MemorySegment fdAllocatorAlloc(MemorySegment allocator, int fd, long size, int flags) {
         return call(() -> (MemorySegment) fdAllocatorAlloc.invokeExact(allocator, fd, size, flags));
     }
@@ -255,12 +256,12 @@ final class GStreamer {
         return call(() -> (MemorySegment) dmabufAllocatorNew.invokeExact());
     }
 
-    /** {@return the same for a dma-buf: elements may then hand it to a device} */
+    /** {@return a memory for a dma-buf, which elements may pass to a device} */
     MemorySegment dmabufAllocatorAlloc(MemorySegment allocator, int fd, long size, int flags) {
         return call(() -> (MemorySegment) dmabufAllocatorAlloc.invokeExact(allocator, fd, size, flags));
     }
 
-    /** {@return gst_app_src_push_buffer: FLOW_OK, or why not; the buffer is gone either way} */
+    /** {@return gst_app_src_push_buffer: FLOW_OK or an error; the buffer is consumed in both cases} */
     int appSrcPushBuffer(MemorySegment source, MemorySegment buffer) {
         return call(() -> (int) appSrcPushBuffer.invokeExact(source, buffer));
     }

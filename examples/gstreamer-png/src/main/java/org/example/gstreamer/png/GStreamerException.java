@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.gstreamer.png;
 
-/** What GStreamer refused, or that there is no GStreamer. The message is a sentence for a person. */
+/** Failure of GStreamer, or its absence. The message is for a person to read. */
 final class GStreamerException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -13,10 +13,10 @@ final class GStreamerException extends RuntimeException {
         super(sentence, cause);
     }
 
-    /** It, or the part of it that is named, is missing. The packages bring the libraries along. */
+    /** Returns the exception for a missing library or function. The packages in the message contain the libraries. */
     static GStreamerException notInstalled(String missing, Throwable cause) {
         return new GStreamerException(
-                "GStreamer is not installed, or not all of it (" + missing + "); the Debian packages are"
+                "GStreamer is not installed or incomplete (" + missing + "); the Debian packages are"
                         + " gstreamer1.0-plugins-base and gstreamer1.0-plugins-good",
                 cause);
     }

@@ -19,13 +19,13 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The command {@code example:png FILE}: draws into a buffer, and has GStreamer make a PNG of it.
+ * Command {@code example:png FILE}, which draws into a buffer and encodes it as PNG by GStreamer.
  *
- * <p>GStreamer is loaded by the first command and not by the start of the bundle: where it is missing, the one who
- * wants a picture reads what to install, and may try again when it is.
+ * <p>The first command loads GStreamer, not the start of the bundle. If GStreamer is missing, the command reports the
+ * packages to install, and can be repeated after the installation.
  *
- * <p>Immediate, because Gogo gets and ungets the service for each command: a delayed component would link all functions
- * each time.
+ * <p>The component is immediate, because Gogo gets and ungets the service for each command. A delayed component would
+ * link all functions each time.
  */
 @Component(
         immediate = true,
@@ -36,9 +36,9 @@ public final class PngCommand {
     private GStreamer gstreamer;
 
     /**
-     * The command over a broker.
+     * Makes the command.
      *
-     * @param broker this bundle's view of it
+     * @param broker this bundle's broker
      */
     @Activate
     public PngCommand(@Reference HeapBroker broker) {
@@ -48,11 +48,11 @@ public final class PngCommand {
     /**
      * Writes the test card.
      *
-     * @param session whose folder FILE is relative to
+     * @param session session with the folder to which FILE is relative
      * @param arguments FILE
-     * @return what was done
+     * @return a line with the result
      */
-    @Descriptor("draw a test card into a buffer and have GStreamer write it as PNG")
+    @Descriptor("draw a test card into a buffer and write it as PNG by GStreamer")
     public String png(CommandSession session, @Descriptor("FILE") String... arguments) {
         try {
             if (arguments.length != 1) {
@@ -69,10 +69,10 @@ public final class PngCommand {
             throw new IOException(file + " is a folder");
         }
         if (!Files.isDirectory(file.getParent())) {
-            throw new IOException("there is no folder " + file.getParent());
+            throw new IOException("folder " + file.getParent() + " does not exist");
         }
         GStreamer gst = gstreamer();
-        // Nobody sees half a picture, and what FILE was stays until there is a new one.
+        // A temporary file prevents a partial picture, and keeps the old FILE until the new one is complete.
         Path part = file.resolveSibling(file.getFileName() + ".part");
         try (DmaBuf picture = broker.allocate(
                         AllocationRequest.of(TestCard.BYTES).withHeaps("system").withName("test card"));
@@ -101,7 +101,7 @@ public final class PngCommand {
         }
     }
 
-    /** Says its sentence and no more: Gogo prints an exception as its {@code toString}. */
+    /** Refusal whose {@code toString} is only its message, because Gogo prints an exception by {@code toString}. */
     private static final class Refused extends RuntimeException {
         private static final long serialVersionUID = 1L;
 

@@ -11,47 +11,49 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 
 /**
- * A pipeline of stock elements that takes one RGBA picture and writes a PNG. What goes into it is no bytes but a
- * descriptor: the elements map the very pages that the picture was drawn in.
+ * Pipeline of standard elements that writes one RGBA picture as PNG. Its input is a descriptor, not bytes: the elements
+ * map the pages in which the picture was drawn.
  *
- * <p>The descriptor has one owner at a time. {@link DmaBuf#exportFd} makes it ours; once GStreamer has wrapped it into
- * a memory it is GStreamer's, and {@link OwnedFd#detach} says so: from then on closing is up to the memory, whose last
- * reference goes when the pipeline stops. On every way out before that, our own close gets it.
+ * <p>The descriptor has one owner at a time. At first this class owns the descriptor from {@link DmaBuf#exportFd}.
+ * After GStreamer has wrapped it into a memory, {@link OwnedFd#detach} passes the ownership to that memory, which
+ * closes the descriptor with its last reference, when the pipeline stops. On every failure before that, this class
+ * closes it.
  */
 final class PngPipeline implements AutoCloseable {
-    /** For an encoder that takes milliseconds, on a machine under load. */
+    /** Timeout for an encoder that needs only milliseconds, even on a machine under load. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final GStreamer gst;
     private final MemorySegment pipeline;
 
     /**
-     * Makes a pipeline that does not run yet.
+     * Makes a pipeline, not running yet.
      *
-     * @param gst its functions
+     * @param gst the functions of GStreamer
      * @param width of the picture
      * @param height of the picture
      * @throws GStreamerException when an element is not installed
      */
     PngPipeline(GStreamer gst, int width, int height) {
         this.gst = gst;
-        // pngenc takes RGBA as it is, so that videoconvert has nothing to do: no copy, and no colour changes.
+        // pngenc accepts RGBA, so videoconvert does nothing: there is no copy and no change of colours.
         pipeline = gst.parseLaunch("appsrc name=source format=time do-timestamp=true"
                 + " caps=video/x-raw,format=RGBA,width=" + width + ",height=" + height + ",framerate=0/1"
                 + " ! videoconvert ! pngenc ! filesink name=sink");
     }
 
     /**
-     * Runs it, once.
+     * Runs the pipeline, once.
      *
-     * @param picture RGBA, row after row
-     * @param bytes of it in the buffer, which may be larger
-     * @param file to write, absolute; it may be there in part when this fails
-     * @throws GStreamerException with what GStreamer says of it
+     * @param picture RGBA pixels, row by row
+     * @param bytes bytes of the picture; the buffer may be larger
+     * @param file absolute path of the file to write; after a failure it may be incomplete
+     * @throws GStreamerException with the message of GStreamer
      */
     void write(DmaBuf picture, long bytes, Path file) {
         setLocation(file);
-        // These elements read with the CPU. A device that imported the descriptor would need no CPU access of ours.
+        // These elements read with the CPU, which needs a CPU access. A device that imports the descriptor would not
+        // need one.
         try (CpuAccess _ = picture.beginCpuAccess(Access.READ)) {
             if (gst.elementSetState(pipeline, GStreamer.STATE_PLAYING) != GStreamer.STATE_CHANGE_FAILURE) {
                 push(picture, bytes);
@@ -69,7 +71,7 @@ final class PngPipeline implements AutoCloseable {
     }
 
     private void push(DmaBuf picture, long bytes) {
-        MemorySegment memory = wrap(picture, bytes); // first: it is what may fail
+        MemorySegment memory = wrap(picture, bytes); // first, because it may fail
         MemorySegment buffer = gst.bufferNew();
         gst.bufferAppendMemory(buffer, memory);
         MemorySegment source = gst.binGetByName(pipeline, "source");
@@ -88,7 +90,7 @@ final class PngPipeline implements AutoCloseable {
                     : gst.fdAllocatorAlloc(allocator, fd.fd(), bytes, GStreamer.FD_MEMORY_FLAG_NONE);
             if (GStreamer.isNull(memory)) {
                 throw new GStreamerException(
-                        "GStreamer does not take the descriptor of a buffer of heap '" + picture.heapName() + "'");
+                        "GStreamer refused the descriptor of a buffer of heap '" + picture.heapName() + "'");
             }
             fd.detach();
             return memory;
@@ -114,12 +116,12 @@ final class PngPipeline implements AutoCloseable {
         }
     }
 
-    /** Waits for the pipeline's threads; when it returns they have let go of every buffer, and so of the descriptor. */
+    /** Waits for the pipeline's threads. When it returns, they have released every buffer and thus the descriptor. */
     private void stop() {
         gst.elementSetState(pipeline, GStreamer.STATE_NULL);
     }
 
-    /** Stops it if need be, and frees it. */
+    /** Stops the pipeline if it runs, and frees it. */
     @Override
     public void close() {
         stop();

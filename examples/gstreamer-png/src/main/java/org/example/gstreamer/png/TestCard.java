@@ -6,29 +6,29 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * The picture: eight colour bars over a ramp of greys. Neither half looks the same mirrored, so whoever sees the result
- * also sees when rows, columns or colours were mixed up on the way.
+ * Test picture: eight colour bars above a grey ramp. Both halves are asymmetric, so that mistakes in rows, columns or
+ * colours are visible in the result.
  */
 final class TestCard {
     static final int WIDTH = 640;
     static final int HEIGHT = 480;
-    /** Rows follow each other without a gap, which is GStreamer's default for RGBA. */
+    /** Size of the picture in bytes. Rows have no gaps, as is GStreamer's default for RGBA. */
     static final long BYTES = 4L * WIDTH * HEIGHT;
 
-    /** White, yellow, cyan, green, magenta, red, blue, black: from bright to dark, as on television. */
+    /** White, yellow, cyan, green, magenta, red, blue, black: from bright to dark, as in television test cards. */
     private static final int[] BARS = {
         0xFFFFFFFF, 0xFFFF00FF, 0x00FFFFFF, 0x00FF00FF, 0xFF00FFFF, 0xFF0000FF, 0x0000FFFF, 0x000000FF
     };
 
     private static final int RAMP_FROM = HEIGHT * 3 / 4;
 
-    /** GStreamer's RGBA is the order of the bytes in memory, on every processor. */
+    /** GStreamer's RGBA is the byte order in memory on every processor. */
     private static final ValueLayout.OfInt RGBA = ValueLayout.JAVA_INT.withOrder(ByteOrder.BIG_ENDIAN);
 
     private TestCard() {}
 
     /**
-     * Draws it.
+     * Draws the picture.
      *
      * @param pixels memory of at least {@link #BYTES} bytes
      */

@@ -15,15 +15,15 @@ import org.osgi.service.metatype.annotations.Designate;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
 /**
- * A vendor's heap, whole: settings, and a source of memory. {@link HeapStart} registers the service, after it has the
- * memory: no memory, no service. The broker does the rest.
+ * Complete heap of a vendor: its settings and a source of memory. {@link HeapStart} registers the service only after it
+ * has the memory. The broker does the rest.
  */
 @Component(immediate = true, service = {}, configurationPid = AcmeHeap.PID)
 @Designate(ocd = AcmeHeap.Config.class)
 public final class AcmeHeap {
     static final String PID = "org.example.acme.heap";
 
-    /** What an integrator may set. */
+    /** Settings of the heap. */
     @ObjectClassDefinition(name = "ACME heap")
     public @interface Config {
         /** {@return the heap's unique name} */
@@ -32,7 +32,7 @@ public final class AcmeHeap {
         /** {@return the heap's bit in a mask, 0 to 63} */
         int heap_id() default 40;
 
-        /** {@return the heap's turn when a request names none: below 0 is after the system heap} */
+        /** {@return the heap's priority in a request that names no heaps; below 0 it comes after the system heap} */
         int heap_priority() default -10;
     }
 
@@ -44,7 +44,7 @@ public final class AcmeHeap {
         configure(config, properties);
     }
 
-    /** A mistake in a file that is edited is logged, and the heap goes on as it is. */
+    /** Logs a mistake in an edited file and leaves the heap unchanged. */
     @Modified
     void configure(Config config, Map<String, Object> properties) {
         HeapSettings settings =

@@ -14,7 +14,9 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** How a vendor runs the heap contract against a heap, as the broker gets it: one test a case. */
+/**
+ * Example of a vendor's test that runs the heap contract, with one test for each case, against the registered service.
+ */
 class AcmeHeapTest {
     private final Announced announced = new Announced();
     private final AcmeHeap heap =

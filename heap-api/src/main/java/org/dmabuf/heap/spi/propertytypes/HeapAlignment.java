@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * The largest alignment in bytes that a request may ask for. The component property {@code heap.alignment}, see {@link
- * org.dmabuf.heap.HeapProperties#ALIGNMENT}.
+ * Largest alignment in bytes that a request may have. The component property {@code heap.alignment}, see
+ * {@link org.dmabuf.heap.HeapProperties#ALIGNMENT}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * What makes the memory. The component property {@code heap.backend}, see {@link
- * org.dmabuf.heap.HeapProperties#BACKEND}.
+ * Back end of the memory. The component property {@code heap.backend}, see
+ * {@link org.dmabuf.heap.HeapProperties#BACKEND}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

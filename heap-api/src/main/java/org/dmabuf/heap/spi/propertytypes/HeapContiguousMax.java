@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * Bytes up to which memory is in one physical run. The component property {@code heap.contiguous.max}, see {@link
- * org.dmabuf.heap.HeapProperties#CONTIGUOUS_MAX}.
+ * Size in bytes up to which memory is physically contiguous. The component property {@code heap.contiguous.max}, see
+ * {@link org.dmabuf.heap.HeapProperties#CONTIGUOUS_MAX}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * What the heap imitates without having it. The component property {@code heap.emulates}, see {@link
- * org.dmabuf.heap.HeapProperties#EMULATES}.
+ * Properties that the heap only emulates. The component property {@code heap.emulates}, see
+ * {@link org.dmabuf.heap.HeapProperties#EMULATES}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

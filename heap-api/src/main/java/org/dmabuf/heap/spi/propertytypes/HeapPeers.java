@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * User ids of the peers to which a descriptor may be sent; empty permits none. The component property {@code
- * heap.peers}, see {@link org.dmabuf.heap.HeapProperties#PEERS}.
+ * User ids of the peers to which a descriptor may be sent; an empty list forbids all. The component property
+ * {@code heap.peers}, see {@link org.dmabuf.heap.HeapProperties#PEERS}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * The heap's place among heaps that a request does not name; higher is asked first. The component property {@code
- * heap.priority}, see {@link org.dmabuf.heap.HeapProperties#PRIORITY}.
+ * Priority of the heap in a request that names no heaps; the highest is asked first. The component property
+ * {@code heap.priority}, see {@link org.dmabuf.heap.HeapProperties#PRIORITY}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * Bytes that may be out at a time, where the broker's configuration has no quota of the heap. The component property
- * {@code heap.quota}, see {@link org.dmabuf.heap.HeapProperties#QUOTA}.
+ * Limit in bytes of the charged memory, unless the broker's configuration has a quota for the heap. The component
+ * property {@code heap.quota}, see {@link org.dmabuf.heap.HeapProperties#QUOTA}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

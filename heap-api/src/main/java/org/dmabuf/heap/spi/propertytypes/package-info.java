@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Component property types for {@link org.dmabuf.heap.HeapProperties}: a vendor's component declares by annotations
- * what is known of its memory before it starts. The registration helper of heap-linux, {@code HeapStart}, announces
- * these properties with those that it measured, and what was measured goes before what was declared.
+ * Component property types for {@link org.dmabuf.heap.HeapProperties}: a vendor's component declares the known
+ * properties of its memory by annotations. {@code HeapStart}, the registration helper of heap-linux, announces them
+ * together with the measured properties. A measured property overrides a declared one.
  *
  * <pre>
  * &#64;Component(immediate = true, service = {})

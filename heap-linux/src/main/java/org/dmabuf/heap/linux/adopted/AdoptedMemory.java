@@ -22,29 +22,29 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * Memory that another process made and handed over. An access to a page that is gone ends this process, and a page that
- * is made by an access is charged to this process. By default only memory is accepted whose pages cannot be taken away:
- * a dma-buf, or a memfd that is sealed against shrinking and writing and has no hole.
+ * Memory that another process made and sent, adopted as a buffer. An access to a removed page ends this process, and a
+ * page that an access creates is charged to this process. By default only memory with fixed pages is accepted: a
+ * dma-buf, or a memfd without holes that is sealed against shrinking and writing.
  *
- * <p>The pages of a dma-buf are made with it by the kernel's heaps, by udmabuf and by video devices. A graphics driver
- * makes them at the first mapping, and charges them to this process: the whole size of every other dma-buf is held in
- * the headroom until the release.
+ * <p>The kernel's heaps, udmabuf and video devices make the pages of a dma-buf together with it. A graphics driver
+ * makes them at the first mapping and charges them to this process. The headroom therefore holds the whole size of such
+ * a dma-buf until the release.
  *
- * <p>A memfd that is not sealed against writing can be accepted on request. Its sender can remove its pages at any time
- * (FALLOC_FL_PUNCH_HOLE), so that accesses make them anew here: the whole size is held in the headroom until the
- * release. Memory on huge pages is refused in any case.
+ * <p>A memfd that is not sealed against writing is accepted only on request. Its sender can remove pages at any time
+ * (FALLOC_FL_PUNCH_HOLE), and accesses here make new ones. The headroom therefore holds the whole size until the
+ * release. Memory on huge pages is always refused.
  *
- * <p>The figure of allocated blocks (st_blocks) is not asked for: a sender can allocate blocks beyond the end, which
- * make up for missing ones.
+ * <p>The number of allocated blocks (st_blocks) is no proof of completeness: a sender can allocate blocks beyond the
+ * end to make up for missing ones.
  */
 public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     private static final String SEALING = "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)";
 
-    /** Either keeps every process from punching holes, root too; SHRINK and GROW do not. */
+    /** Either of these prevents every process, even of root, from punching holes; SHRINK and GROW do not. */
     private static final int WRITE_SEALS = Memfd.F_SEAL_WRITE | Memfd.F_SEAL_FUTURE_WRITE;
 
     /**
-     * What the sender can still do: by a memfd's seals, or by a dma-buf's exporter.
+     * Properties that decide what the sender can still do: the seals of a memfd, or the exporter of a dma-buf.
      *
      * @param exporter of a dma-buf; unknown for a memfd
      */
@@ -54,7 +54,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     private final Mmap mmap;
     private final Offer offer;
     private final long size;
-    /** Bytes that are held in the headroom; 0 from the release on. */
+    /** Bytes that are held in the headroom; 0 after the release. */
     private long held;
 
     private final DmaBufSync sync;
@@ -72,18 +72,19 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
     }
 
     /**
-     * Takes over a descriptor after looking at what it is. No file system but those of the kernel's own memory is
-     * asked, so a descriptor of a file that another process serves (FUSE) is refused without a wait.
+     * Adopts a descriptor after checking its kind. The check makes no call into a file system outside the kernel, so
+     * that a file served by another process (FUSE) is refused without blocking.
      *
      * @param syscalls the kernel
-     * @param headroom must have room for all of a memfd that can lose pages, and of a dma-buf that can lack them
-     * @param unsealed whether a memfd is accepted that can lose pages or has holes
-     * @param descriptor this object's when the call returns, the caller's when it throws
-     * @param claim is given the bytes that are about to be adopted; an exception of it refuses them
-     * @return the memory; what its sender adds to it from now on is no part of it
-     * @throws HeapException {@link Errno#EBADFD} for what is no memory to share, {@link Errno#EPERM} for what could be
-     *     taken away or has holes, {@link Errno#EACCES} for what cannot be read, {@link Errno#EINVAL} for no bytes,
-     *     {@link Errno#ENOMEM} for more than the machine has
+     * @param headroom must have enough memory for a memfd whose pages can be removed, and for a dma-buf whose pages may
+     *     be missing
+     * @param unsealed whether to accept a memfd that has holes or whose pages can be removed
+     * @param descriptor owned by this object after the call returns, by the caller after an exception
+     * @param claim called with the size in bytes before the adoption; an exception that it throws refuses the memory
+     * @return the memory, in its present size even if its sender extends the file later
+     * @throws HeapException {@link Errno#EBADFD} for a file that is not shareable memory, {@link Errno#EPERM} for
+     *     memory with holes or with removable pages, {@link Errno#EACCES} for a descriptor that cannot be read,
+     *     {@link Errno#EINVAL} for an empty file, {@link Errno#ENOMEM} for more memory than the machine has
      */
     public static AdoptedMemory adopt(
             Syscalls syscalls, Headroom headroom, boolean unsealed, OwnedFd descriptor, LongConsumer claim) {
@@ -91,7 +92,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         Offer offer = requireSafe(syscalls, fd, unsealed);
         long size = offer.dmaBuf() ? require("lseek", syscalls.seekEnd(fd)) : require("statx", syscalls.size(fd));
         if (size == 0) {
-            throw HeapException.of(Errno.EINVAL, "the descriptor has no bytes; its sender makes it larger first");
+            throw HeapException.of(Errno.EINVAL, "the memory has 0 bytes; its sender must set a size first");
         }
         boolean stays = offer.dmaBuf()
                 ? offer.exporter().makesAllPages()
@@ -107,7 +108,7 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         }
     }
 
-    /** The descriptor is detached last: everything that can fail comes before. */
+    /** Detaches the descriptor last, after everything that can fail. */
     private static AdoptedMemory taken(
             Syscalls syscalls,
             Headroom headroom,
@@ -139,14 +140,14 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         }
     }
 
-    /** {@return whether it is a real dma-buf, which devices import; else it is a memfd} */
+    /** {@return whether it is a dma-buf, which devices can import; otherwise it is a memfd} */
     public boolean isDmaBuf() {
         return offer.dmaBuf();
     }
 
     /**
-     * Whether every page exists. Asked after the seals, which keep it so. A page that was only allocated, and neither
-     * written nor read, counts as missing: the kernel does not distinguish them.
+     * Returns whether every page exists. It is checked after the seals, which preserve the result. A page that was
+     * allocated but neither written nor read counts as missing, because the kernel does not distinguish the two.
      */
     private static boolean isComplete(Syscalls syscalls, int fd, long size, boolean unsealed) {
         long hole = require("lseek(SEEK_HOLE)", syscalls.firstHole(fd));
@@ -168,27 +169,27 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
                     case DMA_BUF -> false;
                     case MEMFD -> requireSeals(syscalls, fd, unsealed);
                     case HUGE_MEMFD ->
-                        // SEEK_HOLE shows nothing of it: the file counts as without holes.
+                        // On huge pages SEEK_HOLE reports no holes, even if there are some.
                         throw HeapException.of(
                                 Errno.EPERM,
-                                "the descriptor is of huge pages, and whether all of them exist cannot be found out;"
-                                        + " hand over a memfd of ordinary pages, or a dma-buf");
+                                "the memory is on huge pages, and the kernel does not show whether all of them exist;"
+                                        + " send a memfd on ordinary pages, or a dma-buf");
                     case OTHER ->
                         throw HeapException.of(
                                 Errno.EBADFD,
-                                "the descriptor is no memory to share; hand over a dma-buf, or a memfd sealed by "
+                                "the descriptor is not shareable memory; send a dma-buf, or a memfd sealed by "
                                         + SEALING);
                 };
         int accessMode = require("fcntl(F_GETFL)", syscalls.fcntl(fd, Fcntl.F_GETFL, 0)) & Fcntl.O_ACCMODE;
         if (accessMode == Fcntl.O_WRONLY) {
             throw HeapException.of(
-                    Errno.EACCES, "the descriptor is open for writing only; it must be readable");
+                    Errno.EACCES, "the descriptor is open for writing only; open it for reading, too");
         }
         boolean dmaBuf = kind == MemoryKind.DMA_BUF;
         return new Offer(dmaBuf, dmaBuf ? DmaBufExporter.of(fd) : DmaBufExporter.UNKNOWN, writeSealed, accessMode);
     }
 
-    /** {@return whether it is sealed against writing} */
+    /** {@return whether the memory is sealed against writing} */
     private static boolean requireSeals(Syscalls syscalls, int fd, boolean unsealed) {
         int seals = require("fcntl(F_GET_SEALS)", syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0));
         if ((seals & Memfd.F_SEAL_SHRINK) == 0) {

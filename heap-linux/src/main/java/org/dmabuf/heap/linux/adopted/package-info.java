@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Memory that another process made and handed over. The package is for the broker, which imports it with
+ * Adopted memory: memory that another process made and sent. The package is for the broker, which imports it with
  * {@code scope=broker}.
  */
 @Export(attribute = {"scope=broker", "mandatory:=scope"})

@@ -14,20 +14,21 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 
 /**
- * Back ends that can make a heap's memory, the best first. The setting {@code backend} names one, or {@value #AUTO} for
- * the first that the machine permits. A {@link Errno#isTransient shortage} decides nothing: it ends the search.
+ * Chooser of a heap's back end from a list, best first. The setting {@code backend} names one back end, or
+ * {@value #AUTO} for the first that the machine permits. A {@link Errno#isTransient shortage} ends the search without a
+ * choice, because it does not show that the machine lacks a back end.
  *
  * <p>One thread at a time uses an object.
  */
 public final class BackEnds {
-    /** Value of the setting that takes the first back end that the machine permits. */
+    /** Value of the setting for the first back end that the machine permits. */
     public static final String AUTO = "auto";
 
     private final HeapSettings settings;
     private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
 
     /**
-     * No back end yet.
+     * Makes a chooser without back ends.
      *
      * @param settings named in refusals
      */
@@ -36,10 +37,10 @@ public final class BackEnds {
     }
 
     /**
-     * Adds one that is not as good as those before it.
+     * Adds a back end, which ranks below those added before.
      *
      * @param word its name in the setting
-     * @param opener opens it, or fails with nothing held
+     * @param opener opens the back end, or throws with nothing held
      * @return this
      */
     public BackEnds with(String word, Supplier<OpenedHeap> opener) {
@@ -48,11 +49,12 @@ public final class BackEnds {
     }
 
     /**
-     * Opens the configured one.
+     * Opens the configured back end.
      *
      * @param word its name, or {@link #AUTO}
-     * @return the chosen back end; {@link Choice#isNone} only where the machine permits no back end of {@link #AUTO}
-     * @throws HeapException when the word names no back end, the machine lacks what it needs, or is short of something
+     * @return the chosen back end; {@link Choice#isNone} is true only for {@link #AUTO} on a machine that permits no
+     *     back end
+     * @throws HeapException when the word names no back end, the machine lacks a prerequisite, or a resource is short
      */
     public Choice choose(String word) {
         List<HeapException> passedOver = new ArrayList<>();
@@ -65,7 +67,7 @@ public final class BackEnds {
     }
 
     /**
-     * Checks the setting, without opening anything.
+     * Checks the setting without opening a back end.
      *
      * @param word name of a back end, or {@link #AUTO}
      * @throws HeapException when the word names no back end
@@ -76,7 +78,7 @@ public final class BackEnds {
         }
     }
 
-    /** {@return the words that the setting may have: {@code auto, device or region}} */
+    /** {@return the values that the setting may have: {@code auto, device or region}} */
     private String words() {
         List<String> words = new ArrayList<>(openers.keySet());
         String last = words.removeLast();
@@ -89,16 +91,16 @@ public final class BackEnds {
     }
 
     /**
-     * Opens the first of the kernel's heaps that serves. Most kernels have none of the nodes: the refusal has one
-     * reason for all absent ones, and each of the others has its own.
+     * Opens the first of the kernel's heaps that works. The exception has one common reason for all absent nodes,
+     * because most kernels have none of them, and a separate reason for each other node.
      *
      * @param settings named in the refusal
      * @param nodes names below {@value DmaHeapSource#FOLDER}
-     * @param opener opens one by its name, or fails with nothing held
-     * @param kind of heap, for a folder that has none of them
-     * @param remedy for such a folder
-     * @return the first
-     * @throws HeapException when no heap serves, or the machine is short of something
+     * @param opener opens a heap by its name, or throws with nothing held
+     * @param kind kind of heap, for the message when all nodes are absent
+     * @param remedy remedy for that message
+     * @return the opened heap
+     * @throws HeapException when no heap works, or a resource is short
      */
     public static OpenedHeap firstNode(
             HeapSettings settings,
@@ -124,7 +126,7 @@ public final class BackEnds {
                                 : others));
     }
 
-    /** {@return the first that was opened, or null; not an Optional, for which memory could be missing by then} */
+    /** {@return the first back end that opened, or null; not an Optional, because there may be no memory for one} */
     private static <T> T first(
             Collection<String> names, Function<String, T> opener, List<HeapException> refusals) {
         for (String name : names) {
@@ -144,7 +146,7 @@ public final class BackEnds {
         return refusals.stream().map(HeapException::reason).collect(Collectors.joining("; and "));
     }
 
-    /** Back end that was chosen, with its memory open. Immutable. */
+    /** Chosen back end with its open memory. Immutable. */
     public static final class Choice {
         private final String word;
         private final OpenedHeap opened;
@@ -156,17 +158,17 @@ public final class BackEnds {
             this.passedOver = passedOver;
         }
 
-        /** {@return whether the machine permits none of the back ends} */
+        /** {@return whether the machine permits no back end} */
         public boolean isNone() {
             return opened.isNone();
         }
 
-        /** {@return the name of the back end, {@link #AUTO} where the machine permits none} */
+        /** {@return the name of the back end, {@link #AUTO} if the machine permits no back end} */
         public String word() {
             return word;
         }
 
-        /** {@return why each better back end was not taken, with the remedies; empty for the best} */
+        /** {@return why each better back end was not chosen, with the remedies; empty for the best back end} */
         public String passedOver() {
             return reasons(passedOver);
         }
@@ -174,7 +176,7 @@ public final class BackEnds {
         /**
          * {@return the memory}
          *
-         * @throws HeapException where the machine permits no back end: why the last was not taken
+         * @throws HeapException if the machine permits no back end, with the reason of the last one
          */
         public OpenedHeap opened() {
             if (isNone()) {

@@ -14,20 +14,21 @@ import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
 /**
- * Name and id of a heap, each of which one heap has at a time. Of two heaps with one name the second serves no client,
- * so one that sets memory aside looks here before it does.
+ * Check that a heap's name and id are free. Of two heaps with the same name the second serves no client, so a heap that
+ * reserves memory should make this check first.
  */
 public final class FreeName {
     private FreeName() {}
 
     /**
-     * Requires that no heap is registered with the name or the id of another that is to be opened. A heap that comes
-     * between this call and the registration is not seen: the broker has the later one wait.
+     * Requires that no other heap is registered with the name or the id of a heap to be opened. The check can miss a
+     * heap that is registered between this call and the caller's registration; the broker then makes the later heap
+     * wait.
      *
      * @param context of the bundle whose heap is to be opened
      * @param settings of that heap
-     * @throws HeapException {@link Errno#EAGAIN} that says which bundle has them, so that {@link HeapStart} lists the
-     *     heap as one that waits, and tries again; {@link Errno#EINVAL} for settings that are wrong
+     * @throws HeapException {@link Errno#EAGAIN} with the name of the other bundle, after which {@link HeapStart} lists
+     *     the heap as waiting and repeats the start; {@link Errno#EINVAL} for invalid settings
      */
     public static void require(BundleContext context, HeapSettings settings) {
         Map<String, Object> wanted = settings.announcement();
@@ -50,7 +51,7 @@ public final class FreeName {
         Object value = wanted.get(property);
         Bundle bundle = other.getBundle();
         if (value == null || bundle == null || !Objects.equals(value, other.getProperty(property))) {
-            return; // without a bundle it has left
+            return; // a service without a bundle is already unregistered
         }
         String by = property.equals(HeapProperties.NAME)
                 ? "the heap"
@@ -60,6 +61,6 @@ public final class FreeName {
                 heap,
                 "its " + property + " = " + value + " is taken by " + by + " of bundle "
                         + Printable.of(String.valueOf(bundle.getSymbolicName()))
-                        + "; it takes no memory before that one goes");
+                        + "; it allocates no memory before that heap leaves");
     }
 }

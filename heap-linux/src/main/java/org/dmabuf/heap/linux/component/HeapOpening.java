@@ -13,13 +13,12 @@ import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * Opening of one heap with settings that are right. A shortage is no reason for the heap to be absent for good: a limit
- * is raised, a process ends, huge pages are added. So the heap is opened at once where the machine permits, and
- * otherwise by a daemon thread {@code dmaheap-start-NAME} that tries again, after 1 s at first and every 10 s later.
- * The shortage is logged once, and so is its end.
+ * Opening of one heap with valid settings. If a resource is short, the shortage may end: an operator raises a limit, a
+ * process exits, or huge pages are added. A daemon thread {@code dmaheap-start-NAME} then repeats the opening, after 1
+ * s at first and every 10 s later. The log reports the shortage and its end once.
  *
- * <p>A heap that waits, or that cannot be opened, is listed by the broker with the reason: an {@link UnavailableHeap}
- * is registered for it until it is opened or closed.
+ * <p>While the heap waits or cannot be opened, an {@link UnavailableHeap} is registered, from which the broker lists
+ * the heap with the reason.
  *
  * <p>Any thread may call any method.
  */
@@ -28,7 +27,7 @@ final class HeapOpening implements AutoCloseable {
 
     private static final long FIRST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long LONGEST_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
-    /** How long a close waits for an attempt that is under way. */
+    /** How long a close waits for an attempt in progress. */
     private static final long PATIENCE_MILLIS = 2000;
 
     private final HeapSettings settings;
@@ -37,10 +36,10 @@ final class HeapOpening implements AutoCloseable {
 
     // Guarded by this.
     private Runnable withdrawal;
-    /** Ends the listing as a heap that does not serve. */
+    /** Unregisters the heap's {@link UnavailableHeap}. */
     private Runnable listingEnd = () -> {};
     private Thread thread;
-    /** What was lacking when it was listed last; of the thread, once that has started. */
+    /** Error of the last listing. Only the thread uses it once that has started. */
     private Errno lack;
     private boolean failed;
     private boolean closed;
@@ -55,11 +54,11 @@ final class HeapOpening implements AutoCloseable {
     }
 
     /**
-     * Opens a heap now, or later when the machine is short of something.
+     * Opens a heap now, or later if a resource is short.
      *
-     * @param listing registers the service {@link UnavailableHeap} with the given properties, and returns what
-     *     unregisters it
-     * @param opening takes the heap's memory, registers the heap, and returns what withdraws it
+     * @param listing registers the service {@link UnavailableHeap} with the given properties, and returns an action
+     *     that unregisters it
+     * @param opening allocates the heap's memory, registers the heap, and returns an action that withdraws it
      */
     static HeapOpening begin(
             HeapSettings settings,
@@ -85,7 +84,7 @@ final class HeapOpening implements AutoCloseable {
         return heap;
     }
 
-    /** Lists a heap as one that cannot be opened. */
+    /** Lists a heap that cannot be opened. */
     static HeapOpening refused(
             HeapSettings settings, Function<Map<String, Object>, Runnable> listing, String reason) {
         HeapOpening heap = new HeapOpening(settings, listing, () -> HeapRegistration.NOTHING);
@@ -94,7 +93,7 @@ final class HeapOpening implements AutoCloseable {
         return heap;
     }
 
-    /** {@return whether the heap cannot be opened, and waits for nothing but a change} */
+    /** {@return whether the heap cannot be opened until its configuration changes} */
     synchronized boolean isFailed() {
         return failed;
     }
@@ -104,7 +103,7 @@ final class HeapOpening implements AutoCloseable {
         listingEnd = listing.apply(settings.unavailable(shortage.reason(), true));
         boolean started = false;
         try {
-            // Inherits nothing: the thread that opens a heap may have a vendor's class loader.
+            // The thread inherits nothing, because the caller may have the class loader of a vendor.
             thread = Thread.ofPlatform()
                     .name("dmaheap-start-" + settings.heap())
                     .daemon()
@@ -112,7 +111,7 @@ final class HeapOpening implements AutoCloseable {
                     .unstarted(this::tryAgain);
             thread.setContextClassLoader(null);
             log(shortage);
-            thread.start(); // last: what throws after it would leave a heap that is opened and never withdrawn
+            thread.start(); // last: an exception after it would leave an opened heap that is never withdrawn
             started = true;
         } finally {
             if (!started) {
@@ -124,17 +123,17 @@ final class HeapOpening implements AutoCloseable {
     private void log(HeapException shortage) {
         LOG.write(
                 Level.WARNING,
-                "heap ''{0}'' is not announced yet: {1}. It is opened without a restart when that is over, which is"
-                        + " tried every {2} s",
+                "heap ''{0}'' is not announced yet: {1}. It is opened without a restart when the cause is gone;"
+                        + " the opening is repeated every {2} s",
                 settings.heap(),
                 shortage.reason(),
                 TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
     }
 
-    /** Lists and logs what is lacking now, where that is of another kind than before. */
+    /** Lists and logs the shortage, if its error differs from that of the last attempt. */
     private void relist(HeapException shortage) {
         if (shortage.errno() == lack) {
-            return; // else a figure in the sentence would make a change of each attempt
+            return; // the figures in the message differ at each attempt, so messages are not compared
         }
         Runnable next;
         try {
@@ -176,11 +175,11 @@ final class HeapOpening implements AutoCloseable {
         try {
             listing.run();
         } catch (IllegalStateException e) {
-            // The framework was first: the bundle has stopped.
+            // The bundle has stopped, and the framework has already unregistered the service.
         }
     }
 
-    /** {@return false when the heap cannot be opened, and is listed so} */
+    /** {@return false when the heap cannot be opened and is listed with the reason} */
     private boolean open() {
         long pause = FIRST_PAUSE_NANOS;
         while (isOpenAfter(pause)) {
@@ -193,14 +192,14 @@ final class HeapOpening implements AutoCloseable {
                     return !giveUp(e);
                 }
                 relist(e);
-                nameTaken = e.errno() == Errno.EAGAIN; // of FreeName: costs nothing to look at, and is waited for
+                nameTaken = e.errno() == Errno.EAGAIN; // from FreeName: the check is cheap, and the heap waits
             } catch (OutOfMemoryError e) {
-                // A shortage like the others.
+                // Treated as a shortage.
             } catch (RuntimeException | Error e) {
                 return !giveUp(e);
             }
             if (opened != null) {
-                announce(opened); // not within the attempt: a log that fails must not open the heap twice
+                announce(opened); // outside the attempt: a failure to log must not open the heap twice
                 return true;
             }
             pause = nameTaken ? FIRST_PAUSE_NANOS : Math.min(2 * pause, LONGEST_PAUSE_NANOS);
@@ -208,7 +207,7 @@ final class HeapOpening implements AutoCloseable {
         return true;
     }
 
-    /** {@return false when this was closed meanwhile} */
+    /** {@return false if this object was closed meanwhile} */
     private synchronized boolean isOpenAfter(long nanos) {
         long deadline = System.nanoTime() + nanos;
         long left;
@@ -216,7 +215,7 @@ final class HeapOpening implements AutoCloseable {
             try {
                 wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
             } catch (InterruptedException e) {
-                // No code has reason to interrupt this thread, and close() notifies it.
+                // This thread is not interrupted on purpose, and close() notifies it.
             }
         }
         return !closed;
@@ -233,16 +232,16 @@ final class HeapOpening implements AutoCloseable {
         if (!kept) {
             opened.run();
         } else if (opened != HeapRegistration.NOTHING) {
-            LOG.write(Level.INFO, "heap ''{0}'' has what it needs now, and is announced", settings.heap());
+            LOG.write(Level.INFO, "heap ''{0}'': the cause is gone, and the heap is announced", settings.heap());
         }
     }
 
-    /** {@return whether the heap is listed as one that cannot start; false when it was closed meanwhile} */
+    /** {@return whether the heap is listed as failed; false if this object was closed meanwhile} */
     private boolean giveUp(Throwable cause) {
         String reason = cause instanceof HeapException refusal ? refusal.reason() : cause.toString();
         synchronized (this) {
             if (closed) {
-                return false; // the bundle stops, which ends what an opening needs
+                return false; // the bundle is stopping, and the opening failed because of that
             }
         }
         endListing();
@@ -259,10 +258,10 @@ final class HeapOpening implements AutoCloseable {
             end.run();
             return false;
         }
-        boolean refusal = cause instanceof HeapException; // its sentence says all, and where it is from nothing
+        boolean refusal = cause instanceof HeapException; // needs no stack trace
         LOG.failure(
                 Level.ERROR,
-                "heap '" + settings.heap() + "' cannot be opened, and is not tried again"
+                "heap '" + settings.heap() + "' cannot be opened; the opening is not repeated"
                         + (refusal ? ": " + reason : "")
                         + "; correct the cause, then restart its bundle or change its configuration",
                 refusal ? null : cause);
@@ -289,7 +288,7 @@ final class HeapOpening implements AutoCloseable {
         }
     }
 
-    /** An attempt that takes longer withdraws by itself what it opens. */
+    /** Waits for an attempt in progress. An attempt that takes longer withdraws the heap itself. */
     private static void join(Thread trying) {
         try {
             trying.join(PATIENCE_MILLIS);

@@ -11,9 +11,9 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
-/** Registrar of the services of one heap. Each method returns what ends the registration. */
+/** Registrar of the services of one heap. Each method returns an action that ends the registration. */
 final class HeapRegistration {
-    /** Withdrawal of a heap that has no memory and no service. */
+    /** Withdrawal of a heap without memory and service. */
     static final Runnable NOTHING = () -> {};
 
     private final BundleContext context;
@@ -21,22 +21,22 @@ final class HeapRegistration {
 
     /**
      * @param context the heap's
-     * @param announced configured properties; those of the memory go before them
+     * @param announced configured properties; those of the memory override them
      */
     HeapRegistration(BundleContext context, Map<String, Object> announced) {
         this.context = context;
         this.announced = announced;
     }
 
-    /** Lists the heap as one that does not serve. */
+    /** Registers an {@link UnavailableHeap} for the heap. */
     static Runnable unavailable(BundleContext context, Map<String, Object> properties) {
-        Listed listed = new Listed(); // before the service is registered: nothing fails after that
+        Listed listed = new Listed(); // made before the registration, after which nothing may fail
         listed.registration = context.registerService(
                 UnavailableHeap.class, new UnavailableHeap() {}, FrameworkUtil.asDictionary(properties));
         return listed;
     }
 
-    /** Closes the source when the heap cannot be registered. */
+    /** Registers the heap. Closes the source if that fails. */
     Runnable register(OpenedHeap opened) {
         if (opened.isNone()) {
             return NOTHING;
@@ -45,7 +45,7 @@ final class HeapRegistration {
         try {
             Map<String, Object> properties = new HashMap<>(announced);
             properties.putAll(opened.properties());
-            // The object that withdraws is made before the service is registered: nothing fails after that.
+            // The withdrawing object is made before the registration, because nothing may fail after it.
             Registered made = new Registered(opened.source());
             made.registration = context.registerService(
                     types(made.source), made.source, FrameworkUtil.asDictionary(properties));
@@ -58,7 +58,7 @@ final class HeapRegistration {
         }
     }
 
-    /** Withdrawal of a heap that is listed as one that does not serve. */
+    /** Withdrawal of an {@link UnavailableHeap}. */
     private static final class Listed implements Runnable {
         private ServiceRegistration<UnavailableHeap> registration;
 
@@ -68,7 +68,7 @@ final class HeapRegistration {
         }
     }
 
-    /** Withdrawal of a heap that is registered. */
+    /** Withdrawal of a registered heap. */
     private static final class Registered implements Runnable {
         private final MemorySource source;
         private ServiceRegistration<?> registration;
@@ -79,7 +79,7 @@ final class HeapRegistration {
 
         @Override
         public void run() {
-            registration.unregister(); // waits for the allocations under way, within limits
+            registration.unregister(); // waits for allocations in progress, up to a limit
             source.close();
         }
     }

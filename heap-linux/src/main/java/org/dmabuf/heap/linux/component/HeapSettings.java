@@ -15,15 +15,15 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * Settings of one heap: those that every heap has, and by the methods of {@link Settings} those of its own. A refusal
- * names the heap, too. Immutable.
+ * Settings of one heap: the common settings of all heaps, and through the methods of {@link Settings} those of its own.
+ * An exception also names the heap. Immutable.
  */
 public final class HeapSettings extends Settings {
     private static final int NO_ID = -1;
     private static final int HIGHEST_ID = 63;
     private static final String ID_RANGE = "a whole number from 0 to 63, or -1 for none";
     private static final int NAME_LENGTH = 64;
-    /** The broker lists memory of other processes under it, and refuses a heap that has it. */
+    /** Name under which the broker lists adopted memory. The broker refuses a heap with this name. */
     private static final String ADOPTED = "adopted";
     private static final Set<String> INTEGERS =
             Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
@@ -42,7 +42,7 @@ public final class HeapSettings extends Settings {
     private final String heap;
     private final IntSupplier id;
     private final IntSupplier priority;
-    /** Properties that the heap announces besides. */
+    /** Additional properties that the heap announces. */
     private final Map<String, Object> declared;
 
     private HeapSettings(
@@ -63,11 +63,10 @@ public final class HeapSettings extends Settings {
     }
 
     /**
-     * Reads the settings of a configuration. A heap of a factory's configuration has the configuration's name unless
-     * another is set.
+     * Reads the settings of a configuration. The heap's name defaults to the name of a factory configuration.
      *
-     * @param factory name of the configuration, or of the factory that it is of
-     * @param type the kind of heap, which is the heap's name, too, where the configuration has none
+     * @param factory PID of the configuration or of its factory
+     * @param type the kind of heap, which is also the default of the heap's name for a configuration without a name
      * @param properties of the configuration, as the component got them
      * @param name the setting {@code heap.name}, or empty
      * @param id the setting {@code heap.id}: bit in a mask of heaps, or -1 for none
@@ -88,10 +87,11 @@ public final class HeapSettings extends Settings {
     }
 
     /**
-     * Reads the settings of a heap that declares itself: each component property {@code heap.*}, from the annotations
-     * of {@code org.dmabuf.heap.spi.propertytypes} or from the configuration, which goes before them, is announced.
+     * Reads the settings of a heap that declares its properties. The heap announces each component property
+     * {@code heap.*} that is set by an annotation of {@code org.dmabuf.heap.spi.propertytypes} or by the configuration.
+     * The configuration overrides annotations.
      *
-     * @param factory name of the configuration, or of the factory that it is of
+     * @param factory PID of the configuration or of its factory
      * @param properties of the component
      * @return the settings
      */
@@ -117,10 +117,10 @@ public final class HeapSettings extends Settings {
     }
 
     /**
-     * Gives the configured properties that every heap announces.
+     * Returns the configured properties, which the heap announces.
      *
-     * @return properties for a service
-     * @throws HeapException for a setting that cannot be announced
+     * @return the service properties
+     * @throws HeapException for an invalid setting
      */
     Map<String, Object> announcement() {
         requireName();
@@ -136,7 +136,7 @@ public final class HeapSettings extends Settings {
 
     private void requireName() {
         boolean printable = heap.equals(Printable.of(heap))
-                && heap.indexOf('\uFFFD') < 0 // of a file that is no UTF-8
+                && heap.indexOf('\uFFFD') < 0 // from invalid UTF-8 in the file
                 && heap.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c));
         if (heap.isEmpty() || heap.length() > NAME_LENGTH || !printable || heap.contains("..")) {
             throw wrong(
@@ -145,11 +145,11 @@ public final class HeapSettings extends Settings {
                     "1 to " + NAME_LENGTH + " characters that print, without blanks, '/' and '..'");
         }
         if (heap.equals(ADOPTED)) {
-            throw wrong(HeapProperties.NAME, heap, "another name, since adopted memory is listed under this one");
+            throw wrong(HeapProperties.NAME, heap, "another name, because adopted memory is listed under this one");
         }
     }
 
-    /** Gives a value the type that {@link HeapProperties} states: a configuration file has texts. */
+    /** Converts a value to the type that {@link HeapProperties} states, because a configuration file has only texts. */
     private Object typed(String key, Object value) {
         if (key.equals(HeapProperties.ID)) {
             return number(key, id, NO_ID, HIGHEST_ID, ID_RANGE);
@@ -167,10 +167,10 @@ public final class HeapSettings extends Settings {
     }
 
     /**
-     * Describes the heap as one that does not serve.
+     * Returns the service properties of the heap's {@link UnavailableHeap}.
      *
-     * @param reason a sentence, without the heap's name
-     * @param retried whether it is tried again by itself
+     * @param reason a sentence without the heap's name
+     * @param retried whether the start is repeated automatically
      * @return properties for {@link UnavailableHeap}
      */
     Map<String, Object> unavailable(String reason, boolean retried) {
@@ -184,7 +184,7 @@ public final class HeapSettings extends Settings {
     }
 
     /**
-     * As {@link Settings#unread(Class)}, of a configuration that is not a heap's.
+     * As {@link Settings#unread(Class)}, for a configuration that is not of a heap.
      *
      * @param pid name of the configuration
      * @param properties of the configuration, as the component got them
@@ -196,7 +196,8 @@ public final class HeapSettings extends Settings {
     }
 
     /**
-     * Reads a list: a file of File Install has none, and the kernel's names of heaps have commas.
+     * Reads a list. Blanks separate the entries, because the files of File Install have no list type and the kernel's
+     * names of heaps can contain commas.
      *
      * @param values texts with blanks between the entries
      * @return the entries
@@ -214,7 +215,7 @@ public final class HeapSettings extends Settings {
      * @param setting its name
      * @param values texts with blanks between the names
      * @return the names
-     * @throws HeapException for what cannot be a name
+     * @throws HeapException for an invalid name
      */
     public List<String> nodes(String setting, String... values) {
         List<String> nodes = words(values);
@@ -226,7 +227,7 @@ public final class HeapSettings extends Settings {
         return nodes;
     }
 
-    /** {@return whether another configuration says the same of the same heap} */
+    /** {@return whether another configuration has the same settings for the same heap} */
     boolean equalsConfigured(HeapSettings other) {
         return pid().equals(other.pid()) && heap.equals(other.heap) && configured().equals(other.configured());
     }

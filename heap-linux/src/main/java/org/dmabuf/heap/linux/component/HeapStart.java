@@ -12,37 +12,25 @@ import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
 
 /**
- * Start of one heap, and its changes while the gateway runs. Where the machine is short of something, the heap is tried
- * again by a daemon thread {@code dmaheap-start-NAME}, after 1 s at first and every 10 s later. A heap that waits, or
- * that cannot start, is listed by the broker with the reason: an {@link UnavailableHeap} is registered for it until it
- * starts or is closed.
+ * Start of one heap, and its reconfiguration while the gateway runs. If a resource is short, a daemon thread
+ * {@code dmaheap-start-NAME} repeats the start, after 1 s at first and every 10 s later. While the heap waits or cannot
+ * start, an {@link UnavailableHeap} is registered, from which the broker lists the heap with the reason.
  *
- * <p>A component has one, and hands its configuration to {@code configure} when it is activated and whenever the
- * configuration changes. So a mistake in a file that is edited leaves the heap as it is:
+ * <p>A component has one HeapStart and passes its configuration to {@code configure} on activation and on each change.
+ * A mistake in an edited file thus leaves the heap unchanged:
  *
- * {@snippet :
- * private final HeapStart start;
+ * {@snippet : private final HeapStart start;
  *
- * @Activate
- * public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) {
- *     start = HeapStart.of(context);
- *     configure(config, properties);
- * }
+ * @Activate public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) { start =
+ *     HeapStart.of(context); configure(config, properties); }
  *
- * @Modified
- * void configure(Config config, Map<String, Object> properties) {
- *     HeapSettings settings =
- *             HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
- *     start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
- * }
+ * @Modified void configure(Config config, Map<String, Object> properties) { HeapSettings settings =
+ *     HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
+ *     start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap()))); }
  *
- * @Deactivate
- * void stop() {
- *     start.close();
- * }
- * }
+ * @Deactivate void stop() { start.close(); } }
  *
- * <p>One thread at a time configures, as Declarative Services does. Any thread may close.
+ * <p>One thread at a time may call {@code configure}, as Declarative Services does. Any thread may close.
  */
 public final class HeapStart implements AutoCloseable {
     private static final QuietLog LOG = new QuietLog(HeapStart.class);
@@ -51,16 +39,16 @@ public final class HeapStart implements AutoCloseable {
     private final Announcer announcer;
 
     // Guarded by this.
-    /** Null before the first configuration, and while it changes. */
+    /** Null before the first configuration and during a change. */
     private HeapOpening opening;
-    /** Those that the heap was opened with; null where there is none. */
+    /** Settings with which the heap was opened; null without a heap. */
     private HeapSettings inForce;
-    /** What opens the heap with those; null where there is none. */
+    /** Opens the heap with those settings; null without a heap. */
     private Supplier<Runnable> source;
 
     private boolean closed;
 
-    /** Registers a heap, and returns what withdraws it. */
+    /** Registers a heap and returns an action that withdraws it. */
     interface Announcer {
         Runnable announce(OpenedHeap opened, Map<String, Object> announcement);
     }
@@ -71,11 +59,11 @@ public final class HeapStart implements AutoCloseable {
     }
 
     /**
-     * A heap that is not configured yet.
+     * Makes a start for a heap that is not configured yet.
      *
-     * @param context the heap's. Its bundle imports {@code org.dmabuf.heap.spi}: the framework shows a service only
-     *     where the bundle that registers it is wired to the service's type
-     * @return the start, to be closed when the heap is to go
+     * @param context the context of the heap's bundle. The bundle must import {@code org.dmabuf.heap.spi}, because the
+     *     framework shows a service only if the registering bundle is wired to the service's type
+     * @return the start, whose close withdraws the heap
      */
     public static HeapStart of(BundleContext context) {
         return new HeapStart(
@@ -84,13 +72,14 @@ public final class HeapStart implements AutoCloseable {
     }
 
     /**
-     * Opens a heap and registers it as a service. A component that is to keep its heap when a changed configuration is
-     * wrong uses {@link #of} and {@link #configure(HeapSettings, Supplier)}.
+     * Opens a heap and registers it as a service. A component that should keep its heap after an invalid change of the
+     * configuration uses {@link #of} and {@link #configure(HeapSettings, Supplier)} instead.
      *
      * @param context as for {@link #of}
      * @param settings name, type, id and priority
-     * @param opening as for {@link #configure(HeapSettings, Supplier)}; a setting that it finds wrong is listed
-     * @return the start, to be closed when the heap is to go
+     * @param opening as for {@link #configure(HeapSettings, Supplier)}; the broker lists an invalid setting that it
+     *     reports
+     * @return the start, whose close withdraws the heap
      */
     public static HeapStart begin(BundleContext context, HeapSettings settings, Supplier<OpenedHeap> opening) {
         HeapStart start = of(context);
@@ -99,32 +88,31 @@ public final class HeapStart implements AutoCloseable {
     }
 
     /**
-     * As {@link #configure(HeapSettings, Supplier, Function)}, of a heap that has no settings but those that every heap
-     * has.
+     * As {@link #configure(HeapSettings, Supplier, Function)}, for a heap that has only the common settings.
      *
      * @param settings name, type, id and priority
-     * @param opening takes the heap's memory
+     * @param opening allocates the heap's memory
      */
     public void configure(HeapSettings settings, Supplier<OpenedHeap> opening) {
         configure(settings, () -> opening, Supplier::get);
     }
 
     /**
-     * Opens a heap and registers it as a service, now, or later when the machine is short of something. The service is
-     * a {@link org.dmabuf.heap.spi.HeapExporter}, and a {@link org.dmabuf.heap.spi.RegionMap} where the source is one.
-     * Its properties are those of the settings and those of the memory, which go before them.
+     * Opens a heap and registers it as a service, now, or later if a resource is short. The service is a
+     * {@link org.dmabuf.heap.spi.HeapExporter}, and also a {@link org.dmabuf.heap.spi.RegionMap} if the source is one.
+     * It has the properties of the settings and of the memory; those of the memory override the settings.
      *
-     * <p>When there is a heap already, settings that are wrong are logged, and the heap goes on with those that it has.
-     * Where they say the same, nothing happens. Otherwise the heap is withdrawn, and then the other is opened. Where
-     * that fails for another reason than a shortage, the heap is opened again as it was.
+     * <p>If there is already a heap, invalid settings are logged and the heap stays unchanged. Equal settings have no
+     * effect. Other settings withdraw the heap and open it anew. If that fails for another reason than a shortage, the
+     * heap is opened again with the previous settings.
      *
      * @param settings name, type, id and priority
-     * @param reading reads and checks the heap's other settings. It takes no memory, and throws what
-     *     {@link Settings#wrong} returns
-     * @param source takes the heap's memory. When it throws, it has left nothing behind. It may be called again, on
-     *     the daemon thread, and at most until {@link #close} or the next configuration. A HeapException of a
-     *     {@link org.dmabuf.heap.Errno#isTransient shortage} is tried again; any other exception is logged and listed
-     * @param <P> what the settings were read into
+     * @param reading reads and checks the heap's other settings. It allocates no memory, and throws the exception of
+     *     {@link Settings#wrong} for an invalid one
+     * @param source allocates the heap's memory. If it throws, it must hold nothing. It may be called again on the
+     *     daemon thread, until {@link #close} or the next configuration. The call is repeated after a HeapException of
+     *     a {@link org.dmabuf.heap.Errno#isTransient shortage}; any other exception is logged and listed
+     * @param <P> type of the settings that were read
      */
     public <P> void configure(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {
         Map<String, Object> announcement;
@@ -159,7 +147,7 @@ public final class HeapStart implements AutoCloseable {
             next.close();
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'' is opened as it was before the change; a correction takes effect at once",
+                    "heap ''{0}'' is opened with the settings before the change; a correction takes effect at once",
                     settingsBefore.heap());
             open(settingsBefore, sourceBefore);
         } else {
@@ -194,7 +182,7 @@ public final class HeapStart implements AutoCloseable {
                 bug);
     }
 
-    /** {@return the opening, which this has no longer, or null} */
+    /** {@return the opening, which this object gives up, or null} */
     private HeapOpening take() {
         HeapOpening taken = opening;
         opening = null;

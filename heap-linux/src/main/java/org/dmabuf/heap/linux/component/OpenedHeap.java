@@ -7,12 +7,12 @@ import java.util.function.UnaryOperator;
 import org.dmabuf.heap.linux.source.MemorySource;
 
 /**
- * Memory that a heap has opened, and service properties beside {@link MemorySource#properties()}. Immutable.
+ * Memory that a heap has opened, with service properties in addition to {@link MemorySource#properties()}. Immutable.
  */
 public final class OpenedHeap {
     private static final OpenedHeap NONE = new OpenedHeap(null, Map.of());
 
-    /** Null for none. */
+    /** Null without memory. */
     private final MemorySource source;
     private final Map<String, Object> known;
 
@@ -22,11 +22,11 @@ public final class OpenedHeap {
     }
 
     /**
-     * Takes the memory of a source.
+     * Wraps the memory of a source.
      *
-     * @param source closed by {@link HeapStart} when the heap goes, or cannot be registered; and by each method here
-     *     that throws
-     * @return what {@link HeapStart} registers
+     * @param source the source; {@link HeapStart} closes it when the heap leaves or cannot be registered, and each
+     *     method here closes it before it throws
+     * @return the memory for {@link HeapStart} to register
      */
     public static OpenedHeap of(MemorySource source) {
         OpenedHeap opened = null;
@@ -40,7 +40,10 @@ public final class OpenedHeap {
         }
     }
 
-    /** {@return no memory: this machine has none, by no fault of the configuration, and no service is registered} */
+    /**
+     * {@return no memory, for a machine that does not have it although the configuration is right; no service is
+     * registered}
+     */
     public static OpenedHeap none() {
         return NONE;
     }
@@ -48,8 +51,8 @@ public final class OpenedHeap {
     /**
      * Adds a service property.
      *
-     * @param property its name; it goes before one of the source
-     * @param value as the service announces it
+     * @param property its name; it overrides a property of the source
+     * @param value value of the property
      * @return this memory with the property
      */
     public OpenedHeap with(String property, Object value) {
@@ -67,15 +70,15 @@ public final class OpenedHeap {
     }
 
     /**
-     * Makes another source of this one, and closes it when that fails.
+     * Replaces the source by one derived from it. Closes the source if that fails.
      *
-     * @param step returns the source to go on with: the same, or one over it
-     * @return this memory from that source
+     * @param step returns the source to use: the same one, or one that wraps it
+     * @return this memory with that source
      */
     public OpenedHeap then(UnaryOperator<MemorySource> step) {
         OpenedHeap next = null;
         try {
-            next = new OpenedHeap(step.apply(source), known); // made before the step: nothing fails after it
+            next = new OpenedHeap(step.apply(source), known); // made before the step, after which nothing may fail
             return next;
         } finally {
             if (next == null && source != null) {

@@ -26,31 +26,31 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Settings of one component, read from its configuration. A value that cannot be understood is refused with
- * {@link Errno#EINVAL} and the sentence {@code invalid NAME = VALUE in FILE, line N: expected ...}. Where the
- * configuration has no file, or the file no longer has the setting, the sentence has its PID or no line. Immutable.
+ * Settings of one component, read from its configuration. An invalid value fails with {@link Errno#EINVAL} and the
+ * message {@code invalid NAME = VALUE in FILE, line N: expected ...}. The message has the PID if the configuration has
+ * no file, and no line if the file no longer has the setting. Immutable.
  *
- * <p>Values are read from the configuration itself. Declarative Services would cut a number short, take any word for
- * {@code false}, and report what it cannot convert by an error of its own.
+ * <p>Values are read from the configuration itself, because Declarative Services truncates numbers, converts any word
+ * to {@code false}, and reports other conversion errors with a message of its own.
  */
 public class Settings {
-    /** Where File Install notes the file of a configuration. */
+    /** Property in which File Install stores the file of a configuration. */
     private static final String FILE = "felix.fileinstall.filename";
-    /** What Configuration Admin, Declarative Services and File Install add of their own. */
+    /** Prefixes of the properties that Configuration Admin, Declarative Services and File Install add. */
     private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");
 
-    /** Sentences of one kind for the log. A file that is none of settings would fill it. */
+    /** Most log messages about unknown settings, so that a file of another kind does not fill the log. */
     private static final int MOST_UNREAD = 20;
 
     private final String pid;
     private final Map<String, ?> properties;
-    /** Named in refusals; null for a component that is no heap. */
+    /** Heap named in exceptions; null for a component that is not a heap. */
     private final String heap;
 
     /**
      * Reads a configuration.
      *
-     * @param factory name of the configuration, or of the factory that it is of
+     * @param factory PID of the configuration or of its factory
      */
     Settings(String factory, Map<String, ?> properties, String heap) {
         this.pid = pid(factory, properties);
@@ -59,9 +59,9 @@ public class Settings {
     }
 
     /**
-     * Reads the settings of a component that is no heap.
+     * Reads the settings of a component that is not a heap.
      *
-     * @param pid name of the configuration
+     * @param pid PID of the configuration
      * @param properties of the configuration, as the component got them
      * @return the settings
      */
@@ -77,7 +77,7 @@ public class Settings {
         return pid;
     }
 
-    /** {@return the file that the configuration came from, empty where it came from elsewhere} */
+    /** {@return the file of the configuration, empty for a configuration of another origin} */
     Optional<Path> file() {
         if (!(properties.get(FILE) instanceof String file)) {
             return Optional.empty();
@@ -85,12 +85,12 @@ public class Settings {
         try {
             return Optional.of(file.startsWith("file:") ? Path.of(URI.create(file)) : Path.of(file));
         } catch (IllegalArgumentException e) {
-            // A URI that a person wrote, with blanks.
+            // A handwritten URI that contains blanks.
             return Optional.of(Path.of(file.replaceFirst("^file:", "")));
         }
     }
 
-    /** {@return what was configured, in one form for a value and its text: a list has blanks between its entries} */
+    /** {@return the configured values as texts, with blanks between the entries of a list} */
     Map<String, String> configured() {
         Map<String, String> configured = new TreeMap<>();
         properties.forEach((key, value) -> {
@@ -118,7 +118,7 @@ public class Settings {
     }
 
     /**
-     * Shows where a person finds a setting.
+     * Describes where a setting is configured.
      *
      * @param setting its name
      * @return for instance {@code size in etc/org.dmabuf.heap.carveout-camera.cfg}
@@ -127,7 +127,7 @@ public class Settings {
         return setting + " in " + source();
     }
 
-    /** {@return the file from the gateway's folder on, or the PID} */
+    /** {@return the file relative to the gateway's folder, or the PID} */
     private String source() {
         return file().map(file -> Printable.of(shown(file).toString())).orElse(pid);
     }
@@ -137,7 +137,7 @@ public class Settings {
         return names > 1 ? file.subpath(names - 2, names) : file;
     }
 
-    /** {@return the file with the line that has the setting now, or the PID} */
+    /** {@return the file with the line of the setting, or the PID} */
     private String sourceOf(String setting) {
         return file().map(file -> source() + line(file, setting)).orElse(pid);
     }
@@ -155,23 +155,23 @@ public class Settings {
      * Reads a whole number.
      *
      * @param setting its name
-     * @param absent gives the number where the configuration has none
+     * @param absent returns the number if the configuration has none
      * @return the number
-     * @throws HeapException for anything else
+     * @throws HeapException for an invalid value
      */
     public int number(String setting, IntSupplier absent) {
         return number(setting, absent, Integer.MIN_VALUE, Integer.MAX_VALUE, "a whole number");
     }
 
     /**
-     * Reads a whole number of a range.
+     * Reads a whole number within a range.
      *
      * @param setting its name
-     * @param absent gives the number where the configuration has none
+     * @param absent returns the number if the configuration has none
      * @param least the lowest
      * @param most the highest
      * @return the number
-     * @throws HeapException for anything else
+     * @throws HeapException for an invalid value
      */
     public int number(String setting, IntSupplier absent, int least, int most) {
         return number(setting, absent, least, most, "a whole number from " + least + " to " + most);
@@ -182,7 +182,7 @@ public class Settings {
         long number;
         try {
             number = value == null ? absent.getAsInt() : whole(value);
-        } catch (RuntimeException e) { // Declarative Services converts when it is asked for it, and fails then
+        } catch (RuntimeException e) { // Declarative Services converts on access, and throws
             throw wrong(setting, text(value), right);
         }
         if (number < least || number > most) {
@@ -198,12 +198,12 @@ public class Settings {
     }
 
     /**
-     * Reads what is true or false.
+     * Reads a boolean.
      *
      * @param setting its name
-     * @param absent gives the value where the configuration has none
+     * @param absent returns the value if the configuration has none
      * @return the value
-     * @throws HeapException for anything else
+     * @throws HeapException for an invalid value
      */
     public boolean flag(String setting, BooleanSupplier absent) {
         Object value = properties.get(setting);
@@ -221,9 +221,9 @@ public class Settings {
      * Reads a size.
      *
      * @param setting its name
-     * @param value as {@link Bytes#parse} takes it
+     * @param value a text for {@link Bytes#parse}
      * @return bytes
-     * @throws HeapException for anything else
+     * @throws HeapException for an invalid value
      */
     public long bytes(String setting, String value) {
         try {
@@ -234,14 +234,14 @@ public class Settings {
     }
 
     /**
-     * Reads a word that is the name of a constant, in any case.
+     * Reads the name of an enum constant, in any case.
      *
      * @param setting its name
      * @param value a constant's name
      * @param kind the constants
      * @param <E> their type
      * @return the constant
-     * @throws HeapException for anything else
+     * @throws HeapException for an invalid value
      */
     public <E extends Enum<E>> E oneOf(String setting, String value, Class<E> kind) {
         for (E one : kind.getEnumConstants()) {
@@ -258,7 +258,7 @@ public class Settings {
     }
 
     /**
-     * Finds entries of the configuration that are no settings, as when a letter is wrong.
+     * Finds unknown settings in the configuration, for instance misspelt ones.
      *
      * @param settings the annotation whose methods are the settings
      * @return a sentence for each, for the log
@@ -283,25 +283,25 @@ public class Settings {
     }
 
     /**
-     * The refusal of a value.
+     * Returns the exception for an invalid value.
      *
      * @param setting its name
      * @param value as configured
-     * @param right what would be
+     * @param right the expected values
      * @return to be thrown
      */
     public HeapException wrong(String setting, String value, String right) {
         String text = Printable.of(value);
-        // Blanks at an end are not seen otherwise.
+        // Quotes make blanks at an end visible.
         String shown = text.isEmpty() || !text.equals(text.strip()) ? "'" + text + "'" : text;
         return refusal("invalid " + setting + " = " + shown + " in " + sourceOf(setting) + ": expected " + right);
     }
 
     /**
-     * The refusal of a configuration that lacks a setting.
+     * Returns the exception for a missing setting.
      *
      * @param setting its name
-     * @param right what it is to be
+     * @param right the expected values
      * @return to be thrown
      */
     public HeapException absent(String setting, String right) {

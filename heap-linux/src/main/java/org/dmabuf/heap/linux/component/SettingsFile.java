@@ -14,11 +14,11 @@ import java.util.Properties;
 import java.util.regex.Pattern;
 
 /**
- * Lines of a configuration file, as File Install reads it: by the rules of {@link Properties}, in UTF-8. The object
- * keeps where each setting stands, which a loaded configuration no longer has. Immutable.
+ * Lines of a configuration file, read as File Install does: by the rules of {@link Properties}, in UTF-8. The object
+ * keeps the line of each setting, which a loaded configuration no longer has. Immutable.
  */
 public final class SettingsFile {
-    /** One setting, on one line or on several that a backslash joins. Immutable. */
+    /** Setting on one line, or on several lines joined by backslashes. Immutable. */
     public static final class Entry {
         private final int first;
         private final List<String> lines;
@@ -37,7 +37,7 @@ public final class SettingsFile {
             return first;
         }
 
-        /** {@return its lines as they stand in the file; the last one ends with a backslash only at the file's end} */
+        /** {@return its lines, unchanged; the last one ends with a backslash only at the end of the file} */
         public List<String> lines() {
             return lines;
         }
@@ -53,7 +53,7 @@ public final class SettingsFile {
         }
     }
 
-    /** A backslash with u that is not itself escaped, and no code of a character after it. */
+    /** An unescaped backslash with u that no character code follows. */
     private static final Pattern WRONG_ESCAPE =
             Pattern.compile("(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?![0-9a-fA-F]{4})");
 
@@ -64,18 +64,18 @@ public final class SettingsFile {
     }
 
     /**
-     * Reads a file. What is no UTF-8 is replaced, as File Install does.
+     * Reads a file. Invalid UTF-8 is replaced, as File Install does.
      *
      * @param file the file
      * @return its lines
-     * @throws IOException when it cannot be read
+     * @throws IOException when the file cannot be read
      */
     public static SettingsFile read(Path file) throws IOException {
         return of(new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
     }
 
     /**
-     * Takes the text of a file.
+     * Parses the text of a file.
      *
      * @param text the text
      * @return its lines
@@ -106,7 +106,7 @@ public final class SettingsFile {
         return new SettingsFile(entries);
     }
 
-    /** {@return whether a line ends with a backslash that is not itself escaped} */
+    /** {@return whether a line ends with an unescaped backslash} */
     private static boolean goesOn(String line) {
         int backslashes = 0;
         while (backslashes < line.length() && line.charAt(line.length() - 1 - backslashes) == '\\') {
@@ -121,7 +121,7 @@ public final class SettingsFile {
         try {
             one = load(text);
         } catch (IllegalArgumentException e) {
-            one = load(WRONG_ESCAPE.matcher(text).replaceAll("$1\\\\\\\\u")); // File Install takes it as it stands
+            one = load(WRONG_ESCAPE.matcher(text).replaceAll("$1\\\\\\\\u")); // as File Install
         }
         String key = one.stringPropertyNames().stream().findFirst().orElse("");
         return new Entry(first, lines, key, one.getProperty(key, ""));
@@ -132,7 +132,7 @@ public final class SettingsFile {
         try {
             read.load(new StringReader(text));
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // of a text in memory
+            throw new UncheckedIOException(e); // cannot happen for a text in memory
         }
         return read;
     }
@@ -143,10 +143,10 @@ public final class SettingsFile {
     }
 
     /**
-     * Finds a setting. Of several with one name the last counts.
+     * Finds a setting. If a name occurs several times, the last one counts.
      *
      * @param setting its name
-     * @return the number of its line, empty where the file does not have it
+     * @return the number of its line, empty if the file does not have it
      */
     public OptionalInt line(String setting) {
         return entries.stream()

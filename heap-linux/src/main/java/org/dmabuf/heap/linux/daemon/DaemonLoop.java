@@ -6,8 +6,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
- * Work of a daemon thread, step by step until a step returns that it was the last. A step that throws anything is
- * logged, and after a pause comes another. A series of failures is logged once.
+ * Loop of a daemon thread, which runs steps until a step returns false. A step that throws is logged, and the next one
+ * runs after a pause. A series of failures is logged once.
  */
 public final class DaemonLoop implements Runnable {
     private static final QuietLog LOG = new QuietLog(DaemonLoop.class);
@@ -23,13 +23,13 @@ public final class DaemonLoop implements Runnable {
     }
 
     /**
-     * Makes a thread that inherits nothing: the caller may be on a vendor's class loader.
+     * Makes a thread that inherits nothing, because the caller may have the class loader of a vendor.
      *
      * @param name of the thread
-     * @param failure for the log: what a failed step was to do
-     * @param pauseNanos between a step that failed and the next; an unpark of the thread ends it
-     * @param step returns whether another step is to come
-     * @return a thread that is not started
+     * @param failure log message for a failed step
+     * @param pauseNanos pause after a failed step; an unpark of the thread ends it
+     * @param step returns whether to run another step
+     * @return a thread, not started yet
      */
     public static Thread thread(String name, String failure, long pauseNanos, BooleanSupplier step) {
         return Thread.ofPlatform()
@@ -47,7 +47,7 @@ public final class DaemonLoop implements Runnable {
             try {
                 more = step.getAsBoolean();
                 failing = false;
-            } catch (Throwable e) { // no other thread does this work
+            } catch (Throwable e) { // the thread must go on, because no other thread does this work
                 if (!failing) {
                     failing = true;
                     LOG.failure(Level.ERROR, failure + "; the thread goes on", e);

@@ -3,16 +3,16 @@ package org.dmabuf.heap.linux.daemon;
 
 import java.lang.System.Logger.Level;
 
-/** Log of one class whose failures are dropped: a logger or a message that throws ends no thread and undoes no work. */
+/** Log of one class that ignores failures: a logger or a message that throws does not affect the caller. */
 public final class QuietLog {
     private final System.Logger logger;
 
-    /** Writes to the logger that has the class's name. */
+    /** Makes a log for the logger with the class's name. */
     public QuietLog(Class<?> source) {
         logger = System.getLogger(source.getName());
     }
 
-    /** Writes a message with parameters, as {@link System.Logger#log(Level, String, Object...)}. */
+    /** Logs a message with parameters, as {@link System.Logger#log(Level, String, Object...)}. */
     public void write(Level level, String format, Object... parameters) {
         try {
             logger.log(level, format, parameters);
@@ -20,7 +20,7 @@ public final class QuietLog {
         }
     }
 
-    /** Writes a message with its cause. */
+    /** Logs a message with its cause. */
     public void failure(Level level, String message, Throwable cause) {
         try {
             logger.log(level, message, cause);

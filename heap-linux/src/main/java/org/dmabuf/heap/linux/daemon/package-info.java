@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Daemon threads that outlive a failed step, and a log that never fails its caller. */
+/** Daemon threads that go on after a failed step, and a log that never throws. */
 package org.dmabuf.heap.linux.daemon;

@@ -13,22 +13,21 @@ import org.dmabuf.heap.linux.libc.Libc;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * An open device node, for a bundle that makes ioctls of its own: V4L2, DRM or a vendor's. The bundle has the numbers
- * of these ioctls and the layouts of their structs. It needs no permission for native access, since this bundle makes
- * the calls.
+ * Open device node for a bundle that makes ioctls of its own: V4L2, DRM or a vendor's. The bundle knows the numbers and
+ * structs of these ioctls. It needs no permission for native access, because heap-linux makes the calls.
  *
  * <p>Any thread may call any method. A close while another thread is in a call takes effect when that call returns.
  */
 public final class DeviceFile implements AutoCloseable {
-    /** Event of {@link #poll}: there is data to read, or a filled buffer to take. */
+    /** Event of {@link #poll}: data can be read, or a filled buffer dequeued. */
     public static final int POLLIN = 0x1;
-    /** Event of {@link #poll}: something exceptional happened, such as a V4L2 event. */
+    /** Event of {@link #poll}: an exceptional condition, such as a V4L2 event. */
     public static final int POLLPRI = 0x2;
-    /** Event of {@link #poll}: there is room to write, or a buffer that was used. */
+    /** Event of {@link #poll}: data can be written, or a used buffer dequeued. */
     public static final int POLLOUT = 0x4;
-    /** Event that {@link #poll} reports unasked: the device failed. */
+    /** Event that {@link #poll} always reports: the device failed. */
     public static final int POLLERR = 0x8;
-    /** Event that {@link #poll} reports unasked: the device has gone. */
+    /** Event that {@link #poll} always reports: the device was removed. */
     public static final int POLLHUP = 0x10;
 
     // fields of an ioctl's number, at bits 16 and 30 on all three processors
@@ -48,21 +47,21 @@ public final class DeviceFile implements AutoCloseable {
     }
 
     /**
-     * Opens a device node for reading and writing, close-on-exec. Its reads and dequeuing ioctls do not wait: they
-     * return {@link Errno#EAGAIN}, and {@link #poll} waits.
+     * Opens a device node for reading and writing, close-on-exec. Its reads and dequeuing ioctls do not block but
+     * return {@link Errno#EAGAIN}; use {@link #poll} to wait.
      *
      * @param path of the node, for instance {@code /dev/video0}; at most 255 bytes of UTF-8
      * @return the device, which the caller closes
-     * @throws HeapException {@link Errno#ENOENT} where there is no such node, {@link Errno#EACCES} for one that this
-     *     process may not open, {@link Errno#ENOTTY} for a file that is no character device; any other as the kernel
-     *     has it; nothing is open then
+     * @throws HeapException {@link Errno#ENOENT} if the node does not exist, {@link Errno#EACCES} if this process may
+     *     not open it, {@link Errno#ENOTTY} for a file that is not a character device, or any other error of the
+     *     kernel; nothing is open then
      */
     public static DeviceFile open(String path) {
         return open(path, Syscalls.linux());
     }
 
     /**
-     * As {@link #open(String)}, with calls that a test can replace.
+     * As {@link #open(String)}, with system calls that a test can replace.
      *
      * @param path of the node
      * @param syscalls the kernel
@@ -74,17 +73,17 @@ public final class DeviceFile implements AutoCloseable {
     }
 
     /**
-     * Makes an ioctl(2) with a struct. A call that a signal interrupts is made again.
+     * Makes an ioctl(2) with a struct. A call interrupted by a signal is repeated.
      *
-     * @param request the ioctl's number, with direction and size as the kernel's header has them
-     * @param argument native memory, which the kernel reads and writes; as large as the number states, or as the
-     *     caller knows where the number states no size. The caller keeps its arena open during the call
-     * @return 0 or more as the request has it, or the negative error number: {@link Errno#number()}
-     * @throws IllegalArgumentException for an argument that is smaller than the request's number states, not native, or
-     *     read-only where the kernel writes
+     * @param request the ioctl's number, with direction and size as in the kernel's header
+     * @param argument native memory, which the kernel reads and writes. It must have the size that the number states;
+     *     if the number states none, the caller must know the size. The caller keeps its arena open during the call
+     * @return the result of the ioctl, 0 or more, or a negative error number: {@link Errno#number()}
+     * @throws IllegalArgumentException for an argument that is smaller than the request's number states, is not native,
+     *     or is read-only although the kernel writes it
      * @throws IllegalStateException when the arena of the argument is closed
-     * @throws WrongThreadException when it is confined to another thread
-     * @throws HeapException {@link Errno#ENODEV} when this is closed
+     * @throws WrongThreadException when that arena is confined to another thread
+     * @throws HeapException {@link Errno#ENODEV} when this device is closed
      */
     public int ioctl(long request, MemorySegment argument) {
         requireUsable(request, argument);
@@ -97,11 +96,14 @@ public final class DeviceFile implements AutoCloseable {
             return result;
         } finally {
             node.leave();
-            Reference.reachabilityFence(argument); // only its address went along
+            Reference.reachabilityFence(argument); // the call has only its address
         }
     }
 
-    /** Java checks no access that the kernel makes: it would write past the segment, or into memory that was freed. */
+    /**
+     * Checks the argument. Java does not check accesses of the kernel, which could write past the segment or into freed
+     * memory.
+     */
     private static void requireUsable(long request, MemorySegment argument) {
         long size = request >>> 16 & IOC_SIZE;
         if (!argument.isNative() || argument.byteSize() < size) {
@@ -124,13 +126,13 @@ public final class DeviceFile implements AutoCloseable {
     }
 
     /**
-     * Waits until the device has something to do.
+     * Waits for events of the device.
      *
      * @param events {@link #POLLIN}, {@link #POLLPRI}, {@link #POLLOUT}, or several of them
-     * @param millis how long to wait at most; 0 only looks, a negative number waits without limit
-     * @return the events that happened, {@link #POLLERR} and {@link #POLLHUP} among them; 0 when the time is over; or
-     *     the negative error number, which is that of {@link Errno#EINTR} when a signal came
-     * @throws HeapException {@link Errno#ENODEV} when this is closed
+     * @param millis longest wait; 0 returns at once, a negative number waits without limit
+     * @return the events that occurred, including {@link #POLLERR} and {@link #POLLHUP}; 0 after the time has passed;
+     *     or a negative error number, that of {@link Errno#EINTR} after a signal
+     * @throws HeapException {@link Errno#ENODEV} when this device is closed
      */
     public int poll(int events, int millis) {
         int fd = node.enter();
@@ -146,7 +148,7 @@ public final class DeviceFile implements AutoCloseable {
         }
     }
 
-    /** Closes the node, or leaves that to the calls under way. Closing twice does nothing. */
+    /** Closes the node, or lets the last call in progress close it. Closing twice does nothing. */
     @Override
     public void close() {
         node.close();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Device nodes for bundles that make ioctls of their own, such as those of V4L2 and DRM. The layouts of their structs
- * live with these bundles.
+ * Device nodes for bundles that make ioctls of their own, such as those of V4L2 and DRM. These bundles define the
+ * layouts of the structs.
  */
 @Export
 @Version("1.0.0")

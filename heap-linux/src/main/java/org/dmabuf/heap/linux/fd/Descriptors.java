@@ -8,12 +8,12 @@ import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** Operations on any descriptor, of this process's making or another's. */
+/** Operations on any descriptor, whether this process made it or received it. */
 public final class Descriptors {
     private final Syscalls syscalls;
 
     /**
-     * Works by the given calls.
+     * Makes an object that uses the given system calls.
      *
      * @param syscalls the kernel
      */
@@ -25,9 +25,9 @@ public final class Descriptors {
      * Makes a second descriptor of the same open file, close-on-exec.
      *
      * @param heap named in a refusal
-     * @param fd stays the caller's
-     * @return the new one, which the caller owns
-     * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has none left
+     * @param fd a descriptor, which the caller keeps
+     * @return the new descriptor, which the caller owns
+     * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has reached its limit of descriptors
      */
     public OwnedFd duplicate(String heap, int fd) {
         OwnedFd made = OwnedFd.awaiting(syscalls::close, Optional.empty());
@@ -39,9 +39,9 @@ public final class Descriptors {
      * Makes a second descriptor of the same open file, close-on-exec.
      *
      * @param heap named in a refusal
-     * @param fd stays the caller's
-     * @param owner gets the new one
-     * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has none left
+     * @param fd a descriptor, which the caller keeps
+     * @param owner receives the new descriptor
+     * @throws HeapException {@link org.dmabuf.heap.Errno#EMFILE} when the process has reached its limit of descriptors
      */
     public void duplicate(String heap, int fd, OwnedFd owner) {
         int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
@@ -64,9 +64,9 @@ public final class Descriptors {
      * Reads the inode number of an open file.
      *
      * @param heap named in a refusal
-     * @param fd stays the caller's
-     * @return the number by which the kernel knows the file
-     * @throws HeapException {@link org.dmabuf.heap.Errno#EBADF} for a descriptor that is none
+     * @param fd a descriptor, which the caller keeps
+     * @return the file's inode number
+     * @throws HeapException {@link org.dmabuf.heap.Errno#EBADF} for a number that is not an open descriptor
      */
     public long inode(String heap, int fd) {
         long inode = syscalls.inode(fd);

@@ -12,14 +12,14 @@ import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Mappings of descriptors that came from elsewhere, with their page tables filled so that no access faults later. Any
+ * Mapper of descriptors that this process received. It fills the page tables, so that later accesses do not fault. Any
  * thread may call any method.
  */
 public final class Mappings {
     private final Mmap mmap;
 
     /**
-     * Maps by the given calls.
+     * Makes an object that uses the given system calls.
      *
      * @param syscalls the kernel
      */
@@ -28,22 +28,22 @@ public final class Mappings {
     }
 
     /**
-     * Maps a descriptor until an arena ends, when the mapping is removed at once. For descriptors that came from
-     * elsewhere; a {@link org.dmabuf.heap.DmaBuf} maps itself.
+     * Maps a received descriptor. The mapping is removed as soon as the arena ends. A {@link org.dmabuf.heap.DmaBuf}
+     * has a method of its own for this.
      *
-     * <p>The memory can be another process's to take away, unless it is sealed: an access may then throw
+     * <p>Another process may be able to remove the memory, unless it is sealed. An access may then throw
      * {@link InternalError}.
      *
-     * @param fd stays the caller's, and may be closed at once
-     * @param size bytes, no more than the file has
-     * @param access READ gives a read-only segment
-     * @param arena not the global one
+     * @param fd a descriptor, which the caller keeps and may close at once
+     * @param size bytes, at most the size of the file
+     * @param access READ returns a read-only segment
+     * @param arena not the global arena
      * @return a segment of {@code size} bytes
-     * @throws HeapException the kernel's refusal
+     * @throws HeapException when the kernel refuses
      */
-    @SuppressWarnings("restricted") // gives a mapping of this process its size and its end
+    @SuppressWarnings("restricted") // sets the size and the lifetime of a mapping of this process
     public MemorySegment map(OwnedFd fd, long size, Access access, Arena arena) {
-        UnmapOnce end = new UnmapOnce(); // first: what is mapped must not lack what ends it
+        UnmapOnce end = new UnmapOnce(); // first, so that no mapping exists without its unmapping
         MemorySegment segment = null;
         try {
             end.mapping = mmap.map("", fd.fd(), size, access);
@@ -51,16 +51,16 @@ public final class Mappings {
             return access.writes() ? segment : segment.asReadOnly();
         } finally {
             if (segment == null) {
-                end.accept(null); // the arena may have taken it over before that failed, and comes to its end as well
+                end.accept(null); // the arena may have registered it before the failure, and would call it again
             }
         }
     }
 
-    /** The end of a mapping, by its arena or by the call that failed: by the first of the two. */
+    /** Unmapping that runs once, either when the arena ends or after a failed call. */
     private final class UnmapOnce extends AtomicBoolean implements Consumer<MemorySegment> {
         private static final long serialVersionUID = 1L;
 
-        /** Null until there is one. */
+        /** Null before the mapping exists. */
         private transient MemorySegment mapping;
 
         @Override

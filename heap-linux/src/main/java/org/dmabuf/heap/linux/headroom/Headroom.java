@@ -13,57 +13,58 @@ import org.dmabuf.heap.linux.machine.MachineMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Account of memory that the machine has left, by which requests for more are refused before the kernel is asked: memfd
- * overcommits, and a process that goes over its cgroup's limit is killed whatever the call. One object serves all heaps
- * that take fresh memory. Ranges of a region that was reserved at the start do not pass here.
+ * Account of the machine's remaining memory. It refuses requests that would exceed this memory before the kernel is
+ * called, because memfd overcommits, and the kernel kills a process that exceeds the limit of its cgroup. One object
+ * serves all heaps that allocate new memory. Ranges of a region that was reserved at the start are not counted here.
  *
- * <p>The machine is read when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would not do. In between,
- * what was granted is subtracted. Memory given back shows at the next reading, so a refusal always rests on a new one.
+ * <p>The account reads the machine's figures when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would
+ * cause a refusal. Between readings it subtracts the granted memory. Released memory shows only in the next reading, so
+ * each refusal is based on a new one.
  *
- * <p>Shareable memory counts in full as long as it can be touched ({@link #hold}), however little of it is in memory at
- * the moment: a holder can punch holes, and the next touch fills them.
+ * <p>Shareable memory counts in full as long as an access can fill it ({@link #hold}), even if few of its pages exist
+ * at the moment: a holder can punch holes, which the next access fills again.
  *
  * <p>Any thread may call any method.
  */
 public final class Headroom {
-    /** System property: bytes that are left to the rest of the machine, or a number with K, M, G or T. */
+    /** System property: reserve that is never granted, in bytes, or a number with K, M, G or T. */
     public static final String RESERVE_PROPERTY = "org.dmabuf.heap.headroom.reserve";
 
     private static final System.Logger LOG = System.getLogger(Headroom.class.getName());
     private static final long MAX_AGE_MILLIS = 50;
     private static final long DEFAULT_RESERVE = 64L << 20;
 
-    /** Bytes of memory that the machine has; 0 until it could be read. */
+    /** Bytes of memory that the machine has; 0 until they have been read. */
     private static volatile long total;
 
-    /** Memory that is kept for speed and given back before a caller is refused. */
+    /** Pooled memory, which is released before a request is refused. */
     public interface Spare {
-        /** {@return bytes that are kept now} */
+        /** {@return bytes that are pooled now} */
         long held();
 
         /**
-         * Gives memory back to the machine. Called without a lock, on the thread that needs the memory.
+         * Releases memory to the machine. Called without a lock, on the thread that needs the memory.
          *
-         * @param bytes how much is wanted
-         * @return how much was given back
+         * @param bytes how much is needed
+         * @return how much was released
          */
         long giveBack(long bytes);
     }
 
-    /** What was granted of one limit since its last reading. */
+    /** Ledger of one limit: the memory granted since its last reading. */
     private static final class Ledger {
-        /** All that was ever granted. */
+        /** Total of all grants. */
         final AtomicLong granted = new AtomicLong();
-        /** Of that, what a reading from now on shows. */
+        /** Part of {@link #granted} that later readings include. */
         final AtomicLong settled = new AtomicLong();
-        /** What counts against this limit and can be given back. */
+        /** Pooled memory that counts against this limit and can be released. */
         final List<Spare> spares = new CopyOnWriteArrayList<>();
-        /** How far {@link #granted} may go before the next reading. */
+        /** Highest value of {@link #granted} before the next reading. */
         volatile long ceiling;
 
         volatile MachineMemory.Bound bound = MachineMemory.Bound.NONE;
 
-        /** Bytes that may be granted; less than 0 when even the reserve is used. */
+        /** Returns the bytes that may be granted; negative when a part of the reserve is used. */
         long room() {
             return ceiling - granted.get();
         }
@@ -87,7 +88,7 @@ public final class Headroom {
             return true;
         }
 
-        /** {@return bytes that were given back of as many as are missing} */
+        /** {@return bytes that were released, of the given number that is missing} */
         long giveBack(long missing) {
             long given = 0;
             for (Spare spare : spares) {
@@ -99,7 +100,7 @@ public final class Headroom {
         }
     }
 
-    /** State of one machine, shared by all views of its headroom. */
+    /** State of one machine, which all views of its headroom share. */
     private static final class State {
         final LongFunction<MachineMemory.Reading> machine;
         final long reserve;
@@ -121,20 +122,20 @@ public final class Headroom {
             return nanoTime.getAsLong() - readAt > MAX_AGE_MILLIS * 1_000_000;
         }
 
-        /** {@return whether a thread reads the machine now} */
+        /** {@return whether a thread is reading the figures now} */
         boolean reading() {
             return reading;
         }
 
         /**
-         * Reads the machine, unless another thread has just done so. A monitor, unlike a lock object, is given up also
-         * by a thread that has no stack left.
+         * Reads the figures, unless another thread has just done so. It uses a monitor, because a thread releases a
+         * monitor even when it has no stack left, unlike a lock object.
          */
         synchronized void refresh(boolean always) {
             try {
                 if (always || old()) {
                     reading = true;
-                    // Before the machine is looked at: what is settled later may not be in its figure.
+                    // Taken before the reading, which may not include memory settled later.
                     long memoryShown = memory.settled.get();
                     long cgroupShown = cgroup.settled.get();
                     MachineMemory.Reading now = machine.apply(held.get());
@@ -156,14 +157,14 @@ public final class Headroom {
     }
 
     private final State state;
-    /** The cgroup's first: it commonly is the tighter one. */
+    /** The cgroup's ledger comes first, because its limit commonly is the lower one. */
     private final List<Ledger> ledgers;
 
     private final Headroom uncharged;
     private final Headroom setAside;
 
     /**
-     * @param machine reads the limits, given the bytes that are {@linkplain #hold held}
+     * @param machine reads the limits; its argument is the number of {@linkplain #hold held} bytes
      * @param reserve bytes that are never granted
      * @param nanoTime the clock
      */
@@ -187,9 +188,9 @@ public final class Headroom {
     }
 
     /**
-     * {@return bytes of memory that the machine has in all; 0 when that cannot be read}
+     * {@return the machine's total memory in bytes; 0 when it cannot be read}
      *
-     * @throws HeapException {@link Errno#EMFILE} or {@link Errno#ENFILE} when there is no descriptor to look with
+     * @throws HeapException {@link Errno#EMFILE} or {@link Errno#ENFILE} when no descriptor is left for the reading
      */
     public static long total() {
         long all = total;
@@ -200,17 +201,20 @@ public final class Headroom {
         return all;
     }
 
-    /** {@return the same for memory that the kernel charges to no cgroup: the machine alone limits it} */
+    /** {@return a view for memory that the kernel does not charge to a cgroup: only the machine limits it} */
     public Headroom uncharged() {
         return uncharged;
     }
 
-    /** {@return the same for huge pages that the kernel charges to a cgroup: the machine has set them aside already} */
+    /**
+     * {@return a view for huge pages that the kernel charges to a cgroup: only the cgroup limits them, because the
+     * machine has already reserved them}
+     */
     public Headroom setAside() {
         return setAside;
     }
 
-    /** Reads the reserve; logs once what holds instead of a setting that cannot be understood. */
+    /** Reads the reserve. For an invalid setting it logs once which reserve applies instead. */
     static long reserve(String configured) {
         if (configured == null) {
             return DEFAULT_RESERVE;
@@ -230,18 +234,17 @@ public final class Headroom {
     }
 
     /**
-     * Takes memory that is about to be allocated from the headroom. A caller for whom it returns calls {@link #settle}
-     * once.
+     * Reserves memory for an allocation that follows. After it returns, the caller must call {@link #settle} once.
      *
      * @param heap named in the refusal
      * @param bytes whole pages
-     * @throws HeapException {@link Errno#ENOMEM} when the machine has less; {@link Errno#EMFILE} or
-     *     {@link Errno#ENFILE} when there is no descriptor to look with; nothing is taken
+     * @throws HeapException {@link Errno#ENOMEM} when the machine has less memory; {@link Errno#EMFILE} or
+     *     {@link Errno#ENFILE} when no descriptor is left for the reading; nothing is taken
      */
     public void reserve(String heap, long bytes) {
         try {
             if (state.old()) {
-                state.refresh(false); // waits for a reading that is under way: the old figure may be hours old
+                state.refresh(false); // waits for a reading in progress, because the old figure may be hours old
             }
             if (take(bytes)) {
                 return;
@@ -254,7 +257,7 @@ public final class Headroom {
             throw HeapException.of(
                     e.errno(),
                     heap,
-                    "whether " + Bytes.text(bytes) + " fit is not known: " + e.reason(),
+                    "cannot check whether " + Bytes.text(bytes) + " fit: " + e.reason(),
                     e);
         }
         throw refusal(heap, bytes);
@@ -288,9 +291,9 @@ public final class Headroom {
     }
 
     /**
-     * Ends a reservation: the memory was allocated, and readings show it, or it was not.
+     * Ends a reservation, after the allocation has succeeded, so that readings include it, or has failed.
      *
-     * @param bytes as reserved
+     * @param bytes the number passed to {@link #reserve(String, long)}
      */
     public void settle(long bytes) {
         for (Ledger ledger : ledgers) {
@@ -299,8 +302,8 @@ public final class Headroom {
     }
 
     /**
-     * Counts shareable memory in full from now on, also while it is punched or swapped out: memory of a memfd that this
-     * process will touch. To be called when the memory is there, before {@link #settle}.
+     * Counts shareable memory in full from now on, even while holes are punched into it or it is swapped out. It is for
+     * memfds that this process will access. Call it when the memory exists, before {@link #settle}.
      *
      * @param bytes whole pages, at least 0
      */
@@ -309,9 +312,9 @@ public final class Headroom {
     }
 
     /**
-     * Ends what {@link #hold} began, when this process no longer answers for the memory.
+     * Ends the count that {@link #hold} began, when the memory no longer belongs to this process.
      *
-     * @param bytes as held
+     * @param bytes the number passed to {@link #hold}
      */
     public void release(long bytes) {
         state.held.addAndGet(-bytes);
@@ -322,7 +325,7 @@ public final class Headroom {
         return state.held.get();
     }
 
-    /** {@return bytes that could be allocated now, as far as the last reading shows; what pools keep is part of it} */
+    /** {@return bytes that could be allocated now according to the last reading, including pooled memory} */
     public long available() {
         look();
         long least = Long.MAX_VALUE;
@@ -333,9 +336,9 @@ public final class Headroom {
     }
 
     /**
-     * Counts on memory that is kept for speed, until {@link #remove}.
+     * Adds pooled memory that can be released when memory is short, until {@link #remove}.
      *
-     * @param spare of memory that these limits hold for; any thread may call it
+     * @param spare pooled memory that counts against these limits; any thread may call it
      */
     public void add(Spare spare) {
         for (Ledger ledger : ledgers) {
@@ -344,9 +347,9 @@ public final class Headroom {
     }
 
     /**
-     * Ends what {@link #add} began. A call of it that is under way goes on.
+     * Removes pooled memory. A call in progress goes on.
      *
-     * @param spare as added
+     * @param spare the object passed to {@link #add}
      */
     public void remove(Spare spare) {
         for (Ledger ledger : ledgers) {
@@ -354,15 +357,15 @@ public final class Headroom {
         }
     }
 
-    /** The machine has less than is asked for; with what is kept for speed it may have enough. */
+    /** Releases pooled memory for a request that exceeds the remaining memory. */
     private boolean takeFromSpares(long bytes) {
         for (Ledger ledger : ledgers) {
             if (bytes > ledger.roomWithSpares()) {
-                return false; // no memory is given up for what fails all the same
+                return false; // the request would fail even so: keep the pools
             }
         }
         for (Ledger ledger : ledgers) {
-            long missing = bytes - ledger.room(); // what the reserve lacks is part of it
+            long missing = bytes - ledger.room(); // includes the used part of the reserve
             if (missing > 0 && ledger.giveBack(missing) > 0) {
                 state.refresh(true);
             }
@@ -370,19 +373,19 @@ public final class Headroom {
         return take(bytes);
     }
 
-    /** {@return bytes that could be allocated now without what pools keep} */
+    /** {@return bytes that could be allocated now, without pooled memory} */
     public long left() {
         look();
         return Math.max(0, tightest().room());
     }
 
-    /** Reads the machine when the last figure is old, no other thread reads it, and there is a descriptor for that. */
+    /** Reads the figures if the last ones are old, no other thread is reading, and a descriptor is available. */
     private void look() {
         if (state.old() && !state.reading()) {
             try {
                 state.refresh(false);
             } catch (HeapException e) {
-                // The last figure serves for a report; the next reservation reports the cause.
+                // A report can use the last figure; the next reservation reports the error.
             }
         }
     }

@@ -5,15 +5,15 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Memory of one memfd buffer as the headroom counts it: in full, from the making of the buffer to the end of its last
- * use. A holder of the descriptor can punch holes, which the next touch fills again, so what lies in memory at the
- * moment is too low a figure.
+ * Count of one memfd buffer in the headroom: its full size, from the allocation to the end of its last use. The number
+ * of existing pages would be too low, because a holder of the descriptor can punch holes, which the next access fills
+ * again.
  *
- * <p>The buffer keeps the count, and so does the tracker of holders while it tracks the descriptor. So there is no
- * moment between the release of the buffer and the wait for its holders at which the memory is not counted.
+ * <p>The buffer holds the count, and so does the tracker of holders while it tracks the descriptor. The memory is
+ * therefore counted without a gap between the release of the buffer and the wait for its holders.
  */
 public final class HeldMemory {
-    /** Of buffers whose descriptor was asked for, by its number, until the buffer is released. */
+    /** Counts of buffers with a descriptor, by its number, until the release of the buffer. */
     private static final Map<Integer, HeldMemory> BY_DESCRIPTOR = new ConcurrentHashMap<>();
 
     private static final int NONE = -1;
@@ -27,7 +27,7 @@ public final class HeldMemory {
     private boolean ended;
 
     /**
-     * Begins to count. It is the last step of what makes a buffer: only {@link #end} undoes it.
+     * Begins to count. It must be the last step of making a buffer, because only {@link #end} undoes it.
      *
      * @param headroom counts the memory
      * @param bytes whole pages
@@ -39,7 +39,7 @@ public final class HeldMemory {
     }
 
     /**
-     * Lets the descriptor's tracker find this, until {@link #end}.
+     * Registers this count for the tracker of the descriptor, until {@link #end}.
      *
      * @param fd the buffer's descriptor
      */
@@ -55,11 +55,11 @@ public final class HeldMemory {
     }
 
     /**
-     * Holds the memory behind a descriptor, until {@link #letGo}. The caller keeps the buffer from being released
-     * meanwhile.
+     * Holds the count of the memory behind a descriptor, until {@link #letGo}. The caller must prevent the release of
+     * the buffer during the call.
      *
      * @param fd a descriptor of this process
-     * @return null when it is no memfd of a buffer that was made here
+     * @return the count; null for a descriptor that is not of a memfd buffer of this process
      */
     public static HeldMemory of(int fd) {
         HeldMemory memory = BY_DESCRIPTOR.get(fd);
@@ -74,12 +74,12 @@ public final class HeldMemory {
         return true;
     }
 
-    /** Ends one hold. The last one ends the count. */
+    /** Ends one hold. The end of the last hold ends the count. */
     public synchronized void letGo() {
         if (holders == 1) {
             headroom.release(bytes);
         }
-        holders--; // last: a call that throws can be repeated
+        holders--; // last, so that a call that throws can be repeated
     }
 
     /** Ends the buffer's hold, before its descriptor is closed. A second call does nothing. */

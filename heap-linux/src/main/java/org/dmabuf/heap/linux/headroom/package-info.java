@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Account of the memory that the machine has left. Every heap that takes fresh memory reserves it here first. */
+/** Account of the machine's remaining memory. Every heap reserves new memory here before it allocates. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.headroom;

@@ -2,8 +2,9 @@
 package org.dmabuf.heap.linux.holder;
 
 /**
- * Intervals at which the kernel is asked for holders whose end it does not report by itself. They grow with the time
- * that a holder stays: its end is seen within about the time that it held on. Guarded by its {@link HolderTable}.
+ * Intervals of polling for memory whose last holder the kernel does not report by itself. They grow with the waiting
+ * time, so that the delay of a detection is at most about as long as the wait before it. Guarded by its
+ * {@link HolderTable}.
  */
 final class Backoff {
     private static final long FIRST_NANOS = 50_000_000;
@@ -12,18 +13,18 @@ final class Backoff {
     private long interval = FIRST_NANOS;
     private long due;
 
-    /** Begins anew with the shortest interval: one more watch waits. */
+    /** Restarts with the shortest interval, because another watch waits. */
     void from(long now) {
         interval = FIRST_NANOS;
         due = now + interval;
     }
 
-    /** {@return nanoseconds until it is time to ask, 0 or less when it is} */
+    /** {@return nanoseconds until the next poll, 0 or less when it is due} */
     long dueIn(long now) {
         return due - now;
     }
 
-    /** {@return whether it is time to ask; if so, the next time is later than the last was} */
+    /** {@return whether a poll is due; if so, the next interval is longer} */
     boolean isDue(long now) {
         if (dueIn(now) > 0) {
             return false;

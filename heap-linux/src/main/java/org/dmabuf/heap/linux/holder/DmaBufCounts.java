@@ -15,8 +15,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Tracker of dma-bufs, by the count of holders that the kernel shows. All watches of one dma-buf share one descriptor
- * of it, so that 1 holder is always this class. Guarded by its {@link HolderTable}.
+ * Tracker of dma-bufs by the kernel's count of holders. All watches of one dma-buf share one descriptor, so that a
+ * count of 1 means that only this class holds it. Guarded by its {@link HolderTable}.
  */
 final class DmaBufCounts implements FileTracker {
     private final Syscalls syscalls;
@@ -37,7 +37,7 @@ final class DmaBufCounts implements FileTracker {
         if (known != null) {
             return known;
         }
-        // First: a descriptor must not lack what closes it.
+        // First, so that the descriptor never exists without its owner.
         OwnedFd ours = OwnedFd.awaiting(syscalls::close, Optional.empty());
         TrackedFile.DmaBuf file = new TrackedFile.DmaBuf(this, calls, inode, ours);
         int copy = syscalls.fcntl(fd, Fcntl.F_DUPFD_CLOEXEC, 0);
@@ -53,7 +53,7 @@ final class DmaBufCounts implements FileTracker {
             return file;
         } finally {
             if (!added) {
-                remove(file); // the map may have it, when it found no memory to grow afterwards
+                remove(file); // the map may contain it, if growing the map failed for lack of memory
             }
         }
     }
@@ -69,8 +69,8 @@ final class DmaBufCounts implements FileTracker {
             throw HeapException.of(
                     Errno.ENOTSUP,
                     heap,
-                    "nothing would tell when those who got the descriptor of a buffer of "
-                            + Bytes.text(size) + " have let go of it: /proc/self/fdinfo shows no count; is /proc"
+                    "a buffer of "
+                            + Bytes.text(size) + " cannot be exported: /proc/self/fdinfo shows no count; is /proc"
                             + " mounted, and the kernel 5.3 or newer?");
         }
     }

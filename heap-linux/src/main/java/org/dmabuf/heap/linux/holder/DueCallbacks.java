@@ -6,25 +6,25 @@ import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 
 /**
- * Queue of callbacks whose memory has gone, in the order in which that was seen, with the count of threads that run
- * them. No step that can fail stands between an end and its callback. Guarded by the lock of its {@link HolderTable},
- * under which no callback runs.
+ * Queue of due callbacks: those whose memory has lost its last holder, in the order of detection. It also counts the
+ * threads that run them. No step that can fail lies between the detection and the callback. Guarded by the lock of its
+ * {@link HolderTable}, under which no callback runs.
  */
 final class DueCallbacks {
     private static final QuietLog LOG = new QuietLog(DueCallbacks.class);
 
-    /** How long a thread waits for callbacks that other threads run, which are short. */
+    /** How long a thread waits for callbacks in other threads, which are short. */
     private static final long OTHERS_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     private final Object lock;
-    /** The oldest of those that have not begun, linked through {@link HolderWatch#nextDue}. */
+    /** Oldest callback that has not begun, linked through {@link HolderWatch#nextDue}. */
     private HolderWatch first;
 
     private HolderWatch last;
-    /** Threads that run callbacks now. */
+    /** Number of threads that run callbacks now. */
     private int running;
 
-    /** How many callbacks have run. Written under the lock. */
+    /** Number of callbacks that have run. Written under the lock. */
     private volatile long run;
 
     /** @param lock the table's */
@@ -32,7 +32,7 @@ final class DueCallbacks {
         this.lock = lock;
     }
 
-    /** Called under the lock. Allocates nothing, and so does not fail. */
+    /** Adds a callback. Called under the lock. Does not allocate and therefore cannot fail. */
     void add(HolderWatch watch) {
         watch.due = true;
         if (first == null) {
@@ -43,7 +43,7 @@ final class DueCallbacks {
         last = watch;
     }
 
-    /** {@return whether callbacks are due; they stay so for long only when a thread that ran them failed} */
+    /** {@return whether callbacks are due; they stay due for long only if a thread that ran them failed} */
     boolean areLeft() {
         return first != null;
     }
@@ -53,7 +53,7 @@ final class DueCallbacks {
         running++;
     }
 
-    /** Runs all that are due. Called without the lock, after {@link #enter}. */
+    /** Runs all due callbacks. Called without the lock, after {@link #enter}. */
     void runAll() {
         try {
             for (HolderWatch watch = next(); watch != null; watch = next()) {
@@ -82,11 +82,11 @@ final class DueCallbacks {
         }
     }
 
-    /** Runs one that no other thread runs. Called without the lock. */
+    /** Runs a callback that no other thread runs. Called without the lock. */
     void run(HolderWatch watch) {
         try {
             watch.callback.run();
-        } catch (Throwable e) { // not this thread's fault, and other callbacks wait
+        } catch (Throwable e) { // the thread must go on, because other callbacks wait
             LOG.failure(Level.ERROR, "the callback after the last holder's release failed", e);
         } finally {
             synchronized (lock) {
@@ -95,12 +95,12 @@ final class DueCallbacks {
         }
     }
 
-    /** {@return how many callbacks have run} */
+    /** {@return number of callbacks that have run} */
     long count() {
         return run;
     }
 
-    /** Waits until no thread runs callbacks, or for as long as that should take. Called without the lock. */
+    /** Waits until no thread runs callbacks, up to a limit. Called without the lock. */
     void awaitOthers() {
         long deadline = System.nanoTime() + OTHERS_NANOS;
         synchronized (lock) {

@@ -3,20 +3,20 @@ package org.dmabuf.heap.linux.holder;
 
 import java.util.function.Consumer;
 
-/** Tracker of all files whose last use the kernel reports in one way. Guarded by its {@link HolderTable}. */
+/** Tracker of the files of one kind, by the kernel's means for that kind. Guarded by its {@link HolderTable}. */
 interface FileTracker {
-    /** No time at which to look: the kernel reports, or no watch waits. */
+    /** No polling: the kernel reports by itself, or no watch waits. */
     long NEVER = Long.MAX_VALUE;
 
-    /** {@return nanoseconds until it is time to look, 0 or less when it is, or {@link #NEVER}} */
+    /** {@return nanoseconds until the next poll, 0 or less when it is due, or {@link #NEVER}} */
     long dueIn(long now);
 
     /**
-     * Finds those of the awaited files that have gone. Does not wait itself.
+     * Finds the awaited files that have lost their last holder. Does not wait.
      *
-     * @param now by the clock of {@link #dueIn}
-     * @param atAll whether to look also at files that are not due
-     * @param gone is called once for each file, which is forgotten here before
+     * @param now time of the clock of {@link #dueIn}
+     * @param atAll whether to check also files that are not due
+     * @param gone called once for each such file, after this tracker has removed it
      */
     void look(long now, boolean atAll, Consumer<TrackedFile> gone);
 }

@@ -5,8 +5,8 @@ import java.io.IOException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * System calls by which holders of memory are tracked, as the kernel gives them: a result of 0 or more, or the negative
- * error number. Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed and read through
+ * System calls for tracking the holders of memory, with the kernel's results: 0 or more, or a negative error number.
+ * They are separate from {@link Syscalls}, because heaps do not need them. Descriptors are closed and read through
  * {@link Syscalls}.
  */
 interface HolderCalls {
@@ -15,7 +15,7 @@ interface HolderCalls {
         return LinuxHolderCalls.INSTANCE;
     }
 
-    /** {@return a close-on-exec inotify instance whose reads do not wait, or a negative error number} */
+    /** {@return a close-on-exec inotify instance with non-blocking reads, or a negative error number} */
     int inotify();
 
     /**
@@ -28,22 +28,22 @@ interface HolderCalls {
     int removeWatch(int inotify, int watch);
 
     /**
-     * {@return what {@code /proc/self/fdinfo} has on a descriptor, one character a byte}
+     * {@return the contents of {@code /proc/self/fdinfo} for a descriptor, one character a byte}
      *
      * @param fd an open descriptor
      * @throws IOException when it cannot be read
-     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
+     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left for the reading
      */
     String fdinfo(int fd) throws IOException;
 
-    /** Takes a shared lock of flock(2) for the open file, without waiting for other holders of it. */
+    /** Takes a shared lock of flock(2) for the open file, without blocking. */
     int lock(int fd);
 
     /**
-     * {@return what {@code /proc/locks} has, one character a byte}
+     * {@return the contents of {@code /proc/locks}, one character a byte}
      *
      * @throws IOException when it cannot be read
-     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
+     * @throws org.dmabuf.heap.HeapException when the process has no descriptor left for the reading
      */
     String locks() throws IOException;
 }

@@ -22,22 +22,25 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Table of all memory that the {@linkplain HolderTracker trackers} of a process track, with the one thread that waits.
- * The trackers are its members. It is closed when the last of them leaves, and is not used again.
+ * Table of all memory that the {@linkplain HolderTracker trackers} of a process track, with the thread that waits for
+ * the holders. The trackers are its members. The table is closed when the last member leaves, and is not reused.
  *
- * <p>System calls that do not wait are made under its lock; callbacks run outside of it.
+ * <p>Non-blocking system calls are made under its lock; callbacks run outside of it.
  */
 final class HolderTable {
     private static final QuietLog LOG = new QuietLog(HolderTable.class);
 
-    /** Between two attempts at a call that the system refused. */
+    /** Interval between attempts of a failed system call. */
     static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
-    /** How long a close waits for a callback that runs. */
+    /** How long a close waits for a running callback. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
-    /** How long an answer serves callers that are short of memory: each look reads a file for each dma-buf. */
+    /**
+     * How long the result of a poll is reused for callers that are short of memory, because each poll reads a file for
+     * each dma-buf.
+     */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-    /** The one of all trackers that use the running kernel; guarded by the class. */
+    /** Table of all trackers that use the running kernel; guarded by the class. */
     private static HolderTable shared;
 
     private final Syscalls syscalls;
@@ -64,7 +67,7 @@ final class HolderTable {
         this.wake = new EventFd(syscalls);
     }
 
-    /** {@return the table of this process, with one member more} */
+    /** Adds a member. {@return the table of this process} */
     static synchronized HolderTable joinShared(HolderTracker member) {
         if (shared == null) {
             shared = new HolderTable(Syscalls.linux(), HolderCalls.linux());
@@ -77,10 +80,10 @@ final class HolderTable {
         members.put(member, new HashSet<>());
     }
 
-    /** Drops all that a member waits for. The last one closes the table. */
+    /** Removes a member and all its waits. The last member closes the table. */
     void leave(HolderTracker member) {
         boolean last;
-        synchronized (HolderTable.class) { // no tracker joins a table that closes
+        synchronized (HolderTable.class) { // prevents a tracker from joining a closing table
             synchronized (this) {
                 for (HolderWatch watch : List.copyOf(members.get(member))) {
                     drop(watch);
@@ -100,9 +103,9 @@ final class HolderTable {
     synchronized HolderWatch watch(HolderTracker owner, String heap, long size, int fd) {
         Set<HolderWatch> watches = members.get(owner);
         if (watches == null) {
-            throw new IllegalStateException("closed: holders are not waited for any more");
+            throw new IllegalStateException("the holder tracker is closed");
         }
-        if (!wake.isOpen()) { // here, and not when a watch waits: then a refusal would come too late
+        if (!wake.isOpen()) { // opened here, because a failure when a watch waits would come too late
             require(heap, size, "eventfd", wake.open());
         }
         TrackedFile file = fileOf(heap, size, fd);
@@ -139,13 +142,13 @@ final class HolderTable {
         throw HeapException.of(
                 Errno.ENOTSUP,
                 heap,
-                "a buffer of " + Bytes.text(size) + " is neither memfd nor dma-buf: nothing"
-                        + " would tell when those who got its descriptor have let go of it");
+                "a buffer of " + Bytes.text(size) + " cannot be exported: it is neither memfd nor"
+                        + " dma-buf, and the kernel does not show when its last holder is gone");
     }
 
     /**
-     * A device's node is on a file system of the same kind, but only memory has seals. A file of that file system has a
-     * name, and the kernel reports its end when the name is removed and not when the last holder has gone.
+     * Returns whether a descriptor is a memfd. Device nodes are on a file system of the same kind, but do not have
+     * seals. A file on tmpfs has a name, and inotify reports the removal of that name, not the end of the last holder.
      */
     private boolean isMemfd(String heap, long size, long kind, int fd) {
         return (kind == MemoryKind.TMPFS_MAGIC || kind == MemoryKind.HUGETLBFS_MAGIC)
@@ -174,7 +177,7 @@ final class HolderTable {
                 }
             }
             mine = watch.gone && !watch.dropped;
-            watch.due = false; // this thread runs it, and no other
+            watch.due = false; // this thread runs it, so no other thread must
             callbacks.enter();
         }
         try {
@@ -186,12 +189,12 @@ final class HolderTable {
         }
     }
 
-    /** Begins to wait for the end of a file, and looks whether it has come. From here on the wait goes on. */
+    /** Begins to wait for the last holder of a file, and polls once. The wait goes on even if the poll fails. */
     private void begin(TrackedFile file) {
         try {
             file.await(System.nanoTime(), end);
         } catch (RuntimeException | Error e) {
-            LOG.failure(Level.ERROR, "asking for holders failed; the thread that waits for them asks again", e);
+            LOG.failure(Level.ERROR, "polling for holders failed; the waiting thread polls again", e);
         }
     }
 
@@ -219,7 +222,7 @@ final class HolderTable {
         }
     }
 
-    /** Makes the callbacks of a file that has gone due. Allocates nothing, and so does not fail. */
+    /** Makes the callbacks of a file without holders due. Does not allocate and therefore cannot fail. */
     private void end(TrackedFile file) {
         for (int i = 0; i < file.watches.size(); i++) {
             HolderWatch watch = file.watches.get(i);
@@ -244,8 +247,8 @@ final class HolderTable {
                         this::step);
                 made.start();
                 thread = made;
-            } catch (RuntimeException | Error e) { // no more threads are to be had; watches go on waiting
-                LOG.failure(Level.ERROR, "no thread to wait for holders; tried again with the next buffer", e);
+            } catch (RuntimeException | Error e) { // no thread can be started; watches go on waiting
+                LOG.failure(Level.ERROR, "starting the holder thread failed; the next buffer starts it again", e);
                 return;
             }
         }
@@ -274,7 +277,7 @@ final class HolderTable {
         return true;
     }
 
-    /** {@return false when the table is closed} */
+    /** {@return false if the table is closed} */
     private boolean waitForNews() {
         int events;
         int millis;
@@ -292,7 +295,7 @@ final class HolderTable {
         return true;
     }
 
-    /** {@return milliseconds, rounded up, until some files are to be looked at by the clock; negative for never} */
+    /** {@return milliseconds, rounded up, until the next poll is due; negative for never} */
     private int millisUntilDue() {
         long now = System.nanoTime();
         long due = FileTracker.NEVER;
@@ -306,7 +309,7 @@ final class HolderTable {
         return callbacks.count();
     }
 
-    /** {@return how many callbacks have run, after all that are due now} */
+    /** Polls for holders and runs all due callbacks. {@return number of callbacks that have run} */
     long look() {
         synchronized (this) {
             callbacks.enter();
@@ -351,7 +354,7 @@ final class HolderTable {
         }
     }
 
-    /** A callback that hangs keeps the thread, which finds the table closed when it comes back. */
+    /** Waits for the thread. If a callback hangs, the thread finds the closed table after the callback returns. */
     private static void join(Thread waiting) {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         boolean interrupted = false;

@@ -18,18 +18,21 @@ import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Tracker of memfds, by one inotify instance. A memfd has no name, so its inode is deleted when its last descriptor,
- * mapping and message in flight has gone. Guarded by its {@link HolderTable}.
+ * Tracker of memfds by one inotify instance. A memfd has no name, so its inode is deleted with its last descriptor,
+ * mapping or message in flight. Guarded by its {@link HolderTable}.
  */
 final class Inotify implements FileTracker {
     private static final int IN_DELETE_SELF = 0x400;
     private static final int IN_UNMOUNT = 0x2000;
     private static final int IN_Q_OVERFLOW = 0x4000;
-    /** The watch has ended; it comes after IN_DELETE_SELF, and alone when that was lost in an overflow. */
+    /** The watch has ended. The event follows IN_DELETE_SELF, and comes alone if that was lost in an overflow. */
     private static final int IN_IGNORED = 0x8000;
 
     private static final int EVENT = 16; // struct inotify_event: int wd, u32 mask, u32 cookie, u32 len; then a name
-    /** As many reads as empty a queue of the default length, so that no thread reads for ever while others close. */
+    /**
+     * Enough reads to empty a queue of the default length; the limit prevents endless reading while other threads close
+     * files.
+     */
     private static final int MOST_READS = 64;
     private static final int CLOSED = -1;
 
@@ -38,9 +41,9 @@ final class Inotify implements FileTracker {
     private final MemorySegment events = Arena.ofAuto().allocate(256L * EVENT, 8);
     private final Map<Integer, TrackedFile.Memfd> files = new HashMap<>();
     private int fd = CLOSED;
-    /** Events may have been lost, and the kernel's own list is still to be looked at. */
+    /** Whether events may have been lost, so that the kernel's list of watches must be read. */
     private boolean doubtful;
-    /** How many watches wait for one of the files. */
+    /** Number of watches that wait for one of the files. */
     int awaited;
 
     Inotify(Syscalls syscalls, HolderCalls calls) {
@@ -48,7 +51,9 @@ final class Inotify implements FileTracker {
         this.calls = calls;
     }
 
-    /** {@return a descriptor that is readable when there are events, negative where the clock decides} */
+    /**
+     * {@return a descriptor that is readable when there are events; negative if the table polls by the clock instead}
+     */
     int fd() {
         return awaited > 0 && !doubtful ? fd : CLOSED;
     }
@@ -97,14 +102,14 @@ final class Inotify implements FileTracker {
         try {
             whole = readAll(gone);
         } finally {
-            doubtful |= !whole; // events that were read and not taken are lost
+            doubtful |= !whole; // events that were read but not processed are lost
         }
         if (doubtful) {
             reconcile(gone);
         }
     }
 
-    /** {@return whether the queue was read as far as it should be} */
+    /** {@return whether the queue was read to its end or to the limit of reads} */
     private boolean readAll(Consumer<TrackedFile> gone) {
         long read = 1;
         for (int reads = 0; reads < MOST_READS && (read > 0 || read == -Errno.EINTR.number()); reads++) {
@@ -120,7 +125,7 @@ final class Inotify implements FileTracker {
         try {
             return syscalls.read(fd, events.address(), events.byteSize());
         } finally {
-            Reference.reachabilityFence(events); // only its address went along
+            Reference.reachabilityFence(events); // the call has only its address
         }
     }
 
@@ -133,27 +138,28 @@ final class Inotify implements FileTracker {
                 doubtful = true;
             } else if ((mask & (IN_DELETE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
                 TrackedFile.Memfd file = files.remove(number);
-                if (file != null) { // else the event before ended it, or it was removed
+                if (file != null) { // null if an earlier event ended it, or it was removed
                     gone.accept(file);
                 }
             }
             at += EVENT + Integer.toUnsignedLong(events.get(JAVA_INT, at + 12));
         }
         if (at != bytes) {
-            doubtful = true; // the kernel gives whole events only
+            doubtful = true; // not expected: the kernel returns only whole events
         }
     }
 
     /**
-     * Compares with the kernel's list of watches. One that ends after it was made leaves an event, or another word of
-     * an overflow: the kernel always has room for that, and if it stands in the queue already it is still to be read.
+     * Compares the files with the kernel's list of watches. A watch that ends after the list was made leaves an event
+     * or another overflow event. The kernel always has space for an overflow event, and one that is already queued has
+     * not been read yet.
      */
     private void reconcile(Consumer<TrackedFile> gone) {
         Set<Integer> listed = new HashSet<>();
         try {
             String list = calls.fdinfo(fd);
             if (!list.endsWith("\n")) {
-                return; // half of it would make the rest look gone
+                return; // an incomplete list would make the other files seem deleted
             }
             for (String line : (Iterable<String>) list.lines()::iterator) {
                 if (line.startsWith("inotify wd:")) {
@@ -162,7 +168,7 @@ final class Inotify implements FileTracker {
                 }
             }
         } catch (IOException | RuntimeException e) {
-            return; // in doubt all are held, and the list is asked for again
+            return; // if in doubt, all files count as held, and the list is read again
         }
         for (Iterator<TrackedFile.Memfd> each = files.values().iterator(); each.hasNext(); ) {
             TrackedFile.Memfd file = each.next();

@@ -14,16 +14,16 @@ import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Tracker of secret memory, by a lock on its file. Inotify would keep the memory and never report its end, and the
- * kernel shows no count of its holders. But it is one open file, which cannot be opened a second time. A lock of
- * flock(2) belongs to the open file: it stays in the kernel's list until the last descriptor, mapping and message in
- * flight has gone. A holder that unlocks the file ends its maker's charge early and harms nothing else. Guarded by its
+ * Tracker of secret memory by a lock on its file. Inotify would keep the memory and never report its end, and the
+ * kernel shows no count of its holders. But secret memory is one open file, which cannot be opened a second time. A
+ * lock of flock(2) belongs to the open file and stays in the kernel's list until the last descriptor, mapping or
+ * message in flight is gone. A holder that unlocks the file only ends the charge early. Guarded by its
  * {@link HolderTable}.
  */
 final class SecretLocks implements FileTracker {
     /**
-     * As many lists in a row have to lack a lock. The kernel gives a long list in parts, and one that is unlocked
-     * between two of them makes the next lack another.
+     * Number of successive lists in which a lock must be absent. The kernel returns a long list in parts, and an unlock
+     * between two parts can hide another lock.
      */
     private static final int LISTS = 3;
 
@@ -50,7 +50,7 @@ final class SecretLocks implements FileTracker {
                 file = null;
             }
         } catch (IOException e) {
-            file = null; // without these files its end would not be seen either
+            file = null; // without these files the last holder could not be detected either
         } catch (HeapException e) {
             throw KernelError.of(heap, size, "open(/proc/locks)", -e.errno().number());
         }
@@ -58,8 +58,8 @@ final class SecretLocks implements FileTracker {
             throw HeapException.of(
                     Errno.ENOTSUP,
                     heap,
-                    "nothing would tell when those who got the descriptor of a buffer of "
-                            + Bytes.text(size) + " have let go of it: its lock is not in /proc/locks; is all of /proc"
+                    "a buffer of "
+                            + Bytes.text(size) + " cannot be exported: its lock is not in /proc/locks; is all of /proc"
                             + " mounted?");
         }
         TrackedFile.Secret known = files.putIfAbsent(file.number, file);
@@ -96,7 +96,7 @@ final class SecretLocks implements FileTracker {
         try {
             unlisted = unlisted(files.values());
         } catch (IOException | HeapException e) {
-            return; // what is not known is held: it is asked again
+            return; // unknown counts as held; the next poll decides
         }
         for (TrackedFile.Secret file : unlisted) {
             remove(file);
@@ -109,14 +109,17 @@ final class SecretLocks implements FileTracker {
         for (int list = 0; list < LISTS && !unlisted.isEmpty(); list++) {
             String locks = calls.locks();
             if (!locks.isEmpty() && !locks.endsWith("\n")) {
-                throw new IOException("the end of /proc/locks is missing");
+                throw new IOException("/proc/locks is incomplete");
             }
             unlisted.removeIf(file -> locks.contains(" " + file.number + " "));
         }
         return unlisted;
     }
 
-    /** From a line as {@code lock: 1: FLOCK ADVISORY READ 815 00:0e:4711 0 EOF}; empty when there is none. */
+    /**
+     * Returns the device and inode from a line such as {@code lock: 1: FLOCK ADVISORY READ 815 00:0e:4711 0 EOF}; empty
+     * without such a line.
+     */
     private static String numberOfLock(String fdinfo) {
         for (String line : (Iterable<String>) fdinfo.lines()::iterator) {
             String[] words = line.split("\\s+");

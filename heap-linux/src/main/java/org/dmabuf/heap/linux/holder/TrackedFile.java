@@ -9,15 +9,15 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 
-/** Shareable memory whose last holder is tracked. Guarded by its {@link HolderTable}. */
+/** Tracked file: shareable memory whose last holder is awaited. Guarded by its {@link HolderTable}. */
 abstract sealed class TrackedFile {
-    /** Those of this process that wait, or will wait, for its end. */
+    /** Watches of this process that wait, or will wait, for its last holder. */
     final List<HolderWatch> watches = new ArrayList<>(1);
 
-    /** Keeps the memory counted until its end; null where its owner or its maker counts it. */
+    /** Keeps the memory counted in the headroom until the end; null if its owner or maker counts it. */
     private HeldMemory held;
 
-    /** Counts the memory in full, once however many watches there are. */
+    /** Counts the memory in full, only once for all watches. */
     void hold(int fd) {
         if (held == null) {
             held = HeldMemory.of(fd);
@@ -33,20 +33,19 @@ abstract sealed class TrackedFile {
     }
 
     /**
-     * Begins to wait for the end of one more watch's memory, and looks whether it has come. From here on the wait goes
-     * on, also when it throws.
+     * Begins the wait of one more watch, and polls once. The wait goes on even if the call throws.
      *
-     * @param gone as {@link FileTracker#look} has it
+     * @param gone as for {@link FileTracker#look}
      */
     abstract void await(long now, Consumer<TrackedFile> gone);
 
-    /** Ends the wait of one watch, which was dropped or whose memory has gone. */
+    /** Ends the wait of one watch that was closed or whose memory has no holder. */
     void unawait() {}
 
     /** Ends the tracking. */
     abstract void forget();
 
-    /** {@return whether a watch waits for the end, because its owner's own uses are over} */
+    /** {@return whether a watch waits, because its owner has ended its own uses} */
     boolean awaited() {
         for (HolderWatch watch : watches) {
             if (watch.callback != null) {
@@ -56,7 +55,7 @@ abstract sealed class TrackedFile {
         return false;
     }
 
-    /** A memfd: the kernel reports by itself that it is gone. */
+    /** A memfd: inotify reports when its inode is deleted. */
     static final class Memfd extends TrackedFile {
         final int number;
         private final Inotify tracker;
@@ -83,9 +82,9 @@ abstract sealed class TrackedFile {
         }
     }
 
-    /** Secret memory: the kernel shows, when asked, a lock for as long as it is open anywhere. */
+    /** Secret memory: the kernel lists its lock as long as the file is open in any process. */
     static final class Secret extends TrackedFile {
-        /** Device and inode, as the kernel's list of locks has them. */
+        /** Device and inode in the form of the kernel's list of locks. */
         final String number;
         private final SecretLocks tracker;
 
@@ -106,7 +105,7 @@ abstract sealed class TrackedFile {
         }
     }
 
-    /** A dma-buf: the kernel shows, when asked, how often it is held. */
+    /** A dma-buf: the kernel shows the number of its holders. */
     static final class DmaBuf extends TrackedFile {
         final long inode;
         final Backoff backoff = new Backoff();
@@ -117,10 +116,10 @@ abstract sealed class TrackedFile {
         /**
          * Takes over a descriptor.
          *
-         * @param tracker has it by its inode
-         * @param calls show how often it is held
-         * @param inode its number
-         * @param ours the only descriptor of it that trackers of this process hold
+         * @param tracker has this file by its inode
+         * @param calls read the number of holders
+         * @param inode its inode number
+         * @param ours the only descriptor that trackers of this process hold
          */
         DmaBuf(DmaBufCounts tracker, HolderCalls calls, long inode, OwnedFd ours) {
             this.tracker = tracker;
@@ -141,15 +140,16 @@ abstract sealed class TrackedFile {
         }
 
         /**
-         * {@return how many descriptors, mappings, messages and importers hold it, ours among them; -1 for unknown}
+         * {@return the number of descriptors, mappings, messages and importers that hold it, including our own
+         * descriptor; -1 if unknown}
          *
-         * <p>The first {@code count:} is the kernel's. The name comes after it, and a holder can forge lines there.
+         * <p>Only the first {@code count:} is genuine. The name follows it, in which a holder can forge lines.
          */
         long holders() {
             try {
                 return count();
             } catch (HeapException e) {
-                return -1; // without a descriptor to read with; what is not known is held: it is asked again
+                return -1; // no descriptor left for the reading: unknown counts as held, and the next poll decides
             }
         }
 
@@ -166,7 +166,7 @@ abstract sealed class TrackedFile {
                     }
                 }
             } catch (IOException | NumberFormatException e) {
-                // What is not known is held: it is asked again.
+                // Unknown counts as held; the next poll decides.
             }
             return -1;
         }

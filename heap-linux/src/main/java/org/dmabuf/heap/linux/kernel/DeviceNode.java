@@ -8,14 +8,17 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Device node that is opened once for all calls. It can be closed while other threads are in calls on it: the number is
- * given back when the last of them has returned. Else a call could reach another file that got the number next.
+ * Device node that is opened once for all calls. If it is closed while other threads are in calls, the last of them
+ * closes the descriptor. Otherwise a call could reach another file with the same number.
  */
 public final class DeviceNode implements AutoCloseable {
     private static final int S_IFMT = 0xf000;
     private static final int S_IFCHR = 0x2000;
 
-    /** The open of a FIFO waits for a writer without O_NONBLOCK, and a terminal could become the process's own. */
+    /**
+     * Without O_NONBLOCK the open of a FIFO waits for a writer; without O_NOCTTY a terminal could become the
+     * controlling one.
+     */
     private static final int NO_WAIT_NO_TERMINAL = Fcntl.O_NONBLOCK | Fcntl.O_NOCTTY;
 
     private final Syscalls syscalls;
@@ -23,7 +26,7 @@ public final class DeviceNode implements AutoCloseable {
     private final String path;
     private final int fd;
 
-    /** Calls under way, and one for as long as the device is not closed. */
+    /** Number of calls in progress, plus one while the device is open. */
     private final AtomicInteger users = new AtomicInteger(1);
 
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -36,28 +39,29 @@ public final class DeviceNode implements AutoCloseable {
     }
 
     /**
-     * Opens a node for reading, which is enough to allocate.
+     * Opens a node for reading, which is sufficient for allocations.
      *
      * @param syscalls the kernel
-     * @param heap named in refusals
+     * @param heap named in exceptions
      * @param path of the node
      * @return the node, to be closed
-     * @throws HeapException the kernel's refusal, with the remedy; {@link Errno#ENOTTY} for what is no character device
+     * @throws HeapException when the kernel refuses, with the remedy; {@link Errno#ENOTTY} for a file that is not a
+     *     character device
      */
     public static DeviceNode open(Syscalls syscalls, String heap, String path) {
         return open(syscalls, heap, path, Fcntl.O_RDONLY, "open(" + path + ")");
     }
 
     /**
-     * Opens the node of a device that is no heap's, for reading and writing.
+     * Opens the node of a device that belongs to no heap, for reading and writing.
      *
      * @param syscalls the kernel
      * @param path of the node
      * @return the node, to be closed
-     * @throws HeapException the kernel's refusal; {@link Errno#ENOTTY} for what is no character device
+     * @throws HeapException when the kernel refuses; {@link Errno#ENOTTY} for a file that is not a character device
      */
     public static DeviceNode openForUse(Syscalls syscalls, String path) {
-        return open(syscalls, "", path, Fcntl.O_RDWR, "open of " + path); // the remedies for open() are those of heaps
+        return open(syscalls, "", path, Fcntl.O_RDWR, "open of " + path); // not open(): its remedies are for heaps
     }
 
     private static DeviceNode open(Syscalls syscalls, String heap, String path, int access, String call) {
@@ -87,7 +91,7 @@ public final class DeviceNode implements AutoCloseable {
             throw refusal(
                     heap,
                     Errno.ENOTTY,
-                    call + " failed: the file is no character device; remove it, and give a container the node of the"
+                    call + " failed: not a character device; remove the file, and give a container the node of the"
                             + " host");
         }
     }
@@ -97,7 +101,7 @@ public final class DeviceNode implements AutoCloseable {
     }
 
     /**
-     * Begins a call. A caller for whom it returns calls {@link #leave} once.
+     * Begins a call. After it returns, the caller must call {@link #leave} once.
      *
      * @return the descriptor
      * @throws HeapException {@link Errno#ENODEV} when the device is closed
@@ -118,7 +122,7 @@ public final class DeviceNode implements AutoCloseable {
         return fd;
     }
 
-    /** Ends a call. The last one of a closed device gives its descriptor back. */
+    /** Ends a call. The end of the last call on a closed device closes the descriptor. */
     public void leave() {
         if (users.decrementAndGet() == 0) {
             syscalls.close(fd);

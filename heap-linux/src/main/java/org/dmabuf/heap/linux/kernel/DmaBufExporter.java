@@ -5,25 +5,25 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Exporter of a dma-buf: the kernel code that made it, by which something is known of the buffer's memory.
+ * Exporter of a dma-buf: the kernel code that made it. It determines properties of the buffer's memory.
  *
- * @param name as {@code /proc/self/fdinfo} shows it; empty when it is not known
+ * @param name name in {@code /proc/self/fdinfo}; empty if unknown
  */
 public record DmaBufExporter(String name) {
-    /** The exporter of a dma-buf of which the kernel shows no name. */
+    /** Exporter of a dma-buf whose exporter name the kernel does not show. */
     public static final DmaBufExporter UNKNOWN = new DmaBufExporter("");
 
     private static final String FIELD = "exp_name:";
     private static final String UDMABUF = "udmabuf";
-    /** Begins the names of the exporters of cameras and codecs. */
+    /** Prefix of the exporter names of cameras and codecs. */
     private static final String VIDEO = "videobuf2_";
 
     /**
-     * Reads the name. The first {@code exp_name:} is the kernel's. The buffer's own name comes after it, and a holder
-     * can forge lines there.
+     * Reads the name. Only the first {@code exp_name:} is genuine. The buffer's own name follows it, in which a holder
+     * can forge lines.
      *
      * @param fd a dma-buf
-     * @return {@link #UNKNOWN} where the name cannot be read
+     * @return the exporter, {@link #UNKNOWN} if the name cannot be read
      */
     public static DmaBufExporter of(int fd) {
         try {
@@ -38,14 +38,14 @@ public record DmaBufExporter(String name) {
         }
     }
 
-    /** {@return whether it is udmabuf, or can be} */
+    /** {@return whether it is, or may be, udmabuf} */
     boolean canBeUdmabuf() {
         return name.isEmpty() || name.equals(UDMABUF);
     }
 
     /**
-     * {@return whether every page exists from the start, on the account of the process that made the buffer} Graphics
-     * drivers make pages at the first mapping, on the account of the process that maps.
+     * {@return whether every page exists from the start and is charged to the process that made the buffer} Graphics
+     * drivers make pages at the first mapping and charge the process that maps.
      */
     public boolean makesAllPages() {
         return name.equals(UDMABUF)

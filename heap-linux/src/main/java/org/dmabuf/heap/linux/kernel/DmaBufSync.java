@@ -7,8 +7,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * CPU accesses to one dma-buf, by DMA_BUF_IOCTL_SYNC. Each of them reaches the kernel, nested ones too: a START waits
- * for the device's fences of that moment. Any thread may call any method.
+ * CPU accesses to one dma-buf by DMA_BUF_IOCTL_SYNC. Each of them, even a nested one, reaches the kernel, because a
+ * START waits for the current fences of devices. Any thread may call any method.
  */
 public final class DmaBufSync {
     public static final long DMA_BUF_SYNC_READ = 0x1;
@@ -21,18 +21,18 @@ public final class DmaBufSync {
     private final Syscalls syscalls;
     private final String heap;
     private final long size;
-    /** Whether the dma-buf came from another process, whose devices may be at work on it. */
+    /** Whether the dma-buf is adopted, so that devices of another process may be using it. */
     private final boolean adopted;
 
     private volatile boolean ready;
 
     /**
-     * CPU accesses to a dma-buf that a heap of this process made.
+     * Makes an object for a dma-buf that a heap of this process made.
      *
      * @param syscalls the kernel
-     * @param heap named in a refusal, empty for a buffer of no heap
-     * @param size bytes of the buffer, for a refusal
-     * @param ready whether the dma-buf's first CPU access is like any other; it is not with udmabuf
+     * @param heap named in exceptions, empty for a buffer of no heap
+     * @param size bytes of the buffer, for error messages
+     * @param ready whether the first CPU access needs no preparation; it does need one with udmabuf
      */
     public DmaBufSync(Syscalls syscalls, String heap, long size, boolean ready) {
         this(syscalls, heap, size, ready, false);
@@ -47,24 +47,24 @@ public final class DmaBufSync {
     }
 
     /**
-     * CPU accesses to a dma-buf that came from another process.
+     * Makes an object for an adopted dma-buf.
      *
      * @param syscalls the kernel
-     * @param size bytes of the buffer, for a refusal
-     * @param exporter what made the dma-buf
-     * @return without a CPU access yet
+     * @param size bytes of the buffer, for error messages
+     * @param exporter exporter of the dma-buf
+     * @return the object, without a CPU access
      */
     public static DmaBufSync ofAdopted(Syscalls syscalls, long size, DmaBufExporter exporter) {
         return new DmaBufSync(syscalls, "", size, !exporter.canBeUdmabuf(), true);
     }
 
     /**
-     * Makes the first CPU access, unless it was made. On the first START of all, udmabuf builds the table by which it
-     * syncs, for that START's direction and without a lock. So the first access is made before the descriptor leaves,
-     * for both directions, while no other is under way.
+     * Makes the first CPU access, unless it was already made. At the very first START, udmabuf builds its
+     * synchronisation table for the direction of that START, without a lock. The first access must therefore be for
+     * both directions, and happen before the descriptor is exported, while no other access is in progress.
      *
      * @param fd the dma-buf
-     * @throws HeapException the kernel's refusal
+     * @throws HeapException when the kernel refuses
      */
     public void prepare(int fd) {
         if (!ready) {
@@ -79,11 +79,11 @@ public final class DmaBufSync {
     }
 
     /**
-     * Begins a CPU access. Waits for fences without limit, and cannot be interrupted.
+     * Begins a CPU access. The wait for fences has no limit and cannot be interrupted.
      *
      * @param fd the dma-buf
-     * @param access READ waits for devices that write, the others for all
-     * @throws HeapException the kernel's refusal
+     * @param access READ waits for devices that write, the other directions for all devices
+     * @throws HeapException when the kernel refuses
      */
     public void begin(int fd, Access access) {
         if (adopted && !ready) {
@@ -95,8 +95,9 @@ public final class DmaBufSync {
     }
 
     /**
-     * The first access to adopted memory must not wait for more than its own direction: a device may be at work. The
-     * kernel syncs in the direction of each access, whichever the table was built for.
+     * Begins the first access to adopted memory. It uses only the direction of the access, because a wait for both
+     * directions could block on a device in use. The kernel syncs in the direction of each access, regardless of the
+     * direction for which the table was built.
      */
     private void beginFirst(int fd, Access access) {
         synchronized (this) {
@@ -113,8 +114,8 @@ public final class DmaBufSync {
      * Ends a CPU access.
      *
      * @param fd the dma-buf
-     * @param access as it began
-     * @throws HeapException the kernel's refusal
+     * @param access the direction in which it was begun
+     * @throws HeapException when the kernel refuses
      */
     public void end(int fd, Access access) {
         sync(fd, DMA_BUF_SYNC_END | direction(access));

@@ -11,8 +11,9 @@ import java.lang.ref.Reference;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Counter of eventfd(2), by which any thread ends the wait of one other. The owner sees to it that {@link #open} has
- * returned 0 before any other call, and that only a late {@link #await} comes after {@link #close}.
+ * Signal between threads by a counter of eventfd(2): any thread ends the wait of one other thread. The owner must
+ * ensure that {@link #open} has returned 0 before any other call. After {@link #close} only a late {@link #await} is
+ * permitted.
  */
 public final class EventFd {
     public static final short POLLIN = 0x1;
@@ -23,7 +24,7 @@ public final class EventFd {
     private static final int EFD_CLOEXEC = 0x80000;
     private static final int NONE = -1;
 
-    // offsets in the block: two structs pollfd, what the counter was, and what is added to it
+    // offsets in the block: two structs pollfd, the value read from the counter, and the value added to it
     private static final long POLLFD = 8;
     private static final long POLLFD_EVENTS = 4;
     private static final long POLLFD_REVENTS = 6;
@@ -34,13 +35,13 @@ public final class EventFd {
     private final MemorySegment block = Arena.ofAuto().allocate(32, 8);
     private int fd = NONE;
 
-    /** Takes nothing of the system before {@link #open}. */
+    /** Makes a signal, which takes no resources of the system before {@link #open}. */
     public EventFd(Syscalls syscalls) {
         this.syscalls = syscalls;
         block.set(JAVA_LONG, ONE, 1);
     }
 
-    /** {@return 0, or the negative error number for which there is no counter} */
+    /** Makes the counter. {@return 0, or a negative error number} */
     public int open() {
         int made = syscalls.eventfd(EFD_NONBLOCK | EFD_CLOEXEC);
         if (made < 0) {
@@ -54,16 +55,16 @@ public final class EventFd {
         return fd != NONE;
     }
 
-    /** Ends the wait of this moment, or the next one. */
+    /** Ends the current wait, or the next one. */
     public void signal() {
         try {
             syscalls.write(fd, block.address() + ONE, Long.BYTES);
         } finally {
-            Reference.reachabilityFence(this); // only the block's address went along
+            Reference.reachabilityFence(this); // the call has only the block's address
         }
     }
 
-    /** Takes back all signals up to now. */
+    /** Clears all signals up to now. */
     public void clear() {
         try {
             syscalls.read(fd, block.address() + COUNTER, Long.BYTES);
@@ -73,13 +74,13 @@ public final class EventFd {
     }
 
     /**
-     * Waits for a signal, for something to happen to another descriptor, or until time has passed. One thread at a time
-     * may wait.
+     * Waits for a signal, for events of another descriptor, or until the time has passed. One thread at a time may
+     * wait.
      *
      * @param other a descriptor, negative for none
-     * @param events what is to happen to it, {@code POLL*}
-     * @param millis how long at most, negative for ever
-     * @return what happened to it, or a negative error number
+     * @param events the awaited events of that descriptor, {@code POLL*}
+     * @param millis longest wait, negative for no limit
+     * @return the events of that descriptor, or a negative error number
      */
     public int await(int other, short events, int millis) {
         pollfd(0, fd, POLLIN);
@@ -98,7 +99,7 @@ public final class EventFd {
         block.set(JAVA_SHORT, offset + POLLFD_REVENTS, (short) 0);
     }
 
-    /** To be called once. */
+    /** Closes the counter. Call it once. */
     public void close() {
         if (fd != NONE) {
             syscalls.close(fd);

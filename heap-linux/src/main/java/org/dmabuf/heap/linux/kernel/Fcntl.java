@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.kernel;
 
-/** Flags of open(2), and commands of fcntl(2) that any file knows. */
+/** Flags of open(2), and commands of fcntl(2) for any file. */
 public final class Fcntl {
     public static final int O_RDONLY = 0x0;
     public static final int O_WRONLY = 0x1;

@@ -6,17 +6,17 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Refusals, mostly the kernel's error numbers, as exceptions whose message has the cause and the remedy. */
+/** Conversion of the kernel's error numbers to exceptions with cause and remedy. */
 public final class KernelError {
     private KernelError() {}
 
     /**
-     * A refused system call.
+     * Returns an exception for a failed system call.
      *
      * @param heap the heap that needed it
      * @param size bytes of the buffer
      * @param call the system call's name
-     * @param result its negative error number
+     * @param result the negative error number that it returned
      * @return to be thrown, with the kernel's error number
      */
     public static HeapException of(String heap, long size, String call, int result) {
@@ -27,13 +27,13 @@ public final class KernelError {
     }
 
     /**
-     * A refused system call whose error means something else to the caller than its own number does.
+     * Returns an exception for a failed system call, with another error than its own number.
      *
-     * @param errno what it means to the caller
+     * @param errno the error of the exception
      * @param heap the heap that needed it
      * @param size bytes of the buffer
      * @param call the system call's name
-     * @param result its negative error number
+     * @param result the negative error number that it returned
      * @return to be thrown
      */
     public static HeapException of(Errno errno, String heap, long size, String call, int result) {
@@ -44,11 +44,11 @@ public final class KernelError {
     }
 
     /**
-     * A refused system call that makes no buffer.
+     * Returns an exception for a failed system call that does not make a buffer.
      *
      * @param heap the heap whose buffer it concerns
      * @param call the system call's name
-     * @param result its negative error number
+     * @param result the negative error number that it returned
      * @return to be thrown, with the kernel's error number
      */
     public static HeapException of(String heap, String call, int result) {
@@ -57,11 +57,11 @@ public final class KernelError {
     }
 
     /**
-     * The end of an allocation for which a mapping was refused. Where the process has no room for one, another heap
-     * would not help, so that is not ENOMEM.
+     * Returns an exception for an allocation whose mapping failed. It is not ENOMEM, because another heap would not
+     * help a process without space for mappings.
      *
-     * @param heap that needed the mapping
-     * @param refusal of the mapping
+     * @param heap the heap that needed the mapping
+     * @param refusal the exception of the mapping
      * @return to be thrown, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
      */
     public static HeapException ofMapping(String heap, HeapException refusal) {
@@ -71,10 +71,10 @@ public final class KernelError {
     }
 
     /**
-     * The sentence for a refused system call.
+     * Returns the message for a failed system call.
      *
      * @param call the system call's name
-     * @param result its negative error number
+     * @param result the negative error number that it returned
      * @return cause and remedy
      */
     public static String text(String call, int result) {
@@ -82,8 +82,8 @@ public final class KernelError {
     }
 
     /**
-     * Joined and not concatenated: a concatenation defines a class when it is first used, and with the first shortage
-     * the process may have no memory for one.
+     * Joins instead of concatenating: the first use of a concatenation defines a class, for which there may be no
+     * memory during a shortage.
      */
     private static String refused(long size, String call, int result) {
         return String.join("", call, " refused a buffer of ", Bytes.text(size), ": ", cause(call, result));
@@ -105,7 +105,7 @@ public final class KernelError {
         if (!device.isEmpty()) {
             return device;
         }
-        if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all mean the limit
+        if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all stand for the limit
             return "; raise what this process may lock by as much (LimitMEMLOCK= in a unit, ulimit -l), or grant"
                     + " CAP_IPC_LOCK";
         }
@@ -128,13 +128,13 @@ public final class KernelError {
                 call.equals("mmap")
                         ? "; raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas"
                         : "";
-            case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal is in the way" : "";
+            case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal forbids it" : "";
             case ENOSYS -> "; this kernel is too old";
             case EINVAL ->
                 call.equals(DmaBufDevices.UDMABUF_CREATE)
-                        ? "; what it takes of a buffer is limited by " + DmaBufDevices.UDMABUF_SIZE_LIMIT
+                        ? "; its limit for one buffer is in " + DmaBufDevices.UDMABUF_SIZE_LIMIT
                         : "";
-            case ENOTTY -> call.equals(DmaBufDevices.HEAP_ALLOC) ? "; its node is no heap of the kernel" : "";
+            case ENOTTY -> call.equals(DmaBufDevices.HEAP_ALLOC) ? "; its node is not a heap of the kernel" : "";
             case ENOENT -> call.startsWith("open(/proc") ? "; is /proc mounted?" : "";
             default -> "";
         };

@@ -7,25 +7,25 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Maker of memfds, by memfd_create(2): memory with a descriptor, which other processes can map and no process can
- * shrink. The memory is there when {@link #create} returns, so that touching it later cannot fail.
+ * Maker of memfds by memfd_create(2). A memfd is memory with a descriptor; other processes can map it, and no process
+ * can shrink it. {@link #create} also allocates the pages, so that a later access cannot fail.
  */
 public final class Memfd {
     public static final int MFD_CLOEXEC = 0x1;
     public static final int MFD_ALLOW_SEALING = 0x2;
-    public static final int MFD_HUGETLB = 0x4; // with the binary logarithm of the page's size from bit 26 on
+    public static final int MFD_HUGETLB = 0x4; // plus the binary logarithm of the page size, shifted left by 26
     static final int MFD_NOEXEC_SEAL = 0x8; // since 6.3, EINVAL before
 
     public static final int F_ADD_SEALS = 1033;
-    public static final int F_GET_SEALS = 1034; // EINVAL for all that is not memory
+    public static final int F_GET_SEALS = 1034; // EINVAL for any file that is not memory
 
-    public static final int F_SEAL_SEAL = 0x1; // no further seal
+    public static final int F_SEAL_SEAL = 0x1; // forbids further seals
     public static final int F_SEAL_SHRINK = 0x2;
     public static final int F_SEAL_GROW = 0x4;
     public static final int F_SEAL_WRITE = 0x8;
-    public static final int F_SEAL_FUTURE_WRITE = 0x10; // no new writable map and no write(2), for root too
+    public static final int F_SEAL_FUTURE_WRITE = 0x10; // forbids new writable mappings and write(2), even for root
 
-    /** Why memfds of kernels before 5.1 cannot be exported for reading only. */
+    /** Reason why memfds cannot be exported for reading only on kernels before 5.1. */
     public static final String WHY_NOT_READ_ONLY = "this kernel is too old to keep a holder from writing";
 
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
@@ -33,7 +33,7 @@ public final class Memfd {
     private final Syscalls syscalls;
     private volatile boolean noexec = true;
 
-    /** Makes memfds by the given calls. Any thread may call any method. */
+    /** Makes an object that uses the given system calls. Any thread may call any method. */
     public Memfd(Syscalls syscalls) {
         this.syscalls = syscalls;
     }
@@ -42,21 +42,21 @@ public final class Memfd {
      * Makes a memfd of a fixed size.
      *
      * @param heap named in a refusal
-     * @param name seen in /proc
+     * @param name name in /proc
      * @param size bytes, whole pages
-     * @param seals {@code F_SEAL_*} besides SHRINK and GROW
+     * @param seals {@code F_SEAL_*} in addition to SHRINK and GROW
      * @return a descriptor that the caller owns
      * @throws HeapException {@link Errno#ENOMEM} when there is no memory, {@link Errno#EINTR} when the thread was
-     *     interrupted between two {@linkplain Pieces pieces}; nothing is held
+     *     interrupted between two {@linkplain Pieces pieces}; the call then holds nothing
      */
     public int create(String heap, String name, long size, int seals) {
         return create(heap, name, size, seals, 0);
     }
 
     /**
-     * Makes a memfd of a fixed size on pages of a size.
+     * Makes a memfd of a fixed size on pages of a given size.
      *
-     * @param pages 0, or {@link #MFD_HUGETLB} with the size: such a memfd must not leave the process
+     * @param pages 0, or {@link #MFD_HUGETLB} with the page size; such a memfd must not be exported
      */
     public int create(String heap, String name, long size, int seals, int pages) {
         int fd = create(name, pages);
@@ -80,13 +80,13 @@ public final class Memfd {
     }
 
     /**
-     * Makes a memfd of a fixed size without memory. It must not leave the process: an access to it fails where the
-     * machine has no memory left.
+     * Makes a memfd of a fixed size without pages. It must not be exported, because an access fails when the machine
+     * has no memory.
      *
-     * @param heap named in a refusal, and seen in /proc
+     * @param heap named in exceptions, and the name in /proc
      * @param size bytes, whole pages
      * @return a descriptor that the caller owns
-     * @throws HeapException the kernel's refusal; nothing is held
+     * @throws HeapException when the kernel refuses; the call then holds nothing
      */
     public int createEmpty(String heap, long size) {
         int fd = create(heap, 0);
@@ -94,7 +94,7 @@ public final class Memfd {
             throw KernelError.of(heap, size, "memfd_create", fd);
         }
         String call = "fallocate";
-        int result = fallocate(fd, 0, size - Bytes.PAGE, Bytes.PAGE); // the last page makes the file as long as that
+        int result = fallocate(fd, 0, size - Bytes.PAGE, Bytes.PAGE); // extends the file to its size
         if (result == 0) {
             result = punch(fd, 0, size);
         }
@@ -111,7 +111,7 @@ public final class Memfd {
     }
 
     /**
-     * Gives the memory of a range back to the machine. The range reads as zeroes, and takes memory when it is touched.
+     * Releases the pages of a range to the machine. The range then reads as zeroes, and an access allocates new pages.
      *
      * @return 0 or a negative error number
      */
@@ -136,7 +136,7 @@ public final class Memfd {
         }
         int fd = syscalls.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | pages);
         if (fd >= 0) {
-            noexec = false; // it was the flag, and not for instance a name that is too long
+            noexec = false; // the flag was the cause, and not, for instance, a name that is too long
         }
         return fd;
     }

@@ -5,33 +5,37 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Kind of a file that another process sent. The kernel itself answers every question asked here. The usual ones (fstat,
- * fstatfs, lseek, ioctl, close) go to the file's file system, which can be a program of the sender's that never answers
- * (FUSE). They may be asked only after the kind is known to be memory.
+ * Kind of a file that another process sent. The calls used here do not reach the file's file system. The usual calls
+ * (fstat, fstatfs, lseek, ioctl, close) do, and the file system can be a program of the sender that never answers
+ * (FUSE). Make those calls only after the file is known to be memory.
  */
 public enum MemoryKind {
-    /** Memory of ordinary pages with seals: a memfd, or a file of a tmpfs, which never has the seals of one. */
+    /**
+     * Memory on ordinary pages that supports seals: a memfd, or a file on tmpfs, which never has the seals of a memfd.
+     */
     MEMFD,
     /** A memfd on huge pages. */
     HUGE_MEMFD,
-    /** A dma-buf of any exporter. */
+    /** A dma-buf, regardless of its exporter. */
     DMA_BUF,
-    /** A file of a file system, a socket, a device, memfd_secret memory, or a descriptor of O_PATH. */
+    /**
+     * Any other file: on a file system, a socket, a device, memfd_secret memory, or a descriptor opened with O_PATH.
+     */
     OTHER;
 
-    // The kinds of file systems that memory is on, by statfs(2).
+    // The file system types of memory, from statfs(2).
     public static final long TMPFS_MAGIC = 0x01021994;
     public static final long HUGETLBFS_MAGIC = 0x958458f6L;
     public static final long DMA_BUF_MAGIC = 0x444d4142;
     public static final long SECRET_MAGIC = 0x5345434d;
 
     /**
-     * Finds out what a descriptor is of.
+     * Determines the kind of a descriptor's file.
      *
-     * @throws HeapException when it cannot be found out: EMFILE, or no /proc
+     * @throws HeapException when the kind cannot be determined: EMFILE, or no /proc
      */
     public static MemoryKind of(Syscalls syscalls, int fd) {
-        if (syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0) >= 0) { // EINVAL for all that is not memory of these two kinds
+        if (syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0) >= 0) { // EINVAL for any file that is not a memfd
             long kind = syscalls.fileSystem(fd);
             if (kind < 0) {
                 throw KernelError.of("", "fstatfs", (int) kind);
@@ -45,7 +49,7 @@ public enum MemoryKind {
         return dmaBuf == 1 ? DMA_BUF : OTHER;
     }
 
-    /** {@return whether closing it cannot wait for a file system; false when that cannot be found out} */
+    /** {@return whether closing it cannot block in a file system; false if the kind cannot be determined} */
     public static boolean isMemory(Syscalls syscalls, int fd) {
         return syscalls.fcntl(fd, Memfd.F_GET_SEALS, 0) >= 0 || syscalls.isDmaBuf(fd) == 1;
     }

@@ -9,7 +9,10 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Mapper of descriptors, by mmap(2). Page tables are filled where the kernel can, so that no access faults later. */
+/**
+ * Mapper of descriptors by mmap(2). It fills the page tables if the kernel supports that, so that later accesses do not
+ * fault.
+ */
 public final class Mmap {
     public static final int PROT_READ = 0x1;
     public static final int PROT_WRITE = 0x2;
@@ -19,12 +22,15 @@ public final class Mmap {
 
     private final Syscalls syscalls;
 
-    /** Maps by the given calls. Any thread may call any method. */
+    /** Makes an object that uses the given system calls. Any thread may call any method. */
     public Mmap(Syscalls syscalls) {
         this.syscalls = syscalls;
     }
 
-    /** {@return a client's mapping of a buffer, which the caller unmaps; an interrupt of the thread does not end it} */
+    /**
+     * {@return a client's mapping of a buffer, which the caller unmaps; an interrupt of the thread does not end the
+     * call}
+     */
     public MemorySegment map(String heap, int fd, long size, Access access) {
         MemorySegment mapping = mapUnpopulated(heap, fd, size, access);
         int result = populate(mapping, access);
@@ -36,11 +42,11 @@ public final class Mmap {
     }
 
     /**
-     * Maps a memfd of a heap's own for reading and writing, for the life of its buffer, with every page touched. What
-     * fallocate(2) made holds old contents until then. The file hides that, and a dma-buf of its pages does not.
+     * Maps a heap's own memfd for reading and writing, for the life of its buffer, and touches every page. Pages from
+     * fallocate(2) have old contents before that: the file hides them, but a dma-buf of the pages does not.
      *
-     * @throws HeapException {@link Errno#EAGAIN} where the process has no room for a mapping: another heap would not
-     *     help; {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces}
+     * @throws HeapException {@link Errno#EAGAIN} when the process has no space for a mapping, because another heap
+     *     would not help; {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces}
      */
     public MemorySegment mapToKeep(String heap, int fd, long size) {
         try {
@@ -64,8 +70,7 @@ public final class Mmap {
     }
 
     /**
-     * Maps a memfd of a heap's own for reading and writing that has no memory, for {@link #fill} to put some where it
-     * is needed.
+     * Maps a heap's own memfd without pages for reading and writing. {@link #fill} adds pages where they are needed.
      *
      * @throws HeapException the kernel's refusal
      */
@@ -74,11 +79,11 @@ public final class Mmap {
     }
 
     /**
-     * Puts pages behind a part of a mapping of a heap's own that has none.
+     * Allocates the pages of a part of a heap's own mapping.
      *
-     * @return false when there is no memory for them; some of the part may have pages then
+     * @return false when memory is short; the part may have some pages then
      * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces};
-     *     some of the part may have pages then
+     *     the part may have some pages then
      */
     public boolean fill(String heap, MemorySegment part) {
         return populateInPieces(heap, part) >= 0;
@@ -105,7 +110,7 @@ public final class Mmap {
         }
     }
 
-    @SuppressWarnings("restricted") // gives a mapping of this process its size
+    @SuppressWarnings("restricted") // sets the size of a mapping of this process
     private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access) {
         int protection = access.writes() ? PROT_READ | PROT_WRITE : PROT_READ;
         long address = syscalls.mmap(size, protection, MAP_SHARED, fd, 0);
@@ -115,7 +120,10 @@ public final class Mmap {
         return MemorySegment.ofAddress(address).reinterpret(size);
     }
 
-    /** The kernel is too old to fill page tables ahead, or the memory is no file's: each access fills its own. */
+    /**
+     * Returns whether the kernel cannot fill page tables, because it is too old or the memory is not a file's. Each
+     * access then faults and fills its own entry.
+     */
     private static boolean isUnable(int result) {
         return result == -Errno.EINVAL.number();
     }
@@ -133,7 +141,7 @@ public final class Mmap {
         return result;
     }
 
-    /** Ends a mapping, which must not be touched from then on. */
+    /** Ends a mapping. It must not be accessed afterwards. */
     public void unmap(MemorySegment mapping) {
         syscalls.munmap(mapping.address(), mapping.byteSize());
     }

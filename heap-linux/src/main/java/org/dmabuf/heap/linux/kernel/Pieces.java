@@ -6,11 +6,11 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Pieces in which a buffer gets its memory. Between two of them an interrupt of the thread ends the allocation. The
- * thread's flag stays as it is, and the caller gives back what it has taken.
+ * Division of an allocation into pieces. Between two pieces an interrupt of the thread ends the allocation. The thread
+ * stays interrupted, and the caller releases what it has allocated.
  *
- * <p>fallocate(2) also undoes all of a call that a signal interrupts: in pieces, a profiler's signals cannot keep a
- * large buffer from ever getting done.
+ * <p>A signal during fallocate(2) undoes the whole call. With pieces, the signals of a profiler cannot prevent a large
+ * allocation from finishing.
  */
 public final class Pieces {
     private static final long PIECE = 64L << 20;
@@ -18,13 +18,13 @@ public final class Pieces {
     private Pieces() {}
 
     /**
-     * Tells how much comes next.
+     * Returns the size of the next piece.
      *
      * @param heap named in a refusal
-     * @param done bytes that are done
-     * @param size bytes in all
+     * @param done bytes that are already allocated
+     * @param size bytes of the whole allocation
      * @return bytes of the next piece
-     * @throws HeapException {@link Errno#EINTR} when something is done and the thread was interrupted
+     * @throws HeapException {@link Errno#EINTR} when the thread is interrupted and the first piece is done
      */
     public static long next(String heap, long done, long size) {
         if (done > 0 && Thread.currentThread().isInterrupted()) {

@@ -15,11 +15,11 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Reader of small files of the kernel. An absent file and a process that has no descriptor left are different answers:
- * a limit that could not be read is still a limit.
+ * Reader of small files of the kernel. It distinguishes an absent file from a lack of descriptors, because a limit that
+ * cannot be read still applies.
  *
- * <p>It makes the system calls itself: Java's own readers lose the descriptor when they find no memory for the object
- * around it, and a gateway that is short of memory reads these files most often.
+ * <p>It makes the system calls itself. Java's readers leak the descriptor if they have no memory for the object around
+ * it, and these files are read most often when memory is short.
  */
 public final class ProcFile {
     private static final String PROBE = "/proc/self/stat";
@@ -31,8 +31,8 @@ public final class ProcFile {
     /**
      * Reads a file. Each byte becomes one character.
      *
-     * @return its content; empty when there is no such file, or none that this process may read
-     * @throws HeapException the kernel's refusal of a descriptor, with the remedy
+     * @return its contents; empty for a file that does not exist or that this process may not read
+     * @throws HeapException when no descriptor is left, with the remedy
      */
     public static Optional<String> read(Path file) {
         String path = file.toString();
@@ -63,12 +63,12 @@ public final class ProcFile {
                 content.writeBytes(BLOCK.asSlice(0, read).toArray(ValueLayout.JAVA_BYTE));
             } else if (read != -Errno.EINTR.number()) {
                 requirePermanent(file, (int) read);
-                return Optional.empty(); // a cgroup that was removed, or a path that is no file
+                return Optional.empty(); // a removed cgroup, or a path that is not a file
             }
         }
     }
 
-    /** A path that is longer than a thread's block takes, as of cgroups that lie deep. */
+    /** Reads a file whose path is too long for a thread's block, as in deeply nested cgroups. */
     private static Optional<String> readLong(Path file) {
         try {
             return Optional.of(Files.readString(file, StandardCharsets.ISO_8859_1));
@@ -78,7 +78,10 @@ public final class ProcFile {
         }
     }
 
-    /** The exception of Java's own readers has no error number: an open shows whether descriptors are used up. */
+    /**
+     * Throws if no descriptor is left. Exceptions of Java's readers have no error number, so this opens a file to find
+     * out.
+     */
     public static void requireDescriptors(Path wanted) {
         int fd = Syscalls.linux().open(PROBE, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         if (fd >= 0) {

@@ -9,9 +9,9 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Maker of dma-bufs of ranges of memfds, by {@value DmaBufDevices#UDMABUF}, up to a size that the machine sets. */
+/** Maker of dma-bufs from ranges of memfds by {@value DmaBufDevices#UDMABUF}, up to a size limit of the machine. */
 public final class Udmabuf implements AutoCloseable {
-    private static final long DEFAULT_LIMIT = 64L << 20; // since 4.20, where it could not be changed
+    private static final long DEFAULT_LIMIT = 64L << 20; // from 4.20 on; not configurable there
     private static final int UDMABUF_FLAGS_CLOEXEC = 0x1;
 
     private final String heap;
@@ -33,24 +33,24 @@ public final class Udmabuf implements AutoCloseable {
      *
      * @param heap named in refusals
      * @param syscalls the kernel
-     * @param limitFile has the number of MiB that one dma-buf may have
-     * @return to be closed
+     * @param limitFile file with the size limit of one dma-buf in MiB
+     * @return the open device, which the caller closes
      * @throws HeapException the kernel's refusal, with the remedy
      */
     public static Udmabuf open(String heap, Syscalls syscalls, Path limitFile) {
         return new Udmabuf(heap, syscalls, DeviceNode.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
     }
 
-    /** {@return the most bytes that one dma-buf may have, as far as it was last read} */
+    /** {@return the size limit of one dma-buf in bytes, from its last reading} */
     public long limit() {
         return limit;
     }
 
     /**
-     * Refuses what the kernel would refuse with a bare EINVAL, before memory is taken for it.
+     * Checks the size limit before memory is allocated. The kernel would only return EINVAL.
      *
      * @param size bytes
-     * @throws HeapException {@link Errno#ENOMEM}: another heap can have room for it
+     * @throws HeapException {@link Errno#ENOMEM}, because another heap may be able to serve the request
      */
     public void requireWithinLimit(long size) {
         if (size > limit) {
@@ -68,12 +68,12 @@ public final class Udmabuf implements AutoCloseable {
     }
 
     /**
-     * Finds out whether a holder can keep pages of a dma-buf when it has neither descriptor nor mapping any more, which
-     * {@code count:} does not show. That was so before Linux 6.11, where the pages of a mapping could be spliced.
+     * Tests whether a holder can keep pages of a dma-buf without a descriptor or mapping, which {@code count:} does not
+     * show. It can before Linux 6.11, by splicing the pages of a mapping.
      *
-     * @param dmaBuf of this device, stays the caller's
-     * @return true also where it cannot be tried
-     * @throws HeapException for want of descriptors or memory
+     * @param dmaBuf a dma-buf of this device, which the caller keeps
+     * @return whether pages can be kept; true if it cannot be tested
+     * @throws HeapException for lack of descriptors or memory
      */
     public boolean lendsPages(int dmaBuf) {
         long address = syscalls.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, dmaBuf, 0);
@@ -92,13 +92,13 @@ public final class Udmabuf implements AutoCloseable {
     }
 
     /**
-     * Makes a dma-buf of a range.
+     * Makes a dma-buf from a range of a memfd.
      *
-     * @param memfd sealed against shrinking and against nothing that concerns writing, every page of it touched
+     * @param memfd sealed against shrinking, without any seal against writing, and with every page touched
      * @param offset bytes, whole pages
      * @param size bytes, whole pages
-     * @param name as the kernel shows it
-     * @return its descriptor, which the caller owns; it holds the range's pages whatever becomes of the memfd
+     * @param name name that the kernel shows
+     * @return its descriptor, which the caller owns; it keeps the pages of the range independently of the memfd
      * @throws HeapException the kernel's refusal; nothing is held
      */
     public int create(int memfd, long offset, long size, String name) {

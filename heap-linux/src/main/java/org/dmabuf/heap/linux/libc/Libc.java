@@ -13,15 +13,15 @@ import java.lang.invoke.VarHandle;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Linker of functions of the C library. Pointers are passed as longs, which the three processors that the
- * bundle's manifest names pass alike. errno is captured into a block of memory that each thread keeps; the block also
- * takes strings and structs, so no call allocates. A thread's value is a plain segment and pins no class of the bundle.
+ * Linker of functions of the C library. Pointers are passed as longs, which have the same calling convention on the
+ * three processors in the bundle's manifest. Each thread has a block of memory for errno, strings and structs, so that
+ * calls do not allocate. The thread-local value is a plain segment and pins no class of the bundle.
  */
-@SuppressWarnings("restricted") // linking native functions is what this class is for
+@SuppressWarnings("restricted") // this class links native functions
 public final class Libc {
-    /** Where in a thread's block a C string is written. */
+    /** Offset of a C string in a thread's block. */
     public static final long TEXT = 16;
-    /** Where in a thread's block a struct is written, of at most 256 bytes. */
+    /** Offset of a struct of at most 256 bytes in a thread's block. */
     public static final long STRUCT = 272;
 
     private static final int TEXT_BYTES = (int) (STRUCT - TEXT);
@@ -42,18 +42,18 @@ public final class Libc {
     /**
      * {@return as {@link #link}, of a function with a variable number of arguments}
      *
-     * @param fixed how many arguments its declaration names
+     * @param fixed number of named arguments in its declaration
      */
     public static MethodHandle linkVariadic(String function, int fixed, FunctionDescriptor type) {
         return downcall(function, type, ERRNO_OPTION, Linker.Option.firstVariadicArg(fixed));
     }
 
-    /** {@return a handle without the block, of a function that leaves no error number} */
+    /** {@return a handle without the block, for a function that does not set errno} */
     static MethodHandle linkPlain(String function, FunctionDescriptor type) {
         return downcall(function, type);
     }
 
-    /** {@return as {@link #linkPlain}, for calls of some microseconds, for which the collector may have to wait} */
+    /** {@return as {@link #linkPlain}, for calls of some microseconds, which can delay the garbage collector} */
     static MethodHandle linkCritical(String function, FunctionDescriptor type) {
         return downcall(function, type, Linker.Option.critical(false));
     }
@@ -63,7 +63,7 @@ public final class Libc {
         try {
             return LINKER.downcallHandle(address, type, options);
         } catch (IllegalCallerException e) {
-            // Java's own sentence names the bundle's file and no remedy.
+            // Java's own message names the bundle's file, but no remedy.
             throw new IllegalCallerException(
                     "linking " + function
                             + " failed: Java denies native access; start it with --enable-native-access=ALL-UNNAMED",
@@ -85,19 +85,19 @@ public final class Libc {
         return BLOCK.get();
     }
 
-    /** {@return the error number that the last call left} */
+    /** {@return the errno of the last call} */
     public static int errno(MemorySegment block) {
         return (int) ERRNO.get(block, 0L);
     }
 
-    /** {@return what the function returned, or the negative error number where that is -1} */
+    /** {@return the result of the function, or the negative error number if the result is -1} */
     public static int result(MemorySegment block, int returned) {
         return returned == -1 ? -errno(block) : returned;
     }
 
-    /** Writes a C string into the block; false when it does not fit. */
+    /** Writes a C string into the block; false if it does not fit. */
     public static boolean text(MemorySegment block, String text) {
-        // Three bytes a character at most, so a short one needs no count.
+        // A character takes at most three bytes, so a short text always fits.
         if (text.length() * 3 >= TEXT_BYTES && text.getBytes(StandardCharsets.UTF_8).length >= TEXT_BYTES) {
             return false;
         }
@@ -106,8 +106,8 @@ public final class Libc {
     }
 
     /**
-     * A handle that was linked with the right type throws only for want of stack or memory, before the function is
-     * called. That error is thrown as it is.
+     * Handles an exception of a handle. A handle with the right type throws only for lack of stack or memory, before it
+     * calls the function. Such an error is rethrown.
      */
     public static AssertionError unexpected(Throwable e) {
         if (e instanceof Error error) {

@@ -9,12 +9,12 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Clearing of memory by memset(3), which is faster from 64 KiB on than {@link MemorySegment#fill}. A page that is
- * missing kills the process here, where Java's own access would throw: so it is for memory that this process made,
- * sealed and populated.
+ * Clearing of memory by memset(3), which is faster than {@link MemorySegment#fill} from 64 KiB on. A missing page kills
+ * the process here, while Java's own access would throw. Use it only for memory that this process has made, sealed and
+ * populated.
  */
 public final class Memset {
-    /** How much a critical call clears: some microseconds, for which the collector may have to wait. */
+    /** Bytes that one critical call clears. It takes some microseconds, which can delay the garbage collector. */
     private static final long BRIEF = 256 << 10;
 
     private static final FunctionDescriptor TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG);
@@ -23,7 +23,7 @@ public final class Memset {
 
     private Memset() {}
 
-    /** Clears a part of a mapping, on the thread of the caller. */
+    /** Clears a part of a mapping in the caller's thread. */
     public static void clear(long address, long size) {
         try {
             if (size <= BRIEF) {

@@ -11,9 +11,9 @@ import java.lang.invoke.MethodHandle;
 import org.dmabuf.heap.linux.libc.Libc;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** Number of this process's cgroup of version 2, by ioctl(PIDFD_GET_INFO), which came with kernel 6.13. */
+/** Number of this process's cgroup of version 2, read by ioctl(PIDFD_GET_INFO), which exists since kernel 6.13. */
 final class CgroupId {
-    /** No number is known. */
+    /** The number is unknown. */
     static final long UNKNOWN = -1;
 
     private static final long SYS_PIDFD_OPEN = 434; // on all processors
@@ -26,7 +26,7 @@ final class CgroupId {
 
     private CgroupId() {}
 
-    /** {@return the inode of the cgroup's directory, or {@link #UNKNOWN} where the kernel does not give it} */
+    /** {@return the inode of the cgroup's directory, or {@link #UNKNOWN} if the kernel does not report it} */
     static long ofThisProcess() {
         int pidfd = pidfd(Math.toIntExact(ProcessHandle.current().pid()));
         if (pidfd < 0) {

@@ -12,7 +12,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Pools of huge pages of the machine, by size. An administrator fills them, best at boot. */
+/** Pools of the machine's huge pages, one for each page size. An administrator fills them, best at boot. */
 public final class HugePages {
     private static final int MFD_HUGE_SHIFT = 26;
     private static final String PREFIX = "hugepages-";
@@ -22,7 +22,7 @@ public final class HugePages {
     private final Path proc;
 
     /**
-     * @param pools folder with one for each size that this kernel knows
+     * @param pools folder with one pool for each page size that the kernel supports
      * @param proc folder of the proc file system
      */
     public HugePages(Path pools, Path proc) {
@@ -35,12 +35,12 @@ public final class HugePages {
         return new HugePages(Path.of("/sys/kernel/mm/hugepages"), Path.of("/proc"));
     }
 
-    /** {@return whether the kernel charges huge pages to memory cgroups now, as memory.max limits them} */
+    /** {@return whether the kernel charges huge pages to memory cgroups, so that memory.max limits them} */
     public boolean areCharged() {
         return OwnCgroup.chargesHugePages(proc);
     }
 
-    /** {@return the flags by which memfd_create takes pages of a size, 0 for ordinary ones} */
+    /** {@return the flags of memfd_create for a page size, 0 for ordinary pages} */
     public static int flags(long pageSize) {
         return pageSize == Bytes.PAGE
                 ? 0
@@ -48,14 +48,14 @@ public final class HugePages {
     }
 
     /**
-     * Refuses what the pool has not got, before the kernel is asked.
+     * Checks that the pool has enough free pages, before the kernel is called.
      *
      * @param heap named in a refusal
      * @param size bytes, whole huge pages
      * @param pageSize bytes
-     * @param held what to add where pages are missing, a part of a sentence; may be empty
-     * @throws HeapException {@link Errno#ENOMEM} with how many pages are missing and where to add them,
-     *     {@link Errno#EINVAL} when there are no such pages on this machine
+     * @param held text to add to the message when pages are missing; may be empty
+     * @throws HeapException {@link Errno#ENOMEM} with the number of missing pages and the place to add them,
+     *     {@link Errno#EINVAL} when this machine has no pages of that size
      */
     public void require(String heap, long size, long pageSize, String held) {
         Path pool = pools.resolve(PREFIX + (pageSize >> 10) + SUFFIX);
@@ -88,14 +88,14 @@ public final class HugePages {
         }
     }
 
-    /** {@return what can be the cause when the pool had the pages and the kernel still gave none} */
+    /** {@return the possible cause when the pool had the pages, but the kernel did not provide them} */
     public String otherLimit(long pageSize) {
         return "; the pool had the pages: another process took them, or the limit hugetlb."
                 + Bytes.text(pageSize).replaceAll("[ i]", "") + ".max of this process's cgroup is below";
     }
 
     private static boolean isDefault(long pageSize) {
-        return pageSize == 2L << 20; // of x86-64, and of arm64 and riscv64 with pages of 4 KiB
+        return pageSize == 2L << 20; // on x86-64, and on arm64 and riscv64 with pages of 4 KiB
     }
 
     private String sizes() {
@@ -107,7 +107,7 @@ public final class HugePages {
                 sizes.add(Long.parseLong(name.substring(PREFIX.length(), name.length() - SUFFIX.length())) << 10);
             }
         } catch (IOException | NumberFormatException e) {
-            // then there are none but the ordinary ones
+            // there are only ordinary pages
         }
         return sizes.stream().map(Bytes::text).collect(Collectors.joining(", "));
     }

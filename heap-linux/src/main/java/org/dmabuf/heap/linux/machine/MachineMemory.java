@@ -10,12 +10,13 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * How much memory this process may still take: MemAvailable, and the limits of each cgroup above the process, version 2
- * or 1. Page cache that the kernel would drop first does not count as used, else reading a large file would look like
- * memory that is gone. Of shareable memory the larger counts: what is in memory, or what this process answers for.
+ * Reader of the memory that this process may still allocate: MemAvailable, and the limits of each cgroup above the
+ * process, of version 2 or 1. Page cache that the kernel can drop does not count as used; otherwise reading a large
+ * file would look like a loss of memory. Shareable memory counts with its existing pages or with the full size of this
+ * process's buffers, whichever is larger.
  *
- * <p>The cgroup is looked for at the first reading, and again when the process was moved. One thread at a time may call
- * {@link #read}.
+ * <p>The cgroup is determined at the first reading, and again after the process was moved. One thread at a time may
+ * call {@link #read}.
  */
 public final class MachineMemory {
     private static final System.Logger LOG = System.getLogger(MachineMemory.class.getName());
@@ -24,22 +25,22 @@ public final class MachineMemory {
     private static final long NO_LIMIT = 1L << 62;
 
     /**
-     * One limit at one moment.
+     * Snapshot of one limit.
      *
-     * @param available bytes; less than 0 when more is used than the limit allows
-     * @param limit what the bytes are left of, for a sentence
-     * @param size bytes of the limit
+     * @param available remaining bytes; negative when more is used than the limit permits
+     * @param limit name of the limit, for messages
+     * @param size the limit in bytes
      */
     public record Bound(long available, String limit, long size) {
-        /** More than any machine has; sums of it with what was granted do not overflow. */
+        /** No limit. The number exceeds any machine's memory, but does not overflow when grants are added. */
         public static final Bound NONE = new Bound(Long.MAX_VALUE / 2, "no limit", Long.MAX_VALUE);
     }
 
     /**
-     * The limits at one moment.
+     * Snapshot of the limits.
      *
-     * @param machine of all memory
-     * @param cgroup the tightest of the cgroups, which not all memory is charged to
+     * @param machine limit for all memory
+     * @param cgroup lowest limit of the cgroups, to which not all memory is charged
      */
     public record Reading(Bound machine, Bound cgroup) {
         public Reading(long available, String limit) {
@@ -57,8 +58,8 @@ public final class MachineMemory {
     }
 
     /**
-     * @param proc where the proc file system is
-     * @param cgroupId gives the inode of the own cgroup's directory, or {@link CgroupId#UNKNOWN}
+     * @param proc mount point of the proc file system
+     * @param cgroupId returns the inode of the own cgroup's directory, or {@link CgroupId#UNKNOWN}
      */
     public MachineMemory(Path proc, LongSupplier cgroupId) {
         this.proc = proc;
@@ -68,7 +69,7 @@ public final class MachineMemory {
     /**
      * Reads the limits.
      *
-     * @param held bytes of shareable memory that this process answers for in full size
+     * @param held bytes of shareable memory that count in full for this process
      * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
      */
     public Reading read(long held) {
@@ -92,14 +93,14 @@ public final class MachineMemory {
     private Bound machine(long held) {
         String meminfo = ProcFile.read(proc.resolve("meminfo")).orElse("");
         OptionalLong figure = field(meminfo, "MemAvailable:", 1024);
-        if (figure.isEmpty()) { // without the figure there is no way to be careful
+        if (figure.isEmpty()) { // without the figure nothing can be refused
             return new Bound(
                     0, "the machine's MemAvailable, which is not in " + proc.resolve("meminfo"), Long.MAX_VALUE);
         }
         long available = figure.getAsLong();
         String limit = "the machine's MemAvailable";
-        // Counted as available, but set aside for contiguous buffers: what else is there has to be movable, and memory
-        // that devices may have is not.
+        // MemAvailable includes memory that is reserved for contiguous buffers. Other contents there must be movable,
+        // and memory for devices is not.
         long contiguous = field(meminfo, "CmaFree:", 1024).orElse(0);
         if (contiguous > 0) {
             available = Math.max(0, available - contiguous);
@@ -109,19 +110,19 @@ public final class MachineMemory {
         return new Bound(available - absent, limit + note(absent), Long.MAX_VALUE);
     }
 
-    /** {@return bytes of memory that the machine has in all; 0 when that cannot be read} */
+    /** {@return the machine's total memory in bytes; 0 when it cannot be read} */
     public long total() {
         return field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024).orElse(0);
     }
 
     private Bound second(Path folder, long held) {
         OptionalLong max = number(folder.resolve("memory.max"));
-        OptionalLong high = number(folder.resolve("memory.high")); // above it the kernel puts each thread to sleep
+        OptionalLong high = number(folder.resolve("memory.high")); // above it the kernel stalls each thread
         OptionalLong used = number(folder.resolve("memory.current"));
         boolean byHigh = high.isPresent() && high.getAsLong() < max.orElse(Long.MAX_VALUE);
         OptionalLong limit = byHigh ? high : max;
         if (limit.isEmpty() || used.isEmpty()) {
-            return Bound.NONE; // "max", or gone
+            return Bound.NONE; // "max", or a removed cgroup
         }
         String stat = ProcFile.read(folder.resolve("memory.stat")).orElse("");
         long droppable = field(stat, "inactive_file ", 1).orElse(0);
@@ -130,7 +131,10 @@ public final class MachineMemory {
         return bound(limit.getAsLong(), used.getAsLong() - droppable, absent, name + upTo());
     }
 
-    /** Only the root of all cgroups has no limit of its own to read, and what is above another top is not shown. */
+    /**
+     * Returns a remark about invisible limits. Only the root of all cgroups has no limit file; above the top of a
+     * namespace nothing is visible.
+     */
     private String upTo() {
         Path top = cgroup.levels().getLast();
         return ProcFile.read(top.resolve("memory.max")).isEmpty()
@@ -147,7 +151,7 @@ public final class MachineMemory {
                 first(folder, "memory.memsw.", stat, "hierarchical_memsw_limit ", droppable, absent));
     }
 
-    /** The figure in memory.stat also knows the limits of cgroups above that no mount shows. */
+    /** The figure in memory.stat includes the limits of cgroups above that no mount shows. */
     private static Bound first(
             Path folder, String prefix, String stat, String inherited, long droppable, long absent) {
         Path file = folder.resolve(prefix + "limit_in_bytes");
@@ -163,12 +167,12 @@ public final class MachineMemory {
         return bound(Math.min(own, above), used.getAsLong() - droppable, absent, name);
     }
 
-    /** memory.stat lags behind: more can be droppable than used. */
+    /** Clamps the droppable memory, because memory.stat lags behind and can show more of it than is used. */
     private static Bound bound(long limit, long used, long absent, String name) {
         return new Bound(limit - Math.max(0, used) - absent, name + note(absent), limit);
     }
 
-    /** {@return bytes that this process answers for and that are not in memory now} */
+    /** {@return bytes that count for this process although their pages do not exist now} */
     private static long absent(long held, OptionalLong shared) {
         return shared.isEmpty() ? 0 : Math.max(0, held - shared.getAsLong());
     }
@@ -176,7 +180,7 @@ public final class MachineMemory {
     private static String note(long absent) {
         return absent < 1 << 20
                 ? ""
-                : ", of which " + Bytes.text(absent) + " of shared buffers count that were punched or swapped out,";
+                : ", with " + Bytes.text(absent) + " of punched or swapped-out shared buffers counted as used,";
     }
 
     private static Bound tighter(Bound one, Bound other) {
@@ -187,7 +191,7 @@ public final class MachineMemory {
         return ProcFile.read(file).map(text -> parse(text.strip(), 1)).orElse(OptionalLong.empty());
     }
 
-    /** The number behind a key that begins a line. */
+    /** Returns the number after a key at the start of a line. */
     private static OptionalLong field(String text, String key, long unit) {
         int at = text.startsWith(key) ? 0 : text.indexOf("\n" + key) + 1;
         if (at == 0 && !text.startsWith(key)) {
@@ -202,7 +206,7 @@ public final class MachineMemory {
         try {
             return OptionalLong.of(Math.multiplyExact(Long.parseLong(text), unit));
         } catch (NumberFormatException | ArithmeticException e) {
-            return OptionalLong.empty(); // "max", which is no limit
+            return OptionalLong.empty(); // "max": no limit
         }
     }
 }

@@ -8,17 +8,17 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 
 /**
- * Limit on memory that this process keeps from being swapped out (RLIMIT_MEMLOCK), with what one heap has taken of it.
- * The kernel counts mappings: it forgets a buffer that is not mapped at the moment, and counts one twice that is mapped
- * twice. Here buffers are counted, so that the heap holds no more than the administrator allowed.
+ * Limit of memory that this process locks against swapping (RLIMIT_MEMLOCK), with the share that one heap has used. The
+ * kernel counts mappings: a buffer without a mapping does not count, and a buffer with two mappings counts twice. This
+ * class counts buffers, so that the heap locks no more than the administrator permitted.
  *
  * <p>Any thread may call any method.
  */
 public final class MlockLimit {
     static final long UNLIMITED = Long.MAX_VALUE;
 
-    private static final int CAP_IPC_LOCK = 14; // lifts the limit in the initial user namespace, and in no other
-    private static final String INITIAL_NAMESPACE = "user:[4026531837]"; // the kernel's fixed number of it
+    private static final int CAP_IPC_LOCK = 14; // removes the limit, but only in the initial user namespace
+    private static final String INITIAL_NAMESPACE = "user:[4026531837]"; // fixed number in the kernel
 
     private final long limit;
     private final AtomicLong taken = new AtomicLong();
@@ -29,12 +29,12 @@ public final class MlockLimit {
     }
 
     /**
-     * {@return what this process may lock, as it is now; unlimited where {@code /proc} does not show it}
+     * {@return the current limit of this process; unlimited if {@code /proc} does not show it}
      *
      * @throws org.dmabuf.heap.HeapException when the process has no descriptor left to read with
      */
     public static MlockLimit ofThisProcess() {
-        String limits = ProcFile.read(Path.of("/proc/self/limits")).orElse(""); // the kernel will refuse, not we
+        String limits = ProcFile.read(Path.of("/proc/self/limits")).orElse(""); // the kernel still refuses
         String status = ProcFile.read(Path.of("/proc/self/status")).orElse("");
         return new MlockLimit(limit(limits, status, userNamespace()));
     }
@@ -48,7 +48,7 @@ public final class MlockLimit {
     }
 
     /**
-     * Reads the limit.
+     * Parses the limit.
      *
      * @param limits content of {@code /proc/self/limits}
      * @param status content of {@code /proc/self/status}
@@ -65,7 +65,7 @@ public final class MlockLimit {
         return soft.isEmpty() || soft.equals("unlimited") ? UNLIMITED : Long.parseLong(soft);
     }
 
-    /** The first word after a label at the start of a line, empty when there is none. */
+    /** Returns the first word after a label at the start of a line, empty without such a line. */
     private static String field(String text, String label) {
         return text.lines()
                 .filter(line -> line.startsWith(label))
@@ -74,7 +74,7 @@ public final class MlockLimit {
                 .orElse("");
     }
 
-    /** Takes bytes; false when there are not as many. */
+    /** Takes bytes; false if fewer are left. */
     public boolean take(long bytes) {
         long before;
         do {
@@ -86,7 +86,7 @@ public final class MlockLimit {
         return true;
     }
 
-    /** Gives bytes back that were taken. */
+    /** Returns taken bytes. */
     public void giveBack(long bytes) {
         taken.addAndGet(-bytes);
     }
@@ -101,7 +101,7 @@ public final class MlockLimit {
         return limit;
     }
 
-    /** {@return bytes that can still be taken} */
+    /** {@return bytes that are left} */
     public long left() {
         return Math.max(0, limit - taken.get());
     }

@@ -21,28 +21,27 @@ import java.util.regex.Pattern;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 
 /**
- * Directories of the memory cgroup that this process is in: its own and those above it, as far as a mount shows
- * them. Immutable.
+ * Directories of this process's memory cgroup: its own and those above it, as far as a mount shows them. Immutable.
  *
  * <p>{@code /proc/self/cgroup} names the cgroup from the root of the process's cgroup namespace, and
- * {@code /proc/self/mountinfo} names what is mounted from the same root. Where the names between the two are hidden,
- * the directory is found by its inode, or as the one that lists this process.
+ * {@code /proc/self/mountinfo} names what is mounted from the same root. If the names between the two are hidden, the
+ * directory is found by its inode, or by the list of processes in it.
  *
  * @param secondVersion whether it is of version 2
- * @param levels the own directory first, the mount point last; empty when none is known
- * @param doubt why the own directory is not known, with the remedy; empty when it is, or when there is no cgroup
+ * @param levels the own directory first, the mount point last; empty if unknown
+ * @param doubt why the own directory is unknown, with the remedy; empty if it is known, or without a cgroup
  */
 record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     private static final OwnCgroup NONE = new OwnCgroup(true, List.of(), "");
-    /** A search ends after as many directories. */
+    /** Limit of directories for a search. */
     private static final int MOST_DIRECTORIES = 4096;
 
     private static final Pattern ESCAPE = Pattern.compile("\\\\([0-7]{3})");
 
-    /** One mount of the hierarchy: the cgroup that it shows at its top, and where. */
+    /** Mount of the hierarchy: the cgroup at its top, and the mount point. */
     private record Mount(Name root, Path point) {}
 
-    /** A cgroup's path from the root of the namespace: so many steps up, then names. */
+    /** Path of a cgroup from the root of the namespace: a number of steps up, then names. */
     private record Name(int up, List<String> names) {
         static Name of(String path) {
             int up = 0;
@@ -57,7 +56,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
             return new Name(up, List.copyOf(names));
         }
 
-        /** {@return whether the other is this one or below it} */
+        /** {@return whether the other cgroup is this one or below it} */
         boolean contains(Name other) {
             return names.isEmpty()
                     ? up >= other.up
@@ -66,7 +65,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
                             && names.equals(other.names.subList(0, names.size()));
         }
 
-        /** {@return whether each name on the way down to the other is known} */
+        /** {@return whether each name on the path down to the other cgroup is known} */
         boolean leadsTo(Name other) {
             return contains(other) && up == other.up;
         }
@@ -77,7 +76,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
      *
      * @param proc where the proc file system is
      * @param membership content of {@code /proc/self/cgroup}
-     * @param cgroupId gives the inode of the own directory of version 2, or {@link CgroupId#UNKNOWN}
+     * @param cgroupId returns the inode of the own directory of version 2, or {@link CgroupId#UNKNOWN}
      * @throws org.dmabuf.heap.HeapException when the process has no descriptor left
      */
     static OwnCgroup locate(Path proc, String membership, LongSupplier cgroupId) {
@@ -100,8 +99,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     }
 
     /**
-     * {@return whether huge pages are charged to memory cgroups} That is an option of the cgroup file system, since
-     * Linux 6.7, and has no effect on memory cgroups of version 1.
+     * {@return whether huge pages are charged to memory cgroups} It is a mount option of the cgroup file system since
+     * Linux 6.7, without effect on memory cgroups of version 1.
      */
     static boolean chargesHugePages(Path proc) {
         boolean charged = false;
@@ -138,7 +137,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
         String doubt = "the cgroup of this process, " + path + " in /proc/self/cgroup, is below no mount of cgroups: a"
                 + " memory limit of it is not known, and memory beyond it ends this process; mount the cgroup file"
                 + " system of the process's own cgroup namespace, or start the process in the cgroup in which it stays";
-        // A cgroup above the own one limits it, too.
+        // Cgroups above the own one limit the process, too.
         return mounts.stream()
                 .filter(mount -> mount.root.contains(own))
                 .findFirst()
@@ -157,7 +156,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
         return new OwnCgroup(second, List.copyOf(levels), "");
     }
 
-    /** The last mount on a folder is the one that is seen there. */
+    /** Returns the mounts. Of several mounts on a folder the last one is visible. */
     private static List<Mount> mounts(Path proc, boolean second) {
         Map<Path, Mount> mounts = new LinkedHashMap<>();
         for (String line : ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
@@ -190,7 +189,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
         return new String(bytes.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
     }
 
-    /** {@return the folder below a mount point that is this process's, or null} */
+    /** {@return the folder of this process's cgroup below a mount point, or null} */
     private static Path search(Path top, long id) {
         String pid = Long.toString(ProcessHandle.current().pid());
         Deque<Path> left = new ArrayDeque<>(List.of(top));
@@ -203,7 +202,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
                     Files.newDirectoryStream(folder, one -> Files.isDirectory(one, LinkOption.NOFOLLOW_LINKS))) {
                 below.forEach(left::add);
             } catch (IOException | DirectoryIteratorException e) {
-                ProcFile.requireDescriptors(folder); // else it was removed, or must not be read
+                ProcFile.requireDescriptors(folder); // otherwise the folder was removed, or must not be read
             }
         }
         return null;
@@ -219,7 +218,7 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
         try {
             return (long) Files.getAttribute(folder, "unix:ino");
         } catch (IOException e) {
-            return 0; // which is no inode
+            return 0; // not a valid inode
         }
     }
 }

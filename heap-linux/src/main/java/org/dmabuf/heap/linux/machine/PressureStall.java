@@ -15,12 +15,12 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Watch by pressure stall information: the kernel wakes a poll(2) when tasks lost too much time waiting for memory. The
- * cgroup's own file is tried first, then the machine's. Where neither takes a trigger, as on a kernel without PSI or in
- * a container without the right to, it only waits.
+ * Watch by pressure stall information (PSI): the kernel wakes a poll(2) when tasks have lost too much time waiting for
+ * memory. The file of the cgroup is tried first, then that of the machine. If neither accepts a trigger, for instance
+ * on a kernel without PSI or in an unprivileged container, the watch only waits for the time to pass.
  */
 public final class PressureStall implements PressureWatch {
-    /** 150 ms of 2 s lost by any task; a process without privileges may only use multiples of 2 s. */
+    /** 150 ms of lost time within 2 s, for any task. An unprivileged process may only use multiples of 2 s. */
     private static final String TRIGGER = "some 150000 2000000";
 
     private static final int NONE = -1;
@@ -42,7 +42,7 @@ public final class PressureStall implements PressureWatch {
     }
 
     /**
-     * Sets a trigger on the first file that takes one.
+     * Sets a trigger on the first file that accepts one.
      *
      * @throws HeapException when the process has no descriptor left
      */
@@ -73,7 +73,7 @@ public final class PressureStall implements PressureWatch {
         if (cgroup.doubt().isEmpty() && !cgroup.levels().isEmpty()) {
             files.add(cgroup.levels().getFirst().resolve("memory.pressure").toString());
         }
-        files.add("/proc/pressure/memory"); // the next best figure
+        files.add("/proc/pressure/memory"); // the figure of the whole machine
         return files;
     }
 
@@ -101,14 +101,14 @@ public final class PressureStall implements PressureWatch {
 
     @Override
     public boolean await(long nanos) {
-        // Rounded up, or a wait of less than a millisecond would be a busy loop.
+        // Rounded up, because waits of 0 ms would make a busy loop.
         long millis = Math.clamp(TimeUnit.NANOSECONDS.toMillis(nanos) + 1, 0, Integer.MAX_VALUE);
         int happened = wake.await(stall, EventFd.POLLPRI, (int) millis);
         if (happened < 0) {
-            return false; // a signal: the caller comes again
+            return false; // a signal: the caller repeats the wait
         }
         wake.clear();
-        if ((happened & EventFd.POLLERR) != 0) { // the cgroup has gone
+        if ((happened & EventFd.POLLERR) != 0) { // the cgroup was removed
             syscalls.close(stall);
             stall = NONE;
         }

@@ -3,21 +3,21 @@ package org.dmabuf.heap.linux.machine;
 
 /** Watch for a shortage of the machine's memory, on which one thread waits. */
 public interface PressureWatch extends AutoCloseable {
-    /** {@return whether the kernel itself reports a shortage; else the caller reads the figures from time to time} */
+    /** {@return whether the kernel reports a shortage; otherwise the caller polls the figures} */
     boolean isNotified();
 
     /**
-     * Waits until memory is short, {@link #wake} is called, or time has passed.
+     * Waits until memory is short, {@link #wake} is called, or the time has passed.
      *
-     * @param nanos how long at most
+     * @param nanos longest wait
      * @return whether the kernel reported that memory is short
      */
     boolean await(long nanos);
 
-    /** Ends a wait, or the next one. Does nothing once closed. */
+    /** Ends the current wait, or the next one. Does nothing after {@link #close}. */
     void wake();
 
-    /** Called by the thread that waits, after its last wait. */
+    /** Closes the watch. The waiting thread calls it after its last wait. */
     @Override
     void close();
 }

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What this machine, this process and its cgroup have: memory, huge pages, limits, and pressure. */
+/** Figures of the machine, the process and its cgroup: memory, huge pages, limits, and pressure. */
 package org.dmabuf.heap.linux.machine;

@@ -7,7 +7,8 @@ import java.util.TreeMap;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Budget of memory that a source may keep for speed: nothing, unless set. Immutable: each method returns another.
+ * Budget of memory that the pools of a source may keep. The default is nothing. Immutable: each method returns another
+ * budget.
  */
 public final class PoolBudget {
     private static final PoolBudget NONE = new PoolBudget(Map.of(), 0, Duration.ofMinutes(1));
@@ -22,18 +23,18 @@ public final class PoolBudget {
         this.idle = idle;
     }
 
-    /** {@return a budget of nothing} */
+    /** {@return a budget without pools} */
     public static PoolBudget none() {
         return NONE;
     }
 
     /**
-     * Lets buffers of one size be made ahead of demand. They may be exported and are used once.
+     * Permits prewarmed buffers of one size, made ahead of demand. They may be exported and are used once.
      *
-     * @param size bytes, rounded up to whole pages: requests that round to as many are served
-     * @param count how many are kept ready, at least 0
+     * @param size bytes, rounded up to whole pages; the pool serves requests with the same rounded size
+     * @param count number of prewarmed buffers, at least 0
      * @return a budget
-     * @throws ArithmeticException when there are not as many bytes
+     * @throws ArithmeticException when the total size exceeds a long
      */
     public PoolBudget withPrewarmed(long size, int count) {
         if (count < 0) {
@@ -54,9 +55,9 @@ public final class PoolBudget {
     }
 
     /**
-     * Lets memory be kept of buffers that were allocated with {@code ExportMode.NONE} and so never left the process.
+     * Permits recycling of the memory of buffers allocated with {@code ExportMode.NONE}, which was never exported.
      *
-     * @param bytes of all that is kept, at least 0
+     * @param bytes most bytes that are kept, at least 0
      * @return a budget
      */
     public PoolBudget withRecycled(long bytes) {
@@ -67,7 +68,7 @@ public final class PoolBudget {
     }
 
     /**
-     * Sets how long memory is kept for which no request comes; a minute otherwise.
+     * Sets how long idle memory is kept. The default is a minute.
      *
      * @param time more than 0, at most 100 years
      * @return a budget

@@ -6,12 +6,15 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * Buffer that is one tenancy of memory with a kept mapping. With a pool to go back to it never leaves the process;
- * without, its memory goes back to the machine. Each tenant has an object of its own: a second release cannot reach the
- * next tenant.
+ * Buffer for one use of pooled memory, which has a kept mapping. If the memory returns to a pool, the buffer is never
+ * exported; otherwise its release returns the memory to the machine. Each use has an object of its own, so that a
+ * second release cannot affect the next use.
  */
 final class PooledBuffer implements HeapBuffer {
-    /** Null once released. The contract permits one release: this stops a second by mistake, and not a race of two. */
+    /**
+     * Null after the release. The contract permits one release. This catches a second one by mistake, but not a race of
+     * two.
+     */
     private PooledMemory memory;
 
     private final HeapBuffer buffer;
@@ -25,16 +28,16 @@ final class PooledBuffer implements HeapBuffer {
         this.pool = pool;
     }
 
-    /** For one use, after which the memory goes back to the machine. */
+    /** Makes a buffer whose release returns the memory to the machine. */
     static HeapBuffer once(PooledMemory memory) {
         return new PooledBuffer(memory, null);
     }
 
     /**
-     * For memory that goes back to a pool.
+     * Makes a buffer whose release returns the memory to a pool.
      *
-     * @param memory of a buffer that gives no descriptor
-     * @param pool takes it or releases it
+     * @param memory memory of a buffer without a descriptor
+     * @param pool keeps the memory or releases it
      */
     static HeapBuffer recycled(PooledMemory memory, RecyclePool pool) {
         return new PooledBuffer(memory, pool);

@@ -14,20 +14,23 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Memory of a pool: a source's buffer with one mapping for life. Every page is there, and no access faults. */
+/** Memory of a pool: a source's buffer with one mapping for life. Every page exists, so accesses do not fault. */
 final class PooledMemory {
     private static final QuietLog LOG = new QuietLog(PooledMemory.class);
 
-    /** Whole pages that were asked for; the source may have rounded up further. */
+    /** Requested bytes in whole pages; the source may have rounded up further. */
     final long asked;
 
-    /** What it takes of the machine. */
+    /** Bytes that it takes from the machine. */
     final long bytes;
 
     final HeapBuffer buffer;
     final MemorySegment mapping;
 
-    /** When it was put into the recycle pool, to a quarter of the idle time. Written by the thread that puts it. */
+    /**
+     * Time at which it was put into the recycle pool, with a precision of a quarter of the idle time. Written by the
+     * thread that puts it.
+     */
     long since;
 
     private PooledMemory(long asked, HeapBuffer buffer, MemorySegment mapping) {
@@ -40,12 +43,12 @@ final class PooledMemory {
     /**
      * Makes memory and maps it.
      *
-     * @param source makes it
+     * @param source makes the memory
      * @param heap named in a refusal
      * @param request of whole pages
-     * @throws HeapException the source's refusal, {@link Errno#EIO} for less than was asked for, {@link Errno#EAGAIN}
-     *     where the process has no room for a mapping, {@link Errno#EINTR} when the thread was interrupted; nothing is
-     *     held
+     * @throws HeapException when the source refuses; {@link Errno#EIO} for less memory than requested,
+     *     {@link Errno#EAGAIN} when the process has no space for a mapping, {@link Errno#EINTR} when the thread was
+     *     interrupted; the call then holds nothing
      */
     static PooledMemory make(HeapExporter source, String heap, HeapRequest request) {
         HeapBuffer buffer = source.allocate(request);
@@ -72,7 +75,7 @@ final class PooledMemory {
         }
     }
 
-    /** Gives it back to the machine. */
+    /** Releases it to the machine. */
     void release() {
         try {
             buffer.unmap(mapping);
@@ -81,13 +84,13 @@ final class PooledMemory {
         }
     }
 
-    /** Gives all of them back to the machine. A release that throws is logged and keeps no other from its own. */
+    /** Releases all of them to the machine. A release that throws is logged and does not prevent the others. */
     static void releaseAll(List<PooledMemory> gone) {
         for (PooledMemory memory : gone) {
             try {
                 memory.release();
             } catch (RuntimeException | Error e) {
-                LOG.failure(Level.ERROR, "the release of memory of a pool failed", e);
+                LOG.failure(Level.ERROR, "releasing pooled memory failed", e);
             }
         }
     }

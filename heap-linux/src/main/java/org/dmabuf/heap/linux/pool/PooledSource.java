@@ -25,21 +25,21 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Source with memory kept for speed, in two pools that are never mixed. What may be exported is <em>prewarmed</em>:
- * made, sealed and populated by a thread ahead of demand, and used once. What was allocated with
- * {@link ExportMode#NONE} is <em>recycled</em>: it never left the process, and is cleared before its next use. Both
- * are given back on {@link #trim}, when the machine runs short, without requests for a while, and on {@link #close}.
+ * Source with two separate pools. Memory that may be exported is <em>prewarmed</em>: a thread makes, seals and
+ * populates it ahead of demand, and it is used once. Memory allocated with {@link ExportMode#NONE} is
+ * <em>recycled</em>: it was never exported, and is cleared before its next use. Both pools release memory on
+ * {@link #trim}, when the machine runs short, after a while without requests, and on {@link #close}.
  *
- * <p>A prewarmed memfd has the heap's name in {@code /proc} and not that of its request, which came later.
+ * <p>A prewarmed memfd has the heap's name in {@code /proc}, not the name of its request, which comes later.
  */
 public final class PooledSource implements MemorySource {
     private static final QuietLog LOG = new QuietLog(PooledSource.class);
 
-    /** How long nothing is made ahead after memory ran short, or after the source failed. */
+    /** Pause of the prewarming after a shortage of memory or a failure of the source. */
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(5);
-    /** How often the machine's figures are looked at where the kernel does not report by itself. */
+    /** Interval of reading the machine's figures, if the kernel does not report shortages. */
     private static final long TICK_NANOS = TimeUnit.SECONDS.toNanos(1);
-    /** How long a close waits for the buffer that is being made. */
+    /** How long a close waits for a buffer in production. */
     private static final long PATIENCE_MILLIS = 2000;
 
     private final MemorySource source;
@@ -66,10 +66,10 @@ public final class PooledSource implements MemorySource {
     };
     private final Thread keeper;
     private volatile boolean closed;
-    /** Only the keeper's. */
+    /** Used only by the keeper thread. */
     private long notBefore;
 
-    /** Only the keeper's. */
+    /** Used only by the keeper thread. */
     private boolean failing;
 
     PooledSource(
@@ -93,32 +93,32 @@ public final class PooledSource implements MemorySource {
         this.idleNanos = budget.idle().toNanos();
         this.notBefore = nanoTime.getAsLong();
         this.keeper = DaemonLoop.thread(
-                "dmaheap-pool-" + heap, "heap '" + heap + "': the upkeep of its pools failed", TICK_NANOS, this::keep);
+                "dmaheap-pool-" + heap, "heap '" + heap + "': maintaining its pools failed", TICK_NANOS, this::keep);
     }
 
     /**
-     * Puts pools over a source of this machine's memory.
+     * Adds pools to a source of this machine's memory.
      *
-     * @param source makes the memory; closed with what is returned
+     * @param source makes the memory; closing the returned source also closes it
      * @param heap name of the heap, for refusals
-     * @param budget what the pools may keep
-     * @return the source with pools, or the source itself where there is nothing to pool
+     * @param budget limits of the pools
+     * @return the source with pools, or the source itself for a budget without pools
      */
     public static MemorySource over(MemorySource source, String heap, PoolBudget budget) {
         return over(source, heap, Syscalls.linux(), Headroom.machine(), budget);
     }
 
     /**
-     * Gives a source pools.
+     * Adds pools to a source.
      *
-     * @param source the returned one's when the call returns, which closes it; the caller's when it throws. Its memory
-     *     can be mapped
+     * @param source a source whose memory can be mapped. The returned source owns and closes it; after an exception the
+     *     caller does
      * @param heap name of the heap, for refusals
      * @param syscalls the kernel
-     * @param headroom what the machine has left; what pools keep is given back before it refuses a request
-     * @param budget how much may be kept
-     * @return the source itself for a budget of nothing: then there is no thread and no cost
-     * @throws HeapException when the process has no descriptor left for the thread
+     * @param headroom the machine's remaining memory; it releases pooled memory before it refuses a request
+     * @param budget limits of the pools
+     * @return the source with pools; the source itself, without a thread and without cost, for a budget without pools
+     * @throws HeapException when no descriptor is left for the thread
      */
     public static MemorySource over(
             MemorySource source, String heap, Syscalls syscalls, Headroom headroom, PoolBudget budget) {
@@ -150,7 +150,7 @@ public final class PooledSource implements MemorySource {
     @Override
     public HeapBuffer allocate(HeapRequest request) {
         if (request == null) {
-            return source.allocate(null); // which refuses it
+            return source.allocate(null); // throws the source's own exception
         }
         boolean plain = request.alignment() <= Bytes.PAGE;
         if (plain && request.export() == ExportMode.NONE && recycles) {
@@ -199,7 +199,7 @@ public final class PooledSource implements MemorySource {
         T make();
     }
 
-    /** A kernel that has no memory left may have it once the pools' is given back. */
+    /** Repeats an allocation after releasing pooled memory, if the kernel had no memory. */
     private <T> T retrying(long size, Making<T> making) {
         try {
             return making.make();
@@ -216,11 +216,11 @@ public final class PooledSource implements MemorySource {
         return source.usage().withPool(prewarmed.usage()).withPool(recycled.usage());
     }
 
-    /** What was recycled goes first: what was made ahead is awaited. */
+    /** Releases recycled memory first, because prewarmed memory is for expected requests. */
     @Override
     public long trim(long bytes) {
         if (bytes <= 0 || Thread.currentThread() == keeper) {
-            return 0; // the keeper, which makes memory, would give back what it made to make more
+            return 0; // the keeper thread would release the memory that it has just made
         }
         return giveBack(bytes);
     }
@@ -234,7 +234,7 @@ public final class PooledSource implements MemorySource {
         return recycled.held() + prewarmed.held();
     }
 
-    /** Gives back what is kept. Buffers live on, and their memory is not kept any more. */
+    /** Releases all pooled memory. Buffers stay valid, and their memory does not return to a pool. */
     @Override
     public void close() {
         closed = true;
@@ -242,7 +242,7 @@ public final class PooledSource implements MemorySource {
         prewarmed.close();
         recycled.close();
         pressure.wake();
-        LockSupport.unpark(keeper); // it may pause after a failure
+        LockSupport.unpark(keeper); // it may be in a pause after a failure
         if (Thread.currentThread() != keeper) {
             join();
         }
@@ -253,13 +253,13 @@ public final class PooledSource implements MemorySource {
         try {
             keeper.join(PATIENCE_MILLIS);
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt(); // what it makes it releases by itself
+            Thread.currentThread().interrupt(); // the keeper releases the buffer in production itself
         }
     }
 
-    /** {@return whether the keeper goes on} */
+    /** Runs one step of the keeper thread. {@return whether it goes on} */
     private boolean keep() {
-        Thread.interrupted(); // there is no reason for one, and it would end the making of each large buffer
+        Thread.interrupted(); // an interrupt has no meaning here, and would fail each large allocation
         if (closed) {
             pressure.close();
             return false;
@@ -273,14 +273,15 @@ public final class PooledSource implements MemorySource {
             giveBack(Long.MAX_VALUE);
             notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
         } else if (headroom.left() < held() / 2) {
-            // Until as much is left as is kept; down to the half, or it would go up and down.
+            // Releases until the remaining memory equals the pooled memory. It begins only below half of that, to avoid
+            // oscillation.
             giveBack(Math.max(1, held() - headroom.left()));
             notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
         }
         return true;
     }
 
-    /** {@return whether there is more to make, later} */
+    /** {@return whether more is to be made later} */
     private boolean refill(long now) {
         while (!closed) {
             long size = prewarmed.wanted();
@@ -299,13 +300,13 @@ public final class PooledSource implements MemorySource {
 
     private boolean make(long size) {
         if (headroom.left() - size < held() + size) {
-            return false; // pools keep no more than they leave
+            return false; // pools never keep more than the machine has left
         }
         try {
             prewarmed.put(PooledMemory.make(source, heap, HeapRequest.of(size)));
             failing = false;
             return true;
-        } catch (RuntimeException | Error e) { // a thread that ended would leave the pool empty for good
+        } catch (RuntimeException | Error e) { // the thread must go on, or the pool would stay empty
             log(e);
         }
         return false;
@@ -313,10 +314,10 @@ public final class PooledSource implements MemorySource {
 
     private void log(Throwable failure) {
         if (!failing && !closed) {
-            failing = true; // once, until it is well again
+            failing = true; // logged once, until it succeeds again
             LOG.failure(
                     Level.WARNING,
-                    "heap '" + heap + "' could not make a buffer ahead of demand; requests are served one by one, and"
+                    "heap '" + heap + "': making a buffer ahead of demand failed; requests go without it, and"
                             + " it is tried again",
                     failure);
         }
@@ -325,7 +326,7 @@ public final class PooledSource implements MemorySource {
     private long wait(long now, boolean more) {
         long until = idleNanos + Math.min(0, prewarmed.oldestAsked(recycled.oldestSince(now)) - now);
         if (recycles) {
-            until = Math.min(until, idleNanos / 4); // so often the recycle pool learns the time
+            until = Math.min(until, idleNanos / 4); // interval at which the recycle pool gets the time
         }
         if (more) {
             until = Math.min(until, notBefore - now);

@@ -11,10 +11,10 @@ import java.util.function.LongSupplier;
 import org.dmabuf.heap.PoolUsage;
 
 /**
- * Pool of memory that was made ahead of demand and is used once, so that it may be exported: a number of buffers of
- * each of some sizes. A size without requests for a while is given up until the next one.
+ * Pool of prewarmed memory: a number of buffers for each of some sizes. Each is used once, so that it may be exported.
+ * After a while without requests for a size, its buffers are released until the next request.
  *
- * <p>Any thread may call any method. Memory is made and released outside of the lock.
+ * <p>Any thread may call any method. Memory is allocated and released outside of the lock.
  */
 final class PrewarmedPool {
     private static final class Shelf {
@@ -47,12 +47,12 @@ final class PrewarmedPool {
     private boolean closed;
 
     /**
-     * An empty pool.
+     * Makes an empty pool.
      *
-     * @param counts how many buffers by their whole pages
+     * @param counts number of buffers by size in whole pages
      * @param nanoTime the clock
-     * @param refill called when it is time to make more, at most once until {@link #wanted} returns 0; outside
-     *     of the lock
+     * @param refill called when buffers are to be made, at most once until {@link #wanted} returns 0; outside of the
+     *     lock
      */
     PrewarmedPool(Map<Long, Integer> counts, LongSupplier nanoTime, Runnable refill) {
         this.nanoTime = nanoTime;
@@ -60,14 +60,14 @@ final class PrewarmedPool {
         counts.forEach((size, count) -> shelves.put(size, new Shelf(size, count, nanoTime.getAsLong())));
     }
 
-    /** {@return memory that was never used; null when there is none} */
+    /** {@return unused memory; null if there is none} */
     PooledMemory take(long bytes) {
         PooledMemory memory;
         boolean low;
         synchronized (this) {
             Shelf shelf = shelves.get(bytes);
             if (shelf == null) {
-                return null; // not of the kind: no miss
+                return null; // not a size of the pool, so not a miss
             }
             shelf.askedAt = nanoTime.getAsLong();
             shelf.idle = false;
@@ -78,7 +78,7 @@ final class PrewarmedPool {
                 hits++;
                 held -= memory.bytes;
             }
-            // By halves, because to wake a thread costs as much as to make a small buffer.
+            // Only at half of the count, because waking a thread costs as much as making a small buffer.
             low = !asked && !closed && shelf.ready.size() <= shelf.count / 2;
             asked |= low;
         }
@@ -88,7 +88,7 @@ final class PrewarmedPool {
         return memory;
     }
 
-    /** {@return a size of which there are too few; 0 when there is none: from then on a shortage is reported again} */
+    /** {@return a size with too few buffers; 0 if there is none, after which {@code refill} is called again} */
     synchronized long wanted() {
         if (!closed) {
             for (Shelf shelf : shelves.values()) {
@@ -101,7 +101,7 @@ final class PrewarmedPool {
         return 0;
     }
 
-    /** Takes memory that was made for it, or releases it when it is not wanted any more. */
+    /** Keeps new memory, or releases it if it is no longer needed. */
     void put(PooledMemory memory) {
         boolean kept = false;
         try {
@@ -120,7 +120,7 @@ final class PrewarmedPool {
         }
     }
 
-    /** {@return how much was given back to the machine, at least as much as was wanted where there was as much} */
+    /** Releases memory to the machine. {@return released bytes: at least the given number, if the pool had them} */
     long giveBack(long bytes) {
         List<PooledMemory> gone = new ArrayList<>();
         long given = 0;
@@ -138,7 +138,7 @@ final class PrewarmedPool {
         return given;
     }
 
-    /** Gives up the sizes without a request since a moment. */
+    /** Releases the buffers of the sizes that had no request since a time. */
     void expire(long before) {
         List<PooledMemory> gone = new ArrayList<>();
         try {
@@ -159,13 +159,13 @@ final class PrewarmedPool {
 
     private long remove(Shelf shelf, List<PooledMemory> gone) {
         PooledMemory memory = shelf.ready.peekFirst();
-        gone.add(memory); // which can fail, and then it stays here
+        gone.add(memory); // can fail; then the memory stays in the pool
         shelf.ready.removeFirst();
         held -= memory.bytes;
         return memory.bytes;
     }
 
-    /** Gives back everything, now and from now on. */
+    /** Closes the pool: releases all memory, now and in later calls. */
     void close() {
         synchronized (this) {
             closed = true;
@@ -177,7 +177,7 @@ final class PrewarmedPool {
         return held;
     }
 
-    /** {@return when the size was asked for that is idle the longest and has something to give up} */
+    /** {@return the last request time of the longest idle size with buffers, or the given time without one} */
     synchronized long oldestAsked(long otherwise) {
         long oldest = otherwise;
         for (Shelf shelf : shelves.values()) {

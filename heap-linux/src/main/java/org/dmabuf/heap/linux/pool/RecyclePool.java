@@ -14,36 +14,40 @@ import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.linux.libc.Memset;
 
 /**
- * Pool of memory that was used and never left the process. It is kept mapped, by size, within a budget of bytes; when
- * that is full the oldest goes. It keeps its last tenant's bytes, and is cleared when it is taken.
+ * Pool of recycled memory: it was used, but never exported. The pool keeps it mapped, by size, within a budget of
+ * bytes, and releases the oldest when the budget is full. The memory keeps its old contents, and is cleared when it is
+ * taken.
  *
- * <p>Any thread may call any method. Memory is released outside of the lock. A client that releases a buffer and asks
- * for another of the size, as for one frame after the other, takes no lock: to clear 64 KiB takes half a microsecond,
- * and the locks would be up to 2 % of that.
+ * <p>Any thread may call any method. Memory is released outside of the lock. A client that releases a buffer and
+ * requests another of the same size, for instance for successive frames, takes no lock: clearing 64 KiB takes half a
+ * microsecond, and the locks would add up to 2 %.
  */
 final class RecyclePool {
-    /** What was put last, until it is taken or something else is put. Only the holder of the lock displaces it. */
+    /**
+     * Memory that was put last, until it is taken or displaced by other memory. Only a thread with the lock displaces
+     * it.
+     */
     private final AtomicReference<PooledMemory> youngest = new AtomicReference<>();
 
     private final AtomicLong hits = new AtomicLong();
 
-    /** The clock when it was last looked at, which for each buffer would cost as much as all else. */
+    /** Time of the last tick. Reading the clock for each buffer would cost as much as the rest of the work. */
     private volatile long now;
 
-    // Guarded by this; a put without the lock reads the first two.
-    /** 0 once closed. */
+    // Guarded by this; a put without the lock also reads the first two.
+    /** 0 after the close. */
     private volatile long budget;
-    /** Bytes of all but the youngest. */
+    /** Bytes of all memory except the youngest. */
     private volatile long olderBytes;
 
-    private final LinkedHashSet<PooledMemory> older = new LinkedHashSet<>(); // the oldest first
+    private final LinkedHashSet<PooledMemory> older = new LinkedHashSet<>(); // oldest first
     private final Map<Long, Deque<PooledMemory>> olderOfSize = new HashMap<>();
     private long misses;
 
     /**
-     * An empty pool.
+     * Makes an empty pool.
      *
-     * @param budget bytes at most, 0 for none
+     * @param budget most bytes to keep, 0 for none
      * @param now the clock's reading
      */
     RecyclePool(long budget, long now) {
@@ -51,9 +55,9 @@ final class RecyclePool {
         this.now = now;
     }
 
-    /** {@return memory for which as many bytes were asked, cleared; null when there is none} */
+    /** {@return cleared memory of the same requested size; null if there is none} */
     PooledMemory take(long bytes) {
-        // Of a size, what was used last is the likeliest to be in a cache.
+        // The most recently used memory of a size is most likely in a CPU cache.
         PooledMemory memory = youngest.get();
         if (memory == null || memory.asked != bytes || !youngest.compareAndSet(memory, null)) {
             memory = takeOlder(bytes);
@@ -75,14 +79,14 @@ final class RecyclePool {
         return remove(ofSize.getLast());
     }
 
-    /** Takes memory back, or releases it when it does not fit or the pool is closed. */
+    /** Keeps memory, or releases it if it exceeds the budget or the pool is closed. */
     void put(PooledMemory memory) {
         memory.since = now;
         if (memory.bytes > budget) {
             memory.release();
         } else if (!youngest.compareAndSet(null, memory)) {
             displaceYoungest(memory);
-        } else if (memory.bytes > budget - olderBytes) { // read after it is seen there: see shrink
+        } else if (memory.bytes > budget - olderBytes) { // read after it became the youngest: see shrink
             shrink();
         }
     }
@@ -106,7 +110,7 @@ final class RecyclePool {
         shrink();
     }
 
-    /** Keeps memory with its size and among the others, or with neither. */
+    /** Adds memory to both collections, or to neither. */
     private void keep(PooledMemory memory) {
         Deque<PooledMemory> ofSize = olderOfSize.computeIfAbsent(memory.asked, size -> new ArrayDeque<>());
         boolean kept = false;
@@ -128,9 +132,9 @@ final class RecyclePool {
     }
 
     /**
-     * Lets the oldest go until the rest is within the budget. Called after each growth. It looks at the youngest after
-     * the others have grown, and a put without the lock looks at the others after it became the youngest: at least one
-     * of two that meet sees both.
+     * Releases the oldest memory until the rest is within the budget. Called after each growth. It reads the youngest
+     * after the others have grown. A put without the lock reads the others after it has set the youngest. So at least
+     * one of two concurrent threads sees both.
      */
     private void shrink() {
         List<PooledMemory> gone = new ArrayList<>();
@@ -145,7 +149,7 @@ final class RecyclePool {
         }
     }
 
-    /** {@return how much was given back to the machine, at least as much as was wanted where there was as much} */
+    /** Releases memory to the machine. {@return released bytes: at least the given number, if the pool had them} */
     long giveBack(long bytes) {
         List<PooledMemory> gone = new ArrayList<>();
         long given = 0;
@@ -162,7 +166,7 @@ final class RecyclePool {
     }
 
     /**
-     * Looks at the clock: from here on, what is put here counts as put now.
+     * Sets the time that later puts record.
      *
      * @param reading of the clock
      */
@@ -170,7 +174,7 @@ final class RecyclePool {
         now = reading;
     }
 
-    /** Gives back what was put here before a moment. */
+    /** Releases the memory that was put here before a time. */
     void expire(long before) {
         List<PooledMemory> gone = new ArrayList<>();
         try {
@@ -184,7 +188,7 @@ final class RecyclePool {
         }
     }
 
-    /** Gives back everything, now and from now on. */
+    /** Closes the pool: releases all memory, now and in later calls. */
     void close() {
         synchronized (this) {
             budget = 0;
@@ -196,7 +200,7 @@ final class RecyclePool {
         return olderBytes + bytes(youngest.get());
     }
 
-    /** {@return when the oldest memory came here; a later moment when there is none} */
+    /** {@return the time at which the oldest memory was put here; the given time if there is none} */
     synchronized long oldestSince(long otherwise) {
         PooledMemory oldest = older.isEmpty() ? youngest.get() : older.getFirst();
         return oldest == null ? otherwise : oldest.since;
@@ -210,9 +214,9 @@ final class RecyclePool {
         return memory == null ? 0 : memory.bytes;
     }
 
-    /** {@return bytes of the oldest, which this takes out; 0 when there is none} */
+    /** Removes the oldest memory. {@return its bytes, 0 if there is none} */
     private long removeOldest(List<PooledMemory> gone) {
-        gone.add(null); // which can fail: the place is there before the memory is taken out
+        gone.add(null); // can fail, so the place is made before the memory is removed
         PooledMemory oldest = older.isEmpty() ? youngest.getAndSet(null) : remove(older.getFirst());
         if (oldest == null) {
             gone.removeLast();
@@ -225,7 +229,7 @@ final class RecyclePool {
     private PooledMemory remove(PooledMemory memory) {
         older.remove(memory);
         Deque<PooledMemory> ofSize = olderOfSize.get(memory.asked);
-        // It is the youngest of its size, or as the oldest of all the oldest of it.
+        // The memory is either the youngest of its size or, as the oldest of all, the oldest of its size.
         if (ofSize.getLast() == memory) {
             ofSize.removeLast();
         } else {

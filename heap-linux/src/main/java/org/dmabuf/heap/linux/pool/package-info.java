@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Source with memory kept for speed: buffers made ahead of demand, and memory that is used again. */
+/** Source with pools: prewarmed buffers, made ahead of demand, and recycled memory. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.pool;

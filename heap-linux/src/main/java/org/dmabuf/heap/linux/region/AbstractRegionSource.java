@@ -15,17 +15,17 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 
-/** Source of buffers of a region, for both kinds of region. */
+/** Source of buffers from a region, common to both kinds of region. */
 abstract class AbstractRegionSource implements MemorySource, RegionMap {
     private final Region region;
     private final RequestValidator validator;
 
-    /** Makes the memory of buffers that may be exported; null where the region's own can be. */
+    /** Makes separate memory for exportable buffers; null if the region's own memory can be exported. */
     private final MemfdSource own;
 
     private final String passedOver;
 
-    /** @param alignment bytes, the largest that may be asked for */
+    /** @param alignment bytes, the largest that a request may have */
     AbstractRegionSource(Region region, MemfdSource own, String passedOver, long alignment) {
         this.region = region;
         this.own = own;
@@ -42,7 +42,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
                 : Memfd.WHY_NOT_READ_ONLY;
     }
 
-    /** {@return why exported buffers are no dma-bufs though that was wanted, empty when they are, or it was not} */
+    /** {@return why exported buffers are not dma-bufs although they should be; empty if they are, or need not be} */
     public final String passedOver() {
         return passedOver;
     }
@@ -79,7 +79,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     }
 
     private HeapBuffer allocateUnbacked(HeapRequest request, long size) {
-        long offset = region.takeUnbacked(request, size); // first, else there may be no room for both
+        long offset = region.takeUnbacked(request, size); // first, because there may be no space for both
         UnbackedRangeBuffer made = null;
         try {
             made = new UnbackedRangeBuffer(region, offset, own.allocate(request.withSize(size)), request);
@@ -105,12 +105,12 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         Map<Long, RegionBuffer> after = region.tenants.byOffset();
         for (Block block : blocks) {
             RegionBuffer tenant = after.get(block.offset());
-            // One that came or went meanwhile may not be the tenant of the block that was seen.
+            // A buffer that was allocated or released meanwhile may not belong to the visited block.
             visitor.stretch(block.stretch(tenant == before.get(block.offset()) ? tenant : null));
         }
     }
 
-    /** A block of the region at one moment. */
+    /** Snapshot of a block of the region. */
     private record Block(long offset, long size, RegionAllocator.State state) {
         Stretch stretch(RegionBuffer tenant) {
             State shown =
@@ -127,7 +127,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         }
     }
 
-    /** Refuses later allocations. The region goes with the last buffer, and the last holder that it waits for. */
+    /** Refuses later allocations. The region is released after its last buffer and after the last awaited holder. */
     @Override
     public final void close() {
         region.close();

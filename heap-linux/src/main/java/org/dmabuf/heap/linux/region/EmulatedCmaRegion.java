@@ -13,9 +13,9 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Region that has memory only where it has buffers, placed as the kernel's CMA places them. What is released is given
- * back to the machine at once. A holder of a dma-buf of the range keeps the pages that it had, and these are no longer
- * the region's: the range can be handed out at once, on others.
+ * Region that has memory only where it has buffers, which it places like the kernel's CMA. Released memory returns to
+ * the machine at once. A holder of a dma-buf of the range keeps its pages, which no longer belong to the region. The
+ * range can be reused at once with other pages.
  */
 final class EmulatedCmaRegion extends Region {
     private static final QuietLog LOG = new QuietLog(EmulatedCmaRegion.class);
@@ -36,8 +36,8 @@ final class EmulatedCmaRegion extends Region {
     /**
      * Makes a region without memory.
      *
-     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the
-     *     kernel has it
+     * @throws HeapException with nothing held; {@link Errno#EINVAL} for an invalid layout, or any other error of the
+     *     kernel
      */
     static EmulatedCmaRegion open(String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom) {
         layout.requireEmulatable(heap);
@@ -53,7 +53,7 @@ final class EmulatedCmaRegion extends Region {
 
     @Override
     void tryOut(Udmabuf device) {
-        // One page, without a look at the headroom: a machine that is short now is no machine without udmabuf.
+        // One page, not reserved in the headroom: a present shortage does not mean that udmabuf is missing.
         long page = place(Bytes.PAGE, Bytes.PAGE);
         try {
             memory.hold(Bytes.PAGE);
@@ -69,7 +69,7 @@ final class EmulatedCmaRegion extends Region {
         }
     }
 
-    /** Touching the range cannot fail. */
+    /** Takes a range whose pages exist, so that accesses cannot fail. */
     @Override
     long take(HeapRequest request, long size) {
         long offset = place(size, request.alignment());
@@ -89,7 +89,7 @@ final class EmulatedCmaRegion extends Region {
             if (!reserved) {
                 giveBackUnbacked(offset);
             } else if (!filled) {
-                giveBack(offset); // some of it may have memory
+                giveBack(offset); // a part of it may have pages
             }
         }
     }
@@ -129,7 +129,7 @@ final class EmulatedCmaRegion extends Region {
                         + Bytes.text(now.largestFree())
                         + (now.dirty() == 0
                                 ? ""
-                                : ", " + Bytes.text(now.dirty()) + " that the kernel did not take back")
+                                : ", " + Bytes.text(now.dirty()) + " whose release failed")
                         + "; raise " + layout.setting() + " or close a buffer");
     }
 
@@ -143,7 +143,7 @@ final class EmulatedCmaRegion extends Region {
         }
     }
 
-    /** What the kernel does not take back now waits, and is not handed out before. */
+    /** Releases the pages of a range. If the kernel refuses, the range waits and is not reused before. */
     @Override
     void giveBack(long offset) {
         long size = blocks.size(offset);
@@ -154,7 +154,7 @@ final class EmulatedCmaRegion extends Region {
             blocks.discard(offset);
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'': the kernel did not take back {1} of the region ({2}); tried again when an allocation"
+                    "heap ''{0}'': releasing {1} of the region failed ({2}); the release is repeated when an allocation"
                             + " needs them",
                     heap,
                     Bytes.text(size),
@@ -163,7 +163,7 @@ final class EmulatedCmaRegion extends Region {
         lifetime.leave();
     }
 
-    /** {@return whether some of what the kernel did not take back is free now} */
+    /** Repeats failed releases. {@return whether a part of that memory is free now} */
     private boolean giveBackAgain() {
         boolean some = false;
         for (long offset = blocks.takeDirty(); offset >= 0; offset = blocks.takeDirty()) {

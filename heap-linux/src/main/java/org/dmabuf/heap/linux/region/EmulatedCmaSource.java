@@ -14,16 +14,16 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Emulation of the kernel's contiguous heaps where there are none: a region of a size of its own, in which each buffer
- * has one piece, aligned as the kernel aligns it. It refuses what a contiguous heap would refuse: a request for which
- * no single piece is left, although bytes are free. Its memory is not contiguous, and it is announced as an emulation.
+ * Source that emulates a contiguous heap of the kernel. Its region has a fixed size, and each buffer takes one piece of
+ * it, aligned as the kernel does. Like a contiguous heap it refuses a request for which no single piece is left,
+ * although enough bytes are free. Its memory is not contiguous, and it is announced as an emulation.
  *
- * <p>The region takes memory when a buffer needs it, after a look at what the machine has left, and gives it back with
- * the release. An exported buffer is a dma-buf of its range where this process may use {@value UdmabufSource#DEVICE},
- * elsewhere a memfd of its own for which the range stays empty. A holder that outlives the buffer keeps the memory and
- * not the place: the kernel's heaps keep both.
+ * <p>The region allocates pages for each buffer, within the machine's remaining memory, and releases them with the
+ * buffer. If this process may use {@value UdmabufSource#DEVICE}, an exported buffer is a dma-buf of its range;
+ * otherwise it is a separate memfd, and its range stays empty. A holder that outlives the buffer keeps the memory, but
+ * not the range. In the kernel's heaps it keeps both.
  *
- * <p>The region lives until it was closed and the last buffer was released.
+ * <p>The region exists until it is closed and its last buffer is released.
  */
 public final class EmulatedCmaSource extends AbstractRegionSource {
     private final EmulatedCmaRegion region;
@@ -37,24 +37,24 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
      * Opens an emulated region of this machine's memory.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
-     * @param layout size of the region, and its rules
+     * @param layout the region's size and rules
      * @return a source, which the caller closes
-     * @throws HeapException when the machine lacks what the layout needs, or is short of it
+     * @throws HeapException when the machine lacks a prerequisite of the layout, or a resource is short
      */
     public static EmulatedCmaSource open(String heap, RegionLayout layout) {
         return open(heap, layout, Syscalls.linux(), Headroom.machine());
     }
 
     /**
-     * Makes a region without memory, and finds out how it can be exported.
+     * Makes a region without memory and determines how its buffers can be exported.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
-     * @param layout what the region is to be
+     * @param layout the region's layout
      * @param syscalls the kernel
-     * @param headroom what the machine has left
-     * @return a source, to be closed
-     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a layout that cannot be, any other as the
-     *     kernel has it
+     * @param headroom the machine's remaining memory
+     * @return a source, which the caller closes
+     * @throws HeapException with nothing held; {@link Errno#EINVAL} for an invalid layout, or any other error of the
+     *     kernel
      */
     public static EmulatedCmaSource open(String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom) {
         EmulatedCmaRegion region = EmulatedCmaRegion.open(heap, layout, syscalls, headroom);
@@ -94,7 +94,7 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
                 .withFragmentation(now.fragmentation());
     }
 
-    /** {@return bytes of memory that the region itself has now, without buffers that have their own} */
+    /** {@return bytes of memory of the region itself, without the separate memory of buffers} */
     long occupied() {
         return region.memory.occupied();
     }

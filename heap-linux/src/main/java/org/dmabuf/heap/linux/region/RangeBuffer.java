@@ -9,8 +9,8 @@ import org.dmabuf.heap.linux.source.HeapRefusal;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Buffer that is a range of a region: no system call of its own to make it, to map it or to release it. A descriptor is
- * made when it is first asked for, as a dma-buf of the range; it shows nothing of the neighbours.
+ * Buffer in a range of a region. Allocating, mapping and releasing it need no system call. The first call for a
+ * descriptor makes a dma-buf of the range, which does not expose neighbouring ranges.
  */
 final class RangeBuffer extends RegionBuffer {
     private static final int NONE = -1;
@@ -38,7 +38,7 @@ final class RangeBuffer extends RegionBuffer {
             boolean tracked = false;
             try {
                 DmaBufSync first = new DmaBufSync(region.syscalls, region.heap, size(), false);
-                first.prepare(made); // a holder of the descriptor could else make the first at the same time
+                first.prepare(made); // otherwise a holder of the descriptor could make the first access concurrently
                 track(made);
                 tracked = true;
                 sync = first;
@@ -59,10 +59,10 @@ final class RangeBuffer extends RegionBuffer {
 
     @Override
     public void unmap(MemorySegment mapping) {
-        // The region's own mapping stays.
+        // Nothing to do: the region's own mapping stays.
     }
 
-    /** Nothing to agree on before a device can have the range. */
+    /** Does nothing before the export, because no device can access the range. */
     @Override
     public void beginCpuAccess(Access access) {
         int fd = dmaBuf;
@@ -83,7 +83,7 @@ final class RangeBuffer extends RegionBuffer {
     void drop() {
         int fd = dmaBuf;
         if (fd != NONE) {
-            dmaBuf = NONE; // the number may soon be another's
+            dmaBuf = NONE; // the number may soon belong to another file
             region.syscalls.close(fd);
         }
     }

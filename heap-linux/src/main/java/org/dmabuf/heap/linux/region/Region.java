@@ -12,8 +12,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Region at work: its memory, and the books of which buffer has which range. It lives until it was closed and the last
- * range came back.
+ * Open region: its memory, and the assignment of ranges to buffers. It exists until it is closed and the last range is
+ * returned.
  *
  * <p>Any thread may call any method.
  */
@@ -26,13 +26,13 @@ abstract class Region {
     final Tenants tenants = new Tenants();
     final RegionLifetime lifetime = new RegionLifetime(this::end);
 
-    /** Tracks descriptors of buffers; null where a range need not wait for the holders of its former buffer. */
+    /** Tracks exported buffers; null if a range need not wait for the holders of its former buffer. */
     private final HolderTracker holders;
 
-    /** Makes dma-bufs of ranges; null where exported buffers are memfds of their own. Set once, before any buffer. */
+    /** Makes dma-bufs of ranges; null if exported buffers are separate memfds. Set once, before any buffer exists. */
     private Udmabuf udmabuf;
 
-    /** Takes over the memory and the holders. */
+    /** Makes a region that owns the memory and the holder tracker. */
     Region(
             String heap,
             RegionLayout layout,
@@ -49,11 +49,11 @@ abstract class Region {
     }
 
     /**
-     * Lets ranges be exported as dma-bufs where the layout wants that and it works. To be called before the first
+     * Opens udmabuf for the export of ranges, if the layout permits it and it works. Call it before the first
      * allocation, or not at all.
      *
-     * @return why there are no dma-bufs though they were wanted; empty when there are, or they were not
-     * @throws HeapException where the layout permits nothing else, or for a shortage that may be over soon
+     * @return why exports are not dma-bufs although they should be; empty if they are, or need not be
+     * @throws HeapException if the layout permits only dma-bufs, or for a transient shortage
      */
     final String openUdmabuf() {
         if (layout.exports() == RegionLayout.Exports.MEMFD) {
@@ -78,67 +78,67 @@ abstract class Region {
     }
 
     /**
-     * Tries on one page what an exported range will need.
+     * Tests on one page the calls that an exported range needs.
      *
-     * @throws HeapException where something does not work
+     * @throws HeapException if one of them fails
      */
     abstract void tryOut(Udmabuf device);
 
-    /** {@return what makes dma-bufs of ranges, null where exported buffers are memfds of their own} */
+    /** {@return the maker of dma-bufs, null if exported buffers are separate memfds} */
     final Udmabuf udmabuf() {
         return udmabuf;
     }
 
     /**
-     * Takes a range with memory, zeroed. The region stays for it until {@link #giveBack}.
+     * Takes a range with zeroed memory. The region exists at least until its {@link #giveBack}.
      *
-     * @param request its alignment counts
+     * @param request the request, for its alignment
      * @param size bytes, whole pages
      * @return its offset
-     * @throws HeapException {@link Errno#ENOMEM} when there is no place or no memory, {@link Errno#ENODEV} when the
-     *     heap has gone; nothing is held
+     * @throws HeapException {@link Errno#ENOMEM} when there is no free range or no memory, {@link Errno#ENODEV} when
+     *     the heap has left; the call then holds nothing
      */
     abstract long take(HeapRequest request, long size);
 
     /**
-     * Takes a range for a buffer that has memory of its own. The range must not be touched, and has no memory where it
-     * can be without. The region stays for it until {@link #giveBackUnbacked}.
+     * Takes a range for a buffer with separate memory. The range must not be accessed, and has no pages if the region
+     * supports that. The region exists at least until its {@link #giveBackUnbacked}.
      *
-     * @param request its alignment counts where alignments are part of the rules that the region emulates
+     * @param request its alignment is used only if the emulated rules include alignments
      * @param size bytes, whole pages
      * @return its offset
      * @throws HeapException as {@link #take}
      */
     abstract long takeUnbacked(HeapRequest request, long size);
 
-    /** Ends a tenancy of memory that the next tenant must not see. */
+    /** Returns a range whose contents the next buffer must not see. */
     abstract void giveBack(long offset);
 
-    /** Ends a tenancy that had memory of its own: the range is as it was. */
+    /** Returns the range of a buffer with separate memory. Its contents are unchanged. */
     abstract void giveBackUnbacked(long offset);
 
-    /** The region stays for the caller until it leaves. */
+    /** Keeps the region open until the caller leaves. */
     final void enter() {
         if (!lifetime.enter()) {
             throw HeapException.of(
-                    Errno.ENODEV, heap, "it has gone; use a heap that is announced");
+                    Errno.ENODEV, heap, "it has left; use an announced heap");
         }
     }
 
-    /** {@return a dma-buf of a range that has memory, which the caller closes} */
+    /** {@return a dma-buf of a range with memory; the caller closes it} */
     int export(long offset, long size, String name) {
         return udmabuf.create(memory.fd(), offset, size, name);
     }
 
-    /** {@return the watch of a descriptor that is about to leave; null when the range need not wait for its holders} */
+    /** {@return the watch of a descriptor before its export; null if the range need not wait for its holders} */
     final HolderWatch watch(long size, int fd) {
         return holders == null ? null : holders.watch(heap, size, fd);
     }
 
     /**
-     * Keeps a range from use until the last holder has gone.
+     * Quarantines a range until the last holder is gone.
      *
-     * @param holdersGone then ends the tenancy
+     * @param holdersGone runs then and returns the range
      */
     final void quarantine(long offset, HolderWatch watch, Runnable holdersGone) {
         blocks.quarantine(offset);
@@ -153,10 +153,10 @@ abstract class Region {
         }
     }
 
-    /** Ends what is at work when the heap goes. */
+    /** Stops background work when the heap leaves. */
     void stop() {}
 
-    /** Gives everything back. */
+    /** Releases all resources. */
     void end() {
         if (holders != null) {
             holders.close();

@@ -9,10 +9,10 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Allocator of ranges of a region, by two-level segregated fit in whole granules. It touches no byte of the region: its
- * books are in arrays beside it, so that no tenant can damage them, and a region may be memory without a mapping.
- * Offsets and alignments count from the region's start, which the caller aligns. A granule as large as a chunk gives
- * the sizes of ION's chunk heap, in one piece each.
+ * Allocator of ranges of a region, by two-level segregated fit in whole granules. It accesses no byte of the region:
+ * its metadata is in separate arrays, so that no buffer can damage it, and the region need not be mapped. Offsets and
+ * alignments count from the region's start, which the caller aligns. With a granule of the size of a chunk it allocates
+ * like ION's chunk heap, but in one piece.
  *
  * <pre>
  * FREE -- allocate --&gt; ALLOCATED -- quarantine --&gt; QUARANTINED
@@ -21,41 +21,41 @@ import org.dmabuf.heap.linux.text.Bytes;
  * ALLOCATED, ZEROING -- free --&gt; FREE
  * </pre>
  *
- * <p>Free neighbours are one block, always; other blocks never grow together. An allocation finds a place whenever one
- * exists. It and all changes of state take a bounded number of steps and create no garbage. The one exception is the
- * exact pass over every free block that may have a place, taken when up to 64 candidates and the padded fit had none.
+ * <p>Adjacent free blocks are always merged; other blocks never are. An allocation succeeds whenever a suitable place
+ * exists. Allocations and changes of state take a bounded number of steps and create no garbage. The only exception is
+ * the exact search over all free blocks that are large enough, after up to 64 candidates and the padded fit have
+ * failed.
  *
- * <p>Any thread may call any method. One lock is held for the length of a call, and only code of this class runs under
- * it.
+ * <p>Any thread may call any method. Each call holds one lock, under which only code of this class runs.
  */
 final class RegionAllocator {
     /** State of a block of granules. */
     enum State {
-        /** To be handed out. */
+        /** Free to be allocated. */
         FREE,
-        /** A buffer. */
+        /** In use by a buffer. */
         ALLOCATED,
-        /** A closed buffer that a holder may still see. */
+        /** Released, but a holder may still access it. */
         QUARANTINED,
-        /** To be zeroed. */
+        /** Waiting to be zeroed. */
         DIRTY,
-        /** Being zeroed, or without memory until some is put behind it. */
+        /** Being zeroed, or waiting for pages. */
         ZEROING
     }
 
     /**
-     * Figures of one moment, sizes in bytes.
+     * Snapshot of the figures, sizes in bytes.
      *
      * @param size of the region
-     * @param free may be handed out now, not necessarily in one piece
-     * @param largestFree would be handed out now in one piece
-     * @param dirty waits to be zeroed or to have memory again, or is getting so
-     * @param quarantined closed, and a holder may still see it
-     * @param blocks in any state
-     * @param requests ever made, refused ones included
-     * @param padded of these, left undecided by the {@value #CANDIDATES} candidates
-     * @param exact of these, left undecided by the padded fit too
-     * @param refused of the requests, found no place
+     * @param free bytes that can be allocated now, not necessarily in one piece
+     * @param largestFree bytes that can be allocated now in one piece
+     * @param dirty bytes that wait to be zeroed or for pages, or are being zeroed
+     * @param quarantined released bytes that a holder may still access
+     * @param blocks number of blocks in any state
+     * @param requests number of requests ever made, including refused ones
+     * @param padded number of these that the {@value #CANDIDATES} candidates left undecided
+     * @param exact number of these that the padded fit left undecided, too
+     * @param refused number of requests that found no place
      */
     record Figures(
             long size,
@@ -68,25 +68,25 @@ final class RegionAllocator {
             long padded,
             long exact,
             long refused) {
-        /** {@return the share of the free bytes that the largest request would not get, 0 to 1} */
+        /** {@return the share of the free bytes that the largest possible buffer cannot use, 0 to 1} */
         double fragmentation() {
             return free == 0 ? 0 : 1 - (double) largestFree / free;
         }
     }
 
-    /** Sees blocks in the order of their offsets. */
+    /** Visitor of blocks in the order of their offsets. */
     interface Visitor {
         /**
-         * One block.
+         * Visits one block.
          *
          * @param offset bytes from the region's start
          * @param size bytes
-         * @param state at the moment of the call that iterates
+         * @param state state at the time of the call that iterates
          */
         void block(long offset, long size, State state);
     }
 
-    /** So many that sums of a size, an alignment and a class's width are ints: 1 TiB in granules of 4 KiB. */
+    /** Limit for which sums of a size, an alignment and a class's width are ints: 1 TiB in granules of 4 KiB. */
     static final int MAX_GRANULES = 1 << 28;
 
     /** Bytes of the Java heap for each granule. */
@@ -109,18 +109,18 @@ final class RegionAllocator {
     private final int shift;
     private final int granules;
 
-    // Indexed by a block's first granule; behind the last granule stands a block that is never free.
+    // Indexed by a block's first granule; a sentinel block after the last granule is never free.
     /** Size and state; 0 inside a block. */
     private final int[] tag;
-    /** Where the block before this one starts. */
+    /** Start of the previous block. */
     private final int[] before;
-    /** Neighbours in the list of a class of free blocks or of the dirty. */
+    /** Neighbours in the list of a class of free blocks, or of the dirty blocks. */
     private final int[] next;
 
     private final int[] previous;
 
     private final int[] first = new int[CLASSES + 1];
-    /** Which classes have a free block, and which words of this do. */
+    /** Bits of the classes that have a free block, and of the non-zero words of this array. */
     private final int[] occupied = new int[CLASSES / Integer.SIZE + 1];
 
     private int occupiedWords;
@@ -133,13 +133,13 @@ final class RegionAllocator {
     private long refused;
 
     /**
-     * A region that is all free and zeroed.
+     * Makes an allocator for a region that is entirely free and zeroed.
      *
      * @param heap named in refusals
      * @param size bytes, a multiple of the granule
-     * @param granule bytes, a power of two and at least a page: what sizes are rounded up to
-     * @throws HeapException {@link Errno#EINVAL} for other sizes and for more than {@value #MAX_GRANULES} granules,
-     *     {@link Errno#ENOMEM} when {@value #METADATA} bytes a granule are more than half of the Java heap
+     * @param granule unit to which sizes are rounded up, in bytes: a power of two and at least a page
+     * @throws HeapException {@link Errno#EINVAL} for an invalid size or more than {@value #MAX_GRANULES} granules,
+     *     {@link Errno#ENOMEM} when {@value #METADATA} bytes for each granule exceed half of the Java heap
      */
     RegionAllocator(String heap, long size, long granule) {
         if (granule < Bytes.PAGE || Long.bitCount(granule) != 1) {
@@ -189,28 +189,28 @@ final class RegionAllocator {
     }
 
     /**
-     * The alignment that the kernel's CMA gives.
+     * Returns the alignment that the kernel's CMA uses.
      *
      * @param size bytes of the buffer, more than 0
      * @param cap bytes, a power of two
-     * @return the smallest power of two that is not below the size, or the cap
+     * @return the smallest power of two that is at least the size, but at most the cap
      */
     static long alignment(long size, long cap) {
         return size > cap / 2 ? cap : Math.max(1, Long.highestOneBit(2 * size - 1));
     }
 
     /**
-     * Takes the smallest free block that is large enough among the first found, and of it the first place that is
-     * aligned. Its bytes are as they were when they became free.
+     * Allocates the first aligned place in the smallest suitable block among the candidates. The contents are those at
+     * the time when the block became free.
      *
      * @param size bytes, more than 0
      * @param alignment bytes, a power of two
-     * @return an offset, or -1 when no place is large enough
-     * @throws IllegalArgumentException for other sizes and alignments
+     * @return an offset, or -1 if no place is large enough
+     * @throws IllegalArgumentException for an invalid size or alignment
      */
     synchronized long allocate(long size, long alignment) {
         if (size <= 0) {
-            throw new IllegalArgumentException("a size of " + size + " bytes");
+            throw new IllegalArgumentException("invalid size = " + size + ": expected more than 0 bytes");
         }
         int aligned = granuleAlignment(alignment);
         requests++;
@@ -223,11 +223,10 @@ final class RegionAllocator {
     }
 
     /**
-     * Makes a block free whose bytes may be seen by its next owner: it was zeroed, or there is nothing to hide.
+     * Frees a block whose contents the next owner may see, because it was zeroed or was not used.
      *
-     * @param offset of an allocated block, or of one that {@link #takeDirty} gave or that was {@linkplain #retire
-     *     retired}
-     * @throws IllegalStateException for any other, which changes nothing
+     * @param offset of an allocated block, or of a block from {@link #takeDirty} or {@link #retire}
+     * @throws IllegalStateException for any other block; nothing has changed then
      */
     synchronized void free(long offset) {
         int block = block(offset, TO_FREE);
@@ -247,10 +246,10 @@ final class RegionAllocator {
     }
 
     /**
-     * Puts a block among those to be zeroed: its bytes must not be seen by its next owner.
+     * Marks a block as dirty: it must be zeroed, because the next owner must not see its contents.
      *
-     * @param offset of a block that is allocated, quarantined, or was taken and could not be zeroed
-     * @throws IllegalStateException for any other, which changes nothing
+     * @param offset of a block that is allocated or quarantined, or that was taken and could not be zeroed
+     * @throws IllegalStateException for any other block; nothing has changed then
      */
     synchronized void discard(long offset) {
         int block = block(offset, TO_DISCARD);
@@ -259,10 +258,10 @@ final class RegionAllocator {
     }
 
     /**
-     * Takes one of the blocks to be zeroed, the latest first: it is the likeliest to be in a cache. The caller zeroes
-     * its bytes and calls {@link #free}, or {@link #discard} when that failed.
+     * Takes the latest dirty block, which is most likely in a CPU cache. The caller zeroes it and calls {@link #free},
+     * or {@link #discard} if the zeroing failed.
      *
-     * @return an offset, or -1 when there is none
+     * @return an offset, or -1 if there is no dirty block
      */
     synchronized long takeDirty() {
         int block = first[DIRTY_LIST];
@@ -275,41 +274,41 @@ final class RegionAllocator {
     }
 
     /**
-     * Takes a block that its buffer did not touch, closed and seen by no holder: it needs no zeroing. The caller
-     * calls {@link #free} or {@link #reuse}, any time later.
+     * Takes a block that its released buffer did not access and that has no holder, so that it needs no zeroing. The
+     * caller later calls {@link #free} or {@link #reuse}.
      *
      * @param offset of a block that is allocated or quarantined
-     * @throws IllegalStateException for any other, which changes nothing
+     * @throws IllegalStateException for any other block; nothing has changed then
      */
     synchronized void retire(long offset) {
         change(block(offset, TO_RETIRE), State.ZEROING);
     }
 
     /**
-     * Gives a block, as it is and in its size, to another buffer. It is no request that is counted.
+     * Allocates a retired block, unchanged and in its size, to another buffer. It does not count as a request.
      *
-     * @param offset of a block that was {@linkplain #retire retired}
-     * @throws IllegalStateException for any other, which changes nothing
+     * @param offset of a {@linkplain #retire retired} block
+     * @throws IllegalStateException for any other block; nothing has changed then
      */
     synchronized void reuse(long offset) {
         change(block(offset, TO_REUSE), State.ALLOCATED);
     }
 
     /**
-     * Keeps a closed buffer from all further use until {@link #discard} or {@link #retire}: no holder sees it then.
+     * Quarantines the block of a released buffer until {@link #discard} or {@link #retire}, when no holder is left.
      *
      * @param offset of an allocated block
-     * @throws IllegalStateException for any other, which changes nothing
+     * @throws IllegalStateException for any other block; nothing has changed then
      */
     synchronized void quarantine(long offset) {
         change(block(offset, TO_QUARANTINE), State.QUARANTINED);
     }
 
     /**
-     * What a block occupies.
+     * Returns the size of a block.
      *
      * @param offset of a block that is not free
-     * @return bytes, whole granules
+     * @return bytes, in whole granules
      * @throws IllegalStateException when no such block starts there
      */
     synchronized long size(long offset) {
@@ -317,12 +316,12 @@ final class RegionAllocator {
     }
 
     /**
-     * The figures now. Looks at the free blocks of about the largest size, under the lock: not for the way of an
-     * allocation.
+     * Returns the current figures. It searches free blocks of about the largest size under the lock, so do not call it
+     * during an allocation.
      *
-     * @param cap the most that requests are {@linkplain #alignment aligned} to, bytes, a power of two; 1 for none
+     * @param cap the largest {@linkplain #alignment alignment} of requests in bytes, a power of two; 1 for none
      * @return a snapshot
-     * @throws IllegalArgumentException when it is no power of two
+     * @throws IllegalArgumentException when the cap is not a power of two
      */
     synchronized Figures figures(long cap) {
         return new Figures(
@@ -339,9 +338,9 @@ final class RegionAllocator {
     }
 
     /**
-     * Shows every block as it is at the moment of the call, outside the lock.
+     * Visits every block in its state at the time of the call, outside the lock.
      *
-     * @param visitor called by this thread; it may call this allocator
+     * @param visitor called by this thread; may call this allocator
      */
     void forEachBlock(Visitor visitor) {
         long offset = 0;
@@ -360,10 +359,13 @@ final class RegionAllocator {
         return tags;
     }
 
-    /** An alignment beyond the region leaves offset 0 alone, as the next power of two does already. */
+    /**
+     * Returns the alignment in granules. A larger alignment than the region permits only offset 0, as does the next
+     * power of two.
+     */
     private int granuleAlignment(long alignment) {
         if (Long.bitCount(alignment) != 1 || alignment < 0) {
-            throw new IllegalArgumentException("an alignment to " + alignment + " bytes, which is no power of two");
+            throw new IllegalArgumentException("invalid alignment = " + alignment + ": expected a power of two");
         }
         return (int) Math.min(Math.max(1, alignment >>> shift), Integer.highestOneBit(2 * granules - 1));
     }
@@ -382,9 +384,9 @@ final class RegionAllocator {
     }
 
     /**
-     * Looks for the smallest free block that holds a request with its alignment, in the first class that has one.
+     * Searches the first class with a suitable block for the smallest free block that holds the aligned request.
      *
-     * @return a block; or {@link #NONE}, and there is none; or {@link #UNDECIDED} when the candidates have been used up
+     * @return a block; {@link #NONE} if none is suitable; or {@link #UNDECIDED} after the limit of candidates
      */
     private int search(int size, int alignment, int candidates) {
         for (int c = occupiedFrom(classOf(size)); c != NONE; c = occupiedFrom(c + 1)) {
@@ -407,7 +409,7 @@ final class RegionAllocator {
         return NONE;
     }
 
-    /** Any block of the first class of which every block is as large. */
+    /** Returns any block of the first class in which every block is large enough. */
     private int fitting(int size) {
         int c = occupiedFrom(classOf(size + (1 << step(size)) - 1));
         return c == NONE ? NONE : first[c];
@@ -427,7 +429,10 @@ final class RegionAllocator {
         return start;
     }
 
-    /** The largest size that is found at its own alignment: one above half of the cap needs all of the cap. */
+    /**
+     * Returns the largest size that can be allocated with its own alignment. A size above half of the cap needs the cap
+     * as its alignment.
+     */
     private int largestFree(int cap) {
         int limit = granules;
         for (int alignment = cap; alignment > 0; alignment /= 2) {
@@ -454,12 +459,18 @@ final class RegionAllocator {
         return granule + alignment - 1 & -alignment;
     }
 
-    /** Granules behind the first aligned one of a block, less than 0 when the block ends before it. */
+    /**
+     * Returns the number of granules from the first aligned one in a block to its end, negative if the block ends
+     * before.
+     */
     private int run(int block, int alignment) {
         return block + size(block) - alignUp(block, alignment);
     }
 
-    /** Sizes below 64 have a class each; above, each power of two has 32 of equal width, {@code 1 << step}. */
+    /**
+     * Returns the class of a size. Each size below 64 has its own class; above, each power of two has 32 classes of
+     * width {@code 1 << step}.
+     */
     private static int classOf(int size) {
         int step = step(size);
         return (step << 5) + (size >>> step);

@@ -7,22 +7,25 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Buffer that has a range of a region. If its descriptor was exported, the region may keep the range from use after
- * the release, until the last holder has gone. Descriptors are made under its monitor.
+ * Buffer with a range of a region. If it was exported, the region may quarantine the range after the release until the
+ * last holder is gone. Descriptors are made under the buffer's monitor.
  */
 abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, UnbackedRangeBuffer {
     final Region region;
     final long offset;
-    /** Names the client and the buffer, for the map of the region. */
+    /** Has the names of the client and the buffer, for the map of the region. */
     final HeapRequest request;
 
     private final long size;
-    /** Neighbours among the tenants, which {@link Tenants} guards. */
+    /** Neighbours in the list of {@link Tenants}, which guards them. */
     RegionBuffer previous;
 
     RegionBuffer next;
     private HolderWatch watch;
-    /** Ends the tenancy when no holder is left. Made before the watch: a release must not fail for want of it. */
+    /**
+     * Returns the range when no holder is left. Made before the watch, so that a release cannot fail for lack of
+     * memory.
+     */
     private Runnable holdersGone;
 
     private boolean released;
@@ -39,7 +42,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
         return size;
     }
 
-    /** Under the monitor. A descriptor of a range that is released may be of another tenant's bytes. */
+    /** Throws if the buffer was released, because its range may belong to another buffer. Called under the monitor. */
     final void requireHeld() {
         if (released) {
             throw new IllegalStateException("heap '" + region.heap + "': a buffer of " + Bytes.text(size)
@@ -47,7 +50,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
         }
     }
 
-    /** Tracks the descriptor that is about to leave for the first time, where the range is to wait for its holders. */
+    /** Tracks the descriptor before its first export, if the range must wait for its holders. */
     final void track(int fd) {
         if (holdersGone == null) {
             holdersGone = this::leave;
@@ -57,10 +60,10 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
         }
     }
 
-    /** Lets go of this process's own descriptors and mappings. */
+    /** Closes this process's own descriptors and mappings of the buffer. */
     abstract void drop();
 
-    /** Ends the tenancy, when no holder is left for which the range is kept. */
+    /** Returns the range, when no holder is left. */
     abstract void end();
 
     private void leave() {
@@ -72,7 +75,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
     public final void release() {
         synchronized (this) {
             if (released) {
-                return; // a second one would free another tenant's memory
+                return; // a second release would free the memory of another buffer
             }
             released = true;
         }
@@ -82,7 +85,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
             if (watch == null) {
                 leave();
             } else {
-                region.quarantine(offset, watch, holdersGone); // which may run callbacks that other threads wait for
+                region.quarantine(offset, watch, holdersGone); // may run callbacks that other threads wait for
             }
         }
     }

@@ -8,18 +8,17 @@ import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Layout of a region to be opened, in bytes. Nothing is checked before {@link RegionSource#open} or
- * {@link EmulatedCmaSource#open}: each refuses what was chosen and does not apply to it. Immutable: each {@code with}
- * method returns another.
+ * Layout of a region, in bytes. {@link RegionSource#open} and {@link EmulatedCmaSource#open} check it, and refuse a
+ * choice that does not apply to them. Immutable: each {@code with} method returns another layout.
  */
 public final class RegionLayout {
-    /** What an exported buffer is to be. */
+    /** Kind of an exported buffer. */
     public enum Exports {
-        /** The first of the others that the machine permits. */
+        /** The first of the other kinds that the machine permits. */
         AUTO,
-        /** A dma-buf of the buffer's own range of the region, by {@value UdmabufSource#DEVICE}. */
+        /** A dma-buf of the buffer's range, made by {@value UdmabufSource#DEVICE}. */
         UDMABUF,
-        /** A memfd of its own, for which a range of the region stays empty. */
+        /** A separate memfd; the buffer's range of the region stays empty. */
         MEMFD
     }
 
@@ -52,10 +51,11 @@ public final class RegionLayout {
     }
 
     /**
-     * A region on ordinary pages, exported as well as the machine permits.
+     * Returns a layout on ordinary pages, with the best kind of export that the machine permits.
      *
      * @param size bytes, whole pages
-     * @param setting where a person sets the size, for the remedy in refusals: {@code size in the heap's configuration}
+     * @param setting where an operator sets the size, for the remedy in error messages:
+     *     {@code size in the heap's configuration}
      * @return a layout
      */
     public static RegionLayout of(long size, String setting) {
@@ -63,7 +63,7 @@ public final class RegionLayout {
     }
 
     /**
-     * Chooses the pages of a {@link RegionSource}.
+     * Sets the page size of a {@link RegionSource}.
      *
      * @param bytes {@link Bytes#PAGE}, or the size of a huge page of this machine
      * @return a layout
@@ -73,8 +73,8 @@ public final class RegionLayout {
     }
 
     /**
-     * Chooses how fine the books of a {@link RegionSource} are: a coarse granule costs memory of the region, a fine one
-     * memory of Java's heap.
+     * Sets the granule of a {@link RegionSource}. A large granule wastes memory of the region, a small one needs more
+     * memory of the Java heap.
      *
      * @param bytes a power of two, at least a page
      * @return a layout
@@ -84,8 +84,8 @@ public final class RegionLayout {
     }
 
     /**
-     * Gives whole chunks of a {@link RegionSource}, as ION's chunk heap: sizes are rounded up to them, and the region
-     * does not fragment.
+     * Sets the chunk size of a {@link RegionSource}. As in ION's chunk heap, sizes are rounded up to whole chunks, and
+     * the region does not fragment.
      *
      * @param bytes a power of two, at least a page
      * @return a layout
@@ -95,8 +95,8 @@ public final class RegionLayout {
     }
 
     /**
-     * Chooses the alignment of an {@link EmulatedCmaSource}, which needs one: buffers are aligned to the smallest power
-     * of two that is not below their size, and to no more than this.
+     * Sets the largest alignment of an {@link EmulatedCmaSource}, which requires it. Buffers are aligned to the
+     * smallest power of two that is at least their size, up to this limit.
      *
      * @param bytes a power of two, at least a page
      * @return a layout
@@ -106,9 +106,9 @@ public final class RegionLayout {
     }
 
     /**
-     * Chooses what an exported buffer is.
+     * Sets the kind of exported buffers.
      *
-     * @param kind what it is
+     * @param kind the kind
      * @return a layout
      */
     public RegionLayout withExports(Exports kind) {
@@ -116,8 +116,8 @@ public final class RegionLayout {
     }
 
     /**
-     * Announces the region as an emulation of contiguous memory where it is none: a broker then gives it to those
-     * requests only that take emulated memory. An {@link EmulatedCmaSource} always is announced so.
+     * Announces the region as emulated contiguous memory if it is not contiguous. A broker then uses it only for
+     * requests that accept the emulation. An {@link EmulatedCmaSource} is always announced so.
      *
      * @return a layout
      */
@@ -155,17 +155,17 @@ public final class RegionLayout {
         return setting;
     }
 
-    /** {@return bytes, 0 when none was chosen} */
+    /** {@return bytes, 0 if not set} */
     long alignmentCap() {
         return alignmentCap;
     }
 
-    /** {@return a size in whole chunks} */
+    /** {@return a size rounded up to whole chunks} */
     long wholeChunks(long bytes) {
         return Math.min(bytes, Long.MAX_VALUE - chunk) + chunk - 1 & -chunk;
     }
 
-    /** @throws HeapException {@link Errno#EINVAL} for what no {@link RegionSource} can be */
+    /** @throws HeapException {@link Errno#EINVAL} for a layout that a {@link RegionSource} does not support */
     void requireReservable(String heap) {
         if (!isSize(chunk)) {
             throw refusal(
@@ -177,7 +177,7 @@ public final class RegionLayout {
         }
     }
 
-    /** @throws HeapException {@link Errno#EINVAL} for what no {@link EmulatedCmaSource} can be */
+    /** @throws HeapException {@link Errno#EINVAL} for a layout that an {@link EmulatedCmaSource} does not support */
     void requireEmulatable(String heap) {
         if (!isSize(alignmentCap)) {
             throw refusal(

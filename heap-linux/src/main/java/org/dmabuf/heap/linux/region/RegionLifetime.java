@@ -3,23 +3,23 @@ package org.dmabuf.heap.linux.region;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Lifetime of a region, which stays until it was closed and the last of its tenants and threads has left. */
+/** Lifetime of a region, which exists until it is closed and its last buffer and thread have left. */
 final class RegionLifetime {
     private final Runnable end;
-    private final AtomicLong stays = new AtomicLong(1); // the first is the open region's own
+    private final AtomicLong stays = new AtomicLong(1); // 1 for the open region itself
     private volatile boolean closed;
 
-    /** @param end run once, by the last that leaves */
+    /** @param end runs once, in the thread of the last leave */
     RegionLifetime(Runnable end) {
         this.end = end;
     }
 
-    /** {@return whether the region is open, and stays until {@link #leave}} */
+    /** {@return whether the region is open; if so, it exists at least until {@link #leave}} */
     boolean enter() {
         return !closed && stay();
     }
 
-    /** {@return whether the region is still there, and stays until {@link #leave}} */
+    /** {@return whether the region still exists; if so, it exists at least until {@link #leave}} */
     boolean stay() {
         long now;
         do {
@@ -37,7 +37,7 @@ final class RegionLifetime {
         }
     }
 
-    /** {@return whether this was the first call, so that the caller is to leave} */
+    /** {@return whether this was the first call, after which the caller must leave} */
     synchronized boolean close() {
         boolean first = !closed;
         closed = true;

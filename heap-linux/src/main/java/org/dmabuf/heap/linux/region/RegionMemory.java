@@ -18,13 +18,13 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Memory of one region: one memfd, sealed, and mapped once for life. Its descriptor never leaves the process, since it
- * shows every tenant.
+ * Memory of one region: one sealed memfd, mapped once for life. Its descriptor is never exported, because it exposes
+ * all buffers.
  */
 final class RegionMemory {
     private static final int MADV_NOHUGEPAGE = 15;
 
-    /** Bytes of regions that left and still have tenants, by the heap's name. */
+    /** Bytes of regions of departed heaps that still have buffers, by the heap's name. */
     private static final Map<String, Long> DEPARTED = new ConcurrentHashMap<>();
 
     private final String heap;
@@ -35,7 +35,9 @@ final class RegionMemory {
     private final RegionLayout layout;
     private final int fd;
     private final MemorySegment mapping;
-    /** Bytes that the headroom counts in full: all but unbacked ranges; none of huge pages, which are other memory. */
+    /**
+     * Bytes that the headroom counts in full: all except unbacked ranges; 0 on huge pages, which are separate memory.
+     */
     private final AtomicLong held = new AtomicLong();
     private final String swappable;
 
@@ -58,11 +60,11 @@ final class RegionMemory {
         this.mapping = mapping;
         this.swappable = swappable;
         if (canBeUnbacked()) {
-            hold(backed); // last: nothing fails after it
+            hold(backed); // last, because nothing may fail after it
         }
     }
 
-    /** Counts no range twice: one that was not emptied when it should have been is backed all the same. */
+    /** Counts a range, but not twice: a range whose pages could not be released is still backed. */
     void hold(long bytes) {
         long before;
         long after;
@@ -74,16 +76,17 @@ final class RegionMemory {
     }
 
     /**
-     * Takes the memory, zeroed, with every page there, and locked where the process may lock as much.
+     * Allocates the memory zeroed, with every page, and locked if the process may lock as much.
      *
      * @param heap named in refusals
-     * @param layout its size and pages
+     * @param layout size and pages of the region
      * @param syscalls the kernel
-     * @param headroom what the machine has left; huge pages are none of it, and can be charged to the cgroup
-     * @param hugePages what the machine has of these
-     * @return memory, to be closed
-     * @throws HeapException with nothing held: {@link Errno#EINVAL} for a size in no whole pages or pages that there
-     *     are none of, {@link Errno#ENOMEM} with what is missing
+     * @param headroom the machine's remaining memory, which does not include huge pages; these can be charged to the
+     *     cgroup
+     * @param hugePages the machine's huge pages
+     * @return the memory, which the caller closes
+     * @throws HeapException with nothing held; {@link Errno#EINVAL} for a size that is not in whole pages or pages that
+     *     do not exist, {@link Errno#ENOMEM} with the amount of missing memory
      */
     static RegionMemory reserve(
             String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
@@ -106,7 +109,9 @@ final class RegionMemory {
         return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages);
     }
 
-    /** The kernel would fill a cgroup to its limit before it refuses, and end a process of it at the next page. */
+    /**
+     * Allocates within the headroom. The kernel would fill a cgroup to its limit, and at the next page end a process.
+     */
     private static RegionMemory takeWithin(
             Headroom limits,
             String heap,
@@ -131,7 +136,7 @@ final class RegionMemory {
         long size = layout.size();
         int fd;
         try {
-            // No seal against writing: udmabuf takes no memfd that has one.
+            // No seal against writing, because udmabuf does not accept a memfd with one.
             fd = new Memfd(syscalls)
                     .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()));
         } catch (HeapException e) {
@@ -153,22 +158,22 @@ final class RegionMemory {
     }
 
     /**
-     * Takes none: each range is unbacked. It is on ordinary pages, and backed through a mapping that is set to have no
-     * huge ones. By fallocate(2) the machine's settings could give some; {@link #unback} leaves one of which a part is
-     * held in the file, with zeroes, and the range's next tenant would share it with the former holder.
+     * Makes a region whose ranges are all unbacked. Pages are added through a mapping without huge pages. With
+     * fallocate(2) the machine's settings could provide huge pages. If a holder keeps a part of a huge page,
+     * {@link #unback} zeroes the page but leaves it in the file, and the next buffer would share it with that holder.
      *
      * @param heap named in refusals
-     * @param layout its size
+     * @param layout size of the region
      * @param syscalls the kernel
-     * @param headroom counts what is backed
-     * @return memory, to be closed
+     * @param headroom counts the backed ranges
+     * @return the memory, which the caller closes
      * @throws HeapException the kernel's refusal; nothing is held
      */
     static RegionMemory unbacked(String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom) {
         int fd = new Memfd(syscalls).createEmpty(heap, layout.size());
         try {
             MemorySegment mapping = new Mmap(syscalls).mapEmpty(heap, fd, layout.size());
-            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE); // EINVAL: there are none
+            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE); // EINVAL: it has none
             return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, 0, "");
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);
@@ -176,7 +181,7 @@ final class RegionMemory {
         }
     }
 
-    /** {@return why it can be swapped out, empty when it cannot} */
+    /** Locks the memory. {@return why it can be swapped out, empty if it cannot} */
     private static String lock(String heap, Syscalls syscalls, MemorySegment mapping) {
         int result = syscalls.mlock(mapping.address(), mapping.byteSize());
         return result == 0
@@ -185,23 +190,23 @@ final class RegionMemory {
                         .reason();
     }
 
-    /** {@return why it can be swapped out, with the remedy; empty when it cannot} */
+    /** {@return why it can be swapped out, with the remedy; empty if it cannot} */
     String swappable() {
         return swappable;
     }
 
-    /** {@return the memfd, which must not leave the process} */
+    /** {@return the memfd, which must not be exported} */
     int fd() {
         return fd;
     }
 
-    /** {@return a view of some of it, valid until {@link #close}} */
+    /** {@return a view of a part, valid until {@link #close}} */
     MemorySegment slice(long offset, long size) {
         return mapping.asSlice(offset, size);
     }
 
     /**
-     * Makes a range zero that has no tenant and is backed.
+     * Zeroes a backed range without a buffer.
      *
      * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces
      */
@@ -214,10 +219,11 @@ final class RegionMemory {
     }
 
     /**
-     * Puts pages, zeroed, behind an unbacked range that has no tenant, and counts them.
+     * Adds zeroed pages to an unbacked range without a buffer, and counts them.
      *
-     * @return false when the machine has none now; the range is as unbacked as it was, or less
-     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces; likewise
+     * @return false when memory is short; the range may have some pages then
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces; the range may have
+     *     some pages then
      */
     boolean back(long offset, long size) {
         try {
@@ -237,26 +243,28 @@ final class RegionMemory {
     }
 
     /**
-     * Puts pages behind a range that has no tenant. Whether it counts is up to the caller.
+     * Adds pages to a range without a buffer. The caller counts them.
      *
-     * @return false when there is no memory for all of the range
+     * @return false when there is not enough memory for the whole range
      * @throws HeapException {@link Errno#EINTR} when the thread was interrupted between two pieces
      */
     boolean fill(long offset, long size) {
         return mmap.fill(heap, mapping.asSlice(offset, size));
     }
 
-    /** {@return whether ranges can be unbacked: huge pages go back to their pool and not to the machine} */
+    /**
+     * {@return whether ranges can be unbacked; not on huge pages, which return to their pool and not to the machine}
+     */
     boolean canBeUnbacked() {
         return !layout.isOnHugePages();
     }
 
     /**
-     * Gives the pages of a range back to the machine. A dma-buf of the range keeps those that it had, and they are no
-     * longer the region's. What is not there must not be touched before it is {@linkplain #back backed}.
+     * Releases the pages of a range to the machine. A dma-buf of the range keeps its pages, which then no longer belong
+     * to the region. An unbacked range must not be accessed before it is {@linkplain #back backed} again.
      *
-     * @param offset of a range that has no tenant, or one with memory of its own
-     * @return 0, or a negative error number: what was zero is zero then
+     * @param offset of a range without a buffer, or of a buffer with separate memory
+     * @return 0, or a negative error number; zeroed memory is still zero then
      */
     int unback(long offset, long size) {
         int result = memfd.punch(fd, offset, size);
@@ -271,17 +279,17 @@ final class RegionMemory {
         return syscalls.allocated(fd);
     }
 
-    /** To be called when the heap has left and its region stays. */
+    /** Records that the heap has left while its region still exists. */
     void departed() {
         DEPARTED.merge(heap, layout.size(), Long::sum);
     }
 
-    /** Takes back {@link #departed}. */
+    /** Undoes {@link #departed}. */
     void gone() {
         DEPARTED.computeIfPresent(heap, (_, bytes) -> bytes == layout.size() ? null : bytes - layout.size());
     }
 
-    /** {@return a part of a sentence, empty when no region of a heap of that name has left and stayed} */
+    /** {@return a part of an error message, empty if no departed heap of that name still has a region} */
     private static String heldByDeparted(String heap) {
         Long bytes = DEPARTED.get(heap);
         return bytes == null

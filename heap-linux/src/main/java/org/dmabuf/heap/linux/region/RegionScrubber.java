@@ -14,28 +14,28 @@ import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Scrubber of released ranges of one region, which makes them free again. It works in a daemon thread of its own, and
- * in the thread of an allocation that finds no place. What was used is zeroed at once. An unbacked range, whose buffer
- * had memory of its own, is backed after a while: a camera that goes on with the next frame takes such a range as it
- * is, and backing it in between would cost as much as the frame.
+ * Scrubber of one region, which makes released ranges free again. It works in a daemon thread, and in the thread of an
+ * allocation that finds no place. It zeroes used ranges at once. It backs an unbacked range, whose buffer had separate
+ * memory, only after a while. A camera reuses such a range unchanged for its next frame, and backing it in between
+ * would cost as much as the frame.
  *
- * <p>One block at a time: two at once would share one memory bus. So an allocation that waits for the lock waits for
- * the block that another thread has under way, too.
+ * <p>It processes one block at a time, because two would compete for memory bandwidth. An allocation that waits for the
+ * lock thus also waits for the block in progress.
  */
 final class RegionScrubber {
     private static final QuietLog LOG = new QuietLog(RegionScrubber.class);
 
-    /** How long an unbacked range waits for a buffer, and then for the machine when it has no memory. */
+    /** How long an unbacked range waits for a buffer, and the interval of retries when the machine has no memory. */
     private static final long LATER_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    /** How long an end waits for a block that is under way; 10 GiB take as long. */
+    /** How long an end waits for a block in progress, which is enough for 10 GiB. */
     private static final long PATIENCE_MILLIS = 2000;
 
     private enum Rest {
         NONE,
-        /** Until the oldest unbacked range is due. */
+        /** Rest until the oldest unbacked range is due. */
         TIMED,
-        /** Until it is woken, or about to be. */
+        /** Rest until a wake, which may be about to come. */
         UNTIMED
     }
 
@@ -48,18 +48,18 @@ final class RegionScrubber {
 
     private final ReentrantLock lock = new ReentrantLock(true);
     private final UnbackedRanges unbacked = new UnbackedRanges();
-    /** Whether it was logged that the machine has no memory, since all ranges had some. Guarded by the lock. */
+    /** Whether the shortage of memory was logged since all ranges last had pages. Guarded by the lock. */
     private boolean logged;
 
-    /** Whether the list of unbacked ranges had no room for one, so that a dirty block can be unbacked. */
+    /** Whether the list of unbacked ranges had no space for one, so that a dirty block can be unbacked. */
     private volatile boolean dirtyMayBeUnbacked;
 
     private volatile Rest rest = Rest.NONE;
     private volatile boolean ended;
 
     /**
-     * @param lifetime of the region, which stays as long as a block is under way
-     * @param lent offsets of ranges whose pages a former holder may keep; what gets other pages is taken out
+     * @param lifetime lifetime of the region, which exists while a block is in progress
+     * @param lent offsets of ranges whose pages a former holder may keep; a range with new pages is removed
      */
     RegionScrubber(
             String heap, RegionLifetime lifetime, RegionAllocator blocks, RegionMemory memory, Set<Long> lent) {
@@ -76,17 +76,17 @@ final class RegionScrubber {
         thread.start();
     }
 
-    /** To be called when there is something to zero. */
+    /** Wakes the thread after a block became dirty. */
     void wake() {
         if (rest != Rest.NONE) {
             LockSupport.unpark(thread);
         }
     }
 
-    /** Takes over a block that has neither tenant nor pages, to back it later. */
+    /** Takes over a block without a buffer and pages, to back it later. */
     void backLater(long offset) {
         addUnbacked(offset, blocks.size(offset));
-        if (rest == Rest.UNTIMED) { // and not for each, when it comes to look by itself
+        if (rest == Rest.UNTIMED) { // a timed rest ends by itself
             LockSupport.unpark(thread);
         }
     }
@@ -97,19 +97,19 @@ final class RegionScrubber {
             unbacked.add(offset, size);
             added = true;
         } finally {
-            if (!added) { // no memory of Java's for the entry
+            if (!added) { // no Java memory for the entry
                 dirtyMayBeUnbacked = true;
                 blocks.discard(offset);
             }
         }
     }
 
-    /** {@return the offset of an unbacked block of that size, which is the caller's now; -1 when there is none} */
+    /** {@return the offset of an unbacked block of that size, which the caller now owns; -1 if there is none} */
     long takeUnbacked(long size) {
         return unbacked.take(size);
     }
 
-    /** Ends the thread, and waits for the block that it has under way: the region stays until then. */
+    /** Ends the thread, and waits for its block in progress, during which the region exists. */
     void end() {
         ended = true;
         LockSupport.unpark(thread);
@@ -128,22 +128,22 @@ final class RegionScrubber {
     }
 
     /**
-     * Makes free what can be, in the caller's thread, until a search finds a place: all that is to be zeroed, and of
-     * the unbacked ranges, which cost more, no more than it takes. The caller has entered the region.
+     * Frees blocks in the caller's thread until a search finds a place. It zeroes all dirty blocks first, and then
+     * backs only as many unbacked ranges as necessary, because they cost more. The caller must have entered the region.
      *
-     * @param search gives an offset, or -1
-     * @return what the search found, -1 when nothing is left to make free
-     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted within a large block, which is taken up
-     *     again later
+     * @param search returns an offset, or -1
+     * @return the offset that the search found, -1 if no block is left to free
+     * @throws HeapException {@link Errno#EINTR} when the thread was interrupted within a large block, which is
+     *     processed again later
      */
     long drainFor(LongSupplier search) {
         lock.lock();
         try {
             while (zeroNext()) {
-                // until there is none
+                // until no dirty block is left
             }
             long offset = search.getAsLong();
-            for (int left = unbacked.count(); offset < 0 && left > 0; left--) { // once each: what is refused comes back
+            for (int left = unbacked.count(); offset < 0 && left > 0; left--) { // a failed range returns to the queue
                 backNext(0);
                 offset = search.getAsLong();
             }
@@ -153,18 +153,18 @@ final class RegionScrubber {
         }
     }
 
-    /** {@return whether the thread goes on} */
+    /** Runs one step of the thread. {@return whether it goes on} */
     private boolean work() {
         if (ended) {
             return false;
         }
-        Thread.interrupted(); // there is no reason for one, and it would end the zeroing of a large block each time
+        Thread.interrupted(); // an interrupt has no meaning here, and would end the zeroing of each large block
         rest = Rest.NONE;
         if (step()) {
             return true;
         }
         rest = Rest.UNTIMED;
-        if (!step()) { // what came before a release could see that the thread rests
+        if (!step()) { // finds blocks released before the rest was visible
             sleep(unbacked.dueIn(LATER_NANOS));
         }
         return true;
@@ -180,7 +180,7 @@ final class RegionScrubber {
             rest = Rest.TIMED;
             LockSupport.parkNanos(this, nanos);
         }
-        Thread.interrupted(); // there is no reason for one, and it would keep the next park from waiting
+        Thread.interrupted(); // an interrupt has no meaning here, and would end the next park at once
     }
 
     private boolean step() {
@@ -225,9 +225,9 @@ final class RegionScrubber {
     }
 
     /**
-     * Gives a dirty block other pages: a former holder can read and write those that it has.
+     * Replaces the pages of a dirty block, because a former holder can read and write the old ones.
      *
-     * @return false when the kernel did not take them: the block stays dirty, and it is tried again later
+     * @return false if the kernel did not release them; the block stays dirty, and a later step tries again
      */
     private boolean replaceNext(long offset) {
         long size = blocks.size(offset);
@@ -241,7 +241,7 @@ final class RegionScrubber {
         return true;
     }
 
-    /** {@return whether there was one of that age, backed or not} */
+    /** {@return whether there was a range of that age, even if backing it failed} */
     private boolean backNext(long age) {
         UnbackedRanges.Range range = unbacked.takeOldest(age);
         if (range == null) {
@@ -263,8 +263,8 @@ final class RegionScrubber {
             logged = true;
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'': the machine has no memory to put back behind {1} of the region, which an exported"
-                            + " buffer left empty; tried again each second, and when an allocation needs them",
+                    "heap ''{0}'': the machine has no memory to restore {1} of the region, which an exported"
+                            + " buffer left empty; this is repeated each second, and when an allocation needs them",
                     heap,
                     Bytes.text(range.size()));
         }

@@ -17,20 +17,20 @@ import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Source that hands out ranges of a region whose memory it takes when it opens: an allocation is no system call, and
- * finds what was set aside for it however full the machine is. What is released is zeroed in the background before it
- * is handed out again, and what a holder may still see waits until the last holder has gone.
+ * Source of buffers in a reserved region. It takes the region's memory when it opens, so that an allocation needs no
+ * system call and does not depend on the machine's free memory. Released ranges are zeroed in the background before
+ * they are reused. A range that a holder may still access is quarantined until the last holder is gone.
  *
- * <p>An exported buffer is a dma-buf of its range where this process may use {@value UdmabufSource#DEVICE}. Elsewhere
- * each buffer that may be exported has a memfd of its own, and its range stays empty: on ordinary pages the range's
- * memory is given back to the machine meanwhile, and can be lost to others; on huge pages it is held twice. Such
- * buffers are on ordinary pages wherever the region is, so it is then announced as no better.
+ * <p>If this process may use {@value UdmabufSource#DEVICE}, an exported buffer is a dma-buf of its range. Otherwise
+ * each exportable buffer is a separate memfd, and its range stays empty. On ordinary pages the range's memory returns
+ * to the machine meanwhile, where other processes can take it; on huge pages the memory is held twice. Such buffers are
+ * always on ordinary pages, and the source announces its properties accordingly.
  *
- * <p>On pages of 4 KiB the region is locked in memory where the process may lock as much; see {@link #swappable}. On a
- * kernel whose holders can keep pages of a dma-buf unseen, before 6.11, an exported range gets other pages before it is
- * handed out again, and no dma-buf is made of huge pages.
+ * <p>On pages of 4 KiB the region is locked in memory if the process may lock as much; see {@link #swappable}. Before
+ * Linux 6.11 a holder can keep pages of a dma-buf without being detected. On such a kernel an exported range gets new
+ * pages before it is reused, and no dma-buf is made of huge pages.
  *
- * <p>The region lives until it was closed and the last buffer was released, its last holder gone.
+ * <p>The region exists until it is closed, its last buffer is released, and the last holder is gone.
  */
 public final class RegionSource extends AbstractRegionSource {
     private final ReservedRegion region;
@@ -40,33 +40,33 @@ public final class RegionSource extends AbstractRegionSource {
         this.region = region;
     }
 
-    /** A physical one: within a page, offsets are aligned as addresses are. */
+    /** Returns the physical alignment: within a page, offsets are aligned like addresses. */
     private static long alignment(ReservedRegion region) {
         return Math.min(region.run(), Long.highestOneBit(region.layout.size()));
     }
 
     /**
-     * Takes a region of this machine's memory.
+     * Reserves a region of this machine's memory.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param layout size and pages of the region
      * @return a source, which the caller closes
-     * @throws HeapException when the machine lacks what the layout needs, or is short of it
+     * @throws HeapException when the machine lacks a prerequisite of the layout, or a resource is short
      */
     public static RegionSource open(String heap, RegionLayout layout) {
         return open(heap, layout, Syscalls.linux(), Headroom.machine());
     }
 
     /**
-     * Takes the memory, all of it, and finds out how it can be exported.
+     * Reserves all of the memory and determines how it can be exported.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
-     * @param layout what the region is to be
+     * @param layout the region's layout
      * @param syscalls the kernel
-     * @param headroom what the machine has left
-     * @return a source, to be closed
-     * @throws HeapException with nothing held: {@link Errno#ENOMEM} with what is missing, {@link Errno#EINVAL} for a
-     *     layout that cannot be, any other as the kernel has it
+     * @param headroom the machine's remaining memory
+     * @return a source, which the caller closes
+     * @throws HeapException with nothing held; {@link Errno#ENOMEM} with the amount of missing memory,
+     *     {@link Errno#EINVAL} for an invalid layout, or any other error of the kernel
      */
     public static RegionSource open(String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom) {
         return open(heap, layout, syscalls, headroom, HugePages.ofTheMachine());
@@ -104,7 +104,7 @@ public final class RegionSource extends AbstractRegionSource {
         }
     }
 
-    /** {@return why the region's memory can be swapped out, with the remedy; empty when it cannot} */
+    /** {@return why the region's memory can be swapped out, with the remedy; empty if it cannot} */
     public String swappable() {
         return region.memory.swappable();
     }
@@ -128,8 +128,8 @@ public final class RegionSource extends AbstractRegionSource {
     /**
      * {@inheritDoc}
      *
-     * <p>The largest free run is the region's, which a buffer can have that is not to be exported. The machine's limit
-     * on one dma-buf, {@code udmabuf.size_limit_mb}, is no part of it.
+     * <p>The largest free run is that of the region, which a buffer without export can use. It ignores the machine's
+     * limit on one dma-buf, {@code udmabuf.size_limit_mb}.
      */
     @Override
     public HeapUsage usage() {

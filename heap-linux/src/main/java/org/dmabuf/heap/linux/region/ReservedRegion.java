@@ -20,21 +20,23 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Region whose memory is taken at the start, with a thread that zeroes what was released. A range that holders may
- * still see is quarantined until the last of them has gone.
+ * Region whose memory is reserved at the start, with a thread that zeroes released ranges. A range that holders may
+ * still access is quarantined until the last of them is gone.
  */
 final class ReservedRegion extends Region {
     private static final QuietLog LOG = new QuietLog(ReservedRegion.class);
 
     private final RegionScrubber scrubber;
 
-    /** Offsets of ranges whose pages a holder may keep unseen: they must not be the next tenant's. */
+    /**
+     * Offsets of ranges whose pages a holder may keep without being detected. The next buffer must not get these pages.
+     */
     private final Set<Long> lent = ConcurrentHashMap.newKeySet();
 
-    /** Whether holders of dma-bufs can keep pages unseen. */
+    /** Whether holders of dma-bufs can keep pages without being detected. */
     private boolean lending;
 
-    /** Bytes up to which a buffer is in one physical run. */
+    /** Size up to which a buffer is physically contiguous. */
     private long run = Bytes.PAGE;
 
     private ReservedRegion(
@@ -49,10 +51,10 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * Takes the memory, all of it. Nothing is zeroed before {@link #start}.
+     * Reserves all of the memory. Nothing is zeroed before {@link #start}.
      *
-     * @throws HeapException with nothing held: {@link Errno#ENOMEM} with what is missing, {@link Errno#EINVAL} for a
-     *     layout that cannot be, any other as the kernel has it
+     * @throws HeapException with nothing held; {@link Errno#ENOMEM} with the amount of missing memory,
+     *     {@link Errno#EINVAL} for an invalid layout, or any other error of the kernel
      */
     static ReservedRegion open(
             String heap,
@@ -76,7 +78,7 @@ final class ReservedRegion extends Region {
         scrubber.start();
     }
 
-    /** @throws HeapException also where huge pages could be kept, which cannot be replaced */
+    /** @throws HeapException also if a holder could keep huge pages, because these cannot be replaced */
     @Override
     void tryOut(Udmabuf device) {
         int dmaBuf = device.create(memory.fd(), layout.size() - Bytes.PAGE, Bytes.PAGE, heap); // within a huge page
@@ -99,20 +101,23 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * Tracks a memfd of one page, and so takes at the start what that needs.
+     * Tracks a memfd of one page, so that the resources for tracking are taken at the start.
      *
-     * @throws HeapException where it cannot be tracked
+     * @throws HeapException if it cannot be tracked
      */
     void tryToTrackMemfds() {
         int page = new Memfd(syscalls).create(heap, heap, Bytes.PAGE, Memfd.F_SEAL_SEAL);
         try (HolderWatch _ = watch(Bytes.PAGE, page)) {
-            // Nothing waits for this one.
+            // No watch waits for this file.
         } finally {
             syscalls.close(page);
         }
     }
 
-    /** {@return bytes up to which, and to a multiple of which, a buffer is in one physical run} */
+    /**
+     * {@return size in bytes of physically contiguous memory: a buffer up to this size is one physical run, a larger
+     * one consists of runs of multiples of it}
+     */
     long run() {
         return run;
     }
@@ -125,15 +130,15 @@ final class ReservedRegion extends Region {
     /**
      * {@inheritDoc}
      *
-     * <p>A range that lost its pages to an earlier such buffer costs nothing. The offset is aligned to nothing, since
-     * it is no part of the buffer's address.
+     * <p>A range without pages, left by an earlier such buffer, is reused at no cost. The offset has no alignment,
+     * because it is not a part of the buffer's address.
      */
     @Override
     long takeUnbacked(HeapRequest request, long size) {
         return take(size, 1, request.size(), memory.canBeUnbacked());
     }
 
-    /** @param asked bytes that the client asked for, named in a refusal */
+    /** @param asked requested bytes, named in the exception */
     private long take(long size, long alignment, long asked, boolean unbacked) {
         enter();
         long offset = -1;
@@ -154,8 +159,8 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * What is no larger than a page of the region must not lie across two, and what is larger begins with one: the
-     * pages are the physical runs that were announced.
+     * Searches a place. A buffer up to the size of a page must not cross a page boundary, and a larger one must begin
+     * at a page, because the pages are the announced physical runs.
      */
     private long find(long size, long alignment) {
         if (size > run) {
@@ -178,7 +183,7 @@ final class ReservedRegion extends Region {
         }
         offset = find(size, 1);
         if (offset >= 0) {
-            memory.unback(offset, blocks.size(offset)); // else the range stays zero, and held twice
+            memory.unback(offset, blocks.size(offset)); // on failure the range stays zeroed, and is held twice
         }
         return offset;
     }
@@ -192,10 +197,10 @@ final class ReservedRegion extends Region {
                         + " free, largest run " + Bytes.text(now.largestFree())
                         + (now.quarantined() == 0
                                 ? ""
-                                : ", " + Bytes.text(now.quarantined()) + " closed and still held elsewhere")
+                                : ", " + Bytes.text(now.quarantined()) + " released but still held")
                         + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty())
-                                + " waiting to be zeroed, or for memory of the machine")
-                        + "; raise " + layout.setting() + " or free a buffer");
+                                + " waiting to be zeroed, or for pages")
+                        + "; raise " + layout.setting() + " or close a buffer");
     }
 
     @Override
@@ -227,7 +232,7 @@ final class ReservedRegion extends Region {
         }
     }
 
-    /** Without tenants and holders the memory is the machine's again when {@link #close} returns. */
+    /** Without buffers and holders, the memory is released when {@link #close} returns. */
     @Override
     void stop() {
         scrubber.end();
@@ -237,7 +242,7 @@ final class ReservedRegion extends Region {
         if (held > 0) {
             LOG.write(
                     Level.INFO,
-                    "heap ''{0}'' has left with {1} in buffers that are not released, or that are still held"
+                    "heap ''{0}'' has left; {1} are in buffers that are not released, or that are still held"
                             + " elsewhere; its region of {2} stays until they are",
                     heap,
                     Bytes.text(held),
@@ -249,6 +254,6 @@ final class ReservedRegion extends Region {
     void end() {
         memory.gone();
         super.end();
-        LOG.write(Level.DEBUG, "heap ''{0}'': its region of {1} was given back", heap, Bytes.text(layout.size()));
+        LOG.write(Level.DEBUG, "heap ''{0}'': its region of {1} was released", heap, Bytes.text(layout.size()));
     }
 }

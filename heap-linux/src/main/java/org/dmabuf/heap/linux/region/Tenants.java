@@ -5,8 +5,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Buffers that have a range of a region, or whose range is quarantined, for the map of the region. Linked through the
- * buffers, so that an allocation needs no memory for it. Any thread may call any method.
+ * List of the buffers that have a range of a region or whose range is quarantined, for the map of the region. It is
+ * linked through the buffers, so that adding one needs no memory. Any thread may call any method.
  */
 final class Tenants {
     // Guarded by this.
@@ -33,7 +33,7 @@ final class Tenants {
         tenant.next = null;
     }
 
-    /** {@return the tenants by the offsets of their ranges, at this moment} */
+    /** {@return a snapshot of the buffers by the offsets of their ranges} */
     synchronized Map<Long, RegionBuffer> byOffset() {
         Map<Long, RegionBuffer> tenants = new HashMap<>();
         for (RegionBuffer tenant = first; tenant != null; tenant = tenant.next) {

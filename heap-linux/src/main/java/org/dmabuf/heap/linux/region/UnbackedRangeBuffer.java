@@ -7,11 +7,11 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Buffer with memory of its own, for which a range of a region is kept unbacked, where no dma-buf can be made of the
- * range. The region is as full as if the buffer were in it; the range's place is not the buffer's.
+ * Buffer with separate memory, used if no dma-buf can be made of a range. A range of the same size stays reserved but
+ * unbacked, so that the region is as full as if it contained the buffer.
  */
 final class UnbackedRangeBuffer extends RegionBuffer {
-    private final HeapBuffer own; // a memfd, which needs no CPU access to be begun
+    private final HeapBuffer own; // a memfd, which needs no CPU accesses
 
     UnbackedRangeBuffer(Region region, long offset, HeapBuffer own, HeapRequest request) {
         super(region, offset, own.size(), request);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Sources that hand out ranges of one region: reserved when the heap starts, or standing for contiguous memory. */
+/** Sources of buffers in one region, which is reserved when the heap starts or emulates contiguous memory. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.region;

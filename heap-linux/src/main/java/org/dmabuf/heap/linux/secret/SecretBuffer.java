@@ -14,7 +14,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * Buffer of secret memory. Its pages are there before it is; whether this process may map them is the heap's setting.
+ * Buffer of secret memory. Its pages exist before the buffer does. A setting of the heap decides whether this process
+ * may map them.
  */
 final class SecretBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
@@ -66,8 +67,8 @@ final class SecretBuffer implements HeapBuffer, RepeatableRelease {
                     Errno.EINVAL,
                     heap,
                     "a buffer of " + Bytes.text(size)
-                            + " is not mapped by the process that hands it on (heap.mappable=false); hand its"
-                            + " descriptor to the process that may see it, or configure heap.mappable=true");
+                            + " cannot be mapped by the process that made it (heap.mappable=false); send its"
+                            + " descriptor to the process that may read it, or configure heap.mappable=true");
         }
         try {
             return mmap.map(heap, fd, size, access);

@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux.secret;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * System calls of secret memory, as the kernel gives them: a result of 0 or more, or the negative error number. Apart
- * from {@link Syscalls}, because no other memory needs them. Descriptors are closed, mapped and read through
+ * System calls for secret memory, with the kernel's results: 0 or more, or a negative error number. They are separate
+ * from {@link Syscalls}, because other memory does not need them. Descriptors are closed, mapped and read through
  * {@link Syscalls}.
  */
 interface SecretCalls {
@@ -15,7 +15,8 @@ interface SecretCalls {
     }
 
     /**
-     * memfd_secret(2): a file whose pages are in no address space but those that map it, the kernel's own left out.
+     * memfd_secret(2): makes a file whose pages are only in the address spaces that map it, not even in the kernel's
+     * own.
      *
      * @param flags O_CLOEXEC or 0
      * @return a descriptor or a negative error number
@@ -23,7 +24,7 @@ interface SecretCalls {
     int memfdSecret(int flags);
 
     /**
-     * ftruncate(2). The first size of secret memory is its last.
+     * ftruncate(2). The size of secret memory can be set only once.
      *
      * @param fd descriptor
      * @param size bytes

@@ -22,14 +22,14 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Source of secret memory, one memfd_secret(2) a buffer: its pages are seen through mappings of its descriptor and in
- * no other way. The kernel has taken them out of its own map of memory. So {@code /proc/PID/mem}, ptrace,
- * process_vm_readv, read(2) and core dumps find nothing, also for root. It emulates protected memory and is none: the
- * CPU reads it wherever it is mapped, and no device imports it.
+ * Source of secret memory, with one memfd_secret(2) for each buffer. Its pages are accessible only through mappings of
+ * its descriptor, because the kernel removes them from its own map of memory. Therefore {@code /proc/PID/mem}, ptrace,
+ * process_vm_readv, read(2) and core dumps cannot read them, not even for root. It only emulates protected memory: the
+ * CPU can read it wherever it is mapped, and devices cannot import it.
  *
- * <p>The size cannot be changed once it is set, not even by its maker, and there is no way to punch a hole; so no
- * holder takes memory away under another's mapping, although there are no seals. A descriptor cannot be reopened
- * through {@code /proc}, and so there is no export for reading only: each holder of one can write.
+ * <p>The size can be set only once, even by its maker, and holes cannot be punched. So no holder can remove memory
+ * under the mapping of another, although there are no seals. A descriptor cannot be reopened through {@code /proc}, so
+ * there is no read-only export: each holder can write.
  */
 public final class SecretSource implements MemorySource {
     private static final String ZEROS = "/dev/zero";
@@ -66,21 +66,21 @@ public final class SecretSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param mappable whether this process may map it
      * @return a source, which the caller closes
-     * @throws HeapException when the kernel has no secret memory, or is short of something
+     * @throws HeapException when the kernel does not support secret memory, or a resource is short
      */
     public static SecretSource open(String heap, boolean mappable) {
         return open(heap, Syscalls.linux(), Headroom.machine(), mappable);
     }
 
     /**
-     * Opens a source, and tries on one page whether the kernel gives such memory.
+     * Opens a source, and tests with one page whether the kernel supports secret memory.
      *
      * @param heap name of the heap, for refusals
      * @param syscalls the kernel
-     * @param headroom what the machine has left
-     * @param mappable whether this process maps buffers; if not, it makes them and hands them on unseen
-     * @return a source, to be closed
-     * @throws HeapException when this kernel gives no memory this way, with what would have to change
+     * @param headroom the machine's remaining memory
+     * @param mappable whether this process may map buffers; if not, it can only make and send them
+     * @return a source, which the caller closes
+     * @throws HeapException when this kernel does not support secret memory, with the remedy
      */
     public static SecretSource open(String heap, Syscalls syscalls, Headroom headroom, boolean mappable) {
         return open(heap, syscalls, SecretCalls.linux(), headroom, MlockLimit.ofThisProcess(), mappable);
@@ -130,7 +130,7 @@ public final class SecretSource implements MemorySource {
                 : HeapUsage.unknown().withFree(free);
     }
 
-    /** Holds nothing between allocations. */
+    /** Does nothing, because the source holds nothing between allocations. */
     @Override
     public void close() {}
 
@@ -163,8 +163,9 @@ public final class SecretSource implements MemorySource {
     }
 
     /**
-     * Puts memory behind the whole file. There is no fallocate for it, and a page that is missing at an access raises a
-     * signal; but the kernel's own write into the mapping only ends early. Pages stay when the mapping has gone.
+     * Allocates all pages of the file. Secret memory has no fallocate, and an access to a missing page would raise a
+     * signal. A read(2) into the mapping allocates the pages, and only returns early if memory is short. The pages stay
+     * when the mapping ends.
      */
     private void populate(int fd, long size) {
         int zeros = syscalls.open(ZEROS, Fcntl.O_CLOEXEC);
@@ -190,7 +191,7 @@ public final class SecretSource implements MemorySource {
         for (long done = 0; done < size; ) {
             long read = syscalls.read(zeros, address + done, Pieces.next(heap, done, size));
             if (read > 0) {
-                done += read; // less than asked for: the next call fails, if there is a reason
+                done += read; // a short read; the next call fails if there is a reason
             } else if (read == 0 || read == -Errno.EFAULT.number() || read == -Errno.ENOMEM.number()) {
                 throw HeapException.of(
                         Errno.ENOMEM,
@@ -208,8 +209,8 @@ public final class SecretSource implements MemorySource {
         String remedy =
                 switch (Errno.of(-result)) {
                     case ENOSYS ->
-                        "this kernel has it off or is too old: it came with 5.14 and needs secretmem.enable=1 on the"
-                                + " kernel's command line before 6.5";
+                        "this kernel has it disabled or is too old: it came with 5.14 and needs secretmem.enable=1 on"
+                                + " the kernel's command line before 6.5";
                     case EPERM, EACCES ->
                         "a filter of system calls forbids it; allow memfd_secret in the container's seccomp profile or"
                                 + " in SystemCallFilter= of the unit";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Source of secret memory, which only the processes that map it can read. */
+/** Source of secret memory, which only processes with a mapping can read. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.secret;

@@ -11,9 +11,10 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Listener for processes that want a descriptor. The socket's file is for its owner alone (mode 0600) from the moment
- * it exists, unless the listener was made for more. The kernel is asked for the user of each process that connects,
- * before anything is sent: the mode keeps other users out but not root, the question keeps out all.
+ * Listener for processes that request a descriptor. Only the owner can access the socket's file (mode 0600), from the
+ * moment it exists, unless the listener was made for other users, too. Before anything is sent, the listener also
+ * checks the user of each connecting process, as reported by the kernel. The mode does not exclude root, but this check
+ * does.
  *
  * <p>One thread accepts; any thread may close, which ends an accept that waits.
  */
@@ -22,7 +23,7 @@ public final class FdListener implements AutoCloseable {
     private static final int GROUP_TOO = 0660;
     private static final int ALL = 0666;
     private static final int BACKLOG = 8;
-    /** A native wait does not end with the thread's interrupt, so it is made in pieces. */
+    /** An interrupt of the thread does not end a native wait, so a wait is divided into pieces. */
     private static final long PIECE_MILLIS = 250;
 
     private final Syscalls syscalls;
@@ -38,28 +39,28 @@ public final class FdListener implements AutoCloseable {
     }
 
     /**
-     * Listens on a new socket. A file at the path is replaced only when it is a socket of this user on which no process
-     * listens, which is what a process leaves that was killed. Any other file stays as it is: a link does not lead
-     * elsewhere. The file is looked at again after it was moved aside and before it is removed; another process that
-     * puts a file at the path in that very moment gets it back, and the call fails. A listener on a file system that
-     * cannot rename without replacing (NFS, 9p) replaces no file and leaves its own.
+     * Listens on a new socket. An existing file at the path is replaced only if it is a socket of this user on which no
+     * process listens, as a killed process leaves it. Any other file stays, and links are not followed. The existing
+     * file is renamed first, checked again, and then removed. If another process puts a file at the path in that
+     * moment, that file is renamed back, and the call fails. On a file system that cannot rename without replacing
+     * (NFS, 9p), the listener replaces no file and does not remove its own.
      *
      * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
      * @return a listener, which the caller closes to stop listening and to remove the file
-     * @throws FdSocketException {@link Errno#EADDRINUSE} when there is another file or a process that listens,
-     *     {@link Errno#ENAMETOOLONG}, {@link Errno#EINVAL} for a path without the name of a file, else the kernel's
-     *     refusal
+     * @throws FdSocketException {@link Errno#EADDRINUSE} when another file exists or another process listens,
+     *     {@link Errno#ENAMETOOLONG}, {@link Errno#EINVAL} for a path without the name of a file, or any other error of
+     *     the kernel
      */
     public static FdListener bind(Path path) {
         return bind(Syscalls.linux(), SocketCalls.linux(), path);
     }
 
     /**
-     * Listens as {@link #bind} does, for processes of a group, too: the socket's file is of this group and has mode
-     * 0660 before any process can connect.
+     * Listens as {@link #bind} does, but also for processes of a group. The socket's file gets this group and mode 0660
+     * before any process can connect.
      *
      * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists and that the group may enter
-     * @param group its id, of this process's user or any for root
+     * @param group id of a group of this process's user, or of any group for root
      * @return a listener, which the caller closes to stop listening and to remove the file
      * @throws FdSocketException {@link Errno#EPERM} for a group that this process is not in, else as {@link #bind}
      */
@@ -69,7 +70,7 @@ public final class FdListener implements AutoCloseable {
 
     /**
      * Listens as {@link #bind} does, with mode 0666: any process may connect, and only the predicate of {@link #accept}
-     * keeps one out.
+     * can refuse it.
      *
      * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists and that the others may enter
      * @return a listener, which the caller closes to stop listening and to remove the file
@@ -91,8 +92,7 @@ public final class FdListener implements AutoCloseable {
         FdListener made = null;
         try {
             socket = FdSocket.open(syscalls, sockets);
-            // On Linux the file of a socket takes the socket's own mode, so that there is no moment at which it is open
-            // to others.
+            // On Linux the file gets the mode of the socket, so that it is never accessible to others.
             FdSocket.require("fchmod", sockets.fchmod(socket.fd(), OWNER_ONLY), "");
             bound = true; // an exception can follow the kernel's bind
             int result = file.bind(socket);
@@ -118,13 +118,13 @@ public final class FdListener implements AutoCloseable {
     }
 
     /**
-     * Waits for a process that may have what is offered. Any other is disconnected, and the wait goes on.
+     * Waits for a permitted process. Any other process is disconnected, and the wait goes on.
      *
-     * @param timeout for the wait, and for every call on the connection
-     * @param allowed returns whether a peer may
+     * @param timeout timeout of the wait and of every call on the connection
+     * @param allowed returns whether a peer is permitted
      * @return a connection, which the caller closes
-     * @throws FdSocketException {@link Errno#ETIMEDOUT} when no such process came, {@link Errno#EINTR} when the thread
-     *     was interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
+     * @throws FdSocketException {@link Errno#ETIMEDOUT} when no permitted process came, {@link Errno#EINTR} when the
+     *     thread was interrupted, {@link Errno#EINVAL} when the listener was closed meanwhile
      * @throws IllegalStateException when the listener was closed before
      */
     public FdSocket accept(Duration timeout, Predicate<PeerCredentials> allowed) {
@@ -158,7 +158,7 @@ public final class FdListener implements AutoCloseable {
         }
         throw new FdSocketException(
                 Errno.ETIMEDOUT,
-                "no process that may have it came to " + file + " within " + timeout.toSeconds() + " s"
+                "no permitted process came to " + file + " within " + timeout.toSeconds() + " s"
                         + (refused == null ? "" : "; refused " + refused));
     }
 
@@ -168,8 +168,8 @@ public final class FdListener implements AutoCloseable {
     }
 
     /**
-     * Stops listening, ends an accept that waits, and removes the file. Another file that has its name by now stays.
-     * Closing twice does nothing.
+     * Stops listening, ends a waiting accept, and removes the file. Another file that now has its name stays. Closing
+     * twice does nothing.
      */
     @Override
     public void close() {

@@ -18,23 +18,23 @@ public final class FdMessage implements AutoCloseable {
     }
 
     /**
-     * {@return what the sender wrote, at most {@value FdSocket#TEXT_BYTES} bytes of UTF-8; as trustworthy as the
-     * sender, so {@link Printable} before it is logged}
+     * {@return the sender's text, at most {@value FdSocket#TEXT_BYTES} bytes of UTF-8. It is untrusted: use
+     * {@link Printable} before logging it}
      */
     public String text() {
         return text;
     }
 
     /**
-     * {@return the descriptor, which this message owns until it is detached} It can be of any file. Most calls on a
-     * file ask its file system, which can be the sender's own program and may never answer:
-     * {@link org.dmabuf.heap.HeapBroker#adopt} makes no such call before it knows what the file is.
+     * {@return the descriptor, which this message owns until it is detached} It can be of any file. Most calls reach
+     * the file system of the file, which can be a program of the sender that never answers.
+     * {@link org.dmabuf.heap.HeapBroker#adopt} makes no such call before it has checked the kind of the file.
      */
     public OwnedFd descriptor() {
         return descriptor;
     }
 
-    /** Closes the descriptor, unless it was detached. Never waits for its file system. Closing twice does nothing. */
+    /** Closes the descriptor, unless it was detached. Never blocks in its file system. Closing twice does nothing. */
     @Override
     public void close() {
         descriptor.close();

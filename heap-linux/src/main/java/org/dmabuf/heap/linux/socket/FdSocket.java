@@ -26,35 +26,35 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Socket by which descriptors go to another process and come from one, by SCM_RIGHTS over a Unix socket of packets
- * (SOCK_SEQPACKET): one message is one line of text with one descriptor. Python's {@code socket.send_fds} and
- * {@code recv_fds} speak it.
+ * Socket that sends descriptors to another process and receives them, by SCM_RIGHTS over a Unix socket of packets
+ * (SOCK_SEQPACKET). A message is one line of text with one descriptor. Python's {@code socket.send_fds} and
+ * {@code recv_fds} are compatible.
  *
- * <p>The peer is not trusted. Whatever it sends, no descriptor stays behind: several descriptors, no descriptor,
- * cut-off control data or an invalid text is {@link Errno#EPROTO}, and what came is closed. A peer that hangs is
- * {@link Errno#ETIMEDOUT} after the socket's timeout.
+ * <p>The peer is not trusted, and cannot leak descriptors into this process. Several descriptors, no descriptor,
+ * truncated control data or an invalid text cause {@link Errno#EPROTO}, and the received descriptors are closed. A
+ * hanging peer causes {@link Errno#ETIMEDOUT} after the socket's timeout.
  *
- * <p>A descriptor can be of a file system that the sender serves itself (FUSE), and closing it can wait for that
- * without limit. What is no memory is closed on another thread, so that neither {@link #receive} nor
- * {@link FdMessage#close} waits. Such a descriptor can keep this process from exiting until the file system answers,
- * its program ends, or its connection is aborted.
+ * <p>A received file can be on a file system that the sender serves (FUSE), and closing it can then block without
+ * limit. Descriptors of anything but memory are therefore closed on another thread, so that neither {@link #receive}
+ * nor {@link FdMessage#close} blocks. Such a descriptor can delay the exit of this process until the file system
+ * answers, its program ends, or its connection is aborted.
  *
- * <p>One thread at a time sends or receives; any thread may close, which ends a call that waits. Memory for messages is
- * taken once, when the socket is made.
+ * <p>One thread at a time sends or receives. Any thread may close, which ends a waiting call. Memory for messages is
+ * allocated once, when the socket is made.
  */
 public final class FdSocket implements AutoCloseable {
-    /** Bytes of UTF-8 of the longest text of a message. */
+    /** Longest text of a message in bytes of UTF-8. */
     public static final int TEXT_BYTES = 256;
 
     private static final int SOL_SOCKET = 1;
     private static final int SCM_RIGHTS = 1;
     private static final int ERANGE = 34;
-    /** Room for the supplementary groups of most processes. */
+    /** Space for the supplementary groups of most processes. */
     private static final long FEW_GROUPS = 64;
     /** NGROUPS_MAX */
     private static final long MOST_GROUPS = 65_536;
 
-    /** A native wait does not end with the thread's interrupt, so a wait that has to is made in pieces. */
+    /** An interrupt of the thread does not end a native wait, so an interruptible wait is divided into pieces. */
     private static final long PIECE_MILLIS = 250;
 
     private static final int MSG_CTRUNC = 0x8;
@@ -75,7 +75,7 @@ public final class FdSocket implements AutoCloseable {
     private static final long CMSG_DATA = 16;
 
     private static final long CONTROL = 72;
-    /** Room for four descriptors where one is expected: of more the kernel closes the rest and sets MSG_CTRUNC. */
+    /** Space for four descriptors, although one is expected. The kernel closes further ones and sets MSG_CTRUNC. */
     private static final int ROOM = 4;
 
     private static final long CONTROL_BYTES = CMSG_DATA + 4 * ROOM;
@@ -86,7 +86,7 @@ public final class FdSocket implements AutoCloseable {
     private final SocketCalls sockets;
     private final GuardedSocket socket;
     private volatile long timeoutMillis = 30_000;
-    /** Whether the kernel has another timeout than {@link #timeoutMillis}. */
+    /** Whether the kernel's timeout of the socket differs from {@link #timeoutMillis}. */
     private boolean shortened;
     private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
 
@@ -101,7 +101,7 @@ public final class FdSocket implements AutoCloseable {
         block.set(JAVA_LONG, IOVEC, block.address() + TEXT);
     }
 
-    /** Makes an object for a connected socket; when that fails the socket is closed. */
+    /** Makes an object for a connected socket. Closes the socket if that fails. */
     static FdSocket owning(Syscalls syscalls, SocketCalls sockets, int connected) {
         FdSocket made = null;
         try {
@@ -115,12 +115,13 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Connects to a process that listens.
+     * Connects to a listening process.
      *
      * @param path of its socket, at most 107 bytes
-     * @param timeout for this and every later call
+     * @param timeout timeout of this and every later call
      * @return a connected socket, which the caller closes
-     * @throws FdSocketException {@link Errno#ECONNREFUSED} when no process listens there, else the kernel's refusal
+     * @throws FdSocketException {@link Errno#ECONNREFUSED} when no process listens there, or any other error of the
+     *     kernel
      */
     public static FdSocket connect(Path path, Duration timeout) {
         return connect(Syscalls.linux(), SocketCalls.linux(), path, timeout);
@@ -149,10 +150,10 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Asks the kernel for the process at the other end.
+     * Returns the credentials of the process at the other end, from the kernel.
      *
      * @return the process that connected or listened
-     * @throws FdSocketException when the kernel does not know
+     * @throws FdSocketException when the kernel does not report them
      */
     public PeerCredentials peer() {
         try (Arena arena = Arena.ofConfined()) {
@@ -168,7 +169,7 @@ public final class FdSocket implements AutoCloseable {
         return ucred;
     }
 
-    /** {@return the peer's user id alone, for each message} */
+    /** {@return only the peer's user id, which is read for each message} */
     private int peerUser() {
         try (Arena arena = Arena.ofConfined()) {
             return ucred(arena).get(JAVA_INT, 4);
@@ -192,7 +193,7 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Limits how long every later call waits.
+     * Sets the timeout of every later call.
      *
      * @param timeout at least a millisecond
      */
@@ -206,14 +207,14 @@ public final class FdSocket implements AutoCloseable {
         require("setsockopt", socket.call(fd -> sockets.timeout(fd, millis)), "");
     }
 
-    /** To the kernel 0 means to wait for ever. */
+    /** Converts a timeout to at least 1 ms, because 0 means no limit to the kernel. */
     private static long millis(Duration timeout) {
         return Math.max(1, timeout.toMillis());
     }
 
     /**
-     * Makes a call again that a signal interrupted, for what is left of the timeout: signals do not add to it. After a
-     * call that succeeded nothing can fail here, since a message that it brought would be lost.
+     * Repeats a call that a signal interrupted, with the rest of the timeout. After a successful call nothing here may
+     * fail, because a received message would be lost.
      */
     private long uninterrupted(IntToLongFunction call) {
         if (shortened) {
@@ -235,14 +236,13 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Sends a descriptor. The receiver gets one of its own; the sender's stays the sender's. Where the heap that the
-     * memory is from names the users who may have it ({@link org.dmabuf.heap.HeapProperties#PEERS}), the kernel is
-     * asked whose process the peer is before anything goes.
+     * Sends a descriptor. The receiver gets a duplicate. If the heap of the memory restricts the users of peers ({@link
+     * org.dmabuf.heap.HeapProperties#PEERS}), the peer's user is checked before anything is sent.
      *
-     * @param descriptor stays the caller's; no other thread closes it during the call
+     * @param descriptor a descriptor, which the caller keeps; no other thread may close it during the call
      * @param text at most {@value #TEXT_BYTES} bytes of UTF-8, at least one
-     * @throws FdSocketException {@link Errno#EACCES} when the peer is of a user whom the heap does not name,
-     *     {@link Errno#EPIPE} or {@link Errno#ECONNRESET} when it has gone, {@link Errno#ETIMEDOUT} when it does not
+     * @throws FdSocketException {@link Errno#EACCES} when the heap does not permit the peer's user, {@link Errno#EPIPE}
+     *     or {@link Errno#ECONNRESET} when the peer has closed the connection, {@link Errno#ETIMEDOUT} when it does not
      *     read
      */
     public void send(OwnedFd descriptor, String text) {
@@ -267,7 +267,7 @@ public final class FdSocket implements AutoCloseable {
         if (!rule.permits(peer.uid())) {
             throw new FdSocketException(
                     Errno.EACCES,
-                    "heap '" + rule.heap() + "': " + peer + " may not have a descriptor of its memory; add "
+                    "heap '" + rule.heap() + "': " + peer + " may not receive a descriptor of its memory; add "
                             + Integer.toUnsignedString(peer.uid()) + " to " + HeapProperties.PEERS
                             + " in the heap's configuration");
         }
@@ -278,9 +278,9 @@ public final class FdSocket implements AutoCloseable {
      *
      * @return the message, which the caller closes
      * @throws FdSocketException {@link Errno#ETIMEDOUT} when no message came, {@link Errno#ENOTCONN} when the peer has
-     *     gone, {@link Errno#EPROTO} for anything but one text with one descriptor, {@link Errno#EBUSY} while
-     *     {@value ForeignFdCloser#MOST} descriptors that the peer's user sent cannot be closed; the message then stays
-     *     with the kernel
+     *     closed the connection, {@link Errno#EPROTO} for anything but one text with one descriptor,
+     *     {@link Errno#EBUSY} while {@value ForeignFdCloser#MOST} descriptors from the peer's user cannot be closed;
+     *     the message then stays in the kernel
      */
     public FdMessage receive() {
         return receive(this::uninterrupted);
@@ -289,9 +289,9 @@ public final class FdSocket implements AutoCloseable {
     /**
      * Receives one message, as {@link #receive()} does. An interrupt of the thread ends the wait.
      *
-     * @param timeout for this call alone, at least a millisecond
+     * @param timeout timeout of this call only, at least a millisecond
      * @return the message, which the caller closes
-     * @throws FdSocketException also {@link Errno#EINTR} when the thread was interrupted, which it stays
+     * @throws FdSocketException also {@link Errno#EINTR} when the thread was interrupted; it stays interrupted
      */
     public FdMessage receive(Duration timeout) {
         long deadline = System.nanoTime() + timeout.toNanos();
@@ -313,7 +313,7 @@ public final class FdSocket implements AutoCloseable {
         return -Errno.EAGAIN.number();
     }
 
-    /** @param waiting makes the call that it is given until a message has come */
+    /** @param waiting repeats the given call until a message has come */
     private FdMessage receive(ToLongFunction<IntToLongFunction> waiting) {
         ForeignFdCloser disposal = ForeignFdCloser.of(peerUser());
         disposal.requireRoom();
@@ -328,11 +328,11 @@ public final class FdSocket implements AutoCloseable {
         boolean accepted = false;
         try {
             if (received == 0 && descriptors == 0) {
-                throw new FdSocketException(Errno.ENOTCONN, "the other side has gone without sending a descriptor");
+                throw new FdSocketException(Errno.ENOTCONN, "the peer disconnected without sending a descriptor");
             }
             int flags = block.get(JAVA_INT, MSG_FLAGS);
             if ((flags & MSG_CTRUNC) != 0 && descriptors < ROOM) {
-                throw refused("recvmsg", -Errno.EMFILE.number()); // it came, and there was no number for it
+                throw refused("recvmsg", -Errno.EMFILE.number()); // this process had no free number
             }
             if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
                 throw new FdSocketException(
@@ -356,9 +356,9 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /**
-     * Everything that arrived is owned at once, whatever is wrong with the rest of the message.
+     * Takes ownership of all received descriptors at once, even if the rest of the message is invalid.
      *
-     * @return how many came
+     * @return number of descriptors
      */
     private int take(ForeignFd[] room) {
         int taken = 0;
@@ -384,11 +384,11 @@ public final class FdSocket implements AutoCloseable {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {
-            throw new FdSocketException(Errno.EPROTO, "the other side sent text that is no UTF-8", e);
+            throw new FdSocketException(Errno.EPROTO, "the peer sent text that is not UTF-8", e);
         }
     }
 
-    /** Ends the connection, and a call that waits on it. Closing twice does nothing. */
+    /** Closes the connection and ends a waiting call. Closing twice does nothing. */
     @Override
     public void close() {
         socket.close();
@@ -402,9 +402,9 @@ public final class FdSocket implements AutoCloseable {
         if (result >= 0) {
             return (int) result;
         }
-        // A socket with a timeout returns EAGAIN when the time is over.
+        // A socket returns EAGAIN after its timeout.
         if (result == -Errno.EAGAIN.number()) {
-            throw new FdSocketException(Errno.ETIMEDOUT, call + what + ": the other side did nothing in time");
+            throw new FdSocketException(Errno.ETIMEDOUT, call + what + ": the peer did not respond in time");
         }
         throw refused(call + what, (int) result);
     }

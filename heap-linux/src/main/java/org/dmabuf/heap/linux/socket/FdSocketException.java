@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux.socket;
 import org.dmabuf.heap.Errno;
 
 /**
- * Failure of a call on a socket, or of a message that came over one. The message is a sentence for a person, with the
- * remedy. Nothing is held on behalf of the caller when it is thrown.
+ * Failure of a call on a socket, or of a received message. Its message has the cause and the remedy. When it is thrown,
+ * the failed call holds nothing for the caller.
  */
 public final class FdSocketException extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -23,7 +23,7 @@ public final class FdSocketException extends RuntimeException {
         number = errno.number();
     }
 
-    /** A refused system call; the text comes from the kernel's number. */
+    /** Makes an exception for a failed system call with an error number of the kernel. */
     FdSocketException(int number, String message) {
         super(message);
         errno = Errno.of(number);

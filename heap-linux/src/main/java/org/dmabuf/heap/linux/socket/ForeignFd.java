@@ -7,31 +7,31 @@ import org.dmabuf.heap.linux.kernel.MemoryKind;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Closer of a descriptor that another process sent, of a file that can be anything. Closing one can wait for its file
- * system, which can be a program of the sender's (FUSE), without limit, and SIGKILL does not end the wait. A file that
- * is not known to be memory is therefore closed on a thread of its own ({@link ForeignFdCloser}).
+ * Closer of a descriptor that another process sent. Its file can be of any kind. Closing it can block without limit in
+ * its file system, which can be a program of the sender (FUSE), and SIGKILL does not end the wait. A file that is not
+ * known to be memory is therefore closed on another thread ({@link ForeignFdCloser}).
  */
 final class ForeignFd implements OwnedFd.Closer {
     private final Syscalls syscalls;
     private final ForeignFdCloser closer;
     private final OwnedFd descriptor = OwnedFd.awaiting(this, Optional.empty());
-    /** Number that the closer is to close. */
+    /** Descriptor to close. */
     private int unwanted;
-    /** Next one in the closer's list, which the closer guards. */
+    /** Next object in the closer's list, which the closer guards. */
     ForeignFd next;
 
-    /** Made before the descriptor comes, so that no shortage of memory can lose it. */
+    /** Made before the descriptor is received, so that a shortage of memory cannot lose it. */
     ForeignFd(Syscalls syscalls, ForeignFdCloser closer) {
         this.syscalls = syscalls;
         this.closer = closer;
     }
 
-    /** {@return the owner of the descriptor, which owns none before one came} */
+    /** {@return the owner of the descriptor, which owns none before it is received} */
     OwnedFd descriptor() {
         return descriptor;
     }
 
-    /** Throws nothing once the closer has the number: its owner would close it a second time. */
+    /** Must not throw after the closer has the number, because its owner would close it a second time. */
     @Override
     public void close(int number) {
         if (isMemory(number)) {
@@ -46,11 +46,11 @@ final class ForeignFd implements OwnedFd.Closer {
         try {
             return MemoryKind.isMemory(syscalls, number);
         } catch (OutOfMemoryError | StackOverflowError e) {
-            return false; // as when the kernel does not tell
+            return false; // as if the kernel did not report the kind
         }
     }
 
-    /** Called by the closer; can wait without limit. */
+    /** Called by the closer; can block without limit. */
     void closeNow() {
         syscalls.close(unwanted);
     }

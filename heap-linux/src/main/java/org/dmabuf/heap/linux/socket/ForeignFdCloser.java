@@ -6,12 +6,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.Errno;
 
 /**
- * Closer of unwanted descriptors that one user's processes sent, on one thread, which one of them can keep for ever.
- * The thread exists while there is something to close. While {@value #MOST} or more are left, no further message of the
- * user is taken: by user and not by process, because a process can make another.
+ * Closer of unwanted descriptors from the processes of one user, on one thread, which a descriptor can block forever.
+ * The thread exists while there are descriptors to close. While {@value #MOST} or more are left, no further message of
+ * the user is received. The limit is for a user, because a process can start another one.
  *
- * <p>What remains: a thread that is kept here also keeps the exit of the process waiting, until the file system
- * answers, its program ends, or its connection is aborted. Any thread may call any method.
+ * <p>Limitation: a blocked thread also delays the exit of this process, until the file system answers, its program
+ * ends, or its connection is aborted. Any thread may call any method.
  */
 final class ForeignFdCloser {
     static final int MOST = 8;
@@ -19,7 +19,7 @@ final class ForeignFdCloser {
     private static final Map<Integer, ForeignFdCloser> BY_USER = new ConcurrentHashMap<>();
 
     private final int user;
-    /** Linked through the objects, so that adding one needs no memory. */
+    /** First of the objects, which are linked so that adding one needs no memory. */
     private ForeignFd first;
 
     private int left;
@@ -33,7 +33,7 @@ final class ForeignFdCloser {
         return BY_USER.computeIfAbsent(user, ForeignFdCloser::new);
     }
 
-    /** Refuses to take a message while too much is left. */
+    /** Throws while too many descriptors are left. */
     void requireRoom() {
         start();
         int now = left();
@@ -50,7 +50,7 @@ final class ForeignFdCloser {
         return left;
     }
 
-    /** Closes the descriptor later, on the thread. */
+    /** Queues a descriptor for the thread. */
     void add(ForeignFd unwanted) {
         synchronized (this) {
             unwanted.next = first;
@@ -60,7 +60,7 @@ final class ForeignFdCloser {
         start();
     }
 
-    /** A thread that cannot be started now is started with the next descriptor or message. */
+    /** Starts the thread. If that fails, the next descriptor or message starts it. */
     private void start() {
         synchronized (this) {
             if (running || first == null) {
@@ -77,7 +77,7 @@ final class ForeignFdCloser {
                     .start(this::run);
             started = true;
         } catch (OutOfMemoryError | StackOverflowError e) {
-            // The process may have no more threads for the moment.
+            // The process may be at its limit of threads for the moment.
         } finally {
             if (!started) {
                 stopped();
@@ -106,7 +106,7 @@ final class ForeignFdCloser {
     private synchronized ForeignFd next() {
         ForeignFd unwanted = first;
         if (unwanted == null) {
-            running = false; // at once: what is added from now on starts another thread
+            running = false; // at once, so that a later add starts another thread
         } else {
             first = unwanted.next;
             unwanted.next = null;

@@ -7,8 +7,8 @@ import java.util.function.IntToLongFunction;
 import org.dmabuf.heap.OwnedFd;
 
 /**
- * Socket that can be closed while another thread waits in a call on it. Closing ends the wait first and gives the
- * number back only when the call has returned: else the call could reach another file that got the number next.
+ * Socket that can be closed while another thread waits in a call. The close first ends the wait, and closes the
+ * descriptor only after the call has returned. Otherwise the call could reach another file with the same number.
  */
 final class GuardedSocket implements AutoCloseable {
     private final SocketCalls sockets;
@@ -23,9 +23,9 @@ final class GuardedSocket implements AutoCloseable {
     }
 
     /**
-     * Makes a call, alone.
+     * Makes a call. One call runs at a time.
      *
-     * @param call takes the socket's number, which it must not keep
+     * @param call gets the socket's number, which it must not store
      * @return its result
      * @throws IllegalStateException when the socket is closed
      */

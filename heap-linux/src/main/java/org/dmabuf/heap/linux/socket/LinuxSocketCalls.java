@@ -224,7 +224,7 @@ final class LinuxSocketCalls implements SocketCalls {
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         } finally {
-            Reference.reachabilityFence(msghdr); // only its address went along
+            Reference.reachabilityFence(msghdr); // the call has only its address
         }
     }
 
@@ -247,7 +247,7 @@ final class LinuxSocketCalls implements SocketCalls {
             return -Errno.ENAMETOOLONG.number();
         }
         if (bytes.length == 0) {
-            return -Errno.EINVAL.number(); // would be an address without a file, and so without a mode
+            return -Errno.EINVAL.number(); // an empty path would be an address without a file and a mode
         }
         MemorySegment block = Libc.block();
         MemorySegment address = block.asSlice(Libc.STRUCT, SOCKADDR_UN).fill((byte) 0);

@@ -4,8 +4,8 @@ package org.dmabuf.heap.linux.socket;
 import java.util.Set;
 
 /**
- * Credentials of the process at the other end of a Unix socket, as the kernel took them when that process connected or
- * called listen. Immutable.
+ * Credentials of the process at the other end of a Unix socket, as the kernel recorded them when that process connected
+ * or called listen. Immutable.
  */
 public final class PeerCredentials {
     private final int pid;
@@ -20,7 +20,7 @@ public final class PeerCredentials {
         this.groups = Set.copyOf(groups);
     }
 
-    /** {@return process id, 0 for a process of another PID namespace that is not seen from this one} */
+    /** {@return process id, 0 for a process of another PID namespace that is not visible from this one} */
     public int pid() {
         return pid;
     }
@@ -35,7 +35,7 @@ public final class PeerCredentials {
         return gid;
     }
 
-    /** {@return supplementary group ids; empty where the kernel does not tell (before Linux 4.13)} */
+    /** {@return supplementary group ids; empty on a kernel that does not report them (before Linux 4.13)} */
     public Set<Integer> groups() {
         return groups;
     }

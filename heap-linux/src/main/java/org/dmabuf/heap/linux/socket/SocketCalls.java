@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * System calls of Unix sockets, as the kernel gives them: a result of 0 or more, or the negative error number.
- * Apart from {@link Syscalls}, because no heap needs them. Descriptors are closed through {@link Syscalls#close}.
+ * System calls for Unix sockets, with the kernel's results: 0 or more, or a negative error number. They are separate
+ * from {@link Syscalls}, because heaps do not need them. Descriptors are closed through {@link Syscalls#close}.
  */
 interface SocketCalls {
     /** {@return the calls of the running kernel} */
@@ -14,28 +14,28 @@ interface SocketCalls {
         return LinuxSocketCalls.INSTANCE;
     }
 
-    /** {@return a close-on-exec socket of packets that keep their bounds, or a negative error number} */
+    /** {@return a close-on-exec socket of type SOCK_SEQPACKET, or a negative error number} */
     int socket();
 
     /**
-     * Makes a socket of another type than {@link #socket}: connecting it to one of those shows whether a process has
-     * the address (EPROTOTYPE) or no process has it (ECONNREFUSED). The process that has it notices nothing.
+     * Makes a socket of another type than {@link #socket}. Connecting it to an address shows whether a process listens
+     * there (EPROTOTYPE) or not (ECONNREFUSED), and the listening process does not notice.
      *
      * @return a close-on-exec socket, or a negative error number
      */
     int probe();
 
-    /** Sets the mode of the file that {@link #bind} will make. */
+    /** Sets the mode of the file that a later {@link #bind} makes. */
     int fchmod(int fd, int mode);
 
     int bind(int fd, String path);
 
     int connect(int fd, String path);
 
-    /** Locks an open folder against other users of this call (flock), or returns EAGAIN; closing it unlocks. */
+    /** Locks an open folder by flock(2) against other callers, or returns EAGAIN. Closing the folder unlocks it. */
     int lock(int folder);
 
-    /** Renames a file, and never over another one: then it returns EEXIST. */
+    /** Renames a file without replacing another one; if there is one, returns EEXIST. */
     int rename(String from, String to);
 
     int listen(int fd, int backlog);
@@ -43,10 +43,10 @@ interface SocketCalls {
     /** {@return the close-on-exec socket of a connection} */
     int accept(int fd);
 
-    /** Ends every call that waits on the socket, in any thread. */
+    /** Ends every waiting call on the socket, in any thread. */
     int shutdown(int fd);
 
-    /** Lets every call that waits on the socket return EAGAIN after this long; 0 waits without limit. */
+    /** Sets the time after which a waiting call on the socket returns EAGAIN; 0 means no limit. */
     int timeout(int fd, long millis);
 
     /**
@@ -62,14 +62,14 @@ interface SocketCalls {
      * Reads the supplementary groups of the peer.
      *
      * @param fd a connected socket
-     * @param groups room for ids of 4 bytes each
-     * @return how many bytes there are, or a negative error number; ERANGE when there is too little room
+     * @param groups space for ids of 4 bytes each
+     * @return number of bytes, or a negative error number; ERANGE if the space is too small
      */
     int peerGroups(int fd, MemorySegment groups);
 
-    /** sendmsg(2) of a prepared msghdr, without a signal when the peer has gone. */
+    /** sendmsg(2) of a prepared msghdr, without a signal after the peer has closed the connection. */
     long send(int fd, MemorySegment msghdr);
 
-    /** recvmsg(2) into a prepared msghdr; descriptors that come with it are close-on-exec. */
+    /** recvmsg(2) into a prepared msghdr; received descriptors are close-on-exec. */
     long receive(int fd, MemorySegment msghdr);
 }

@@ -17,22 +17,22 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * File of a Unix socket, by its name in an open folder: a folder that is renamed or replaced meanwhile does not
- * lead elsewhere. Removes a file only when it is a socket of this user on which no process listens.
+ * File of a Unix socket, addressed by its name in an open folder, so that renaming or replacing the folder has no
+ * effect. It removes a file only if it is a socket of this user on which no process listens.
  *
- * <p>The kernel cannot remove a file on the condition that it is still the one that was looked at. A file is therefore
- * renamed to a random name in the same folder first, looked at again, and removed only then. A file that took the
- * place of the first one in between is renamed back, and never over another. What remains: for that moment such a file
- * is not found under its name. Processes that use this class keep each other out by a lock (flock) of the folder.
+ * <p>The kernel cannot check and remove a file in one call. A file is therefore renamed to a random name in the same
+ * folder, checked again, and only then removed. If another file took its place in between, that file is renamed back,
+ * without replacing a third one. Limitation: for that moment such a file is missing under its name. Processes that use
+ * this class exclude each other by a lock (flock) of the folder.
  *
  * <p>One thread at a time uses an object.
  */
 final class SocketFile implements AutoCloseable {
-    /** The longest path of a socket. */
+    /** Longest path of a socket. */
     static final int PATH_BYTES = 107;
 
     private static final int O_PATH = 0x200000;
-    /** arm64 has a number of its own, unlike x86-64 and riscv64. */
+    /** arm64 has another value than x86-64 and riscv64. */
     private static final int O_NOFOLLOW = System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
 
     private static final int S_IFMT = 0xF000;
@@ -41,7 +41,7 @@ final class SocketFile implements AutoCloseable {
     private static final long LOCK_PATIENCE_MILLIS = 1000;
     private static final long LOCK_PAUSE_MILLIS = 5;
 
-    /** Identity of a file as long as it exists, and whether it is a socket. */
+    /** Identity of a file, valid while it exists, and whether it is a socket. */
     private record Identity(Object device, Object inode, Object owner, boolean isSocket) {}
 
     private final Syscalls syscalls;
@@ -49,9 +49,9 @@ final class SocketFile implements AutoCloseable {
     private final Path path;
     private final String name;
     private final OwnedFd folder;
-    /** Of the file that {@link #bind} made. */
+    /** Identity of the file that {@link #bind} made. */
     private Identity own;
-    /** User that owns such a file. */
+    /** Owner of such a file. */
     private Object owner;
 
     private SocketFile(Syscalls syscalls, SocketCalls sockets, Path path, String name, OwnedFd folder) {
@@ -63,12 +63,12 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Opens the folder of a path; there need be no such file.
+     * Opens the folder of a path. The file need not exist.
      *
      * @param path at most {@value #PATH_BYTES} bytes
-     * @return closed by the caller
+     * @return the file, which the caller closes
      * @throws FdSocketException {@link Errno#EINVAL} for a path without a file's name, {@link Errno#ENAMETOOLONG}, or
-     *     the kernel's refusal of the folder
+     *     an error of the kernel for the folder
      */
     static SocketFile open(Syscalls syscalls, SocketCalls sockets, Path path) {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
@@ -96,11 +96,11 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Gives a socket this name. A file of the name that an abandoned socket left is removed before.
+     * Binds a socket to this name. A file of an abandoned socket with the name is removed before.
      *
-     * @param socket stays the caller's; after an exception, which can follow bind(2), the caller closes it and calls
-     *     {@link #remove}
-     * @return bind(2)'s result: EADDRINUSE when any other file has the name
+     * @param socket a socket, which the caller keeps. After an exception, which can also occur after bind(2), the
+     *     caller closes it and calls {@link #remove}
+     * @return the result of bind(2): EADDRINUSE if another file has the name
      */
     int bind(OwnedFd socket) {
         owner = identityOf(socket.fd()).owner();
@@ -121,11 +121,12 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Lets more processes connect to the file that {@link #bind} made.
+     * Permits other users to connect to the file that {@link #bind} made.
      *
-     * @param group that the file gets first, if any
-     * @param mode of the file
-     * @throws FdSocketException {@link Errno#EPERM} for a group that this user is not in, or the kernel's refusal
+     * @param group new group of the file, if any, which is set first
+     * @param mode new mode of the file
+     * @throws FdSocketException {@link Errno#EPERM} for a group that this user is not in, or any other error of the
+     *     kernel
      */
     void permit(OptionalInt group, int mode) {
         try (OwnedFd file = named(name)) {
@@ -133,7 +134,7 @@ final class SocketFile implements AutoCloseable {
                 throw new FdSocketException(
                         Errno.EADDRINUSE, "the file " + this + " was replaced by another process; give another path");
             }
-            Path opened = Path.of("/proc/self/fd/" + file.fd()); // leads to this very file
+            Path opened = Path.of("/proc/self/fd/" + file.fd()); // refers to this file, even if the name does not
             if (group.isPresent()) {
                 give(opened, group.getAsInt());
             }
@@ -160,8 +161,8 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * Removes the file that {@link #bind} made, after its socket was shut down. Any other file stays. So does this
-     * one when another process keeps the lock of the folder; the next listener replaces it.
+     * Removes the file that {@link #bind} made, after its socket was shut down. Another file stays. If another process
+     * holds the lock of the folder, this file also stays, and the next listener replaces it.
      */
     void remove() {
         try (FolderLock lock = lock()) {
@@ -169,17 +170,17 @@ final class SocketFile implements AutoCloseable {
                 removeAbandoned();
             }
         } catch (FdSocketException e) {
-            // The file is useless without its listener, and the next listener replaces it.
+            // The leftover file does no harm: the next listener replaces it.
         }
     }
 
-    /** {@return whether no file has the name any more} */
+    /** {@return whether the name is free now} */
     private boolean removeAbandoned() {
         int opened = syscalls.open(inFolder(name), O_PATH | O_NOFOLLOW | Fcntl.O_CLOEXEC);
         if (opened < 0) {
             return opened == -Errno.ENOENT.number();
         }
-        // While it is open no other file gets the number of its inode.
+        // While the file is open, no other file gets its inode number.
         try (OwnedFd file = OwnedFd.of(opened, syscalls::close)) {
             Identity seen = identityOf(file.fd());
             boolean ours = seen.isSocket() && seen.owner().equals(owner) && (own == null || own.equals(seen));
@@ -194,7 +195,7 @@ final class SocketFile implements AutoCloseable {
         }
         boolean removed = false;
         try (OwnedFd moved = named(aside)) {
-            // Asked again, because bind(2) shows its file a moment before the socket can be found by it.
+            // Checked again, because the file of bind(2) exists a moment before a socket can be found by it.
             if (identityOf(moved.fd()).equals(seen) && isFree(file)) {
                 Files.deleteIfExists(Path.of(inFolder(aside)));
                 removed = true;
@@ -221,14 +222,14 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * The file that {@link #bind} made is free once its socket was shut down. A process that this one starts at that
-     * moment has the socket too, until it executes its program.
+     * Returns whether a file can be removed. The file that {@link #bind} made can be, after its socket was shut down. A
+     * child process started at that moment also has the socket, until it executes its program.
      */
     private boolean isFree(OwnedFd file) {
         return own != null || isAbandoned(file);
     }
 
-    /** Connecting to the very file that was opened: a name could lead to another by now. */
+    /** Connects to the opened file itself, because the name could now refer to another file. */
     private boolean isAbandoned(OwnedFd file) {
         try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.probe(), ""), syscalls::close)) {
             return sockets.connect(probe.fd(), "/proc/self/fd/" + file.fd()) == -Errno.ECONNREFUSED.number();
@@ -258,8 +259,8 @@ final class SocketFile implements AutoCloseable {
     }
 
     /**
-     * The lock of a folder. Threads of this process take turns before they ask for it: the kernel's lock has no queue
-     * for callers that do not wait in it.
+     * Lock of a folder. Threads of this process take turns before they try it, because the kernel's lock has no queue
+     * for non-blocking callers.
      */
     private record FolderLock(OwnedFd folder) implements AutoCloseable {
         private static final Semaphore TURN = new Semaphore(1, true);
@@ -274,7 +275,7 @@ final class SocketFile implements AutoCloseable {
         }
     }
 
-    /** {@return the lock, or null when another process keeps it or the folder cannot be read} */
+    /** {@return the lock, or null if another process holds it or the folder cannot be read} */
     private FolderLock lock() {
         FolderLock.TURN.acquireUninterruptibly();
         FolderLock lock = null;
@@ -323,7 +324,7 @@ final class SocketFile implements AutoCloseable {
         return "/proc/self/fd/" + folder.fd() + "/" + file;
     }
 
-    /** {@return the path as it was given} */
+    /** {@return the path, unchanged} */
     Path path() {
         return path;
     }

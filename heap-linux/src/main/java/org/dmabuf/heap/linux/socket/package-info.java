@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Unix sockets that pass descriptors between processes, and the rules for the peers that they may reach. */
+/** Unix sockets that pass descriptors between processes, and the checks of the peers. */
 @Export
 @Version("1.1.0")
 package org.dmabuf.heap.linux.socket;

@@ -9,7 +9,9 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
-/** Buffer that is a dma-buf of one of the kernel's heaps. Each map is a mapping of its own, gone with its unmap. */
+/**
+ * Buffer that is a dma-buf of one of the kernel's heaps. Each map makes a separate mapping, which its unmap removes.
+ */
 final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;

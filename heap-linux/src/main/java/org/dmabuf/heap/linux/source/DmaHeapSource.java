@@ -24,23 +24,22 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Source of memory from one of the kernel's own heaps, by its node below {@value #FOLDER}. Its buffers are dma-bufs,
- * which devices import. A holder of such a buffer's descriptor can write to it: there is no export for reading only.
+ * Source of memory from one of the kernel's own heaps, through its node below {@value #FOLDER}. Its buffers are
+ * dma-bufs, which devices import. There is no read-only export, because each holder of a descriptor can write.
  *
- * <p>The kernel makes and zeroes a buffer in one call, which cannot be split: an interrupt of the thread does not end
- * it.
+ * <p>The kernel makes and zeroes a buffer in one call, which an interrupt of the thread does not end.
  */
 public final class DmaHeapSource implements MemorySource {
-    /** Where the kernel's heaps have their nodes. */
+    /** Folder with the nodes of the kernel's heaps. */
     public static final String FOLDER = DmaBufDevices.HEAPS;
 
-    /** Whether the kernel charges buffers to the cgroup. The parameter is in newer kernels only, and is read-only. */
+    /** Read-only parameter that shows whether the kernel charges buffers to the cgroup; only in newer kernels. */
     private static final Path ACCOUNTING = Path.of("/sys/module/dma_heap/parameters/mem_accounting");
 
     private final String heap;
     private final String node;
     private final Syscalls syscalls;
-    /** Null for a heap that has memory of its own, apart from the machine's. */
+    /** Null for a heap with memory of its own, separate from the machine's. */
     private final Headroom headroom;
     private final DeviceNode device;
     private final Mmap mmap;
@@ -60,29 +59,29 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     /**
-     * Opens a heap of this machine's kernel, whose memory is the machine's.
+     * Opens a heap of this machine's kernel that allocates from the machine's memory.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node name below {@value #FOLDER}
      * @return a source, which the caller closes
-     * @throws HeapException when there is no such node, it may not be opened, or the machine is short of something
+     * @throws HeapException when the node does not exist or may not be opened, or a resource is short
      */
     public static DmaHeapSource open(String heap, String node) {
         return open(heap, node, Syscalls.linux(), Headroom.machine());
     }
 
     /**
-     * Opens a heap of the kernel that takes its memory from the machine's, and tries on one page what it can do.
+     * Opens a heap of the kernel that allocates from the machine's memory, and tests its abilities with one page.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
-     * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code system}
+     * @param node the kernel's name of the heap, below {@value #FOLDER}: for instance {@code system}
      * @param syscalls the kernel
-     * @param headroom what the machine has left; the kernel asks its OOM killer for what it has not. The cgroup's limit
-     *     counts only where the kernel charges such memory to it
-     * @return a source, to be closed
-     * @throws HeapException {@link Errno#ENOENT} where there is no such node, {@link Errno#EACCES} for one that this
-     *     process may not open, {@link Errno#ENOTTY} for one that is no heap, {@link Errno#EINVAL} for a name that is
-     *     none; any other as the kernel has it
+     * @param headroom the machine's remaining memory, because the kernel calls its OOM killer when it has too little.
+     *     The cgroup's limit counts only if the kernel charges such memory to it
+     * @return a source, which the caller closes
+     * @throws HeapException {@link Errno#ENOENT} if the node does not exist, {@link Errno#EACCES} if this process may
+     *     not open it, {@link Errno#ENOTTY} if it is not a heap, {@link Errno#EINVAL} for an invalid name, or any other
+     *     error of the kernel
      */
     public static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom) {
         return open(heap, node, syscalls, headroom, ACCOUNTING);
@@ -99,20 +98,21 @@ public final class DmaHeapSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node name below {@value #FOLDER}
      * @return a source, which the caller closes
-     * @throws HeapException when there is no such node, it may not be opened, or the heap is short of something
+     * @throws HeapException when the node does not exist or may not be opened, or a resource is short
      */
     public static DmaHeapSource openWithOwnMemory(String heap, String node) {
         return openWithOwnMemory(heap, node, Syscalls.linux());
     }
 
     /**
-     * Opens a heap of the kernel that has memory of its own, and tries on one page what it can do. What the machine has
-     * left shows nothing of it: the kernel alone knows when it is full, and answers with {@link Errno#ENOMEM}.
+     * Opens a heap of the kernel that has memory of its own, and tests its abilities with one page. The machine's
+     * remaining memory does not include this heap. Only the kernel knows when the heap is full, and then returns
+     * {@link Errno#ENOMEM}.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
-     * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
+     * @param node the kernel's name of the heap, below {@value #FOLDER}: for instance {@code default_cma_region}
      * @param syscalls the kernel
-     * @return a source, to be closed
+     * @return a source, which the caller closes
      * @throws HeapException as {@link #open}
      */
     public static DmaHeapSource openWithOwnMemory(String heap, String node, Syscalls syscalls) {
@@ -120,13 +120,13 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     /**
-     * Opens a heap of the kernel that has contiguous memory of its own, which the CPU maps. As
-     * {@link #openWithOwnMemory}, but a heap that is full is opened, too: holders of its memory may give it back.
+     * Opens a heap of the kernel that has contiguous memory of its own, which the CPU can map. Unlike
+     * {@link #openWithOwnMemory} it also opens a full heap, because holders may release its memory later.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
-     * @param node the kernel's name of it, below {@value #FOLDER}: for instance {@code default_cma_region}
+     * @param node the kernel's name of the heap, below {@value #FOLDER}: for instance {@code default_cma_region}
      * @param syscalls the kernel
-     * @return a source, to be closed
+     * @return a source, which the caller closes
      * @throws HeapException as {@link #open}
      */
     public static DmaHeapSource openContiguous(String heap, String node, Syscalls syscalls) {
@@ -139,7 +139,7 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "'" + node + "' is no name of a heap; give one of " + FOLDER
+                    "invalid name of a heap '" + node + "': expected one of " + FOLDER
                             + ", without '/' and '..'");
         }
         DeviceNode device = DeviceNode.open(syscalls, heap, FOLDER + node);
@@ -153,23 +153,23 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     /**
-     * {@return whether the CPU can map a page of it}
+     * {@return whether the CPU can map a page of the heap}
      *
-     * @param evenFull whether a heap that has no page free is taken for one that it can map
+     * @param evenFull whether a heap without a free page counts as mappable
      */
     private boolean probe(boolean evenFull) {
         HeapBuffer page;
         try {
-            // Without a look at the headroom: a machine that is short now is no machine without this heap.
+            // Not reserved in the headroom: a present shortage does not mean that the heap is missing.
             page = make(heap, Bytes.PAGE, true);
         } catch (HeapException e) {
-            if (evenFull && e.errno() == Errno.ENOMEM) { // which is a heap's answer
+            if (evenFull && e.errno() == Errno.ENOMEM) { // only a heap returns ENOMEM
                 return true;
             }
             throw e;
         }
         try {
-            page.beginCpuAccess(Access.READ_WRITE); // ENOTTY from what is no dma-buf
+            page.beginCpuAccess(Access.READ_WRITE); // ENOTTY if it is not a dma-buf
             page.endCpuAccess(Access.READ_WRITE);
             return maps(page);
         } finally {
@@ -217,7 +217,7 @@ public final class DmaHeapSource implements MemorySource {
         device.close();
     }
 
-    /** {@return those of the machine alone where the kernel charges its memory to no cgroup} */
+    /** {@return only the machine's limits if the kernel does not charge the memory to a cgroup} */
     @Override
     public Headroom limits(Headroom all) {
         return headroom == null ? all : headroom;
@@ -236,7 +236,7 @@ public final class DmaHeapSource implements MemorySource {
         }
     }
 
-    /** The kernel knows best what its heap has, but is not asked for what no machine like this can have. */
+    /** Refuses a size that exceeds the machine's memory. The kernel decides about smaller ones. */
     private void requireLessThanAllMemory(long size) {
         long all;
         try {
@@ -248,7 +248,7 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "" + Bytes.text(size) + " are more than this machine's memory, "
+                    "" + Bytes.text(size) + " exceed this machine's memory, "
                             + Bytes.text(all) + "; ask for less");
         }
     }
@@ -290,7 +290,7 @@ public final class DmaHeapSource implements MemorySource {
                         + " (cma=, or the region in the device tree)");
     }
 
-    /** How far the heap rounded up. */
+    /** Returns the size of the buffer, which the heap may have rounded up. */
     private long made(int fd, long size) {
         long made = syscalls.seekEnd(fd);
         if (made < 0) {

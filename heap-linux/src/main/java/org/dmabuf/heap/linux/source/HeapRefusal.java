@@ -6,20 +6,20 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Refusals that every heap has beside those of a {@link RequestValidator}, with the error numbers and the sentences
- * that the heap contract asks for. The caller throws what is returned.
+ * Exceptions common to all heaps, in addition to those of a {@link RequestValidator}, with the error numbers and
+ * messages that the heap contract requires. The caller throws the returned exception.
  */
 public final class HeapRefusal {
     private HeapRefusal() {}
 
     /**
-     * A request for which the heap has too little memory of its own. Of what the machine has left,
-     * {@link org.dmabuf.heap.linux.headroom.Headroom#reserve} refuses by itself.
+     * Returns the exception for a request that exceeds the heap's own memory.
+     * {@link org.dmabuf.heap.linux.headroom.Headroom#reserve} throws its own exception for the machine's memory.
      *
      * @param heap the heap's name
-     * @param size bytes that were asked for
-     * @param free bytes that it has
-     * @return {@link Errno#ENOMEM}, upon which another heap may be asked
+     * @param size requested bytes
+     * @param free free bytes of the heap
+     * @return an exception with {@link Errno#ENOMEM}, after which the broker may ask another heap
      */
     public static HeapException noRoom(String heap, long size, long free) {
         return HeapException.of(
@@ -29,9 +29,9 @@ public final class HeapRefusal {
     }
 
     /**
-     * A descriptor of a buffer that was requested without one.
+     * Returns the exception for a descriptor of a buffer that was requested without one.
      *
-     * @param heap whose buffer it is
+     * @param heap the heap of the buffer
      * @param size bytes of the buffer
      * @return {@link Errno#ENOTSUP}
      */
@@ -44,9 +44,9 @@ public final class HeapRefusal {
     }
 
     /**
-     * A mapping of memory that the CPU does not reach.
+     * Returns the exception for a mapping of memory that the CPU cannot access.
      *
-     * @param heap whose buffer it is
+     * @param heap the heap of the buffer
      * @param size bytes of the buffer
      * @return {@link Errno#EINVAL}
      */
@@ -55,7 +55,7 @@ public final class HeapRefusal {
                 Errno.EINVAL,
                 heap,
                 "a buffer of " + Bytes.text(size)
-                        + " is out of the CPU's reach and cannot be mapped; give its descriptor to a device, or use a"
+                        + " is out of the CPU's reach and cannot be mapped; pass its descriptor to a device, or use a"
                         + " heap whose heap.mappable is true");
     }
 }

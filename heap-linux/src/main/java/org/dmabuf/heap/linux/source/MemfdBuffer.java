@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
-/** Buffer that is a sealed memfd. Each map is a mapping of its own, gone with its unmap. */
+/** Buffer that is a sealed memfd. Each map makes a separate mapping, which its unmap removes. */
 final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
@@ -21,7 +21,7 @@ final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
     private final boolean exportable;
     private final HeldMemory held;
 
-    /** Takes over the descriptor, and counts the memory from now on. */
+    /** Makes a buffer that owns the descriptor, and begins to count the memory in the headroom. */
     MemfdBuffer(
             Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, int fd, long size, boolean exportable) {
         this.syscalls = syscalls;
@@ -30,7 +30,7 @@ final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
         this.fd = fd;
         this.size = size;
         this.exportable = exportable;
-        this.held = new HeldMemory(headroom, size); // last: nothing fails after it
+        this.held = new HeldMemory(headroom, size); // last, because nothing may fail after it
     }
 
     @Override

@@ -19,14 +19,14 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Source of the machine's memory, one sealed memfd a buffer. It needs no device node and no privilege. Other processes
- * can map such a buffer; no device imports it.
+ * Source of the machine's memory, with one sealed memfd for each buffer. It needs neither a device node nor privileges.
+ * Other processes can map such a buffer, but devices cannot import it.
  *
- * <p>A large buffer gets its memory in pieces of 64 MiB. An interrupt of the thread ends the allocation between two of
- * them, with {@link Errno#EINTR}.
+ * <p>A large buffer is allocated in pieces of 64 MiB. An interrupt of the thread ends the allocation between two
+ * pieces, with {@link Errno#EINTR}.
  *
- * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers work
- * after the bundle of the heap is gone, because their classes are this bundle's.
+ * <p>It is a complete exporter: a heap registers it as a service with {@link #properties()} and a name. Buffers keep
+ * working without the heap's bundle, because their classes are in heap-linux.
  */
 public final class MemfdSource implements MemorySource {
     private final String heap;
@@ -46,24 +46,24 @@ public final class MemfdSource implements MemorySource {
     }
 
     /**
-     * Tries memfds of this machine, within its memory.
+     * Opens a source of memfds of this machine, within its remaining memory.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @return a source, which the caller closes
-     * @throws HeapException when the kernel gives no memory this way, or is short of something
+     * @throws HeapException when the kernel does not support this, or a resource is short
      */
     public static MemfdSource open(String heap) {
         return open(heap, Syscalls.linux(), Headroom.machine());
     }
 
     /**
-     * Opens a source, and tries on one page what the kernel can do.
+     * Opens a source, and tests the kernel's abilities with one page.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param syscalls the kernel
-     * @param headroom what the machine has left
-     * @return a source, to be closed
-     * @throws HeapException when this kernel gives no memory this way
+     * @param headroom the machine's remaining memory
+     * @return a source, which the caller closes
+     * @throws HeapException when this kernel does not support it
      */
     public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
         MemfdSource plain = new MemfdSource(heap, syscalls, headroom, false);
@@ -72,10 +72,10 @@ public final class MemfdSource implements MemorySource {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
             return new MemfdSource(heap, syscalls, headroom, true);
         } catch (HeapException e) {
-            if (e.errno() != Errno.EINVAL) { // a shortage of this moment shows nothing of the kernel
+            if (e.errno() != Errno.EINVAL) { // a present shortage does not show what the kernel supports
                 throw e;
             }
-            return plain; // a kernel before 5.1 has no seal against future writers
+            return plain; // kernels before 5.1 have no seal against future writers
         }
     }
 
@@ -108,12 +108,12 @@ public final class MemfdSource implements MemorySource {
         return HeapUsage.unknown().withFree(headroom.available());
     }
 
-    /** Holds nothing between allocations. */
+    /** Does nothing, because the source holds nothing between allocations. */
     @Override
     public void close() {}
 
     private HeapBuffer writableExport(String name, long size, boolean exportable) {
-        // SEAL at once: a receiver that could add a seal could keep us from mapping for writing.
+        // SEAL at once: otherwise a receiver could add a seal that prevents us from mapping for writing.
         int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
         try {
             return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, exportable);
@@ -123,7 +123,7 @@ public final class MemfdSource implements MemorySource {
         }
     }
 
-    /** Map for writing first, then take the read-only descriptor, then seal: no other order works. */
+    /** The order is essential: map for writing, open the read-only descriptor, then seal. */
     private HeapBuffer readOnlyExport(String name, long size) {
         int writable = memfd.create(heap, name, size, 0);
         try {

@@ -8,28 +8,28 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * Source of memory, and a complete exporter: a heap registers it as a service with {@link #properties()} and a
- * name, and closes it when the service has gone. Its buffers live on, also when the heap's bundle has gone, because
- * their classes are this bundle's.
+ * Source of memory, and a complete exporter. A heap registers it as a service with {@link #properties()} and a name,
+ * and closes it after unregistering the service. Its buffers stay valid, even without the heap's bundle, because their
+ * classes are in heap-linux.
  */
 @ProviderType
 public interface MemorySource extends HeapExporter, AutoCloseable {
-    /** {@return the service properties of {@link HeapProperties} that are true of this memory: the kernel was asked} */
+    /** {@return the service properties of {@link HeapProperties} for this memory, as determined from the kernel} */
     Map<String, Object> properties();
 
     /**
-     * Chooses the limits that hold for this memory.
+     * Chooses the limits that apply to this memory.
      *
      * @param all the limits of the machine and of this process's cgroup
-     * @return those of them that hold
+     * @return the limits that apply
      */
     default Headroom limits(Headroom all) {
         return all;
     }
 
     /**
-     * Gives back what the source holds between allocations. Allocations that are under way end as they would have;
-     * later ones are refused. A second call does nothing.
+     * Releases what the source holds between allocations. Allocations in progress finish, later ones are refused. A
+     * second call does nothing.
      */
     @Override
     void close();

@@ -11,8 +11,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * Buffer that is a memfd which its owner writes and other holders only read. The seal that keeps these from writing is
- * on the file and so binds the owner too: it keeps the one writable mapping that was made before, and hands out that.
+ * Buffer that is a memfd that only its owner can write. The seal against writing applies to the file, and thus also to
+ * the owner. The buffer therefore keeps the one writable mapping, made before the seal, and returns it for each map.
  */
 final class ReadOnlyExportBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
@@ -22,13 +22,13 @@ final class ReadOnlyExportBuffer implements HeapBuffer, RepeatableRelease {
     private final HeldMemory held;
     private boolean unmapped;
 
-    /** Takes over mapping and descriptor, and counts the memory from now on. */
+    /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
     ReadOnlyExportBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, MemorySegment kept, int readOnlyFd) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.kept = kept;
         this.readOnlyFd = readOnlyFd;
-        this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it
+        this.held = new HeldMemory(headroom, kept.byteSize()); // last, because nothing may fail after it
     }
 
     @Override
@@ -49,7 +49,7 @@ final class ReadOnlyExportBuffer implements HeapBuffer, RepeatableRelease {
 
     @Override
     public void unmap(MemorySegment mapping) {
-        // Kept until release.
+        // Does nothing: the mapping is kept until the release.
     }
 
     @Override

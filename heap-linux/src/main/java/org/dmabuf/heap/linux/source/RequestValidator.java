@@ -7,28 +7,28 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Validator of requests before any system call. A broker is not the only caller of a source. */
+/** Validator of requests before any system call. A source needs it, because a broker is not its only caller. */
 public final class RequestValidator {
     private final String heap;
     private final String noReadOnlyExport;
     private final long alignment;
 
     /**
-     * A validator of one heap, which has memory in pages.
+     * Makes a validator for a heap with memory in pages.
      *
-     * @param heap named in a refusal
-     * @param noReadOnlyExport why there is no export for reading only, empty where there is
+     * @param heap named in exceptions
+     * @param noReadOnlyExport why the heap has no read-only export, empty if it has
      */
     public RequestValidator(String heap, String noReadOnlyExport) {
         this(heap, noReadOnlyExport, Bytes.PAGE);
     }
 
     /**
-     * A validator of one heap, which has memory in pages.
+     * Makes a validator for a heap with memory in pages.
      *
-     * @param heap named in a refusal
-     * @param noReadOnlyExport why there is no export for reading only, empty where there is
-     * @param alignment bytes, the largest that may be asked for
+     * @param heap named in exceptions
+     * @param noReadOnlyExport why the heap has no read-only export, empty if it has
+     * @param alignment bytes, the largest alignment that a request may have
      */
     public RequestValidator(String heap, String noReadOnlyExport, long alignment) {
         this.heap = heap;
@@ -36,7 +36,7 @@ public final class RequestValidator {
         this.alignment = alignment;
     }
 
-    /** {@return whether a buffer of this heap can be exported for reading only} */
+    /** {@return whether the heap has a read-only export} */
     public boolean grantsReadOnlyExport() {
         return noReadOnlyExport.isEmpty();
     }
@@ -44,20 +44,20 @@ public final class RequestValidator {
     /**
      * Checks a request.
      *
-     * @param request as it came
+     * @param request the request
      * @return its size in bytes, rounded up to whole pages
-     * @throws HeapException {@link Errno#EINVAL} with what is wrong
+     * @throws HeapException {@link Errno#EINVAL} for an invalid request
      */
     public long wholePages(HeapRequest request) {
         if (request == null) {
             throw HeapException.of(Errno.EINVAL, heap, "invalid request = null: expected a HeapRequest");
         }
         if (request.alignment() > alignment) {
-            throw invalid(request, "memory is aligned to " + alignment + " bytes and not to " + request.alignment()
+            throw invalid(request, "memory is aligned to " + alignment + " bytes, not to " + request.alignment()
                     + "; use a heap whose heap.alignment reaches that far");
         }
         if (request.export() == ExportMode.READ_ONLY && !grantsReadOnlyExport()) {
-            throw invalid(request, "there is no export for reading only, because " + noReadOnlyExport
+            throw invalid(request, "the heap has no read-only export, because " + noReadOnlyExport
                     + "; use READ_WRITE, or a heap whose heap.export.readonly is true");
         }
         return Bytes.wholePages(request.size());

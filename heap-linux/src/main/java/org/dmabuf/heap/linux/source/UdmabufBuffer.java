@@ -13,11 +13,11 @@ import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
  * Buffer that is a memfd for the CPU, and a dma-buf of the same pages for devices and other processes. The memfd was
- * mapped before the dma-buf was made, to clear its pages. That mapping is handed out: its page tables are filled, and
- * the kernel can read and write its memory in system calls. Neither holds for a mapping of the dma-buf.
+ * mapped to clear its pages before the dma-buf was made. The buffer returns this mapping for each map, because it has
+ * filled page tables and is usable in system calls. A mapping of the dma-buf has neither property.
  *
- * <p>The memfd goes with the release. Pages that a holder's dma-buf keeps are then used memory for the kernel, and no
- * shared memory any more, so they are not counted as held.
+ * <p>The release closes the memfd. Pages that a holder's dma-buf keeps then count as used memory of the kernel instead
+ * of shared memory, so the headroom does not count them as held.
  */
 final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
@@ -28,7 +28,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final HeldMemory held;
     private boolean unmapped;
 
-    /** Takes over mapping and descriptor, and counts the memory from now on. */
+    /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
     UdmabufBuffer(
             Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
@@ -36,7 +36,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
         this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
-        this.held = new HeldMemory(headroom, kept.byteSize()); // last: nothing fails after it
+        this.held = new HeldMemory(headroom, kept.byteSize()); // last, because nothing may fail after it
     }
 
     @Override
@@ -44,7 +44,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
         return kept.byteSize();
     }
 
-    /** Makes the first CPU access before: a holder of the descriptor could else make it at the same time. */
+    /** Makes the first CPU access before the export, because a holder of the descriptor could make it concurrently. */
     @Override
     public int descriptor() {
         sync.prepare(dmaBuf);
@@ -58,7 +58,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
 
     @Override
     public void unmap(MemorySegment mapping) {
-        // Kept until release.
+        // Does nothing: the mapping is kept until the release.
     }
 
     @Override

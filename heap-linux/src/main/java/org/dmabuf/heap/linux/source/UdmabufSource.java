@@ -22,14 +22,14 @@ import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Source of the machine's memory as dma-bufs by {@value #DEVICE}, which devices import. A buffer is one sealed memfd
- * and one dma-buf. A holder of its descriptor can write to it: there is no export for reading only. A buffer that is
- * not to be exported is a plain memfd.
+ * and one dma-buf. There is no read-only export, because each holder of a descriptor can write. A buffer without export
+ * is a plain memfd.
  *
- * <p>A large memfd gets its memory in pieces of 64 MiB, and an interrupt of the thread ends the allocation between two
- * of them, with {@link Errno#EINTR}. The kernel makes the dma-buf in one call, which cannot be split.
+ * <p>A large memfd is allocated in pieces of 64 MiB. An interrupt of the thread ends the allocation between two pieces,
+ * with {@link Errno#EINTR}. The kernel makes the dma-buf in one call, which an interrupt does not end.
  */
 public final class UdmabufSource implements MemorySource {
-    /** The device's node. */
+    /** Node of the device. */
     public static final String DEVICE = DmaBufDevices.UDMABUF;
 
     private final String heap;
@@ -51,25 +51,25 @@ public final class UdmabufSource implements MemorySource {
     }
 
     /**
-     * Opens the device of this machine, within its memory.
+     * Opens the device of this machine, within its remaining memory.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @return a source, which the caller closes
-     * @throws HeapException when the machine has no such device, or is short of something
+     * @throws HeapException when the machine does not have the device, or a resource is short
      */
     public static UdmabufSource open(String heap) {
         return open(heap, Syscalls.linux(), Headroom.machine());
     }
 
     /**
-     * Opens the device, and tries on one page what it can do.
+     * Opens the device, and tests its abilities with one page.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param syscalls the kernel
-     * @param headroom what the machine has left
-     * @return a source, to be closed
-     * @throws HeapException {@link Errno#ENOENT} where there is no such device, {@link Errno#EACCES} where this process
-     *     may not open it; any other as the kernel has it
+     * @param headroom the machine's remaining memory
+     * @return a source, which the caller closes
+     * @throws HeapException {@link Errno#ENOENT} if the device does not exist, {@link Errno#EACCES} if this process may
+     *     not open it, or any other error of the kernel
      */
     public static UdmabufSource open(String heap, Syscalls syscalls, Headroom headroom) {
         return open(heap, syscalls, headroom, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
@@ -88,7 +88,7 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private void probe() {
-        // One page, without a look at the headroom: a machine that is short now is no machine without udmabuf.
+        // One page, not reserved in the headroom: a present shortage does not mean that udmabuf is missing.
         HeapBuffer page = makeDmaBuf(heap, Bytes.PAGE);
         try {
             page.beginCpuAccess(Access.READ_WRITE);
@@ -147,7 +147,7 @@ public final class UdmabufSource implements MemorySource {
 
     private HeapBuffer makeDmaBuf(String name, long size) {
         udmabuf.requireWithinLimit(size);
-        // Sealed against shrinking and against nothing else: udmabuf takes no memfd that is sealed against writing.
+        // Not sealed against writing, because udmabuf does not accept such a memfd.
         int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
         try {
             MemorySegment kept = mmap.mapToKeep(heap, fd, size);

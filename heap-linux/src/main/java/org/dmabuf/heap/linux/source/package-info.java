@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Sources of memory, each a complete exporter: the kernel's heaps, udmabuf, and memfds. A vendor's heap commonly is one
- * of them with a configuration.
+ * Sources of memory, each a complete exporter: the kernel's heaps, udmabuf, and memfds. A vendor's heap commonly
+ * combines one of them with a configuration.
  */
 @Export
 @Version("1.1.0")

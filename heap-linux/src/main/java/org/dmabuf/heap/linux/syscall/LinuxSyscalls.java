@@ -64,8 +64,8 @@ final class LinuxSyscalls implements Syscalls {
     private static final int SEEK_END = 2;
     private static final int SEEK_HOLE = 4;
 
-    // The numbers of ioctls hold a direction, the argument's size, a group and a number: on x86-64, arm64 and riscv64
-    // alike, elsewhere not.
+    // An ioctl number encodes a direction, the argument's size, a group and a number. The encoding is the same on
+    // x86-64, arm64 and riscv64, but not elsewhere.
     private static final long DMA_HEAP_IOCTL_ALLOC = 0xC0184800L; // read and write, 24 bytes, 'H', 0
     private static final long DMA_BUF_IOCTL_SYNC = 0x40086200L; // write, 8 bytes, 'b', 0
     private static final long DMA_BUF_SET_NAME = 0x40086201L; // write, 8 bytes (a pointer's), 'b', 1
@@ -73,7 +73,7 @@ final class LinuxSyscalls implements Syscalls {
 
     // offsets in struct dma_heap_allocation_data (24 bytes)
     private static final long ALLOC_LENGTH = 0;
-    private static final long ALLOC_FD = 8; // an int; 0 on the way in
+    private static final long ALLOC_FD = 8; // an int; 0 in the call
     private static final long ALLOC_FD_FLAGS = 12; // an int
     private static final long ALLOC_HEAP_FLAGS = 16;
 
@@ -83,7 +83,7 @@ final class LinuxSyscalls implements Syscalls {
     private static final long CREATE_OFFSET = 8;
     private static final long CREATE_SIZE = 16;
 
-    /** More than what the kernel shows of a dma-buf. */
+    /** More than the kernel shows for a dma-buf. */
     private static final int FDINFO_BYTES = 4096;
     private static final int O_CLOEXEC_NONBLOCK = 0x80000 | 0x800;
     private static final int SPLICE_F_NONBLOCK = 0x2;
@@ -359,9 +359,10 @@ final class LinuxSyscalls implements Syscalls {
     }
 
     /**
-     * Two questions, because the first answer can be forged: a link's text is a path for a file of a file system, and a
-     * sender can make such a path. Only a dma-buf's own code writes {@code exp_name} into fdinfo, but that of other
-     * kinds can be long.
+     * Makes two checks, because a sender can forge the first: the text of the link is a path for a file on a file
+     * system, and can look like that of a dma-buf. The second check is sufficient, because only the kernel code of
+     * dma-bufs writes {@code exp_name} into fdinfo. It is not made first, because the fdinfo of other files can be
+     * long.
      */
     @Override
     public int isDmaBuf(int fd) {
@@ -370,7 +371,7 @@ final class LinuxSyscalls implements Syscalls {
                 return 0;
             }
             try (InputStream fdinfo = Files.newInputStream(Path.of("/proc/self/fdinfo/" + fd))) {
-                // One character a byte: a holder may have given the dma-buf a name that is no text.
+                // One character a byte, because the name that a holder gave the dma-buf may not be valid text.
                 String shown = new String(fdinfo.readNBytes(FDINFO_BYTES), StandardCharsets.ISO_8859_1);
                 return shown.contains("\nexp_name:") ? 1 : 0;
             }
@@ -401,7 +402,7 @@ final class LinuxSyscalls implements Syscalls {
     public int dmaBufSetName(int fd, String name) {
         MemorySegment block = Libc.block();
         if (!Libc.text(block, name)) {
-            return -Errno.EINVAL.number(); // as the kernel returns for a name that is too long
+            return -Errno.EINVAL.number(); // as the kernel does for a name that is too long
         }
         return ioctl(block, fd, DMA_BUF_SET_NAME, block.address() + Libc.TEXT);
     }

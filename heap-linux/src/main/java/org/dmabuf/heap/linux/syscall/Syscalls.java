@@ -2,10 +2,10 @@
 package org.dmabuf.heap.linux.syscall;
 
 /**
- * The system calls that heaps need, as the kernel gives them: a result of 0 or more, or the negative error number.
- * Nothing is retried here and nothing throws, so that a test can put any answer of the kernel in its place.
+ * System calls that heaps need, with the kernel's results: 0 or more, or a negative error number. The methods neither
+ * retry nor throw, so that a test can substitute any result.
  *
- * <p>Any thread may call any method. Addresses are longs: no segment and no arena is made on the way.
+ * <p>Any thread may call any method. Addresses are longs, so that calls need neither segments nor arenas.
  */
 public interface Syscalls {
     /** {@return the calls of the running kernel} */
@@ -32,7 +32,7 @@ public interface Syscalls {
     int open(String path, int flags);
 
     /**
-     * close(2). The descriptor is gone whatever the answer: never call it again for the same number.
+     * close(2). The descriptor is closed regardless of the result: never call it again for the same number.
      *
      * @param fd descriptor
      * @return 0 or a negative error number
@@ -44,16 +44,16 @@ public interface Syscalls {
      *
      * @param fd descriptor
      * @param command {@code F_*}
-     * @param argument meaning as the command has it
-     * @return 0 or more as the command has it, or a negative error number
+     * @param argument argument of the command
+     * @return result of the command, 0 or more, or a negative error number
      */
     int fcntl(int fd, int command, int argument);
 
     /**
-     * read(2). A page that the kernel cannot find for the target ends the call, where an access would raise a signal.
+     * read(2). If a page of the target cannot be allocated, the call ends, whereas an access would raise a signal.
      *
      * @param fd descriptor
-     * @param address where to put what was read
+     * @param address target of the bytes
      * @param length bytes
      * @return bytes read or a negative error number
      */
@@ -63,24 +63,24 @@ public interface Syscalls {
      * write(2).
      *
      * @param fd descriptor
-     * @param address of what to write
+     * @param address of the bytes to write
      * @param length bytes
      * @return bytes written or a negative error number
      */
     long write(int fd, long address, long length);
 
     /**
-     * poll(2): waits until something happens to one of several descriptors.
+     * poll(2): waits for events of several descriptors.
      *
-     * @param pollfds address of structs pollfd: int fd, short events, short revents; a negative fd is passed over
-     * @param count how many there are
-     * @param millis how long at most, negative for ever
-     * @return to how many something happened, 0 when time has passed, or a negative error number
+     * @param pollfds address of structs pollfd: int fd, short events, short revents; a negative fd is ignored
+     * @param count number of structs
+     * @param millis longest wait, negative for no limit
+     * @return number of descriptors with events, 0 after the time has passed, or a negative error number
      */
     int poll(long pollfds, int count, int millis);
 
     /**
-     * eventfd(2): a counter of 0 as a file, which can be read when it was written to.
+     * eventfd(2): makes a counter with value 0 as a file, which is readable after a write.
      *
      * @param flags {@code EFD_*}
      * @return a descriptor or a negative error number
@@ -91,9 +91,9 @@ public interface Syscalls {
      * ioctl(2) with the address of its argument.
      *
      * @param fd descriptor
-     * @param request number of the call, which differs between files
+     * @param request number of the ioctl
      * @param address of the argument
-     * @return 0 or more as the request has it, or a negative error number
+     * @return result of the ioctl, 0 or more, or a negative error number
      */
     int ioctl(int fd, long request, long address);
 
@@ -149,16 +149,16 @@ public interface Syscalls {
     int mlock(long address, long length);
 
     /**
-     * Whether user space can take references of a mapping's pages, which then live on without descriptor and mapping.
-     * Tries vmsplice(2) of one page into a pipe, which is closed again.
+     * Tests whether user space can take references to a mapping's pages, which then exist without descriptor and
+     * mapping. It makes a vmsplice(2) of one page into a pipe, and closes the pipe.
      *
      * @param address of a mapping that can be read
-     * @return 1 when it can, 0 when the kernel keeps the pages from it, or a negative error number
+     * @return 1 if it can, 0 if the kernel prevents it, or a negative error number
      */
     int canSplice(long address);
 
     /**
-     * The inode number of an open descriptor, by statx(2).
+     * Returns the inode number of an open file, by statx(2).
      *
      * @param fd descriptor
      * @return an inode number or a negative error number
@@ -166,7 +166,7 @@ public interface Syscalls {
     long inode(int fd);
 
     /**
-     * The length of an open file, by statx(2); 0 for a dma-buf.
+     * Returns the length of an open file, by statx(2); 0 for a dma-buf.
      *
      * @param fd descriptor
      * @return bytes or a negative error number
@@ -174,7 +174,7 @@ public interface Syscalls {
     long size(int fd);
 
     /**
-     * What kind of file an open file is, and its permissions, by statx(2).
+     * Returns the kind and the permissions of an open file, by statx(2).
      *
      * @param fd descriptor
      * @return {@code st_mode} or a negative error number
@@ -182,7 +182,7 @@ public interface Syscalls {
     int mode(int fd);
 
     /**
-     * How many names an open file has, by statx(2); 0 for a memfd.
+     * Returns the number of names of an open file, by statx(2); 0 for a memfd.
      *
      * @param fd descriptor
      * @return hard links or a negative error number
@@ -190,7 +190,7 @@ public interface Syscalls {
     int links(int fd);
 
     /**
-     * How much memory is behind an open file, by statx(2): less than its length where it has holes.
+     * Returns the allocated memory of an open file, by statx(2); less than its length if it has holes.
      *
      * @param fd descriptor
      * @return bytes or a negative error number
@@ -198,7 +198,7 @@ public interface Syscalls {
     long allocated(int fd);
 
     /**
-     * The kind of file system that an open file is on, by fstatfs(2).
+     * Returns the file system type of an open file, by fstatfs(2).
      *
      * @param fd descriptor
      * @return {@code f_type}, a magic number, or a negative error number
@@ -206,7 +206,8 @@ public interface Syscalls {
     long fileSystem(int fd);
 
     /**
-     * Where an open file ends, by lseek(2): the only way to learn the length of a dma-buf. Moves the file's position.
+     * Returns the end of an open file, by lseek(2). It is the only way to get the length of a dma-buf. Moves the file's
+     * position.
      *
      * @param fd descriptor
      * @return bytes or a negative error number
@@ -214,17 +215,17 @@ public interface Syscalls {
     long seekEnd(int fd);
 
     /**
-     * Where the first hole of an open memfd begins, by lseek(2) SEEK_HOLE. The file's position is put back afterwards;
-     * a process that shares the open file sees it moved meanwhile.
+     * Returns the start of the first hole of an open memfd, by lseek(2) SEEK_HOLE. The file's position is restored
+     * afterwards; a process that shares the open file sees it change meanwhile.
      *
      * @param fd descriptor of a memfd of ordinary pages
-     * @return bytes from the start, the file's length when there is no hole, or a negative error number
+     * @return bytes from the start, the file's length if it has no hole, or a negative error number
      */
     long firstHole(int fd);
 
     /**
-     * Whether a descriptor is of a dma-buf. Looks at what {@code /proc/self} shows of it, and so asks no file system,
-     * which could be one that never answers. Needs a kernel 5.3 or newer.
+     * Returns whether a descriptor is of a dma-buf. It reads only {@code /proc/self} and makes no call into the file's
+     * file system, which could block forever. Needs kernel 5.3 or newer.
      *
      * @param fd descriptor
      * @return 1 for a dma-buf, 0 for anything else, or a negative error number
@@ -235,7 +236,7 @@ public interface Syscalls {
      * ioctl(2) DMA_HEAP_IOCTL_ALLOC.
      *
      * @param node an open {@code /dev/dma_heap/NAME}, for reading at least
-     * @param length bytes, which the heap rounds up; {@link #seekEnd} returns how far
+     * @param length bytes, which the heap rounds up; {@link #seekEnd} returns the actual length
      * @param fdFlags {@code O_CLOEXEC} and an access mode, nothing else
      * @param heapFlags 0: the kernel defines none
      * @return the descriptor of a dma-buf or a negative error number

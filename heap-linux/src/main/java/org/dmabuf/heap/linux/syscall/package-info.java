@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** System calls with the kernel's own answers, behind an interface that a test can replace. */
+/** System calls with the kernel's own results, behind an interface that a test can replace. */
 @Export
 @Version("1.0.0")
 package org.dmabuf.heap.linux.syscall;

@@ -22,7 +22,7 @@ public final class Bytes {
      *
      * @param bytes 1 to {@code Long.MAX_VALUE - PAGE}
      * @return a multiple of {@link #PAGE}
-     * @throws ArithmeticException when there is no such multiple
+     * @throws ArithmeticException when the multiple exceeds a long
      */
     public static long wholePages(long bytes) {
         if (bytes <= 0) {
@@ -32,29 +32,29 @@ public final class Bytes {
     }
 
     /**
-     * Reads a size that a person wrote.
+     * Parses a configured size.
      *
      * @param text a number of bytes, or one with K, M, G or T for KiB, MiB, GiB or TiB: {@code 256M}
      * @return bytes
-     * @throws IllegalArgumentException with a sentence, for anything else and for more than a long holds
+     * @throws IllegalArgumentException for an invalid text, and for a size that exceeds a long
      */
     public static long parse(String text) {
         Matcher size = SIZE.matcher(text.strip());
         if (!size.matches()) {
             throw new IllegalArgumentException(
-                    "'" + text + "' is no size; write bytes, or a number with K, M, G or T: 256M");
+                    "'" + text + "' is not a size: expected bytes, or a number with K, M, G or T, such as 256M");
         }
         try {
             String unit = size.group(2);
             int shift = unit == null ? 0 : 10 * ("KMGT".indexOf(unit.toUpperCase(Locale.ROOT)) + 1);
             return Math.multiplyExact(Long.parseLong(size.group(1)), 1L << shift);
         } catch (ArithmeticException | NumberFormatException e) {
-            throw new IllegalArgumentException("'" + text + "' is more bytes than there can be", e);
+            throw new IllegalArgumentException("'" + text + "' exceeds the largest possible size", e);
         }
     }
 
     /**
-     * A size for a person.
+     * Formats a size for a message.
      *
      * @param bytes at least 0
      * @return for instance {@code 512 bytes}, {@code 64 KiB}, {@code 11.9 MiB}

@@ -2,20 +2,20 @@
 package org.dmabuf.heap.linux.text;
 
 /**
- * Text of foreign origin, made safe for one line of a log or of a terminal. Such text is a sender's message, a buffer's
- * name, a path, or the message of an exception that quotes one of them.
+ * Escaping of foreign text for one line of a log or terminal. Such text is a sender's message, a buffer's name, a path,
+ * or the message of an exception that quotes one of them.
  *
  * <p>Control characters, line ends, invisible format characters (those that change the direction of writing, too) and
- * unpaired surrogates become {@code \}{@code uXXXX} of their UTF-16 code units. Every other character stays as it is,
- * the backslash too, so escaping text twice changes nothing.
+ * unpaired surrogates become {@code \}{@code uXXXX} of their UTF-16 code units. Every other character, including the
+ * backslash, stays unchanged, so that escaping a text twice has no further effect.
  */
 public final class Printable {
     private Printable() {}
 
     /**
-     * Escapes what does not print.
+     * Escapes unprintable characters.
      *
-     * @param text any, or null
+     * @param text any text, or null
      * @return the same text on one line; {@code "null"} for null
      */
     public static String of(String text) {

@@ -6,19 +6,19 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** Search for the name that a person may have meant by one that is misspelt. Any thread may call it. */
+/** Search for the known name that is most similar to a misspelt one. Any thread may call it. */
 public final class SimilarName {
-    /** A name may differ in one letter of so many. */
+    /** A name may differ in one of this number of letters. */
     private static final int LETTERS_FOR_A_SLIP = 3;
 
     private SimilarName() {}
 
     /**
-     * Compares a name with those that there are, whatever the case of their letters.
+     * Compares a name with the known names, ignoring case.
      *
-     * @param misspelt the name as it was given
-     * @param names that there are
-     * @return the name that differs least, empty when all of them differ in more than every third letter
+     * @param misspelt the misspelt name
+     * @param names the known names
+     * @return the most similar name, empty if all differ in more than every third letter
      */
     public static Optional<String> of(String misspelt, Stream<String> names) {
         int most = Math.max(1, misspelt.length() / LETTERS_FOR_A_SLIP);
@@ -26,7 +26,7 @@ public final class SimilarName {
                 .min(Comparator.comparingInt(name -> distance(misspelt, name)));
     }
 
-    /** Counts the letters to be changed, added or left out, whatever their case. */
+    /** Counts the letters to change, add or remove, ignoring case. */
     private static int distance(String one, String other) {
         String from = one.toLowerCase(Locale.ROOT);
         String to = other.toLowerCase(Locale.ROOT);

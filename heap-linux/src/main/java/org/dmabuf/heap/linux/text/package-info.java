@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Sizes, foreign text and misspelt names as messages show them. */
+/** Texts for messages: sizes, escaped foreign text, and suggestions for misspelt names. */
 @Export
 @Version("1.1.0")
 package org.dmabuf.heap.linux.text;

@@ -153,7 +153,7 @@ class HeapOpeningTest {
     @EnumSource(
             value = Errno.class,
             names = {"ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC"})
-    void a_shortage_is_told_once_and_the_heap_comes_when_it_is_over(Errno errno) {
+    void a_shortage_is_reported_once_and_the_heap_comes_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
         List<String> told = JavaLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
@@ -167,8 +167,8 @@ class HeapOpeningTest {
         assertEquals(
                 List.of(
                         "heap 'camera' is not announced yet: 512 MiB do not fit. It is opened without a restart when"
-                                + " that is over, which is tried every 10 s",
-                        "heap 'camera' has what it needs now, and is announced"),
+                                + " the cause is gone; the opening is repeated every 10 s",
+                        "heap 'camera': the cause is gone, and the heap is announced"),
                 told);
     }
 
@@ -197,7 +197,7 @@ class HeapOpeningTest {
     }
 
     @Test
-    void memory_of_the_virtual_machine_that_is_short_at_the_start_is_waited_for() {
+    void a_shortage_of_java_memory_at_the_start_is_waited_for() {
         error = new OutOfMemoryError("as the test wants it");
         try (HeapOpening _ = HeapOpening.begin(SETTINGS, this::listed, this::open)) {
             assertEquals(
@@ -211,7 +211,7 @@ class HeapOpeningTest {
     }
 
     @Test
-    void a_heap_that_cannot_start_is_listed_and_told_at_once_and_not_tried_again() {
+    void a_heap_that_cannot_start_is_listed_and_reported_at_once_and_not_tried_again() {
         for (RuntimeException cause : List.of(refusal(Errno.EINVAL), new IllegalStateException("a bug"))) {
             refusal = cause;
             attempts.set(0);
@@ -224,7 +224,7 @@ class HeapOpeningTest {
             });
             String sentence = cause instanceof HeapException ? ": 512 MiB do not fit" : "";
             assertEquals(
-                    List.of("heap 'camera' cannot be opened, and is not tried again" + sentence
+                    List.of("heap 'camera' cannot be opened; the opening is not repeated" + sentence
                             + "; correct the cause, then restart its bundle or change its configuration"),
                     told);
             assertEquals(1, attempts.get());
@@ -233,7 +233,7 @@ class HeapOpeningTest {
     }
 
     @Test
-    void what_is_no_shortage_ends_the_attempts_and_is_listed_and_told() {
+    void another_failure_than_a_shortage_ends_the_attempts_and_is_listed_and_reported() {
         refusal = refusal(Errno.ENOMEM);
         List<String> told = JavaLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
@@ -243,7 +243,7 @@ class HeapOpeningTest {
             start.close();
         });
         assertEquals(2, told.size(), told::toString);
-        assertTrue(told.getLast().startsWith("heap 'camera' cannot be opened, and is not tried again"), told::toString);
+        assertTrue(told.getLast().startsWith("heap 'camera' cannot be opened; the opening is not"), told::toString);
     }
 
     @Test

@@ -44,7 +44,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void sizes_and_words_are_read_and_what_is_none_is_told_with_what_is_right() {
+    void sizes_and_words_are_read_and_invalid_ones_are_reported_with_the_expected_values() {
         assertEquals(64 << 10, settings.bytes("size", "64K"));
         refused(
                 "heap 'frames': invalid size = many in org.example.acme: expected bytes, or a number with K, M, G or T:"
@@ -125,7 +125,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_number_that_is_none_is_told_with_what_is_there() {
+    void an_invalid_number_is_reported_with_its_text() {
         Map<String, String> wrong = Map.of("heap.id", "x");
         refused(
                 "heap 'frames': invalid heap.id = x in org.example.acme: expected a whole number from 0 to 63, or -1"
@@ -139,7 +139,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void what_is_no_setting_is_told_and_what_the_framework_adds_is_not() {
+    void unknown_settings_are_reported_and_properties_of_the_framework_are_not() {
         HeapSettings slip = of(
                 Map.of(
                         "page.sise", "2M",
@@ -164,7 +164,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void of_many_that_are_no_settings_some_are_told_and_the_others_counted() {
+    void of_many_unknown_settings_some_are_reported_and_the_others_counted() {
         Map<String, Object> many = new HashMap<>();
         for (int i = 0; i < 100_000; i++) {
             many.put("key" + i, "1");

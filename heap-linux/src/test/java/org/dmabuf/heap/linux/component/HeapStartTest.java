@@ -97,7 +97,7 @@ class HeapStartTest {
                 "heap.name = a b   | heap.name = a b"
                         + " | 1 to 64 characters that print, without blanks, '/' and '..'",
             })
-    void a_mistake_in_a_live_file_leaves_the_heap_as_it_is_and_is_told_with_file_and_line(
+    void a_mistake_in_a_live_file_leaves_the_heap_as_it_is_and_is_reported_with_file_and_line(
             String wrong, String told, String expected) throws IOException {
         assertEquals(List.of(), configure("# mine", "heap.id = 5"));
         assertEquals(

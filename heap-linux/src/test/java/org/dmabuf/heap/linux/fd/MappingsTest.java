@@ -148,7 +148,7 @@ class MappingsTest {
     }
 
     @Test
-    void what_the_kernel_refuses_to_map_is_told() {
+    void what_the_kernel_refuses_to_map_is_reported() {
         syscalls.answer("mmap", (long) -Errno.ENOMEM.number());
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal =

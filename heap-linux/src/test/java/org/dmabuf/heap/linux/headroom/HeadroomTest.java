@@ -161,7 +161,7 @@ class HeadroomTest {
     }
 
     @Test
-    void nobody_is_granted_on_an_old_figure_because_another_thread_is_reading() throws InterruptedException {
+    void an_old_figure_grants_nothing_while_another_thread_is_reading() throws InterruptedException {
         allocate(MIB);
         clock.addAndGet(3_600_000 * MILLISECOND);
         available.set(RESERVE + 10 * MIB);
@@ -217,7 +217,7 @@ class HeadroomTest {
     }
 
     @Test
-    void what_is_held_is_told_to_each_reading() {
+    void what_is_held_is_reported_to_each_reading() {
         headroom.hold(30 * MIB);
         headroom.hold(2 * MIB);
         headroom.release(30 * MIB);
@@ -272,7 +272,7 @@ class HeadroomTest {
     }
 
     @Test
-    void a_limit_that_is_no_larger_than_the_reserve_is_told_with_what_to_raise() {
+    void a_limit_that_is_no_larger_than_the_reserve_is_reported_with_what_to_raise() {
         cgroup.set(50 * MIB);
         cgroupSize.set(50 * MIB);
         assertEquals(
@@ -336,7 +336,7 @@ class HeadroomTest {
     }
 
     @Test
-    void a_machine_that_cannot_be_read_is_told_with_the_cause_and_the_last_figure_serves_for_reports() {
+    void a_machine_that_cannot_be_read_is_reported_with_the_cause_and_the_last_figure_serves_for_reports() {
         headroom.available();
         meanwhile = () -> {
             throw HeapException.of(Errno.EMFILE, "open(/proc/meminfo) failed: too many open files; close some");
@@ -347,7 +347,7 @@ class HeadroomTest {
         assertEquals(Errno.EMFILE, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': whether 1 MiB fit is not known: open(/proc/meminfo) failed: too many open files; close"
+                "heap 'camera': cannot check whether 1 MiB fit: open(/proc/meminfo) failed: too many open files; close"
                         + " some",
                 refusal.getMessage());
         meanwhile = () -> {};
@@ -355,7 +355,7 @@ class HeadroomTest {
     }
 
     @Test
-    void the_reserve_is_a_size_as_everywhere_and_what_is_none_leaves_the_usual_one_in_force() {
+    void the_reserve_is_a_size_and_an_invalid_one_leaves_the_default_in_force() {
         assertEquals(64 * MIB, Headroom.reserve(null));
         assertEquals(16 * MIB, Headroom.reserve("16M"));
         assertEquals(12345, Headroom.reserve("12345"));

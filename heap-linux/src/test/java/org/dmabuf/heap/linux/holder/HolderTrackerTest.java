@@ -202,7 +202,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void memory_that_nobody_got_is_gone_when_its_owner_lets_go_and_no_thread_is_needed() {
+    void memory_without_other_holders_is_released_with_its_owner_and_without_a_thread() {
         OwnedFd fd = memfd(syscalls);
         HolderWatch watch = watch(fd);
         fd.close();
@@ -247,7 +247,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_thousand_come_and_go_and_each_is_told_once() throws IOException {
+    void a_thousand_come_and_go_and_each_is_reported_once() throws IOException {
         List<OwnedFd> held = new ArrayList<>();
         AtomicInteger[] told = new AtomicInteger[1000];
         for (int i = 0; i < told.length; i++) {
@@ -362,7 +362,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_limit_of_the_system_is_told_with_its_remedy_and_costs_nothing() {
+    void a_limit_of_the_system_is_reported_with_its_remedy_and_costs_nothing() {
         OwnedFd fd = memfd(syscalls);
         refused(kernel.eventfd, Errno.EMFILE, "ulimit -n", fd);
         refused(kernel.inotify, Errno.EMFILE, "fs.inotify.max_user_instances", fd);
@@ -393,7 +393,7 @@ class HolderTrackerTest {
         }
     }
 
-    /** Its end would be reported when its name is removed, whoever holds it then. */
+    /** Its end would be reported when its name is removed, even if it still has holders. */
     @Test
     void a_file_with_a_name_is_no_memfd_although_it_is_in_memory() throws IOException {
         Path memory = Path.of("/dev/shm");
@@ -409,7 +409,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void nobody_reads_for_ever_while_others_close() {
+    void reading_ends_while_other_threads_close() {
         OwnedFd fd = memfd(syscalls);
         HolderWatch watch = watch(fd);
         kernel.floods = true;
@@ -443,7 +443,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_that_nobody_got_is_gone_at_once_for_all_who_follow_it() {
+    void secret_memory_without_other_holders_is_released_at_once_for_all_watches() {
         OwnedFd fd = secret();
         HolderWatch one = watch(fd);
         HolderWatch other = watch(fd);
@@ -625,7 +625,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_process_without_descriptors_to_look_with_is_told_so_and_not_that_the_kernel_is_old() throws IOException {
+    void a_lack_of_descriptors_is_reported_as_such_and_not_as_an_old_kernel() throws IOException {
         try (HolderTracker counted = counted();
                 OwnedFd fd = memfd(syscalls);
                 OwnedFd secret = secret()) {
@@ -646,7 +646,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_closed_wait_is_never_told() {
+    void the_callback_of_a_closed_watch_never_runs() {
         OwnedFd fd = memfd(syscalls);
         HolderWatch before = watch(fd);
         HolderWatch after = watch(fd);
@@ -662,7 +662,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void the_end_of_ones_own_uses_is_told_once() {
+    void the_end_of_ones_own_uses_is_reported_once() {
         try (OwnedFd fd = memfd(syscalls)) {
             HolderWatch watch = watch(fd);
             watch.whenGone(() -> {});
@@ -712,7 +712,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_callback_that_throws_harms_nobody() {
+    void a_callback_that_throws_does_not_affect_others() {
         try (Arena arena = Arena.ofConfined()) {
             for (int i = 0; i < 3; i++) {
                 OwnedFd fd = memfd(syscalls);
@@ -768,7 +768,7 @@ class HolderTrackerTest {
                 kernel.over(new CountedSyscalls().answer("fileSystem", DMA_BUF_MAGIC).calling()), kernel);
     }
 
-    /** Waits until an end that comes later was told, so what came before it would have been. */
+    /** Waits for the report of a later end, before which earlier ends would have been reported. */
     private void letEventsPass(HolderTracker through) {
         AtomicInteger passed = new AtomicInteger();
         OwnedFd later = memfd(syscalls);

@@ -86,7 +86,7 @@ class InotifyTest {
     }
 
     @Test
-    void a_memfd_is_gone_with_its_last_descriptor_and_told_once() {
+    void a_memfd_is_gone_with_its_last_descriptor_and_reported_once() {
         int memfd = memfd();
         TrackedFile.Memfd file = track(memfd);
         int peer = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
@@ -116,7 +116,7 @@ class InotifyTest {
     }
 
     @Test
-    void one_that_is_removed_is_not_told_and_can_be_tracked_again() throws IOException {
+    void one_that_is_removed_is_not_reported_and_can_be_tracked_again() throws IOException {
         int memfd = memfd();
         TrackedFile.Memfd first = track(memfd);
         inotify.remove(first);

@@ -82,7 +82,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void memory_is_gone_with_its_last_descriptor_and_told_once() {
+    void memory_is_gone_with_its_last_descriptor_and_reported_once() {
         TrackedFile.Secret file = track(memory);
         int peer = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
         linux.close(memory);

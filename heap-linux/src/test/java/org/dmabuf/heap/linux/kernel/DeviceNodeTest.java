@@ -37,7 +37,7 @@ class DeviceNodeTest {
                         HeapException.class, () -> DeviceNode.open(syscalls.calling(), "camera", node.toString())));
         assertEquals(Errno.ENOTTY, refusal.errno());
         assertEquals(
-                "heap 'camera': open(" + node + ") failed: the file is no character device; remove it, and give a"
+                "heap 'camera': open(" + node + ") failed: not a character device; remove the file, and give a"
                         + " container the node of the host",
                 refusal.getMessage());
         assertEquals(1, syscalls.count("close"));

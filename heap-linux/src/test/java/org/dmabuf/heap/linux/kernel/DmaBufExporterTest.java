@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the name of a dma-buf's exporter tells; the suite on a real kernel reads such names. */
+/** Tests of the conclusions from a dma-buf's exporter name. The suite on a real kernel reads such names. */
 class DmaBufExporterTest {
     @ParameterizedTest
     @ValueSource(strings = {"udmabuf", "system", "videobuf2_vmalloc", "videobuf2_dma_contig", "videobuf2_dma_sg"})

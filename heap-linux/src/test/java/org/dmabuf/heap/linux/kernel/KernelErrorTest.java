@@ -26,7 +26,7 @@ class KernelErrorTest {
     }
 
     @Test
-    void a_number_that_has_no_constant_is_told_as_a_number() {
+    void a_number_that_has_no_constant_is_reported_as_a_number() {
         HeapException refusal = KernelError.of("camera", 4096, "fallocate", -7); // E2BIG
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals("heap 'camera': fallocate refused a buffer of 4 KiB: error 7", refusal.getMessage());
@@ -40,7 +40,7 @@ class KernelErrorTest {
         "fallocate, ENOMEM, ask for less",
         "fallocate, ENOSPC, ask for less",
         "mmap, ENOMEM, vm.max_map_count",
-        "mmap, EPERM, a seal is in the way",
+        "mmap, EPERM, a seal forbids it",
         "open(/proc/self/fd), ENOENT, is /proc mounted?",
         "open(/dev/dma_heap/system), ENOENT, CONFIG_DMABUF_HEAPS",
         "open(/dev/dma_heap/system), EACCES, 60-dmaheap.rules",
@@ -48,7 +48,7 @@ class KernelErrorTest {
         "open(/dev/udmabuf), ENOENT, modprobe udmabuf",
         "open(/dev/udmabuf), EPERM, 60-dmaheap.rules",
         "ioctl(UDMABUF_CREATE), EINVAL, /sys/module/udmabuf/parameters/size_limit_mb",
-        "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOTTY, its node is no heap of the kernel"
+        "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOTTY, its node is not a heap of the kernel"
     })
     void a_limit_that_can_be_raised_is_named(String call, Errno errno, String remedy) {
         String message = KernelError.of("camera", 4096, call, -errno.number()).getMessage();

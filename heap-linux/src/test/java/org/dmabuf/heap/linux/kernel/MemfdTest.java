@@ -59,7 +59,7 @@ class MemfdTest {
     }
 
     @Test
-    void nobody_can_make_the_memory_executable() {
+    void the_memory_cannot_be_made_executable() {
         assumeTheKernelKnowsNoexec();
         assertEquals(F_SEAL_EXEC, sealsOfANewOne(0) & F_SEAL_EXEC);
     }

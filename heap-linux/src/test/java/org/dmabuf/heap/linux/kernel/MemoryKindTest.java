@@ -43,7 +43,7 @@ class MemoryKindTest {
     }
 
     @Test
-    void a_memfd_on_huge_pages_is_told_by_its_file_system() {
+    void a_memfd_on_huge_pages_is_recognised_by_its_file_system() {
         syscalls.answer("fileSystem", MemoryKind.HUGETLBFS_MAGIC);
         withMemfd(fd -> assertEquals(MemoryKind.HUGE_MEMFD, MemoryKind.of(kernel, fd)));
     }

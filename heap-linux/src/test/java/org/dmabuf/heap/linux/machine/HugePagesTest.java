@@ -46,7 +46,7 @@ class HugePagesTest {
     }
 
     @Test
-    void missing_pages_are_counted_and_the_remedy_is_told() {
+    void missing_pages_are_counted_and_the_remedy_is_reported() {
         HeapException refusal = refusal(16 * PAGE, PAGE);
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(

@@ -147,7 +147,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_limit_of_max_is_none() throws IOException {
+    void max_means_no_limit() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "max", 200 * MIB, 0);
         assertEquals(1024 * MIB, read().available());
@@ -177,7 +177,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void the_first_versions_number_for_no_limit_is_none() throws IOException {
+    void the_number_for_no_limit_of_version_1_means_no_limit() throws IOException {
         inCgroup("2:memory:/gateway\n");
         limit1("gateway", Long.MAX_VALUE - 4095, 5 * MIB, MIB);
         assertEquals(1024 * MIB, read().available());
@@ -186,7 +186,7 @@ class MachineMemoryTest {
     @Test
     void page_cache_figures_that_lag_behind_make_no_memory() throws IOException {
         inCgroup("2:memory:/gateway\n");
-        // The cache was dropped; memory.stat still tells of it.
+        // The cache was dropped, but memory.stat still shows it.
         limit1("gateway", Long.MAX_VALUE - 4095, 5 * MIB, 100 * MIB);
         assertEquals(1024 * MIB, read().available());
         limit1("gateway", 50 * MIB, 5 * MIB, 100 * MIB);
@@ -272,8 +272,8 @@ class MachineMemoryTest {
         MachineMemory.Bound punched = read(210 * MIB);
         assertEquals(102 * MIB, punched.available());
         assertEquals(
-                "the limit in " + mount.resolve("gateway/memory.max") + ", of which 200 MiB of shared buffers count"
-                        + " that were punched or swapped out,",
+                "the limit in " + mount.resolve("gateway/memory.max") + ", with 200 MiB of punched or swapped-out"
+                        + " shared buffers counted as used,",
                 punched.limit());
     }
 
@@ -362,7 +362,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void or_by_the_inode_where_the_kernel_tells_it() throws IOException {
+    void or_by_the_inode_where_the_kernel_reports_it() throws IOException {
         mounted("/../..");
         inCgroup("0::/\n");
         limit2("slice/gateway", "" + 256 * MIB, 12 * MIB, 0);
@@ -384,7 +384,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_process_outside_of_all_mounts_is_told_once_with_the_remedy() throws IOException {
+    void a_process_outside_of_all_mounts_is_reported_once_with_the_remedy() throws IOException {
         inCgroup("0::/../b\n");
         limit2("", "" + 128 * MIB, 0, 0); // of the cgroup that it left
         MachineMemory memory = memory();

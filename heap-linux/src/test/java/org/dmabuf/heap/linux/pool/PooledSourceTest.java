@@ -456,7 +456,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void what_nobody_asks_for_is_given_back_and_comes_back_with_the_next_request() {
+    void idle_memory_is_released_and_returns_with_the_next_request() {
         open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB).withIdle(Duration.ofSeconds(10)));
         pooled.allocate(kept(SIZE)).release();
         clock.addAndGet(9 * SECOND);
@@ -710,7 +710,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void threads_that_meet_get_memory_of_their_own_that_nobody_wrote_to() throws Exception {
+    void concurrent_threads_get_separate_clean_memory() throws Exception {
         open(PoolBudget.none().withPrewarmed(SIZE, 4).withPrewarmed(Bytes.PAGE, 4).withRecycled(8 * SIZE));
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
             List<Future<?>> running = new ArrayList<>();

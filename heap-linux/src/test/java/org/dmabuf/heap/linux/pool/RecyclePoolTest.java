@@ -165,7 +165,7 @@ class RecyclePoolTest {
         buffers.add(bad);
         pool.put(bad.pooled());
         put(SMALL);
-        assertEquals(List.of("the release of memory of a pool failed"), JavaLog.of(PooledMemory.class, pool::close));
+        assertEquals(List.of("releasing pooled memory failed"), JavaLog.of(PooledMemory.class, pool::close));
         assertEquals(List.of(1, 1), released());
     }
 }

@@ -146,7 +146,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void what_is_told_as_the_largest_run_fits_and_a_page_more_does_not() {
+    void the_reported_largest_run_fits_and_a_page_more_does_not() {
         HeapBuffer page = range(Bytes.PAGE);
         long largest = source.usage().largestFree().orElseThrow();
         assertEquals(SIZE - MIB, largest);
@@ -240,7 +240,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void a_range_that_the_kernel_does_not_take_back_is_nobodys_until_it_does() {
+    void a_range_whose_release_fails_is_not_reused_until_it_succeeds() {
         HeapBuffer buffer = range(SIZE);
         buffer.map(Access.READ_WRITE).fill((byte) 0x5a);
         takesBack.set(false);
@@ -248,8 +248,8 @@ class EmulatedCmaSourceTest {
         assertEquals(0, free());
         HeapException refusal = assertThrows(HeapException.class, () -> range(Bytes.PAGE));
         assertTrue(
-                refusal.getMessage().contains("0 bytes free, largest run 0 bytes, 16 MiB that the kernel did not take"
-                        + " back"),
+                refusal.getMessage().contains("0 bytes free, largest run 0 bytes, 16 MiB whose release"
+                        + " failed"),
                 refusal.getMessage());
         takesBack.set(true);
         HeapBuffer next = range(Bytes.PAGE);

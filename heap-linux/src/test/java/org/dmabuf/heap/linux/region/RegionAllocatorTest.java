@@ -104,7 +104,7 @@ class RegionAllocatorTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, Long.MIN_VALUE})
-    void a_size_that_is_none_and_an_alignment_that_is_none_are_the_callers_mistake(long none) {
+    void an_invalid_size_or_alignment_is_the_callers_mistake(long none) {
         assertThrows(IllegalArgumentException.class, () -> region.allocate(none, 1));
         assertThrows(IllegalArgumentException.class, () -> region.allocate(1, none));
         assertThrows(IllegalArgumentException.class, () -> region.allocate(1, 3));

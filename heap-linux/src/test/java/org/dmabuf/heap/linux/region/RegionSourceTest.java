@@ -138,7 +138,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void buffers_that_nobody_exports_are_made_mapped_and_released_without_a_system_call() {
+    void buffers_without_export_are_made_mapped_and_released_without_a_system_call() {
         RegionSource source = udmabufs();
         long calls = kernel.calls.get();
         for (int i = 0; i < 100; i++) {
@@ -162,7 +162,7 @@ class RegionSourceTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
                 "heap 'camera': 12441600 bytes do not fit: 4.1 MiB free, largest run 4.1 MiB; raise size in"
-                        + " org.dmabuf.heap.carveout~camera or free a buffer",
+                        + " org.dmabuf.heap.carveout~camera or close a buffer",
                 refusal.getMessage());
         first.release();
         source.allocate(slice(FRAME)).release();
@@ -190,7 +190,7 @@ class RegionSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)));
         assertTrue(
                 refusal.getMessage()
-                        .contains("12 MiB free, largest run 12 MiB, 4 MiB closed and still held elsewhere;"),
+                        .contains("12 MiB free, largest run 12 MiB, 4 MiB released but still held;"),
                 refusal.getMessage());
         peer.close();
         await("the quarantine ends", () -> quarantined(source) == 0);
@@ -495,7 +495,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_range_that_the_machine_has_no_pages_for_is_nobodys_until_it_has() {
+    void a_range_without_pages_is_not_reused_until_the_machine_has_some() {
         RegionSource source = memfds();
         HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
         kernel.fail("madvise", Errno.ENOMEM);
@@ -533,7 +533,7 @@ class RegionSourceTest {
 
     @ParameterizedTest
     @CsvSource({"open, EACCES", "open, ENOENT", "udmabufCreate, EINVAL", "udmabufCreate, ENOTTY"})
-    void without_udmabuf_the_reason_is_told_and_memfds_are_exported(String call, Errno errno) {
+    void without_udmabuf_the_reason_is_reported_and_memfds_are_exported(String call, Errno errno) {
         kernel.failNext(call, errno);
         RegionSource source = open(layout(RegionLayout.Exports.AUTO));
         assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));

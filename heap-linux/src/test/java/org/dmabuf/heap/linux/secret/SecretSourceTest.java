@@ -122,8 +122,8 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'secure': a buffer of 64 KiB is not mapped by the process that hands it on"
-                        + " (heap.mappable=false); hand its descriptor to the process that may see it, or configure"
+                "heap 'secure': a buffer of 64 KiB cannot be mapped by the process that made it"
+                        + " (heap.mappable=false); send its descriptor to the process that may read it, or configure"
                         + " heap.mappable=true",
                 refusal.getMessage());
         try (OwnedFd sent = new Descriptors(Syscalls.linux()).duplicate("", buffer.descriptor());
@@ -151,7 +151,7 @@ class SecretSourceTest {
     // What one who has a descriptor can do: write, and nothing else.
 
     @Test
-    void nobody_changes_the_size_once_it_is_set() {
+    void the_size_cannot_be_changed_once_it_is_set() {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         for (long size : new long[] {0, Bytes.PAGE, SIZE, 2 * SIZE}) {
             assertEquals(-Errno.EINVAL.number(), SecretCalls.linux().ftruncate(buffer.descriptor(), size));
@@ -161,7 +161,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void nobody_punches_a_hole_or_sets_a_seal() {
+    void holes_cannot_be_punched_and_seals_cannot_be_set() {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         MemorySegment mapping = buffer.map(Access.READ_WRITE);
         mapping.fill((byte) 0x5a);
@@ -248,7 +248,7 @@ class SecretSourceTest {
         "read, ENOMEM, ENOMEM, the machine gave 0 bytes",
         "read, EBADF, EBADF, read of /dev/zero refused a buffer of 64 KiB"
     })
-    void a_refused_call_is_told_with_its_remedy_and_leaves_nothing(
+    void a_refused_call_is_reported_with_its_remedy_and_leaves_nothing(
             String call, Errno kernels, Errno expected, String sentence) throws IOException {
         fail(call, kernels);
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));

@@ -309,7 +309,7 @@ class FdListenerTest {
     }
 
     @Test
-    void a_folder_that_another_process_keeps_locked_keeps_nobody_waiting_for_ever() throws Exception {
+    void a_locked_folder_does_not_block_a_call_for_ever() throws Exception {
         Path path = folder.resolve("s");
         abandon(path);
         try (OwnedFd locked = OwnedFd.of(syscalls.open(folder.toString(), 0), syscalls::close)) {

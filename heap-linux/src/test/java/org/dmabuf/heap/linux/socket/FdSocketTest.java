@@ -119,7 +119,7 @@ class FdSocketTest {
     }
 
     @Test
-    void when_nobody_comes_who_may_the_refusal_says_who_came() throws Exception {
+    void without_a_permitted_process_the_exception_names_the_refused_ones() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket refused = FdSocket.connect(listener.path(), LONG)) {
             FdSocketException e =
@@ -248,7 +248,7 @@ class FdSocketTest {
     }
 
     @Test
-    void the_kernel_tells_the_supplementary_groups_of_a_peer() throws Exception {
+    void the_kernel_reports_the_supplementary_groups_of_a_peer() throws Exception {
         Set<Integer> groups = Files.readAllLines(Path.of("/proc/self/status")).stream()
                 .filter(line -> line.startsWith("Groups:"))
                 .flatMap(line -> Stream.of(line.substring(7).strip().split(" ")))
@@ -261,7 +261,7 @@ class FdSocketTest {
     }
 
     @Test
-    void however_many_groups_a_peer_has_they_are_told() throws Exception {
+    void any_number_of_groups_of_a_peer_is_reported() throws Exception {
         int[] room = {0, 0};
         SocketCalls many = (SocketCalls) Proxy.newProxyInstance(
                 SocketCalls.class.getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
@@ -326,7 +326,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_peer_that_hangs_holds_nobody_for_longer_than_the_timeout() throws Exception {
+    void a_hanging_peer_blocks_no_call_for_longer_than_the_timeout() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket hanging = FdSocket.connect(listener.path(), LONG);
                 FdSocket server = listener.accept(LONG, peer -> true)) {
@@ -393,7 +393,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_peer_that_is_gone_is_told_and_kills_nobody() throws Exception {
+    void a_closed_connection_is_reported_and_raises_no_signal() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             pair.client.close();
@@ -455,13 +455,13 @@ class FdSocketTest {
                 FdSocketException e = assertThrows(FdSocketException.class, () -> sender.send(secret, "x"));
                 assertEquals(Errno.EACCES, e.errno());
                 assertEquals(
-                        "heap 'secure': process 42 of user 4711 may not have a descriptor of its memory; add 4711 to"
+                        "heap 'secure': process 42 of user 4711 may not receive a descriptor of its memory; add 4711 to"
                                 + " heap.peers in the heap's configuration",
                         e.getMessage());
             }
             sender.close();
             FdSocketException end = assertThrows(FdSocketException.class, pair.server::receive);
-            assertEquals("the other side has gone without sending a descriptor", end.getMessage());
+            assertEquals("the peer disconnected without sending a descriptor", end.getMessage());
         }
     }
 
@@ -474,7 +474,7 @@ class FdSocketTest {
             assertThrows(FdSocketException.class, () -> sender.send(secret, "x"));
             sender.close();
             FdSocketException end = assertThrows(FdSocketException.class, pair.server::receive);
-            assertEquals("the other side has gone without sending a descriptor", end.getMessage());
+            assertEquals("the peer disconnected without sending a descriptor", end.getMessage());
         }
     }
 

@@ -48,7 +48,9 @@ class DmaBufSourcesTest {
         HeapException refusal = assertThrows(
                 HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
         assertEquals(Errno.EINVAL, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("heap 'camera': '" + node + "' is no name"), refusal.getMessage());
+        assertTrue(
+                refusal.getMessage().startsWith("heap 'camera': invalid name of a heap '" + node + "': expected"),
+                refusal.getMessage());
         assertEquals(0, syscalls.count("open"));
     }
 
@@ -93,7 +95,7 @@ class DmaBufSourcesTest {
     }
 
     @Test
-    void memory_of_a_heap_s_own_that_is_short_is_told_from_the_machine_s() {
+    void a_shortage_of_a_heap_s_own_memory_is_distinguished_from_the_machine_s() {
         openable();
         syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
         HeapException own = assertThrows(
@@ -172,7 +174,7 @@ class DmaBufSourcesTest {
     }
 
     @Test
-    void with_less_room_than_the_limit_the_room_is_what_the_usage_tells(@TempDir Path folder) {
+    void with_less_room_than_the_limit_the_usage_reports_the_room(@TempDir Path folder) {
         UdmabufSource source = udmabuf(folder.resolve("none"));
         room.set(MIB);
         clock.addAndGet(51_000_000);

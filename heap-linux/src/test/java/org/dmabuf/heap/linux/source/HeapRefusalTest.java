@@ -25,7 +25,7 @@ class HeapRefusalTest {
         HeapException notMappable = HeapRefusal.notMappable("frames", 8192);
         assertEquals(Errno.EINVAL, notMappable.errno());
         assertEquals(
-                "heap 'frames': a buffer of 8 KiB is out of the CPU's reach and cannot be mapped; give its descriptor"
+                "heap 'frames': a buffer of 8 KiB is out of the CPU's reach and cannot be mapped; pass its descriptor"
                         + " to a device, or use a heap whose heap.mappable is true",
                 notMappable.getMessage());
     }

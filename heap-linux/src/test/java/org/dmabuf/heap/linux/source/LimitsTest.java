@@ -54,7 +54,9 @@ class LimitsTest {
         return output;
     }
 
-    /** A user namespace of its own has limits of its own: nobody else's inotify is touched. */
+    /**
+     * Uses a user namespace of its own with separate limits, so that the inotify of other processes is not affected.
+     */
     private static String meetInNamespace(String limit, String setting, int value) throws Exception {
         Process probe = new ProcessBuilder(
                         "sh", "-c", "unshare --user --map-root-user sh -c 'test -w /proc/sys/user/" + setting + "'")
@@ -74,7 +76,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_process_without_descriptors_left_is_told_to_raise_its_limit() throws Exception {
+    void a_process_without_descriptors_left_is_advised_to_raise_its_limit() throws Exception {
         List<String> told = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
         assertEquals(3, told.size(), told::toString);
         String remedy = ": too many open files; close buffers and descriptors, or raise the process's limit (ulimit -n,"
@@ -83,13 +85,13 @@ class LimitsTest {
         assertTrue(told.getFirst().endsWith(remedy), told::toString);
         // Later, when the machine has to be looked at again, and there is no descriptor for that either.
         assertEquals(
-                "EMFILE heap 'system': whether 4 KiB fit is not known: open(/proc/meminfo) failed" + remedy,
+                "EMFILE heap 'system': cannot check whether 4 KiB fit: open(/proc/meminfo) failed" + remedy,
                 told.get(1));
         assertEquals("served again", told.get(2));
     }
 
     @Test
-    void a_process_without_mappings_left_is_told_to_raise_vm_max_map_count_and_no_other_heap_is_asked()
+    void a_process_without_mappings_left_is_advised_to_raise_vm_max_map_count_and_no_other_heap_is_asked()
             throws Exception {
         assertEquals(
                 """
@@ -105,7 +107,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_user_without_inotify_instances_left_is_told_to_raise_them() throws Exception {
+    void a_user_without_inotify_instances_left_is_advised_to_raise_them() throws Exception {
         assertEquals(
                 """
                 EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
@@ -117,7 +119,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_user_without_inotify_watches_left_is_told_to_raise_them() throws Exception {
+    void a_user_without_inotify_watches_left_is_advised_to_raise_them() throws Exception {
         assertEquals(
                 """
                 ENOSPC heap 'system': inotify_add_watch refused a buffer of 4 KiB: no space left on device; raise \

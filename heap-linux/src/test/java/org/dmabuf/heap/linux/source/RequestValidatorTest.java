@@ -81,7 +81,7 @@ class RequestValidatorTest {
                 assertEquals(Errno.EINVAL, refusal.errno());
                 assertEquals(
                         "heap 'camera': 8192 bytes were refused: memory is aligned to "
-                                + source.properties().get(HeapProperties.ALIGNMENT) + " bytes and not to " + alignment
+                                + source.properties().get(HeapProperties.ALIGNMENT) + " bytes, not to " + alignment
                                 + "; use a heap whose heap.alignment reaches that far",
                         refusal.getMessage());
                 assertEquals(made, kernel.count("memfdCreate"));
@@ -90,13 +90,13 @@ class RequestValidatorTest {
     }
 
     @Test
-    void an_export_for_reading_only_is_refused_where_there_is_none() {
+    void a_read_only_export_is_refused_by_a_heap_without_one() {
         RequestValidator validator = new RequestValidator("camera", "each holder of it can write to it");
         HeapRequest request = HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY);
         HeapException refusal = assertThrows(HeapException.class, () -> validator.wholePages(request));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'camera': 8192 bytes were refused: there is no export for reading only, because each holder of"
+                "heap 'camera': 8192 bytes were refused: the heap has no read-only export, because each holder of"
                         + " it can write to it; use READ_WRITE, or a heap whose heap.export.readonly is true",
                 refusal.getMessage());
         assertEquals(SIZE, validator.wholePages(HeapRequest.of(SIZE - 1)));

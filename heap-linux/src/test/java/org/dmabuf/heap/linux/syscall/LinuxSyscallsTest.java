@@ -113,7 +113,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void the_inode_is_the_one_that_the_file_system_tells() throws IOException {
+    void the_inode_is_the_one_that_the_file_system_reports() throws IOException {
         int one = memfd("one");
         int two = memfd("two");
         try {
@@ -127,7 +127,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void a_memfd_is_a_file_without_a_name_and_a_device_is_none() throws IOException {
+    void a_memfd_is_a_file_without_a_name_and_a_device_is_not() throws IOException {
         int memfd = linux.memfdCreate("names", 1);
         int device = linux.open("/dev/null", 0);
         try {
@@ -202,7 +202,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void a_file_tells_where_it_ends() {
+    void a_file_reports_where_it_ends() {
         int fd = memfd("end");
         try {
             assertEquals(0, linux.fallocate(fd, 0, 0, 3 * Bytes.PAGE));

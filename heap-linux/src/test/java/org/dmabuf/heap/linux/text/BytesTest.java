@@ -57,13 +57,13 @@ class BytesTest {
     @ValueSource(strings = {"", "M", "x", "-1", "1.5M", "1X", "0x10", "4 KiB KiB"})
     void what_is_no_size_is_refused_with_a_sentence(String text) {
         Exception refusal = assertThrows(IllegalArgumentException.class, () -> Bytes.parse(text));
-        assertTrue(refusal.getMessage().startsWith("'" + text + "' is no size"), refusal.getMessage());
+        assertTrue(refusal.getMessage().startsWith("'" + text + "' is not a size"), refusal.getMessage());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"8388608T", "9223372036854775808", "99999999999999999999G"})
     void a_size_beyond_64_bits_is_refused_and_does_not_wrap(String text) {
         Exception refusal = assertThrows(IllegalArgumentException.class, () -> Bytes.parse(text));
-        assertEquals("'" + text + "' is more bytes than there can be", refusal.getMessage());
+        assertEquals("'" + text + "' exceeds the largest possible size", refusal.getMessage());
     }
 }
