@@ -13,14 +13,14 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.HeapSettings;
 
-/** Users as a configuration names them, by number or by name. */
+/** Parser of the users in a configuration, which are given by number or by name. */
 final class Users {
     private final HeapSettings settings;
     private final Path passwd;
 
     /**
-     * @param settings named in a refusal
-     * @param passwd where names are looked up: {@code /etc/passwd}, which is where the users of services are
+     * @param settings the settings, which name themselves in refusals
+     * @param passwd the file for look-ups of names: {@code /etc/passwd}, since it has the users of services
      */
     Users(HeapSettings settings, Path passwd) {
         this.settings = settings;
@@ -28,12 +28,12 @@ final class Users {
     }
 
     /**
-     * Reads a list.
+     * Parses a list.
      *
-     * @param configured numbers and names, each value one or several with commas or blanks between
-     * @return user ids, in the order of the list
-     * @throws HeapException {@link Errno#EINVAL} for a name that nobody has: a list that is understood in part would
-     *     let others in, or keep out whom it should let in
+     * @param configured numbers and names; a value may have several, separated by commas or blanks
+     * @return the user ids, in the order of the list
+     * @throws HeapException {@link Errno#EINVAL} for an unknown name, because a list that is used only in part could
+     *     admit or refuse the wrong users
      */
     List<Integer> ids(String... configured) {
         return Arrays.stream(configured)
@@ -46,13 +46,13 @@ final class Users {
     private Integer id(String word) {
         if (word.chars().allMatch(c -> c >= '0' && c <= '9')) {
             try {
-                return Integer.parseUnsignedInt(word); // as a Peer has it
+                return Integer.parseUnsignedInt(word); // unsigned, as in a Peer
             } catch (NumberFormatException e) {
                 throw nobody(word);
             }
         }
         try {
-            // A comment in another encoding must not hide the users: what is no UTF-8 is replaced.
+            // Decoding replaces invalid UTF-8, so that a comment in another encoding does not hide the users.
             return new String(Files.readAllBytes(passwd), StandardCharsets.UTF_8)
                     .lines()
                     .map(line -> line.split(":"))
