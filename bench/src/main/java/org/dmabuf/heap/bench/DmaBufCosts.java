@@ -24,9 +24,10 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * What dma-bufs cost on a kernel that has heaps: to allocate and release one of each heap of the kernel and of the
- * region that stands for a contiguous heap, and to make one of a range of a region. Started by {@code
- * bench/dma-buf-costs} in the guest, where times compare with each other and with nothing else.
+ * Benchmark of dma-bufs on a kernel that has heaps. It measures the allocation and release of a buffer from each heap
+ * of the kernel and from the region that emulates a contiguous heap. It also measures the creation of a dma-buf for a
+ * range of a region. {@code bench/dma-buf-costs} starts it in the guest, whose times can only be compared with each
+ * other.
  */
 public final class DmaBufCosts {
     private static final long MIB = 1 << 20;
@@ -35,7 +36,7 @@ public final class DmaBufCosts {
     private static final long REGION = 40 * MIB;
 
     private static final int ROUNDS = 15;
-    /** Until the code is compiled and the slabs are filled. */
+    /** Rounds before the measurement, until the code is compiled and the slabs are filled. */
     private static final int WARM_UP = 5;
 
     private final Syscalls syscalls = Syscalls.linux();
@@ -43,11 +44,11 @@ public final class DmaBufCosts {
 
     private DmaBufCosts() {}
 
-    /** What a buffer's first use as a dma-buf took, and what two calls took of that: nanoseconds. */
+    /** The duration of a buffer's first use as a dma-buf, and the durations of two calls in it, in nanoseconds. */
     private record Export(long all, long udmabuf, long bracket) {}
 
     /**
-     * Prints medians: this is a command, and they are its result.
+     * Prints the medians to standard output, as the result of this command.
      *
      * @param arguments none
      * @throws IOException when the kernel's heaps cannot be listed
@@ -86,7 +87,10 @@ public final class DmaBufCosts {
         }
     }
 
-    /** The call to udmabuf, the first bracket, for which the kernel lists the pages, and the tracking of holders. */
+    /**
+     * Measures the call to udmabuf, the first CPU access, for which the kernel lists the pages, and the tracking of
+     * holders.
+     */
     private void exports(long pageSize) {
         RegionLayout layout = RegionLayout.of(REGION, "size")
                 .withPageSize(pageSize)
@@ -96,7 +100,7 @@ public final class DmaBufCosts {
             for (long mib : SIZES) {
                 List<Export> costs = new ArrayList<>();
                 for (int i = 0; i < WARM_UP + ROUNDS; i++) {
-                    awaitAllFree(source); // else the zeroing of the one before takes a processor
+                    awaitAllFree(source); // otherwise the zeroing of the previous buffer occupies a processor
                     costs.add(export(source, mib * MIB));
                 }
                 medians.add(mib + " MiB " + perMib(costs, Export::all, mib) + " (udmabuf "
@@ -127,7 +131,7 @@ public final class DmaBufCosts {
         return String.format(Locale.ROOT, "%.1f", nanos[ROUNDS / 2] / 1e3 / mib);
     }
 
-    /** The kernel, with a clock beside it. */
+    /** System calls of the kernel with a measurement of their durations. */
     private Syscalls timed() {
         return (Syscalls) Proxy.newProxyInstance(
                 Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, call, arguments) -> {

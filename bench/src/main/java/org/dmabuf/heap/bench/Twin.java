@@ -13,10 +13,13 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
-/** The functions of {@code twin.c}, which {@code bench/run} compiles: they loop in C, so that a call costs nothing. */
+/**
+ * The functions of {@code twin.c}, which {@code bench/run} compiles. They loop in C, so the cost of a call from Java is
+ * negligible.
+ */
 @SuppressWarnings("restricted")
 public final class Twin {
-    /** Operations of one call. */
+    /** The number of operations of one call. */
     public static final int TIMES = 1000;
 
     private static final SymbolLookup LIBRARY = SymbolLookup.libraryLookup(library(), Arena.global());
@@ -41,7 +44,7 @@ public final class Twin {
         require(() -> (int) ZERO.invokeExact(times, memory, memory.byteSize()));
     }
 
-    /** {@return nanoseconds of CPU time that the whole process took, of the kernel's for it too} */
+    /** {@return the CPU time of the whole process in nanoseconds, including the kernel's time for it} */
     public static long cpuTime() {
         try {
             return (long) CPU_TIME.invokeExact();

@@ -45,8 +45,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What the broker costs over a direct call of the exporter, with 64 heaps and accounting on: an exporter that does
- * nothing shows the broker alone, one of memfds the whole.
+ * Benchmark of the broker compared with a direct call of the exporter, with 64 heaps and accounting. An exporter
+ * without work shows the cost of the broker alone; an exporter of memfds shows the whole cost.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -58,7 +58,7 @@ public class AllocateBenchmark {
     private static final int HEAPS = 64;
     private static final long SIZE = 4096;
 
-    /** Memory that costs nothing. */
+    /** Memory whose calls do no work. */
     private static final class Nothing implements HeapBuffer {
         @Override
         public long size() {
@@ -122,7 +122,7 @@ public class AllocateBenchmark {
         ledger.start();
     }
 
-    /** As in a gateway where nobody records. */
+    /** The events of a gateway without an active recording. */
     private static BrokerEventsFanOut eventsFanOut() {
         BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
         eventsFanOut.add(new FlightRecorderEvents());

@@ -60,10 +60,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The component of the broker: it follows heaps as they come and go, and offers {@link HeapBroker} to bundles.
+ * The component of the broker. It tracks heaps as they arrive and leave, and offers {@link HeapBroker} to bundles.
  *
- * <p>It registers HeapBroker itself, as a service factory. As a component of scope bundle there would be one broker for
- * each bundle, living and dying with each get and unget of the service.
+ * <p>It registers HeapBroker itself, as a service factory. With a component of scope bundle, each get and unget of the
+ * service would create and destroy a broker.
  */
 @Component(immediate = true, service = {}, configurationPid = Rules.PID)
 @Designate(ocd = BrokerComponent.Config.class)
@@ -71,7 +71,7 @@ import org.slf4j.LoggerFactory;
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapMonitor'")
 public final class BrokerComponent {
     private static final Logger LOG = LoggerFactory.getLogger(BrokerComponent.class);
-    /** Declarative Services waits 5 s for an unbind; a drain has to be over before. */
+    /** The longest drain. Declarative Services waits 5 s for an unbind, and the drain must end before. */
     private static final int LONGEST_DRAIN_MILLIS = 4000;
 
     private static final int USUAL_DRAIN_MILLIS = 2000;
@@ -79,57 +79,57 @@ public final class BrokerComponent {
     /** The configuration of the broker. A change takes effect without a restart. */
     @ObjectClassDefinition(name = "DMA-BUF heap broker")
     public @interface Config {
-        /** {@return milliseconds that a heap that leaves waits for the calls inside it, at most 4000} */
+        /** {@return milliseconds that the broker waits for calls inside a leaving heap, at most 4000} */
         @AttributeDefinition(
                 name = "Drain, ms",
-                description = "How long a heap that leaves waits for the calls inside it; at most 4000",
+                description = "The time that the broker waits for calls inside a leaving heap; at most 4000",
                 min = "0",
                 max = "4000")
         int drain_ms() default USUAL_DRAIN_MILLIS;
 
-        /** {@return entries {@code HEAP=SIZE}: bytes of each heap that all bundles together may have out} */
+        /** {@return entries {@code HEAP=SIZE}: the most bytes of each heap that all clients together may use} */
         @AttributeDefinition(
                 name = "Quota of a heap",
-                description = "Entries HEAP=SIZE between blanks; a SIZE is bytes, or has K, M, G or T behind it")
+                description = "Entries HEAP=SIZE, separated by blanks; SIZE is bytes, or a number with K, M, G or T")
         String[] quota_heap() default {};
 
-        /** {@return entries {@code CLIENT=SIZE}: bytes that a client may have out} */
+        /** {@return entries {@code CLIENT=SIZE}: the most bytes that a client may use} */
         @AttributeDefinition(
                 name = "Quota of a client",
-                description = "Entries CLIENT=SIZE between blanks. A CLIENT is a symbolic name, a location, which has a"
-                        + " colon, NAME@LOCATION, or KIND:NAME for a client outside the framework, such as uid:1000;"
-                        + " * stands for anything, the first match counts")
+                description = "Entries CLIENT=SIZE, separated by blanks. CLIENT is a symbolic name, a location, which"
+                        + " has a colon, NAME@LOCATION, or KIND:NAME for a client outside the framework, such as"
+                        + " uid:1000; * matches any text; the first matching entry applies")
         String[] quota_client() default {};
 
-        /** {@return entries {@code CLIENT/HEAP=SIZE}: bytes that such a client may have out of one heap} */
+        /** {@return entries {@code CLIENT/HEAP=SIZE}: the most bytes of one heap that such a client may use} */
         @AttributeDefinition(
                 name = "Quota of a client on one heap",
-                description = "Entries CLIENT/HEAP=SIZE between blanks; * stands for anything in CLIENT")
+                description = "Entries CLIENT/HEAP=SIZE, separated by blanks. In CLIENT, * matches any text")
         String[] quota_client_on_heap() default {};
 
-        /** {@return entries {@code HEAP=CLIENT}: the only clients that may use a heap that is named} */
+        /** {@return entries {@code HEAP=CLIENT}: the only clients that may use the named heap} */
         @AttributeDefinition(
                 name = "Clients of a heap",
-                description = "Entries HEAP=CLIENT between blanks; * stands for anything in CLIENT. If a heap has"
+                description = "Entries HEAP=CLIENT, separated by blanks. In CLIENT, * matches any text. If a heap has"
                         + " entries, only the listed clients may use it")
         String[] allow() default {};
 
-        /** {@return entries {@code CLIENT}: the bundles that may open the broker for clients outside the framework} */
+        /** {@return entries {@code CLIENT}: the bundles that may open views for clients outside the framework} */
         @AttributeDefinition(
                 name = "Bundles that serve foreign clients",
-                description = "The bundles that may open the broker for clients outside the framework, between blanks:"
-                        + " a symbolic name, a location, which has a colon, or NAME@LOCATION; * stands for anything."
-                        + " Empty: no bundle may")
+                description = "The bundles that may open views for clients outside the framework, separated by blanks:"
+                        + " a symbolic name, a location, which has a colon, or NAME@LOCATION. * matches any text."
+                        + " If empty, no bundle may")
         String[] views_allow() default {};
 
-        /** {@return whether each buffer keeps its allocation site, for the dump and for the report of a leak} */
+        /** {@return whether the allocation site of each buffer is recorded, for dumps and for leak reports} */
         @AttributeDefinition(
                 name = "Allocation sites",
-                description = "Keep where each buffer was allocated, to tell it in the dump and when a buffer is lost;"
-                        + " costs microseconds an allocation")
+                description = "Record where each buffer is allocated, for dumps and for reports of lost buffers;"
+                        + " costs microseconds per allocation")
         boolean allocation_sites() default false;
 
-        /** {@return whether memfds are adopted that their senders can still punch holes into} */
+        /** {@return whether memfds are adopted although their senders can still punch holes into them} */
         @AttributeDefinition(
                 name = "Adopt unsealed memory",
                 description = "Adopt memfds that are sealed against shrinking only. Their senders can remove pages at"
@@ -152,25 +152,25 @@ public final class BrokerComponent {
     private final Adoption adoption;
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
-    /** Whether quotas and permissions were read before. */
+    /** Whether quotas and permissions were read at least once. */
     private boolean configured;
 
     private ServiceRegistration<HeapBroker> registration;
     private ServiceRegistration<HeapMonitor> monitor;
 
     /**
-     * Created before any heap is bound.
+     * Creates the component, before any heap is bound.
      *
-     * @param context of the broker's bundle
-     * @param config first configuration
-     * @param properties as it came
+     * @param context the context of the broker's bundle
+     * @param config the first configuration
+     * @param properties the properties of that configuration
      */
     @Activate
     public BrokerComponent(BundleContext context, Config config, Map<String, Object> properties) {
         this.context = context;
         fanOut.add(flightEvents);
         conditions = new HeapConditions(context, registry);
-        BrokerEventsFanOut changes = new BrokerEventsFanOut(); // apart, since conditions need no other event
+        BrokerEventsFanOut changes = new BrokerEventsFanOut(); // separate, because conditions need no other event
         changes.add(conditions);
         changes.add(fanOut);
         changeReporter = new HeapChangeReporter(registry, changes);
@@ -189,20 +189,20 @@ public final class BrokerComponent {
     }
 
     /**
-     * Returns the events of Flight Recorder where it exists. A Java for a small machine may be without it, and a
+     * Returns the receiver for Flight Recorder, if Flight Recorder exists. A reduced Java runtime may lack it, and a
      * framework may be configured to hide its package.
      */
     private static BrokerEvents flightRecorderEvents() {
         try {
             return new FlightRecorderEvents();
         } catch (LinkageError e) {
-            LOG.info("without events for Flight Recorder: {}", e.toString());
+            LOG.info("events are not recorded in Flight Recorder: {}", e.toString());
             return new BrokerEvents() {};
         }
     }
 
     @Activate
-    @SuppressWarnings("unchecked") // the framework knows a factory by no other type
+    @SuppressWarnings("unchecked") // registration by class name returns an untyped registration
     void activate() {
         try {
             leaks.start();
@@ -213,7 +213,7 @@ public final class BrokerComponent {
             registration = (ServiceRegistration<HeapBroker>) context.registerService(
                     HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
-            if (registration == null) { // then deactivate will not be called
+            if (registration == null) { // after a failure, deactivate is not called
                 end();
                 context.removeBundleListener(clients);
                 if (monitor != null) {
@@ -242,7 +242,7 @@ public final class BrokerComponent {
                 config.views_allow(),
                 (setting, entry, right) ->
                         slips.add(settings.wrong(setting, entry, right).reason()));
-        if (slips.isEmpty() || !configured) { // at the start there are none before that could stay in force
+        if (slips.isEmpty() || !configured) { // at the start there are no earlier rules to keep
             ledger.apply(rules);
         }
         for (String slip : slips) {
@@ -250,19 +250,19 @@ public final class BrokerComponent {
                     "{}; {}",
                     slip,
                     configured
-                            ? "none of the quotas and permissions was taken over, those before stay in force"
-                            : "the other quotas and permissions are in force, and a heap that it means to open is"
-                                    + " closed");
+                            ? "the new quotas and permissions are not applied, and the previous ones stay in force"
+                            : "the other quotas and permissions apply; the heap of an invalid allow entry is closed to"
+                                    + " clients without a valid entry");
         }
         configured = true;
     }
 
-    /** A setting that is wrong leaves the others alone. */
+    /** Reads one setting. An invalid value does not affect other settings. */
     private static void read(Runnable setting) {
         try {
             setting.run();
         } catch (HeapException e) {
-            LOG.error("{}; what was in force stays", e.reason());
+            LOG.error("{}; the previous value stays in force", e.reason());
         }
     }
 
@@ -281,14 +281,14 @@ public final class BrokerComponent {
     }
 
     /**
-     * Withdraws a service unless the framework was first, as when the bundle stopped before Declarative Services
-     * deactivated the component.
+     * Unregisters a service, unless the framework already did. That happens if the bundle stopped before Declarative
+     * Services deactivated the component.
      */
     private static void unlessGone(Runnable withdrawal) {
         try {
             withdrawal.run();
         } catch (IllegalStateException e) {
-            LOG.debug("withdrawn already", e);
+            LOG.debug("already unregistered by the framework", e);
         }
     }
 
@@ -322,7 +322,7 @@ public final class BrokerComponent {
         failures.runtime(runtime);
     }
 
-    /** Another runtime may have been set before. */
+    /** Ignores a runtime that another one has already replaced. */
     void unsetComponentRuntime(ServiceComponentRuntime runtime) {
         failures.forget(runtime);
     }
@@ -334,7 +334,7 @@ public final class BrokerComponent {
             updated = "addUnavailableHeap")
     void addUnavailableHeap(ServiceReference<UnavailableHeap> service) {
         Bundle bundle = service.getBundle();
-        if (bundle != null) { // else it left before it was bound
+        if (bundle != null) { // null if it left before it was bound
             unavailable.put(id(service), FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
         }
     }
@@ -356,7 +356,7 @@ public final class BrokerComponent {
         }
         registry.arrived(
                 id(service), exporter, FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
-        changeHeap(service); // a change since they were read may have reached the registry too early
+        changeHeap(service); // repeats a change that reached the registry before arrived did
     }
 
     void changeHeap(ServiceReference<HeapExporter> service) {
@@ -369,28 +369,28 @@ public final class BrokerComponent {
         if (heap == null) {
             return;
         }
-        changeReporter.reportChanges(); // another may have come out of its shadow
+        changeReporter.reportChanges(); // a shadowed heap may serve now
         changeReporter.draining(heap.service());
         int inside = heap.gate().close(drainNanos);
         if (inside > 0) {
             LOG.warn(
-                    "heap '{}' left with calls still inside it: {}; they get their buffers or fail on their own",
+                    "heap '{}' left while calls were inside it: {}; each of them returns its buffer or fails",
                     heap.name(),
                     inside);
         }
         registry.gone(heap);
         try {
             context.ungetService(service);
-        } catch (RuntimeException | LinkageError e) { // of a service factory of the vendor's own
-            LOG.warn("heap '{}': its service could not be given back", heap.name(), e);
+        } catch (RuntimeException | LinkageError e) { // from a vendor's service factory
+            LOG.warn("heap '{}': failed to unget its service", heap.name(), e);
         }
         changeReporter.departed(heap);
     }
 
-    /** Closes all gates first, so that the heaps drain at the same time. */
+    /** Drains all heaps. It closes all gates first, so that the heaps drain at the same time. */
     private void drainAll() {
         long deadline = System.nanoTime() + drainNanos;
-        drainNanos = 0; // the unbinds that follow find the gates closed and have nothing to wait for
+        drainNanos = 0; // the following unbinds find closed gates and need not wait
         List<RegisteredHeap> heaps = registry.close();
         for (RegisteredHeap heap : heaps) {
             heap.gate().close(0);

@@ -87,7 +87,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         component.modified(wrong, Map.of());
         assertEquals(
                 List.of("ERROR invalid drain.ms = null in org.dmabuf.heap.broker: expected a whole number from 0 to"
-                        + " 4000; what was in force stays"),
+                        + " 4000; the previous value stays in force"),
                 RecordedLog.lines());
         heap("system", new FakeHeap());
         assertEquals(
@@ -125,7 +125,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                     Map.of());
             assertEquals(
                     List.of("ERROR invalid quota.client = org.example.camera=lots in org.dmabuf.heap.broker: expected a"
-                            + " size in bytes, or with K, M, G or T behind the number; none of the quotas and"
+                            + " size in bytes, or a number with the suffix K, M, G or T; none of the quotas and"
                             + " permissions was taken over, those before stay in force"),
                     RecordedLog.lines());
         }

@@ -137,8 +137,8 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         remove(refused);
         assertEquals(
                 List.of(
-                        "INFO heap 'system' of bundle " + bundle + ", which did not serve, is gone",
-                        "INFO heap 'a b' of bundle " + bundle + ", which did not serve, is gone"),
+                        "INFO heap 'system' of bundle " + bundle + ", which did not serve, has left",
+                        "INFO heap 'a b' of bundle " + bundle + ", which did not serve, has left"),
                 RecordedLog.lines());
         brokerOf(camera).allocate(REQUEST.withHeaps("system")).close();
     }
@@ -269,7 +269,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         assertTrue(line.startsWith("WARN heap 'service "), line);
         assertTrue(
                 line.endsWith("' of bundle " + bundle
-                        + " does not serve: heap.name is missing or no String; announce one"),
+                        + " does not serve: invalid heap.name: expected a String that is not empty"),
                 line);
     }
 
@@ -331,7 +331,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         RecordedLog.clear();
         remove(heap);
         assertTrue(
-                RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left with calls still inside it: 1;"),
+                RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left while calls were inside it: 1;"),
                 RecordedLog.lines().toString());
         assertEquals(0, live());
         go.countDown();

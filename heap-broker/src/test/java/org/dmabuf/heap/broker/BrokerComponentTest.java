@@ -121,8 +121,9 @@ class BrokerComponentTest extends BrokerInFramework {
                 List.of(HeapState.DRAINING, HeapState.DRAINING, HeapState.DRAINING),
                 own.heaps().stream().map(HeapInfo::state).toList());
         assertEquals(
-                "no heap for a buffer of 4 KiB: none serves. one: it is leaving and takes no more requests; two: it is"
-                        + " leaving and takes no more requests; three: it is leaving and takes no more requests",
+                "no heap for a buffer of 4 KiB: no heap serves. one: it is leaving and accepts no more requests; two:"
+                        + " it is"
+                        + " leaving and accepts no more requests; three: it is leaving and accepts no more requests",
                 assertThrows(HeapException.class, () -> own.allocate(REQUEST)).getMessage());
         go.countDown();
         stopping.get();
@@ -160,7 +161,7 @@ class BrokerComponentTest extends BrokerInFramework {
         RecordedLog.clear();
         component.removeHeap(heap.getReference());
         assertTrue(
-                RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left with calls still inside it: 1;"),
+                RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left while calls were inside it: 1;"),
                 RecordedLog.lines().toString());
         go.countDown();
         assertTrue(
@@ -262,7 +263,7 @@ class BrokerComponentTest extends BrokerInFramework {
         RecordedLog.clear();
         assertNotNull(flight.invoke(null));
         assertEquals(
-                List.of("INFO without events for Flight Recorder: java.lang.NoClassDefFoundError:"
+                List.of("INFO events are not recorded in Flight Recorder: java.lang.NoClassDefFoundError:"
                         + " jdk/jfr/ValueDescriptor"),
                 RecordedLog.lines());
     }

@@ -161,14 +161,14 @@ class HangingHeapTest {
         for (int i = 0; i < 300; i++) {
             bad.submit(Piece.of(this::hang));
         }
-        Await.until("all of its threads hang", () -> bad.hanging().contains(", and so do 3 more"));
+        Await.until("all of its threads hang", () -> bad.hanging().contains(", as have 3 more"));
         try (BufferReference reference = from("bad");
                 Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> reference.map(Access.READ, arena));
             assertEquals(Errno.EBUSY, refusal.errno());
             assertEquals(Optional.of("bad"), refusal.heap());
             assertTrue(
-                    refusal.getMessage().contains("it is not mapped while the work hangs in its code for "),
+                    refusal.getMessage().contains("it cannot be mapped, because the work has hung in its code for "),
                     refusal.getMessage());
         }
     }
@@ -185,7 +185,7 @@ class HangingHeapTest {
         Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
         String reason = broker.info("bad", HeapState.HANGING).reason().orElseThrow();
         assertTrue(
-                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' hangs in its code"
+                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' has hung in its code"
                         + " for "),
                 reason);
         assertEquals(HeapState.SERVING, state("system"));
@@ -211,7 +211,8 @@ class HangingHeapTest {
         Await.until("its reason says so", () -> broker.info("bad", HeapState.DEPARTED)
                 .reason()
                 .orElseThrow()
-                .startsWith("it has left; its buffers live on; the release of a buffer of 4 KiB from heap 'bad'"));
+                .startsWith("it has left; its buffers are still in use; the release of a buffer of 4 KiB from heap"
+                        + " 'bad'"));
         assertThrows(IllegalStateException.class, reference::newReference);
     }
 
@@ -331,7 +332,7 @@ class HangingHeapTest {
         assertEquals(1, old.usage().free().orElseThrow());
         assertTrue(old.usageAge().compareTo(Duration.ZERO) > 0);
         assertTrue(
-                old.reason().orElseThrow().startsWith("the question for the usage of heap 'bad' hangs"), old::toString);
+                old.reason().orElseThrow().startsWith("the usage query of heap 'bad' has hung"), old::toString);
         assertEquals(2, asked.get());
         hangs.set(false);
         goOn.countDown();

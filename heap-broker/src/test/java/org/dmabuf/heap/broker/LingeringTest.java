@@ -180,7 +180,7 @@ class LingeringTest {
         broker.remove(heap);
         reference.close();
         HeapInfo left = broker.info("camera", HeapState.DEPARTED);
-        assertEquals(Optional.of("it has left; memory of it is still held elsewhere"), left.reason());
+        assertEquals(Optional.of("it has left; other holders still use its memory"), left.reason());
         assertEquals(0, left.charged().liveBuffers());
         assertEquals(0, left.charged().liveBytes());
         assertEquals(1, left.charged().lingeringBuffers());
@@ -284,8 +284,8 @@ class LingeringTest {
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
-                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' hangs for 1500 ms in its heap's code;"
-                        + " no caller waits for it any more"));
+                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in its heap's code;"
+                        + " callers no longer wait for it"));
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         goOn.countDown();
         Await.until("released after all", released::get);
@@ -311,7 +311,7 @@ class LingeringTest {
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
-                "WARN the end of a CPU access for WRITE to a buffer 'frame' of 8 KiB from heap 'vendor' hangs for"));
+                "WARN the end of a CPU access for WRITE to a buffer 'frame' of 8 KiB from heap 'vendor' has hung for"));
         assertFalse(hangs.released());
         goOn.countDown();
         Await.until("released after all", hangs::released);

@@ -96,7 +96,7 @@ class QuotaTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(Optional.of("small"), refusal.heap());
         assertEquals(
-                "heap 'small': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 8 KiB are used;"
+                "heap 'small': 4 KiB for bundle " + NAME + " does not fit the heap's quota: 8 KiB of 8 KiB are used;"
                         + " close buffers, or raise quota.heap in org.dmabuf.heap.broker",
                 refusal.getMessage());
         one.close();
@@ -110,7 +110,7 @@ class QuotaTest {
         HeapBroker own = brokerOf(camera);
         own.allocate(AllocationRequest.of(8192));
         assertEquals(
-                "heap 'carveout': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 8 KiB are used;"
+                "heap 'carveout': 4 KiB for bundle " + NAME + " does not fit the heap's quota: 8 KiB of 8 KiB are used;"
                         + " close buffers, or raise heap.quota where the heap is configured, or set quota.heap in"
                         + " org.dmabuf.heap.broker",
                 refusal(own, PAGE).getMessage());
@@ -152,8 +152,8 @@ class QuotaTest {
         assertEquals("two", own.allocate(PAGE).heapName());
         assertEquals("one", brokerOf(display).allocate(PAGE).heapName());
         assertEquals(
-                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that client's quota on this heap: 4 KiB of 4 KiB"
-                        + " are used; close buffers, or raise quota.client.on.heap in org.dmabuf.heap.broker",
+                "heap 'one': 4 KiB for bundle " + NAME + " does not fit that client's quota on this heap: 4 KiB of 4"
+                        + " KiB are used; close buffers, or raise quota.client.on.heap in org.dmabuf.heap.broker",
                 refusal(own, PAGE.withHeaps("one")).getMessage());
     }
 
@@ -169,8 +169,8 @@ class QuotaTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(1, refusal.attempts().size());
         assertEquals(
-                "heap 'one': 4 KiB for bundle " + NAME + " do not fit that client's quota on all heaps: 4 KiB of 6 KiB"
-                        + " are used; close buffers, or raise quota.client in org.dmabuf.heap.broker",
+                "heap 'one': 4 KiB for bundle " + NAME + " does not fit that client's quota on all heaps: 4 KiB of 6"
+                        + " KiB are used; close buffers, or raise quota.client in org.dmabuf.heap.broker",
                 refusal.getMessage());
         assertEquals(List.of(), two.asked());
         assertEquals("two", own.allocate(AllocationRequest.of(2048).withHeaps("two")).heapName());
@@ -216,7 +216,7 @@ class QuotaTest {
         DmaBuf two = own.allocate(AllocationRequest.of(4096));
         rules("rounds=10K", "", "");
         assertEquals(
-                "heap 'rounds': 4 KiB for bundle " + NAME + " do not fit the heap's quota: 8 KiB of 10 KiB are used;"
+                "heap 'rounds': 4 KiB for bundle " + NAME + " does not fit the heap's quota: 8 KiB of 10 KiB are used;"
                         + " close buffers, or raise quota.heap in org.dmabuf.heap.broker",
                 refusal(own, AllocationRequest.of(1)).getMessage().replace("8.0 KiB", "8 KiB"));
         assertEquals(List.of("release"), last[0].calls());
@@ -351,8 +351,9 @@ class QuotaTest {
         assertEquals(Errno.EACCES, refusal.errno());
         assertEquals(Optional.of("secure"), refusal.heap());
         assertEquals(
-                "heap 'secure': bundle " + NAME + " at test:" + NAME + " may not use it; add secure=" + NAME
-                        + " to allow of org.dmabuf.heap.broker if it shall",
+                "heap 'secure': bundle " + NAME + " at test:" + NAME + " may not use it; to permit it, add"
+                        + " secure=" + NAME
+                        + " to allow in org.dmabuf.heap.broker",
                 refusal.getMessage());
         assertEquals(List.of(), system.asked());
         rules("", "", "", "secure=" + NAME);

@@ -27,11 +27,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Heaps whose memory is set aside when they start: a camera's frames are there when the camera is, and nobody else has
- * them. One heap for each configuration {@code org.dmabuf.heap.carveout~NAME}; without one there is none.
+ * Component of the carveout heaps, which reserve their memory when they start. So a camera's frames are available
+ * whenever the camera needs them. Each configuration {@code org.dmabuf.heap.carveout~NAME} creates one heap; without a
+ * configuration, no carveout exists.
  *
- * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the region was taken:
- * no memory, no service.
+ * <p>{@link HeapStart} registers the service once the region is allocated. Declarative Services would register it
+ * earlier, although the allocation may fail.
  */
 @Component(
         immediate = true,
@@ -49,18 +50,18 @@ public final class CarveoutHeap {
     static final String PID = "org.dmabuf.heap.carveout";
 
     /**
-     * What can be configured. A change takes the heap away and brings another: buffers of the old one live on, and its
-     * region stays with them until the last is released. Sizes are bytes, or have K, M, G or T behind them.
+     * Configuration of a carveout. A change replaces the heap by a new one. Buffers of the old heap stay valid, and its
+     * region stays allocated until the last of them is released. Sizes are in bytes, or have the suffix K, M, G or T.
      */
     @ObjectClassDefinition(
             name = "DMA-BUF carveout heap",
-            description = "A region of memory that is set aside, for allocations that must succeed at once")
+            description = "A region of memory that is reserved at the start, for allocations that must succeed at once")
     public @interface Config {
-        /** {@return {@code heap.name}, unique among heaps; what is behind ~ in the configuration's name when empty} */
+        /** {@return {@code heap.name}, unique among heaps; if empty, the part of the configuration's name after ~} */
         @AttributeDefinition(
                 name = "Name",
-                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'. Empty: what stands"
-                        + " behind ~ in the name of the configuration")
+                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'. If empty, the part"
+                        + " of the configuration's name after ~")
         String heap_name() default "";
 
         /** {@return {@code heap.id}, unique among heaps; -1 for none} */
@@ -71,58 +72,62 @@ public final class CarveoutHeap {
                 max = "63")
         int heap_id() default -1;
 
-        /** {@return {@code heap.priority}: below the system heap's, since who names no heap is not whom it is for} */
+        /**
+         * {@return {@code heap.priority}; below the system heap's, since the region is meant for requests that name it}
+         */
         @AttributeDefinition(
                 name = "Priority",
-                description = "A heap of higher priority is asked first by requests that name none")
+                description = "A request that names no heap asks the heaps in order of priority, highest first")
         int heap_priority() default -50;
 
         /** {@return bytes of the region, whole pages of {@link #page_size}} */
-        @AttributeDefinition(name = "Size", description = "Of the region, in whole pages, such as 256M")
+        @AttributeDefinition(name = "Size", description = "Size of the region, in whole pages, such as 256M")
         String size();
 
         /** {@return bytes of the region's pages} */
         @AttributeDefinition(
                 name = "Page size",
-                description = "Of the region's pages: 4K, or of huge pages that the machine has reserved, 2M or 1G")
+                description = "Size of the region's pages: 4K, or 2M or 1G for huge pages that are reserved")
         String page_size() default "";
 
-        /** {@return bytes that sizes are rounded up to, as ION's chunk heap does; empty for pages} */
+        /** {@return the bytes to which sizes are rounded up, as in ION's chunk heap; empty for pages of 4 KiB} */
         @AttributeDefinition(
                 name = "Chunk size",
-                description = "Sizes are rounded up to it, as by ION's chunk heap: a power of two. Empty: pages of 4K")
+                description = "Sizes are rounded up to it, as in ION's chunk heap: a power of two. If empty, 4K")
         String chunk_size() default "";
 
-        /** {@return bytes that the books count in} */
+        /** {@return the unit of the region's allocator, in bytes} */
         @AttributeDefinition(
                 name = "Granule",
-                description = "What the books count in, a power of two; each granule takes 16 bytes of Java's heap."
-                        + " Empty: pages of 4K")
+                description = "Unit of the region's allocator, a power of two; a granule takes 16 bytes of Java's heap."
+                        + " If empty, 4K")
         String granule() default "";
 
-        /** {@return bytes of the region that may be out at a time; empty for all of it} */
+        /** {@return the most bytes of the region that may be in use at a time; empty for all of it} */
         @AttributeDefinition(
                 name = "Quota",
-                description = "How much of the region may be out at a time, with what is quarantined; the broker's"
-                        + " quota.heap goes before it. Empty: all of it")
+                description = "The most bytes of the region that may be in use at a time, quarantine included; the"
+                        + " broker's quota.heap overrides it. If empty, all of it")
         String quota() default "";
 
-        /** {@return what an exported buffer is} */
+        /** {@return the kind of exported buffers} */
         @AttributeDefinition(
                 name = "Exports",
-                description = "What an exported buffer is; auto takes the first of the others that the machine permits",
+                description = "The kind of exported buffers; auto takes the first other one that the machine permits",
                 options = {
-                    @Option(value = "auto", label = "The best that there is"),
+                    @Option(value = "auto", label = "The first of the following that works"),
                     @Option(value = "udmabuf", label = "A dma-buf of its range: /dev/udmabuf"),
-                    @Option(value = "memfd", label = "A memfd of its own, which no device imports")
+                    @Option(value = "memfd", label = "A separate memfd, which no device can import")
                 })
         String exports() default "auto";
 
-        /** {@return whether a region that is not contiguous serves, as an emulation, only those who take one} */
+        /**
+         * {@return whether a region that is not contiguous serves only requests that accept emulated contiguous memory}
+         */
         @AttributeDefinition(
                 name = "Emulate contiguous",
-                description = "Whether a region that is not one physical run is announced as an emulation of one: it"
-                        + " then serves the requests that take emulated contiguous memory and no others")
+                description = "Whether a region that is not one physical run is announced as an emulation of one. It"
+                        + " then serves only requests that accept emulated contiguous memory")
         boolean emulate_contiguous() default false;
     }
 
@@ -132,11 +137,11 @@ public final class CarveoutHeap {
     private final HeapStart start;
 
     /**
-     * Takes the region, then announces the heap; later, when the machine has too little memory now.
+     * Allocates the region, then announces the heap. If the machine has too little memory now, this happens later.
      *
-     * @param context registers the service
-     * @param config name, size and pages
-     * @param properties the configuration's own, for its name
+     * @param context the context that registers the service
+     * @param config the name, the size and the pages
+     * @param properties the properties of the configuration, which contain its name
      */
     @Activate
     public CarveoutHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -170,7 +175,7 @@ public final class CarveoutHeap {
         RegionSource region = RegionSource.open(name, layout, syscalls, Headroom.machine());
         return OpenedHeap.of(region).then(source -> {
             if (!region.passedOver().isEmpty()) {
-                log.info("heap '{}' exports memfds, which no device imports, since {}", name, region.passedOver());
+                log.info("heap '{}' exports memfds, which no device can import, since {}", name, region.passedOver());
             }
             if (!region.swappable().isEmpty()) {
                 log.info("heap '{}' has memory that can be swapped out, since {}", name, region.swappable());
@@ -185,7 +190,7 @@ public final class CarveoutHeap {
         });
     }
 
-    /** Takes the heap away. Its buffers live on, and the region with them. */
+    /** Withdraws the heap. Its buffers stay valid, and keep the region allocated. */
     @Deactivate
     void withdraw() {
         start.close();

@@ -11,10 +11,10 @@ import org.dmabuf.heap.linux.region.RegionLayout;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * The region as it is configured, checked before the one that serves is given up for it.
+ * The checked configuration of a region. The check runs before the current region is released.
  *
- * @param layout size and pages
- * @param quota bytes that may be out at a time, empty for all
+ * @param layout the size and the pages
+ * @param quota the most bytes that may be in use at a time, empty for all
  */
 record Region(RegionLayout layout, OptionalLong quota) {
     private static final Path HUGE_PAGES = Path.of("/sys/kernel/mm/hugepages");
@@ -22,10 +22,10 @@ record Region(RegionLayout layout, OptionalLong quota) {
     /**
      * Reads the settings.
      *
-     * @param config as it came
-     * @param settings named in refusals
+     * @param config the configuration
+     * @param settings the settings, which name themselves in refusals
      * @return the region
-     * @throws HeapException {@link Errno#EINVAL} with the setting that is wrong and what would be right
+     * @throws HeapException {@link Errno#EINVAL} with the invalid setting and the expected values
      */
     static Region of(CarveoutHeap.Config config, HeapSettings settings) {
         if (config.size() == null) {
@@ -37,7 +37,7 @@ record Region(RegionLayout layout, OptionalLong quota) {
             throw settings.wrong(
                     "page.size",
                     config.page_size(),
-                    Bytes.text(Bytes.PAGE) + ", or the size of huge pages that this machine has, below " + HUGE_PAGES);
+                    Bytes.text(Bytes.PAGE) + ", or the size of huge pages that this machine has, see " + HUGE_PAGES);
         }
         long chunk = size(settings, "chunk.size", config.chunk_size());
         long granule = size(settings, "granule", config.granule());
@@ -58,7 +58,7 @@ record Region(RegionLayout layout, OptionalLong quota) {
         return new Region(emulated ? layout.withContiguousEmulated() : layout, quota);
     }
 
-    /** {@return what a page, a chunk or a granule is to be, a page where nothing is set} */
+    /** {@return the configured size of a page, a chunk or a granule; the size of a page if not set} */
     private static long size(HeapSettings settings, String setting, String value) {
         long bytes = value.isBlank() ? Bytes.PAGE : settings.bytes(setting, value);
         if (bytes < Bytes.PAGE || Long.bitCount(bytes) != 1) {

@@ -29,13 +29,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Contiguous memory, for devices without an IOMMU: a CMA heap of the kernel where there is one, else a region that has
- * its rules and is announced as an emulation. There is one heap without a configuration, and with
- * {@code org.dmabuf.heap.cma}; with configurations {@code org.dmabuf.heap.cma~NAME} there is one for each of these
- * instead.
+ * Component of the contiguous heap, for devices without an IOMMU. It uses a CMA heap of the kernel if one exists.
+ * Otherwise it uses a region with the same rules, which is announced as an emulation. Without a configuration, or with
+ * {@code org.dmabuf.heap.cma}, one heap exists. With configurations {@code org.dmabuf.heap.cma~NAME}, one heap exists
+ * for each of them instead.
  *
- * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
- * whether it gives memory this way: no memory, no service.
+ * <p>{@link HeapStart} registers the service once a back end works. Declarative Services would register it earlier,
+ * although no back end may work.
  */
 @Component(
         immediate = true,
@@ -55,18 +55,18 @@ public final class CmaHeap {
     private static final String REGION = "region";
 
     /**
-     * What can be configured. A change takes the heap away and brings another; buffers of the old one live on. Sizes
-     * are bytes, or have K, M, G or T behind them.
+     * Configuration of a contiguous heap. A change replaces the heap by a new one; buffers of the old heap stay valid.
+     * Sizes are in bytes, or have the suffix K, M, G or T.
      */
     @ObjectClassDefinition(
             name = "DMA-BUF contiguous heap",
             description = "Memory in one physical run, or a region that has the rules of such memory")
     public @interface Config {
-        /** {@return {@code heap.name}, unique among heaps; what is behind ~ in the configuration's name when empty} */
+        /** {@return {@code heap.name}, unique among heaps; if empty, the part of the configuration's name after ~} */
         @AttributeDefinition(
                 name = "Name",
-                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'. Empty: what stands"
-                        + " behind ~ in the name of the configuration, or cma")
+                description = "Unique among heaps; 1 to 64 characters without blanks, '/' and '..'. If empty, the part"
+                        + " of the configuration's name after ~, or cma")
         String heap_name() default "";
 
         /** {@return {@code heap.id}, unique among heaps; -1 for none} */
@@ -77,54 +77,54 @@ public final class CmaHeap {
                 max = "63")
         int heap_id() default -1;
 
-        /** {@return {@code heap.priority}: below the others but the secure heap's: contiguous memory is scarce} */
+        /** {@return {@code heap.priority}; below all but the secure heap's, because contiguous memory is scarce} */
         @AttributeDefinition(
                 name = "Priority",
-                description = "A heap of higher priority is asked first by requests that name none")
+                description = "A request that names no heap asks the heaps in order of priority, highest first")
         int heap_priority() default -60;
 
-        /** {@return what makes the memory} */
+        /** {@return the back end} */
         @AttributeDefinition(
                 name = "Back end",
-                description = "What makes the memory; auto takes the first of the others that the machine permits",
+                description = "The source of the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = BackEnds.AUTO, label = "The best that there is"),
+                    @Option(value = BackEnds.AUTO, label = "The first of the following that works"),
                     @Option(value = DMA_HEAP, label = "A contiguous heap of the kernel"),
                     @Option(value = REGION, label = "A region with the same rules, which is not contiguous")
                 })
         String backend() default BackEnds.AUTO;
 
-        /** {@return the kernel's names of contiguous heaps, the first that serves is taken} */
+        /** {@return names of contiguous heaps of the kernel; the first that works is used} */
         @AttributeDefinition(
                 name = "Nodes",
-                description = "Names of contiguous heaps below /dev/dma_heap, with blanks between; the first that"
-                        + " serves")
+                description = "Names of contiguous heaps below /dev/dma_heap, separated by blanks; the first that"
+                        + " works is used")
         String[] nodes() default {"default_cma_region", "linux,cma", "reserved", "default-pool"};
 
-        /** {@return bytes of the region that stands for the kernel's heap, in whole pages} */
+        /** {@return bytes of the region that emulates the kernel's heap, in whole pages} */
         @AttributeDefinition(
                 name = "Size",
-                description = "Of the region that stands for the kernel's heap, in whole pages: it takes memory only"
-                        + " where it has buffers")
+                description = "Size of the region that emulates the kernel's heap, in whole pages; it uses memory only"
+                        + " for its buffers")
         String size() default "64M";
 
-        /** {@return the most that buffers of the region are aligned to} */
+        /** {@return the largest alignment of buffers of the region} */
         @AttributeDefinition(
                 name = "Alignment cap",
-                description = "Buffers of the region are aligned to the power of two that is not below their size, and"
-                        + " to no more than this;"
-                        + " 1M is the kernel's own, unless CONFIG_CMA_ALIGNMENT says otherwise")
+                description = "Buffers of the region are aligned to the next power of two at or above their size, but"
+                        + " at most to this;"
+                        + " 1M is the kernel's default, see CONFIG_CMA_ALIGNMENT")
         String alignment_cap() default "1M";
 
-        /** {@return what an exported buffer of the region is} */
+        /** {@return the kind of exported buffers of the region} */
         @AttributeDefinition(
                 name = "Exports",
-                description = "What an exported buffer of the region is; auto takes the first of the others that the"
+                description = "The kind of exported buffers of the region; auto takes the first of the others that the"
                         + " machine permits",
                 options = {
-                    @Option(value = "auto", label = "The best that there is"),
+                    @Option(value = "auto", label = "The first of the following that works"),
                     @Option(value = "udmabuf", label = "A dma-buf of its range: /dev/udmabuf"),
-                    @Option(value = "memfd", label = "A memfd of its own, which no device imports")
+                    @Option(value = "memfd", label = "A separate memfd, which no device can import")
                 })
         String exports() default "auto";
     }
@@ -135,11 +135,11 @@ public final class CmaHeap {
     private final HeapStart start;
 
     /**
-     * Tries the kernel, then announces the heap; later, when the machine is short of something now.
+     * Tries the back ends, then announces the heap. If the machine lacks a resource now, this happens later.
      *
-     * @param context registers the service
-     * @param config name, nodes, and the region that stands for them
-     * @param properties the configuration's own, for its name
+     * @param context the context that registers the service
+     * @param config the name, the nodes, and the region that emulates them
+     * @param properties the properties of the configuration, which contain its name
      */
     @Activate
     public CmaHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -159,7 +159,7 @@ public final class CmaHeap {
         HeapSettings settings =
                 HeapSettings.of(PID, "cma", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(log::warn);
-        // A setting that is wrong is refused whichever back end serves.
+        // Invalid settings are refused even if the chosen back end does not use them.
         start.configure(settings, () -> backEnds(config, settings), backEnds -> {
             BackEnds.Choice choice = backEnds.choose(config.backend());
             return choice.opened().then(source -> {
@@ -176,7 +176,7 @@ public final class CmaHeap {
         RegionLayout layout = layout(config, settings);
         List<String> nodes = settings.nodes("nodes", config.nodes());
         Headroom headroom = Headroom.machine();
-        String remedy = "take a kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its"
+        String remedy = "use a kernel with CONFIG_DMABUF_HEAPS_CMA and reserved memory (cma= at boot), or name its"
                 + " node by " + settings.place("nodes");
         BackEnds backEnds = new BackEnds(settings)
                 .with(
@@ -194,9 +194,9 @@ public final class CmaHeap {
     private static OpenedHeap device(String heap, String node, Syscalls syscalls, Logger log) {
         return OpenedHeap.of(DmaHeapSource.openContiguous(heap, node, syscalls))
                 .with(HeapProperties.CONTIGUOUS, true)
-                .with(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE) // whatever fits is one run
+                .with(HeapProperties.CONTIGUOUS_MAX, Long.MAX_VALUE) // each buffer is one run
                 .then(source -> {
-                    log.info("heap '{}' {}", heap, "has the memory of " + DmaHeapSource.FOLDER + node);
+                    log.info("heap '{}' {}", heap, "uses the memory of " + DmaHeapSource.FOLDER + node);
                     return source;
                 });
     }
@@ -206,7 +206,7 @@ public final class CmaHeap {
                 + (passedOver.isEmpty() ? REGION + " is configured" : passedOver)
                 + (region.passedOver().isEmpty()
                         ? ""
-                        : "; it exports memfds, which no device imports, since " + region.passedOver());
+                        : "; it exports memfds, which no device can import, since " + region.passedOver());
     }
 
     private static RegionLayout layout(Config config, HeapSettings settings) {
@@ -226,7 +226,7 @@ public final class CmaHeap {
                 .withExports(settings.oneOf("exports", config.exports(), RegionLayout.Exports.class));
     }
 
-    /** Takes the heap away. Its buffers live on. */
+    /** Withdraws the heap. Its buffers stay valid. */
     @Deactivate
     void withdraw() {
         start.close();

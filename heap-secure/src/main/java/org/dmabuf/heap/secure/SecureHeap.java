@@ -29,11 +29,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The heap for what the gateway passes on and must not see: keys, decrypted audio. Nobody may allocate from it who is
- * not let by the broker's policy, and no process gets a descriptor whose user is not in {@link Config#heap_peers}.
+ * Component of the protected heap, for content that the gateway passes on and must not see, such as keys and decrypted
+ * audio. Only clients that the broker's policy permits may allocate from it. Only processes of users in {@link
+ * Config#heap_peers} get a descriptor.
  *
- * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
- * whether it gives memory this way: no memory, no service.
+ * <p>{@link HeapStart} registers the service once a back end works. Declarative Services would register it earlier,
+ * although no back end may work.
  */
 @Component(
         immediate = true,
@@ -52,12 +53,12 @@ public final class SecureHeap {
     private static final Path PASSWD = Path.of("/etc/passwd");
 
     /**
-     * What can be configured. A change takes the heap away and brings it back; buffers of it live on. A value that is
-     * wrong leaves the heap as it is.
+     * Configuration of the protected heap. A change restarts the heap; its buffers stay valid. An invalid value leaves
+     * the heap unchanged.
      */
     @ObjectClassDefinition(
             name = "DMA-BUF protected heap",
-            description = "Memory that only its receivers see, for handing secrets on")
+            description = "Memory that only its receivers can read, to hand secrets on")
     public @interface Config {
         /** {@return {@code heap.name}, unique among heaps} */
         @AttributeDefinition(
@@ -73,46 +74,48 @@ public final class SecureHeap {
                 max = "63")
         int heap_id() default 3;
 
-        /** {@return {@code heap.priority}: below the others, since who names no heap wants no secret memory} */
+        /**
+         * {@return {@code heap.priority}; below all others, since a request that names no heap needs no secret memory}
+         */
         @AttributeDefinition(
                 name = "Priority",
-                description = "A heap of higher priority is asked first by requests that name none")
+                description = "A request that names no heap asks the heaps in order of priority, highest first")
         int heap_priority() default -100;
 
-        /** {@return whether the gateway may map buffers; it hands them on unseen if not} */
+        /** {@return whether bundles of the gateway may map buffers; otherwise they can only pass descriptors on} */
         @AttributeDefinition(
                 name = "Mappable",
                 description = "Whether bundles of the gateway may map buffers of this heap themselves")
         boolean heap_mappable() default false;
 
-        /** {@return users whose processes may be sent a descriptor; nobody's when empty} */
+        /** {@return users whose processes may receive a descriptor; if empty, no process may} */
         @AttributeDefinition(
                 name = "Peers",
-                description = "Users whose processes may be sent a descriptor, by number or name; nobody's when empty")
+                description = "Users whose processes may receive a descriptor, by number or name; if empty, no process")
         String[] heap_peers() default {};
 
-        /** {@return what makes the memory} */
+        /** {@return the back end} */
         @AttributeDefinition(
                 name = "Back end",
-                description = "What makes the memory; auto takes the first of the others that the machine permits",
+                description = "The source of the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = BackEnds.AUTO, label = "The best that there is"),
+                    @Option(value = BackEnds.AUTO, label = "The first of the following that works"),
                     @Option(value = DMA_HEAP, label = "A protected heap of the kernel"),
                     @Option(value = MEMFD_SECRET, label = "memfd_secret, which emulates protected memory")
                 })
         String backend() default BackEnds.AUTO;
 
-        /** {@return the kernel's names of protected heaps, the first that serves is taken} */
+        /** {@return names of protected heaps of the kernel; the first that works is used} */
         @AttributeDefinition(
                 name = "Nodes",
-                description = "Names of protected heaps below /dev/dma_heap, with blanks between; the first that"
-                        + " serves")
+                description = "Names of protected heaps below /dev/dma_heap, separated by blanks; the first that"
+                        + " works is used")
         String[] nodes() default {
             "protected,secure-video", "protected,trusted-ui", "protected,secure-video-record"
         };
     }
 
-    /** What a configuration says, checked. */
+    /** The checked configuration. */
     private record Plan(BackEnds backEnds, List<Integer> peers) {}
 
     private final Syscalls syscalls;
@@ -120,12 +123,13 @@ public final class SecureHeap {
     private final HeapStart start;
 
     /**
-     * Tries the kernel, then announces the heap. A machine that has no such memory is told of once, as a warning, and
-     * has no such heap.
+     * Tries the back ends, then announces the heap. On a machine without protected memory, the heap is not announced,
+     * and one warning is logged.
      *
-     * @param context registers the service
-     * @param config name, id, priority, who may have descriptors, and whether the gateway may look
-     * @param properties the configuration's own
+     * @param context the context that registers the service
+     * @param config the name, the id, the priority, the peers that may receive descriptors, and whether the gateway may
+     *     map
+     * @param properties the properties of the configuration
      */
     @Activate
     public SecureHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -169,7 +173,7 @@ public final class SecureHeap {
         List<String> nodes = settings.nodes("nodes", config.nodes());
         boolean mappable = settings.flag(HeapProperties.MAPPABLE, config::heap_mappable);
         Headroom headroom = Headroom.machine();
-        String remedy = "take a kernel with a TEE that has one, or name it by " + settings.place("nodes");
+        String remedy = "use a kernel and a TEE that have one, or name it by " + settings.place("nodes");
         BackEnds backEnds = new BackEnds(settings)
                 .with(
                         DMA_HEAP,
@@ -191,13 +195,13 @@ public final class SecureHeap {
                     throw HeapException.of(
                             Errno.EINVAL,
                             heap,
-                            "the CPU maps memory of " + DmaHeapSource.FOLDER + node
+                            "the CPU can map memory of " + DmaHeapSource.FOLDER + node
                                     + ", which therefore protects nothing; name a protected heap by "
                                     + settings.place("nodes"));
                 });
     }
 
-    /** Takes the heap away. Its buffers live on. */
+    /** Withdraws the heap. Its buffers stay valid. */
     @Deactivate
     void withdraw() {
         start.close();

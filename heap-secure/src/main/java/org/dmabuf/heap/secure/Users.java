@@ -12,15 +12,15 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.socket.Accounts;
 
-/** Users as a configuration names them, by number or by name. */
+/** Parser of the users in a configuration, which are given by number or by name. */
 final class Users {
     private final HeapSettings settings;
     private final Path passwd;
     private final Accounts accounts;
 
     /**
-     * @param settings named in a refusal
-     * @param passwd where names are looked up: {@code /etc/passwd}, which is where the users of services are
+     * @param settings the settings, which name themselves in refusals
+     * @param passwd the file for look-ups of names: {@code /etc/passwd}, since it has the users of services
      */
     Users(HeapSettings settings, Path passwd) {
         this.settings = settings;
@@ -29,12 +29,12 @@ final class Users {
     }
 
     /**
-     * Reads a list.
+     * Parses a list.
      *
-     * @param configured numbers and names, each value one or several with commas or blanks between
-     * @return user ids, in the order of the list
-     * @throws HeapException {@link Errno#EINVAL} for a name that no user has: a list that is understood in part would
-     *     let others in, or keep out a user that it should let in
+     * @param configured numbers and names; a value may have several, separated by commas or blanks
+     * @return the user ids, in the order of the list
+     * @throws HeapException {@link Errno#EINVAL} for an unknown name, because a list that is used only in part could
+     *     admit or refuse the wrong users
      */
     List<Integer> ids(String... configured) {
         return Arrays.stream(configured)

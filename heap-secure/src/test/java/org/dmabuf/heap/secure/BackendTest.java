@@ -110,7 +110,7 @@ class BackendTest {
         assertEquals(
                 List.of("info [heap '{}' only emulates protected memory, since {}, secure, /dev/dma_heap/ has no"
                         + " protected heap (protected,secure-video protected,trusted-ui protected,secure-video-record);"
-                        + " take a kernel with a TEE that has one, or name it by nodes in org.dmabuf.heap.secure]"),
+                        + " use a kernel and a TEE that have one, or name it by nodes in org.dmabuf.heap.secure]"),
                 logged);
     }
 
@@ -159,8 +159,8 @@ class BackendTest {
                 kernel(false, Errno.ENOENT, "system"),
                 Map.of("backend", "dma-heap", "nodes", new String[] {"none  system"}));
         assertEquals(
-                "the CPU maps memory of /dev/dma_heap/system, which therefore protects nothing; name a protected heap"
-                        + " by nodes in org.dmabuf.heap.secure",
+                "the CPU can map memory of /dev/dma_heap/system, which therefore protects nothing; name a protected"
+                        + " heap by nodes in org.dmabuf.heap.secure",
                 announced.refusal());
     }
 

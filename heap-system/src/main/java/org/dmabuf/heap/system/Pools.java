@@ -8,7 +8,7 @@ import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.pool.PoolBudget;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** The settings of the pools, as words. */
+/** Parser of the settings of the pools. */
 final class Pools {
     private final HeapSettings settings;
 
@@ -19,9 +19,9 @@ final class Pools {
     /**
      * Reads the settings.
      *
-     * @param config as it came
-     * @return what the pools may keep
-     * @throws HeapException {@link Errno#EINVAL} with what is wrong and what would be right
+     * @param config the configuration
+     * @return the memory that the pools may keep
+     * @throws HeapException {@link Errno#EINVAL} with the invalid setting and the expected values
      */
     PoolBudget budget(SystemHeap.Config config) {
         PoolBudget budget = PoolBudget.none()
@@ -40,7 +40,7 @@ final class Pools {
             try {
                 return budget.withPrewarmed(Bytes.parse(parts[0]), Integer.parseInt(parts[1]));
             } catch (ArithmeticException | IllegalArgumentException e) {
-                // no such size or number, or more than there are bytes
+                // not a size or a number, or the product overflows; refused below
             }
         }
         throw settings.wrong("pool.prewarm", entry, "SIZE=COUNT, for instance 1M=8");

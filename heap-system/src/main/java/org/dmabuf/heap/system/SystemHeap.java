@@ -27,12 +27,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The heap that every gateway has: memory of the machine, in pages wherever they are. It is the counterpart of
- * {@code /dev/dma_heap/system}, has its memory from there where the machine permits, and is where a request goes that
- * says nothing but a size.
+ * Component of the system heap, which every gateway has: ordinary memory of the machine, in scattered pages. It is the
+ * counterpart of {@code /dev/dma_heap/system}, and takes its memory from there if the machine permits. A request that
+ * gives only a size is served by this heap first.
  *
- * <p>{@link HeapStart} registers the service; Declarative Services would offer it before the kernel was asked
- * whether it gives memory this way: no memory, no service.
+ * <p>{@link HeapStart} registers the service once a back end works. Declarative Services would register it earlier,
+ * although no back end may work.
  */
 @Component(
         immediate = true,
@@ -46,8 +46,8 @@ public final class SystemHeap {
     static final String PID = "org.dmabuf.heap.system";
 
     /**
-     * What can be configured. A change takes the heap away and brings it back; buffers of it live on. A value that is
-     * wrong leaves the heap as it is.
+     * Configuration of the system heap. A change restarts the heap; its buffers stay valid. An invalid value leaves the
+     * heap unchanged.
      */
     @ObjectClassDefinition(
             name = "DMA-BUF system heap",
@@ -70,18 +70,18 @@ public final class SystemHeap {
         /** {@return {@code heap.priority}} */
         @AttributeDefinition(
                 name = "Priority",
-                description = "A heap of higher priority is asked first by requests that name none")
+                description = "A request that names no heap asks the heaps in order of priority, highest first")
         int heap_priority() default 0;
 
-        /** {@return what makes the memory} */
+        /** {@return the back end} */
         @AttributeDefinition(
                 name = "Back end",
-                description = "What makes the memory; auto takes the first of the others that the machine permits",
+                description = "The source of the memory; auto takes the first of the others that the machine permits",
                 options = {
-                    @Option(value = BackEnds.AUTO, label = "The best that there is"),
+                    @Option(value = BackEnds.AUTO, label = "The first of the following that works"),
                     @Option(value = "dma-heap", label = "The kernel's system heap: /dev/dma_heap/system"),
                     @Option(value = "udmabuf", label = "dma-bufs made of memfds: /dev/udmabuf"),
-                    @Option(value = "memfd", label = "memfds, which no device imports")
+                    @Option(value = "memfd", label = "memfds, which no device can import")
                 })
         String backend() default BackEnds.AUTO;
 
@@ -91,17 +91,17 @@ public final class SystemHeap {
                 description = "SIZE=COUNT, for instance 1M=8: buffers made ahead of demand, used once; none by default")
         String[] pool_prewarm() default {};
 
-        /** {@return bytes kept of buffers that were never to be exported, 0 for none} */
+        /** {@return the most bytes of released buffers without an export that are kept for reuse, 0 for none} */
         @AttributeDefinition(
                 name = "Recycled memory",
-                description = "How much memory of buffers that cannot be exported is kept for the next: bytes, or with"
-                        + " K, M or G")
+                description = "The most memory of released, not exportable buffers that is kept for reuse: bytes or"
+                        + " with K, M or G")
         String pool_recycle() default "0";
 
-        /** {@return seconds after which memory is given back that nobody asks for} */
+        /** {@return seconds after which idle pooled memory is released} */
         @AttributeDefinition(
                 name = "Idle time of pools",
-                description = "Seconds after which kept memory is given back that nobody asks for",
+                description = "Seconds after which idle pooled memory is released",
                 min = "1")
         int pool_idle_s() default 60;
     }
@@ -111,11 +111,11 @@ public final class SystemHeap {
     private final HeapStart start;
 
     /**
-     * Tries the kernel, then announces the heap; later, when the machine is short of something now.
+     * Tries the back ends, then announces the heap. If the machine lacks a resource now, this happens later.
      *
-     * @param context registers the service
-     * @param config name, id, priority, back end and pools
-     * @param properties the configuration's own
+     * @param context the context that registers the service
+     * @param config the name, the id, the priority, the back end and the pools
+     * @param properties the properties of the configuration
      */
     @Activate
     public SystemHeap(BundleContext context, Config config, Map<String, Object> properties) {
@@ -152,7 +152,7 @@ public final class SystemHeap {
                     return choice.opened().then(source -> {
                         if (!choice.passedOver().isEmpty()) {
                             log.info(
-                                    "heap '{}' has its memory from {}",
+                                    "heap '{}' takes its memory from {}",
                                     heap,
                                     choice.word() + ", since " + choice.passedOver());
                         }
@@ -161,7 +161,7 @@ public final class SystemHeap {
                 });
     }
 
-    /** Takes the heap away. Its buffers live on. */
+    /** Withdraws the heap. Its buffers stay valid. */
     @Deactivate
     void withdraw() {
         start.close();

@@ -95,7 +95,8 @@ class BackendTest {
         devices.without(NODE, Errno.EACCES).without(DEVICE, Errno.ENOENT);
         start("auto").withdraw();
         assertEquals(
-                List.of("info [heap '{}' has its memory from {}, main, memfd, since open(/dev/dma_heap/system) failed:"
+                List.of("info [heap '{}' takes its memory from {}, main, memfd, since open(/dev/dma_heap/system)"
+                        + " failed:"
                         + " permission denied; give the node to a group that this process is in: the gateway's udev"
                         + " rule 60-dmaheap.rules gives it to dmaheap; and open(/dev/udmabuf) failed: no such file or"
                         + " directory; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF]"),
@@ -204,7 +205,7 @@ class BackendTest {
         devices.without(NODE, Errno.ENOENT);
         new SystemHeap(announced.context(), Configs.config("", 0, 0, "auto"), Map.of(), kernel, log).withdraw();
         assertTrue(
-                logged.getFirst().startsWith("info [heap '{}' has its memory from {}, system, udmabuf"),
+                logged.getFirst().startsWith("info [heap '{}' takes its memory from {}, system, udmabuf"),
                 logged::getFirst);
     }
 }

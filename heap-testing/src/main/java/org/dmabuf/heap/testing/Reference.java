@@ -111,7 +111,8 @@ final class Reference extends Use implements DmaBuf {
                     heapName(),
                     memory() + " was allocated with ExportMode.NONE and has no descriptor to give; allocate it with"
                             + " READ_ONLY or READ_WRITE");
-            case READ_WRITE -> requireGranted(Access.READ_WRITE, "exported, because its descriptor permits to write");
+            case READ_WRITE -> requireGranted(Access.READ_WRITE, "exported, because its descriptor would permit"
+                    + " writing");
             case READ_ONLY -> {}
         }
         return client().inventory().export(Exported.of(memory(), client()), this);
@@ -132,7 +133,7 @@ final class Reference extends Use implements DmaBuf {
             throw HeapException.of(
                     Errno.EACCES,
                     heapName(),
-                    "a reference for reading to a " + memory() + " cannot be " + what
+                    "a read-only reference to a " + memory() + " cannot be " + what
                             + "; have its publisher grant READ_WRITE");
         }
     }

@@ -108,7 +108,7 @@ final class Walk {
             return "";
         }
         if (heaps.stream().noneMatch(what)) {
-            return "; no heap that serves does";
+            return "; no serving heap does";
         }
         String others = heaps.stream()
                 .filter(what)
@@ -116,7 +116,7 @@ final class Walk {
                         && (request.mask().isEmpty() || !isInMask(heap)))
                 .map(InMemoryHeap::name)
                 .collect(Collectors.joining(", "));
-        return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
+        return others.isEmpty() ? "" : "; serving heaps that do: " + others;
     }
 
     /** A shortage of memory takes precedence over skipped heaps, because the client can act on it. */
@@ -136,7 +136,7 @@ final class Walk {
         if (attempts.isEmpty()) {
             return "no heap for " + size + ": "
                     + (request.mask().isPresent()
-                            ? "none has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
+                            ? "no heap has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
                             : "")
                     + "there are: " + names();
         }

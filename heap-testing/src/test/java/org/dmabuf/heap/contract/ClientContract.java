@@ -144,11 +144,11 @@ public abstract class ClientContract {
         AllocationRequest request = REQUEST.withHeaps("system").withAlignment(1 << 16);
         HeapException refusal = assertThrows(HeapRefusedException.class, () -> broker.allocate(request));
         assertTrue(
-                refusal.getMessage().endsWith("; of the heaps that serve these do: chunks, blocks"),
+                refusal.getMessage().endsWith("; serving heaps that do: chunks, blocks"),
                 refusal.getMessage());
         HeapException further =
                 assertThrows(HeapRefusedException.class, () -> broker.allocate(request.withAlignment(1 << 21)));
-        assertTrue(further.getMessage().endsWith("; no heap that serves does"), further.getMessage());
+        assertTrue(further.getMessage().endsWith("; no serving heap does"), further.getMessage());
     }
 
     // Routing

@@ -5,25 +5,25 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A client's bundle as the test talks to it. It names no type of the API: those on the test's class path are not those
- * of the bundle.
+ * The test's interface to a client bundle. It names no type of the API, because the API classes on the test's class
+ * path differ from those of the bundle.
  */
 public interface Client {
     /**
-     * Takes one buffer from a heap, which stays open, mapped and exported.
+     * Allocates one buffer from a heap. The buffer stays open, mapped and exported.
      *
-     * @param heap its name
-     * @param text what is written into the buffer
+     * @param heap the name of the heap
+     * @param text the text to write into the buffer
      */
     void take(String heap, String text);
 
-    /** {@return the text in the buffer, read through a mapping made now} */
+    /** {@return the text in the buffer, read through a new mapping} */
     String readAgain();
 
-    /** {@return the text in the buffer, read through the mapping through which it was written} */
+    /** {@return the text in the buffer, read through the mapping that wrote it} */
     String readMapped();
 
-    /** {@return whether the descriptor is one of the buffer's memory, as the kernel sees it} */
+    /** {@return whether the kernel reports the same memory for the descriptor as for the buffer} */
     boolean isExported();
 
     /** Ends the mapping, and closes the descriptor and the buffer. */
@@ -35,6 +35,6 @@ public interface Client {
     /** {@return buffers that the monitor has charged, to all heaps together, live or lingering} */
     long charged();
 
-    /** Sets the configuration of a component; an empty one is deleted. */
+    /** Sets the configuration of a component; an empty configuration is deleted. */
     void configure(String pid, Map<String, Object> settings);
 }

@@ -29,7 +29,7 @@ import org.osgi.framework.FrameworkEvent;
 import org.osgi.framework.launch.Framework;
 import org.osgi.framework.launch.FrameworkFactory;
 
-/** Equinox, as any program starts it by the launching API, and the bundles that were installed into it. */
+/** An Equinox framework, started through the OSGi launch API, with the bundles that are installed in it. */
 final class Container {
     private static final Path TARGET = Path.of(System.getProperty("target"));
 
@@ -47,7 +47,7 @@ final class Container {
         });
     }
 
-    /** Starts a framework that has no bundle. */
+    /** Starts a framework without bundles. */
     static Container start() throws BundleException {
         Framework framework = ServiceLoader.load(FrameworkFactory.class)
                 .findFirst()
@@ -61,7 +61,7 @@ final class Container {
         return new Container(framework);
     }
 
-    /** {@return the bundles in a folder that the build made, by name} */
+    /** {@return the bundles in a folder that the build created, by name} */
     static List<Path> files(String folder) {
         try (Stream<Path> files = Files.list(TARGET.resolve(folder))) {
             return files.sorted().toList();
@@ -74,7 +74,7 @@ final class Container {
         return context.installBundle(file.toUri().toString());
     }
 
-    /** Installs all files, and only then starts the bundles one after the other, in the same order. */
+    /** Installs all files first, and then starts the bundles one after the other, in the same order. */
     void installAndStart(List<Path> files) throws BundleException {
         for (Path file : files) {
             install(file);
@@ -84,7 +84,7 @@ final class Container {
         }
     }
 
-    /** Installs a client's bundle. */
+    /** Installs a client bundle. */
     Bundle installClient(String symbolicName) throws BundleException, IOException {
         Manifest manifest = new Manifest();
         Attributes headers = manifest.getMainAttributes();
@@ -112,12 +112,12 @@ final class Container {
         }
     }
 
-    /** {@return the client of a bundle that is active} */
+    /** {@return the client of an active bundle} */
     static Client client(Bundle bundle) {
         return (Client) bundle.getBundleContext().getService(bundle.getRegisteredServices()[0]);
     }
 
-    /** {@return what is installed besides the framework, in the order of installation} */
+    /** {@return the bundles that are installed besides the framework, in the order of installation} */
     List<Bundle> bundles() {
         return Arrays.stream(context.getBundles()).skip(1).toList();
     }
@@ -129,7 +129,7 @@ final class Container {
                 .orElseThrow();
     }
 
-    /** {@return the bundles that do not run although they could, and the fragments without a host} */
+    /** {@return the bundles that are not active, and the fragments without a host} */
     List<Bundle> idle() {
         return bundles().stream()
                 .filter(bundle -> bundle.getState() != (isFragment(bundle) ? Bundle.RESOLVED : Bundle.ACTIVE))

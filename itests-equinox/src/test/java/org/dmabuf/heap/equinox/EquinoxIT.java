@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.Bundle;
 
-/** The broker and the system heap on Equinox, with the bundles that the README names for another container. */
+/** Tests of the broker and the system heap on Equinox, with the bundles that the README lists for other containers. */
 class EquinoxIT {
     private static final String BROKER = "org.dmabuf.heap.broker";
     private static final String SYSTEM = "org.dmabuf.heap.system";
@@ -63,7 +63,7 @@ class EquinoxIT {
     }
 
     @Test
-    void it_serves_when_clients_and_heaps_start_before_all_that_they_need() throws Exception {
+    void it_serves_when_clients_and_heaps_start_before_their_dependencies() throws Exception {
         container.installAndStart(both(OTHERS, SLF4J));
         useABuffer();
     }
@@ -151,7 +151,7 @@ class EquinoxIT {
         return Stream.concat(first.stream(), then.stream()).toList();
     }
 
-    /** Waits for what another thread brings about; fails with the last value after a minute. */
+    /** Waits for a condition that another thread causes; fails with the last value after a minute. */
     private static <T> void await(T expected, Callable<T> actual) throws Exception {
         T last = null;
         for (int i = 0; i < 6000; i++) {

@@ -15,7 +15,7 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** The archive that is handed out, unpacked somewhere and run with a JDK and nothing else. */
+/** Tests of the distributed archive, unpacked into a folder and run with only a JDK. */
 public class ArchiveIT {
     @Rule
     public TemporaryFolder folder = new TemporaryFolder();
@@ -67,7 +67,7 @@ public class ArchiveIT {
     }
 
     @Test
-    public void jars_that_block_in_their_start_keep_neither_a_daemon_nor_a_command_from_coming_up() throws Exception {
+    public void jars_that_block_in_their_start_do_not_stop_a_daemon_or_a_command_from_starting() throws Exception {
         Path never = gateway.home().resolve("never");
         Files.copy(TestBundle.blocking("org.acme.blocking.bundle", never).jar(), gateway.bundle("blocking.jar"));
         Files.copy(TestBundle.blocking("org.acme.blocking.dropped", never).jar(), gateway.dropped("dropped.jar"));

@@ -6,7 +6,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** What the container logs from now on; it does so on standard output, looked up for each line. */
+/** The container's log from now on. The container writes it to standard output, and looks that up for each line. */
 final class CapturedLog implements AutoCloseable {
     private final PrintStream output = System.out;
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();

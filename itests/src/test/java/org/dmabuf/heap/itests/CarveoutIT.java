@@ -35,7 +35,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.service.cm.ConfigurationAdmin;
 
-/** A camera takes its frames from a carveout, at once, and from the system heap when the carveout is full. */
+/** Tests of a camera that allocates its frames from a carveout, and from the system heap when the carveout is full. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class CarveoutIT {
@@ -103,7 +103,7 @@ public class CarveoutIT {
     }
 
     @Test
-    public void what_the_system_heap_cannot_be_is_refused_when_the_carveout_is_full_with_each_heaps_reason() {
+    public void a_request_that_the_system_heap_cannot_meet_fails_when_the_carveout_is_full_with_each_heaps_reason() {
         List<DmaBuf> frames = new ArrayList<>();
         try {
             AllocationRequest request = frame().withExport(ExportMode.NONE).withRequirement("(heap.type=carveout)");
@@ -156,7 +156,7 @@ public class CarveoutIT {
                 assertTrue(said, said.matches(both));
                 Framework.await(0L, () -> framework.charged("camera") + framework.charged("system"));
             }
-            // The system heap falls short, so the fallback is refused and not taken; what was had until then is freed.
+            // The system heap has a shortage, so the fallback is refused, and the frames so far are released.
             String refused = assertThrows(Exception.class, () -> gogo("example:camera -r '(heap.type=carveout)'"))
                     .toString();
             assertTrue(refused, refused.contains("raise size in org.dmabuf.heap.carveout~camera or close a buffer"));

@@ -50,8 +50,8 @@ import org.osgi.framework.ServiceListener;
 import org.osgi.framework.ServiceReference;
 
 /**
- * A client's bundle goes, in each of the ways in which a bundle can go, while a buffer of it is in each of the states
- * in which a buffer can be. Until its activator has stopped all of it works; then what it left is taken back.
+ * Tests of a client bundle that leaves, for each way of leaving and each state of its buffer. Until its activator has
+ * stopped, the bundle can use all its resources. Then the broker takes back the resources that are still open.
  */
 @RunWith(PaxExamParameterized.class)
 @ExamReactorStrategy(PerClass.class)
@@ -74,7 +74,7 @@ public class ClientDepartureIT {
     private Bundle client;
     private HeapBroker broker;
 
-    public ClientDepartureIT(String departure, String standing) { // strings, which pass from process to process
+    public ClientDepartureIT(String departure, String standing) { // strings, because parameters pass between processes
         this.departure = Departure.valueOf(departure);
         this.standing = Standing.valueOf(standing);
     }
@@ -114,10 +114,10 @@ public class ClientDepartureIT {
     }
 
     @Test
-    public void what_a_client_left_is_taken_back_once_it_has_stopped() throws Exception {
+    public void resources_that_a_client_left_open_are_taken_back_once_it_has_stopped() throws Exception {
         switch (standing) {
-            case CALL_IN_FLIGHT -> the_call_is_told_and_its_buffer_taken_back();
-            case OPEN -> what_is_open_is_closed();
+            case CALL_IN_FLIGHT -> the_call_fails_and_its_buffer_is_taken_back();
+            case OPEN -> open_resources_are_closed();
             case MAPPED -> a_mapping_stays_until_its_arena_ends();
             case EXPORTED -> a_descriptor_is_closed_unless_it_was_given_away();
             case PUBLISHED -> a_publication_goes_and_leaves_the_references_of_others();
@@ -126,7 +126,7 @@ public class ClientDepartureIT {
         aRestartGetsANewOne();
     }
 
-    private void the_call_is_told_and_its_buffer_taken_back() throws Exception {
+    private void the_call_fails_and_its_buffer_is_taken_back() throws Exception {
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             Future<DmaBuf> call = thread.submit(() -> broker.allocate(Unruly.request(UnrulyHeap.WAIT)));
             heap.awaitCallInside();
@@ -142,7 +142,7 @@ public class ClientDepartureIT {
         assertEquals(0, framework.charged(HEAP));
     }
 
-    private void what_is_open_is_closed() throws Exception {
+    private void open_resources_are_closed() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
         DmaBuf another = buffer.newReference();
         CpuAccess access = buffer.beginCpuAccess(Access.READ_WRITE);
@@ -157,7 +157,7 @@ public class ClientDepartureIT {
         depart();
 
         assertEquals(List.of("read 1, charged 1", "allocated and read 2"), lastWords);
-        Framework.await(0L, () -> framework.charged(HEAP)); // the reaper unmaps what was mapped while it stopped
+        Framework.await(0L, () -> framework.charged(HEAP)); // the reaper unmaps mappings that were made during the stop
         for (DmaBuf reference : List.of(buffer, another)) {
             isClosed(reference);
             reference.close();
@@ -262,7 +262,7 @@ public class ClientDepartureIT {
         theOldBrokerIsOfNoUse();
     }
 
-    @SuppressWarnings("unchecked") // the service's type has a parameter, its name has none
+    @SuppressWarnings("unchecked") // the service's type is generic, its name is not
     private void sayAtTheEnd(Runnable words) throws Exception {
         var found = context.getServiceReferences(AtomicReference.class, "(" + LastWords.ROLE + "=last words)");
         assertEquals(1, found.size());

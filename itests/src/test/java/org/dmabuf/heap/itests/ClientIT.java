@@ -30,7 +30,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
-/** Bundles that use the broker: each has its own view, and leaves nothing behind. */
+/** Tests of bundles that use the broker: each has its own service object, and leaves no resource behind. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class ClientIT {
@@ -70,7 +70,7 @@ public class ClientIT {
     }
 
     @Test
-    public void what_a_stopped_bundle_left_open_is_taken_back() throws Exception {
+    public void resources_that_a_stopped_bundle_left_open_are_taken_back() throws Exception {
         HeapBroker broker = Framework.broker(client.getBundleContext());
         DmaBuf buffer = broker.allocate(AllocationRequest.of(1));
         DmaBuf another = buffer.newReference();

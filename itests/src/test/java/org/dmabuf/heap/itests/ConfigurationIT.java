@@ -15,7 +15,10 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** Files of the folder etc that a person edits while a gateway runs: what a mistake does, and what is told of it. */
+/**
+ * Tests of files in the folder etc that an operator edits while a gateway runs: the effect of a mistake, and its
+ * report.
+ */
 public class ConfigurationIT {
     @Rule
     public TemporaryFolder folder = new TemporaryFolder();
@@ -37,7 +40,7 @@ public class ConfigurationIT {
         return gateway.home().resolve("etc").resolve(name);
     }
 
-    /** Replaces a file at once, as editors do. */
+    /** Replaces a file in one step, as editors do. */
     private void write(String name, String... lines) throws IOException {
         Path whole = Files.writeString(file("." + name), String.join("\n", lines) + "\n");
         Files.move(whole, file(name), StandardCopyOption.ATOMIC_MOVE);
@@ -80,13 +83,13 @@ public class ConfigurationIT {
         for (String wrong : List.of("99999", "-5", "2 s", "1.5")) {
             write("org.dmabuf.heap.broker.cfg", "# short", "drain.ms = " + wrong);
             gateway.awaitLog("invalid drain.ms = " + wrong + " in etc/org.dmabuf.heap.broker.cfg, line 2: expected a"
-                    + " whole number from 0 to 4000; what was in force stays");
+                    + " whole number from 0 to 4000; the previous value stays in force");
         }
         gateway.endScript();
     }
 
     @Test
-    public void what_is_not_read_as_it_was_meant_is_told_and_the_shipped_files_are_not() throws Exception {
+    public void settings_that_are_not_read_as_intended_are_reported_and_shipped_files_are_not() throws Exception {
         Files.createDirectory(file("org.dmabuf.heap.carveout-folder.cfg"));
         write("org.dmabuf.heap.carveout-mark.cfg", "\uFEFFheap.id = 7", "size = 1M");
         write("org.dmabuf.heap.carveout-slash.cfg", "size = 1M\\", "exports = memfd");

@@ -23,7 +23,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceReference;
 
-/** The heap contract on the services as they are registered in a running gateway. */
+/** Run of the heap contract on the services of a running gateway. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class ContractIT {
@@ -41,7 +41,7 @@ public class ContractIT {
     public void every_heap_of_the_gateway_keeps_the_contract() throws Exception {
         Bundle vendor = new Framework(context).install(Gateway.dropIn("vendor-heap"));
         vendor.start();
-        // The secure heap has a list of skips, with which heap-secure's own tests run its contract.
+        // The secure heap has a list of skipped cases, and heap-secure's own tests run its contract with that list.
         var heaps = context.getServiceReferences(HeapExporter.class, "(!(heap.name=secure))");
         assertEquals(4, heaps.size());
         for (ServiceReference<HeapExporter> heap : heaps) {

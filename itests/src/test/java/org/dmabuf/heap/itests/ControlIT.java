@@ -26,7 +26,7 @@ import org.junit.ClassRule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** A running gateway is looked into from other processes. */
+/** Tests of processes that inspect a running gateway through its control socket. */
 public class ControlIT {
     @ClassRule
     public static final TemporaryFolder FOLDER = new TemporaryFolder();
@@ -49,7 +49,7 @@ public class ControlIT {
         gateway = UnpackedGateway.in(unpacked);
         socket = FOLDER.getRoot().toPath().resolve("run").resolve("control");
         Files.createDirectory(socket.getParent());
-        assertEquals(3, new ControlIT().run("status").exit()); // before there is one
+        assertEquals(3, new ControlIT().run("status").exit()); // before a gateway runs
         gateway.startDaemon("--socket", socket.toString());
         gateway.awaitLogLine("the gateway is up");
     }
@@ -69,7 +69,7 @@ public class ControlIT {
     }
 
     @Test
-    public void status_is_0_while_all_is_well_and_tells_heaps() throws Exception {
+    public void status_is_0_while_all_is_well_and_lists_heaps() throws Exception {
         Result text = run("status");
         assertEquals(text.toString(), 0, text.exit());
         assertTrue(text.out(), text.out().lines().anyMatch(line -> line.matches("system +serving .*")));
@@ -81,7 +81,7 @@ public class ControlIT {
     }
 
     @Test
-    public void status_is_1_while_a_bundle_does_not_run_and_says_why() throws Exception {
+    public void status_is_1_while_a_bundle_does_not_run_and_shows_the_reason() throws Exception {
         Path jar = gateway.dropped("lacking.jar");
         write(jar, "org.example.lacking", "org.example.nowhere");
         Result wrong = runUntil(1, "status");
@@ -157,7 +157,7 @@ public class ControlIT {
     }
 
     @Test
-    public void ctrl_backslash_leaves_whatever_runs() throws Exception {
+    public void ctrl_backslash_leaves_the_session_whatever_command_runs() throws Exception {
         Result shell = onTerminal("[('gateway>', 'echo sleeps; sleep 600\\r'), ('sleeps\\r\\n', '\\x1c')]");
         assertEquals(shell.toString(), 131, shell.exit());
         awaitStatus("sessions: none\n");
@@ -235,7 +235,7 @@ public class ControlIT {
     }
 
     @Test
-    public void without_its_jar_the_client_says_so() throws Exception {
+    public void without_its_jar_the_client_reports_that() throws Exception {
         try (UnpackedGateway lacking = UnpackedGateway.in(FOLDER.newFolder().toPath())) {
             Files.delete(lacking.bundle("heap-gateway.jar"));
             Result result = result(builder(lacking, "status"));

@@ -8,7 +8,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.wiring.FrameworkWiring;
 
-/** The ways in which a bundle goes; after two of them it is back, with other classes. */
+/** The ways in which a bundle leaves. After two of them it returns with new classes. */
 enum Departure {
     STOP {
         @Override
@@ -42,11 +42,11 @@ enum Departure {
     };
 
     /**
-     * Makes it so; returns when it is.
+     * Makes the bundle leave, and returns when it has left.
      *
-     * @param operator who does it
-     * @param bundle goes
-     * @param content what it is updated to
+     * @param operator the framework access that performs it
+     * @param bundle the bundle that leaves
+     * @param content the content for an update
      */
     abstract void happen(BundleContext operator, Bundle bundle, TestBundle content) throws Exception;
 

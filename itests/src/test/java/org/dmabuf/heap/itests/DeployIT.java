@@ -27,7 +27,7 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** Jars and configuration that come, change and go while a gateway runs. */
+/** Tests of jars and configurations that are added, changed and removed while a gateway runs. */
 public class DeployIT {
     private static final String SERVING = " +acme +memfd +no +serving .*";
     private static final String HELD = "held +64 KiB .*";
@@ -52,7 +52,7 @@ public class DeployIT {
     }
 
     @Test
-    public void a_buffer_outlives_that_its_heap_is_replaced_and_removed() throws Exception {
+    public void a_buffer_outlives_the_replacement_and_the_removal_of_its_heap() throws Exception {
         Files.copy(vendor, gateway.dropped("acme.jar"));
         gateway.await("dmaheap:list", "acme" + SERVING);
         gateway.run("dmaheap:alloc -h acme -n held 64K");
@@ -65,7 +65,7 @@ public class DeployIT {
         Files.delete(gateway.dropped("acme.jar"));
         gateway.await("dmaheap:list", "acme .* departed .* 64 KiB +0 bytes");
         gateway.await("dmaheap:buffers", HELD);
-        gateway.awaitLog("acme.jar is removed"); // felix:lb fails on a bundle that goes while it lists
+        gateway.awaitLog("acme.jar is removed"); // felix:lb fails if a bundle leaves while it lists
         assertFalse(gateway.run("felix:lb -s"), gateway.run("felix:lb -s").contains("org.example.acme"));
 
         gateway.run("dmaheap:free held");
@@ -75,7 +75,7 @@ public class DeployIT {
     }
 
     @Test
-    public void half_a_jar_does_no_harm_to_the_heap_that_it_will_replace() throws Exception {
+    public void an_incomplete_jar_does_no_harm_to_the_heap_that_it_will_replace() throws Exception {
         Files.copy(vendor, gateway.dropped("acme.jar"));
         gateway.await("dmaheap:list", "acme" + SERVING);
         gateway.run("dmaheap:alloc -h acme -n held 64K");
@@ -95,7 +95,7 @@ public class DeployIT {
     }
 
     @Test
-    public void what_is_no_bundle_is_told_once_by_name_and_disturbs_nothing() throws Exception {
+    public void a_file_that_is_not_a_bundle_is_reported_once_by_name_and_disturbs_no_other() throws Exception {
         byte[] whole = Files.readAllBytes(vendor);
         Files.write(gateway.dropped("cut.jar"), Arrays.copyOf(whole, whole.length / 2));
         Files.writeString(gateway.dropped("text.jar"), "hello");
@@ -118,7 +118,7 @@ public class DeployIT {
         gateway.awaitLog("damaged.jar is not installed: it is cut off or damaged ");
         String twice = gateway.warnings("twice.jar").getFirst();
         assertTrue(twice, twice.contains("; remove one of the two, or give this one another Bundle-SymbolicName or"));
-        Files.delete(gateway.dropped("zz.jar")); // one more change: nothing is told twice
+        Files.delete(gateway.dropped("zz.jar")); // one more change: no report is repeated
         gateway.await("dmaheap:list", "system .* serving .*");
         for (String file : List.of("cut.jar", "text.jar", "empty.jar", "plain.jar", "twice.jar", "damaged.jar")) {
             assertEquals(gateway.log(), 1, gateway.warnings(file).size());
@@ -136,12 +136,12 @@ public class DeployIT {
     }
 
     @Test
-    public void a_bundle_that_lacks_another_is_told_once_and_starts_when_that_is_dropped_in() throws Exception {
+    public void a_bundle_that_lacks_another_is_reported_once_and_starts_when_that_is_dropped_in() throws Exception {
         bundle(
                 "needy.jar",
                 Map.of("Bundle-SymbolicName", "org.acme.needy", "Import-Package", "org.acme.dma;version=\"[1,2)\""));
         gateway.awaitLog("needy.jar does not start: it lacks package org.acme.dma [1.0.0,2.0.0)");
-        Files.copy(vendor, gateway.dropped("acme.jar")); // something changes that does not help
+        Files.copy(vendor, gateway.dropped("acme.jar")); // a change that does not help
         gateway.await("dmaheap:list", "acme" + SERVING);
 
         bundle(
@@ -151,14 +151,14 @@ public class DeployIT {
         assertEquals(gateway.log(), 1, gateway.warnings("needy.jar").size());
 
         Files.delete(gateway.dropped("provider.jar"));
-        gateway.awaitLog("provider.jar is removed"); // felix:lb fails on a bundle that goes while it lists
+        gateway.awaitLog("provider.jar is removed"); // felix:lb fails if a bundle leaves while it lists
         gateway.await("felix:lb -s", ".*Installed.*org\\.acme\\.needy .*");
         gateway.await("dmaheap:list", "acme" + SERVING);
         gateway.endScript();
     }
 
     @Test
-    public void a_jar_whose_start_blocks_is_named_and_the_others_come_and_go() throws Exception {
+    public void a_jar_whose_start_blocks_is_reported_and_other_jars_can_be_added_and_removed() throws Exception {
         Path released = folder.getRoot().toPath().resolve("released");
         TestBundle blocking = TestBundle.blocking("org.acme.blocking", released);
         Files.copy(blocking.jar(), gateway.dropped("a.jar"));
@@ -191,7 +191,7 @@ public class DeployIT {
     @Test
     public void configuration_takes_effect_while_buffers_are_held() throws Exception {
         gateway.run("dmaheap:alloc -n held 64K");
-        // A broker that restarted for its configuration would have closed every buffer.
+        // A restart of the broker for its configuration would have closed every buffer.
         Files.writeString(gateway.home().resolve("etc/org.dmabuf.heap.broker.cfg"), "drain.ms = 100\n");
         Path file = gateway.home().resolve("etc/org.dmabuf.heap.system.cfg");
         String text = "heap.name = renamed\nheap.id = 7\nheap.priority = 5\n";
@@ -209,7 +209,7 @@ public class DeployIT {
     }
 
     @Test
-    public void a_region_that_stays_with_its_buffers_is_told_in_the_gateways_own_log() throws Exception {
+    public void a_region_that_stays_with_its_buffers_is_reported_in_the_gateways_own_log() throws Exception {
         Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
         Files.writeString(file, "size = 1M\n");
         gateway.await("dmaheap:list", "camera +carveout .* serving .*");
@@ -221,13 +221,13 @@ public class DeployIT {
     }
 
     @Test
-    public void a_heap_that_cannot_start_is_listed_with_its_reason_and_its_file_until_that_is_mended()
+    public void a_heap_that_cannot_start_is_listed_with_its_reason_and_its_file_until_the_file_is_corrected()
             throws Exception {
         Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
         Files.writeString(file, "size = much\n");
         gateway.await("dmaheap:list", "camera +- .* failed .*");
         String told = gateway.run("dmaheap:info camera");
-        String line = told.replaceAll("\\s+", " "); // it is broken to fit a terminal
+        String line = told.replaceAll("\\s+", " "); // the output is wrapped to the width of a terminal
         assertTrue(told, line.contains(" state failed: invalid size = much "));
         assertTrue(told, line.contains("configuration org.dmabuf.heap.carveout~camera"));
         assertTrue(told, line.contains(file.getFileName().toString()));
@@ -256,7 +256,7 @@ public class DeployIT {
         return listed.lines().filter(line -> line.startsWith(name + " ")).count();
     }
 
-    /** A jar with a manifest and nothing else, put there in one step. */
+    /** Puts a jar that contains only a manifest into the folder, in one step. */
     private void bundle(String name, Map<String, String> headers) throws IOException {
         Manifest manifest = new Manifest();
         Attributes attributes = manifest.getMainAttributes();
@@ -270,7 +270,7 @@ public class DeployIT {
         Files.move(jar, gateway.dropped(name), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** The vendor's jar with another version, written over what is there. */
+    /** Overwrites the file with the vendor's jar in another version. */
     private void copyWithVersion(String version, Path to) throws IOException {
         try (JarFile from = new JarFile(vendor.toFile())) {
             Manifest manifest = from.getManifest();

@@ -24,7 +24,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
 
-/** What these tests run is what is distributed. */
+/** Test that the other tests run exactly the distributed files. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class DistributionIT {
@@ -56,7 +56,7 @@ public class DistributionIT {
     }
 
     @Test
-    public void it_serves_as_it_stands() {
+    public void it_serves_without_changes() {
         assertEquals(
                 List.of("system SERVING", "carveout SERVING", "cma SERVING", "secure SERVING"),
                 new Framework(context)

@@ -10,7 +10,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** The first byte of a buffer: enough to tell that it is there, and which one it is. */
+/** Access to the first byte of a buffer, which identifies the buffer and shows that its memory exists. */
 final class FirstByte {
     private FirstByte() {}
 
@@ -26,7 +26,7 @@ final class FirstByte {
         }
     }
 
-    /** Reads as a peer does, which has the descriptor and nothing else of ours. */
+    /** Reads as a peer does, which has only the descriptor. */
     static int read(OwnedFd descriptor, long size) {
         try (Arena arena = Arena.ofConfined()) {
             return new Mappings(Syscalls.linux())

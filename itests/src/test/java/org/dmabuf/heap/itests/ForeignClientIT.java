@@ -42,7 +42,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.service.cm.ConfigurationAdmin;
 
-/** A bundle that allocates for clients outside the framework, each with an account and rules of its own. */
+/** Tests of a bundle that allocates for clients outside the framework, each with its own account and rules. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class ForeignClientIT {
@@ -91,7 +91,9 @@ public class ForeignClientIT {
         assertEquals(Optional.empty(), usage(USER));
     }
 
-    /** Configures the broker, and waits until the server may open views; so may its client of uid 1000. */
+    /**
+     * Configures the broker so that the server and its client uid:1000 may open views, and waits until the server may.
+     */
     private void allowViews(Map<String, Object> more) throws Exception {
         Map<String, Object> configured = new HashMap<>(more);
         configured.put("views.allow", SERVER + " uid:1000 " + context.getBundle().getSymbolicName());
@@ -129,7 +131,7 @@ public class ForeignClientIT {
     }
 
     @Test
-    public void what_is_allocated_through_a_view_is_charged_to_its_client() throws Exception {
+    public void memory_that_is_allocated_through_a_view_is_charged_to_its_client() throws Exception {
         allowViews(Map.of());
         try (ClientView view = broker.openView(USER);
                 DmaBuf _ = view.allocate(PAGE);
@@ -164,7 +166,7 @@ public class ForeignClientIT {
     }
 
     @Test
-    public void a_quota_of_the_client_holds_for_it_and_for_no_other() throws Exception {
+    public void a_quota_of_a_client_applies_only_to_that_client() throws Exception {
         allowViews(Map.of("quota.client", "uid:1000=8K"));
         try (ClientView view = broker.openView(USER);
                 ClientView other = broker.openView(OTHER);
@@ -184,7 +186,7 @@ public class ForeignClientIT {
     }
 
     @Test
-    public void the_close_of_a_view_takes_back_all_that_is_open_through_it() throws Exception {
+    public void the_close_of_a_view_takes_back_all_resources_that_are_open_through_it() throws Exception {
         allowViews(Map.of());
         ClientView view = broker.openView(USER);
         DmaBuf buffer = view.allocate(PAGE);
@@ -204,11 +206,11 @@ public class ForeignClientIT {
         isTakenBack(view, buffer, descriptor);
         access.close();
         assertThrows(IllegalStateException.class, () -> inner.allocate(PAGE));
-        broker.allocate(PAGE).close(); // the bundle's own broker goes on
+        broker.allocate(PAGE).close(); // the bundle's own broker stays usable
     }
 
     @Test
-    public void the_stop_of_the_bundle_that_opened_a_view_takes_back_all_that_is_open_through_it() throws Exception {
+    public void the_stop_of_the_bundle_that_opened_a_view_takes_back_all_its_resources() throws Exception {
         allowViews(Map.of());
         ClientView view = broker.openView(USER);
         DmaBuf buffer = view.allocate(PAGE);

@@ -22,7 +22,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.ServiceReference;
 
-/** The framework that a test runs in, as an operator handles it. */
+/** The framework in which a test runs, with the actions of an operator. */
 final class Framework {
     static final String BROKER = "org.dmabuf.heap.broker";
     static final String SYSTEM = "org.dmabuf.heap.system";
@@ -46,50 +46,50 @@ final class Framework {
         return context.installBundle(jar.toUri().toString());
     }
 
-    /** Installs and starts a bundle that the test made. */
+    /** Installs and starts a bundle that the test created. */
     Bundle start(TestBundle content) throws BundleException {
         Bundle bundle = context.installBundle(content.symbolicName(), content.jar());
         bundle.start();
         return bundle;
     }
 
-    /** Installs and starts a bundle with nothing in it: somebody who uses services. */
+    /** Installs and starts an empty bundle, whose context the test uses to get services. */
     Bundle startEmptyBundle(String symbolicName) throws BundleException, IOException {
         return start(TestBundle.empty(symbolicName));
     }
 
-    /** The broker as the test's own bundle sees it, now. */
+    /** {@return the current broker service of the test's own bundle} */
     HeapBroker broker() {
         return broker(context);
     }
 
-    /** The broker as a bundle sees it. */
+    /** {@return the broker service of a bundle} */
     static HeapBroker broker(BundleContext user) {
         ServiceReference<HeapBroker> service = user.getServiceReference(HeapBroker.class);
         assertNotNull("no HeapBroker is registered", service);
         return user.getService(service);
     }
 
-    /** The monitor as the test's own bundle sees it, now. */
+    /** {@return the current monitor service of the test's own bundle} */
     HeapMonitor monitor() {
         return monitor(context);
     }
 
-    /** The monitor as a bundle sees it. */
+    /** {@return the monitor service of a bundle} */
     static HeapMonitor monitor(BundleContext user) {
         ServiceReference<HeapMonitor> service = user.getServiceReference(HeapMonitor.class);
         assertNotNull("no HeapMonitor is registered", service);
         return user.getService(service);
     }
 
-    /** The heaps that tests have to do with, in the broker's order: not those that the gateway has besides system. */
+    /** {@return the heaps that tests use, in the broker's order; of the gateway's own heaps only system} */
     List<HeapInfo> heaps() {
         return broker().heaps().stream()
                 .filter(heap -> !ASIDE.contains(heap.name()))
                 .toList();
     }
 
-    /** Their names, of those in one state. */
+    /** {@return the names of these heaps that are in one state} */
     List<String> names(HeapState state) {
         return heaps().stream()
                 .filter(heap -> heap.state() == state)
@@ -105,7 +105,7 @@ final class Framework {
         return found.getFirst();
     }
 
-    /** {@return buffers charged to the heaps of one name, whether one serves, drains or has left} */
+    /** {@return buffers charged to the heaps of one name, whether they serve, drain or have left} */
     long charged(String name) {
         return broker().heaps().stream()
                 .filter(heap -> heap.name().equals(name))
@@ -113,14 +113,17 @@ final class Framework {
                 .sum();
     }
 
-    /** So that what is left behind is seen: with its first export a process opens what it keeps, to follow peers. */
+    /**
+     * Exports once, so that later counts show only leaks: with its first export, a process opens the descriptors with
+     * which it tracks holders, and keeps them.
+     */
     void openWhatIsOpenedOnce() {
         try (DmaBuf buffer = broker().allocate(AllocationRequest.of(1))) {
             buffer.exportFd().close();
         }
     }
 
-    /** Waits for what another thread brings about; fails with the last value after a minute. */
+    /** Waits for a condition that another thread causes; fails with the last value after a minute. */
     static <T> void await(T expected, Callable<T> actual) throws Exception {
         T last = null;
         for (int i = 0; i < 6000; i++) {

@@ -27,7 +27,7 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** The example that hands a buffer to GStreamer, dropped into the gateway as a person would. */
+/** Tests of the example that hands a buffer to GStreamer, dropped into the gateway as an operator would. */
 public class GStreamerPngIT {
     private static final Path HOME = Path.of(System.getProperty("gateway")).normalize();
     private static final int WIDTH = 640;
@@ -65,7 +65,7 @@ public class GStreamerPngIT {
     }
 
     @Test
-    public void the_png_shows_what_was_drawn_into_the_buffer() throws Exception {
+    public void the_png_shows_the_picture_that_was_drawn_into_the_buffer() throws Exception {
         Path png = folder.getRoot().toPath().resolve("a \"card\".png");
         startGateway();
 
@@ -80,33 +80,33 @@ public class GStreamerPngIT {
     }
 
     @Test
-    public void nothing_of_the_buffer_is_left_after_a_picture_nor_after_a_failure() throws Exception {
+    public void no_buffer_is_left_after_a_picture_or_after_a_failure() throws Exception {
         Path png = folder.getRoot().toPath().resolve("card.png");
         startGateway();
         run("example:png " + png);
         Framework.await(List.of(), this::held);
         byte[] picture = Files.readAllBytes(png);
 
-        // While the frame is on its way: where the file is written, every write finds the disk full.
+        // A failure while the frame is processed: every write to this file reports a full disk.
         Path part = Files.createSymbolicLink(folder.getRoot().toPath().resolve("card.png.part"), Path.of("/dev/full"));
         assertEquals(List.of("GStreamer: No space left on the resource."), runAndFail("example:png " + png));
         Framework.await(List.of(), this::held);
         assertFalse("half a file is left", Files.exists(part, LinkOption.NOFOLLOW_LINKS));
         assertArrayEquals("the file that was there", picture, Files.readAllBytes(png));
 
-        // Before it: there the file cannot be made.
+        // A failure before that: the file cannot be created here.
         assertEquals(
                 List.of("GStreamer: Could not open file \"/proc/card.png.part\" for writing."),
                 runAndFail("example:png /proc/card.png"));
         Framework.await(List.of(), this::held);
 
-        // And a buffer that is left would have been seen.
+        // Check of the check: a buffer that is left is detected.
         run("dmaheap:alloc -n left 4K");
         assertEquals(held().toString(), 1, held().size());
     }
 
     @Test
-    public void what_cannot_be_written_is_refused_with_a_sentence() throws Exception {
+    public void a_file_that_cannot_be_written_is_refused_with_a_sentence() throws Exception {
         startGateway();
         assertEquals(List.of("usage: example:png FILE"), runAndFail("example:png"));
         assertEquals(List.of(folder.getRoot() + " is a folder"), runAndFail("example:png " + folder.getRoot()));
@@ -142,28 +142,31 @@ public class GStreamerPngIT {
         ProcessBuilder builder =
                 new ProcessBuilder(HOME.resolve("bin/gateway").toString()).redirectError(err.toFile());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-        // GStreamer's list of its plugins, which it would else keep in the home folder.
+        // GStreamer's list of its plugins, which it would otherwise keep in the home folder.
         builder.environment().put("GST_REGISTRY_1_0", folder.getRoot() + "/registry");
         for (String variable : environment) {
             String[] pair = variable.split("=", 2);
             builder.environment().put(pair[0], pair[1]);
         }
         Process started = builder.start();
-        // A gateway that hangs is ended, and with it the waiting for its answer. A test takes some seconds.
+        // Ends a gateway that hangs, so that the wait for its answer ends too. A test takes some seconds.
         started.onExit().orTimeout(120, TimeUnit.SECONDS).exceptionally(_ -> started.destroyForcibly());
         gateway = started;
         out = gateway.inputReader(StandardCharsets.UTF_8);
         run("felix:start " + Gateway.dropIn("gstreamer-png").toUri());
     }
 
-    /** Runs a command to its end; returns what it printed. */
+    /** Runs a command to its end and returns its output. */
     private List<String> run(String command) throws Exception {
         List<String> printed = runToEnd(command);
         assertEquals(command, "", Files.readString(err));
         return printed;
     }
 
-    /** Runs a command that has to fail; returns its sentence. The gateway would otherwise end with it. */
+    /**
+     * Runs a command that must fail, and returns its message. It catches the failure, which would otherwise end the
+     * gateway.
+     */
     private List<String> runAndFail(String command) throws Exception {
         return runToEnd("try { " + command + "; echo it did not fail } { echo ($exception message) }");
     }
@@ -181,8 +184,8 @@ public class GStreamerPngIT {
     }
 
     /**
-     * Descriptors and mappings of memfds that the gateway's process has, as the kernel lists them, besides the region
-     * that the contiguous heap has from its start.
+     * Returns the descriptors and mappings of memfds in the gateway's process, as the kernel lists them. The region
+     * that the contiguous heap has from its start is left out.
      */
     private List<String> held() throws IOException {
         Path process = Path.of("/proc", String.valueOf(gateway.pid()));
@@ -192,7 +195,7 @@ public class GStreamerPngIT {
                 try {
                     found.add(descriptor.getFileName() + " " + Files.readSymbolicLink(descriptor));
                 } catch (NoSuchFileException e) {
-                    // closed since it was listed
+                    // closed since the listing
                 }
             }
         }
@@ -201,12 +204,12 @@ public class GStreamerPngIT {
         return found;
     }
 
-    /** Looked for without the code under test, which must not be what says that it need not be tested. */
+    /** Looks for the plugins without the code under test, because that code must not decide whether it is tested. */
     private static boolean hasPngEncoder() throws IOException {
         String plugin = "gstreamer-1.0/libgstpng.so";
         for (String root : List.of("/usr/lib", "/usr/lib64", "/usr/local/lib")) {
             if (Files.isDirectory(Path.of(root))) {
-                try (Stream<Path> folders = Files.list(Path.of(root))) { // Debian's have one for each processor
+                try (Stream<Path> folders = Files.list(Path.of(root))) { // one folder for each architecture
                     if (Stream.concat(Stream.of(Path.of(root)), folders)
                             .anyMatch(folder -> Files.exists(folder.resolve(plugin)))) {
                         return true;

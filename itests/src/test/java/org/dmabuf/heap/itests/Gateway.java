@@ -18,7 +18,7 @@ import java.util.Properties;
 import java.util.stream.Stream;
 import org.ops4j.pax.exam.Option;
 
-/** The gateway as it is distributed, for a test container: the very files, less those that want a terminal. */
+/** The gateway for a test container: the distributed files, without those that need a terminal. */
 final class Gateway {
     private static final Path HOME = Path.of(System.getProperty("gateway")).normalize();
     private static final Path BUNDLES = HOME.resolve("bundles");
@@ -44,8 +44,8 @@ final class Gateway {
     }
 
     /**
-     * How the gateway reads its configuration, before components start among other things: read late, it takes a heap
-     * away in the middle of a test and brings it back.
+     * Returns the gateway's settings for its configuration. In particular it is read before components start. A later
+     * read would restart a heap in the middle of a test.
      */
     private static Option[] configurationSettings() {
         Properties settings = new Properties();
@@ -72,7 +72,7 @@ final class Gateway {
         }
     }
 
-    /** {@return a bundle that is not part of the gateway, to be dropped into it} */
+    /** {@return a bundle that is not part of the gateway, to drop into it} */
     static Path dropIn(String artifact) {
         return DROP_INS.resolve(artifact + ".jar");
     }

@@ -22,7 +22,7 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** The gateway as a person starts it: a process, its output and its exit code. */
+/** Tests of the gateway as a process: its output and its exit status. */
 public class GatewayProcessIT {
     private static final Path HOME = Path.of(System.getProperty("gateway")).normalize();
 
@@ -65,7 +65,7 @@ public class GatewayProcessIT {
     }
 
     @Test
-    public void a_table_goes_where_its_line_sends_it_and_of_two_commands_both_are_printed() throws Exception {
+    public void a_table_can_be_redirected_and_of_two_commands_both_are_printed() throws Exception {
         Path file = folder.getRoot().toPath().resolve("heaps");
         Result result = gateway("dmaheap:list > '" + file + "'; dmaheap:usage; dmaheap:dump");
         assertEquals(result.toString(), 0, result.exit());
@@ -76,7 +76,7 @@ public class GatewayProcessIT {
     }
 
     @Test
-    public void a_fresh_gateway_says_what_a_plain_request_lacks_in_80_columns_and_in_json() throws Exception {
+    public void a_fresh_gateway_lists_the_reasons_for_plain_refusals_in_80_columns_and_in_json() throws Exception {
         Result result = gateway("dmaheap:list; dmaheap:list --json");
         assertEquals(result.toString(), 0, result.exit());
         String json = result.out().substring(result.out().indexOf("[\n"));
@@ -90,14 +90,14 @@ public class GatewayProcessIT {
     }
 
     @Test
-    public void a_pattern_that_fits_no_file_is_the_commands_own_to_judge() throws Exception {
+    public void a_pattern_that_matches_no_file_is_passed_to_the_command() throws Exception {
         Result result = gateway("dmaheap:free z*");
         assertEquals(result.toString(), 1, result.exit());
         assertTrue(result.err(), result.err().contains("z*") && !result.err().contains("no matches found"));
     }
 
     @Test
-    public void info_tells_that_a_memfd_is_no_dma_buf() throws Exception {
+    public void info_shows_that_a_memfd_is_not_a_dma_buf() throws Exception {
         Result result = gateway("dmaheap:info system");
         assertEquals(result.toString(), 0, result.exit());
         assertTrue(result.out(), result.out().contains("no device imports it"));
@@ -147,7 +147,7 @@ public class GatewayProcessIT {
     }
 
     @Test
-    public void what_is_in_a_buffer_is_filled_shown_and_saved() throws Exception {
+    public void the_content_of_a_buffer_is_filled_shown_and_saved() throws Exception {
         Path file = folder.getRoot().toPath().resolve("saved");
         Result result = gateway("dmaheap:alloc -n one 4K > /dev/null; dmaheap:fill one 0x41;"
                 + " dmaheap:hexdump one -l 16; dmaheap:save one " + file);
@@ -192,7 +192,7 @@ public class GatewayProcessIT {
     }
 
     @Test
-    public void the_shell_opens_on_a_prompt_and_is_left_without_a_word() throws Exception {
+    public void the_shell_opens_with_a_prompt_and_ends_without_output() throws Exception {
         for (String[] leave : new String[][] {{"exit 3\\r", "3"}, {"\\x04", "0"}}) {
             Path script = folder.newFile().toPath();
             try (InputStream resource = GatewayProcessIT.class.getResourceAsStream("terminal.py")) {
@@ -214,12 +214,12 @@ public class GatewayProcessIT {
     }
 
     @Test
-    public void a_killed_gateway_leaves_nothing_that_the_next_one_does_not_clear_away() throws Exception {
+    public void the_next_gateway_removes_all_files_that_a_killed_one_left() throws Exception {
         Process killed = start(new ArrayList<>());
         killed.getOutputStream().write('\n');
         long bundlesStarted = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
         while (caches().isEmpty() && System.nanoTime() < bundlesStarted) {
-            Thread.sleep(20); // until it has made its folder
+            Thread.sleep(20); // waits until it has created its folder
         }
         killed.destroyForcibly().waitFor();
         assertNotEquals("the killed gateway had no cache folder", List.of(), caches());

@@ -28,7 +28,7 @@ import org.junit.Rule;
 import org.junit.Test;
 import org.junit.rules.TemporaryFolder;
 
-/** Buffers handed between the gateway and a program that is not ours: Python, with its standard library. */
+/** Tests of buffers that pass between the gateway and a foreign program: Python with its standard library. */
 public class HandOverIT {
     private static final Path GATEWAY =
             Path.of(System.getProperty("gateway"), "bin", "gateway").normalize();
@@ -92,7 +92,7 @@ public class HandOverIT {
     }
 
     @Test
-    public void another_process_may_write_a_buffer_that_it_was_given_to_write_and_cannot_take_it_away()
+    public void another_process_can_write_a_buffer_that_was_shared_for_writing_and_cannot_remove_its_memory()
             throws Exception {
         Process peer = peer("receive", socket.toString());
         Process gateway = gateway("load -n frame '" + file + "'", "share frame " + socket, "sum frame", "free frame");
@@ -111,7 +111,7 @@ public class HandOverIT {
     }
 
     @Test
-    public void the_gateway_adopts_what_another_process_made_and_sealed() throws Exception {
+    public void the_gateway_adopts_memory_that_another_process_made_and_sealed() throws Exception {
         Process peer = peer("offer", socket.toString(), SEALED, "theirs");
         String theirs = value(peer.inputReader().readLine(), "sha256");
         String told = output(gateway("receive " + socket, "sum theirs", "list", "free theirs", "list"));
@@ -120,9 +120,9 @@ public class HandOverIT {
         assertEquals(told, 1, told.lines().filter(line -> line.startsWith("adopted")).count());
     }
 
-    /** A name like an option could be given to no command: the buffer could never be freed. */
+    /** A name that looks like an option cannot be passed to any command, so such a buffer could never be freed. */
     @Test
-    public void a_buffer_whose_sender_gave_it_a_name_that_cannot_be_typed_gets_one_of_ours() throws Exception {
+    public void a_buffer_whose_name_cannot_be_typed_gets_a_new_name() throws Exception {
         for (String name : List.of("-x", "a b", "\u202egnp", "\u001b[31mred", "x".repeat(32))) {
             Process peer = peer("offer", socket.toString(), SEALED, name);
             peer.inputReader().readLine();
@@ -134,7 +134,7 @@ public class HandOverIT {
     }
 
     @Test
-    public void the_gateway_refuses_what_could_be_shrunk_or_punched_under_it() throws Exception {
+    public void the_gateway_refuses_memory_that_its_sender_could_shrink_or_punch() throws Exception {
         refuses(UNSEALED, "lacks F_SEAL_SHRINK and could be shrunk");
         refuses(WRITABLE, "lacks F_SEAL_FUTURE_WRITE (or F_SEAL_WRITE), so its sender could punch holes");
     }
@@ -151,7 +151,7 @@ public class HandOverIT {
         Files.delete(socket);
     }
 
-    /** A process that connected and went takes nobody's place. */
+    /** A process that connected and left does not take the place of another one. */
     @Test
     public void a_peer_that_is_gone_before_it_gets_the_buffer_does_not_end_the_wait() throws Exception {
         Process gone = peer("visit", socket.toString());
@@ -186,7 +186,7 @@ public class HandOverIT {
     }
 
     @Test
-    public void nobody_comes_and_nobody_is_there_are_sentences() throws Exception {
+    public void a_missing_peer_is_reported_with_a_sentence() throws Exception {
         Process alone = gateway("load -n frame '" + file + "'", "share -t 1 frame " + socket);
         assertTrue(alone.waitFor(60, TimeUnit.SECONDS));
         String error = new String(alone.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -206,7 +206,7 @@ public class HandOverIT {
     }
 
     @Test
-    public void what_cannot_be_exported_is_refused_at_once() throws Exception {
+    public void a_buffer_that_cannot_be_exported_is_refused_at_once() throws Exception {
         Process gateway = gateway("alloc -n frame --no-export 4096", "share frame " + socket);
         assertTrue(gateway.waitFor(60, TimeUnit.SECONDS));
         String error = new String(gateway.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -262,7 +262,7 @@ public class HandOverIT {
         Files.setPosixFilePermissions(folder.getRoot().toPath(), PosixFilePermissions.fromString("rwxr-xr-x"));
     }
 
-    /** A process of another user, once the socket is there. */
+    /** Starts a process of another user once the socket exists. */
     private Process as(String... identity) throws Exception {
         for (long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60); !Files.exists(socket); Thread.sleep(10)) {
             assertTrue("there is no socket", System.nanoTime() < end);
@@ -277,7 +277,7 @@ public class HandOverIT {
         return started(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT));
     }
 
-    /** A gateway that runs a script and ends. */
+    /** Runs a gateway with a script until it ends. */
     private Process gateway(String... lines) throws IOException {
         ProcessBuilder builder = new ProcessBuilder(GATEWAY.toString());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));

@@ -43,10 +43,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
-/**
- * A heap's bundle goes, in each of the ways in which a bundle can go, while a buffer of it is in each of the states in
- * which a buffer can be.
- */
+/** Tests of a heap bundle that leaves, for each way of leaving and each state of a buffer of the heap. */
 @RunWith(PaxExamParameterized.class)
 @ExamReactorStrategy(PerClass.class)
 public class HeapDepartureIT {
@@ -65,7 +62,7 @@ public class HeapDepartureIT {
     private Unruly heap;
     private ProcessState before;
 
-    public HeapDepartureIT(String departure, String standing) { // strings, which pass from process to process
+    public HeapDepartureIT(String departure, String standing) { // strings, because parameters pass between processes
         this.departure = Departure.valueOf(departure);
         this.standing = Standing.valueOf(standing);
     }
@@ -103,7 +100,7 @@ public class HeapDepartureIT {
     }
 
     @Test
-    public void a_buffer_is_as_good_as_before_when_its_heap_has_gone() throws Exception {
+    public void a_buffer_stays_usable_when_its_heap_has_left() throws Exception {
         switch (standing) {
             case CALL_IN_FLIGHT -> the_call_gets_its_buffer();
             case OPEN -> an_open_buffer_works_on();
@@ -123,7 +120,7 @@ public class HeapDepartureIT {
                 return null;
             });
             Framework.await(List.of(HEAP), () -> framework.names(HeapState.DRAINING));
-            refused("it is leaving and takes no more requests");
+            refused("it is leaving and accepts no more requests");
             assertEquals("the second call was not let in", 1, heap.entered());
             assertFalse("the heap waits for the first", gone.isDone());
 
@@ -217,7 +214,7 @@ public class HeapDepartureIT {
         return List.copyOf(user.getServiceReferences(PublishedBuffer.class, "(dmabuf.name=frame)"));
     }
 
-    /** With every buffer closed: nothing is charged, and the heap serves or is unknown. */
+    /** Checks the state after every buffer is closed: no charge exists, and the heap serves or is unknown. */
     private void comesBackOrNot() throws Exception {
         Framework.await(0L, () -> framework.charged(HEAP)); // the reaper unmaps
         if (departure.comesBack()) {

@@ -37,7 +37,7 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.cm.ConfigurationAdmin;
 import org.osgi.service.condition.Condition;
 
-/** A heap that starts, or does not: what an operator is shown, and what a component can wait for. */
+/** Tests of heaps that start or fail to start: the listing for the operator, and the conditions for components. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class HeapStartIT {
@@ -107,7 +107,7 @@ public class HeapStartIT {
     }
 
     @Test
-    public void a_component_that_failed_is_listed_with_what_declarative_services_knows() throws Exception {
+    public void a_component_that_failed_is_listed_with_the_reason_that_declarative_services_keeps() throws Exception {
         Framework framework = new Framework(context);
         Bundle vendor = framework.start(TestBundle.failingHeap());
         try {
@@ -136,7 +136,7 @@ public class HeapStartIT {
                         .size());
     }
 
-    /** A heap that is short until it is trimmed. */
+    /** A heap with too little memory until it is trimmed. */
     private static final class Hoarder implements HeapExporter {
         final AtomicReference<String> trimmedBy = new AtomicReference<>();
         volatile long wanted;
@@ -177,7 +177,7 @@ public class HeapStartIT {
     }
 
     @Test
-    public void a_shortage_is_told_from_a_refusal_by_its_class() throws Exception {
+    public void a_shortage_and_a_refusal_differ_by_the_class_of_the_exception() throws Exception {
         Framework framework = new Framework(context);
         ServiceRegistration<HeapExporter> registration = context.registerService(
                 HeapExporter.class,

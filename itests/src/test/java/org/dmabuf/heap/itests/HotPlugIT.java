@@ -36,7 +36,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
-/** Heaps that come and go while the gateway runs. */
+/** Tests of heaps that arrive and leave while the gateway runs. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class HotPlugIT {
@@ -128,7 +128,7 @@ public class HotPlugIT {
     }
 
     @Test
-    public void heaps_are_found_whether_they_came_before_the_broker_or_after() throws Exception {
+    public void heaps_that_arrived_before_or_after_the_broker_are_found() throws Exception {
         Bundle broker = framework.bundle(Framework.BROKER);
         broker.stop();
         ServiceRegistration<HeapExporter> before = register("before");

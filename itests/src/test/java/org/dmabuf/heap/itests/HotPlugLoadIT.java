@@ -44,7 +44,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.wiring.BundleWiring;
 
-/** Heaps that come and go while clients allocate as fast as they can. */
+/** Tests of heaps that arrive and leave while clients allocate as fast as they can. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class HotPlugLoadIT {
@@ -113,7 +113,7 @@ public class HotPlugLoadIT {
         bundle.uninstall();
     }
 
-    /** The system property {@code hot.plug.rounds} has more or fewer. */
+    /** The default number of rounds; the system property {@code hot.plug.rounds} overrides it. */
     @Test
     public void a_thousand_heaps_that_came_and_went_under_load_leave_nothing() throws Exception {
         int rounds = Integer.getInteger(ROUNDS);
@@ -131,7 +131,7 @@ public class HotPlugLoadIT {
                 (buffer.heapName().equals("system") ? fromSystem : fromVendor).incrementAndGet();
             }
         };
-        try (Load warmUp = new Load(4, call)) { // what is made once for all
+        try (Load warmUp = new Load(4, call)) { // creates objects that are created only once
             rounds(10, fromVendor, new ArrayList<>());
             warmUp.stop();
         }
@@ -161,7 +161,7 @@ public class HotPlugLoadIT {
     @Test
     public void two_hundred_clients_that_went_with_everything_open_leave_nothing() throws Exception {
         HeapBroker broker = Framework.broker(client.getBundleContext());
-        clients(2); // what is made once for all
+        clients(2); // creates objects that are created only once
         ProcessState before = ProcessState.now();
         List<WeakReference<ClassLoader>> loaders;
         try (Load load = new Load(2, _ -> broker.allocate(AllocationRequest.of(1)).close())) {
@@ -174,10 +174,10 @@ public class HotPlugLoadIT {
         assertEquals(List.of(), List.copyOf(context.getServiceReferences(PublishedBuffer.class, null)));
     }
 
-    /** Clients that come, open one of each thing that can be open, and go. */
+    /** Clients that arrive, open one resource of each kind, and leave. */
     private List<WeakReference<ClassLoader>> clients(int rounds) throws Exception {
         List<WeakReference<ClassLoader>> loaders = new ArrayList<>();
-        try (CapturedLog log = new CapturedLog()) { // which tells each time that something was taken back
+        try (CapturedLog log = new CapturedLog()) { // the broker logs each time that it takes resources back
             for (int round = 0; round < rounds; round++) {
                 Bundle visitor = framework.start(TestBundle.client("org.example.visitor"));
                 loaders.add(new WeakReference<>(visitor.adapt(BundleWiring.class).getClassLoader()));
@@ -202,8 +202,8 @@ public class HotPlugLoadIT {
     }
 
     /**
-     * Each time a heap is installed, gives a buffer to somebody and is removed: by turns the vendor's, a component with
-     * a service of heap-linux's class, and one with a service of its own class.
+     * In each round, a heap is installed, serves one buffer and is removed. The rounds alternate between the vendor's
+     * heap, a component whose service has a class of heap-linux, and one whose service has its own class.
      */
     private void rounds(int rounds, AtomicLong buffers, List<WeakReference<ClassLoader>> loaders) throws Exception {
         TestBundle own = TestBundle.unrulyHeap();
@@ -243,7 +243,10 @@ public class HotPlugLoadIT {
         }
     }
 
-    /** Threads by name; those of the remote control that runs the test come and go by themselves. */
+    /**
+     * Returns the threads by name. Threads of the test's remote control are left out, because they start and end at any
+     * time.
+     */
     private static Set<String> threads() {
         return Thread.getAllStackTraces().keySet().stream()
                 .map(Thread::getName)

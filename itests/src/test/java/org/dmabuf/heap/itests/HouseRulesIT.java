@@ -27,20 +27,20 @@ import java.util.stream.Stream;
 import org.junit.Test;
 
 /**
- * Which bundle may import what, and what a bundle may export, read off the manifests and classes of the distribution.
- * Packages inside one bundle are held by the {@code RoomsTest} of that bundle.
+ * Checks of the imports and exports of the distributed bundles, based on their manifests and classes. The {@code
+ * RoomsTest} of each bundle checks the packages inside that bundle.
  */
 public class HouseRulesIT {
     private static final Path BUNDLES = Path.of(System.getProperty("gateway"), "bundles");
     private static final String API = "org.dmabuf.heap";
     private static final String SPI = API + ".spi";
     private static final String LINUX = API + ".linux.";
-    /** One clause of a header: a package, then its attributes and directives. */
+    /** One clause of a header: a package with its attributes and directives. */
     private static final Pattern CLAUSE = Pattern.compile("(?:^|,)([a-zA-Z][\\w.]*)((?:;(?:[^\",;]|\"[^\"]*\")*)*)");
 
-    /** Each bundle, and the packages of ours that it may import. */
+    /** Each bundle, with the packages of this project that it may import. */
     private static final Map<String, Set<String>> MAY_IMPORT = Map.of(
-            "heap-api.jar", Set.of(API), // its own, so that the framework may share one copy
+            "heap-api.jar", Set.of(API), // the bundle's own package, so that the framework may choose one shared copy
             "heap-linux.jar", Set.of(API, SPI),
             "heap-broker.jar", andRooms("adopted", "component", "fd", "headroom", "holder", "syscall", "text"),
             "heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text"),
@@ -50,11 +50,11 @@ public class HouseRulesIT {
             "heap-shell.jar", andRooms("fd", "socket", "syscall", "text"),
             "heap-gateway.jar", andRooms("component", "text"));
 
-    /** Packages of heap-linux that are exported for the broker: importers have to say {@code scope=broker}. */
+    /** Packages of heap-linux that are exported only for the broker: an import must have {@code scope=broker}. */
     private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "holder");
 
     @Test
-    public void no_bundle_imports_more_of_ours_than_the_house_allows() throws IOException {
+    public void no_bundle_imports_more_of_this_projects_packages_than_the_table_allows() throws IOException {
         Map<String, Set<String>> imports = new TreeMap<>();
         for (Path bundle : ourBundles()) {
             imports.put(
@@ -69,7 +69,7 @@ public class HouseRulesIT {
     }
 
     @Test
-    public void what_serves_the_broker_alone_is_exported_under_an_attribute() throws IOException {
+    public void packages_for_the_broker_alone_are_exported_with_an_attribute() throws IOException {
         Map<String, String> exports = clauses(manifest(BUNDLES.resolve("heap-linux.jar")), "Export-Package");
         for (String room : OF_THE_BROKER) {
             String attributes = exports.get(room);
@@ -115,7 +115,7 @@ public class HouseRulesIT {
     }
 
     @Test
-    public void the_api_needs_nothing_but_java_and_the_frameworks_filters() throws IOException {
+    public void the_api_needs_only_java_and_the_frameworks_filters() throws IOException {
         Manifest manifest = manifest(BUNDLES.resolve("heap-api.jar"));
         for (String name : clauses(manifest, "Import-Package").keySet()) {
             assertTrue(name, name.startsWith("java.") || name.equals(API) || name.equals("org.osgi.framework"));

@@ -17,7 +17,7 @@ import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** A descriptor that was sent to a peer and that nobody has received yet: the message alone holds the memory. */
+/** A descriptor that was sent to a peer and not yet received, so that only the message holds the memory. */
 final class InFlight implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -26,7 +26,7 @@ final class InFlight implements AutoCloseable {
     private final FdSocket sender;
     private final FdSocket receiver;
 
-    /** Sends; the descriptor stays the caller's. */
+    /** Sends a duplicate; the caller keeps its descriptor. */
     InFlight(OwnedFd descriptor) throws IOException {
         folder = Files.createTempDirectory("peer");
         listener = FdListener.bind(folder.resolve("s"));
@@ -35,7 +35,7 @@ final class InFlight implements AutoCloseable {
         sender.send(descriptor, "buffer");
     }
 
-    /** The peer takes the descriptor, reads what the buffer begins with, writes to it and reads that. */
+    /** Receives the descriptor as the peer does, reads the first byte of the buffer, writes to it and reads it back. */
     void receiveAndExpect(byte first, long size) {
         try (FdMessage message = receiver.receive();
                 Arena arena = Arena.ofConfined()) {

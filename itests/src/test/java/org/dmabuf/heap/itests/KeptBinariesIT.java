@@ -32,7 +32,9 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.ServiceReference;
 
-/** A vendor's and a client's bundle, compiled against each release that is kept, run with the bundles of this build. */
+/**
+ * Test that a vendor's and a client's bundle, compiled against each kept release, run with the bundles of this build.
+ */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class KeptBinariesIT {
@@ -53,7 +55,7 @@ public class KeptBinariesIT {
     }
 
     @Test
-    public void bundles_of_every_kept_release_do_what_they_did() throws Exception {
+    public void bundles_of_every_kept_release_still_work() throws Exception {
         framework = new Framework(context);
         framework.openWhatIsOpenedOnce();
         List<Path> releases = kept();
@@ -83,7 +85,7 @@ public class KeptBinariesIT {
         before.assertNothingLeft();
     }
 
-    /** {@return whether it runs; it does not have to where it needs a package with a break that is listed} */
+    /** {@return whether the bundle runs; it need not run if it uses a package with a listed break} */
     private static boolean start(Path release, Bundle bundle) throws Exception {
         try {
             bundle.start();

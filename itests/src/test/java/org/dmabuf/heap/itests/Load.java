@@ -8,19 +8,19 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** Threads that do the same thing over and over. */
+/** Threads that repeat the same operation. */
 final class Load implements AutoCloseable {
-    /** What they do. */
+    /** The operation. */
     interface Call {
         /**
-         * Does it once.
+         * Performs the operation once.
          *
-         * @param turn counts up, for each thread from 0
+         * @param turn the number of the repetition, counted from 0 for each thread
          */
         void run(long turn) throws Exception;
     }
 
-    /** Between two turns, so that on few processors the bundles under load get their turn too. */
+    /** The pause between two repetitions, so that the bundles under load get processor time on a small machine. */
     private static final long BREATH_NANOS = 50_000;
 
     private final List<Thread> threads = new ArrayList<>();
@@ -39,12 +39,12 @@ final class Load implements AutoCloseable {
                 call.run(turn);
                 LockSupport.parkNanos(BREATH_NANOS);
             }
-        } catch (Throwable e) { // the test fails with it
+        } catch (Throwable e) { // the test fails with this exception
             failure = e;
         }
     }
 
-    /** Ends it; fails with what a call threw, and when a call hangs. */
+    /** Ends the threads. Fails if an operation threw an exception or hangs. */
     void stop() throws InterruptedException {
         stopped = true;
         for (Thread thread : threads) {
@@ -56,7 +56,7 @@ final class Load implements AutoCloseable {
         }
     }
 
-    /** Ends it after a failure elsewhere, which counts. */
+    /** Ends the threads after another failure, which takes precedence. */
     @Override
     public void close() {
         stopped = true;

@@ -26,7 +26,7 @@ import org.ops4j.pax.exam.spi.reactors.PerClass;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
-/** Two bundles that watch the same memory, such as the shell and an exporter of metrics. */
+/** Tests of two bundles that monitor the same memory, such as the shell and an exporter of metrics. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class MonitorIT {
@@ -73,7 +73,7 @@ public class MonitorIT {
     }
 
     @Test
-    public void peaks_that_one_monitor_begins_anew_stay_with_the_other() {
+    public void a_reset_of_one_monitors_peaks_does_not_change_the_other() {
         ClientId client = ClientId.ofBundle("org.example.one", one.getLocation());
         broker.allocate(REQUEST).close();
         for (HeapMonitor monitor : List.of(first, second)) {

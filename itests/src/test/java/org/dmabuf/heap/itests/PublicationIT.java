@@ -34,7 +34,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** A buffer that one bundle publishes and another opens. */
+/** Tests of a buffer that one bundle publishes and another bundle opens. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class PublicationIT {
@@ -88,7 +88,7 @@ public class PublicationIT {
             assertTrue(got.map(Access.READ, arena).isReadOnly());
             refused(() -> got.map(Access.READ_WRITE, arena));
             refused(() -> got.beginCpuAccess(Access.WRITE));
-            refused(got::exportFd); // its descriptor would permit to write
+            refused(got::exportFd); // its descriptor would permit writing
             try (DmaBuf another = got.newReference()) {
                 refused(() -> another.map(Access.WRITE, arena));
             }
@@ -111,7 +111,7 @@ public class PublicationIT {
     }
 
     @Test
-    public void a_consumer_writes_what_was_granted_for_writing() {
+    public void a_consumer_writes_a_buffer_that_was_granted_for_writing() {
         DmaBuf buffer = publish(FRAME, Access.READ_WRITE);
         assertEquals("READ_WRITE", published().getFirst().getProperty("dmabuf.access"));
         try (DmaBuf got = offer().open()) {
@@ -121,7 +121,7 @@ public class PublicationIT {
     }
 
     @Test
-    public void a_reference_for_reading_cannot_be_published_for_writing() {
+    public void a_read_only_reference_cannot_be_published_for_writing() {
         publish(FRAME, Access.READ);
         HeapBroker theirs = Framework.broker(consumer.getBundleContext());
         try (DmaBuf got = offer().open()) {
@@ -194,7 +194,7 @@ public class PublicationIT {
         Framework.await(0L, () -> framework.charged("system"));
     }
 
-    /** Publishes a buffer that begins with 6, and keeps it. */
+    /** Publishes a buffer whose first byte is 6, and keeps it open. */
     private DmaBuf publish(AllocationRequest request, Access granted) {
         DmaBuf buffer = broker.allocate(request);
         FirstByte.write(buffer, 6);

@@ -4,7 +4,7 @@ package org.dmabuf.heap.itests;
 import java.util.Arrays;
 import java.util.List;
 
-/** What is going on with a buffer when a bundle goes. */
+/** The state of a buffer when a bundle leaves. */
 enum Standing {
     CALL_IN_FLIGHT,
     OPEN,
@@ -12,7 +12,7 @@ enum Standing {
     EXPORTED,
     PUBLISHED;
 
-    /** {@return each departure with each standing, by their names, as parameters of a test} */
+    /** {@return each departure combined with each standing, by their names, as parameters of a test} */
     static List<Object[]> cells() {
         return Arrays.stream(Departure.values())
                 .flatMap(departure ->

@@ -19,7 +19,7 @@ import org.dmabuf.heap.itests.failing.FailingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
 
-/** A small bundle that a test makes out of its own classes; they are loaded once more, by the bundle's own loader. */
+/** A small bundle that a test builds from its own classes. The bundle's class loader loads these classes again. */
 final class TestBundle {
     private static final String IMPORTS =
             "org.osgi.framework,org.dmabuf.heap,org.dmabuf.heap.spi,org.dmabuf.heap.linux.source";
@@ -34,17 +34,17 @@ final class TestBundle {
         this.jar = jar;
     }
 
-    /** {@return a bundle with nothing in it: somebody who uses services} */
+    /** {@return an empty bundle, whose context a test uses to get services} */
     static TestBundle empty(String symbolicName) throws IOException {
         return new TestBundle(symbolicName, write(manifest(symbolicName), List.of()));
     }
 
-    /** {@return a client that can be told what to do while it stops} */
+    /** {@return a client that runs an action of the test while it stops} */
     static TestBundle client(String symbolicName) throws IOException {
         return of(symbolicName, LastWords.class, List.of("LastWords"));
     }
 
-    /** {@return a bundle whose start blocks until there is a file} */
+    /** {@return a bundle whose start blocks until a file exists} */
     static TestBundle blocking(String symbolicName, Path until) throws IOException {
         Manifest manifest = manifest(symbolicName);
         manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, Blocking.class.getName());
@@ -54,12 +54,12 @@ final class TestBundle {
                 symbolicName, write(manifest, List.of(Blocking.class.getName().replace('.', '/') + ".class")));
     }
 
-    /** {@return the heap that can be told to misbehave} */
+    /** {@return the heap that misbehaves on request} */
     static TestBundle unrulyHeap() throws IOException {
         return of("org.example.unruly", UnrulyHeap.class, List.of("UnrulyHeap", "UnrulyBuffer"));
     }
 
-    /** {@return a vendor's heap whose component fails when it is constructed} */
+    /** {@return a vendor's heap whose component fails in its constructor} */
     static TestBundle failingHeap() throws IOException {
         Manifest manifest = manifest("org.example.failing");
         manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, "org.dmabuf.heap,org.dmabuf.heap.spi");

@@ -18,7 +18,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** The distributed archive, unpacked, and processes that run from it with a JDK and nothing else. */
+/** The unpacked archive of the distribution, with processes that run from it with only a JDK. */
 final class UnpackedGateway implements AutoCloseable {
     static final Path ARCHIVE = Path.of(System.getProperty("gateway.archive")).normalize();
 
@@ -36,7 +36,7 @@ final class UnpackedGateway implements AutoCloseable {
         this.log = log;
     }
 
-    /** Unpacks the archive into a folder that exists. */
+    /** Unpacks the archive into an existing folder. */
     static UnpackedGateway in(Path folder) throws Exception {
         Process tar = new ProcessBuilder("tar", "-xzf", ARCHIVE.toString(), "-C", folder.toString())
                 .inheritIO()
@@ -53,7 +53,7 @@ final class UnpackedGateway implements AutoCloseable {
         return home;
     }
 
-    /** {@return a file in the folder for jars that come and go} */
+    /** {@return a file in the folder for dropped-in jars} */
     Path dropped(String name) {
         return home.resolve("deploy").resolve(name);
     }
@@ -63,7 +63,7 @@ final class UnpackedGateway implements AutoCloseable {
         return home.resolve("bundles").resolve(name);
     }
 
-    /** Starts a gateway whose script is what {@link #run} sends. */
+    /** Starts a gateway whose script consists of the lines that {@link #run} sends. */
     UnpackedGateway startScript() throws IOException {
         ProcessBuilder builder = builder();
         builder.environment().put("JAVA_OPTS", "-Dorg.slf4j.simpleLogger.log.org.dmabuf=info");
@@ -85,7 +85,7 @@ final class UnpackedGateway implements AutoCloseable {
         return process;
     }
 
-    /** {@return what one run of a command prints, errors too; it must end with 0} */
+    /** {@return the output of one command, errors included; the exit status must be 0} */
     String runOnce(String command) throws Exception {
         Process once = builder(command)
                 .redirectInput(Path.of("/dev/null").toFile())
@@ -108,7 +108,7 @@ final class UnpackedGateway implements AutoCloseable {
         return builder;
     }
 
-    /** {@return what a command line of the script prints} */
+    /** {@return the output of a command line of the script} */
     String run(String line) throws IOException {
         String end = "end of command " + ++commands;
         in.println(line);
@@ -129,17 +129,17 @@ final class UnpackedGateway implements AutoCloseable {
         await(pattern, () -> run(command));
     }
 
-    /** Waits for a line of the log, the end of which is given. */
+    /** Waits for a line of the log that ends with a text. */
     void awaitLog(String expected) throws Exception {
         await(Pattern.compile(".* - " + Pattern.quote(expected)), this::log);
     }
 
-    /** Waits for a line of the log that contains this. */
+    /** Waits for a line of the log that contains a text. */
     void awaitLogLine(String expected) throws Exception {
         await(Pattern.compile(Pattern.quote(expected)), this::log);
     }
 
-    /** Waits for a line of the log that warns of a file; its end is given as a regular expression. */
+    /** Waits for a warning about a file in the log; the end of the line must match a regular expression. */
     void awaitWarning(String file, String expected) throws Exception {
         await(Pattern.compile("WARN .* - " + Pattern.quote(file) + ":? ?" + expected), this::log);
     }
@@ -165,21 +165,21 @@ final class UnpackedGateway implements AutoCloseable {
         return Files.readString(log);
     }
 
-    /** {@return lines of the log that warn, or worse, and name a file} */
+    /** {@return warnings and errors in the log that name a file} */
     List<String> warnings(String file) throws IOException {
         return log().lines()
                 .filter(line -> !line.startsWith("INFO") && line.contains(file))
                 .toList();
     }
 
-    /** {@return what processes of this gateway have left in its cache} */
+    /** {@return files that processes of this gateway have left in its cache} */
     List<Path> caches() throws IOException {
         try (Stream<Path> folders = Files.list(home.resolve("cache"))) {
             return folders.toList();
         }
     }
 
-    /** Ends the script; it must have gone well. */
+    /** Ends the script, which must have succeeded. */
     void endScript() throws Exception {
         in.close();
         assertTrue("the gateway does not end: " + log(), process.waitFor(SECONDS, TimeUnit.SECONDS));

@@ -14,7 +14,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** One life of the unruly heap, as the test talks to it. Outlives the bundle. */
+/** The test's access to one start of the unruly heap. It outlives the bundle. */
 final class Unruly {
     private final Semaphore inside;
     private final Semaphore goOn;
@@ -22,7 +22,7 @@ final class Unruly {
     private final AtomicLong late;
     private final AtomicLong unreleased;
 
-    /** Finds the heap, whose bundle is active. */
+    /** Finds the heap; its bundle must be active. */
     Unruly(BundleContext context) throws InvalidSyntaxException {
         inside = service(context, Semaphore.class, UnrulyHeap.INSIDE);
         goOn = service(context, Semaphore.class, UnrulyHeap.GO_ON);
@@ -61,17 +61,17 @@ final class Unruly {
         return entered.get();
     }
 
-    /** {@return calls that were inside although the heap had drained} */
+    /** {@return the number of calls that were inside although the heap had drained} */
     long late() {
         return late.get();
     }
 
-    /** {@return as {@link #late}, which is 0 from then on} */
+    /** {@return the result of {@link #late}, which is reset to 0} */
     long takeLate() {
         return late.getAndSet(0);
     }
 
-    /** {@return buffers with a fault that were not released} */
+    /** {@return the number of faulty buffers that were not released} */
     long unreleased() {
         return unreleased.get();
     }

@@ -49,7 +49,10 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceReference;
 import org.osgi.framework.ServiceRegistration;
 
-/** A vendor's heap that does what it must not: the client is told, the log names the heap, and nothing is lost. */
+/**
+ * Tests of a vendor's heap that breaks its contract: the client gets an exception, the log names the heap, and no
+ * resource is lost.
+ */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class UnrulyHeapIT {
@@ -88,7 +91,7 @@ public class UnrulyHeapIT {
         log.close();
         Framework.await(0L, () -> framework.charged(HEAP));
         if (bundle.getState() == Bundle.ACTIVE) {
-            broker.allocate(Unruly.request()).close(); // whatever it did, it is asked again
+            broker.allocate(Unruly.request()).close(); // the broker asks the heap again despite its faults
         }
         if (bundle.getState() != Bundle.UNINSTALLED) {
             bundle.uninstall();
@@ -100,7 +103,7 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void what_it_throws_ends_the_request_as_its_own_failure() {
+    public void an_exception_of_the_heap_ends_the_request_as_the_heaps_own_failure() {
         failsInAllocate(UnrulyHeap.THROW, "IllegalArgumentException: the vendor's own trouble");
         failsInAllocate(UnrulyHeap.LACK_A_CLASS, "NoClassDefFoundError: com/vendor/Missing");
         failsInAllocate(UnrulyHeap.FAIL_IN_SIZE, "IllegalStateException: the vendor's own trouble");
@@ -113,7 +116,7 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void no_buffer_and_too_small_a_buffer_are_not_taken() throws Exception {
+    public void a_missing_buffer_and_too_small_a_buffer_are_rejected() throws Exception {
         assertTrue(refused(UnrulyHeap.NOTHING).getMessage().contains("heap 'unruly': it returned no buffer"));
         assertEquals(1, log.lines("heap 'unruly' returned no buffer").size());
 
@@ -124,7 +127,7 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void a_failure_is_no_shortage_that_another_heap_could_mend() {
+    public void after_a_failure_no_other_heap_is_asked() {
         HeapException told = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(AllocationRequest.of(8192)
@@ -206,7 +209,7 @@ public class UnrulyHeapIT {
         }
     }
 
-    /** The drain does not wait for the thread that drains. */
+    /** The drain does not wait for its own thread. */
     private void leftWithin(DmaBuf last) {
         assertEquals(List.of(), log.lines("with calls still inside"));
         assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).charged().liveBuffers());
@@ -217,13 +220,13 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void a_call_that_blocks_past_the_drain_keeps_nobody_and_gets_its_buffer_at_last() throws Exception {
+    public void a_call_that_blocks_past_the_drain_delays_no_other_and_gets_its_buffer_at_last() throws Exception {
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             Future<DmaBuf> call = thread.submit(() -> broker.allocate(Unruly.request(UnrulyHeap.WAIT)));
             heap.awaitCallInside();
             bundle.stop();
             assertFalse(call.isDone());
-            assertEquals(1, log.lines("heap 'unruly' left with calls still inside it: 1").size());
+            assertEquals(1, log.lines("heap 'unruly' left while calls were inside it: 1").size());
             assertEquals("it is told to the heap, too", 1, heap.takeLate());
             assertEquals(List.of("system"), framework.names(HeapState.SERVING));
             HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
@@ -242,7 +245,7 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void a_call_that_fails_because_the_bundle_was_uninstalled_under_it_makes_way_for_the_next_heap()
+    public void when_a_call_fails_because_its_bundle_was_uninstalled_the_next_heap_is_asked()
             throws Exception {
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             Future<DmaBuf> call = thread.submit(() -> broker.allocate(AllocationRequest.of(8192)
@@ -259,7 +262,10 @@ public class UnrulyHeapIT {
         }
     }
 
-    /** To notice, the broker would have to read all memory of each buffer. The contract that a vendor runs does. */
+    /**
+     * The broker does not check this, because it would have to read all memory of each buffer. The contract, which a
+     * vendor runs, checks it.
+     */
     @Test
     public void dirty_memory_is_found_by_the_contract() {
         MemfdSource source = MemfdSource.open("dirty");
@@ -296,7 +302,7 @@ public class UnrulyHeapIT {
         return told;
     }
 
-    /** How often both texts were logged, the second in the stack trace of the first. */
+    /** Returns how often both texts were logged, the second in the stack trace of the first. */
     private long logged(String message, String trouble) {
         return Math.min(log.lines(message).size(), log.lines(trouble).size());
     }

@@ -24,7 +24,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** The same in a cgroup of version 2, which the guest has whatever this machine has, and tells of stalls. */
+/** Tests of memory pressure in a cgroup of version 2. The guest always has version 2, which also reports stalls. */
 class CgroupPressureIT extends PressureTest {
     @BeforeAll
     static void cgroups_are_of_version_2() throws IOException {
@@ -34,7 +34,7 @@ class CgroupPressureIT extends PressureTest {
     }
 
     @Test
-    void what_pools_keep_is_given_back_when_the_cgroup_stalls() throws Exception {
+    void pooled_memory_is_released_when_the_cgroup_stalls() throws Exception {
         try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
             Path folder = cgroup.folder();
             List<String> told = cgroup.run(Stalled.class, folder.toString());
@@ -43,9 +43,12 @@ class CgroupPressureIT extends PressureTest {
         }
     }
 
-    /** Above that limit the kernel puts the process's threads to sleep, until other memory is given back: for ever. */
+    /**
+     * Above memory.high the kernel puts the process's threads to sleep until memory is released, which here means for
+     * ever.
+     */
     @Test
-    void a_greedy_client_under_memory_high_is_refused_and_the_process_goes_on() throws Exception {
+    void a_greedy_client_under_memory_high_is_refused_and_the_process_continues() throws Exception {
         try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
             write(cgroup, "memory.high", "max");
             write(cgroup, "memory.max", "max");
@@ -54,7 +57,7 @@ class CgroupPressureIT extends PressureTest {
         }
     }
 
-    /** The kernel then ends each process of the cgroup at once. */
+    /** With this setting the kernel kills all processes of the cgroup together. */
     @Test
     void a_greedy_client_whose_cgroup_is_killed_as_a_whole_is_refused_and_lives() throws Exception {
         try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
@@ -67,7 +70,7 @@ class CgroupPressureIT extends PressureTest {
         Files.writeString(cgroup.folder().resolve(file), text, StandardOpenOption.WRITE);
     }
 
-    /** A process with a pool, which is slowed down as one is that has more memory than it should. */
+    /** A process with a pool, which the kernel slows down as it does with a process that exceeds its limit. */
     static final class Stalled {
         private static final int POOL = 48;
         private static final long MIB = 1 << 20;
@@ -91,11 +94,11 @@ class CgroupPressureIT extends PressureTest {
             long used = Long.parseLong(Files.readString(cgroup.resolve("memory.current")).strip());
             Files.writeString(cgroup.resolve("memory.high"), Long.toString(used), StandardOpenOption.WRITE);
             long end = System.nanoTime() + Duration.ofMinutes(2).toNanos();
-            // Memory that no heap makes: a heap would refuse before the kernel slows the process down.
+            // This memory comes from no heap, because a heap would refuse before the kernel slows the process down.
             int other = Syscalls.linux().memfdCreate("other", 0);
             for (int i = 0; kept(source) > 0 && System.nanoTime() < end; i++) {
                 if (i < POOL) {
-                    Syscalls.linux().fallocate(other, 0, i * MIB, MIB); // waits, for more than is good
+                    Syscalls.linux().fallocate(other, 0, i * MIB, MIB); // over the limit, so it waits
                 }
             }
             told("keeps " + kept(source) / MIB + " MiB");
@@ -118,7 +121,7 @@ class CgroupPressureIT extends PressureTest {
             try {
                 return Files.readSymbolicLink(descriptor).toString();
             } catch (IOException e) {
-                return ""; // that of the list itself
+                return ""; // the memory of the list itself
             }
         }
 

@@ -62,7 +62,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the broker charges for dma-bufs that other processes hold, beside what the kernel lists. */
+/** Tests of the broker's charges for dma-bufs that other processes hold, compared with the kernel's list. */
 class HolderTrackerIT {
     private static final long SIZE = 1 << 20;
     private static final String NAME = "peers-it";
@@ -124,7 +124,7 @@ class HolderTrackerIT {
         return heaps.stream().mapToLong(heap -> heap.account().bytes()).sum();
     }
 
-    /** In all buffers of this test's name, whoever holds them. */
+    /** Returns the bytes in all buffers with this test's name, whatever process holds them. */
     private static long kernelsBytes() throws IOException {
         return Files.readAllLines(LIST).stream()
                 .map(line -> line.split("\t"))
@@ -138,7 +138,7 @@ class HolderTrackerIT {
         assertEquals(expected, brokersBytes(), "by the broker");
     }
 
-    /** The broker never says less than the kernel has, and in the end as much. */
+    /** Checks that the broker never charges less than the kernel lists, and finally the same amount. */
     private void awaitBytes(long expected) throws IOException {
         for (int tries = 0; tries < MOST_TRIES; tries++) {
             long charged = brokersBytes();
@@ -161,7 +161,10 @@ class HolderTrackerIT {
         }
     }
 
-    /** Lets the thread that asks after holders find one that has gone, and so ask after all others that were due. */
+    /**
+     * Lets a buffer and its descriptor go, and waits until the thread that polls holders finds that. The thread then
+     * also polls all others that are due.
+     */
     private void letOneGo(String heap) throws IOException {
         long before = brokersBytes();
         DmaBuf other = allocate(heap);
@@ -202,23 +205,23 @@ class HolderTrackerIT {
         assertCharged(heap, 0, 0);
     }
 
-    /** The thread that asks after holders does so after 50 ms and more. */
+    /** The thread that polls holders polls at intervals of 50 ms and more. */
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
-    void who_is_at_the_quota_is_served_as_soon_as_the_last_peer_has_gone(String heap) throws Exception {
+    void a_client_at_its_quota_is_served_as_soon_as_the_last_peer_is_gone(String heap) throws Exception {
         String[] none = {};
         ledger.apply(RulesParser.parse(none, new String[] {"*=1M"}, none, none, none, (_, _, right) -> fail(right)));
         DmaBuf buffer = allocate(heap);
         OwnedFd fd = buffer.exportFd();
         buffer.close();
         assertRefused(heap);
-        Thread.sleep(20); // half as long the answer to that is taken for true
+        Thread.sleep(20); // an answer is trusted for half of that time
         fd.close();
         allocate(heap).close();
         awaitBytes(0);
     }
 
-    /** Of a region that the buffer fills, for somebody who asks for it meanwhile and for one who does not. */
+    /** Measures a region that the buffer fills, with and without an allocation that waits for it. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void memory_of_a_region_is_used_again_when_its_peer_was_killed_and_the_time_to_that_is_printed(boolean wanted)
@@ -259,7 +262,7 @@ class HolderTrackerIT {
                 assertThrows(HeapException.class, () -> allocate(heap)).errno());
     }
 
-    /** {@return whether an allocation was refused, for want of memory; else it is closed} */
+    /** {@return whether an allocation was refused for want of memory; otherwise its buffer is closed} */
     private boolean isRefused(String heap) {
         try {
             allocate(heap).close();
@@ -285,7 +288,7 @@ class HolderTrackerIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
-    void a_buffer_that_comes_back_by_a_mapping_of_ones_own_is_live_until_that_ends(String heap) throws IOException {
+    void an_exported_buffer_stays_live_until_its_own_mapping_ends(String heap) throws IOException {
         DmaBuf buffer = allocate(heap);
         buffer.exportFd().close();
         try (Arena arena = Arena.ofConfined()) {
@@ -297,10 +300,13 @@ class HolderTrackerIT {
         awaitBytes(0);
     }
 
-    /** As the kernel's own test of its heaps does, with brackets that go on working when a device has the buffer. */
+    /**
+     * Writes and reads as the kernel's own test of its heaps does. CPU accesses must work even after a device has
+     * imported the buffer.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
-    void a_buffer_is_written_and_read_in_brackets_before_and_after_a_device_imports_it(String heap)
+    void a_buffer_is_written_and_read_in_cpu_accesses_before_and_after_a_device_imports_it(String heap)
             throws IOException {
         try (DmaBuf buffer = allocate(heap);
                 Arena arena = Arena.ofConfined();

@@ -39,7 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Memory of other processes and of heaps that misbehave, on the kernel's devices and under a cgroup's limit. */
+/** Tests of memory of other processes and of misbehaving heaps, on the kernel's devices and under a cgroup's limit. */
 class HostileMemoryIT {
     private static final long MIB = 1 << 20;
     private static final long HUGE = 2 * MIB;
@@ -93,7 +93,7 @@ class HostileMemoryIT {
         }
     }
 
-    /** What the process in the cgroup does. */
+    /** Runs in the process in the cgroup. */
     static final class Adopting {
         public static void main(String[] arguments) {
             try (BrokerParts broker = new BrokerParts();
@@ -128,7 +128,7 @@ class HostileMemoryIT {
         }
     }
 
-    /** Memfds until the first refusal. Their pages are there without a touch. */
+    /** Allocates memfds until the first refusal. Their pages are allocated without an access. */
     private static List<BufferReference> takeAll(BrokerParts broker) {
         List<BufferReference> held = new ArrayList<>();
         try {
@@ -141,10 +141,10 @@ class HostileMemoryIT {
         throw new AssertionError("no end");
     }
 
-    /** A buffer's holder has the dma-buf, and not the memfd that it is made of. */
+    /** A holder of a buffer has only the dma-buf, and not the memfd behind it. */
     @ParameterizedTest
     @ValueSource(strings = {"udmabuf", "region"})
-    void a_holder_takes_no_page_from_a_dma_buf_that_is_live_or_lingers_and_the_next_tenant_finds_zeros(String heap) {
+    void a_holder_cannot_remove_pages_of_a_live_or_lingering_dma_buf_and_the_next_buffer_is_zero(String heap) {
         long size = 4 * MIB; // all of the region
         try (MemorySource source = open(heap);
                 BrokerParts broker = new BrokerParts()) {
@@ -215,7 +215,7 @@ class HostileMemoryIT {
         }
     }
 
-    /** Memory of a heap whose unmap and release do not return before a test permits it. */
+    /** Memory of a heap whose unmap and release return only when a test permits it. */
     private static final class HangingMemory extends FakeMemory {
         private final CountDownLatch goOn;
 
@@ -245,7 +245,7 @@ class HostileMemoryIT {
         }
     }
 
-    /** The kernel charges huge pages where the cgroup file system is mounted so, since Linux 6.7. */
+    /** Since Linux 6.7 the kernel charges huge pages, if the cgroup file system is mounted with that option. */
     @ParameterizedTest
     @ValueSource(strings = {"", "memory_hugetlb_accounting"})
     void a_carveout_on_huge_pages_is_refused_where_they_count_against_the_limit_and_nowhere_else(String option)
@@ -280,7 +280,7 @@ class HostileMemoryIT {
                 Files.readString(Path.of("/proc/self/mountinfo")).contains("memory_hugetlb_accounting"));
     }
 
-    /** What the process in the cgroup does. */
+    /** Runs in the process in the cgroup. */
     static final class OnHugePages {
         public static void main(String[] arguments) {
             try (RegionSource _ = region(HUGE, RegionLayout.Exports.UDMABUF, 280 * MIB)) {

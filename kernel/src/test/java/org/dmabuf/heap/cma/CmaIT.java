@@ -56,13 +56,13 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * The contiguous heap where the kernel has one, and in what its emulation is like it. Debian's kernel has none: this is
- * skipped there and runs on a kernel of {@code kernel/linux-cma}.
+ * Tests of the contiguous heap on a kernel that has one, and of its emulation where both must behave alike. Debian's
+ * kernel has no such heap, so the tests are skipped there. They run on a kernel of {@code kernel/linux-cma}.
  */
 class CmaIT {
     private static final long MIB = 1 << 20;
     private static final int PAGE = 4096;
-    /** CONFIG_CMA_ALIGNMENT of the kernel that kernel/linux-cma builds, which is the default: 2^8 pages. */
+    /** CONFIG_CMA_ALIGNMENT of the kernel that kernel/linux-cma builds: the default of 2^8 pages. */
     private static final int MOST_ALIGNED = 256;
 
     private static final int F_DUPFD_CLOEXEC = 1030;
@@ -75,7 +75,7 @@ class CmaIT {
     private final List<HeapBuffer> held = new ArrayList<>();
     private BitSet before;
 
-    /** The memory that the kernel has set aside, as it shows it in debugfs. */
+    /** The memory that the kernel has reserved, as debugfs shows it. */
     private record Area(Path folder) {
         long number(String file) {
             try {
@@ -89,7 +89,9 @@ class CmaIT {
             return number("count") * PAGE;
         }
 
-        /** {@return the pages that are allocated, counted from the area's first; on this machine each has a bit} */
+        /**
+         * {@return the allocated pages, counted from the first page of the area; on this machine each page has one bit}
+         */
         BitSet used() {
             try {
                 String[] words = Files.readString(folder.resolve("bitmap")).strip().split("\\s+");
@@ -107,7 +109,7 @@ class CmaIT {
         }
     }
 
-    /** What makes the memory: the two forms of the heap. */
+    /** The two back ends of the heap. */
     private enum Maker {
         KERNEL("auto"),
         REGION("region");
@@ -119,9 +121,9 @@ class CmaIT {
         }
     }
 
-    /** The heap as a broker sees it. */
+    /** The heap with its service properties, as a broker sees it. */
     private record Form(CmaHeap component, HeapExporter exporter, Map<String, Object> announced) {
-        /** {@return the pages that buffers have, counted from the start of the area or region} */
+        /** {@return the pages of all buffers, counted from the start of the area or region} */
         BitSet used() {
             if (!(exporter instanceof RegionMap map)) {
                 return area.used();
@@ -175,7 +177,7 @@ class CmaIT {
             return proxy(ServiceRegistration.class, _ -> null);
         });
         CmaHeap heap = new CmaHeap(context, config, Map.of());
-        @SuppressWarnings("unchecked") // what services are registered with
+        @SuppressWarnings("unchecked") // the properties with which services are registered
         Dictionary<String, Object> announced = (Dictionary<String, Object>) registered.get(2);
         Form form = new Form(heap, (HeapExporter) registered.get(1), Map.copyOf(FrameworkUtil.asMap(announced)));
         forms.add(form);
@@ -197,7 +199,7 @@ class CmaIT {
         return buffer;
     }
 
-    /** {@return why there is not one more buffer of that size} */
+    /** {@return the refusal of one more buffer of that size} */
     private HeapException fill(Form form, long size) {
         return assertThrows(HeapException.class, () -> {
             while (held.size() * size <= area.bytes()) {
@@ -207,7 +209,7 @@ class CmaIT {
     }
 
     @Test
-    void the_kernels_own_heap_is_taken_and_announced_as_what_it_is() throws IOException {
+    void the_kernels_own_heap_is_used_and_announced_correctly() throws IOException {
         Form form = start(Maker.KERNEL);
         Map<String, Object> announced = form.announced();
         assertEquals("dma-heap", announced.get(HeapProperties.BACKEND));
@@ -222,7 +224,7 @@ class CmaIT {
     }
 
     @Test
-    void one_that_is_full_is_announced_and_serves_when_memory_comes_back() {
+    void a_full_heap_is_announced_and_serves_when_memory_is_returned() {
         Form holder = start(Maker.KERNEL);
         fill(holder, MIB);
         fill(holder, PAGE);
@@ -245,7 +247,7 @@ class CmaIT {
     }
 
     @Test
-    void of_the_contract_only_what_no_dma_buf_can_do_is_left_out() throws IOException {
+    void only_contract_cases_that_no_dma_buf_can_meet_are_skipped() throws IOException {
         Properties listed = new Properties();
         try (Reader text = new InputStreamReader(
                 CmaIT.class.getResourceAsStream("/dma-heap.properties"), StandardCharsets.UTF_8)) {
@@ -256,7 +258,7 @@ class CmaIT {
                 .map(ContractCase::name)
                 .collect(Collectors.toCollection(TreeSet::new));
         Set<String> expected = new TreeSet<>(listed.stringPropertyNames());
-        expected.add("memory_that_cannot_be_mapped_says_so"); // it can be mapped
+        expected.add("memory_that_cannot_be_mapped_says_so"); // its memory can be mapped
         assertEquals(expected, left);
     }
 
@@ -267,10 +269,10 @@ class CmaIT {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 5, 16, 100, 256, 257, 1000})
     void a_buffer_is_one_run_of_pages_aligned_to_its_order_and_to_no_more_than_the_cap(int pages) {
-        assertEquals(0, area.number("base_pfn") % MOST_ALIGNED); // so bits of the area tell of physical addresses
+        assertEquals(0, area.number("base_pfn") % MOST_ALIGNED); // so bits of the area correspond to physical addresses
         for (Maker maker : Maker.values()) {
             Form form = start(maker);
-            hold(form, PAGE); // what comes next would be aligned anyway at the start of all
+            hold(form, PAGE); // otherwise the next buffer would be aligned by being the first
             BitSet others = form.used();
             hold(form, (long) pages * PAGE);
             BitSet own = form.used();
@@ -285,7 +287,7 @@ class CmaIT {
 
     @ParameterizedTest
     @EnumSource
-    void memory_that_comes_back_is_zero(Maker maker) {
+    void memory_that_is_used_again_is_zero(Maker maker) {
         Form form = start(maker);
         HeapBuffer secret = form.exporter().allocate(HeapRequest.of(8 * MIB));
         BitSet was = form.used();
@@ -305,7 +307,7 @@ class CmaIT {
 
     @ParameterizedTest
     @EnumSource
-    void what_is_full_says_so_and_serves_again_when_a_buffer_has_gone(Maker maker) {
+    void a_full_heap_refuses_and_serves_again_when_a_buffer_is_gone(Maker maker) {
         Form form = start(maker);
         HeapException refusal = fill(form, 8 * MIB);
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -318,7 +320,7 @@ class CmaIT {
                             + " run 0 bytes; raise size in org.dmabuf.heap.cma or close a buffer";
                 },
                 refusal.getMessage());
-        // Pages of others that cannot be moved away at once may be in the kernel's.
+        // The kernel's area may contain pages of others that cannot be moved away at once.
         assertTrue(held.size() * 8 * MIB > area.bytes() * 3 / 4, held.size() + " buffers");
 
         held.removeLast().release();
@@ -327,7 +329,7 @@ class CmaIT {
 
     @ParameterizedTest
     @EnumSource
-    void what_is_free_in_pieces_is_not_handed_out_as_one(Maker maker) {
+    void fragmented_free_memory_is_not_handed_out_as_one_buffer(Maker maker) {
         Form form = start(maker);
         fill(form, MIB);
         int all = held.size();
@@ -341,7 +343,7 @@ class CmaIT {
     }
 
     @Test
-    void more_than_is_set_aside_is_refused_by_the_kernel_and_more_than_the_machine_has_before_it_is_asked() {
+    void more_than_the_area_is_refused_by_the_kernel_and_more_than_the_machine_before_the_kernel_is_asked() {
         Form form = start(Maker.KERNEL);
         HeapException area = assertThrows(HeapException.class, () -> hold(form, CmaIT.area.bytes() + PAGE));
         assertEquals(Errno.ENOMEM, area.errno());
@@ -363,9 +365,9 @@ class CmaIT {
         assertEquals(before, form.used());
     }
 
-    /** The kernel counts it as available, and kills this process when it has nothing else. */
+    /** The kernel counts reserved memory as available, and kills this process when no other memory is left. */
     @Test
-    void memory_that_is_set_aside_is_not_promised_to_the_system_heap() {
+    void reserved_memory_is_not_promised_to_the_system_heap() {
         try (MemorySource system = DmaHeapSource.open("system", "system", syscalls, Headroom.machine())) {
             HeapException refusal = assertThrows(HeapException.class, () -> {
                 while (true) {

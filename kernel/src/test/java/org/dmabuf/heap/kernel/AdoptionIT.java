@@ -10,7 +10,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
-/** What a kernel's own dma-bufs look like to a process that gets their descriptors. */
+/** Tests of the adoption of the kernel's own dma-bufs by a process that receives their descriptors. */
 class AdoptionIT {
     private static final int O_RDWR = 0x2;
     private static final int O_CLOEXEC = 0x80000;
@@ -35,7 +35,7 @@ class AdoptionIT {
     }
 
     @Test
-    void a_dma_buf_of_udmabuf_is_adopted_and_its_memfd_is_none() {
+    void a_dma_buf_of_udmabuf_is_adopted_and_its_memfd_is_not_a_dma_buf() {
         try (OwnedFd device = OwnedFd.of(syscalls.open(Devices.UDMABUF.toString(), O_RDWR), syscalls::close);
                 OwnedFd memfd = OwnedFd.of(syscalls.memfdCreate("adoption-it", MFD_ALLOW_SEALING), syscalls::close)) {
             assertEquals(0, syscalls.fallocate(memfd.fd(), 0, 0, SIZE));

@@ -9,8 +9,8 @@ import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * Fails each class of this module where the devices are missing that it is about. JUnit finds this extension by itself,
- * so no class can forget it.
+ * JUnit extension that fails each class of this module on a machine without the devices under test. JUnit finds it
+ * automatically, so no class can forget it.
  */
 public final class Devices implements BeforeAllCallback {
     static final Path SYSTEM_HEAP = Path.of("/dev/dma_heap/system");

@@ -29,7 +29,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the kernel's heaps take and refuse, as the field's tests check it, and what the kernel shows of a buffer. */
+/**
+ * Tests of the requests that the kernel's heaps accept and refuse, as other projects check them, and of the kernel's
+ * view of a buffer.
+ */
 class DmaHeapIT {
     private static final int O_RDWR = 0x2;
     private static final int O_ACCMODE = 0x3;
@@ -76,7 +79,7 @@ class DmaHeapIT {
     }
 
     @Test
-    void a_descriptor_has_an_access_mode_and_is_closed_on_exec_and_nothing_else_can_be_asked_for() throws IOException {
+    void a_descriptor_has_an_access_mode_and_is_closed_on_exec_and_other_flags_are_refused() throws IOException {
         long before = openFiles();
         assertEquals(-Errno.EINVAL.number(), allocate(PAGE, ~(O_RDWR | O_CLOEXEC), 0));
         for (int bit = 0; bit < Integer.SIZE; bit++) {
@@ -89,7 +92,7 @@ class DmaHeapIT {
         assertEquals(before, openFiles());
     }
 
-    /** The second is all ones: rounded up to whole pages, nothing is left of it. */
+    /** The second length has all bits set: rounded up to whole pages, it becomes 0. */
     @ParameterizedTest
     @ValueSource(longs = {0, -1, 1L - PAGE})
     void a_length_of_no_pages_is_refused(long length) {
@@ -97,7 +100,7 @@ class DmaHeapIT {
     }
 
     @Test
-    void what_is_no_heap_allocates_nothing() {
+    void a_file_that_is_not_a_heap_allocates_no_memory() {
         assertEquals(-Errno.EBADF.number(), syscalls.dmaHeapAllocate(-1, PAGE, O_RDWR | O_CLOEXEC, 0));
         for (String file : new String[] {"/dev/null", "/etc/passwd", Devices.UDMABUF.toString()}) {
             try (OwnedFd none = OwnedFd.of(syscalls.open(file, O_CLOEXEC), syscalls::close)) {

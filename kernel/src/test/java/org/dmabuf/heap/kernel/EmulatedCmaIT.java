@@ -25,7 +25,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The region that stands for contiguous memory, with dma-bufs of its ranges. */
+/** Tests of the region that emulates contiguous memory, with dma-bufs of its ranges. */
 class EmulatedCmaIT {
     private static final long MIB = 1 << 20;
     private static final long BUFFER = 64 << 10;
@@ -42,10 +42,12 @@ class EmulatedCmaIT {
                 Headroom.machine());
     }
 
-    /** Whether the machine gives huge pages to such files unasked or not: of these a hole takes back no part. */
+    /**
+     * Runs with and without automatic huge pages for such files, because a hole does not release a part of a huge page.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"never", "always"})
-    void a_peer_that_outlives_its_buffer_neither_sees_nor_changes_what_comes_to_its_place(String huge)
+    void a_peer_that_outlives_its_buffer_neither_sees_nor_changes_the_next_buffer_in_its_place(String huge)
             throws IOException {
         Files.writeString(HUGE, huge);
         try (EmulatedCmaSource region = open(4 * MIB)) {
@@ -79,7 +81,7 @@ class EmulatedCmaIT {
         }
     }
 
-    /** So that there is one place only for the next buffer, that of the last. */
+    /** Fills the region so that the next buffer must take the place of the last one. */
     private static List<HeapBuffer> takeRest(EmulatedCmaSource region) {
         List<HeapBuffer> rest = new ArrayList<>();
         while (region.usage().free().orElseThrow() > 0) {

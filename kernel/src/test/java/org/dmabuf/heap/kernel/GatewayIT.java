@@ -18,7 +18,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The distribution's gateway: where its memory comes from on a machine with devices, without, and without rights. */
+/**
+ * Tests of the distributed gateway: the source of its memory on a machine with devices, without devices, and without
+ * permissions.
+ */
 class GatewayIT {
     private static final Path BUFFERS = Path.of("/sys/kernel/debug/dma_buf/bufinfo");
     private static final String NOBODY = "65534";
@@ -52,7 +55,7 @@ class GatewayIT {
         Files.copy(gateway.home().resolve("examples/node-heap.jar"), dropped());
     }
 
-    /** {@return sizes of the kernel's buffers of a name, whoever holds them} */
+    /** {@return sizes of the kernel's buffers of a name, whatever process holds them} */
     private static List<String> kernelsBuffers(String name) throws IOException {
         return Files.readAllLines(BUFFERS).stream()
                 .map(line -> line.split("\t"))
@@ -61,10 +64,10 @@ class GatewayIT {
                 .toList();
     }
 
-    /** Why the heap has its memory from no better place: told once. */
+    /** Returns the reason why the heap takes its memory from no better back end, which is logged once. */
     private void assertTold(String expected) throws IOException {
         List<String> told = gateway.log().lines()
-                .filter(line -> line.contains("has its memory from"))
+                .filter(line -> line.contains("takes its memory from"))
                 .toList();
         assertEquals(1, told.size(), gateway.log());
         assertTrue(told.getFirst().matches(expected), told.getFirst());
@@ -76,7 +79,7 @@ class GatewayIT {
         Path file = Files.write(folder.resolve("frame.yuv"), Arrays.copyOf(picture, 10_000));
         gateway.start();
         gateway.await("dmaheap:list", "system +system +dma-heap +yes +serving .*");
-        assertFalse(gateway.log().contains("has its memory from"), gateway.log()); // nothing is better
+        assertFalse(gateway.log().contains("takes its memory from"), gateway.log()); // it already is the best back end
         String loaded = gateway.run("dmaheap:load -n picture " + file);
         assertTrue(loaded.contains("  (through an exported descriptor)"), loaded);
         assertEquals(List.of("00012288"), kernelsBuffers("picture"));
@@ -102,23 +105,23 @@ class GatewayIT {
     }
 
     @Test
-    void a_user_who_may_open_no_device_has_memfds_and_is_told_what_to_do() throws Exception {
+    void a_user_without_access_to_devices_gets_memfds_and_a_remedy_in_the_log() throws Exception {
         GatewayProcess.run("chown", "-R", NOBODY + ":" + NOBODY, folder.toString());
         gateway.start("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups");
         gateway.await("dmaheap:list", "system +system +memfd +no +serving .*");
-        assertTold(".*heap 'system' has its memory from memfd, since open\\(/dev/dma_heap/system\\) failed: .*"
+        assertTold(".*heap 'system' takes its memory from memfd, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + GIVE_THE_NODE + "; and open\\(/dev/udmabuf\\) failed: .*" + GIVE_THE_NODE);
         gateway.end();
     }
 
     @Test
-    void without_the_kernels_heaps_the_gateway_takes_udmabuf_and_a_vendors_heap_says_what_it_lacks()
+    void without_the_kernels_heaps_the_gateway_uses_udmabuf_and_a_vendors_heap_reports_the_missing_device()
             throws Exception {
         configureNode("org.example.node.cfg", "node = system\nheap.name = camera\n");
         drop();
         gateway.start("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/dma_heap && exec \"$@\"", "sh");
         gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
-        assertTold(".*heap 'system' has its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
+        assertTold(".*heap 'system' takes its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
         gateway.awaitLog(".*heap 'camera' cannot be opened.*: open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has .*");
@@ -127,7 +130,7 @@ class GatewayIT {
     }
 
     @Test
-    void a_killed_gateway_leaves_its_peers_their_memory_and_the_next_one_its_home_and_its_socket() throws Exception {
+    void after_a_kill_peers_keep_their_memory_and_the_next_gateway_reuses_home_and_socket() throws Exception {
         byte[] content = Arrays.copyOf(Files.readAllBytes(Path.of("/proc/self/exe")), 10_000);
         Path file = Files.write(folder.resolve("frame.yuv"), content);
         Path socket = folder.resolve("socket");
@@ -173,7 +176,7 @@ class GatewayIT {
         assertEquals(List.of(), kernelsBuffers("three"));
     }
 
-    /** A process that maps what comes by each socket, and compares it with the file when it is asked. */
+    /** A process that maps each received buffer, and compares it with the file on request. */
     private Process holder(Path file, Path... sockets) throws IOException {
         Path script = Files.writeString(folder.resolve("peer.py"), """
                 import mmap, os, socket, sys, time

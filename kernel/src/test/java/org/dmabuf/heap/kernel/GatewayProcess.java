@@ -15,9 +15,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** A copy of the distribution's gateway, and a process of it whose script is what a test sends. */
+/** A copy of the distributed gateway, with a process whose script consists of the lines that a test sends. */
 final class GatewayProcess implements AutoCloseable {
-    /** Starting a JVM takes thirty times as long in the guest as elsewhere. */
+    /** The start of a JVM takes thirty times as long in the guest as on the host. */
     private static final Duration PATIENCE = Duration.ofSeconds(90);
 
     private final Path home;
@@ -32,7 +32,7 @@ final class GatewayProcess implements AutoCloseable {
         this.log = log;
     }
 
-    /** Copies it into a folder that exists. */
+    /** Copies the gateway into an existing folder. */
     static GatewayProcess in(Path folder) throws Exception {
         Path built = Path.of(System.getenv("CHECKOUT"), "distribution/target/gateway");
         Path home = folder.resolve("gateway");
@@ -49,7 +49,7 @@ final class GatewayProcess implements AutoCloseable {
         return home;
     }
 
-    /** @param prefix words of a command that starts another one, such as setpriv */
+    /** @param prefix the words of a command that starts another command, such as setpriv */
     GatewayProcess start(String... prefix) throws IOException {
         List<String> words = new ArrayList<>(List.of(prefix));
         words.add(home.resolve("bin/gateway").toString());
@@ -67,7 +67,7 @@ final class GatewayProcess implements AutoCloseable {
         return this;
     }
 
-    /** {@return what a command line prints} */
+    /** {@return the output of a command line} */
     String run(String line) throws IOException {
         String end = "end of command " + ++commands;
         in.println(line);
@@ -82,12 +82,12 @@ final class GatewayProcess implements AutoCloseable {
         return printed.toString();
     }
 
-    /** Begins a command line and does not wait for its end. */
+    /** Starts a command line without waiting for its end. */
     void begin(String line) {
         in.println(line);
     }
 
-    /** Ends it by SIGKILL; another can be started from the same home. */
+    /** Kills the process by SIGKILL; another one can be started from the same home. */
     void kill() throws InterruptedException {
         process.destroyForcibly().waitFor();
     }
@@ -124,7 +124,7 @@ final class GatewayProcess implements AutoCloseable {
         fail("no line like '" + expected + "' within " + PATIENCE.toSeconds() + " s in:\n" + last + "\nlog:\n" + log());
     }
 
-    /** Ends the script; it must have gone well. */
+    /** Ends the script, which must have succeeded. */
     void end() throws Exception {
         in.close();
         if (!process.waitFor(PATIENCE)) {

@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What the other tests take for granted of the guest. */
+/** Tests of the guest's properties on which the other tests rely. */
 class GuestIT {
     @Test
     void the_system_heap_and_udmabuf_are_devices() throws IOException {
@@ -23,7 +23,7 @@ class GuestIT {
     }
 
     @Test
-    void vgem_is_there_to_import_buffers() throws IOException {
+    void vgem_is_available_to_import_buffers() throws IOException {
         List<String> drivers = new ArrayList<>();
         try (DirectoryStream<Path> cards = Files.newDirectoryStream(Path.of("/dev/dri"), "card*")) {
             for (Path card : cards) {

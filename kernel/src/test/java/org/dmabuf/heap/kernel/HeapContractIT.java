@@ -36,7 +36,10 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
-/** The heap contract on the sources of memory of this kernel. Memfds are what runs elsewhere: the embedded run. */
+/**
+ * Runs of the heap contract on the sources of memory of this kernel. The embedded run uses memfds and runs on any
+ * machine.
+ */
 class HeapContractIT {
     private static final String HEAP = "system";
 
@@ -58,7 +61,7 @@ class HeapContractIT {
                 Syscalls.linux(),
                 Headroom.machine(),
                 PoolBudget.none().withPrewarmed(64 << 10, 8).withPrewarmed(1 << 20, 4).withRecycled(8 << 20));
-        // More than the cases hold at once, which the alignment of contiguous memory spreads.
+        // More than the cases use at once, because the alignment of contiguous memory leaves gaps.
         RegionLayout layout = RegionLayout.of(40L << 20, "its size")
                 .withAlignmentCap(1L << 20)
                 .withExports(RegionLayout.Exports.UDMABUF);
@@ -112,7 +115,7 @@ class HeapContractIT {
     }
 
     @Test
-    void the_run_on_udmabuf_behind_pools_is_that_on_udmabuf() throws IOException {
+    void the_run_on_udmabuf_behind_pools_equals_that_on_udmabuf() throws IOException {
         assertRunsLess(skips("udmabuf"), pooled);
     }
 
@@ -122,11 +125,11 @@ class HeapContractIT {
     }
 
     @Test
-    void the_run_on_the_region_that_stands_for_contiguous_memory_is_that_on_udmabuf() throws IOException {
+    void the_run_on_the_region_that_emulates_contiguous_memory_equals_that_on_udmabuf() throws IOException {
         assertRunsLess(skips("udmabuf"), emulation);
     }
 
-    /** Also what an announcement rules out has to be in the list: nothing is skipped that nobody wrote down. */
+    /** Cases that the announced properties rule out must also be in the list, so that each skip is documented. */
     private static void assertRunsLess(Map<String, String> skips, MemorySource device) {
         assertEquals(names(contract(memfd)), names(contract(device)));
         Set<String> missing = run(contract(memfd));
@@ -151,7 +154,7 @@ class HeapContractIT {
         return HeapContract.of(source, announced);
     }
 
-    /** {@return reasons by the name of the case, from the list of that name beside this class's package} */
+    /** {@return the reasons by the name of the case, from the resource of this name} */
     private static Map<String, String> skips(String list) throws IOException {
         Properties read = new Properties();
         try (Reader text = new InputStreamReader(

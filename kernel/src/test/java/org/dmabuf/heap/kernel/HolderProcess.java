@@ -13,7 +13,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocket;
 
-/** Another process that holds memory in one way only, of those that holder.py lists. */
+/** A process that holds memory in exactly one of the ways that holder.py lists. */
 public final class HolderProcess implements AutoCloseable {
     private final Process process;
 
@@ -22,13 +22,13 @@ public final class HolderProcess implements AutoCloseable {
     }
 
     /**
-     * Hands memory over.
+     * Hands memory over to the process.
      *
      * @param folder for the test's files
-     * @param how it is held
-     * @param memory stays the caller's
-     * @param size its bytes
-     * @return a process that holds it now, and nothing of it is left under way
+     * @param how the way in which it is held
+     * @param memory the memory, which the caller keeps
+     * @param size the size of the memory in bytes
+     * @return a process that holds it now, with no message in flight
      * @throws IOException when there is no such process
      */
     public static HolderProcess start(Path folder, String how, OwnedFd memory, long size) throws IOException {
@@ -58,10 +58,10 @@ public final class HolderProcess implements AutoCloseable {
     }
 
     /**
-     * Sends a line, which holder.py expects of one that holds by a fence.
+     * Sends a line, which holder.py expects for a process that holds by a fence.
      *
-     * @return what it answers
-     * @throws IOException when it is gone
+     * @return the answer of the process
+     * @throws IOException when the process is gone
      */
     public String ask() throws IOException {
         process.outputWriter(StandardCharsets.UTF_8).append('\n').flush();
@@ -69,10 +69,10 @@ public final class HolderProcess implements AutoCloseable {
     }
 
     /**
-     * Ends it.
+     * Ends the process.
      *
      * @param how {@code exit}, by itself, or {@code kill}, by SIGKILL
-     * @throws IOException when it cannot be told
+     * @throws IOException when the message cannot be sent
      */
     public void end(String how) throws IOException {
         switch (how) {

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Holders of a dma-buf that do with it what the kernel lets them do. */
+/** Tests of holders of a dma-buf that use all operations that the kernel permits. */
 class HostileHolderIT {
     private static final long SIZE = 64 << 10;
 
@@ -42,7 +42,7 @@ class HostileHolderIT {
 
     @ParameterizedTest
     @CsvSource({"system, name", "udmabuf, name", "system, many", "udmabuf, many"})
-    void the_end_of_a_holder_is_seen_whatever_it_did(String exporter, String how) throws IOException {
+    void the_end_of_a_holder_is_detected_whatever_it_did(String exporter, String how) throws IOException {
         AtomicInteger gone = new AtomicInteger();
         try (MemorySource source = open(exporter);
                 HolderTracker peers = new HolderTracker()) {
@@ -61,7 +61,7 @@ class HostileHolderIT {
         }
     }
 
-    /** The kernel ends the device's access after 10 s, and so would a bracket that waited for it. */
+    /** The kernel ends the device's access after 10 s. A CPU access that waited for the device would take as long. */
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
     void adopted_memory_is_read_while_a_device_reads_it(String exporter) throws IOException {
@@ -86,7 +86,7 @@ class HostileHolderIT {
         return new Descriptors(Syscalls.linux()).duplicate("", buffer.descriptor());
     }
 
-    /** As long as it takes to ask the kernel a few times. */
+    /** Waits for the time of a few queries of the kernel. */
     private static void letPass(BooleanSupplier over) {
         long end = System.nanoTime() + 500_000_000;
         while (System.nanoTime() < end && !over.getAsBoolean()) {

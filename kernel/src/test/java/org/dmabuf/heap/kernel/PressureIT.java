@@ -29,10 +29,10 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
-/** Limits that only a machine of one's own may be driven to. */
+/** Tests of limits that can only be reached safely on a separate machine. */
 class PressureIT {
     private static final Path OVERCOMMIT = Path.of("/proc/sys/vm/overcommit_memory");
-    private static final Path RATIO = Path.of("/proc/sys/vm/overcommit_ratio"); // 0 once the limit is in bytes
+    private static final Path RATIO = Path.of("/proc/sys/vm/overcommit_ratio"); // 0 if the limit is set in bytes
     private static final Path COMMIT_LIMIT = Path.of("/proc/sys/vm/overcommit_kbytes");
     private static final Path KEPT_BACK = Path.of("/proc/sys/vm/user_reserve_kbytes");
     private static final Path SIZE_LIMIT = Path.of("/sys/module/udmabuf/parameters/size_limit_mb");
@@ -75,7 +75,7 @@ class PressureIT {
         assertEquals("greedy: alive", told.getLast());
     }
 
-    /** What that process does. */
+    /** Runs in that process. */
     static final class Greedy {
         private static final long SIZE = 1 << 20;
         private static final long ROOM = 512 << 20;
@@ -89,7 +89,7 @@ class PressureIT {
                     headroom,
                     PoolBudget.none().withRecycled(4 * SIZE));
             List<HeapBuffer> held = new ArrayList<>();
-            takeAll(source, held, 4); // loads what is needed: at the limit there may be no memory for it
+            takeAll(source, held, 4); // loads classes, for which memory may lack at the limit
             HeapBuffer kept = source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
             try {
                 kept.descriptor();
@@ -98,7 +98,7 @@ class PressureIT {
             }
             kept.release();
             source.trim(Long.MAX_VALUE);
-            // The kernel keeps something back from each process, by how much of its address space is in use.
+            // The kernel withholds some memory from each process, depending on the used address space.
             long back = Long.parseLong(Files.readString(KEPT_BACK).strip());
             Files.writeString(COMMIT_LIMIT, Long.toString(((committed() + ROOM) >> 10) + back));
             Files.writeString(OVERCOMMIT, "2");
@@ -145,7 +145,7 @@ class PressureIT {
     }
 
     @Test
-    void what_udmabuf_takes_of_one_buffer_is_told_with_the_file_that_says_so() throws IOException {
+    void the_largest_buffer_of_udmabuf_is_reported_with_the_file_that_sets_it() throws IOException {
         String before = Files.readString(SIZE_LIMIT);
         Files.writeString(SIZE_LIMIT, "1");
         try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
@@ -162,7 +162,7 @@ class PressureIT {
     }
 
     @Test
-    void a_limit_that_is_lowered_behind_our_back_is_the_kernels_to_tell_and_the_remedy_is_the_same()
+    void when_the_limit_was_lowered_meanwhile_the_kernel_refuses_and_the_remedy_is_the_same()
             throws IOException {
         String before = Files.readString(SIZE_LIMIT);
         try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
@@ -176,9 +176,9 @@ class PressureIT {
         }
     }
 
-    /** The kernel of the guest has no mem_accounting: a cgroup's limit says nothing about its heaps. */
+    /** The guest's kernel has no mem_accounting, so a cgroup's limit does not apply to its heaps. */
     @Test
-    void a_kernel_heap_s_memory_is_held_against_the_machine_and_not_against_a_cgroup() throws Exception {
+    void a_kernel_heap_s_memory_counts_against_the_machine_and_not_against_a_cgroup() throws Exception {
         Path cgroup = Path.of("/sys/fs/cgroup/dmaheap-test-uncharged");
         Files.createDirectory(cgroup);
         try {
@@ -206,7 +206,7 @@ class PressureIT {
         }
     }
 
-    /** What that process does. */
+    /** Runs in that process. */
     static final class Uncharged {
         private static final long SIZE = 200 << 20;
 

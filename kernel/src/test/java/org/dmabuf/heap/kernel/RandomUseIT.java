@@ -21,7 +21,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Sources whose buffers are dma-bufs, used at random. */
+/** Tests that use sources of dma-bufs at random. */
 class RandomUseIT {
     private static final Path HUGE_PAGES = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
     private static final long HUGE = 2L << 20;
@@ -48,7 +48,7 @@ class RandomUseIT {
         }
     }
 
-    /** For a region, and for those that were left and still have tenants when the next is opened. */
+    /** Pages for one region, and for earlier regions that still have buffers when the next is opened. */
     @BeforeAll
     static void huge_pages_are_reserved() throws IOException {
         hugePages = Files.readString(HUGE_PAGES);
@@ -57,7 +57,7 @@ class RandomUseIT {
     }
 
     @AfterAll
-    static void huge_pages_are_given_back() throws IOException {
+    static void huge_pages_are_returned() throws IOException {
         Files.writeString(HUGE_PAGES, hugePages);
     }
 

@@ -54,13 +54,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Regions whose exported ranges are dma-bufs, on pages of 4 KiB, of 2 MiB and of 1 GiB. */
+/** Tests of regions whose exported ranges are dma-bufs, on pages of 4 KiB, of 2 MiB and of 1 GiB. */
 class RegionIT {
     private static final String HEAP = "camera";
     private static final long HUGE = 2L << 20;
-    /** Of which the guest reserves one when it boots, while a run of that length can still be found. */
+    /** The page of 1 GiB. The guest reserves it at boot, when a run of that length is still free. */
     private static final long GIANT = 1L << 30;
-    /** More than the contract holds at once, which is placed among what is not zeroed yet. */
+    /** More than the contract uses at once, because some ranges are still waiting to be zeroed. */
     private static final long SIZE = 40L << 20;
     private static final long FRAME = 3L << 20;
 
@@ -111,7 +111,7 @@ class RegionIT {
 
     @ParameterizedTest
     @ValueSource(longs = {4096, HUGE})
-    void what_is_announced_is_true_of_the_pages(long pageSize) throws IOException {
+    void the_announced_properties_match_the_pages(long pageSize) throws IOException {
         try (RegionSource source = open(pageSize)) {
             assertEquals(true, source.properties().get(HeapProperties.DMABUF));
             assertEquals("udmabuf", source.properties().get(HeapProperties.BACKEND));
@@ -131,7 +131,7 @@ class RegionIT {
         }
     }
 
-    /** Every page follows the one before it, in frames of memory, but where a multiple of the run begins. */
+    /** Checks that the frame of each page follows the frame of the page before, except at multiples of the run. */
     private static void assertPhysicalRuns(MemorySegment mapping, long run) throws IOException {
         LongBuffer entries = pagemap(mapping);
         long before = 0;
@@ -201,12 +201,12 @@ class RegionIT {
             assertPhysicalRuns(all.map(Access.READ), GIANT);
             assertEquals(0, frame(pagemap(all.map(Access.READ)).get()) % (GIANT / 4096));
         }
-        all.release(); // after the close: 1 GiB takes this machine seconds to zero, and nobody will use it
+        all.release(); // after the close: zeroing 1 GiB takes this machine seconds, and the memory is not used again
     }
 
     @ParameterizedTest
     @ValueSource(longs = {4096, HUGE})
-    void a_peer_sees_its_own_buffer_and_nobody_elses_before_and_after_reuse(long pageSize) {
+    void a_peer_sees_only_its_own_buffer_before_and_after_reuse(long pageSize) {
         try (RegionSource source = open(pageSize)) {
             HeapBuffer left = filled(source, 1);
             HeapBuffer middle = filled(source, 2);
@@ -230,20 +230,20 @@ class RegionIT {
                 assertEquals(FRAME, source.usage().quarantined().orElseThrow());
                 List<HeapBuffer> tenants = fillUp(source);
                 assertFilled(4, view);
-                view.fill((byte) 5); // as a holder can that goes on
+                view.fill((byte) 5); // as a holder can that continues to write
                 tenants.forEach(tenant -> assertFilled(9, tenant.map(Access.READ)));
                 tenants.forEach(HeapBuffer::release);
             }
             await("the quarantine ends", () -> source.usage().quarantined().orElseThrow() == 0);
             left.release();
             right.release();
-            fillUp(source).forEach(HeapBuffer::release); // which looks that each is zero
+            fillUp(source).forEach(HeapBuffer::release); // the allocation checks that each is zero
         }
     }
 
     @ParameterizedTest
     @ValueSource(longs = {4096, HUGE})
-    void what_a_killed_peer_held_is_zero_before_it_is_used_again(long pageSize, @TempDir Path folder)
+    void memory_that_a_killed_peer_held_is_zero_before_it_is_used_again(long pageSize, @TempDir Path folder)
             throws IOException, InterruptedException {
         try (RegionSource source = open(pageSize)) {
             HeapBuffer buffer = filled(source, 7);
@@ -264,7 +264,7 @@ class RegionIT {
         }
     }
 
-    /** A process that has a buffer mapped, and nothing of it is under way any more. */
+    /** Starts a process that has a buffer mapped, with no message in flight. */
     private static Process peer(Path folder, HeapBuffer buffer) throws IOException {
         Path script = Files.writeString(folder.resolve("peer.py"), """
                 import mmap, socket, sys
@@ -294,9 +294,9 @@ class RegionIT {
         }
     }
 
-    /** The range of the region is not the buffer's memory, and is held twice. */
+    /** The buffer does not use the memory of its range, so the memory is allocated twice. */
     @Test
-    void memfds_beside_a_region_on_huge_pages_are_on_ordinary_ones_and_their_ranges_are_free_when_they_have_gone() {
+    void memfds_beside_a_region_on_huge_pages_use_ordinary_pages_and_their_ranges_are_free_when_they_are_gone() {
         RegionLayout layout = RegionLayout.of(SIZE, "size")
                 .withPageSize(HUGE)
                 .withExports(RegionLayout.Exports.MEMFD);
@@ -313,7 +313,7 @@ class RegionIT {
 
     @ParameterizedTest
     @ValueSource(longs = {4096, HUGE})
-    void a_region_lives_on_with_its_last_peer_and_then_goes(long pageSize) {
+    void a_region_stays_until_its_last_peer_is_gone(long pageSize) {
         ProcessState before = ProcessState.now();
         RegionSource source = open(pageSize);
         HeapBuffer buffer = filled(source, 6);
@@ -330,7 +330,7 @@ class RegionIT {
         await("the region goes", () -> before.leftIn(ProcessState.now()).isEmpty());
     }
 
-    /** All that is free, one frame after the other; what comes must be zero. */
+    /** Allocates all free memory, one frame after the other, and checks that it is zero. */
     private static List<HeapBuffer> fillUp(RegionSource source) {
         List<HeapBuffer> buffers = new ArrayList<>();
         HeapException full = assertThrows(HeapException.class, () -> {

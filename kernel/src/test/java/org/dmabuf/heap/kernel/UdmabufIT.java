@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Of which ranges of what udmabuf makes a buffer: the cases of the kernel's own test. */
+/** Tests of the ranges and files from which udmabuf creates a buffer: the cases of the kernel's own test. */
 class UdmabufIT {
     private static final int O_RDWR = 0x2;
     private static final int MFD_ALLOW_SEALING = 0x2;
@@ -54,14 +54,14 @@ class UdmabufIT {
 
     @ParameterizedTest
     @CsvSource({"512, 4096", "0, 512", "4096, 4608", "0, 0", "32768, 4096", "28672, 8192"})
-    void a_range_that_is_not_of_whole_pages_or_not_in_the_memfd_is_refused(long offset, long size) {
+    void a_range_that_is_not_whole_pages_or_exceeds_the_memfd_is_refused(long offset, long size) {
         try (OwnedFd memfd = memfd(0, 8 * PAGE)) {
             assertEquals(-Errno.EINVAL.number(), create(memfd, offset, size));
         }
     }
 
     @Test
-    void what_is_no_memfd_is_refused() {
+    void a_file_that_is_not_a_memfd_is_refused() {
         for (String file : new String[] {"/dev/null", "/etc/passwd"}) {
             try (OwnedFd none = OwnedFd.of(syscalls.open(file, 0), syscalls::close)) {
                 assertEquals(-Errno.EBADFD.number(), create(none, 0, PAGE), file);
@@ -79,7 +79,7 @@ class UdmabufIT {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void a_buffer_shows_what_is_written_through_the_memfd_later_and_the_other_way_round(boolean huge)
+    void a_buffer_shows_later_writes_through_the_memfd_and_the_reverse(boolean huge)
             throws IOException {
         if (huge) {
             Path pages = Path.of("/proc/sys/vm/nr_hugepages");

@@ -9,7 +9,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * A heap's buffer that counts calls that a heap must never get: a second release, a use after it, an end without a
+ * A heap's buffer that counts calls which must not occur: a second release, a use after the release, an end without a
  * begin.
  */
 public final class Memory implements HeapBuffer {
@@ -33,12 +33,14 @@ public final class Memory implements HeapBuffer {
 
     private int misused;
 
-    /** {@return how often the memory was given back} */
+    /** {@return the number of releases} */
     public int released() {
         return released;
     }
 
-    /** {@return how often it was used after it was given back, and how much was open when it was} */
+    /**
+     * {@return the number of uses after the release, plus the mappings and CPU accesses that were open at the release}
+     */
     public int misused() {
         return misused + open;
     }
@@ -82,7 +84,7 @@ public final class Memory implements HeapBuffer {
         }
     }
 
-    /** Accesses the memory as its user does. The read is plain: the hold must give the order. */
+    /** Accesses the memory as a client does. The read is plain, so that only the hold orders it. */
     public void use() {
         if (released != 0) {
             misused++;

@@ -45,8 +45,8 @@ import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * The parts of the broker around one buffer, put together without a framework and without a thread. Deferred work waits
- * until {@link #settle()}.
+ * The parts of the broker around one buffer, without a framework and without a thread. Deferred work waits until {@link
+ * #settle()}.
  */
 public final class Parts {
     private static final Descriptors DESCRIPTORS = new Descriptors(Syscalls.linux());
@@ -58,7 +58,7 @@ public final class Parts {
             BundleContext.class,
             (self, method, arguments) -> method.getName().equals("registerService") ? REGISTRATION : null);
 
-    /** A bundle that runs, and goes on running. */
+    /** A bundle that stays active. */
     public static final Bundle BUNDLE = proxy(Bundle.class, (self, method, arguments) -> switch (method.getName()) {
         case "getSymbolicName", "toString" -> "org.example.stress";
         case "getBundleContext" -> CONTEXT;
@@ -74,7 +74,7 @@ public final class Parts {
     public final HeapAccount account = ledger.open("stress");
     public final Client client;
 
-    /** Number of reported leaks. */
+    /** The number of reported leaks. */
     public final AtomicInteger leaks = new AtomicInteger();
 
     private final BufferServices services = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
@@ -88,7 +88,7 @@ public final class Parts {
         this(Rules.NONE);
     }
 
-    /** Creates parts under quotas. */
+    /** Creates the parts with quotas. */
     public Parts(Rules rules) {
         ledger.apply(rules);
         client = new Client(ledger.enter(ClientId.ofBundle("org.example.stress", "test:stress")), new LeakDetector());
@@ -101,12 +101,12 @@ public final class Parts {
         return made;
     }
 
-    /** {@return a charge of nothing so far} */
+    /** {@return a charge of 0 bytes} */
     public Charge charge() {
         return ledger.charge(client.account(), account);
     }
 
-    /** {@return a buffer of {@link #memory} with one hold, which is not charged yet} */
+    /** {@return an uncharged buffer of {@link #memory} with one hold} */
     public SharedBuffer buffer(Charge charge) {
         return new SharedBuffer(
                 memory, Memory.SIZE, 1, DESCRIPTION, charge, ExportMode.READ_WRITE, Optional.empty(), services);
@@ -143,8 +143,8 @@ public final class Parts {
         }
     }
 
-    /** {@return the buffer of a publication as a bundle gets it} */
-    @SuppressWarnings("unchecked") // the factory that the framework would ask
+    /** {@return the buffer of a publication, as a bundle that gets the service sees it} */
+    @SuppressWarnings("unchecked") // the factory that the framework would call
     public static PublishedBuffer got(Publication publication) {
         return ((ServiceFactory<PublishedBuffer>) publication).getService(BUNDLE, null);
     }
@@ -153,7 +153,7 @@ public final class Parts {
         return registry.arrived(1, exporter, Map.of(HeapProperties.NAME, "stress"), "org.example.stress");
     }
 
-    /** Takes a heap away as the component does. */
+    /** Removes a heap as the component does. */
     public static void depart(HeapRegistry registry) {
         RegisteredHeap leaving = registry.leaving(1);
         leaving.gate().close(Long.MAX_VALUE >> 1);
@@ -165,7 +165,7 @@ public final class Parts {
         reapers.forEach(Reaper::drain);
     }
 
-    /** {@return buffers that are still charged} */
+    /** {@return the number of buffers that are still charged} */
     public int charged() {
         long used = client.account().settled() ? 0 : 1;
         return (int) (account.buffers() + account.bytes() + used + Math.abs(account.snapshot(share()).liveBytes()));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What the broker promises when two threads meet in it, tried in the interleavings that jcstress can provoke. Each
- * test lists the outcomes that may be; any other fails the run.
+ * Tests of the broker's guarantees for concurrent threads, in the interleavings that jcstress can provoke. Each test
+ * lists the permitted outcomes; any other outcome fails the run.
  *
- * <p>The states take no fence of their own where the broker is to give the order: what one thread wrote plainly,
- * another must see plainly.
+ * <p>The states use no fences where the broker must order the accesses: a plain read must see the plain write of
+ * another thread.
  */
 package org.dmabuf.heap.broker;

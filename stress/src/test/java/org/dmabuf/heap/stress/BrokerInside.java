@@ -9,7 +9,10 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** The broker's services from outside of its class space: the interfaces are the bundle's, so all goes by name. */
+/**
+ * Access to the broker's services from outside its class space. The interfaces belong to the bundle, so all calls use
+ * reflection.
+ */
 final class BrokerInside {
     private static final String BROKER = "org.dmabuf.heap.HeapBroker";
     private static final String INFO = "org.dmabuf.heap.HeapInfo";
@@ -23,7 +26,7 @@ final class BrokerInside {
         this.context = context;
     }
 
-    /** {@return a line for each heap that has something out, or that has left and is still known} */
+    /** {@return a line for each heap that has charged memory, or has left and is still known} */
     List<String> leftOver() {
         List<String> left = new ArrayList<>();
         for (Object heap : list(BROKER, "heaps")) {
@@ -43,7 +46,7 @@ final class BrokerInside {
         return left;
     }
 
-    /** {@return a line for each buffer that is charged to clients whose symbolic name begins so} */
+    /** {@return a line for each buffer that is charged to clients whose symbolic name has this prefix} */
     List<String> buffersOf(String prefix) {
         List<String> lines = new ArrayList<>();
         for (Object buffer : list(MONITOR, "buffers")) {
@@ -54,7 +57,7 @@ final class BrokerInside {
         return lines;
     }
 
-    /** {@return what cannot be in a dump of all there is, taken now} */
+    /** {@return impossible values in a new dump and in the sums} */
     List<String> impossible() {
         List<String> wrong = new ArrayList<>();
         for (String sums : List.of("usageByHeap", "usageByClient", "usageByClientAndHeap")) {
@@ -108,7 +111,7 @@ final class BrokerInside {
         return service;
     }
 
-    /** Of whatever class loader the interface is: this class path has one of the same name. */
+    /** Finds services of any class loader, because this class path has a different interface of the same name. */
     private ServiceReference<?> reference(String type) {
         try {
             ServiceReference<?>[] found = context.getAllServiceReferences(type, null);

@@ -32,7 +32,10 @@ import org.osgi.framework.Constants;
 import org.osgi.framework.wiring.FrameworkWiring;
 import org.osgi.service.event.Event;
 
-/** The gateway in this process: its framework, its bundles, its settings, and a copy of its configuration to change. */
+/**
+ * A gateway in this process: its framework, bundles and settings, and a copy of its configuration that the soak
+ * changes.
+ */
 final class GatewayInside implements AutoCloseable {
     private static final String EXTRA = "org.osgi.framework.system.packages.extra";
     private static final long PATIENCE_SECONDS = 60;
@@ -59,12 +62,12 @@ final class GatewayInside implements AutoCloseable {
         context().registerService(Tally.class, tally, null);
         List<Bundle> bundles = new ArrayList<>();
         for (Path jar : jars(home.resolve("bundles"))) {
-            if (!jar.getFileName().toString().contains("jline")) { // wants a terminal
+            if (!jar.getFileName().toString().contains("jline")) { // needs a terminal
                 bundles.add(context().installBundle("reference:" + jar.toUri()));
             }
         }
-        // Which the distribution has not: it is on the class path of these tests. Resolved before the broker, which
-        // gets the package of events from it.
+        // The distribution has no Event Admin; it is on the class path of these tests. It must resolve before the
+        // broker, which imports the package of events from it.
         eventAdmin = context()
                 .installBundle("reference:" + Event.class.getProtectionDomain().getCodeSource().getLocation());
         framework.adapt(FrameworkWiring.class).resolveBundles(List.of(eventAdmin));
@@ -84,19 +87,19 @@ final class GatewayInside implements AutoCloseable {
                 .orElseThrow(() -> new AssertionError("no bundle " + symbolicName));
     }
 
-    /** {@return Event Admin, installed and not started} */
+    /** {@return the bundle of Event Admin, installed but not started} */
     Bundle eventAdmin() {
         return eventAdmin;
     }
 
-    /** Writes one component's configuration, as an operator with an editor. */
+    /** Writes the configuration of one component, as an operator does with an editor. */
     void configure(String component, String lines) throws IOException {
         Path next = work.resolve(component + ".next");
         Files.writeString(next, lines);
         Files.move(next, etc.resolve(component + ".cfg"), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Refreshes bundles and waits till that is done. */
+    /** Refreshes bundles and waits until the refresh is done. */
     void refresh(Collection<Bundle> bundles) throws InterruptedException {
         CountDownLatch done = new CountDownLatch(1);
         framework.adapt(FrameworkWiring.class).refreshBundles(bundles, event -> done.countDown());
@@ -105,7 +108,7 @@ final class GatewayInside implements AutoCloseable {
         }
     }
 
-    /** A bundle of one package of these tests, which starts its activator. */
+    /** Builds a bundle from one package of these tests, with the activator of that package. */
     static byte[] jar(String symbolicName, Class<?> activator, Map<String, String> headers) throws IOException {
         Manifest manifest = new Manifest();
         manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");

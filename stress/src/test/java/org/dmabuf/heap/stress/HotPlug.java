@@ -14,7 +14,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.wiring.BundleWiring;
 
-/** One thread that installs, starts, stops, updates, refreshes and uninstalls bundles of one kind, at random. */
+/** A thread that installs, starts, stops, updates, refreshes and uninstalls bundles of one kind, at random. */
 final class HotPlug implements Runnable {
     private static final long LONGEST_PAUSE_NANOS = 60_000_000;
 
@@ -27,10 +27,10 @@ final class HotPlug implements Runnable {
     private final ConcurrentLinkedQueue<WeakReference<ClassLoader>> loaders = new ConcurrentLinkedQueue<>();
 
     /**
-     * Starts nothing yet.
+     * Creates the object without starting it.
      *
-     * @param kind for the tally
-     * @param jars by location
+     * @param kind the name of the kind in the tally
+     * @param jars the jars by location
      */
     HotPlug(String kind, GatewayInside gateway, Tally tally, Map<String, byte[]> jars) {
         this.kind = kind;
@@ -97,7 +97,7 @@ final class HotPlug implements Runnable {
         loaders.removeIf(loader -> loader.refersTo(null));
     }
 
-    /** Starts all, for what only the first time does. */
+    /** Starts all bundles once, so that one-time initializations are done. */
     void startAll() throws BundleException {
         for (String location : jars.keySet()) {
             start(location);

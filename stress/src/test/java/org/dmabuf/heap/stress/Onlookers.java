@@ -14,7 +14,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.FrameworkUtil;
 
-/** Who looks on from time to time: Event Admin with a handler, and Flight Recorder. */
+/** The observers that are active from time to time: Event Admin with a handler, and Flight Recorder. */
 final class Onlookers {
     private static final List<String> EVENTS = List.of("Allocate", "Release", "Leak", "Heap");
 
@@ -23,9 +23,9 @@ final class Onlookers {
     private Recording recording;
 
     /**
-     * Registers a handler that counts what it is told.
+     * Registers a handler that counts its events.
      *
-     * @param eventAdmin installed and not started
+     * @param eventAdmin the bundle of Event Admin, installed but not started
      */
     Onlookers(Tally tally, GatewayInside gateway, Bundle eventAdmin) {
         this.tally = tally;
@@ -66,7 +66,7 @@ final class Onlookers {
         }
     }
 
-    /** Begins a recording, or ends it and counts what it has. */
+    /** Begins a recording, or ends it and counts its events. */
     void turnRecording() throws IOException {
         if (recording == null) {
             recording = new Recording();
@@ -92,7 +92,7 @@ final class Onlookers {
         }
     }
 
-    /** Nobody looks on any more. */
+    /** Ends all observers. */
     void end() throws BundleException, IOException {
         eventAdmin.stop();
         if (recording != null) {

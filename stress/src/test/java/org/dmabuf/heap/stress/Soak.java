@@ -25,8 +25,8 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
 
 /**
- * The gateway under everything at once: bundles that use buffers at random, heaps that fail at random, bundles and
- * configuration that come and go. Then all is closed, and every counter must be at zero.
+ * The soak: a gateway under all loads at once. Bundles use buffers at random, heaps fail at random, bundles and
+ * configurations come and go. Then everything is closed, and every counter must be zero.
  */
 public final class Soak {
     private static final int CLIENTS = 4;
@@ -46,12 +46,12 @@ public final class Soak {
     /**
      * Starts nothing yet.
      *
-     * @param home folder of the built gateway
-     * @param duration how long it works, at least; its end takes some seconds more
-     * @param expected operations until whose first time it works on, for a minute at most: a busy machine gets to few
-     *     in a short soak
-     * @param seed of all random numbers
-     * @param log what the gateway writes, from the level warn on
+     * @param home the folder of the built gateway
+     * @param duration the shortest time of the load; the shutdown takes some seconds more
+     * @param expected operations that must occur at least once; the load continues until then, for a minute at most,
+     *     because a busy machine performs few operations in a short soak
+     * @param seed the seed of all random numbers
+     * @param log the log of the gateway, from level warn on
      */
     Soak(Path home, Duration duration, List<String> expected, long seed, Path log) {
         this.log = log;
@@ -62,9 +62,9 @@ public final class Soak {
     }
 
     /**
-     * Runs the soak from a command line; exits with 1 when something was wrong.
+     * Runs the soak from a command line; exits with 1 when a check failed.
      *
-     * @param arguments folder of the gateway, seconds, and a seed or nothing
+     * @param arguments the folder of the gateway, the seconds, and optionally a seed
      */
     public static void main(String[] arguments) {
         int status = 1;
@@ -84,14 +84,14 @@ public final class Soak {
         } catch (Exception e) {
             e.printStackTrace();
         }
-        System.exit(status); // threads that hang do not keep it
+        System.exit(status); // ends the process even if threads hang
     }
 
     Tally tally() {
         return tally;
     }
 
-    /** Runs it all; {@link #tally()} then has what happened. */
+    /** Runs the whole soak; {@link #tally()} then has the results. */
     void run() throws IOException, BundleException, InterruptedException {
         System.out.println("soak of " + duration.toSeconds() + " s, seed " + tally.seed());
         try {
@@ -105,7 +105,7 @@ public final class Soak {
         Map<String, byte[]> heaps = new TreeMap<>();
         for (int i = 0; i < HEAPS; i++) {
             String name = "soak.heap" + i;
-            // Two with one name: one of them waits for the other to go.
+            // Two heaps with one name: one of them waits until the other leaves.
             heaps.put(name, GatewayInside.jar(name, FaultyHeap.class, Map.of("Soak-Heap", "faulty-" + i % 2)));
         }
         heaps.put("acme", Files.readAllBytes(home.resolve("examples/vendor-heap.jar")));
@@ -114,7 +114,7 @@ public final class Soak {
             String name = "soak.client" + i;
             clients.put(name, GatewayInside.jar(name, Client.class, Map.of()));
         }
-        // Apart from the clients: its processes take longer to start than a client lives.
+        // Separate from the clients, because its processes take longer to start than a client runs.
         Map<String, byte[]> hostiles =
                 Map.of("soak.hostile", GatewayInside.jar("soak.hostile", Hostile.class, Map.of()));
         try (GatewayInside gateway = new GatewayInside(home, tally)) {
@@ -152,7 +152,7 @@ public final class Soak {
         }
     }
 
-    /** What is left when all has been closed. */
+    /** Lists the resources that are left when everything is closed. */
     private void end(
             GatewayInside gateway,
             HotPlug heaps,
@@ -174,7 +174,7 @@ public final class Soak {
         empty("buffers of the faulty heaps", () -> tally.heapBuffers() == 0
                 ? List.of()
                 : List.of(tally.heapBuffers() + " made and not released"));
-        restartBroker(gateway); // it holds a descriptor and a thread once something was exported
+        restartBroker(gateway); // after the first export it has a descriptor and a thread
         empty("descriptors and mappings", () -> before.leftIn(ProcessState.now()));
         empty("threads", () -> {
             List<String> now = new ArrayList<>(threadNames());
@@ -185,10 +185,12 @@ public final class Soak {
         empty("class loaders of clients", clients::loaders);
     }
 
-    /** Buffers that a bundle loses are found, told and released, each once, while the bundle runs. */
+    /**
+     * Checks that buffers which a bundle loses are detected, reported and released, each once, while the bundle runs.
+     */
     private void forget(GatewayInside gateway, BrokerInside broker)
             throws IOException, BundleException, InterruptedException {
-        restartBroker(gateway); // which reports the sums of the interval that is under way
+        restartBroker(gateway); // the stop reports the sums of the current interval
         long found = reportedLost();
         if (found > tally.forgotten()) {
             tally.fail("the end", new AssertionError(found + " references were reported as lost, of "
@@ -200,7 +202,7 @@ public final class Soak {
                 "soak.forgetful", GatewayInside.jar("soak.forgetful", Forgetful.class, Map.of()));
         forgetful.start();
         empty("charged to a bundle that has lost all", () -> broker.buffersOf("soak.forgetful"));
-        restartBroker(gateway); // which ends the interval
+        restartBroker(gateway); // ends the interval
         long more = reportedLost() - found;
         if (more != tally.forgotten() - before) {
             tally.fail("the end", new AssertionError(more + " references were reported as lost, where "
@@ -210,7 +212,10 @@ public final class Soak {
         gateway.refresh(List.of(forgetful));
     }
 
-    /** One line for each of the first in an interval, and a line with the number of the others at its end. */
+    /**
+     * Returns the number of reported buffers: one line for each of the first in an interval, and a line with the number
+     * of the others at its end.
+     */
     private long reportedLost() throws IOException {
         try (Stream<String> lines = Files.lines(log)) {
             return lines.mapToLong(Soak::reportedLost).sum();
@@ -222,7 +227,7 @@ public final class Soak {
         return more.find() ? Long.parseLong(more.group(1)) : line.contains(" lost a ") ? 1 : 0;
     }
 
-    /** Waits till nothing is left of a kind; automatic arenas end when the collector finds them. */
+    /** Waits until no resource of a kind is left. Automatic arenas end when the garbage collector finds them. */
     private void empty(String what, Callable<List<String>> left) {
         long start = System.nanoTime();
         try {
@@ -246,7 +251,7 @@ public final class Soak {
         return left > 0 || left > -PATIENCE_NANOS && !tally.did(expected);
     }
 
-    /** Each bundle runs once, so that what the process opens for good is open. */
+    /** Runs each bundle once, so that resources which the process opens permanently are open. */
     private void warmUp(
             GatewayInside gateway, Onlookers onlookers, Map<String, byte[]> heaps, Map<String, byte[]> clients)
             throws IOException, BundleException, InterruptedException {
@@ -273,8 +278,8 @@ public final class Soak {
     }
 
     /**
-     * Configuration that changes, the gateway's own heap that goes and comes, onlookers likewise, who asks for
-     * everything, and rarely a broker that restarts.
+     * Changes configurations, stops and starts the gateway's own heap and the onlookers, requests listings and dumps,
+     * and rarely restarts the broker.
      */
     private void operate(GatewayInside gateway, Onlookers onlookers) {
         Random random = tally.random();
@@ -319,7 +324,10 @@ public final class Soak {
         }
     }
 
-    /** Quotas that some requests fit, permissions that some bundles have: of each kind in half of all settings. */
+    /**
+     * Returns settings with quotas that only some requests fit, and permissions that only some bundles have. Half of
+     * all settings have quotas, and half have permissions.
+     */
     private String brokerSettings(Random random) {
         int drain = random.nextInt(20) == 0 ? random.nextInt(1000) : random.nextInt(1000, 3000);
         tally.drains(drain);
@@ -361,14 +369,14 @@ public final class Soak {
         threads.add(Thread.ofPlatform().name(name).daemon().start(work));
     }
 
-    /** Numbers left out: pools count on. */
+    /** Removes numbers, because thread pools number their threads without end. */
     private static List<String> threadNames() {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(Thread::isAlive)
                 .map(Thread::getName)
-                // Event Admin drops deliveries as it stops, and a thread of its own may wait for such a one for good.
+                // Event Admin drops deliveries when it stops, and its own threads may then wait for ever.
                 .filter(name -> !name.startsWith("EventAdminAsyncThread"))
-                // Java's own, which waits for an exit and ends a minute after the last one.
+                // Java's own thread, which waits for the exit of a process and ends a minute after the last one.
                 .filter(name -> !name.startsWith("process reaper"))
                 .map(name -> name.startsWith("soak ") ? name : name.replaceAll("[0-9]+", "N"))
                 .sorted()

@@ -9,7 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The soak, for as long as {@code soak.seconds} says. */
+/** Test that runs the soak for {@code soak.seconds} seconds. */
 class SoakIT {
     private static final List<String> MUST_HAVE_HAPPENED = List.of(
             "allocate", "map", "CPU access", "export", "duplicate", "hand over", "publish", "look up", "forget",
@@ -20,7 +20,7 @@ class SoakIT {
             "stop a client", "update a client", "refresh a client", "configure the system heap", "restart the broker");
 
     @Test
-    void nothing_is_lost_and_nothing_is_left_after_random_use_with_faults_and_hot_plug() throws Exception {
+    void no_resource_is_lost_or_left_after_random_use_with_faults_and_hot_plug() throws Exception {
         String seed = System.getProperty("soak.seed", "");
         Soak soak = new Soak(
                 Path.of(System.getProperty("gateway")).toRealPath(),

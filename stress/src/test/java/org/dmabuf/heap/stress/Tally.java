@@ -14,12 +14,12 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What the soak did, what was refused, and what must not have been. It is a service of the framework: the bundles of
- * the soak write into it.
+ * The counts of the soak's operations and refusals, and the list of its errors. It is a service of the framework, into
+ * which the bundles of the soak write.
  */
 public final class Tally {
     private static final int FAILURES_KEPT = 20;
-    /** Milliseconds in which a thread that has begun a call enters the heap, also on a busy machine. */
+    /** The time in milliseconds within which a thread that has begun a call enters the heap, even on a busy machine. */
     private static final int FULL_DRAIN = 1000;
 
     private final long seed;
@@ -31,7 +31,9 @@ public final class Tally {
     private final LongAdder forgotten = new LongAdder();
     private final AtomicInteger brokerLife = new AtomicInteger();
     private volatile boolean over;
-    /** {@link System#nanoTime} until which a drain may be shorter than a call needs to begin. */
+    /**
+     * The end, as a {@link System#nanoTime}, of the period in which a drain may be shorter than a call needs to begin.
+     */
     private volatile long shortDrainUntil = Long.MIN_VALUE;
 
     Tally(long seed) {
@@ -42,7 +44,7 @@ public final class Tally {
         return seed;
     }
 
-    /** {@return numbers that follow from the soak's seed and from how many asked before} */
+    /** {@return random numbers that depend on the soak's seed and on the number of earlier calls} */
     public Random random() {
         return new Random(seed * 31 + randoms.incrementAndGet());
     }
@@ -52,12 +54,12 @@ public final class Tally {
         count(operations, operation);
     }
 
-    /** Counts an error that is a possible answer. */
+    /** Counts an error that the interfaces permit. */
     public void refused(String operation, String error) {
         count(refusals, operation + " " + error);
     }
 
-    /** Keeps what must not happen; the soak fails. */
+    /** Records an error; the soak fails. */
     public void fail(String operation, Throwable error) {
         StringBuilder text = new StringBuilder("seed " + seed + ", " + operation + ": " + error);
         for (Throwable at = error; at != null; at = at.getCause()) {
@@ -71,12 +73,12 @@ public final class Tally {
         }
     }
 
-    /** The broker is about to wait so long for the calls inside a heap that leaves. One thread calls this. */
+    /** Reports the drain time that the broker is about to use. Only one thread calls this. */
     void drains(int millis) {
         if (millis < FULL_DRAIN) {
             shortDrainUntil = Long.MAX_VALUE;
         } else if (shortDrainUntil == Long.MAX_VALUE) {
-            shortDrainUntil = System.nanoTime() + TimeUnit.SECONDS.toNanos(2); // a short one may be under way
+            shortDrainUntil = System.nanoTime() + TimeUnit.SECONDS.toNanos(2); // a short drain may be under way
         }
     }
 
@@ -85,27 +87,30 @@ public final class Tally {
         return System.nanoTime() > shortDrainUntil;
     }
 
-    /** {@return whether everybody is to close what it has, and end} */
+    /** {@return whether all threads must close their resources and end} */
     public boolean over() {
         return over;
     }
 
-    /** {@return counts the broker's starts and stops: odd while it is away} */
+    /** {@return the count of the broker's starts and stops; odd while the broker is stopped} */
     public int brokerLife() {
         return brokerLife.get();
     }
 
-    /** A client is about to lose sight of a buffer that it has not closed: the broker finds that, or its stop does. */
+    /**
+     * Reports that a client is about to lose a buffer without a close. The broker detects the loss, or the stop of the
+     * client ends the buffer.
+     */
     public void forgets() {
         forgotten.increment();
     }
 
-    /** A heap of the soak has made a buffer. */
+    /** Reports that a heap of the soak has created a buffer. */
     public void made() {
         heapBuffers.incrementAndGet();
     }
 
-    /** A heap of the soak got a buffer back. */
+    /** Reports that a buffer of a heap of the soak was released. */
     public void released() {
         heapBuffers.decrementAndGet();
     }

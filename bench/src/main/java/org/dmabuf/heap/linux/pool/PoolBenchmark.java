@@ -26,8 +26,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The life of a recycled buffer: taken, cleared, mapped, released. Beside it, C's memset of one kept mapping, which is
- * what it can cost at best. {@link PoolRounds} compares the two with less noise, and has the prewarmed ones.
+ * Benchmark of a recycled buffer: taken, zeroed, mapped, released. It is compared with C's memset of one permanent
+ * mapping, which is the lower bound. {@link PoolRounds} compares the two with less noise, and also measures prewarmed
+ * buffers.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -36,7 +37,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 4, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 public class PoolBenchmark {
-    /** Bytes of a buffer. */
+    /** The size of a buffer in bytes. */
     @Param({"65536", "1048576", "16777216"})
     public long size;
 

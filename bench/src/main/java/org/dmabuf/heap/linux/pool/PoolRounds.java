@@ -23,26 +23,30 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Pools beside what they are measured by, in turns of some milliseconds, so that whatever else the machine does hits
- * both alike. Started by {@code bench/pools}.
+ * Comparison of pools with their references, in alternating turns of some milliseconds, so that other load of the
+ * machine affects both equally. Started by {@code bench/pools}.
  *
  * <ul>
- *   <li>A recycled buffer's life, beside C's memset of one kept mapping.
- *   <li>A prewarmed buffer, from the request until its memory is mapped, beside a fresh one; one after the other at a
- *       steady pace. With it the CPU time of the whole process for a buffer's life, the pool's thread included, and
- *       that of fresh buffers of which as many are in use as the pool has: both kinds then come from memory as cold.
- *   <li>A burst of twice as many requests as the pool holds, none of them closed before the last is served.
+ * <li>The life of a recycled buffer, compared with C's memset of one permanent mapping.
+ * <li>A prewarmed buffer, from the request until its memory is mapped, compared with a fresh one, alternately at a
+ *     steady pace. Also the CPU time of the whole process for a buffer's life, including the pool's thread. It is
+ *     compared with that of fresh buffers when as many are in use as the pool has, so that the memory of both kinds is
+ *     equally cold in the caches.
+ * <li>A burst of twice as many requests as the pool holds. No buffer is closed before the last request is served.
  * </ul>
  */
 public final class PoolRounds {
     private static final long[] SIZES = {64 << 10, 1 << 20, 16 << 20};
-    /** How many times faster a prewarmed buffer is to be, by size. */
+    /** The required speed-up of prewarmed buffers, by size. */
     private static final int[] FASTER = {5, 15, 30};
     private static final double MOST_OVER_MEMSET = 1.03;
     private static final double MOST_CPU = 1.05;
 
     private static final int POOL = 16;
-    /** Of recycled buffers, each with memory of its own: where pages lie decides on percents. */
+    /**
+     * The number of recycled buffers, each with separate memory, because the location of pages changes times by some
+     * per cent.
+     */
     private static final int SERIES = 8;
     private static final int TURNS = 300;
     private static final long WARM_UP_NANOS = 300_000_000;
@@ -55,7 +59,7 @@ public final class PoolRounds {
     /**
      * Runs all.
      *
-     * @param args the file that the tables go to
+     * @param args the file for the tables
      * @throws IOException when it cannot be written
      */
     public static void main(String[] args) throws IOException {
@@ -141,7 +145,7 @@ public final class PoolRounds {
             MemfdSource memfds = memfds();
             try (MemorySource pool = open(memfds, PoolBudget.none().withRecycled(2 * size))) {
                 HeapRequest request = HeapRequest.of(size).withExport(ExportMode.NONE);
-                // Both clear the same memory, which stays the pool's.
+                // Both zero the same memory, which stays in the pool.
                 HeapBuffer first = pool.allocate(request);
                 MemorySegment kept = first.map(Access.READ_WRITE);
                 first.release();
@@ -156,7 +160,7 @@ public final class PoolRounds {
                     c.run();
                 }
                 for (int turn = series * TURNS; turn < (series + 1) * TURNS; turn++) {
-                    if ((turn & 1) == 0) { // who comes second finds the caches as the first left them
+                    if ((turn & 1) == 0) { // the second one finds the caches as the first one left them
                         inC[turn] = nanos(c) / times;
                         inJava[turn] = nanos(java) / times;
                     } else {
@@ -198,7 +202,7 @@ public final class PoolRounds {
                 }
                 int to = Math.max(0, round);
                 for (int turn = 0; turn < 3; turn++) {
-                    switch ((to + turn) % 3) { // each is the first as often
+                    switch ((to + turn) % 3) { // each is first equally often
                         case 0 -> cpuFresh[to] = cpu(memfds, size, lives, 1, pace, fresh);
                         case 1 -> cpuInUse[to] = cpu(memfds, size, lives, POOL, pace, new ArrayList<>());
                         default -> {
@@ -236,7 +240,9 @@ public final class PoolRounds {
                 spread(ratios(cpuPrewarmed, cpuInUse))));
     }
 
-    /** {@return nanoseconds from one request to the next that leave the machine idle for two thirds of the time} */
+    /**
+     * {@return the nanoseconds from one request to the next at which the machine is idle for two thirds of the time}
+     */
     private static long pace(MemorySource memfds, long size) {
         long fastest = Long.MAX_VALUE;
         for (int run = 0; run < 10; run++) {
@@ -247,19 +253,22 @@ public final class PoolRounds {
         return 3 * fastest / POOL;
     }
 
-    /** {@return nanoseconds of CPU time for a life} */
+    /** {@return the CPU time of one buffer's life in nanoseconds} */
     private static double cpu(
             MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
         long before = Twin.cpuTime();
         lives(source, size, lives, inUse, pace, into);
         int all = lives;
         if (!source.usage().pools().isEmpty()) {
-            all += full(source, size); // what was taken is made again: it belongs to those that were taken
+            all += full(source, size); // the pool replaces the taken buffers, and that work counts for them
         }
         return (double) (Twin.cpuTime() - before) / all;
     }
 
-    /** Waits until the pool is full. It is filled by batches; {@return how many buffers had to go for that} */
+    /**
+     * Waits until the pool is full. The pool is filled in batches. {@return the number of buffers that were taken for
+     * that}
+     */
     private static int full(MemorySource pool, long size) {
         int gone = 0;
         long before = -1;
@@ -273,7 +282,9 @@ public final class PoolRounds {
         return gone;
     }
 
-    /** Adds the time of each request until its memory is mapped. Each buffer is closed when so many are in use. */
+    /**
+     * Adds the time of each request until its memory is mapped. The oldest buffer is closed when this many are in use.
+     */
     private static void lives(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
         HeapRequest request = HeapRequest.of(size);
         HeapBuffer[] buffers = new HeapBuffer[inUse];

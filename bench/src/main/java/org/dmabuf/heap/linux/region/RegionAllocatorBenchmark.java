@@ -17,8 +17,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * One buffer of 10 000 is closed and another is allocated, in a region that media buffers fill to 80 %. SampleTime
- * includes two looks at the clock.
+ * Benchmark of the region allocator: one buffer of 10 000 is closed and another is allocated, in a region that media
+ * buffers fill to 80 %. SampleTime includes two readings of the clock.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode({Mode.AverageTime, Mode.SampleTime})
@@ -29,7 +29,7 @@ import org.openjdk.jmh.annotations.Warmup;
 public class RegionAllocatorBenchmark {
     private static final int LIVE = 10_000;
 
-    /** Bytes that an alignment goes up to: a page, and CMA's. */
+    /** The alignment cap in bytes: a page, and CMA's. */
     @Param({"4096", "1048576"})
     public long cap;
 
@@ -57,7 +57,7 @@ public class RegionAllocatorBenchmark {
         System.out.println(region.figures(cap));
     }
 
-    /** What the benchmark itself costs: to choose a buffer and a size. */
+    /** The cost of the benchmark itself: the choice of a buffer and a size. */
     @Benchmark
     public long choose() {
         return live[random.nextInt(LIVE)] + RegionTraces.mediaSize(random);

@@ -13,7 +13,10 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.util.Statistics;
 
-/** Runs {@link RegionAllocatorBenchmark}, and writes percentiles into a text. Started by {@code bench/region-times}. */
+/**
+ * Program that runs {@link RegionAllocatorBenchmark} and writes percentiles into a text. Started by {@code
+ * bench/region-times}.
+ */
 public final class RegionTimes {
     private static final String BEGIN = "<!-- from here by bench/region-times -->\n";
     private static final String END = "<!-- to here by bench/region-times -->\n";
@@ -23,7 +26,7 @@ public final class RegionTimes {
     /**
      * Runs the benchmark.
      *
-     * @param args the file that has a place for the table
+     * @param args the file with a place for the table
      * @throws IOException when it cannot be read or written
      * @throws RunnerException when the benchmark fails
      */

@@ -14,11 +14,12 @@ import java.util.TreeSet;
 import java.util.function.ToLongFunction;
 
 /**
- * How many allocations fail in a region that is kept full to a share, beside what others would do: the first gap by
- * address, the buddy system, and the best of all gaps. Writes a table and a picture.
+ * Program that measures how many allocations fail in a region at a given fill level. It compares the region allocator
+ * with three others: first fit, the buddy system and best fit. It writes a table and a picture.
  *
- * <p>A trace keeps a region of 1 GiB at its fill: buffers leave at random until the next one would not exceed it, then
- * it is requested; after a failure one more leaves. The first tenth is not counted, as the region is not full yet.
+ * <p>A trace keeps a region of 1 GiB at a fill level. Buffers are released at random until the next request would not
+ * exceed the level; then it is made. After a failure, one more buffer is released. The first tenth is not counted,
+ * because the region is not full yet.
  */
 public final class RegionTraces {
     static final long GRANULE = 4096;
@@ -28,7 +29,7 @@ public final class RegionTraces {
     private static final int SEEDS = 20;
     private static final int[] FILLS = {70, 75, 80, 85, 90, 95};
 
-    /** Places runs of granules; what is asked is at most the region. */
+    /** An allocator of runs of granules; no request is larger than the region. */
     private interface Placement {
         /** {@return the first granule, or -1} */
         int allocate(int size, int alignment);
@@ -60,7 +61,7 @@ public final class RegionTraces {
 
     private RegionTraces() {}
 
-    /** Half the requests are 64 KiB, 20 % a frame of 720p in NV12, 22 % of 1080p, 8 % of 4K. */
+    /** Half of the requests are 64 KiB, 20 % a frame of 720p in NV12, 22 % of 1080p, 8 % of 4K. */
     static long mediaSize(SplittableRandom random) {
         int dice = random.nextInt(100);
         return dice < 50 ? 64 << 10 : (dice < 70 ? 1280 * 720 : dice < 92 ? 1920 * 1080 : 3840 * 2160) * 3 / 2;
@@ -73,7 +74,7 @@ public final class RegionTraces {
     /**
      * Runs all traces.
      *
-     * @param args the folder that the table and the picture go to
+     * @param args the folder for the table and the picture
      * @throws IOException when they cannot be written
      */
     public static void main(String[] args) throws IOException {
@@ -131,7 +132,7 @@ public final class RegionTraces {
         return leaving.size();
     }
 
-    /** What this is about. */
+    /** The region allocator of this project. */
     private static final class Segregated implements Placement {
         private final RegionAllocator region = new RegionAllocator("trace", GRANULES * GRANULE, GRANULE);
 
@@ -147,7 +148,7 @@ public final class RegionTraces {
         }
     }
 
-    /** All gaps by address. */
+    /** An allocator that keeps all gaps by address. */
     private static class FirstFit implements Placement {
         private final TreeMap<Integer, Integer> gaps = new TreeMap<>();
 
@@ -163,7 +164,7 @@ public final class RegionTraces {
             return gaps.remove(start);
         }
 
-        /** {@return the gap to take a request from, or -1} */
+        /** {@return the gap for a request, or -1} */
         int choose(int size, int alignment) {
             for (var gap : gaps.entrySet()) {
                 if (alignUp(gap.getKey(), alignment) + size <= gap.getKey() + gap.getValue()) {
@@ -205,7 +206,7 @@ public final class RegionTraces {
         }
     }
 
-    /** Of all gaps with a place at the alignment, the smallest; of these, the first. */
+    /** Best fit: the smallest gap with a place at the alignment; of equal ones, the first. */
     private static final class BestFit extends FirstFit {
         private final TreeSet<Long> bySize;
 
@@ -239,7 +240,7 @@ public final class RegionTraces {
         }
     }
 
-    /** Powers of two at their own alignment, whatever is asked. */
+    /** The buddy system: powers of two at their own alignment, whatever alignment is requested. */
     private static final class Buddy implements Placement {
         private final List<TreeSet<Integer>> free = new ArrayList<>();
 

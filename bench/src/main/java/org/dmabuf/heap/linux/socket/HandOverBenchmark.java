@@ -24,8 +24,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * A hand-over: one thread sends a descriptor over a connected pair, receives it and closes what it received, beside the
- * same from C.
+ * Benchmark of a hand-over: one thread sends a descriptor over a connected pair of sockets, receives it and closes the
+ * received descriptor. It is compared with the same calls from C.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

@@ -18,7 +18,7 @@ public final class Charge {
      * @param name for people
      * @param size bytes
      * @param since when it was charged, in nanoseconds of {@link CoarseClock}
-     * @param site where it was allocated, empty when that was not asked for
+     * @param site where it was allocated; empty when sites are not recorded
      * @param buffer the buffer, empty once it lingers
      * @param lingering whether only holders outside this process use its memory
      */
@@ -43,7 +43,7 @@ public final class Charge {
 
     // The rest is guarded by the account: a dump reads it on another thread.
 
-    /** Null before it is charged, and from when it lingers: the heap's classes must be free to go then. */
+    /** Null before the charge begins and once it lingers, so that the heap's classes can be unloaded. */
     private Charged buffer;
 
     private Optional<String> name = Optional.empty();
@@ -51,12 +51,12 @@ public final class Charge {
     private Charge next;
 
     /**
-     * A charge of nothing so far.
+     * Creates a charge of 0 bytes.
      *
      * @param share the client's part of the heap's account
      * @param since now, in nanoseconds of {@link CoarseClock}
-     * @param site where the buffer is allocated, empty when sites are not kept
-     * @param returned gets the end of the charge
+     * @param site where the buffer is allocated; empty when sites are not recorded
+     * @param returned is signalled when the charge ends
      */
     public Charge(ClientHeapAccount share, long since, List<StackTraceElement> site, ReturnSignal returned) {
         this.share = share;
@@ -77,27 +77,27 @@ public final class Charge {
         return share;
     }
 
-    /** {@return where the buffer was allocated, innermost call first; empty when that is not kept} */
+    /** {@return where the buffer was allocated, innermost call first; empty when sites are not recorded} */
     public List<StackTraceElement> site() {
         return site;
     }
 
     /**
-     * Sets aside what the heap will be asked for, where there is a quota.
+     * Reserves the bytes that the heap will be asked for, if a quota applies.
      *
      * @param wanted bytes
-     * @return the quota that they do not fit, or empty
+     * @return the quota that they would exceed, or empty
      */
     public Optional<QuotaExceeded> reserve(long wanted) {
         return share.limited() ? setAside(wanted) : Optional.empty();
     }
 
     /**
-     * As {@link #reserve}, also where there is no quota yet. What was set aside is charged whatever quotas come
-     * meanwhile.
+     * Reserves bytes as {@link #reserve} does, but also when no quota applies yet. Reserved bytes can be charged even
+     * if a quota is configured meanwhile.
      *
      * @param wanted bytes
-     * @return the quota that they do not fit, or empty
+     * @return the quota that they would exceed, or empty
      */
     public Optional<QuotaExceeded> setAside(long wanted) {
         Optional<QuotaExceeded> exceeded = share.client().add(wanted);
@@ -116,20 +116,20 @@ public final class Charge {
         return exceeded;
     }
 
-    /** Gives back what was set aside and is not charged, because the heap gave no buffer. */
+    /** Cancels the reservation, because the heap returned no buffer. */
     public void cancel() {
         if (reserved > 0) {
             share.account().unreserve(share, reserved);
             share.client().subtract(reserved);
-            reserved = 0; // without a signal: a request that waits would wake itself by each try that fails
+            reserved = 0; // no signal: a waiting request would wake itself with each failed attempt
         }
     }
 
     /**
-     * Charges a buffer that the heap has given.
+     * Charges a buffer that the heap has returned.
      *
      * @param made the buffer; it may be larger than was asked for
-     * @return the quota that it does not fit, or empty; what was set aside stays so when it does not fit
+     * @return the quota that it would exceed, or empty; if a quota would be exceeded, the reservation stays
      */
     public Optional<QuotaExceeded> begin(Charged made) {
         long more = made.size() - reserved;
@@ -153,7 +153,7 @@ public final class Charge {
     }
 
     /**
-     * Marks the charge as lingering: this process uses the memory no more, and other holders may. Doing it twice does
+     * Marks the charge as lingering: this process no longer uses the memory, but other holders may. A second call does
      * nothing.
      */
     public void linger() {
@@ -163,7 +163,7 @@ public final class Charge {
         }
     }
 
-    /** Ends the charge: the memory has no holder. Each step is done once, so doing it twice does nothing. */
+    /** Ends the charge, because the memory has no holder. Each step runs once, so a second call does nothing. */
     public void end() {
         if (!uncharged) {
             share.account().uncharge(this, size, lingering);

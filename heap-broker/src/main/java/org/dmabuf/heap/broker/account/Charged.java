@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.account;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/** The view of a buffer that its {@link Charge} has. */
+/** The part of a buffer that its {@link Charge} uses. */
 public interface Charged {
     /**
      * The uses of a buffer at one moment.
@@ -12,8 +12,8 @@ public interface Charged {
      * @param references references of clients and publications
      * @param mappings that have not ended
      * @param cpuAccesses CPU accesses that have not ended
-     * @param exported whether a descriptor has left
-     * @param inode of the descriptor, when one has left
+     * @param exported whether a descriptor was exported
+     * @param inode of the descriptor, if one was exported
      */
     record Uses(int references, int mappings, int cpuAccesses, boolean exported, OptionalLong inode) {
         public static final Uses NONE = new Uses(0, 0, 0, false, OptionalLong.empty());
@@ -26,9 +26,9 @@ public interface Charged {
     Optional<String> name();
 
     /**
-     * Counts how it is used now. Calls no code of the heap.
+     * Counts the current uses of the buffer. Calls no code of the heap.
      *
-     * @return its uses; a use that begins or ends meanwhile may be counted as a reference
+     * @return its uses; a use that begins or ends during the call may be counted as a reference
      */
     Uses uses();
 }

@@ -9,10 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
 import org.dmabuf.heap.ClientId;
 
-/**
- * The account of one client, over all heaps. It outlives the stop of the client for as long as anything is charged to
- * it.
- */
+/** The account of one client, over all heaps. It outlives the client as long as anything is charged to it. */
 public final class ClientAccount {
     private final ClientId id;
     private final FailureCounts failures = new FailureCounts();
@@ -25,13 +22,13 @@ public final class ClientAccount {
     private volatile long limit = Rules.UNLIMITED;
     // Guarded by this.
     private Rules rules = Rules.NONE;
-    /** Buffers ever charged in parts that were removed, and the bytes in them. */
+    /** Buffers ever charged to shares that were removed, and the bytes in them. */
     private long formerAllocations;
 
     private long formerBytes;
 
     /**
-     * An account that nothing is charged to.
+     * Creates an account without charges.
      *
      * @param id the client
      */
@@ -55,13 +52,13 @@ public final class ClientAccount {
         return limit != Rules.UNLIMITED;
     }
 
-    /** {@return this client's part of a heap's account} */
+    /** {@return this client's share of a heap's account} */
     public ClientHeapAccount in(HeapAccount account) {
         ClientHeapAccount share = shares.get(account);
         return share != null ? share : open(account);
     }
 
-    /** Opens a part under the lock that {@link #apply} takes: it gets its limit here or there. */
+    /** Creates a share under the lock that {@link #apply} takes, so its limit is set here or there. */
     private synchronized ClientHeapAccount open(HeapAccount account) {
         return shares.computeIfAbsent(account, heap -> {
             ClientHeapAccount share = new ClientHeapAccount(this, heap);
@@ -74,7 +71,7 @@ public final class ClientAccount {
         return shares.values();
     }
 
-    /** Removes the part in a heap's account that is closed, to which nothing is charged any more. */
+    /** Removes the share of a heap's account that is closed. The share has no charges. */
     synchronized void forget(HeapAccount account) {
         ClientHeapAccount share = shares.remove(account);
         if (share != null) {
@@ -93,7 +90,7 @@ public final class ClientAccount {
     /**
      * Counts bytes against the limit.
      *
-     * @return the quota that they do not fit, with nothing counted, or empty
+     * @return the quota that they would exceed, with nothing counted, or empty
      */
     public Optional<QuotaExceeded> add(long size) {
         long before;
@@ -109,7 +106,7 @@ public final class ClientAccount {
         return Optional.empty();
     }
 
-    /** Raises the peak without an allocation: it must not fail once the bytes are counted. */
+    /** Raises the peak without allocating Java memory: this must not fail once the bytes are counted. */
     private void raisePeak(long bytes) {
         long most = peak.get();
         while (bytes > most && !peak.compareAndSet(most, bytes)) {
@@ -121,14 +118,14 @@ public final class ClientAccount {
         used.addAndGet(-size);
     }
 
-    /** {@return the peak so far; the next one begins with what is charged and reserved now} */
+    /** {@return the peak so far; the next peak begins with the bytes that are charged and reserved now} */
     long restartPeak() {
         long before = peak.getAndSet(0);
-        raisePeak(used.get()); // what was added meanwhile raised the peak before or is read here
+        raisePeak(used.get()); // bytes added meanwhile have raised the peak or are read here
         return before;
     }
 
-    /** {@return whether nothing is charged nor reserved} */
+    /** {@return whether no bytes are charged or reserved} */
     public boolean settled() {
         return used.get() == 0;
     }

@@ -24,7 +24,7 @@ public final class ClientHeapAccount {
         return account;
     }
 
-    /** {@return whether a quota applies to what is charged here} */
+    /** {@return whether any quota applies to these charges} */
     boolean limited() {
         return counters.limited() || account.limited() || client.limited();
     }

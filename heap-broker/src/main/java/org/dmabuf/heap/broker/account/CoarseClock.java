@@ -4,9 +4,9 @@ package org.dmabuf.heap.broker.account;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A clock that is exact to two seconds, for stamps that are written far more often than read. The real clock costs a
- * quarter of all that the broker adds to an allocation. A thread ticks once a second as long as the clock is read, and
- * sleeps otherwise. Before its start and after its end the time is exact.
+ * A clock with a precision of two seconds, for timestamps that are written far more often than read. Reading the real
+ * clock takes a quarter of the time that the broker adds to an allocation. A thread updates the time once a second
+ * while the clock is read, and sleeps otherwise. Before the start and after the stop of the thread the time is exact.
  */
 final class CoarseClock {
     private static final long TICK_NANOS = 1_000_000_000;
@@ -51,7 +51,7 @@ final class CoarseClock {
             LockSupport.parkNanos(this, TICK_NANOS);
             if (!looked) {
                 ticking = false;
-                if (!looked && !stopped) { // a later reader finds it resting, and wakes it
+                if (!looked && !stopped) { // a later reader sees that it does not tick, and wakes it
                     LockSupport.park(this);
                 }
             }

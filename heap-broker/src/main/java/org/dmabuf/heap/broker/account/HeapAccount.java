@@ -9,17 +9,17 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The account of one heap, known by its name: the sums, and the {@link Charge} of every buffer. It outlives the heap
- * for as long as its memory has a holder. Each buffer is charged once: live while this process uses it, then lingering
- * while only other holders do.
+ * The account of one heap, identified by the heap's name: the sums, and the {@link Charge} of every buffer. It outlives
+ * the heap as long as memory of the heap has a holder. Each buffer is charged once. It is live while this process uses
+ * it, then lingering while only other holders use it.
  *
- * <p>Its lock guards its own sums, those of the {@link ClientHeapAccount}s in it, and the list of charges. Nothing else
- * happens under it.
+ * <p>Its lock guards its own sums, the sums of its {@link ClientHeapAccount}s, and the list of charges. No other work
+ * is done under this lock.
  */
 public final class HeapAccount {
     private final String heap;
     private final UsageCounters counters = new UsageCounters();
-    /** The reaper of the heap that is registered now. Buffers of an earlier heap of the same name keep theirs. */
+    /** The reaper of the heap that is registered now. Buffers of an earlier heap of the same name keep their reaper. */
     private volatile Reaper reaper;
 
     private final Supplier<Reaper> reapers;
@@ -27,14 +27,14 @@ public final class HeapAccount {
     private final WaitTimes waits = new WaitTimes();
     /** Guarded by this. */
     private long announced = Rules.UNLIMITED;
-    /** Whether the limit is what the heap announced; guarded by this. */
+    /** Whether the limit is the one that the heap announced; guarded by this. */
     private boolean own;
 
     /** Closes the ring of charges. */
     private final Charge charges = Charge.ring();
 
     /**
-     * An account that nothing is charged to.
+     * Creates an account without charges.
      *
      * @param heap name, for messages
      */
@@ -42,7 +42,7 @@ public final class HeapAccount {
         this(heap, () -> new Reaper(heap));
     }
 
-    /** Opens an account with reapers that a test supplies. */
+    /** Creates an account with reapers that a test supplies. */
     public HeapAccount(String heap, Supplier<Reaper> reapers) {
         this.heap = heap;
         this.reapers = reapers;
@@ -55,8 +55,8 @@ public final class HeapAccount {
     }
 
     /**
-     * Prepares the account for another heap of this name, which must not wait for calls that hang in its predecessor's
-     * code.
+     * Prepares the account for a new heap of this name. The new heap must not wait for calls that hang in the code of
+     * its predecessor.
      */
     public void renew() {
         if (reaper.hangs()) {
@@ -81,9 +81,9 @@ public final class HeapAccount {
     }
 
     /**
-     * Sets bytes aside that a call will charge.
+     * Reserves bytes for a coming charge.
      *
-     * @return the quota that they do not fit, with nothing set aside, or empty when they fit
+     * @return the quota that they would exceed, with nothing reserved, or empty
      */
     synchronized Optional<QuotaExceeded> reserve(ClientHeapAccount share, long size) {
         Optional<QuotaExceeded> exceeded = exceeded(share, size);
@@ -102,8 +102,8 @@ public final class HeapAccount {
     /**
      * Charges a buffer.
      *
-     * @param reserved bytes of it that were set aside; they no longer are when it fits
-     * @return the quota that it does not fit, or empty
+     * @param reserved bytes of it that were reserved; the charge replaces the reservation
+     * @return the quota that it would exceed, with the reservation unchanged, or empty
      */
     public synchronized Optional<QuotaExceeded> charge(Charge charge, long size, long reserved) {
         ClientHeapAccount share = charge.share();
@@ -156,7 +156,7 @@ public final class HeapAccount {
         return counters.buffers();
     }
 
-    /** {@return bytes in them} */
+    /** {@return bytes in the buffers that are charged, live or lingering} */
     public synchronized long bytes() {
         return counters.bytes();
     }
@@ -177,7 +177,7 @@ public final class HeapAccount {
         return counters.restartPeak();
     }
 
-    /** {@return every charge, the oldest first} */
+    /** {@return every charge, oldest first} */
     public synchronized List<Charge.Entry> entries() {
         List<Charge.Entry> all = new ArrayList<>();
         for (Charge charge = charges.next(); charge != charges; charge = charge.next()) {

@@ -11,10 +11,10 @@ import org.dmabuf.heap.broker.release.Reaper;
 
 /**
  * The ledger of the broker: the accounts of all heaps and clients, under the rules in force. A change of the rules
- * changes limits and keeps the sums. Memory that is out beyond a lowered limit stays out, and nothing is added to it.
+ * changes limits and keeps the sums. Memory above a lowered limit stays charged, and further charges are refused.
  */
 public final class Ledger {
-    /** The names of all classes of the broker begin so. */
+    /** The common prefix of the names of all broker classes. */
     private static final String OWN = "org.dmabuf.heap.broker.";
     private static final int SITE_DEPTH = 32;
 
@@ -31,7 +31,7 @@ public final class Ledger {
         this(Reaper::new);
     }
 
-    /** Creates a ledger with reapers that a test supplies, one for each name of a heap. */
+    /** Creates a ledger with reapers that a test supplies, one for each heap name. */
     public Ledger(Function<String, Reaper> reapers) {
         this.reapers = reapers;
     }
@@ -52,8 +52,8 @@ public final class Ledger {
     }
 
     /**
-     * Stops the clock and the reapers. Waits until the heaps have back all memory that is on its way to them, for at
-     * most {@link Reaper#PATIENCE} in all.
+     * Stops the clock and the reapers. Waits until all pending releases are done, for at most {@link Reaper#PATIENCE}
+     * in all.
      */
     public void stop() {
         clock.stop();
@@ -63,17 +63,17 @@ public final class Ledger {
         all.forEach(reaper -> reaper.join(deadline));
     }
 
-    /** Sets whether the site of each allocation is kept from now on. */
+    /** Sets whether the site of each allocation is recorded from now on. */
     public void keepSites(boolean kept) {
         sites = kept;
     }
 
-    /** {@return a charge of nothing so far, with the site of the calling thread} */
+    /** {@return a charge of 0 bytes, with the site of the calling thread if sites are recorded} */
     public Charge charge(ClientAccount client, HeapAccount account) {
         return new Charge(client.in(account), clock.now(), sites ? site() : List.of(), returns);
     }
 
-    /** The calls on this thread's stack, from the innermost that is not the broker's own. */
+    /** Returns the calls on this thread's stack, from the innermost one outside the broker. */
     private static List<StackTraceElement> site() {
         return StackWalker.getInstance()
                 .walk(frames -> frames.dropWhile(frame -> frame.getClassName().startsWith(OWN))
@@ -82,7 +82,7 @@ public final class Ledger {
                         .toList());
     }
 
-    /** {@return the signal of memory that has come back} */
+    /** {@return the signal that charged memory was returned} */
     public ReturnSignal returns() {
         return returns;
     }
@@ -103,7 +103,7 @@ public final class Ledger {
         returns.signal();
     }
 
-    /** {@return an account for a heap of this name, until {@link #close}} */
+    /** {@return a new account for a heap of this name, to be closed by {@link #close}} */
     public synchronized HeapAccount open(String heap) {
         HeapAccount account = new HeapAccount(heap, () -> reapers.apply(heap));
         account.apply(rules);
@@ -116,14 +116,14 @@ public final class Ledger {
         account.announced(quota, rules);
     }
 
-    /** Forgets an account that nothing is charged to, nor will be. */
+    /** Removes an account that has no charges and gets no more. */
     public synchronized void close(HeapAccount account) {
         heaps.remove(account);
         clients.values().forEach(entry -> entry.account.forget(account));
         prune();
     }
 
-    /** {@return the account of a client, which is used until {@link #leave}} */
+    /** {@return the account of a client, to be given up by {@link #leave}} */
     public synchronized ClientAccount enter(ClientId client) {
         prune();
         Entry entry = clients.computeIfAbsent(client, id -> {
@@ -137,20 +137,20 @@ public final class Ledger {
 
     /** Ends what {@link #enter} began. When it throws, it can be called again. */
     public synchronized void leave(ClientAccount account) {
-        clients.get(account.id()).users--; // nothing before it needs memory: a caller that gets an error calls again
+        clients.get(account.id()).users--; // no step before this needs memory: a caller that gets an error calls again
         try {
             prune();
         } catch (OutOfMemoryError | StackOverflowError e) {
-            // The next client that comes, or the next listing, prunes.
+            // The next new client or the next listing prunes.
         }
     }
 
-    /** {@return the accounts of heaps that are present or of which memory is out} */
+    /** {@return the accounts of heaps that are present or have charged memory} */
     public synchronized List<HeapAccount> heaps() {
         return List.copyOf(heaps);
     }
 
-    /** {@return the accounts of clients that run or have memory out, in the order of their identities} */
+    /** {@return the accounts of clients that run or have charged memory, in the order of their identities} */
     public synchronized List<ClientAccount> clients() {
         prune();
         return clients.values().stream()
@@ -160,7 +160,8 @@ public final class Ledger {
     }
 
     /**
-     * Removes clients that do not run and have no charges. A client that restarts finds its lingering buffers again.
+     * Removes clients that do not run and have no charges. A client that restarts gets the account with its lingering
+     * buffers back.
      */
     private void prune() {
         clients.values().removeIf(entry -> entry.users == 0 && entry.account.settled());

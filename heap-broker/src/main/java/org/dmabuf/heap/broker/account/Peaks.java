@@ -7,14 +7,14 @@ import java.util.Map;
 import java.util.WeakHashMap;
 
 /**
- * Peaks of accounts, as several monitors show them. An account keeps one running peak, so that a charge costs the same
- * however many monitors there are. When one monitor begins its peaks anew, the running peaks begin anew, and every
- * other monitor keeps what they were.
+ * The peaks of all accounts, for several monitors that reset them independently. An account has one running peak, so
+ * the cost of a charge does not depend on the number of monitors. When one monitor resets its peaks, the running peaks
+ * restart, and every other monitor keeps the previous values.
  */
 public final class Peaks {
     /** The peaks of one monitor. Any thread may call any method. */
     public final class Book {
-        /** The highest peak of each account before its running peak began anew. Guarded by the enclosing Peaks. */
+        /** The highest peak of each account before its running peak restarted. Guarded by the enclosing Peaks. */
         private final Map<Object, Long> before = new WeakHashMap<>();
 
         private Book() {}
@@ -44,7 +44,7 @@ public final class Peaks {
             return now.withPeak(Math.max(now.peakBytes(), before.getOrDefault(account, 0L)));
         }
 
-        /** Begins the peaks of this book anew. */
+        /** Restarts the peaks of this book. */
         public void reset(Ledger ledger) {
             synchronized (Peaks.this) {
                 ledger.heaps().forEach(account -> keep(account, account.restartPeak()));
@@ -60,7 +60,7 @@ public final class Peaks {
     /** Guarded by this. */
     private final List<Book> books = new ArrayList<>();
 
-    /** {@return a book that begins with the running peaks, to be closed} */
+    /** {@return a book that begins with the running peaks; the caller closes it} */
     public synchronized Book open() {
         Book book = new Book();
         books.add(book);

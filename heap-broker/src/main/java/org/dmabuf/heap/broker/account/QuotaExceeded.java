@@ -8,12 +8,12 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * The finding that a buffer does not fit a quota.
+ * A quota that an allocation would exceed.
  *
- * @param quota the quota, in words for a person
- * @param remedy the setting to raise, and where it is
- * @param used bytes that count against it
- * @param limit bytes at most
+ * @param quota the name of the quota, for messages
+ * @param remedy the setting that raises it, with its location
+ * @param used bytes that already count against it
+ * @param limit the quota in bytes
  * @param everywhere whether the quota refuses the same buffer from every other heap
  */
 public record QuotaExceeded(String quota, String remedy, long used, long limit, boolean everywhere) {
@@ -45,7 +45,7 @@ public record QuotaExceeded(String quota, String remedy, long used, long limit, 
                 Errno.ENOMEM,
                 heap,
                 Bytes.text(size) + " for " + (share.client().id().isBundle() ? "bundle " : "client ")
-                        + Printable.of(share.client().id().toString()) + " do not fit " + quota + ": "
+                        + Printable.of(share.client().id().toString()) + " does not fit " + quota + ": "
                         + Bytes.text(used)
                         + " of " + Bytes.text(limit) + " are used; close buffers, or raise " + remedy);
     }

@@ -4,15 +4,18 @@ package org.dmabuf.heap.broker.account;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Signal that charged memory has come back, for requests that wait for other holders. While no request waits, a signal
- * costs the read of a field. Any thread may call any method.
+ * A signal that charged memory was returned, for requests that wait for memory of other holders. While no request
+ * waits, a signal costs one read of a field. Any thread may call any method.
  */
 public final class ReturnSignal {
-    /** A waiter looks again after this long without a signal: memory of other processes comes back without one. */
+    /**
+     * The longest wait for a signal before a waiter tries again: memory of other processes is returned without a
+     * signal.
+     */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
     /**
-     * A waiter looks no sooner than after this long: what one that fails gives back wakes the others, and it would have
-     * them allocate and release in turn without a pause.
+     * The shortest time before a waiter tries again. Memory that one waiter returns after a failed attempt signals the
+     * other waiters. Without this pause they would allocate and release in turn without end.
      */
     private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
@@ -20,7 +23,7 @@ public final class ReturnSignal {
     /** Guarded by this. */
     private long returns;
 
-    /** Reports that memory has come back, or that a limit was raised. */
+    /** Reports that memory was returned, or that a limit was raised. */
     void signal() {
         if (waiters > 0) {
             synchronized (this) {
@@ -31,9 +34,9 @@ public final class ReturnSignal {
     }
 
     /**
-     * Has returns counted from now on, until {@link #end}.
+     * Starts to count signals, until {@link #end}.
      *
-     * @return a moment, for {@link #await}
+     * @return the count of signals so far, for {@link #await}
      */
     public synchronized long begin() {
         waiters++;
@@ -45,15 +48,15 @@ public final class ReturnSignal {
         waiters--;
     }
 
-    /** {@return the moment of this call, for another {@link #await}} */
+    /** {@return the count of signals so far, for another {@link #await}} */
     public synchronized long moment() {
         return returns;
     }
 
     /**
-     * Waits until memory has come back since a moment, or may have come back unseen.
+     * Waits for a signal since a moment, or until memory may have been returned without a signal.
      *
-     * @param since a moment
+     * @param since a count from {@link #begin} or {@link #moment}
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      * @throws InterruptedException when the thread is interrupted
      */

@@ -9,7 +9,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The configured quotas and permissions. Immutable. Of several entries that match a client the first counts. */
+/** The configured quotas and permissions. Immutable. If several entries match a client, the first one applies. */
 public final class Rules {
     /** The configuration that has the settings. */
     public static final String PID = "org.dmabuf.heap.broker";
@@ -20,12 +20,12 @@ public final class Rules {
     static final String ALLOW = "allow";
     static final String VIEWS = "views.allow";
 
-    /** Bytes at most where there is no quota. */
+    /** The limit in bytes where no quota applies. */
     public static final long UNLIMITED = Long.MAX_VALUE;
 
     public static final Rules NONE = new Rules(Map.of(), List.of(), List.of(), Map.of(), List.of());
 
-    /** A limit for the clients that match, on one heap or, where that is null, on all. */
+    /** A limit for the matching clients: on one heap, or on all heaps together if the heap is null. */
     record ClientLimit(ClientMatch clients, String heap, long bytes) {
         boolean applies(ClientId client, String on) {
             return (heap == null ? on == null : heap.equals(on)) && clients.matches(client);
@@ -33,8 +33,8 @@ public final class Rules {
     }
 
     /**
-     * A pattern of clients: by name, by place, or by both. A null pattern matches any. The place of a bundle is its
-     * location; a client outside the framework has {@code KIND:NAME} as its name and its place.
+     * A pattern of clients: by name, by place, or by both. A null pattern matches everything. The place of a bundle is
+     * its location. A client outside the framework has {@code KIND:NAME} both as its name and as its place.
      */
     record ClientMatch(Pattern name, Pattern place) {
         boolean matches(ClientId client) {
@@ -69,17 +69,17 @@ public final class Rules {
         return heaps.containsKey(heap);
     }
 
-    /** {@return bytes that may be out of a heap} */
+    /** {@return the most bytes that may be charged to a heap} */
     long heapLimit(String heap) {
         return heaps.getOrDefault(heap, UNLIMITED);
     }
 
-    /** {@return bytes that a client may have out} */
+    /** {@return the most bytes that may be charged to a client} */
     long limit(ClientId client) {
         return limit(clients, client, null);
     }
 
-    /** {@return bytes that a client may have out of one heap} */
+    /** {@return the most bytes of one heap that may be charged to a client} */
     long limit(ClientId client, String heap) {
         return limit(shares, client, heap);
     }
@@ -93,10 +93,11 @@ public final class Rules {
     }
 
     /**
-     * Refuses a client that may not use a heap. A heap that no entry names is open to all, unless it is restricted.
+     * Refuses a client that may not use a heap. A heap without an entry is open to all clients, unless it is
+     * restricted.
      *
      * @param heap name
-     * @param restricted whether it is closed to clients that no entry names
+     * @param restricted whether it is closed to clients without an entry
      * @param client the client
      * @throws HeapException {@link Errno#EACCES} with the setting
      */
@@ -105,8 +106,8 @@ public final class Rules {
             throw HeapException.of(
                     Errno.EACCES,
                     heap,
-                    text(client) + " may not use it; add " + heap + "=" + Printable.of(client.toString()) + " to "
-                            + ALLOW + " of " + PID + " if it shall");
+                    text(client) + " may not use it; to permit it, add " + heap + "="
+                            + Printable.of(client.toString()) + " to " + ALLOW + " in " + PID);
         }
     }
 
@@ -114,12 +115,12 @@ public final class Rules {
      * {@return whether a client may use a heap}
      *
      * @param heap name
-     * @param restricted whether it is closed to clients that no entry names
+     * @param restricted whether it is closed to clients without an entry
      * @param client the client
      */
     public boolean allows(String heap, boolean restricted, ClientId client) {
         if (!restricted && allowed.isEmpty()) {
-            return true; // without a look-up, on the way of most allocations
+            return true; // avoids a look-up for most allocations
         }
         List<ClientMatch> some = allowed.get(heap);
         return some == null ? !restricted : some.stream().anyMatch(match -> match.matches(client));
@@ -135,12 +136,12 @@ public final class Rules {
         if (views.stream().noneMatch(match -> match.matches(client))) {
             throw HeapException.of(
                     Errno.EACCES,
-                    text(client) + " may not open the broker for other clients; add "
-                            + Printable.of(client.toString()) + " to " + VIEWS + " of " + PID + " if it shall");
+                    text(client) + " may not open the broker for other clients; to permit it, add "
+                            + Printable.of(client.toString()) + " to " + VIEWS + " in " + PID);
         }
     }
 
-    /** {@return a client for a sentence: its kind, its name, and where a bundle is from} */
+    /** {@return a client as messages name it: its kind, its name, and the location of a bundle} */
     static String text(ClientId client) {
         return client.isBundle()
                 ? "bundle " + Printable.of(client.name()) + " at "

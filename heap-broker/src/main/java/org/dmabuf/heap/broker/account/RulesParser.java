@@ -12,11 +12,11 @@ import java.util.stream.Stream;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Parser of the settings that become {@link Rules}. Each setting is a text of entries {@code KEY=VALUE} between blanks.
- * A file of File Install has no lists, and a heap's name may contain commas.
+ * Parser of the settings that become {@link Rules}. Each setting is a text of entries {@code KEY=VALUE}, separated by
+ * blanks. A configuration file of File Install has no lists, and a heap's name may contain commas.
  */
 public final class RulesParser {
-    /** The failure of an entry that cannot be understood. Its message gives the right form. */
+    /** The failure to parse an entry. Its message describes the expected form. */
     private static final class Wrong extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -25,14 +25,14 @@ public final class RulesParser {
         }
     }
 
-    /** Receiver of entries that cannot be understood. */
+    /** Receiver of invalid entries. */
     public interface Slips {
         /**
-         * Takes one.
+         * Reports an invalid entry.
          *
-         * @param setting that has the entry
+         * @param setting the setting that contains the entry
          * @param entry as configured
-         * @param right what it is to be
+         * @param right the expected form
          */
         void add(String setting, String entry, String right);
     }
@@ -53,15 +53,15 @@ public final class RulesParser {
     }
 
     /**
-     * Reads the settings as far as they can be understood. A heap that an entry of {@code allow} seems to name is
-     * closed, however the entry ends: a slip opens nothing.
+     * Parses the settings and skips invalid entries. A heap that an entry of {@code allow} names becomes closed even if
+     * the rest of the entry is invalid: a typing error never opens a heap.
      *
      * @param quotaHeap entries {@code HEAP=SIZE}
      * @param quotaClient entries {@code CLIENT=SIZE}
      * @param quotaClientOnHeap entries {@code CLIENT/HEAP=SIZE}
      * @param allow entries {@code HEAP=CLIENT}
      * @param views entries {@code CLIENT}
-     * @param slips receives each entry that cannot be understood
+     * @param slips receives each invalid entry
      * @return the rules
      */
     public static Rules parse(
@@ -96,7 +96,7 @@ public final class RulesParser {
     private void heap(String entry) throws Wrong {
         String[] parts = split(entry, entry.lastIndexOf('='), "HEAP=SIZE, for instance system=512M");
         if (heaps.putIfAbsent(parts[0], size(parts[1])) != null) {
-            throw new Wrong("one entry for each heap");
+            throw new Wrong("only one entry for each heap");
         }
     }
 
@@ -104,7 +104,7 @@ public final class RulesParser {
         String[] parts =
                 split(entry, entry.lastIndexOf('='), "CLIENT=SIZE, for instance org.example.camera=64M");
         if (parts[0].indexOf('/') >= 0 && parts[0].indexOf(':') < 0) {
-            throw new Wrong("a quota on one heap in " + Rules.QUOTA_CLIENT_ON_HEAP);
+            throw new Wrong("CLIENT=SIZE; a quota on one heap belongs in " + Rules.QUOTA_CLIENT_ON_HEAP);
         }
         clients.add(new Rules.ClientLimit(match(parts[0]), null, size(parts[1])));
     }
@@ -134,13 +134,13 @@ public final class RulesParser {
         try {
             return Bytes.parse(text);
         } catch (IllegalArgumentException e) {
-            throw new Wrong("a size in bytes, or with K, M, G or T behind the number");
+            throw new Wrong("a size in bytes, or a number with the suffix K, M, G or T");
         }
     }
 
     /**
-     * Reads a symbolic name, a text with a colon, which is a location or {@code KIND:NAME}, or {@code NAME@LOCATION}.
-     * The name may be missing there: so a bundle without a symbolic name is shown.
+     * Parses a symbolic name, {@code NAME@LOCATION}, or a text with a colon, which is a location or {@code KIND:NAME}.
+     * In {@code @LOCATION} the name is empty, which is how a bundle without a symbolic name is shown.
      */
     private static Rules.ClientMatch match(String text) {
         int at = text.indexOf('@');
@@ -151,7 +151,7 @@ public final class RulesParser {
         return colon >= 0 ? new Rules.ClientMatch(null, glob(text)) : new Rules.ClientMatch(glob(text), null);
     }
 
-    /** A text in which {@code *} stands for anything. */
+    /** Compiles a text in which {@code *} matches any characters. */
     private static Pattern glob(String text) {
         return Pattern.compile(
                 Arrays.stream(text.split("\\*", -1)).map(Pattern::quote).collect(Collectors.joining(".*")),

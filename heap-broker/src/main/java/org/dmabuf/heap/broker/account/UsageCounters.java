@@ -2,16 +2,19 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * The counters of one account. The lock of the {@link HeapAccount} guards them, so a reading is of one moment. No sum
- * of what is out overflows: nothing is added that does not fit {@link #limit}, which is at most {@link Long#MAX_VALUE}.
+ * The counters of one account. The lock of the {@link HeapAccount} guards them, so a snapshot is consistent. The sums
+ * of current bytes cannot overflow: an addition beyond {@link #limit} is refused, and the limit is at most {@link
+ * Long#MAX_VALUE}.
  */
 final class UsageCounters {
-    /** Bytes that may be charged and reserved together. Read without the lock to see whether there is a limit. */
+    /**
+     * The most bytes that may be charged and reserved together. Read without the lock to check whether a limit applies.
+     */
     volatile long limit = Rules.UNLIMITED;
 
-    /** Bytes that are set aside for calls under way. */
+    /** Bytes that are reserved for allocations under way. */
     private long reserved;
-    // Live and lingering together, so that a buffer that begins to linger changes nothing here.
+    // Live and lingering buffers together: a buffer that begins to linger does not change these sums.
     private long buffers;
     private long bytes;
     private long lingeringBuffers;
@@ -60,7 +63,7 @@ final class UsageCounters {
         }
     }
 
-    /** {@return the peak so far; the next one begins with what is charged now} */
+    /** {@return the peak so far; the next peak begins with the bytes that are charged now} */
     long restartPeak() {
         long before = peak;
         peak = bytes;

@@ -11,8 +11,8 @@ import org.dmabuf.heap.UsageRecord;
  * @param liveBytes bytes in live buffers
  * @param lingeringBuffers buffers that only holders outside this process use
  * @param lingeringBytes bytes in lingering buffers
- * @param peakBytes most bytes of both kinds at once
- * @param limit bytes at most, {@link Rules#UNLIMITED} for none
+ * @param peakBytes the most live and lingering bytes at any one time
+ * @param limit the limit in bytes, {@link Rules#UNLIMITED} for none
  * @param allocations buffers ever charged
  * @param allocatedBytes bytes in the buffers ever charged
  */

@@ -4,9 +4,9 @@ package org.dmabuf.heap.broker.account;
 import java.time.Duration;
 import org.dmabuf.heap.UsageRecord;
 
-/** Times that requests waited for memory on its way back. Any thread may add one. */
+/** Sums of the times that requests waited for memory to be returned. Any thread may add a time. */
 public final class WaitTimes {
-    // Guarded by this. A request that waits is no hot path.
+    // Guarded by this. A lock is cheap enough, because a request that waits is slow anyway.
     private long count;
     private long nanos;
     private long longest;

@@ -12,19 +12,19 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.SharedBuffer;
 
 /**
- * The acquisition of a buffer for a client: its memory is charged, and want of memory is not final at once. Memory that
- * the client has closed and unmapped may still be on its way back, and is waited for.
+ * The acquisition of one buffer for a client, with the charge of its memory. On a first shortage it waits and tries
+ * once more, because the release of memory that the client has closed and unmapped may still be pending.
  */
 abstract class Acquisition {
     final Client client;
     private final Ledger ledger;
-    /** Whether it waits for memory of its client that is on its way back. */
+    /** Whether it waits for pending releases on a shortage. */
     private final boolean patient;
-    /** Whether a quota refused it last. */
+    /** Whether a quota refused the last attempt. */
     boolean overQuota;
-    /** Whether the client's own quota is full, which would refuse any other memory as well. */
+    /** Whether the client's quota on all heaps is full, so that every other heap would be refused as well. */
     boolean endsAnywhere;
-    /** Nanoseconds that it has waited. */
+    /** The time waited so far, in nanoseconds. */
     long waited;
 
     Acquisition(Client client, Ledger ledger, boolean patient) {
@@ -59,7 +59,7 @@ abstract class Acquisition {
         return again;
     }
 
-    /** Acquires a buffer without a second try. When it throws, no hold is taken and nothing is charged. */
+    /** Acquires a buffer in one attempt. When it throws, no hold is taken and nothing is charged. */
     private SharedBuffer acquireOnce(HeapAccount account) {
         Charge charge = ledger.charge(client.account(), account);
         SharedBuffer buffer = null;
@@ -73,7 +73,7 @@ abstract class Acquisition {
         return buffer;
     }
 
-    /** Throws the refusal of a size that does not fit a quota. */
+    /** Throws the refusal if a quota would be exceeded. */
     final void require(Optional<QuotaExceeded> exceeded, Charge charge, long size) {
         overQuota = exceeded.isPresent();
         if (overQuota) {
@@ -83,10 +83,10 @@ abstract class Acquisition {
     }
 
     /**
-     * Waits for memory that is on its way back.
+     * Waits for pending releases.
      *
-     * @param since a moment
-     * @return whether it is worth while to ask again
+     * @param since a moment before the attempt
+     * @return whether another attempt may succeed
      */
     abstract boolean hasComeBack(long since);
 

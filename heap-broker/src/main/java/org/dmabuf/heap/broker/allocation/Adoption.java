@@ -23,10 +23,10 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * The adoption of memory that other processes handed over. Adopted buffers are counted as if one heap had made them,
- * for as long as this process uses them. Afterwards the memory is charged to its maker alone, so it does not linger.
- * Memory of this broker's own heaps that comes back by a descriptor is counted twice: as the heap's, live or lingering,
- * and as adopted.
+ * The adoption of memory that other processes handed over. Adopted buffers are charged to one common account while this
+ * process uses them. Afterwards only the maker of the memory is charged, so adopted buffers do not linger. If memory of
+ * this broker's own heaps is received and adopted, it is counted twice: as live or lingering memory of its heap, and as
+ * adopted memory.
  */
 public final class Adoption {
     private final HeapDescription listed = description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED));
@@ -34,7 +34,7 @@ public final class Adoption {
             HeapProperties.NAME, HeapDescription.ADOPTED,
             HeapProperties.BACKEND, "memfd",
             HeapProperties.DMABUF, false));
-    /** The description of dma-bufs, whose exporter is not known. */
+    /** The description of adopted dma-bufs. Their exporter is unknown. */
     private final HeapDescription dmaBuf =
             description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
 
@@ -43,27 +43,27 @@ public final class Adoption {
     private final BufferServices services;
     private final Syscalls syscalls;
     private final Headroom headroom;
-    /** Whether memfds are accepted that can still be punched. */
+    /** Whether memfds are accepted although their senders can still punch holes into them. */
     private volatile boolean unsealed;
 
     public Adoption(Ledger ledger, BufferServices services, Syscalls syscalls, Headroom headroom) {
         this.ledger = ledger;
         account = ledger.open(HeapDescription.ADOPTED);
-        this.services = services.withoutHolders(); // its maker is charged for memory that lingers
+        this.services = services.withoutHolders(); // the maker is charged for memory that lingers
         this.syscalls = syscalls;
         this.headroom = headroom;
     }
 
     /**
-     * Sets whether a memfd is accepted that its sender can still punch holes into. Memory that is adopted already
-     * stays.
+     * Sets whether a memfd is accepted although its sender can still punch holes into it. Memory that is already
+     * adopted stays.
      */
     public void acceptUnsealed(boolean accept) {
         unsealed = accept;
     }
 
     /**
-     * Takes over a descriptor for a client.
+     * Adopts a descriptor for a client.
      *
      * @param client the client that gets the reference
      * @param descriptor owned by the buffer when the call returns, and by the caller when it throws
@@ -114,7 +114,7 @@ public final class Adoption {
                 HeapDescription description = memory.isDmaBuf() ? dmaBuf : memfd;
                 SharedBuffer buffer = new SharedBuffer(
                         memory, memory.size(), 1, description, charge, ExportMode.READ_WRITE, name, services);
-                require(charge.begin(buffer), charge, memory.size()); // which fits: it was set aside
+                require(charge.begin(buffer), charge, memory.size()); // cannot fail: the size is reserved
                 charged = true;
                 return buffer;
             } finally {
@@ -125,7 +125,7 @@ public final class Adoption {
         }
     }
 
-    /** {@return the description that a listing shows for all adopted memory} */
+    /** {@return the description under which listings show all adopted memory} */
     public HeapDescription description() {
         return listed;
     }

@@ -31,16 +31,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The allocator of the broker: it takes a request from heap to heap until one gives the buffers, or all have refused.
- * Any thread may call it.
+ * The allocator of the broker. It asks one heap after another until a heap returns the buffers or all heaps have
+ * refused. Any thread may call it.
  */
 public final class Allocator {
     private static final Logger LOG = LoggerFactory.getLogger(Allocator.class);
 
-    /** A heap that rounds up further than any page is broken, and its sizes could overflow sums. */
+    /** The largest size that is accepted from a heap. Larger sizes come from a faulty heap and could overflow sums. */
     private static final long LARGEST = Long.MAX_VALUE - 4096;
 
-    /** The places for one buffer, which is returned and put into none. */
+    /** Stands for a request for one buffer. The buffer is returned, and the array is never written. */
     private static final BufferReference[] ONE = new BufferReference[1];
 
     private static final SharedBuffer[] NONE = {};
@@ -49,7 +49,7 @@ public final class Allocator {
     private final HeapRegistry registry;
     private final Ledger ledger;
     private final BufferServices services;
-    /** Named in refusals. */
+    /** The heaps that have not started. Refusals list them. */
     private final AbsentHeaps absent;
 
     public Allocator(HeapRegistry registry, Ledger ledger, BufferServices services, AbsentHeaps absent) {
@@ -65,7 +65,7 @@ public final class Allocator {
      * @param client the client that gets the reference
      * @param request the request
      * @return the client's reference
-     * @throws HeapException when no heap gave a buffer
+     * @throws HeapException when no heap returned a buffer
      */
     public BufferReference allocate(Client client, AllocationRequest request) {
         return allocate(client, request, ONE);
@@ -76,9 +76,9 @@ public final class Allocator {
      *
      * @param client the client that gets the references
      * @param request the request
-     * @param count how many buffers
+     * @param count the number of buffers
      * @return the client's references
-     * @throws HeapException when no heap gave the buffers
+     * @throws HeapException when no heap returned the buffers
      */
     public BufferReference[] allocate(Client client, AllocationRequest request, int count) {
         BufferReference[] all = new BufferReference[count];
@@ -86,7 +86,10 @@ public final class Allocator {
         return all;
     }
 
-    /** Allocates as many buffers as an array has places. {@return the first; the others are put into their places} */
+    /**
+     * Allocates as many buffers as the array has elements. {@return the first reference; the others are stored in the
+     * array}
+     */
     private BufferReference allocate(Client client, AllocationRequest request, BufferReference[] all) {
         client.requireActive();
         BrokerEvents.Allocation record = services.events().allocating();
@@ -120,10 +123,10 @@ public final class Allocator {
     }
 
     /**
-     * Goes on after a walk that found too little memory. The heaps are asked to give back what they keep for speed, and
-     * memory of other holders is waited for as long as the request permits.
+     * Retries a request that failed with a shortage. Asks the heaps to release memory that they keep for speed, and
+     * waits for memory of other holders as long as the request permits.
      *
-     * @return the walk that got the buffers
+     * @return the walk that obtained the buffers
      */
     private Walk goAgain(Walk first) {
         ReturnSignal returns = ledger.returns();
@@ -140,7 +143,7 @@ public final class Allocator {
                     services.lookForHolders();
                 }
                 again = false;
-                first.client.requireActive(); // else the request would outlive its client, and the broker
+                first.client.requireActive(); // otherwise the request could outlive its client and the broker
                 Interruption.check();
                 seen = returns.moment();
                 last = new Walk(first.client, first.request, first.count, false);
@@ -160,7 +163,7 @@ public final class Allocator {
         throw timeout.isZero() ? last.shortage : last.attempts.waited(last.shortage, timeout);
     }
 
-    /** The walk of one request over the routes of one moment. */
+    /** One pass of a request over the heaps, with the routes of one moment. */
     private final class Walk extends Acquisition {
         private final AllocationRequest request;
         private final int count;
@@ -168,15 +171,15 @@ public final class Allocator {
         private final RoutingTable routes = registry.routes();
         private final RequestMatcher matcher;
         private final AttemptLog attempts;
-        /** The buffers where several are wanted; one alone needs no array. */
+        /** The buffers if several are requested; empty for a request of one buffer. */
         private final SharedBuffer[] several;
-        /** The first of the buffers, or the only one; null until there are as many as are wanted. */
+        /** The first buffer; null until all requested buffers exist. */
         private SharedBuffer first;
-        /** The heap that is called, once its gate is entered. */
+        /** The heap that is being called, set once its gate is entered. */
         private RegisteredHeap heap;
-        /** Whether a heap was short, and not a quota full. */
+        /** Whether a heap had a shortage that no quota caused. */
         private boolean heapShort;
-        /** Why the walk gave no buffer, when that is want of memory. */
+        /** The failure if the walk ended with a shortage. */
         private HeapException shortage;
 
         Walk(Client client, AllocationRequest request, int count, boolean patient) {
@@ -189,12 +192,12 @@ public final class Allocator {
             attempts = new AttemptLog(request, routes, matcher, absent);
         }
 
-        /** {@return whether the heaps can help by giving back what they keep} */
+        /** {@return whether memory that heaps keep for speed could help} */
         boolean wantsTrim() {
             return heapShort && !endsAnywhere;
         }
 
-        /** {@return bytes of all buffers, or the most that a long holds} */
+        /** {@return bytes of all buffers together, at most {@link Long#MAX_VALUE}} */
         long totalSize() {
             return request.size() > Long.MAX_VALUE / count ? Long.MAX_VALUE : request.size() * count;
         }
@@ -202,7 +205,7 @@ public final class Allocator {
         /**
          * Asks the heaps.
          *
-         * @return whether one gave the buffers, which are to be opened; false on a shortage
+         * @return whether a heap returned the buffers, which the caller must open; false on a shortage
          * @throws HeapException for any other refusal
          */
         boolean go() {
@@ -227,7 +230,7 @@ public final class Allocator {
             }
         }
 
-        /** Opens the buffers for the client. {@return the first; the others are put into their places} */
+        /** Opens the buffers for the client. {@return the first reference; the others are stored in the array} */
         BufferReference open(BufferReference[] all) {
             return count == 1 ? BufferReference.open(client, first) : BufferReference.openAll(client, several, all);
         }
@@ -267,7 +270,7 @@ public final class Allocator {
             return null;
         }
 
-        /** Asks one heap. {@return the first of the buffers, or null when the next heap may be asked} */
+        /** Asks one heap. {@return the first of the buffers, or null when the next heap can be asked} */
         private SharedBuffer ask(RegisteredHeap asked) {
             if (!matcher.metBy(asked)) {
                 attempts.unsuitable(asked);
@@ -300,11 +303,11 @@ public final class Allocator {
                 heap.account().failed(e.errno());
                 heapShort |= e.errno() == Errno.ENOMEM && !overQuota;
                 if (!endsAnywhere && (e.errno() == Errno.ENOMEM || e.errno() == Errno.ENODEV)) {
-                    Interruption.check(); // it may be why the heap refused, and no other is asked then
+                    Interruption.check(); // an interrupt may have caused the refusal, and it ends the request
                     return null;
                 }
                 throw attempts.end();
-            } catch (OutOfMemoryError e) { // of the client as much as of the heap
+            } catch (OutOfMemoryError e) { // a shortage of Java memory concerns the client as much as the heap
                 throw e;
             } catch (Throwable e) {
                 if (asked.gate().closed()) { // its classes may be gone
@@ -334,10 +337,10 @@ public final class Allocator {
         }
 
         /**
-         * Returns the heap as it is now that its gate is entered. It may have taken another name since the routes were
-         * read, and its buffers count under the name by which it is listed. Its account cannot go while a thread is
-         * inside. The request is matched with the properties that it announces now, its name and id among them: other
-         * heaps may have been asked for a long time before.
+         * Returns the current state of a heap whose gate is entered. The heap may have changed its name since the
+         * routes were read, and its buffers are charged under the name by which it is listed. Its account stays while a
+         * thread is inside. The request is matched with the current properties, including name and id, because the
+         * calls of other heaps may have taken a long time.
          */
         private RegisteredHeap current(RegisteredHeap asked) {
             RoutingTable latest = registry.routes();
@@ -351,7 +354,7 @@ public final class Allocator {
             }
             RegisteredHeap now = standing.heap();
             if (!isAskedFor(now, asked)) {
-                attempts.absent(asked, "it has taken another name or heap.id since the request began");
+                attempts.absent(asked, "it has changed its name or heap.id since the request began");
                 return null;
             }
             RequestMatcher then = new RequestMatcher(request, latest);
@@ -371,18 +374,18 @@ public final class Allocator {
         }
 
         /**
-         * Waits for all heaps of the client where its own quota is full: memory that counts against it may be on its
-         * way back to any of them.
+         * If the client's quota on all heaps is full, waits for the pending releases of all its heaps, since each of
+         * them counts against that quota.
          */
         @Override
         boolean hasComeBack(long since) {
-            boolean again = true; // the quota is looked at first, and the heap is not asked when it is still full
+            boolean again = true; // a retry checks the quota first, and does not call the heap while it is full
             if (endsAnywhere) {
                 services.hasComeBack(client.account(), 0);
             } else {
                 again = services.hasComeBack(heap.account(), since);
             }
-            if (!again || heap.gate().closed()) { // the thread that waited for those inside may have gone on
+            if (!again || heap.gate().closed()) { // the thread that waited for calls inside may have stopped waiting
                 return false;
             }
             endsAnywhere = false;
@@ -392,7 +395,7 @@ public final class Allocator {
         @Override
         SharedBuffer charged(Charge charge) {
             require(charge.reserve(wanted.size()), charge, wanted.size());
-            if (heap.gate().closed()) { // the heap's bundle may have waited long enough, and be gone
+            if (heap.gate().closed()) { // the drain may have timed out, and the heap's bundle may be gone
                 throw HeapException.of(Errno.ENODEV, heap.name(), RoutingTable.LEAVING);
             }
             return accepted(heap.exporter().allocate(wanted), charge);
@@ -406,7 +409,7 @@ public final class Allocator {
             try {
                 long size = memory.size();
                 if (size < wanted.size() || size > LARGEST) {
-                    throw broken("returned a buffer of " + size + " bytes for one of " + wanted.size());
+                    throw broken("returned a buffer of " + size + " bytes instead of " + wanted.size());
                 }
                 SharedBuffer buffer = new SharedBuffer(
                         memory,
@@ -417,7 +420,7 @@ public final class Allocator {
                         wanted.export(),
                         wanted.name(),
                         services);
-                Interruption.check(); // the heap's code may have gone on all the same
+                Interruption.check(); // the heap's code may have ignored the interrupt
                 require(charge.begin(buffer), charge, size); // it may be larger than what was reserved
                 accepted = true;
                 return buffer;
@@ -429,18 +432,18 @@ public final class Allocator {
         }
 
         /**
-         * Logs a throwable of the heap's code. It may be of the vendor's own class, and fail when the log asks it for
-         * its text.
+         * Logs a throwable of the heap's code. Its class may be the vendor's own, and its methods may fail when the log
+         * calls them.
          */
         private void logFailure(boolean left, Throwable failure) {
             try {
                 if (left) {
-                    LOG.warn("{} left while it was asked, and failed for that in allocate", heap, failure);
+                    LOG.warn("{} left during a call of allocate, which failed", heap, failure);
                 } else {
                     LOG.error("{} failed in allocate; report that to its vendor", heap, failure);
                 }
             } catch (Throwable e) {
-                // The client's exception reports it all the same.
+                // The client's exception reports the failure.
             }
         }
 
@@ -448,7 +451,7 @@ public final class Allocator {
             return HeapException.of(
                     Errno.ENODEV,
                     heap.name(),
-                    "it left while it was asked, and failed with " + ThrownText.text(failure),
+                    "it left during the allocation, which failed with " + ThrownText.text(failure),
                     failure);
         }
 

@@ -26,8 +26,8 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.linux.text.SimilarName;
 
 /**
- * The log of one request's attempts: the heaps that gave no buffer, and the reasons. While the request goes on it only
- * notes the heaps. Texts are made for a request that fails, so a request that is served pays for none.
+ * The log of one request's attempts: the heaps that returned no buffer, and the reasons. It formats texts only if the
+ * whole request fails.
  */
 final class AttemptLog {
     private sealed interface Entry {}
@@ -48,7 +48,10 @@ final class AttemptLog {
     private final RoutingTable routes;
     private final RequestMatcher matcher;
     private final AbsentHeaps absent;
-    /** The attempts in order. The list is made with the first: for most requests the first heap gives the buffer. */
+    /**
+     * The attempts in order. The list is created with the first attempt that fails, because the first heap serves most
+     * requests.
+     */
     private List<Entry> all = List.of();
     /** The exception of the last heap that was asked. */
     private HeapException last;
@@ -70,7 +73,7 @@ final class AttemptLog {
         note(new Unsuitable(heap));
     }
 
-    /** Notes a heap that could not be asked, because it does not serve any more. */
+    /** Notes a heap that was not asked, because it no longer serves. */
     void absent(RegisteredHeap heap, String reason) {
         note(new Absent(heap, reason));
     }
@@ -98,33 +101,33 @@ final class AttemptLog {
         all.add(entry);
     }
 
-    /** {@return the exception for a request that ends at its last attempt, because no other heap can help} */
+    /** {@return the exception for a request that its last attempt ended, because no other heap can help} */
     HeapException end() {
-        Told told = told();
+        Summary summary = summary();
         return HeapException.ofAttempts(
-                last.errno(), Optional.of(name(all.getLast())), told.sentence(), last, told.attempts());
+                last.errno(), Optional.of(name(all.getLast())), summary.sentence(), last, summary.attempts());
     }
 
     /**
-     * Sums up a request that all heaps refused. Want of memory is the failure that the caller can act on, so it takes
-     * precedence over skipped heaps.
+     * Summarizes a request that all heaps refused. A shortage takes precedence over skipped heaps, because the caller
+     * can act on it.
      *
      * @return the exception to throw
      */
     HeapException all() {
-        Told told = told();
-        for (Entry entry : told.entries) {
+        Summary summary = summary();
+        for (Entry entry : summary.entries) {
             if (errno(entry) == Errno.ENOMEM) {
                 return HeapException.ofAttempts(
-                        Errno.ENOMEM, Optional.of(name(entry)), told.sentence(), last, told.attempts());
+                        Errno.ENOMEM, Optional.of(name(entry)), summary.sentence(), last, summary.attempts());
             }
         }
         Optional<String> only =
-                told.entries.size() == 1 ? Optional.of(name(told.entries.getFirst())) : Optional.empty();
-        return HeapException.ofAttempts(Errno.ENODEV, only, told.sentence(), last, told.attempts());
+                summary.entries.size() == 1 ? Optional.of(name(summary.entries.getFirst())) : Optional.empty();
+        return HeapException.ofAttempts(Errno.ENODEV, only, summary.sentence(), last, summary.attempts());
     }
 
-    /** {@return the exception for a request that waited in vain} */
+    /** {@return the exception for a request whose wait timed out} */
     HeapException waited(HeapException shortage, Duration timeout) {
         return HeapException.ofAttempts(
                 shortage.errno(),
@@ -135,13 +138,13 @@ final class AttemptLog {
     }
 
     /**
-     * Puts the attempts together with the heaps that have not started. One of these is told in place of a name that no
-     * heap serves. A request that names no heap would have asked all of them, so they come first.
+     * Combines the attempts with the heaps that have not started. Such a heap replaces the entry of an unknown name. A
+     * request that names no heap would have asked all of them, so they come first.
      */
-    private Told told() {
+    private Summary summary() {
         Map<String, UnavailableHeaps.Unavailable> notStarted = new LinkedHashMap<>();
         for (UnavailableHeaps.Unavailable heap : absent.now().all()) {
-            if (routes.named(heap.name()) == null) { // else it waits for the name
+            if (routes.named(heap.name()) == null) { // otherwise it waits for the name
                 notStarted.putIfAbsent(heap.name(), heap);
             }
         }
@@ -155,7 +158,7 @@ final class AttemptLog {
                     && listed(name).isEmpty();
             entries.add(replaced ? new NotStarted(notStarted.get(((Unknown) entry).name())) : entry);
         }
-        return new Told(entries, notStarted);
+        return new Summary(entries, notStarted);
     }
 
     private Optional<HeapStanding> listed(String name) {
@@ -183,12 +186,12 @@ final class AttemptLog {
         };
     }
 
-    /** The words for a request that failed. */
-    private final class Told {
+    /** The texts for a request that failed. */
+    private final class Summary {
         private final List<Entry> entries;
         private final Map<String, UnavailableHeaps.Unavailable> notStarted;
 
-        Told(List<Entry> entries, Map<String, UnavailableHeaps.Unavailable> notStarted) {
+        Summary(List<Entry> entries, Map<String, UnavailableHeaps.Unavailable> notStarted) {
             this.entries = entries;
             this.notStarted = notStarted;
         }
@@ -211,7 +214,7 @@ final class AttemptLog {
                 Entry only = entries.getFirst();
                 return only instanceof Refused refused ? refused.by().reason() : "no " + size + ": " + reason(only);
             }
-            // What keeps a heap from serving at all comes before what another would serve.
+            // The reasons of heaps that have not started come before those of heaps that serve.
             Comparator<Entry> order = Comparator.comparing(entry -> !(entry instanceof NotStarted));
             return entries.stream()
                     .sorted(order)
@@ -253,7 +256,7 @@ final class AttemptLog {
 
         private String unmasked() {
             return request.mask().isPresent() && routes.size() > 0
-                    ? "none has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
+                    ? "no heap has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
                     : "";
         }
 
@@ -266,9 +269,9 @@ final class AttemptLog {
             if (!routes.listed().isEmpty()) {
                 return routes.listed().stream()
                         .map(listed -> listed.heap().name() + ": " + listed.reason())
-                        .collect(Collectors.joining("; ", "none serves. ", ""));
+                        .collect(Collectors.joining("; ", "no heap serves. ", ""));
             }
-            return notStarted.isEmpty() ? "none serves; install one, for instance heap-system" : "none serves";
+            return notStarted.isEmpty() ? "no heap serves; install one, for instance heap-system" : "no heap serves";
         }
     }
 }

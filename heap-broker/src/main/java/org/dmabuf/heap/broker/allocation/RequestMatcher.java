@@ -15,8 +15,8 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * Matcher of one request with the heaps of one moment. A mismatch is found without a text. The reason is put into words
- * only for a request that fails.
+ * Matcher of one request with the heaps of one moment. Matching formats no texts; the reason is formatted only for a
+ * request that fails.
  */
 final class RequestMatcher {
     private enum Lack {
@@ -26,12 +26,12 @@ final class RequestMatcher {
         UNMET
     }
 
-    /** In the order in which they are looked for. */
+    /** The checks in their order. */
     private static final Lack[] LACKS = Lack.values();
 
     private final AllocationRequest request;
     private final RoutingTable routes;
-    /** Which heaps meet the requirement; null when the request has none. */
+    /** The heaps that meet the requirement; null when the request has none. */
     private final boolean[] meeting;
 
     /**
@@ -52,7 +52,7 @@ final class RequestMatcher {
         try {
             return routes.meeting(filter);
         } catch (InvalidSyntaxException e) {
-            throw new AssertionError("a request holds no other text than a filter", e);
+            throw new AssertionError("a request was created with an invalid filter", e);
         }
     }
 
@@ -61,7 +61,7 @@ final class RequestMatcher {
         return lack(heap) == null;
     }
 
-    /** {@return why a heap does not meet the request, without its name, and which heaps have what it lacks} */
+    /** {@return why a heap does not meet the request, and which heaps do; the text does not name the heap itself} */
     String unmetBy(RegisteredHeap heap) {
         HeapDescription description = heap.description();
         Lack lack = lack(heap);
@@ -80,8 +80,8 @@ final class RequestMatcher {
     }
 
     /**
-     * Names the heaps that have what another lacks, without those that the request asks: the refusal has a reason of
-     * each of them.
+     * Lists the other heaps that have the missing capability. Heaps that the request asks are left out, because the
+     * refusal already gives the reason of each.
      */
     private String having(Lack lack) {
         if (request.heaps().isEmpty() && request.mask().isEmpty()) {
@@ -92,13 +92,13 @@ final class RequestMatcher {
                 .filter(heap -> !lacks(heap, lack))
                 .toList();
         if (having.isEmpty()) {
-            return "; no heap that serves does";
+            return "; no serving heap does";
         }
         String others = having.stream()
                 .filter(heap -> !isAsked(heap))
                 .map(RegisteredHeap::name)
                 .collect(Collectors.joining(", "));
-        return others.isEmpty() ? "" : "; of the heaps that serve these do: " + others;
+        return others.isEmpty() ? "" : "; serving heaps that do: " + others;
     }
 
     private boolean isAsked(RegisteredHeap heap) {

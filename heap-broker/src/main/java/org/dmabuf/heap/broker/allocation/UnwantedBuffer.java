@@ -5,7 +5,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A buffer that a heap made and no client got, to be released. */
+/** A buffer that a heap returned and the broker did not accept. It is released by deferred work. */
 final class UnwantedBuffer extends LinkedDeferredWork {
     private final RegisteredHeap heap;
     private final HeapBuffer memory;
@@ -15,7 +15,10 @@ final class UnwantedBuffer extends LinkedDeferredWork {
         this.memory = memory;
     }
 
-    /** Has the heap's reaper release the buffer. Without memory for that, the calling thread does it. */
+    /**
+     * Submits the release to the heap's reaper. If Java memory is too short for that, the calling thread releases the
+     * buffer.
+     */
     static void giveBack(RegisteredHeap heap, HeapBuffer memory) {
         UnwantedBuffer unwanted;
         try {
@@ -34,11 +37,11 @@ final class UnwantedBuffer extends LinkedDeferredWork {
 
     @Override
     public long bytes() {
-        return 0; // only the heap knows its size, and the heap's code is not called here
+        return 0; // only the heap knows the size, and the heap's code must not be called here
     }
 
     @Override
     public String toString() {
-        return heap + ": the release of a buffer that was not taken";
+        return heap + ": the release of a buffer that was not accepted";
     }
 }

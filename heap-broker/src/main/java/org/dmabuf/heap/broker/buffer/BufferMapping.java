@@ -14,14 +14,15 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * A mapping of a buffer into an arena. It has a hold of its own from before the heap is asked until after the unmap. It
- * ends with its arena, or in the call that maps when that fails. The buffer's list of mappings keeps it, so it outlives
- * an arena that lost its cleanup action.
+ * A mapping of a buffer into an arena. It has its own hold on the buffer from before the call of the heap until after
+ * the unmap. It ends with its arena, or at once if mapping fails. The buffer's list of mappings refers to it, so it
+ * stays reachable even if the arena lost its cleanup action.
  */
 final class BufferMapping extends EndsOnce implements RepeatableWork {
     /**
-     * The cleanup action of an arena. Only the arena refers to it. Java makes a segment before it calls the action.
-     * Where that fails for want of memory the action is not called: the collector then reports it as lost.
+     * The cleanup action of an arena. Only the arena refers to it. Java creates a segment before it calls the action.
+     * If Java memory is too short for that segment, the action is not called, and the garbage collector reports this
+     * object as lost.
      */
     private static final class ArenaEnd implements Consumer<MemorySegment> {
         private BufferMapping mapping;
@@ -33,11 +34,11 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
     }
 
     private final SharedBuffer buffer;
-    /** The heap's mapping; null until there is one. */
+    /** The heap's mapping; null until it exists. */
     private MemorySegment memory;
 
     private boolean unmapped;
-    // The rest are links of the buffer's list, under the lock of the buffer.
+    // Links of the buffer's list, guarded by the buffer.
     private boolean listed;
     private BufferMapping before;
     private BufferMapping after;
@@ -53,20 +54,20 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
      *
      * @return the segment, or null when the memory is released
      */
-    @SuppressWarnings("restricted") // ties a heap's mapping to the client's arena
+    @SuppressWarnings("restricted") // ties the heap's mapping to the client's arena
     static MemorySegment map(SharedBuffer buffer, Access access, Arena arena) {
         if (arena.scope().equals(Arena.global().scope())) {
             throw HeapException.of(
                     Errno.EINVAL,
                     buffer.heapName(),
-                    buffer.text() + ": the global arena never ends, so the mapping would never go; use a confined,"
+                    buffer.text() + ": the global arena never ends, so it would never be unmapped; use a confined,"
                             + " shared or automatic arena");
         }
         if (!buffer.reaper().help()) {
             throw HeapException.of(
                     Errno.EBUSY,
                     buffer.heapName(),
-                    buffer.text() + ": it is not mapped while " + buffer.reaper().hanging()
+                    buffer.text() + ": it cannot be mapped, because " + buffer.reaper().hanging()
                             + "; report that to the heap's vendor");
         }
         ArenaEnd arenaEnd = new ArenaEnd();
@@ -82,7 +83,7 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
             segment = mapping.memory.reinterpret(arena, arenaEnd);
             return access.writes() ? segment : segment.asReadOnly();
         } finally {
-            if (segment == null && mapping.beginEnd()) { // an arena that has taken over the end does it as well
+            if (segment == null && mapping.beginEnd()) { // beginEnd is false if the arena has already ended the mapping
                 mapping.endNow();
             }
         }
@@ -92,7 +93,7 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
         try {
             attempt();
         } catch (OutOfMemoryError | StackOverflowError e) {
-            buffer.reaper().submit(this); // what is left to do
+            buffer.reaper().submit(this); // the remaining steps
         }
     }
 
@@ -103,7 +104,7 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
             if (e.errno() != Errno.ENOMEM) {
                 throw e;
             }
-            buffer.reaper().settle(System.nanoTime() + Reaper.PATIENCE); // ended mappings count against the same limit
+            buffer.reaper().settle(System.nanoTime() + Reaper.PATIENCE); // pending unmaps count against the limit
             return mapOnce(access);
         }
     }
@@ -118,7 +119,10 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
         }
     }
 
-    /** An address shows the alignment of the memory up to a page; beyond that only a device sees it. */
+    /**
+     * Checks the size and the address of a mapping. An address proves an alignment of at most a page; only a device
+     * sees a larger alignment.
+     */
     private void requireWhole() {
         long mapped = memory == null || !memory.isNative() ? 0 : memory.byteSize();
         if (mapped != buffer.size()) {
@@ -169,7 +173,7 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
         }
     }
 
-    /** Has the reaper unmap: the arena has ended. */
+    /** Submits the unmap to the reaper, because the arena has ended. */
     @Override
     public void lost() {
         if (beginEnd()) {
@@ -177,7 +181,7 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
         }
     }
 
-    /** Unmaps and drops the hold. Each step is done once, also when it fails and is called again. */
+    /** Unmaps and drops the hold. Each step is done once, even if this method fails and is called again. */
     @Override
     public void attempt() {
         MemorySegment mapped = memory;

@@ -17,18 +17,18 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * A client's reference to a buffer. Each method keeps the reference reachable to its end: during its last call a
- * reference is not lost yet.
+ * A client's reference to a buffer. Each method keeps the reference reachable until it returns, so that a reference is
+ * not reported as lost during its last call.
  */
 public final class BufferReference implements DmaBuf {
     final ReferenceTracker tracker;
     private final Access granted;
 
     /**
-     * Takes over one hold of the buffer.
+     * Takes over one hold on the buffer.
      *
      * @param client the client that has the reference
-     * @param buffer held once for this reference
+     * @param buffer the buffer, with one hold for this reference
      * @param granted what the reference permits: READ or READ_WRITE
      */
     private BufferReference(Client client, SharedBuffer buffer, Access granted) {
@@ -37,10 +37,10 @@ public final class BufferReference implements DmaBuf {
     }
 
     /**
-     * Makes a client's reference that takes over one hold of a buffer. The hold is given up when that fails, also for
-     * want of memory.
+     * Creates a client's reference, which takes over one hold on a buffer. If that fails for any reason, the hold is
+     * dropped.
      *
-     * @return the reference, which its client keeps
+     * @return the reference, registered with its client
      */
     public static BufferReference open(Client client, SharedBuffer buffer) {
         BufferReference reference = null;
@@ -55,10 +55,10 @@ public final class BufferReference implements DmaBuf {
     }
 
     /**
-     * Makes a client's references that take over one hold of each buffer, all or none.
+     * Creates a client's references, which take over one hold on each buffer. Either all are created or none.
      *
-     * @param buffers are taken out of the array
-     * @param all gets the references, which their client keeps
+     * @param buffers the buffers; the call clears the array
+     * @param all receives the references, which are registered with their client
      * @return the first reference
      */
     public static BufferReference openAll(Client client, SharedBuffer[] buffers, BufferReference[] all) {
@@ -67,7 +67,7 @@ public final class BufferReference implements DmaBuf {
         try {
             for (; opened < buffers.length; opened++) {
                 SharedBuffer buffer = buffers[opened];
-                buffers[opened] = null; // its hold is given up where opening it fails
+                buffers[opened] = null; // open drops its hold when it fails
                 all[opened] = open(client, buffer);
             }
             complete = true;
@@ -82,7 +82,7 @@ public final class BufferReference implements DmaBuf {
         }
     }
 
-    /** Gives up one hold of each buffer that is there, and takes it out of the array. */
+    /** Drops one hold on each buffer in the array, and clears the array. */
     public static void dropAll(SharedBuffer[] buffers) {
         for (int i = 0; i < buffers.length; i++) {
             SharedBuffer buffer = buffers[i];
@@ -93,7 +93,7 @@ public final class BufferReference implements DmaBuf {
         }
     }
 
-    /** {@return the reference, which its client keeps; it is ended when that fails} */
+    /** Registers a reference with its client, and ends the reference if that fails. {@return the reference} */
     private static BufferReference kept(BufferReference reference) {
         boolean kept = false;
         try {
@@ -162,7 +162,7 @@ public final class BufferReference implements DmaBuf {
         requireGranted(access, "accessed for writing");
         SharedBuffer buffer = tracker.buffer;
         OpenCpuAccess cpuAccess =
-                new OpenCpuAccess(tracker.client, buffer, access); // first: a begun access must not lack its end
+                new OpenCpuAccess(tracker.client, buffer, access); // first: after begin nothing may fail
         hold();
         boolean begun = false;
         boolean kept = false;
@@ -185,7 +185,7 @@ public final class BufferReference implements DmaBuf {
     public OwnedFd exportFd() {
         SharedBuffer buffer = tracker.buffer;
         if (buffer.exportsWritable()) {
-            requireGranted(Access.READ_WRITE, "exported, because its descriptor permits to write");
+            requireGranted(Access.READ_WRITE, "exported, because its descriptor would permit writing");
         }
         ExportedFd exported = new ExportedFd(tracker.client, buffer); // first: owning the descriptor must not fail
         hold();
@@ -211,15 +211,18 @@ public final class BufferReference implements DmaBuf {
     /**
      * Opens another reference, for this client or another.
      *
-     * @param other the client that will have it
+     * @param other the client that receives the reference
      * @param access what it permits
-     * @return the reference, which its client keeps
+     * @return the reference, registered with its client
      */
     public BufferReference referenceFor(Client other, Access access) {
         return kept(anotherFor(other, access));
     }
 
-    /** Opens a reference as {@link #referenceFor} does, which the caller must end: its client does not keep it. */
+    /**
+     * Opens a reference as {@link #referenceFor} does, but does not register it with its client. The caller must end
+     * it.
+     */
     public BufferReference anotherFor(Client other, Access access) {
         hold();
         BufferReference made = null;
@@ -240,11 +243,11 @@ public final class BufferReference implements DmaBuf {
 
     private void requireGranted(Access access, String what) {
         if (access.writes() && !granted.writes()) {
-            requireOpen(); // of a closed reference that is the failure to report
+            requireOpen(); // report a closed reference as closed
             throw HeapException.of(
                     Errno.EACCES,
                     heapName(),
-                    "a reference for reading to a " + tracker.buffer.text() + " cannot be " + what
+                    "a read-only reference to a " + tracker.buffer.text() + " cannot be " + what
                             + "; have its publisher grant READ_WRITE");
         }
     }
@@ -259,7 +262,7 @@ public final class BufferReference implements DmaBuf {
         return tracker.reclaim();
     }
 
-    /** Holds the memory for the time of a call: another thread may close this reference meanwhile. */
+    /** Takes a hold for the duration of a call, because another thread may close this reference meanwhile. */
     private void hold() {
         StackProbe.require();
         requireOpen();

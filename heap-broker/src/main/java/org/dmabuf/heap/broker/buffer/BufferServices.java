@@ -13,44 +13,48 @@ import org.dmabuf.heap.linux.holder.HolderTracker;
 /**
  * The services of the broker that every buffer uses during its life.
  *
- * @param descriptors duplicates descriptors and reads their inodes
- * @param holders reports when other holders have let go; empty for memory that is charged elsewhere
- * @param events receives the end of the buffer
+ * @param descriptors system calls that duplicate descriptors and read their inodes
+ * @param holders the tracker that reports when the last other holder is gone; empty for memory that is charged
+ *     elsewhere
+ * @param events the receiver of the buffer's events
  * @param lost the queue in which {@link LeakDetector} finds handles that became unreachable before their end
  */
 public record BufferServices(
         Descriptors descriptors, Optional<HolderTracker> holders, BrokerEvents events, ReferenceQueue<Object> lost) {
-    /** {@return a moment of one heap, for {@link #hasComeBack(HeapAccount, long)}} */
+    /** {@return the count of one heap's finished releases, for {@link #hasComeBack(HeapAccount, long)}} */
     public long moment(HeapAccount account) {
         return account.reaper().done() + holderReports();
     }
 
     /**
-     * Waits for memory that is on its way back to one heap, for {@link Reaper#PATIENCE} at most: the ends of mappings
-     * and buffers that were handed over, and the charges of buffers whose last holder is gone. An interrupt ends the
-     * wait, and the thread stays interrupted.
+     * Waits for the pending releases of one heap, for {@link Reaper#PATIENCE} at most. These are submitted unmaps and
+     * releases, and the charges of buffers whose last holder is gone. An interrupt ends the wait, and the thread stays
+     * interrupted.
      *
      * @param account of the heap
-     * @param since a moment
-     * @return whether any has come back since then, so that it is worth while to ask again
+     * @param since a count from before the attempt
+     * @return whether any memory was returned since then, so that another attempt may succeed
      */
     public boolean hasComeBack(HeapAccount account, long since) {
         account.reaper().settleUntilInterrupted(System.nanoTime() + Reaper.PATIENCE);
         return account.reaper().done() + newHolderReports() != since;
     }
 
-    /** {@return a moment of all heaps that a client has used, for {@link #hasComeBack(ClientAccount, long)}} */
+    /**
+     * {@return the count of finished releases of all heaps that a client has used, for {@link
+     * #hasComeBack(ClientAccount, long)}}
+     */
     public long moment(ClientAccount client) {
         return done(client) + holderReports();
     }
 
     /**
-     * Waits for memory that is on its way back to any heap that a client has used, for {@link Reaper#PATIENCE} in all
-     * or until an interrupt.
+     * Waits for the pending releases of all heaps that a client has used, for {@link Reaper#PATIENCE} in all or until
+     * an interrupt.
      *
      * @param client the client, whose quota over all heaps may be full
-     * @param since a moment
-     * @return whether any has come back since then
+     * @param since a count from before the attempt
+     * @return whether any memory was returned since then
      */
     public boolean hasComeBack(ClientAccount client, long since) {
         long deadline = System.nanoTime() + Reaper.PATIENCE;
@@ -68,7 +72,7 @@ public record BufferServices(
         return holders.isPresent() ? holders.get().told() : 0;
     }
 
-    /** Ends the charges of buffers whose last holder outside this process is gone by now. */
+    /** Ends the charges of buffers whose last holder outside this process is gone. */
     public void lookForHolders() {
         newHolderReports();
     }

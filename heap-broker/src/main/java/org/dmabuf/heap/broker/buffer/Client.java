@@ -11,20 +11,20 @@ import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** A client that uses the broker, with all resources that it has open until it stops. */
+/** A client of the broker, with all resources that it has open. */
 public final class Client {
     private final ClientAccount account;
     private final LeakDetector leaks;
     private final Optional<ClientId> requested;
     private final OpenResources resources = new OpenResources();
-    /** The reason why it has stopped; null until then. */
+    /** The reason why the client has stopped; null until then. */
     private volatile String stopped;
 
     /**
-     * Creates a client that has nothing open.
+     * Creates a client without open resources.
      *
      * @param account the client's account
-     * @param leaks finds references that it loses
+     * @param leaks the detector of references that it loses
      */
     public Client(ClientAccount account, LeakDetector leaks) {
         this.account = account;
@@ -36,7 +36,7 @@ public final class Client {
         return account.id();
     }
 
-    /** {@return the client as a heap's request names it} */
+    /** {@return the identity of the client as a request to a heap carries it} */
     public Optional<ClientId> requested() {
         return requested;
     }
@@ -57,8 +57,7 @@ public final class Client {
     }
 
     /**
-     * Registers a resource that the client opened. When the bundle has stopped meanwhile, the resource is ended at
-     * once.
+     * Registers a resource that the client opened. If the bundle has stopped meanwhile, the resource is ended at once.
      *
      * @return the resource
      * @throws IllegalStateException when the bundle has stopped
@@ -79,10 +78,10 @@ public final class Client {
     }
 
     /**
-     * Ends everything that the client left open, and waits until the heaps have it back, for {@link Reaper#PATIENCE} in
-     * all at most.
+     * Ends all open resources of the client, and waits until the heaps have released their memory, for {@link
+     * Reaper#PATIENCE} in all at most.
      *
-     * @param why for the exception of a later call
+     * @param why the reason that the exception of a later call gives
      * @return the number of resources that were open
      */
     public int stop(String why) {
@@ -93,15 +92,15 @@ public final class Client {
     }
 
     /**
-     * Ends everything that the client left open, and has the heaps' reapers do what calls the heaps' code. Waits for
-     * nothing. A resource that cannot be ended for want of memory stays the client's, and the next call takes it back.
+     * Ends all open resources of the client, and submits calls of the heaps' code to the heaps' reapers. Does not wait.
+     * If ending a resource fails for want of Java memory, it stays registered, and the next call ends it.
      *
-     * @param why for the exception of a later call
-     * @param used receives the reapers that have work to do for it
+     * @param why the reason that the exception of a later call gives
+     * @param used receives the reapers to which work was submitted
      * @return the number of resources that were ended
      */
     public int takeBack(String why, Set<Reaper> used) {
-        StackProbe.require(); // a polled resource that could not be noted would be lost
+        StackProbe.require(); // a polled resource that could not be recorded would be lost
         stopped = why;
         int left = 0;
         List<OpenResource> failed = new ArrayList<>();
@@ -111,23 +110,23 @@ public final class Client {
                 Reaper reaper = resource.reclaim();
                 left++;
                 if (reaper != null) {
-                    used.add(reaper); // when this fails the caller waits for less
+                    used.add(reaper); // if this fails, the caller waits for fewer reapers
                 }
             } catch (RuntimeException | Error e) {
                 failure = e;
-                failed.add(resource); // one that was ended may be ended again
+                failed.add(resource); // ending a resource again does no harm
             }
         }
         failed.forEach(resources::add);
         if (failure != null) {
             throw new IllegalStateException(
-                    "not everything of " + Printable.of(id().toString()) + " could be taken back", failure);
+                    "failed to take back all resources of " + Printable.of(id().toString()), failure);
         }
         return left;
     }
 
     private IllegalStateException stoppedFailure() {
         return new IllegalStateException(
-                stopped + ": buffers were taken back; get the service HeapBroker, or open the view, again");
+                stopped + ": its buffers were taken back; get the service HeapBroker again, or open the view again");
     }
 }

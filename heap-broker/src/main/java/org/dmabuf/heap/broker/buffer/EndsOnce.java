@@ -8,9 +8,9 @@ import java.lang.ref.ReferenceQueue;
 import org.dmabuf.heap.broker.release.DeferredWork;
 
 /**
- * A resource that ends once, however many threads try to end it. It is a phantom reference to its handle, the object
- * through which it is used, so the collector can report that object as lost. It can be a link of a reaper's queue.
- * Neither costs another object.
+ * A resource that ends once, however many threads try to end it. It is also a phantom reference to its handle, the
+ * object through which a client uses it, so the garbage collector can report a lost handle. It can also be a link in a
+ * reaper's queue. Neither role needs another object.
  */
 public abstract class EndsOnce extends PhantomReference<Object> {
     private static final VarHandle ENDED;
@@ -24,18 +24,18 @@ public abstract class EndsOnce extends PhantomReference<Object> {
     }
 
     /**
-     * Whether it has ended. When an end that {@link #beginEnd} began has failed, a plain write sets this back: a call
-     * could fail for want of stack as well.
+     * Whether it has ended. If an end that {@link #beginEnd} began fails, a plain write resets this field, because a
+     * method call could fail for want of stack.
      */
     volatile boolean ended;
 
-    /** The work behind it in the queue of a reaper. */
+    /** The next work in the queue of a reaper. */
     private DeferredWork behind;
 
     /**
-     * Watches over its handle.
+     * Creates a resource that watches its handle.
      *
-     * @param handle the object through which it is used, null to watch over none
+     * @param handle the object through which a client uses it; null to watch no object
      * @param lost receives this when the handle becomes unreachable; null when there is no handle
      */
     EndsOnce(Object handle, ReferenceQueue<Object> lost) {
@@ -43,16 +43,16 @@ public abstract class EndsOnce extends PhantomReference<Object> {
     }
 
     /**
-     * Begins the end. The write is the last step: getAndSet of a boolean would make another call after it, which could
-     * fail for want of stack.
+     * Begins the end. The write is the last step: getAndSet of a boolean would call another method after the write, and
+     * that call could fail for want of stack.
      *
-     * @return whether the caller is the one that ends it
+     * @return whether the caller must end it
      */
     final boolean beginEnd() {
         return ENDED.compareAndSet(this, false, true);
     }
 
-    /** Ends the resource unless it has ended: its handle became unreachable. */
+    /** Ends the resource, unless it has ended, because its handle became unreachable. */
     public abstract void lost();
 
     /** Implements {@link DeferredWork#next()} for subclasses. */

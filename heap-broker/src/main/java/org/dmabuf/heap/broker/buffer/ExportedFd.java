@@ -5,9 +5,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.release.RepeatableWork;
 
-/**
- * An exported descriptor that its client has not given away. The broker closes it when the client has stopped.
- */
+/** An exported descriptor that its client still owns. The broker closes it when the client has stopped. */
 final class ExportedFd extends OpenResource implements OwnedFd.Closer, RepeatableWork {
     private final Client client;
     private final SharedBuffer buffer;
@@ -25,7 +23,7 @@ final class ExportedFd extends OpenResource implements OwnedFd.Closer, Repeatabl
         descriptor = OwnedFd.awaiting(this, buffer.peers());
     }
 
-    /** {@return the owner of the descriptor, which owns none before it is exported} */
+    /** {@return the owner of the descriptor; it is empty until the export} */
     OwnedFd descriptor() {
         return descriptor;
     }
@@ -36,7 +34,7 @@ final class ExportedFd extends OpenResource implements OwnedFd.Closer, Repeatabl
         try {
             client.forget(this);
         } catch (StackOverflowError | OutOfMemoryError e) {
-            // What throws would be closed again. The client's stop finds nothing left to close.
+            // An exception would cause a second close. The client's stop finds the descriptor already closed.
         }
     }
 
@@ -50,7 +48,7 @@ final class ExportedFd extends OpenResource implements OwnedFd.Closer, Repeatabl
         descriptor.close();
     }
 
-    /** Has the reaper close it: the last close of a dma-buf may run its driver's release. */
+    /** Submits the close to the reaper, because the last close of a dma-buf may run the release code of its driver. */
     @Override
     public Reaper reclaim() {
         Reaper has = handOver(buffer.reaper(), this);

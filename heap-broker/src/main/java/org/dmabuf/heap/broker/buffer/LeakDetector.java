@@ -21,16 +21,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Detector of references that clients lost without closing them, as the garbage collector finds them. It has the
- * buffers released and reports them. Of each client the first few in an interval are reported one by one, and the rest
- * as a sum at its end. A client that loses buffers in a loop must not fill the log.
+ * Detector of references that became unreachable without a close. It releases their buffers and reports them. For each
+ * client it reports the first few losses of an interval one by one, and the rest as a sum at the end of the interval.
+ * So a client that loses buffers in a loop does not fill the log.
  */
 public final class LeakDetector {
     private static final Logger LOG = LoggerFactory.getLogger(LeakDetector.class);
 
     private static final long INTERVAL = TimeUnit.SECONDS.toNanos(60);
     private static final int MOST_EACH = 5;
-    /** Milliseconds after which the thread looks again whether an interval is over. */
+    /** The period, in milliseconds, in which the thread checks whether an interval is over. */
     private static final long LOOK_MILLIS = 1000;
 
     /** The losses of one client in one interval. */
@@ -50,9 +50,12 @@ public final class LeakDetector {
 
     private final ReferenceQueue<Object> lost = new ReferenceQueue<>();
     private final LongSupplier clock;
-    /** One entry for each client that lost something in the last interval. Guarded by itself. */
+    /** One entry for each client that lost a buffer in the current interval. Guarded by itself. */
     private final Map<ClientAccount, Losses> losses = new HashMap<>();
-    /** The thread inherits nothing: the thread that activates the broker may have a vendor's class loader. */
+    /**
+     * The thread inherits no thread locals, because the thread that activates the broker may carry a vendor's class
+     * loader.
+     */
     private final Thread thread = Thread.ofPlatform()
             .name("dmaheap-leaks")
             .daemon()
@@ -70,7 +73,7 @@ public final class LeakDetector {
         this.clock = clock;
     }
 
-    /** Starts the thread. Nothing is found before. */
+    /** Starts the thread that finds lost references. */
     public void start() {
         thread.start();
     }
@@ -80,7 +83,7 @@ public final class LeakDetector {
      * stops.
      */
     public void stop() {
-        stopped = true; // an interrupt alone may be lost in a log that waits
+        stopped = true; // a logger that waits may swallow the interrupt
         thread.interrupt();
         sumUp(0);
     }
@@ -120,7 +123,7 @@ public final class LeakDetector {
                     Printable.of(client.toString()),
                     buffer,
                     site.isEmpty()
-                            ? "Where it was allocated is known with allocation.sites=true in " + Rules.PID
+                            ? "To log where a buffer was allocated, set allocation.sites = true in " + Rules.PID
                             : "It was allocated" + System.lineSeparator() + "\tat " + site);
         } finally {
             buffer.events().leaked(buffer.heapName(), client, buffer.name().orElse(""), buffer.size(), site);
@@ -169,8 +172,8 @@ public final class LeakDetector {
                     ((EndsOnce) one).lost();
                 }
             } catch (InterruptedException e) {
-                // The detector stops, or a log that was interrupted passed the interrupt on.
-            } catch (Throwable e) { // the next loss is another client's
+                // The detector stops, or an interrupted logger set the interrupt again.
+            } catch (Throwable e) { // the next loss may concern another client
                 logFailure(e);
             }
         }
@@ -178,9 +181,9 @@ public final class LeakDetector {
 
     private static void logFailure(Throwable failure) {
         try {
-            LOG.error("a buffer that was lost could not be reported", failure);
+            LOG.error("failed to report a leaked buffer", failure);
         } catch (Throwable e) {
-            // A log that fails ends no thread.
+            // A failing logger must not end the thread.
         }
     }
 }

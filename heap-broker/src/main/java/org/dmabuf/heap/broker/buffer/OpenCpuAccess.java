@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A CPU access that has begun and not ended. It has a hold of its own, so it cannot be ended twice, nor after the
- * memory is released: begin and end always pair.
+ * A CPU access that has begun and not ended. It has its own hold on the buffer, so the memory cannot be released before
+ * its end. The heap gets exactly one end for each begin.
  */
 final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(OpenCpuAccess.class);
@@ -22,17 +22,18 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
     private final SharedBuffer buffer;
 
     /**
-     * Whether the heap's end of it was called, which must not be called again. Written by the thread that ends this.
+     * Whether the heap's endCpuAccess was called; it must not be called twice. Written by the thread that ends this
+     * access.
      */
     private boolean heapCalled;
 
     private boolean dropped;
 
     /**
-     * Takes over one hold of the buffer, once the access has begun.
+     * Creates an access that takes over one hold on the buffer once it has begun.
      *
      * @param client the client that begins it
-     * @param buffer the buffer, with one hold for this access by then
+     * @param buffer the buffer, with one hold for this access when it begins
      * @param access the direction of the access
      */
     OpenCpuAccess(Client client, SharedBuffer buffer, Access access) {
@@ -41,7 +42,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
         this.access = access;
     }
 
-    /** Begins the access. It is counted from before the wait for devices, which may take long. */
+    /** Begins the access. It counts as begun before the heap waits for devices, because that wait may take long. */
     void begin() {
         buffer.countCpuAccess(1);
         boolean begun = false;
@@ -74,7 +75,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
     }
 
     /**
-     * Does the steps that are not done yet. The hold is given up only when the heap was called, whatever that threw.
+     * Does the remaining steps. The hold is dropped only after the heap was called, whether or not that call failed.
      */
     private void finish() {
         try {
@@ -106,7 +107,7 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
     public void end() {
         try {
             close();
-        } catch (HeapException e) { // its hold is given up all the same
+        } catch (HeapException e) { // its hold is dropped anyway
             warn(e);
         }
     }
@@ -122,13 +123,13 @@ final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWor
     public void perform() {
         try {
             finish();
-        } catch (HeapException e) { // of a heap whose bundle is gone, too
+        } catch (HeapException e) { // includes heaps whose bundle is gone
             warn(e);
         }
     }
 
     private void warn(HeapException e) {
-        LOG.warn("{}: ending a CPU access that was left open failed", buffer, e);
+        LOG.warn("{}: failed to end a CPU access that was left open", buffer, e);
     }
 
     @Override

@@ -6,28 +6,31 @@ import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * A resource that a client has open, which is taken back when the client's bundle has stopped. It is a link of a ring
- * of {@link OpenResources}, so keeping it costs no other object.
+ * A resource that a client has open and the broker ends when the client's bundle has stopped. It is itself a link in a
+ * ring of {@link OpenResources}, to save an allocation.
  */
 public abstract class OpenResource extends EndsOnce {
     /**
-     * The number that selects its ring, for life. Final, so that the closing thread sees it even after a handover
-     * without synchronization.
+     * The number that selects its ring. Final, so that the closing thread sees it even after a handover without
+     * synchronization.
      */
     final int stripe = (int) Thread.currentThread().threadId();
 
-    /** Neighbours in the ring, null outside of one; touched by {@link OpenResources} alone. */
+    /** Neighbours in the ring, null outside a ring. Only {@link OpenResources} uses them. */
     OpenResource previous;
 
     OpenResource next;
 
-    /** Creates a resource that is itself the object that the client has, or that is found by other means. */
+    /**
+     * Creates a resource without a separate handle: it is the object that the client has, or its loss is detected by
+     * other means.
+     */
     public OpenResource() {
         super(null, null);
     }
 
     /**
-     * Watches over the object that the client has.
+     * Creates a resource that watches the object that the client has.
      *
      * @param handle the object that the client has
      * @param lost receives this when the handle becomes unreachable
@@ -37,25 +40,25 @@ public abstract class OpenResource extends EndsOnce {
     }
 
     /**
-     * Ends the resource on the calling thread, which is its client's. Ending it twice does nothing. When it throws for
-     * want of stack or memory, it can be ended again.
+     * Ends the resource on the calling thread, a thread of its client. A second call does nothing. If this method
+     * throws for want of stack or memory, it can be called again.
      */
     public abstract void end();
 
     /**
-     * Ends the resource, and has the heap's reaper make the calls into the heap's code. Waits for nothing. Reclaiming
-     * it twice does nothing; when it throws for want of stack or memory, it can be reclaimed again.
+     * Ends the resource, and submits calls of the heap's code to the heap's reaper. Does not wait. A second call does
+     * nothing. If this method throws for want of stack or memory, it can be called again.
      *
-     * @return the reaper, or null when nothing was handed over
+     * @return the reaper, or null when no work was submitted
      */
     public abstract Reaper reclaim();
 
     /**
-     * Hands the end over to a reaper, unless it has begun.
+     * Submits the end to a reaper, unless the end has begun.
      *
-     * @param reaper of the heap
-     * @param work ends this resource
-     * @return the reaper, or null when nothing was handed over
+     * @param reaper the reaper of the heap
+     * @param work the work that ends this resource
+     * @return the reaper, or null when no work was submitted
      */
     final Reaper handOver(Reaper reaper, DeferredWork work) {
         if (!beginEnd()) {

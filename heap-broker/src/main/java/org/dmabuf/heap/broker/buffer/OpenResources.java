@@ -5,11 +5,10 @@ import org.dmabuf.heap.broker.release.Reaper;
 
 /**
  * The set of resources that a client has open, in no order. Each thread links its resources into one of a few rings.
- * Adding and removing touch two neighbours under a lock that other threads seldom want, and need neither a table nor a
- * hash.
+ * Adding and removing change two neighbours under the lock of one ring, which other threads seldom need.
  */
 final class OpenResources {
-    /** A power of two: rings enough for the threads of a gateway to keep out of each other's way. */
+    /** The number of rings, a power of two. It is large enough that the threads of a gateway seldom contend. */
     private static final int RINGS = 8;
 
     /** The head of a ring, which is also its lock. */
@@ -21,12 +20,12 @@ final class OpenResources {
 
         @Override
         public void end() {
-            throw new IllegalStateException("it belongs to no client");
+            throw new IllegalStateException("the head of a ring has no end");
         }
 
         @Override
         public Reaper reclaim() {
-            throw new IllegalStateException("it belongs to no client");
+            throw new IllegalStateException("the head of a ring has no end");
         }
     }
 
@@ -56,7 +55,7 @@ final class OpenResources {
         }
     }
 
-    /** {@return any resource, which is removed, or null when there is none} */
+    /** Removes any resource. {@return the resource, or null if the set is empty} */
     OpenResource poll() {
         for (Head head : rings) {
             synchronized (head) {

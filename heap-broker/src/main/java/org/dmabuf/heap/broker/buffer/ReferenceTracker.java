@@ -5,15 +5,16 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The tracker of one reference: its hold of the buffer, and whether it has ended. The broker keeps the tracker and the
- * client has the reference, so a reference that became unreachable without a close is found.
+ * The tracker of one reference: its hold on the buffer, and whether the reference has ended. The broker keeps the
+ * tracker, and the client keeps the reference. So the broker detects a reference that becomes unreachable without a
+ * close.
  */
 public final class ReferenceTracker extends OpenResource {
     final Client client;
     public final SharedBuffer buffer;
 
     /**
-     * Takes over one hold of the buffer.
+     * Takes over one hold on the buffer.
      *
      * @param reference the reference that the client uses
      * @param client the client that has the reference
@@ -71,7 +72,7 @@ public final class ReferenceTracker extends OpenResource {
         }
     }
 
-    /** Removes the tracker once the hold is given up: until then the client's stop must find it. */
+    /** Removes the tracker after the hold is dropped. Before that, the client's stop must find it. */
     private void forget() {
         clear(); // a closed reference cannot be lost
         client.forget(this);

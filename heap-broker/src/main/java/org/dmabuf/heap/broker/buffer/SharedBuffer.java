@@ -30,9 +30,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The buffer of one allocation, shared by its references, mappings and CPU accesses. Each of them has one hold, and the
- * last drop releases the memory. When a descriptor has been exported, the charge goes on until the last holder is gone.
- * It knows the heap's buffer and nothing of clients.
+ * The buffer of one allocation, shared by its references, mappings and CPU accesses. Each of them has one hold, and
+ * dropping the last hold releases the memory. If a descriptor was exported, the charge continues until the last holder
+ * is gone. This class knows the heap's buffer and no clients.
  */
 public final class SharedBuffer extends LinkedDeferredWork implements RepeatableWork, Charged {
     private static final Logger LOG = LoggerFactory.getLogger(SharedBuffer.class);
@@ -60,38 +60,39 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
     private final ExportMode export;
 
     private volatile int holds = 1;
-    /** How many of the holds belong to CPU accesses. */
+    /** The number of holds of CPU accesses. */
     private volatile int cpuAccesses;
-    /** How many of the holds belong to mappings. Mappings write it, under the lock of this. */
+    /** The number of holds of mappings. Mappings write it under the lock of this. */
     volatile int mappings;
-    /** The list of the mappings, which they link under the lock of this. */
+    /** The head of the list of mappings, which link themselves under the lock of this. */
     BufferMapping firstMapping;
 
     /**
-     * The heap's buffer; null once released: a client may keep a closed reference, and the heap's classes must be free.
+     * The heap's buffer; null once released. A client may keep a closed reference, which must not prevent the unloading
+     * of the heap's classes.
      */
     private HeapBuffer memory;
-    /** The heap's descriptor, lent until the release, once a duplicate was exported. */
+    /** The heap's descriptor, set once a duplicate was exported. The heap lends it until the release. */
     private volatile int exportedOf = NOT_EXPORTED;
 
-    /** The watch over other holders, from the first export on; null until then. Written under the lock of this. */
+    /** The watch for other holders; null until the first export. Written under the lock of this. */
     private HolderWatch exported;
-    /** The action when they are gone. It is made with the watch, because it must not fail at the end. */
+    /** The action when the last holder is gone. It is created with the watch, so that the end needs no allocation. */
     private Runnable holdersGone;
 
     private boolean reported;
 
     /**
-     * Takes over a heap's buffer. The caller has the first hold.
+     * Takes over a heap's buffer. The caller owns the first hold.
      *
-     * @param memory released once, with the last hold
-     * @param size bytes, as the memory reports
-     * @param alignment bytes, as it was asked for
+     * @param memory the heap's buffer, released once, with the last hold
+     * @param size bytes, as the heap's buffer reports
+     * @param alignment bytes, as requested
      * @param heap the heap that made it
-     * @param charge ended when the memory has no holder
-     * @param export whether a descriptor may be asked for, and what it permits
+     * @param charge the charge, which ends when the memory has no holder
+     * @param export whether a descriptor can be exported, and which access it permits
      * @param name for people
-     * @param services the services that it uses during its life
+     * @param services the services of the broker
      */
     public SharedBuffer(
             HeapBuffer memory,
@@ -118,12 +119,12 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         return size;
     }
 
-    /** {@return bytes, as it was asked for} */
+    /** {@return the alignment in bytes, as requested} */
     long alignment() {
         return alignment;
     }
 
-    /** {@return the reaper that unmaps and releases it where a client must not wait} */
+    /** {@return the reaper that unmaps and releases it when a client must not wait} */
     Reaper reaper() {
         return reaper;
     }
@@ -141,7 +142,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         return heap.properties();
     }
 
-    /** {@return whether another hold was taken; false once the memory is released} */
+    /** Takes another hold. {@return false if the memory is released} */
     boolean hold() {
         int now;
         do {
@@ -154,22 +155,22 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
     }
 
     /**
-     * Gives up a hold. The last one releases the memory on this thread, or on the reaper's where this thread lacks
-     * stack or memory for it. When it throws it may be called again for the same hold.
+     * Drops a hold. The last drop releases the memory on this thread, or on the reaper's thread if this thread lacks
+     * stack or memory. If this method throws, it can be called again for the same hold.
      */
     public void drop() {
-        if ((int) HOLDS.getAndAdd(this, -1) <= 1) { // less than 1 when it is called again
+        if ((int) HOLDS.getAndAdd(this, -1) <= 1) { // less than 1 in a second call
             try {
                 end();
             } catch (OutOfMemoryError | StackOverflowError e) {
-                reaper.submit(this); // what is left to do
+                reaper.submit(this); // the remaining steps
             }
         }
     }
 
     /**
-     * Gives up a hold. The last one releases the memory, on the reaper's thread. When it throws it may be called again
-     * for the same hold.
+     * Drops a hold. The last drop releases the memory on the reaper's thread. If this method throws, it can be called
+     * again for the same hold.
      *
      * @return the reaper, or null when it was not the last hold
      */
@@ -181,7 +182,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         return null;
     }
 
-    /** Ends the buffer, which has no holds. Each step is done once, also when it fails and is called again. */
+    /** Ends the buffer, which has no holds. Each step is done once, even if this method fails and is called again. */
     private void end() {
         HeapBuffer given = memory;
         if (given != null) {
@@ -211,12 +212,14 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         }
     }
 
-    /** Waits for other holders. It is called after the release: until then this process is a holder itself. */
+    /**
+     * Starts to wait for other holders. Called after the release, because until then this process is itself a holder.
+     */
     private void awaitHolders() {
         try {
             exported.whenGone(holdersGone);
         } catch (IllegalStateException e) {
-            LOG.debug("it was said before, and failed later than that", e);
+            LOG.debug("the callback is already registered; a later step failed in the first attempt", e);
         }
     }
 
@@ -236,12 +239,12 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         return size;
     }
 
-    /** Logs a throwable that a heap's code must not throw. Neither its text nor the log can stop the caller. */
+    /** Logs a throwable that a heap's code must not throw. Never throws itself. */
     void report(String what, Throwable thrown) {
         try {
             LOG.error("{}: {}", this, what, thrown);
         } catch (Throwable e) {
-            // A logger that fails, or a text of the heap's own making: there is nowhere left to say so.
+            // The logger or the throwable's own methods failed; this failure cannot be logged either.
         }
     }
 
@@ -253,17 +256,17 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         return services.events();
     }
 
-    /** {@return the queue for its mappings and references that become unreachable} */
+    /** {@return the queue for mappings and references that become unreachable} */
     ReferenceQueue<Object> lost() {
         return services.lost();
     }
 
-    /** {@return the buffer that the heap made; for a caller with a hold, until it gives that up} */
+    /** {@return the heap's buffer; valid only while the caller has a hold} */
     HeapBuffer memory() {
         return memory;
     }
 
-    /** {@return where it was allocated, innermost call first; empty when that is not kept} */
+    /** {@return where it was allocated, innermost call first; empty when sites are not recorded} */
     List<StackTraceElement> site() {
         return charge.site();
     }
@@ -274,20 +277,20 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
                 : OptionalLong.empty();
     }
 
-    /** {@return the rule of the heap for the peers that may have a descriptor} */
+    /** {@return the heap's rule for the peers that may receive a descriptor} */
     Optional<PeerRule> peers() {
         return heap.peers();
     }
 
-    /** {@return whether a descriptor would permit to write} */
+    /** {@return whether an exported descriptor permits writing} */
     boolean exportsWritable() {
         return export == ExportMode.READ_WRITE;
     }
 
     /**
-     * Makes a descriptor.
+     * Exports a descriptor.
      *
-     * @param owner gets it
+     * @param owner receives the descriptor
      */
     void exportFd(OwnedFd owner) {
         if (export == ExportMode.NONE) {
@@ -308,7 +311,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         exportedOf = descriptor;
     }
 
-    /** Counts a CPU access, or with -1 its end. */
+    /** Adds to the count of CPU accesses: 1 for a begin, -1 for an end. */
     void countCpuAccess(int more) {
         CPU_ACCESSES.getAndAdd(this, more);
     }
@@ -323,7 +326,9 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         }
     }
 
-    /** {@return the exception for a throwable that a heap's code must not throw; the buffer is as before the call} */
+    /**
+     * {@return the exception for a throwable that a heap's code must not throw; the state of the buffer is unchanged}
+     */
     HeapException failed(String call, Throwable thrown) {
         report("the heap failed in " + call + "; report that to its vendor", thrown);
         return HeapException.of(
@@ -348,14 +353,14 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         try {
             inode = OptionalLong.of(services.descriptors().inode(heap.name(), descriptor));
         } catch (HeapException e) {
-            LOG.warn("{}: its inode cannot be told", this, e);
+            LOG.warn("{}: failed to read its inode", this, e);
         } finally {
             dropLater();
         }
         return new Uses(references, mapped, begun, true, inode);
     }
 
-    /** {@return the buffer for a sentence that names the heap before it} */
+    /** {@return the buffer as messages name it after the heap's name} */
     String text() {
         return "buffer " + name.map(text -> "'" + Printable.of(text) + "' ").orElse("") + "of " + Bytes.text(size);
     }

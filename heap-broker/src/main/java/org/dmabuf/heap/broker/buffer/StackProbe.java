@@ -2,16 +2,17 @@
 package org.dmabuf.heap.broker.buffer;
 
 /**
- * Probe for enough stack before steps that belong together: a StackOverflowError comes before the first of them, and
- * not between two. It costs some ten nanoseconds, so calls that are made for each allocation order their steps instead.
+ * Probe for enough stack before a sequence of steps, so that a StackOverflowError occurs before the first step and not
+ * between two steps. It costs about ten nanoseconds. Methods that run for each allocation order their steps safely
+ * instead.
  */
 final class StackProbe {
-    /** More than any call of the broker and of heap-linux needs below its first. */
+    /** More nested frames than any call in the broker and in heap-linux needs. */
     private static final int FRAMES = 64;
 
     private StackProbe() {}
 
-    /** Throws {@link StackOverflowError} where little stack is left. */
+    /** Throws {@link StackOverflowError} if little stack is left. */
     static void require() {
         descend(FRAMES);
     }

@@ -5,59 +5,59 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 
 /**
- * A receiver of the broker's events, each called on the thread that causes it. No method throws or blocks. While
- * nothing records the events, none costs more than the read of a field.
+ * A receiver of the broker's events. Each method is called on the thread that causes the event, and neither throws nor
+ * blocks. While no recording is active, a call costs no more than the read of a field.
  */
 public interface BrokerEvents {
-    /** The record of an allocation under way. */
+    /** The recording of an allocation under way. */
     interface Allocation {
-        /** The record while nothing records allocations. */
+        /** The recording that does nothing. */
         Allocation UNRECORDED = (client, heap, name, size, tried, outcome) -> {};
 
         /**
-         * Ends the record.
+         * Ends the recording.
          *
          * @param client the client that asked
-         * @param heap that gave the buffer, or ended the request; empty for none
-         * @param name of the buffer, for people
-         * @param size bytes that were asked for
-         * @param tried number of heaps that were tried before this one
-         * @param outcome an error's name, empty for success
+         * @param heap the heap that returned the buffer or ended the request; empty for none
+         * @param name the name of the buffer
+         * @param size requested bytes
+         * @param tried the number of heaps that were asked before this one
+         * @param outcome the name of the error, empty for success
          */
         void end(ClientId client, String heap, String name, long size, int tried, String outcome);
     }
 
-    /** {@return the record of an allocation that begins now} */
+    /** {@return the recording of an allocation that begins now} */
     default Allocation allocating() {
         return Allocation.UNRECORDED;
     }
 
     /**
-     * Reports that a buffer's memory was given back to its heap.
+     * Reports that a buffer's memory was returned to its heap.
      *
-     * @param heap where it came from
-     * @param name of the buffer
+     * @param heap the heap of the buffer
+     * @param name the name of the buffer
      * @param size bytes
-     * @param lingers whether it may still have other holders
+     * @param lingers whether the memory may still have other holders
      */
     default void released(String heap, String name, long size, boolean lingers) {}
 
     /**
-     * Reports that a buffer became unreachable and had not been closed.
+     * Reports that a buffer became unreachable without a close.
      *
-     * @param heap where it came from
+     * @param heap the heap of the buffer
      * @param client the client that lost it
-     * @param name of the buffer
+     * @param name the name of the buffer
      * @param size bytes
-     * @param site where it was allocated, a line for each call; empty when that is not kept
+     * @param site where it was allocated, one line for each call; empty when sites are not recorded
      */
     default void leaked(String heap, ClientId client, String name, long size, String site) {}
 
     /**
-     * Reports that a client lost more buffers than are reported one by one.
+     * Reports buffers that a client lost beyond those that were reported one by one.
      *
      * @param client the client that lost them
-     * @param buffers how many, besides those that were reported
+     * @param buffers the number of these buffers
      * @param bytes in them
      */
     default void leakedMore(ClientId client, long buffers, long bytes) {}
@@ -67,21 +67,21 @@ public interface BrokerEvents {
      *
      * @param heap its name
      * @param bundle symbolic name of its bundle
-     * @param state SERVING, DRAINING or DEPARTED from now on
+     * @param state its new state: SERVING, DRAINING or DEPARTED
      * @param buffers number of its live buffers
      */
     default void changed(String heap, String bundle, HeapState state, long buffers) {}
 
     /**
-     * Reports that a request failed for want of memory.
+     * Reports that a request failed with a shortage.
      *
-     * @param heap the heap that had none
+     * @param heap the heap that had too little memory
      * @param client the client that asked
-     * @param size bytes that were asked for
-     * @param reason the message that the client got
+     * @param size requested bytes
+     * @param reason the message of the client's exception
      */
     default void lowMemory(String heap, ClientId client, long size, String reason) {}
 
-    /** Ends the reports: no event follows. */
+    /** Ends the receiver. No event follows. */
     default void close() {}
 }

@@ -10,14 +10,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Distributor of events to all receivers of the moment; there may be none, in a Java without Flight Recorder and a
- * gateway without Event Admin. A receiver that fails is logged, and the others get the event all the same: an Event
- * Admin that is being stopped throws.
+ * Distributor of events to all current receivers. The list is empty in a Java without Flight Recorder and a gateway
+ * without Event Admin. If a receiver fails, the failure is logged and the other receivers still get the event. For
+ * instance, an Event Admin that is being stopped throws.
  */
 public final class BrokerEventsFanOut implements BrokerEvents {
     private static final Logger LOG = LoggerFactory.getLogger(BrokerEventsFanOut.class);
 
-    /** An array that is replaced and never changed: walking it makes no garbage. */
+    /** The receivers. The array is replaced, never changed, so iterating creates no garbage. */
     private volatile BrokerEvents[] all = {};
 
     public synchronized void add(BrokerEvents events) {
@@ -32,7 +32,7 @@ public final class BrokerEventsFanOut implements BrokerEvents {
         all = less.toArray(BrokerEvents[]::new);
     }
 
-    /** Begins the record of the first receiver that records allocations. */
+    /** Begins the recording of the first receiver that records allocations. */
     @Override
     public Allocation allocating() {
         for (BrokerEvents events : all) {
@@ -60,7 +60,7 @@ public final class BrokerEventsFanOut implements BrokerEvents {
 
     @Override
     public void released(String heap, String name, long size, boolean lingers) {
-        for (BrokerEvents events : all) { // with each buffer: no object is made for it
+        for (BrokerEvents events : all) { // runs for each buffer, so it creates no object
             try {
                 events.released(heap, name, size, lingers);
             } catch (Throwable e) {
@@ -101,9 +101,9 @@ public final class BrokerEventsFanOut implements BrokerEvents {
 
     private static void failed(Throwable e) {
         try {
-            LOG.warn("an event could not be told; what it tells of goes on", e);
+            LOG.warn("an event receiver failed; the operation itself is unaffected", e);
         } catch (Throwable worse) {
-            // A log that fails stops nothing either.
+            // A failing logger must not stop the operation either.
         }
     }
 }

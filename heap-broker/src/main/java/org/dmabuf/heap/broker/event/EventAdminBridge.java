@@ -15,8 +15,8 @@ import org.osgi.service.event.Event;
 import org.osgi.service.event.EventAdmin;
 
 /**
- * Receiver of the broker's events that posts {@link HeapEvents} to Event Admin. It is a component of its own, so that
- * the broker runs without Event Admin and its package: this class is loaded when the service exists.
+ * Receiver of the broker's events that posts {@link HeapEvents} to Event Admin. It is a separate component, so that the
+ * broker runs without Event Admin and its package. This class is loaded only when the service exists.
  */
 @Component(service = BrokerEvents.class)
 public final class EventAdminBridge implements BrokerEvents {
@@ -24,13 +24,16 @@ public final class EventAdminBridge implements BrokerEvents {
 
     private final EventAdmin events;
     private final LongSupplier clock;
-    /** When each heap's want of memory was posted last, in nanoseconds. One entry for each heap that was ever short. */
+    /**
+     * The time, in nanoseconds, of the last posted shortage of each heap. One entry for each heap that ever had a
+     * shortage.
+     */
     private final Map<String, Long> reportedShort = new ConcurrentHashMap<>();
 
     /**
-     * Posts to the given service.
+     * Creates a bridge to a service.
      *
-     * @param events the service that gets the events
+     * @param events the service that receives the events
      */
     @Activate
     public EventAdminBridge(@Reference EventAdmin events) {
@@ -56,7 +59,7 @@ public final class EventAdminBridge implements BrokerEvents {
     @Override
     public void lowMemory(String heap, ClientId client, long size, String reason) {
         long now = clock.getAsLong();
-        // A client that allocates in a loop would otherwise flood the listeners when they can afford it least.
+        // Otherwise a client that allocates in a loop would flood the listeners during a shortage.
         boolean[] due = {false};
         reportedShort.compute(heap, (name, reported) -> {
             due[0] = reported == null || now - reported >= SECOND;

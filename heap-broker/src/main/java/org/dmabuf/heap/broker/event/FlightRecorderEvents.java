@@ -19,13 +19,13 @@ import org.dmabuf.heap.HeapState;
 
 /**
  * Receiver of the broker's events that records them in Java Flight Recorder, as {@code org.dmabuf.heap.*}. The events
- * come from factories: a class of events in a bundle is woven to call the recorder, whose package the bundle does not
- * see.
+ * come from factories. The JVM would instrument an event class in a bundle with calls to a recorder package that the
+ * bundle cannot see.
  */
 public final class FlightRecorderEvents implements BrokerEvents {
     private static final boolean WITH_STACK = true;
 
-    /** A factory with its type, which can be read also when the factory is unregistered. */
+    /** A factory with its type. The type stays readable after the factory is unregistered. */
     private record Kind(EventFactory factory, EventType type) {
         boolean enabled() {
             return type.isEnabled();
@@ -41,13 +41,13 @@ public final class FlightRecorderEvents implements BrokerEvents {
     private final Kind allocate = kind(
             "Allocate",
             "Buffer Allocation",
-            "A request for a buffer, from the call of the broker until a heap gave one or all refused",
+            "A request for a buffer, from the call of the broker until a heap returned one or all heaps refused",
             WITH_STACK,
             text("client", "Client that asked"),
-            text("heap", "Heap that gave the buffer or ended the request"),
+            text("heap", "Heap that returned the buffer or ended the request"),
             text("name", "Buffer"),
-            bytes("size", "Size asked for"),
-            new ValueDescriptor(int.class, "tried", List.of(label("Heaps tried before"))),
+            bytes("size", "Requested size"),
+            new ValueDescriptor(int.class, "tried", List.of(label("Heaps asked before"))),
             text("error", "Error, empty for success"));
 
     private final Kind release = kind(
@@ -58,19 +58,19 @@ public final class FlightRecorderEvents implements BrokerEvents {
             text("heap", "Heap"),
             text("name", "Buffer"),
             bytes("size", "Size"),
-            new ValueDescriptor(boolean.class, "lingers", List.of(label("Others may still hold it"))));
+            new ValueDescriptor(boolean.class, "lingers", List.of(label("Other holders may still use the memory"))));
 
     private final Kind leak = kind(
             "Leak",
             "Buffer Leak",
-            "A buffer became unreachable and had not been closed",
+            "A buffer became unreachable without a close",
             !WITH_STACK,
             text("heap", "Heap"),
             text("client", "Client that lost it"),
             text("name", "Buffer"),
             bytes("size", "Size"),
-            text("site", "Where it was allocated, when that is kept"),
-            new ValueDescriptor(long.class, "buffers", List.of(label("Buffers, 1 or a sum of those without a name"))));
+            text("site", "Where it was allocated, if sites are recorded"),
+            new ValueDescriptor(long.class, "buffers", List.of(label("Buffers: 1, or the sum of an unnamed summary"))));
 
     private final Kind heap = kind(
             "Heap",
@@ -160,7 +160,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
         }
     }
 
-    /** Unregisters the types: the recorder would keep those of a bundle that is gone. */
+    /** Unregisters the event types. Otherwise the recorder would keep the types of a bundle that is gone. */
     @Override
     public void close() {
         kinds.forEach(kind -> kind.factory().unregister());

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The heaps that have not started: those that are announced so, and those that Declarative Services failed to activate.
- * No code of a heap is called.
+ * The heaps that have not started: those that are announced as unavailable, and those that Declarative Services failed
+ * to activate. This class calls no code of a heap.
  */
 public final class AbsentHeaps {
     private final UnavailableHeaps announced;
@@ -18,12 +18,12 @@ public final class AbsentHeaps {
         this.failures = failures;
     }
 
-    /** {@return the heaps that are absent at this moment} */
+    /** {@return the heaps that are absent now} */
     public Now now() {
         return new Now(announced.list(), failures.byComponent());
     }
 
-    /** Absent heaps of one moment. Immutable. */
+    /** The absent heaps of one moment. Immutable. */
     public static final class Now {
         private final List<UnavailableHeaps.Unavailable> all;
         private final Map<Long, UnavailableHeaps.Unavailable> failed;
@@ -42,7 +42,7 @@ public final class AbsentHeaps {
         }
 
         /**
-         * {@return whether a component of Declarative Services is one that could not be activated}
+         * {@return whether a component is one that Declarative Services failed to activate}
          *
          * @param component its {@code component.id}, or null
          */

@@ -7,26 +7,27 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The gate before a heap's code. Once it is closed no thread enters, and {@link #close} waits for the threads inside.
- * It does not wait for the closing thread itself: a heap may unregister itself from within its own allocate.
+ * The gate that every call of a heap's code passes. Once it is closed, threads are refused, and {@link #close} waits
+ * for the threads inside. It does not wait for the closing thread itself, because a heap may unregister itself from
+ * within its own allocate.
  *
- * <p>A thread inside has a slot. Entering writes the slot and then reads {@code closed}. Closing writes {@code closed}
- * and then reads the slots. So one of the two sees the other. Entering and leaving allocate nothing as long as there
- * are slots.
+ * <p>A thread inside occupies a slot. Entering writes the slot and then reads {@code closed}. Closing writes {@code
+ * closed} and then reads the slots. So at least one of the two sees the other. Entering and leaving allocate no memory
+ * while slots are free.
  */
 public final class CallGate {
     private static final int SLOTS = 64;
-    /** A closer looks again after this long even if no thread woke it. */
+    /** The longest time before a closer checks the slots again without being woken. */
     private static final long LOOK_NANOS = 10_000_000;
 
     private final AtomicReferenceArray<Thread> slots = new AtomicReferenceArray<>(SLOTS);
-    /** Threads that found no slot. */
+    /** Threads inside that found no free slot. */
     private final Queue<Thread> crowd = new ConcurrentLinkedQueue<>();
 
     private volatile Thread closer;
     private volatile boolean closed;
 
-    /** What {@link #enter} returns when the gate is closed. */
+    /** The result of {@link #enter} when the gate is closed. */
     public static final int REFUSED = -1;
 
     private static final int IN_CROWD = SLOTS;
@@ -48,13 +49,13 @@ public final class CallGate {
     /**
      * Ends a visit, on the thread that began it.
      *
-     * @param ticket as {@link #enter} gave it
+     * @param ticket the result of {@link #enter}
      */
     public void leave(int ticket) {
         if (ticket == IN_CROWD) {
             crowd.remove(Thread.currentThread());
         } else {
-            slots.setRelease(ticket, null); // a closer that sees it late looks again
+            slots.setRelease(ticket, null); // a closer that sees the change late checks again
         }
         if (closed) {
             LockSupport.unpark(closer);
@@ -62,10 +63,10 @@ public final class CallGate {
     }
 
     /**
-     * Refuses every thread from now on and waits for those inside.
+     * Refuses every thread from now on, and waits for the threads inside.
      *
-     * @param nanos how long to wait at most, in nanoseconds
-     * @return the number of visits, other than those of this thread, that have not ended
+     * @param nanos the longest wait, in nanoseconds
+     * @return the number of visits by other threads that have not ended
      */
     public int close(long nanos) {
         closer = Thread.currentThread();
@@ -79,21 +80,21 @@ public final class CallGate {
                 break;
             }
             LockSupport.parkNanos(this, Math.min(left, LOOK_NANOS));
-            interrupted |= Thread.interrupted(); // an interrupt must not turn the wait into a spin
+            interrupted |= Thread.interrupted(); // otherwise an interrupt would turn the wait into a busy loop
         }
-        closer = null; // a gate may be kept for long, and a thread keeps a class loader
+        closer = null; // a gate may live long, and a thread refers to a class loader
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
         return inside;
     }
 
-    /** {@return whether the heap behind it leaves, or has left} */
+    /** {@return whether the heap is leaving or has left} */
     public boolean closed() {
         return closed;
     }
 
-    /** {@return whether no thread is inside, the calling thread included} */
+    /** {@return whether no thread is inside, not even the calling thread} */
     public boolean empty() {
         for (int i = 0; i < SLOTS; i++) {
             if (slots.get(i) != null) {

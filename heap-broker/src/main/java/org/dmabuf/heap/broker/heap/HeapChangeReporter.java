@@ -16,21 +16,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reporter of heaps that begin and cease to serve, to the log and as {@link BrokerEvents}. The order is the one that
- * {@link HeapEvents} promises. The log gets each change of a heap's standing at once. The events have one sequence for
- * each name: a heap that takes over a name is reported when its predecessor has departed.
+ * Reporter of heaps that begin or cease to serve, to the log and as {@link BrokerEvents}. The events have the order
+ * that {@link HeapEvents} promises. The log gets each change of a heap's standing at once. The events form one sequence
+ * for each name: a heap that takes over a name is reported after its predecessor has departed.
  *
- * <p>Reports are put in order under the lock and made outside of it, by one thread at a time. A thread whose report
- * another thread makes does not wait for it.
+ * <p>Reports are ordered under the lock and sent outside it, by one thread at a time. If another thread is already
+ * sending, it also sends the report of this thread, and this thread does not wait.
  */
 public final class HeapChangeReporter {
     private static final Logger LOG = LoggerFactory.getLogger(HeapChangeReporter.class);
 
     private final HeapRegistry registry;
     private final BrokerEvents events;
-    /** Standings that were logged last, by {@code service.id}, of heaps that have not left. Guarded by this. */
+    /** The last logged standing of each heap that has not left, by {@code service.id}. Guarded by this. */
     private Map<Long, HeapStanding> logged = new HashMap<>();
-    /** Heaps whose arrival was reported and whose departure was not, by name. Guarded by this. */
+    /** Heaps whose arrival was reported and whose departure was not yet reported, by name. Guarded by this. */
     private final Map<String, RegisteredHeap> arrived = new HashMap<>();
 
     private final Queue<Runnable> reports = new ConcurrentLinkedQueue<>();
@@ -41,9 +41,9 @@ public final class HeapChangeReporter {
         this.events = events;
     }
 
-    /** Reports changes since the last call; to be called after each change of the registry. */
+    /** Reports the changes since the last call. The caller calls it after each change of the registry. */
     public void reportChanges() {
-        synchronized (this) { // routes are read under the lock: a later reading is never reported before an older one
+        synchronized (this) { // with the routes read inside, no later state is reported before an earlier one
             List<HeapStanding> listed = registry.routes().listed();
             log(listed);
             departByProperties(listed);
@@ -52,7 +52,7 @@ public final class HeapChangeReporter {
         report();
     }
 
-    /** Reports that a heap has begun to leave, unless it did not serve; to be called after {@link #reportChanges()}. */
+    /** Reports that a heap has begun to leave, if it served. The caller calls {@link #reportChanges()} first. */
     public void draining(long service) {
         synchronized (this) {
             for (RegisteredHeap heap : arrived.values()) {
@@ -65,8 +65,8 @@ public final class HeapChangeReporter {
     }
 
     /**
-     * Reports that a heap has left. The log says of one that did not serve which it was, since another of its name may
-     * serve. The events report a heap that served, and then the heap that serves under its name now.
+     * Reports that a heap has left. If the heap did not serve, the log names its bundle, since another heap of its name
+     * may serve. The events report a heap that served, and then the heap that serves under its name now.
      */
     public void departed(RegisteredHeap left) {
         long service = left.service();
@@ -91,7 +91,7 @@ public final class HeapChangeReporter {
             if (one.state() == HeapState.DRAINING) {
                 HeapStanding before = logged.get(one.heap().service());
                 if (before != null) {
-                    now.put(one.heap().service(), before); // its end is logged when it has left
+                    now.put(one.heap().service(), before); // its departure is logged later
                 }
                 continue;
             }
@@ -119,16 +119,16 @@ public final class HeapChangeReporter {
 
     private static void logDeparture(RegisteredHeap left, boolean served) {
         if (served) {
-            LOG.info("{} has left, {} buffers of it live on", left, left.account().snapshot().liveBuffers());
+            LOG.info("{} has left with {} live buffers", left, left.account().snapshot().liveBuffers());
         } else {
             LOG.info(
-                    "{} of bundle {}, which did not serve, is gone",
+                    "{} of bundle {}, which did not serve, has left",
                     left,
                     Printable.of(left.description().bundle()));
         }
     }
 
-    /** Reports the departure of heaps that are still registered and were renamed or shadowed. */
+    /** Reports the departure of heaps that are still registered but were renamed or shadowed. */
     private void departByProperties(List<HeapStanding> listed) {
         for (HeapStanding one : listed) {
             for (RegisteredHeap before : List.copyOf(arrived.values())) {
@@ -166,7 +166,7 @@ public final class HeapChangeReporter {
 
     private void report() {
         if (unreported.getAndIncrement() > 0) {
-            return; // the thread that reports goes on with it
+            return; // the reporting thread continues with this report
         }
         int seen = 1;
         do {
@@ -180,11 +180,11 @@ public final class HeapChangeReporter {
     private static void report(Runnable next) {
         try {
             next.run();
-        } catch (Throwable e) { // of a log: reports behind it are of other heaps
+        } catch (Throwable e) { // for instance of a logger; the next reports concern other heaps
             try {
-                LOG.error("failed to report a heap", e);
+                LOG.error("failed to report a change of a heap", e);
             } catch (Throwable again) {
-                // There is no other place to say so.
+                // The logger failed, so this failure cannot be logged.
             }
         }
     }

@@ -22,19 +22,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The checked properties of a heap: the broker's own copy, which refers to no object of the heap's bundle.
+ * The checked properties of a heap. They are the broker's copy, which refers to no object of the heap's bundle.
  *
  * @param name unique name
  * @param id bit in a mask
- * @param priority higher is asked first
- * @param alignment bytes, the largest that a request may ask for
- * @param readOnlyExport whether a descriptor can be exported that permits no writes
- * @param quota bytes that may be out where nothing else is configured, {@link Rules#UNLIMITED} for any
- * @param restricted whether only bundles that the broker's configuration names may use it
+ * @param priority heaps with a higher priority are asked first
+ * @param alignment the largest alignment that a request may ask for, in bytes
+ * @param readOnlyExport whether the heap can export descriptors that permit no writes
+ * @param quota the heap's own quota in bytes, which a configured quota overrides; {@link Rules#UNLIMITED} for no quota
+ * @param restricted whether only clients that the broker's configuration names may use it
  * @param emulates the capabilities that the heap only emulates
  * @param properties every service property of a plain type
- * @param peers the rule for the processes that may be sent a descriptor
- * @param bundle symbolic name of the bundle that announced it
+ * @param peers the rule for the processes that may receive a descriptor
+ * @param bundle symbolic name of the bundle that announced the heap
  */
 public record HeapDescription(
         String name,
@@ -49,7 +49,7 @@ public record HeapDescription(
         Optional<PeerRule> peers,
         String bundle) {
 
-    /** The name under which adopted memory is listed; no heap may have it. */
+    /** The name under which adopted memory is listed. It is reserved: a heap with this name is refused. */
     public static final String ADOPTED = "adopted";
 
     private static final Logger LOG = LoggerFactory.getLogger(HeapDescription.class);
@@ -58,7 +58,7 @@ public record HeapDescription(
     private static final int ADDRESS_BITS = 64;
     private static final long USUAL_ALIGNMENT = 4096;
 
-    /** The values of absent properties, see {@link HeapProperties}. */
+    /** The default values of absent properties, see {@link HeapProperties}. */
     private static final Map<String, Object> ABSENT = Map.of(
             HeapProperties.PRIORITY, 0,
             HeapProperties.DMABUF, false,
@@ -71,9 +71,11 @@ public record HeapDescription(
             HeapProperties.RESTRICTED, false,
             HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
 
+    private static final String NOT_STRINGS =
+            "invalid " + HeapProperties.EMULATES + ": expected a String or a list of Strings";
     private static final String FOREIGN = "its class is not one of Java's own collections";
 
-    /** Types whose values refer to nothing of a heap's bundle. */
+    /** Types whose values refer to no object of a heap's bundle. */
     private static final Set<Class<?>> PLAIN = Set.of(
             String.class,
             Boolean.class,
@@ -85,7 +87,7 @@ public record HeapDescription(
             Float.class,
             Double.class);
 
-    /** The failure of properties that are not valid. Its message is the reason, for a person. */
+    /** The refusal of invalid properties. Its message is the reason, as listings show it. */
     static final class Refused extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -97,10 +99,10 @@ public record HeapDescription(
     /**
      * Reads and checks a heap's service properties.
      *
-     * @param properties as the service has them
-     * @param bundle symbolic name of the bundle that announced it
+     * @param properties the service properties
+     * @param bundle symbolic name of the bundle that announced the heap
      * @return the description
-     * @throws Refused with the reason, which names the property
+     * @throws Refused if a property is invalid; the message names it
      */
     static HeapDescription of(Map<String, ?> properties, String bundle) throws Refused {
         OptionalInt id = properties.containsKey(HeapProperties.ID)
@@ -108,7 +110,7 @@ public record HeapDescription(
                 : OptionalInt.empty();
         long alignment = number(properties, HeapProperties.ALIGNMENT, USUAL_ALIGNMENT, 1, Long.MAX_VALUE);
         if (Long.bitCount(alignment) != 1) {
-            throw new Refused(HeapProperties.ALIGNMENT + " is " + alignment + ", which is no power of two");
+            throw new Refused("invalid " + HeapProperties.ALIGNMENT + " = " + alignment + ": expected a power of two");
         }
         for (String flag : Set.of(
                 HeapProperties.DMABUF,
@@ -124,7 +126,7 @@ public record HeapDescription(
         text(properties, HeapProperties.BACKEND);
         Map<String, Object> plain = plain(properties);
         if (properties.containsKey(HeapProperties.PEERS) && !plain.containsKey(HeapProperties.PEERS)) {
-            throw new Refused(HeapProperties.PEERS + " cannot be read"); // without it any process might be a peer
+            throw new Refused(HeapProperties.PEERS + " cannot be read"); // otherwise any process could be a peer
         }
         return new HeapDescription(
                 name(properties),
@@ -140,7 +142,7 @@ public record HeapDescription(
                 bundle);
     }
 
-    /** Describes a heap that was refused, for listings. */
+    /** Returns the description of a refused heap, for listings. */
     public static HeapDescription refused(String label, Map<String, ?> properties, String bundle) {
         Object name = properties.get(HeapProperties.NAME);
         return named(
@@ -150,7 +152,7 @@ public record HeapDescription(
     }
 
     /**
-     * Describes what has a name and is asked for nothing.
+     * Returns a description that is used in listings only, and has defaults for routing.
      *
      * @param properties of plain types, for listings
      */
@@ -170,10 +172,10 @@ public record HeapDescription(
     }
 
     /**
-     * Returns the properties that a requirement is matched with: those announced, the defaults of the absent ones, and
-     * {@code heap.X=true} for each emulated X.
+     * Returns the properties against which a requirement is matched: the announced ones, the defaults of absent ones,
+     * and {@code heap.X=true} for each emulated X.
      *
-     * @return another map on each call
+     * @return a new map
      */
     Map<String, Object> required() {
         Map<String, Object> view = new HashMap<>(ABSENT);
@@ -185,17 +187,17 @@ public record HeapDescription(
     private static String name(Map<String, ?> properties) throws Refused {
         Object value = properties.get(HeapProperties.NAME);
         if (!(value instanceof String name) || name.isEmpty()) {
-            throw new Refused(HeapProperties.NAME + " is missing or no String; announce one");
+            throw new Refused("invalid " + HeapProperties.NAME + ": expected a String that is not empty");
         }
         boolean printable = name.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c))
                 && name.equals(Printable.of(name));
         if (name.length() > NAME_LENGTH || !printable || name.contains("..")) {
-            throw new Refused(HeapProperties.NAME + " '" + Printable.of(name) + "' is no name: at most " + NAME_LENGTH
-                    + " characters that print, without blanks, '/' and '..'");
+            throw new Refused("invalid " + HeapProperties.NAME + " = '" + Printable.of(name) + "': expected at most "
+                    + NAME_LENGTH + " printable characters without blanks, '/' and '..'");
         }
         if (name.equals(ADOPTED)) {
             throw new Refused(
-                    HeapProperties.NAME + " '" + name + "' is what memory of other processes is listed under");
+                    HeapProperties.NAME + " '" + name + "' is reserved for adopted memory");
         }
         return name;
     }
@@ -207,11 +209,12 @@ public record HeapDescription(
             return absent;
         }
         if (!(value instanceof Integer || value instanceof Long)) {
-            throw new Refused(key + " is a " + value.getClass().getSimpleName() + " and no whole number");
+            throw new Refused(
+                    "invalid " + key + " of type " + value.getClass().getSimpleName() + ": expected an Integer or a Long");
         }
         long number = ((Number) value).longValue();
         if (number < lowest || number > highest) {
-            throw new Refused(key + " is " + number + ", outside " + lowest + " to " + highest);
+            throw new Refused("invalid " + key + " = " + number + ": expected " + lowest + " to " + highest);
         }
         return number;
     }
@@ -219,7 +222,8 @@ public record HeapDescription(
     private static boolean flag(Map<String, ?> properties, String key) throws Refused {
         Object value = properties.get(key);
         if (value != null && !(value instanceof Boolean)) {
-            throw new Refused(key + " is a " + value.getClass().getSimpleName() + " and no Boolean");
+            throw new Refused(
+                    "invalid " + key + " of type " + value.getClass().getSimpleName() + ": expected a Boolean");
         }
         return Boolean.TRUE.equals(value);
     }
@@ -227,7 +231,8 @@ public record HeapDescription(
     private static void text(Map<String, ?> properties, String key) throws Refused {
         Object value = properties.get(key);
         if (value != null && !(value instanceof String)) {
-            throw new Refused(key + " is a " + value.getClass().getSimpleName() + " and no String");
+            throw new Refused(
+                    "invalid " + key + " of type " + value.getClass().getSimpleName() + ": expected a String");
         }
     }
 
@@ -239,7 +244,7 @@ public record HeapDescription(
                     case String one -> Set.of(one);
                     case Object[] some -> Arrays.asList(some);
                     case Iterable<?> some -> some;
-                    default -> throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
+                    default -> throw new Refused(NOT_STRINGS);
                 };
         if (value instanceof Iterable<?> && isForeign(value)) {
             throw new Refused(HeapProperties.EMULATES + " cannot be read: " + FOREIGN);
@@ -248,19 +253,19 @@ public record HeapDescription(
         try {
             for (Object one : all) {
                 if (!(one instanceof String what)) {
-                    throw new Refused(HeapProperties.EMULATES + " is no String and no list of them");
+                    throw new Refused(NOT_STRINGS);
                 }
                 emulates.add(what);
             }
-        } catch (RuntimeException | LinkageError e) { // Java's own list may be a view of a vendor's
+        } catch (RuntimeException | LinkageError e) { // a JDK class may be a view of a vendor's list
             throw new Refused(HeapProperties.EMULATES + " cannot be read: " + ThrownText.text(e));
         }
         return emulates;
     }
 
     /**
-     * Copies values of plain types. Listings outlive a heap, and a value of one of its own classes would keep its class
-     * loader. Arrays become lists, so that the copy cannot change.
+     * Copies the values of plain types. Listings outlive a heap, and a value of a class of its bundle would keep the
+     * bundle's class loader. Arrays become lists, so that the copy cannot change.
      */
     private static Map<String, Object> plain(Map<String, ?> properties) {
         Map<String, Object> plain = new LinkedHashMap<>();
@@ -288,15 +293,15 @@ public record HeapDescription(
         }
         try {
             return Optional.of(Arrays.stream(several.toArray()).filter(HeapDescription::isPlain).toList());
-        } catch (RuntimeException | LinkageError e) { // Java's own list may be a view of a vendor's
+        } catch (RuntimeException | LinkageError e) { // a JDK class may be a view of a vendor's list
             LOG.warn("a property of a heap cannot be read; report that to its vendor", e);
             return Optional.empty();
         }
     }
 
     /**
-     * Returns whether a value's class is not Java's own. The framework's thread runs no code of a vendor's list, which
-     * may hang.
+     * Returns whether a value's class is outside the Java platform. The code of a vendor's list may hang, and must not
+     * run on a thread of the framework.
      */
     private static boolean isForeign(Object value) {
         return value.getClass().getClassLoader() != null;

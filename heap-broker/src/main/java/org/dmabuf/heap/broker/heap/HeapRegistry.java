@@ -14,21 +14,23 @@ import org.dmabuf.heap.spi.HeapExporter;
 
 /**
  * The registry of heaps, as they arrive, change and leave. Each change publishes a new {@link RoutingTable}; readers
- * take no lock. No code of a heap runs under the lock, not even that of a list that it announced: the list is copied
- * before.
+ * take no lock. No code of a heap runs under the lock. Lists in a heap's properties are copied before, because even
+ * their methods may be a vendor's code.
  */
 public final class HeapRegistry {
-    /** A heap that has left and of which buffers live, or may yet be made by calls that are still inside. */
+    /** A heap that has left while buffers of it exist, or while calls still inside it may create buffers. */
     public record Departed(HeapDescription description, HeapAccount account, CallGate gate) {
         boolean settled() {
-            return gate.empty() && account.buffers() == 0; // in this order: a call charges before it leaves
+            return gate.empty() && account.buffers() == 0; // in this order: calls charge before they leave
         }
     }
 
     private final Ledger ledger;
     private final List<RegisteredHeap> arrivals = new ArrayList<>();
     private final List<RegisteredHeap> draining = new ArrayList<>();
-    /** The accounts by name. An account goes on when a heap of the same name comes back, as after an update. */
+    /**
+     * The accounts by name. An account continues when a heap of the same name returns, for instance after an update.
+     */
     private final Map<String, HeapAccount> accounts = new HashMap<>();
 
     private final List<Departed> departed = new ArrayList<>();
@@ -48,8 +50,8 @@ public final class HeapRegistry {
      * Adds a heap.
      *
      * @param service its {@code service.id}
-     * @param exporter its service object, null when the framework gave none
-     * @param properties as announced
+     * @param exporter its service object, null when the framework returned none
+     * @param properties the announced properties
      * @param bundle symbolic name of the bundle that announced it
      * @return the heap as it is registered now
      */
@@ -68,12 +70,12 @@ public final class HeapRegistry {
      * Replaces the properties of a heap. The heap keeps its place in the order of arrival.
      *
      * @param service its {@code service.id}
-     * @param properties reads from the framework the properties of this moment; of two concurrent calls the later
-     *     counts
-     * @return the heap as it is registered now, or null when it is not known
+     * @param properties reads the current properties from the framework; of two concurrent calls, the later one takes
+     *     effect
+     * @return the heap as it is registered now, or null when it is unknown
      */
     public RegisteredHeap changed(long service, Supplier<? extends Map<String, ?>> properties) {
-        long turn = turns.incrementAndGet(); // before the properties are read: a later turn never has older ones
+        long turn = turns.incrementAndGet(); // taken first: a later turn never has older properties
         Announced announced = Announced.of(turn, service, properties.get(), bundle(service));
         synchronized (this) {
             return changed(service, announced);
@@ -100,10 +102,10 @@ public final class HeapRegistry {
     }
 
     /**
-     * Takes a heap out of the routes; it is listed as draining until {@link #gone}.
+     * Removes a heap from the routes; it is listed as draining until {@link #gone}.
      *
      * @param service its {@code service.id}
-     * @return the heap, or null when it is not known
+     * @return the heap, or null when it is unknown
      */
     public synchronized RegisteredHeap leaving(long service) {
         for (int i = 0; i < arrivals.size(); i++) {
@@ -126,9 +128,9 @@ public final class HeapRegistry {
     }
 
     /**
-     * Takes every heap out of the routes, because the broker stops. Each stays listed as draining until {@link #gone}.
+     * Removes every heap from the routes, because the broker stops. Each stays listed as draining until {@link #gone}.
      *
-     * @return all that have not left
+     * @return all heaps that have not left
      */
     public synchronized List<RegisteredHeap> close() {
         closed = true;
@@ -140,7 +142,7 @@ public final class HeapRegistry {
 
     /** Removes a heap that has drained. The account of its buffers stays. */
     public synchronized void gone(RegisteredHeap heap) {
-        draining.removeIf(leaving -> leaving == heap); // not by equals, which asks the exporter
+        draining.removeIf(leaving -> leaving == heap); // compares identities
         depart(heap);
         publish();
     }
@@ -149,7 +151,7 @@ public final class HeapRegistry {
         departed.add(new Departed(heap.description(), heap.account(), heap.gate()));
     }
 
-    /** {@return heaps that have left, are not back under the same name, and have buffers that live} */
+    /** {@return heaps that have left, have not returned under the same name, and have charged buffers} */
     public synchronized List<Departed> departed() {
         prune();
         return departed.stream().filter(left -> left.account().buffers() > 0).toList();
@@ -195,7 +197,7 @@ public final class HeapRegistry {
     private void publish() {
         RoutingTable now = RoutingTable.of(arrivals, draining, routes);
         for (HeapStanding listed : now.listed()) {
-            if (listed.state() == HeapState.SERVING) { // and not heaps that wait behind it under the same name
+            if (listed.state() == HeapState.SERVING) { // not for shadowed heaps of the same name
                 RegisteredHeap heap = listed.heap();
                 ledger.announced(heap.account(), heap.description().quota());
             }
@@ -205,8 +207,9 @@ public final class HeapRegistry {
     }
 
     /**
-     * Removes accounts without a heap and without buffers, and departures that are over or undone. It runs once new
-     * routes are published: a thread that entered a gate and then finds the heap in the routes is seen here.
+     * Removes accounts without a heap and without buffers, and departures that have settled or were undone. It runs
+     * after new routes are published, so it sees a thread that entered a gate and then still found the heap in the
+     * routes.
      */
     public synchronized void prune() {
         departed.removeIf(

@@ -4,11 +4,11 @@ package org.dmabuf.heap.broker.heap;
 import org.dmabuf.heap.HeapState;
 
 /**
- * The standing of a heap that has not left: its state, and why it does not serve.
+ * The standing of a heap that has not left: its state, and the reason if it does not serve.
  *
  * @param heap the heap
  * @param state its state
- * @param reason why it does not serve, empty when it does
+ * @param reason why it does not serve, empty when it serves
  */
 public record HeapStanding(RegisteredHeap heap, HeapState state, String reason) {
     /** {@return whether a report of this would equal the report of another standing of the same service} */

@@ -7,8 +7,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The question to one heap to give back what it keeps for speed. The heap's own reaper asks it, since the heap's code
- * may block and must not run for a client of another heap. Several requests can wait for one answer.
+ * A request to one heap to release memory that it keeps for speed. The heap's own reaper calls the heap, because the
+ * heap's code may block and must not delay a client of another heap. Several allocations can wait for one answer.
  */
 final class HeapTrim extends LinkedDeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(HeapTrim.class);
@@ -30,12 +30,12 @@ final class HeapTrim extends LinkedDeferredWork {
         return heap.gate();
     }
 
-    /** {@return bytes that are asked for} */
+    /** {@return requested bytes} */
     long wanted() {
         return wanted;
     }
 
-    /** Has the reaper ask the heap. */
+    /** Submits the request to the reaper. */
     void submit() {
         boolean submitted = false;
         try {
@@ -52,7 +52,7 @@ final class HeapTrim extends LinkedDeferredWork {
      * Waits for the answer.
      *
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
-     * @return bytes that the heap gave back, 0 without an answer
+     * @return bytes that the heap released, 0 without an answer
      * @throws InterruptedException when the thread is interrupted
      */
     synchronized long await(long deadline) throws InterruptedException {

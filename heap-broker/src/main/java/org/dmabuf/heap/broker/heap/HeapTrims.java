@@ -8,22 +8,22 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
 
-/** The questions to heaps to give back what they keep for speed. Any thread may call any method. */
+/** The requests to heaps to release memory that they keep for speed. Any thread may call any method. */
 public final class HeapTrims {
-    /** How long a request waits for all heaps together. */
+    /** The longest wait for the answers of all heaps together. */
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(1);
 
-    /** The last question to each heap that has not answered it. */
+    /** The last unanswered request to each heap. */
     private final ConcurrentMap<CallGate, HeapTrim> underWay = new ConcurrentHashMap<>();
-    /** Heaps whose trim is being called. */
+    /** Heaps whose trim is running. */
     private final Set<CallGate> called = ConcurrentHashMap.newKeySet();
 
     /**
-     * Asks every heap that serves and does not hang, and waits a second at most for all together.
+     * Asks every heap that serves and does not hang, and waits at most a second for all answers together.
      *
      * @param routes the heaps
-     * @param bytes how much is wanted of each
-     * @return whether any gave something back
+     * @param bytes the bytes that each heap is asked for
+     * @return whether any heap released memory
      * @throws InterruptedException when the thread is interrupted
      */
     public boolean ask(RoutingTable routes, long bytes) throws InterruptedException {
@@ -43,8 +43,8 @@ public final class HeapTrims {
     }
 
     /**
-     * Has a heap asked, unless a question for as much is under way: a heap that answers slowly must not get more
-     * questions than it answers.
+     * Submits a request to a heap, unless a request for as many bytes is under way. So requests to a slow heap do not
+     * pile up.
      */
     private HeapTrim ask(RegisteredHeap heap, long bytes) {
         while (true) {
@@ -66,7 +66,7 @@ public final class HeapTrims {
         underWay.remove(trim.gate(), trim);
     }
 
-    /** {@return whether the heap may be called, until {@link #leave}; false while it hangs in an earlier call} */
+    /** {@return whether the caller may call trim until {@link #leave}; false while an earlier call hangs} */
     boolean enter(HeapTrim trim) {
         return called.add(trim.gate());
     }

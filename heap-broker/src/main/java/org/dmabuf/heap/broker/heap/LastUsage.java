@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The usage that one heap reported last. The reaper asks the heap, because its code may block, and not again before it
- * has answered.
+ * The last reported usage of one heap. The reaper calls the heap, because its code may block. The heap is not asked
+ * again before it has answered.
  */
 public final class LastUsage extends LinkedDeferredWork {
     private static final Logger LOG = LoggerFactory.getLogger(LastUsage.class);
@@ -18,9 +18,9 @@ public final class LastUsage extends LinkedDeferredWork {
     /**
      * A reported usage with its age.
      *
-     * @param usage the usage that the heap reported last, unknown before it ever answered
-     * @param age how old the answer is, or before any answer how long ago the heap was asked; zero for an answer to the
-     *     last question
+     * @param usage the last reported usage, unknown before the first answer
+     * @param age the age of the answer, zero for an answer to the last query; before the first answer, the time since
+     *     the heap was first asked
      */
     public record Answer(HeapUsage usage, Duration age) {}
 
@@ -29,13 +29,13 @@ public final class LastUsage extends LinkedDeferredWork {
     private HeapUsage usage = HeapUsage.unknown();
     private boolean asked;
     private boolean answered;
-    /** When it answered last; before that, when it was asked first. */
+    /** The time of the last answer; before the first answer, the time of the first query. */
     private long since;
 
     /**
-     * Has the reaper ask the heap, unless a question is under way.
+     * Submits a query to the reaper, unless a query is under way.
      *
-     * @param now the heap with the properties of this moment
+     * @param now the heap with its current properties
      */
     public void ask(RegisteredHeap now) {
         synchronized (this) {
@@ -63,7 +63,7 @@ public final class LastUsage extends LinkedDeferredWork {
      * Waits for the answer.
      *
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
-     * @return the answer, or an older one
+     * @return the answer, or an earlier one
      */
     public synchronized Answer await(long deadline) {
         boolean interrupted = false;
@@ -114,7 +114,7 @@ public final class LastUsage extends LinkedDeferredWork {
         }
     }
 
-    /** Ends the question. Without an answer the one before stays. */
+    /** Ends the query. Without an answer, the previous one stays. */
     private synchronized void end(HeapUsage answer) {
         asked = false;
         if (answer != null) {
@@ -132,6 +132,6 @@ public final class LastUsage extends LinkedDeferredWork {
 
     @Override
     public synchronized String toString() {
-        return "the question for the usage of " + heap;
+        return "the usage query of " + heap;
     }
 }

@@ -5,14 +5,14 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
- * A heap in the {@link HeapRegistry}. A change of its properties makes another object with the same gate.
+ * A heap in the {@link HeapRegistry}. A change of its properties creates a new object with the same gate.
  *
- * @param turn order of announcements: a newer one has a higher number
+ * @param turn the number of the announcement; newer announcements have higher numbers
  * @param service its {@code service.id}
- * @param exporter the heap's code, entered through the gate only
- * @param gate the gate before its code
+ * @param exporter the heap's code, called only through the gate
+ * @param gate the gate that calls of its code pass
  * @param description its checked properties
- * @param refusal why it cannot serve, empty when it can
+ * @param refusal why it is refused, empty when it is valid
  * @param account the account that its buffers are charged to
  */
 public record RegisteredHeap(
@@ -32,7 +32,7 @@ public record RegisteredHeap(
         return !refusal.isEmpty();
     }
 
-    /** Compares by identity: an exporter's own equals and hashCode are not called. */
+    /** Compares identities, so an exporter's own equals and hashCode are not called. */
     @Override
     public boolean equals(Object other) {
         return this == other;

@@ -15,26 +15,26 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * The routing table of requests: the heaps of one moment. It is immutable except for its cache of answers. At each
- * change the {@link HeapRegistry} publishes another; an allocation reads it once.
+ * The routing table for requests: the heaps of one moment. It is immutable except for its cache of answers. The {@link
+ * HeapRegistry} publishes a new table with each change, and an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
  * lowest bit of the result is then the first heap to ask, whatever the priorities are.
  */
 public final class RoutingTable {
-    /** Number of requirements whose answers are cached; further ones are evaluated each time. */
+    /** The number of requirements whose answers are cached; others are evaluated for each request. */
     private static final int REMEMBERED = 256;
 
     private static final int LONGEST_REMEMBERED = 256;
 
-    /** Why a heap that drains does not serve. */
-    public static final String LEAVING = "it is leaving and takes no more requests";
+    /** The reason why a draining heap does not serve. */
+    public static final String LEAVING = "it is leaving and accepts no more requests";
 
     static final RoutingTable NONE = of(List.of(), List.of());
 
     private final RegisteredHeap[] order;
     private final Map<String, RegisteredHeap> byName;
-    /** Heaps with an id, in the order of asking; places in a permuted mask. */
+    /** Heaps with an id, in the order of asking. Their indexes are the bits of a permuted mask. */
     private final RegisteredHeap[] places;
 
     private final long[] permutation;
@@ -59,19 +59,19 @@ public final class RoutingTable {
         permutation = permutation(places);
     }
 
-    /** Decides as {@link #of(List, List, RoutingTable)}, where no heap has served yet. */
+    /** Decides as {@link #of(List, List, RoutingTable)} does, without earlier routes. */
     static RoutingTable of(List<RegisteredHeap> arrivals, List<RegisteredHeap> draining) {
         return of(arrivals, draining, null);
     }
 
     /**
-     * Decides which heaps serve. A heap that serves keeps its name and its id for as long as it announces both. Of the
-     * others the first to arrive takes a name and an id that are free; a later one waits in its shadow. So a heap that
-     * comes out of a shadow takes no other heap out of service.
+     * Decides which heaps serve. A heap that serves keeps its name and its id as long as it announces both. Among the
+     * others, the first to arrive takes a name and an id that are free, and later ones are shadowed. So a heap that
+     * leaves the shadow never displaces a heap that serves.
      *
-     * @param arrivals heaps in the order in which they came
-     * @param draining heaps on their way out
-     * @param before the routes up to now, null for none
+     * @param arrivals heaps in the order of their arrival
+     * @param draining heaps that are leaving
+     * @param before the previous routes, null for none
      * @return the routes
      */
     static RoutingTable of(List<RegisteredHeap> arrivals, List<RegisteredHeap> draining, RoutingTable before) {
@@ -150,12 +150,12 @@ public final class RoutingTable {
         return order.length;
     }
 
-    /** {@return a heap by its turn when a request names none} */
+    /** {@return a heap by its position in the order for requests that name no heap} */
     public RegisteredHeap inOrder(int turn) {
         return order[turn];
     }
 
-    /** {@return a mask of heap ids as a mask of places: the lowest bit is the first heap to ask} */
+    /** {@return the mask of places for a mask of heap ids; its lowest bit is the first heap to ask} */
     public long places(long mask) {
         long[] p = permutation;
         return p[(int) (mask & 0xff)]
@@ -168,7 +168,7 @@ public final class RoutingTable {
                 | p[0x700 + (int) (mask >>> 56)];
     }
 
-    /** {@return the first heap of a mask of places that is not 0} */
+    /** {@return the first heap of a non-zero mask of places} */
     public RegisteredHeap first(long places) {
         return this.places[Long.numberOfTrailingZeros(places)];
     }
@@ -189,12 +189,12 @@ public final class RoutingTable {
     }
 
     /**
-     * Matches a requirement with every heap that serves. An emulated capability counts as real: a request that has not
-     * accepted it is refused before this.
+     * Matches a requirement with every heap that serves. An emulated capability counts as real, because requests that
+     * do not accept the emulation are refused before.
      *
      * @param filter an OSGi filter
      * @return the answers, to be read with {@link #met}
-     * @throws InvalidSyntaxException when the filter is none
+     * @throws InvalidSyntaxException if the filter is invalid
      */
     public boolean[] meeting(String filter) throws InvalidSyntaxException {
         boolean[] answer = answers.get(filter);

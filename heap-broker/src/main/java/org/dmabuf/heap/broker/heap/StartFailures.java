@@ -12,27 +12,27 @@ import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 
 /**
- * The components of Declarative Services that would be heaps and failed to start, for vendors that do not use the
- * registration helper of heap-linux. The reason is the text that Declarative Services keeps of the failure.
+ * The components that offer heaps and that Declarative Services failed to start. It covers vendors that do not use the
+ * registration helper of heap-linux. The reason is the failure text that Declarative Services keeps.
  */
 public final class StartFailures {
     private static final String CAUSE = "Caused by: ";
 
-    /** Null while there is none. */
+    /** Null while no runtime is registered. */
     private volatile ServiceComponentRuntime runtime;
 
     public synchronized void runtime(ServiceComponentRuntime now) {
         runtime = now;
     }
 
-    /** Forgets a runtime, unless another has taken its place. */
+    /** Forgets a runtime, unless another one has replaced it. */
     public synchronized void forget(ServiceComponentRuntime gone) {
         if (runtime == gone) {
             runtime = null;
         }
     }
 
-    /** {@return the heaps by {@code component.id}} */
+    /** {@return the failed heaps by {@code component.id}} */
     public Map<Long, UnavailableHeaps.Unavailable> byComponent() {
         Map<Long, UnavailableHeaps.Unavailable> failed = new HashMap<>();
         ServiceComponentRuntime now = runtime;
@@ -60,15 +60,15 @@ public final class StartFailures {
                 Printable.of(name), reason, false, component.bundle == null ? "" : component.bundle.symbolicName);
     }
 
-    /** {@return the line of a stack trace that names the first cause} */
+    /** {@return the line of a stack trace that names the root cause} */
     private static String cause(String trace) {
         if (trace == null) {
-            return "no reason is known";
+            return "the reason is unknown";
         }
         return trace.lines()
                 .filter(line -> line.startsWith(CAUSE))
                 .map(line -> line.substring(CAUSE.length()))
                 .reduce((first, last) -> last)
-                .orElseGet(() -> trace.lines().findFirst().orElse("no reason is known"));
+                .orElseGet(() -> trace.lines().findFirst().orElse("the reason is unknown"));
     }
 }

@@ -10,23 +10,23 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * The heaps that cannot be announced, as the properties of their {@link UnavailableHeap} describe it. No code of a heap
- * is called.
+ * The heaps that cannot be announced, as the properties of their {@link UnavailableHeap} services describe them. This
+ * class calls no code of a heap.
  */
 public final class UnavailableHeaps {
     /**
      * One heap that does not serve.
      *
-     * @param name as announced, empty when it announced none
-     * @param reason why it does not serve, with its configuration
-     * @param retried whether it is tried again by itself
+     * @param name the announced name, empty when none was announced
+     * @param reason why it does not serve, with the source of its configuration
+     * @param retried whether its bundle retries the start by itself
      * @param bundle symbolic name of its bundle
      */
     public record Unavailable(String name, String reason, boolean retried, String bundle) {}
 
     private final Map<Long, Unavailable> all = new ConcurrentHashMap<>();
 
-    /** Adds a heap, or replaces what it announced before. */
+    /** Adds a heap, or replaces its previous announcement. */
     public void put(long service, Map<String, ?> properties, String bundle) {
         all.put(
                 service,
@@ -51,7 +51,10 @@ public final class UnavailableHeaps {
         return source.isEmpty() ? reason : reason + " (" + String.join(", ", source) + ")";
     }
 
-    /** Returns a String, printable. Another value is not read: its toString would be a bundle's code. */
+    /**
+     * Returns a String value in printable form. Other values are ignored, because their toString would be a bundle's
+     * code.
+     */
     private static String text(Object value) {
         return value instanceof String string ? Printable.of(string) : "";
     }

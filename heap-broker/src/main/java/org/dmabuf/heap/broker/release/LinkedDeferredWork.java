@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.release;
 
-/** Deferred work that has its own link in the queue. */
+/** Deferred work with a field for the link in the queue. */
 public abstract class LinkedDeferredWork implements DeferredWork {
     private DeferredWork behind;
 

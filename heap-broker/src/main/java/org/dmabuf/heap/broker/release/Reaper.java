@@ -8,44 +8,52 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The reaper of one heap: a queue of {@link DeferredWork} with threads that do it. Unmapping and releasing call the
- * heap's code, which may block. Neither the framework's threads nor the cleaner of the whole JVM must wait for that.
+ * The reaper of one heap: a queue of {@link DeferredWork} with the threads that perform it. Unmapping and releasing
+ * call the heap's code, which may block. Neither the framework's threads nor the cleaner thread of the JVM may wait for
+ * that.
  *
- * <p>A daemon thread does the work. It starts with the first piece and ends after {@link #IDLE_MILLIS} without any, so
- * an idle heap costs no thread. A piece that takes longer than the patience hangs. Another thread then does the work
- * behind it, up to {@link #MOST_THREADS} threads. The next caller that submits, maps, waits or lists starts that
- * thread. Clients of the heap help when much work waits. No other heap is affected by any of this.
+ * <p>A daemon thread does the work. It starts with the first piece of work and ends after {@link #IDLE_MILLIS} without
+ * work, so an idle heap costs no thread. A piece that takes longer than the patience hangs. Then another thread does
+ * the work behind it, up to {@link #MOST_THREADS} threads. The next caller that submits, maps, waits or lists starts
+ * that thread. Clients of the heap help when much work waits. Other heaps are not affected.
  *
  * <p>The lock guards the queue. No heap's code and no logger is called under it.
  */
 public final class Reaper {
     private static final Logger LOG = LoggerFactory.getLogger(Reaper.class);
-    /** Loads the class early: the broker's jar may be gone when an arena that outlived it submits the first work. */
+    /**
+     * Loads the class early, because an arena that outlives the broker may submit the first work after the broker's jar
+     * is gone.
+     */
     private static final Class<?> LOADED = Worker.class;
 
-    /** Nanoseconds that a caller waits for work at most. */
+    /** The longest time that a caller waits for work, in nanoseconds. */
     public static final long PATIENCE = TimeUnit.SECONDS.toNanos(2);
     /**
-     * How long a piece of work may take. It is less than a caller waits, so that the caller reports a piece that hangs.
+     * The time after which a piece of work counts as hanging. It is shorter than the wait of a caller, so that the
+     * caller reports the piece.
      */
     private static final Duration WORK = Duration.ofMillis(1500);
 
-    /** Pieces that may wait before mappers help; a fraction of the 65530 mappings that Linux gives a process. */
+    /**
+     * The number of waiting pieces above which mapping callers help. It is a fraction of the 65530 mappings that Linux
+     * permits a process.
+     */
     private static final int BACKLOG = 256;
-    /** Bytes that may wait before mappers help. */
+    /** The waiting bytes above which mapping callers help. */
     private static final long BACKLOG_BYTES = 64L << 20;
 
     private static final int MOST_HELP = 2;
     private static final int MOST_THREADS = 4;
     private static final long IDLE_MILLIS = 2000;
-    /** How often a caller that waits looks whether the work still goes on. */
+    /** The period in which a waiting caller checks the progress of the work. */
     private static final long LOOK_MILLIS = 50;
 
     private final String heap;
     private final long patience;
     private final int most;
 
-    // All of these are guarded by this; what is volatile is also read without the lock.
+    // The following fields are guarded by this. Volatile fields are also read without the lock.
 
     private DeferredWork first;
     private DeferredWork last;
@@ -56,19 +64,19 @@ public final class Reaper {
     private volatile long waitingBytes;
     /** Pieces under way, in no order. */
     private Run runs;
-    /** The thread that takes the next piece; null when none does. Other threads end with their piece. */
+    /** The thread that takes the next piece; null if no thread does. Other threads end after their current piece. */
     private Worker worker;
 
     private int threads;
     private int waiters;
     private boolean stopped;
-    /** Whether the system refused a thread. */
+    /** Whether the system refused to start a thread. */
     private boolean threadless;
     /** Whether the refusal was logged. */
     private boolean threadlessReported;
 
     /**
-     * A queue without work and without a thread.
+     * Creates an empty queue without a thread.
      *
      * @param heap name, for the log
      */
@@ -77,11 +85,11 @@ public final class Reaper {
     }
 
     /**
-     * Creates a queue for tests that have less patience, or do the work themselves.
+     * Creates a queue for tests with a shorter patience, or for tests that do the work on their own thread.
      *
      * @param heap name, for the log
-     * @param patience how long one piece of work may take until it is taken to hang
-     * @param most threads at one time; with 0 the work is done by {@link #drain} alone
+     * @param patience the time after which a piece of work counts as hanging
+     * @param most the most threads at one time; with 0, only {@link #drain} does the work
      */
     public Reaper(String heap, Duration patience, int most) {
         this.heap = heap;
@@ -90,10 +98,10 @@ public final class Reaper {
     }
 
     /**
-     * Submits work. Allocates nothing and waits for nothing. It can throw only a StackOverflowError, and then nothing
-     * was submitted.
+     * Submits work. Allocates no memory and does not wait. It can throw only a StackOverflowError; then the work was
+     * not submitted.
      *
-     * @param work work that is in no queue
+     * @param work the work, which is in no queue
      */
     public void submit(DeferredWork work) {
         long bytes = work.bytes();
@@ -111,11 +119,11 @@ public final class Reaper {
         try {
             attend();
         } catch (Throwable e) {
-            // The work is in the queue. The next caller starts a thread.
+            // The work is queued. The next caller starts a thread.
         }
     }
 
-    /** Starts a thread for the work that waits if one is needed, and reports work that hangs. */
+    /** Starts a thread for waiting work if one is needed, and reports work that hangs. */
     private void attend() {
         boolean reportable;
         synchronized (this) {
@@ -130,9 +138,9 @@ public final class Reaper {
     }
 
     /**
-     * Does some of the work on the calling thread, a client's of this heap, when much of it waits.
+     * Does some of the work on the calling thread, a thread of a client of this heap, if much work waits.
      *
-     * @return false when much of it waits and every thread for it hangs: the caller would hang as well
+     * @return false if much work waits and every thread hangs, because the caller would hang as well
      */
     public boolean help() {
         if (waiting == 0) {
@@ -154,22 +162,22 @@ public final class Reaper {
         return worker != null && stuck();
     }
 
-    /** Does all the work that waits on the calling thread: for tests without a thread. */
+    /** Does all waiting work on the calling thread. For tests without a thread. */
     public void drain() {
         Run run = new Run();
         while (performNext(run)) {
-            // There may be more.
+            // continue until the queue is empty
         }
     }
 
-    /** {@return the number of finished pieces that may have brought memory back} */
+    /** {@return the number of finished pieces that may have returned memory} */
     public long done() {
         return done;
     }
 
     /**
-     * Waits until all work that was submitted before the call is done, on any thread. Does none of it itself. It waits
-     * neither for work that hangs nor for a piece that the calling thread performs.
+     * Waits until all work that was submitted before the call is done, on any thread. The calling thread does no work
+     * itself. It waits neither for work that hangs nor for a piece that the calling thread itself is performing.
      *
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      */
@@ -178,7 +186,7 @@ public final class Reaper {
     }
 
     /**
-     * As {@link #settle(long)}, and an interrupt ends the wait. The thread stays interrupted.
+     * Waits as {@link #settle(long)} does, but an interrupt ends the wait. The thread stays interrupted.
      *
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      */
@@ -196,13 +204,13 @@ public final class Reaper {
         }
     }
 
-    /** Settles each of them, for {@link #PATIENCE} in all at most. */
+    /** Settles each reaper, for {@link #PATIENCE} in all at most. */
     public static void settle(Collection<Reaper> reapers) {
         long deadline = System.nanoTime() + PATIENCE;
         reapers.forEach(reaper -> reaper.settle(deadline));
     }
 
-    /** Has threads end as soon as no work is left. Work that is submitted later is done by a thread as before. */
+    /** Ends the threads as soon as no work is left. Work that is submitted later gets a thread as before. */
     public synchronized void stop() {
         stopped = true;
         relieve();
@@ -210,7 +218,7 @@ public final class Reaper {
     }
 
     /**
-     * Waits, after {@link #stop}, until all work is done and no thread is left, except for work that hangs.
+     * Waits, after {@link #stop}, until all work is done and all threads have ended, except for work that hangs.
      *
      * @param deadline when it stops waiting, a time of {@link System#nanoTime}
      */
@@ -226,7 +234,7 @@ public final class Reaper {
         }
         if (left > 0) {
             LOG.warn(
-                    "stopped with {} ends of mappings and buffers of heap '{}' still to come, because its code hangs",
+                    "stopped before {} mappings and buffers of heap '{}' were released, because its code hangs",
                     left,
                     heap);
         }
@@ -243,7 +251,7 @@ public final class Reaper {
         return false;
     }
 
-    /** {@return a description of the work that hangs in the heap's code, for a person; empty when none does} */
+    /** {@return a description of the work that hangs in the heap's code, for messages; empty if no work hangs} */
     public String hanging() {
         DeferredWork oldest = null;
         long since = 0;
@@ -265,15 +273,15 @@ public final class Reaper {
         }
         return oldest == null
                 ? ""
-                : oldest.what() + " hangs in its code for " + TimeUnit.NANOSECONDS.toSeconds(now - since) + " s"
-                        + (hang > 1 ? ", and so do " + (hang - 1) + " more" : "")
-                        + (behind > 0 ? "; " + behind + " wait behind" : "");
+                : oldest.what() + " has hung in its code for " + TimeUnit.NANOSECONDS.toSeconds(now - since) + " s"
+                        + (hang > 1 ? ", as have " + (hang - 1) + " more" : "")
+                        + (behind > 0 ? "; " + behind + " wait behind it" : "");
     }
 
     /** Waits under the lock. {@return whether there is something to report} */
     private boolean await(long deadline, boolean all, long upTo, boolean interruptible) {
         boolean interrupted = false;
-        boolean reportable = relieve(); // a thread that could not be had before may be had now
+        boolean reportable = relieve(); // a thread that could not start before may start now
         while (!(all ? finished() : settled(upTo)) && !(interrupted && interruptible)) {
             reportable |= relieve();
             long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
@@ -322,18 +330,18 @@ public final class Reaper {
         return left == 0 && (waiting == 0 || own || stuck());
     }
 
-    /** {@return whether no thread will take the next piece before one that hangs comes back} */
+    /** {@return whether no thread will take the next piece before a hanging call returns} */
     private boolean stuck() {
         return (threads >= most || threadless) && (worker == null || worker.hangs(System.nanoTime()));
     }
 
     /**
-     * Starts a thread for the work that waits if one is needed. Called under the lock.
+     * Starts a thread for waiting work if one is needed. Called under the lock.
      *
      * @return whether there is something to report
      */
     private boolean relieve() {
-        if (worker != null && !worker.thread.isAlive()) { // it found no memory to begin with, or to go on
+        if (worker != null && !worker.thread.isAlive()) { // it ended for want of memory
             if (worker.work != null) {
                 finish(worker);
             }
@@ -350,7 +358,7 @@ public final class Reaper {
                 threads++;
                 threadless = false;
                 threadlessReported = false;
-            } catch (OutOfMemoryError e) { // of threads or of memory; the next caller tries again
+            } catch (OutOfMemoryError e) { // for want of threads or of memory; the next caller tries again
                 threadless = true;
                 reportable |= !threadlessReported;
             }
@@ -375,23 +383,23 @@ public final class Reaper {
         try {
             if (refused) {
                 LOG.error(
-                        "no thread can be had to unmap and release for heap '{}'; it is tried again; raise the limit"
+                        "failed to start a thread to unmap and release for heap '{}', will retry; raise the limit"
                                 + " on threads (TasksMax= in a unit, ulimit -u)",
                         heap);
             }
             if (hangs != null) {
                 LOG.warn(
-                        "{} hangs for {} ms in its heap's code; no caller waits for it any more, and its memory may be"
+                        "{} has hung for {} ms in its heap's code; callers no longer wait for it, and its memory may be"
                                 + " lost; report that to its vendor",
                         hangs.what(),
                         TimeUnit.NANOSECONDS.toMillis(patience));
             }
         } catch (Throwable e) {
-            // A log that fails ends no work.
+            // A failing logger must not stop the work.
         }
     }
 
-    /** Performs the next piece. {@return whether there was one} */
+    /** Performs the next piece. {@return false if the queue is empty} */
     private boolean performNext(Run run) {
         synchronized (this) {
             if (first == null) {
@@ -409,11 +417,11 @@ public final class Reaper {
         try {
             work.perform();
         } catch (StackOverflowError e) {
-            again = !(run instanceof Worker); // the reaper's own thread has more of it
+            again = !(run instanceof Worker); // the reaper's own thread has more stack
             if (!again) {
                 logFailure(work, e);
             }
-        } catch (Throwable e) { // the work behind it belongs to other buffers
+        } catch (Throwable e) { // the next work concerns other buffers
             logFailure(work, e);
         } finally {
             finish(run);
@@ -427,7 +435,7 @@ public final class Reaper {
         try {
             LOG.error("{} failed", work.what(), failure);
         } catch (Throwable e) {
-            // A log that fails ends no work.
+            // A failing logger must not stop the work.
         }
     }
 
@@ -438,7 +446,7 @@ public final class Reaper {
         long bytes = work.bytes();
         long now = System.nanoTime();
         work.next(null);
-        // From here on there is no call that could fail for want of stack.
+        // No method call follows, so no step below can fail for want of stack.
         first = behind;
         if (behind == null) {
             last = null;
@@ -482,7 +490,7 @@ public final class Reaper {
         Thread thread = Thread.currentThread();
         DeferredWork work;
         private long bytes;
-        /** Its number in the order in which pieces were begun. */
+        /** The number of the piece, in the order in which pieces began. */
         long number;
 
         long since;
@@ -495,11 +503,11 @@ public final class Reaper {
         }
     }
 
-    /** The loop of a thread of the reaper. */
+    /** The loop of one thread of the reaper. */
     private final class Worker extends Run implements Runnable {
         boolean idle;
 
-        /** Creates a worker whose thread inherits nothing: any bundle may be the first to submit work. */
+        /** Creates a worker whose thread inherits no thread locals, because any bundle may submit the first work. */
         Worker() {
             thread = Thread.ofPlatform()
                     .name("dmaheap-reaper")
@@ -515,12 +523,12 @@ public final class Reaper {
             }
         }
 
-        /** {@return whether it has another piece; otherwise the thread ends} */
+        /** Waits for the next piece and begins it. {@return false if the thread must end} */
         private boolean awaitWork() {
             synchronized (Reaper.this) {
                 long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(IDLE_MILLIS);
                 while (worker == this || worker == null || worker.hangs(System.nanoTime())) {
-                    worker = this; // in the place of one that hangs, too
+                    worker = this; // also replaces a worker that hangs
                     if (first != null) {
                         begin(this);
                         return true;
@@ -534,7 +542,7 @@ public final class Reaper {
                     try {
                         Reaper.this.wait(left);
                     } catch (InterruptedException e) {
-                        // A heap's code interrupted the thread, which means nothing here.
+                        // A heap's code interrupted the thread. That has no meaning here.
                     } finally {
                         idle = false;
                     }

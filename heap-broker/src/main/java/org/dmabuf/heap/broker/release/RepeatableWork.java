@@ -4,17 +4,17 @@ package org.dmabuf.heap.broker.release;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Work each of whose steps is done once, however often it is attempted. An attempt that fails for want of memory is
- * made again, for some seconds: no other thread would finish the work.
+ * Deferred work that can be attempted repeatedly, while each of its steps is done once. If an attempt fails for want of
+ * memory, it is repeated for some seconds, because no other thread would finish the work.
  */
 public interface RepeatableWork extends DeferredWork {
-    /** How often it is attempted, with a pause of {@link #PAUSE_NANOS} each. */
+    /** The most attempts, with a pause of {@link #PAUSE_NANOS} between them. */
     int MOST_ATTEMPTS = 50;
 
-    /** The pause between two attempts. */
+    /** The pause between two attempts, in nanoseconds. */
     long PAUSE_NANOS = 100_000_000;
 
-    /** Does what is left to do. */
+    /** Does the remaining steps. */
     void attempt();
 
     @Override

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Deferred calls into heaps' code, for which no client waits, with a reaper for each heap. */
+/** Deferred calls into heaps' code for which no client waits. Each heap has its own reaper. */
 package org.dmabuf.heap.broker.release;

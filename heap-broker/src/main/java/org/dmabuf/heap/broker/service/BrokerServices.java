@@ -11,8 +11,8 @@ import org.dmabuf.heap.linux.fd.Descriptors;
  * The services that the brokers of all clients share.
  *
  * @param ledger the accounts
- * @param allocator allocates
- * @param adoption adopts
+ * @param allocator serves requests
+ * @param adoption adopts memory of other processes
  * @param listing lists the heaps
  * @param leaks finds references that clients lose
  * @param descriptors closes plain descriptors

@@ -19,8 +19,8 @@ import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * A buffer that is published as an OSGi service. It holds a reference of its own, and opens references for the bundles
- * that get the service. These live on when the publication ends.
+ * A buffer that is published as an OSGi service. It has its own reference, and opens references for the bundles that
+ * get the service. Those references stay open when the publication ends.
  */
 final class BufferPublication extends OpenResource implements ServiceFactory<PublishedBuffer>, Publication {
     private final Client client;
@@ -34,9 +34,9 @@ final class BufferPublication extends OpenResource implements ServiceFactory<Pub
      * Creates a publication of a buffer.
      *
      * @param client the client that publishes
-     * @param clients finds the client of a bundle
-     * @param kept the publication's own reference, which permits what the publisher grants
-     * @param name for bundles that look for it
+     * @param clients returns the client of a bundle
+     * @param kept the publication's own reference, with the access that the publisher grants
+     * @param name the name under which bundles find it
      */
     BufferPublication(Client client, Function<Bundle, Client> clients, BufferReference kept, String name) {
         this.client = client;
@@ -45,7 +45,7 @@ final class BufferPublication extends OpenResource implements ServiceFactory<Pub
         this.name = name;
     }
 
-    @SuppressWarnings("unchecked") // the framework knows a factory by no other type
+    @SuppressWarnings("unchecked") // registration by class name returns an untyped registration
     void register(BundleContext context) {
         registration = (ServiceRegistration<PublishedBuffer>) context.registerService(
                 PublishedBuffer.class.getName(),
@@ -62,11 +62,11 @@ final class BufferPublication extends OpenResource implements ServiceFactory<Pub
         return new Offer(clients.apply(bundle));
     }
 
-    /** References that the bundle opened are its own, until it closes them or stops. */
+    /** Does nothing, because references that the bundle opened stay open until the bundle closes them or stops. */
     @Override
     public void ungetService(Bundle bundle, ServiceRegistration<PublishedBuffer> registered, PublishedBuffer offer) {}
 
-    /** The publication as one bundle has it. */
+    /** The publication's service object for one bundle. */
     private final class Offer implements PublishedBuffer {
         private final Client consumer;
 
@@ -112,7 +112,7 @@ final class BufferPublication extends OpenResource implements ServiceFactory<Pub
         try {
             registration.unregister();
         } catch (IllegalStateException e) {
-            // Closed before, or the framework was first, because the bundle has stopped.
+            // Already closed, or the framework unregistered it because the bundle has stopped.
         }
     }
 

@@ -25,16 +25,16 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
 /**
- * The broker service of one client. That of a bundle lives from a start of the bundle to its stop, however often the
- * bundle gets and ungets the service; the bundle's context identifies that time. A {@link ForeignView} lives until it
- * is closed, or until the bundle that opened it stops.
+ * The broker service of one client. The broker of a bundle lives from one start of the bundle to its stop, however
+ * often the bundle gets and ungets the service. The bundle's context identifies this period. A {@link ForeignView}
+ * lives until it is closed, or until the bundle that opened it stops.
  */
 public class ClientBroker implements HeapBroker {
     private final Client client;
     private final BundleContext context;
     private final Function<Bundle, Client> clients;
     private final BrokerServices services;
-    /** Views that were opened through this broker and not closed. */
+    /** The open views that were opened through this broker. */
     private final Set<ForeignView> views = ConcurrentHashMap.newKeySet();
 
     ClientBroker(
@@ -45,7 +45,7 @@ public class ClientBroker implements HeapBroker {
         this.services = services;
     }
 
-    /** {@return the client that has this broker; not named client(), which is the identity in a view} */
+    /** {@return the client of this broker; the name client() belongs to ClientView and returns an identity} */
     public Client owner() {
         return client;
     }
@@ -70,7 +70,7 @@ public class ClientBroker implements HeapBroker {
         try {
             all = List.of(references);
         } finally {
-            if (all == null) { // for want of memory
+            if (all == null) { // for want of Java memory
                 for (BufferReference reference : references) {
                     reference.close();
                 }
@@ -112,7 +112,7 @@ public class ClientBroker implements HeapBroker {
             throw HeapException.of(
                     Errno.EACCES,
                     reference.heapName(),
-                    "a reference for reading to a " + reference + " cannot be published for writing; publish it with"
+                    "a read-only reference to a " + reference + " cannot be published for writing; publish it with"
                             + " READ");
         }
         BufferReference kept = reference.anotherFor(client, granted);
@@ -144,7 +144,7 @@ public class ClientBroker implements HeapBroker {
         try {
             view = new ForeignView(this, new Client(account, services.leaks()), services);
             views.add(view);
-            client.requireActive(); // a stop before the view was among the views has not seen it
+            client.requireActive(); // a stop before views.add has not seen this view
             open = true;
             return view;
         } finally {
@@ -165,18 +165,18 @@ public class ClientBroker implements HeapBroker {
     }
 
     /**
-     * Takes back everything that is open through this broker and the views that were opened through it.
+     * Ends all resources that are open through this broker and through the views that it opened.
      *
-     * @param why for the exception of a later call
-     * @param used receives the reapers that have work to do for it
+     * @param why the reason that the exception of a later call gives
+     * @param used receives the reapers to which work was submitted
      * @return the number of resources that were open
      */
     int takeBack(String why, Set<Reaper> used) {
         int left = 0;
         RuntimeException failure = null;
         try {
-            left = client.takeBack(why, used); // first: no view is opened from then on
-        } catch (RuntimeException e) { // a view's resources are still to be taken back
+            left = client.takeBack(why, used); // first, so that no more views can be opened
+        } catch (RuntimeException e) { // the resources of the views must still be ended
             failure = e;
         }
         for (ForeignView view : views) {

@@ -20,9 +20,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The factory of the broker service: each bundle that uses the broker gets its own. When a bundle has stopped, all its
- * open resources are taken back. Not earlier: while it stops it still uses its buffers. An unget alone means nothing:
- * the shell gets and ungets for each command.
+ * The factory of the broker service: each bundle gets its own service object. When a bundle has stopped, all its open
+ * resources are taken back. This does not happen earlier, because a bundle still uses its buffers while it stops. An
+ * unget alone has no effect, because the shell gets and ungets the service for each command.
  */
 public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBundleListener {
     private static final Logger LOG = LoggerFactory.getLogger(Clients.class);
@@ -47,7 +47,7 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
 
     @Override
     public void ungetService(Bundle bundle, ServiceRegistration<HeapBroker> registration, HeapBroker service) {
-        // Its buffers are the bundle's until it has stopped. The framework ungets for a bundle that it stops.
+        // The buffers belong to the bundle until it has stopped, and the framework ungets its services at that time.
         takeBackFromStopped();
     }
 
@@ -57,9 +57,9 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
     }
 
     /**
-     * Checks every client, whatever the event. Felix fires no STOPPED for a bundle whose activator fails in stop. It
-     * fires so late that another thread may have started the bundle again. A bundle has a context from its start until
-     * its activator has stopped, and another one the next time.
+     * Checks every client with each event. Felix fires no STOPPED event for a bundle whose activator fails in stop. It
+     * also fires the event so late that another thread may have started the bundle again. A bundle has a context from
+     * its start until its activator has stopped, and a different context after the next start.
      */
     private void takeBackFromStopped() {
         Set<Reaper> used = new HashSet<>();
@@ -71,7 +71,10 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         Reaper.settle(used);
     }
 
-    /** Takes back everything from all clients, because the broker stops. Does not wait until the heaps have it back. */
+    /**
+     * Takes back the open resources of all clients, because the broker stops. Does not wait until the heaps have
+     * released the memory.
+     */
     public void stopAll() {
         stopped = true;
         Set<Reaper> used = new HashSet<>();
@@ -81,7 +84,7 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
     private ClientBroker broker(Bundle bundle) {
         while (true) {
             ClientBroker broker = brokers.computeIfAbsent(bundle, this::newBroker);
-            if (stopped) { // looked at after it is in the map, where stopAll finds it
+            if (stopped) { // checked after the insertion, since stopAll walks the map after it sets this
                 throw new IllegalStateException("the broker has stopped");
             }
             if (broker.context() == bundle.getBundleContext()) {
@@ -89,8 +92,9 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
             }
             takeBackFromStopped();
             if (brokers.get(bundle) == broker) {
-                throw new IllegalStateException("not everything that bundle " + Printable.of(bundle.getSymbolicName())
-                        + " had before its last stop could be taken back yet; get the service HeapBroker again");
+                throw new IllegalStateException("failed to take back all that bundle "
+                        + Printable.of(bundle.getSymbolicName())
+                        + " had open before its last stop; get the service HeapBroker again");
             }
         }
     }
@@ -105,15 +109,18 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         return new ClientBroker(client, context, this::of, services);
     }
 
-    /** Returns the symbolic name of a bundle; empty for a bundle of the first manifest version, which has none. */
+    /**
+     * Returns the symbolic name of a bundle. It is empty for a bundle with manifest version 1, which has no symbolic
+     * name.
+     */
     public static String name(Bundle bundle) {
         String name = bundle.getSymbolicName();
         return name == null ? "" : name;
     }
 
     /**
-     * Takes back a client's open resources, without waiting until the heaps have them. When that fails, the client
-     * stays in the map and the next event tries again.
+     * Takes back a client's open resources, without waiting until the heaps have released the memory. If that fails,
+     * the client stays in the map, and the next event tries again.
      */
     private void stop(Bundle bundle, ClientBroker broker, String why, Set<Reaper> used) {
         try {
@@ -128,8 +135,8 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
                         left,
                         Printable.of(broker.owner().id().toString()));
             }
-        } catch (RuntimeException | Error e) { // the other clients' resources are still to be taken back
-            LOG.error("{}: not everything of that bundle was taken back; it is tried again", why, e);
+        } catch (RuntimeException | Error e) { // the resources of the other clients must still be taken back
+            LOG.error("{}: failed to take back all its resources; the next bundle event tries again", why, e);
         }
     }
 }

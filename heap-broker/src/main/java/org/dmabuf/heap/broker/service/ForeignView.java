@@ -10,7 +10,7 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The broker of a client outside the framework, which a bundle has opened for it. */
+/** The broker of a client outside the framework. A bundle opens it on behalf of that client. */
 final class ForeignView extends ClientBroker implements ClientView {
     private final ClientBroker opener;
     private final BrokerServices services;
@@ -34,7 +34,7 @@ final class ForeignView extends ClientBroker implements ClientView {
         Reaper.settle(used);
     }
 
-    /** When it fails, the view stays among its opener's, and the opener's stop tries again. */
+    /** If this fails, the view stays registered with its opener, and the opener's stop tries again. */
     @Override
     int takeBack(String why, Set<Reaper> used) {
         int count = super.takeBack(why, used);
@@ -42,7 +42,7 @@ final class ForeignView extends ClientBroker implements ClientView {
         return count;
     }
 
-    /** Ends the view, of which nothing is open. */
+    /** Ends the view, which has no open resources. */
     void abandon() {
         if (left.compareAndSet(false, true)) {
             boolean ended = false;

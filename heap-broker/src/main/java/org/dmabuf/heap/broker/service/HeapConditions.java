@@ -15,18 +15,21 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.condition.Condition;
 
 /**
- * An OSGi Condition for each heap that serves, so that a component can start when its memory is there:
+ * Publisher of an OSGi Condition for each heap that serves, so that a component can start when its heap is available:
  * {@code @Reference(service = Condition.class, target = "(&(osgi.condition.id=dmabuf.heap)(heap.name=camera))")}.
  */
 public final class HeapConditions implements BrokerEvents {
     private final BundleContext context;
     private final HeapRegistry registry;
-    /** A condition that is recorded before it is registered: one that was not recorded could not be withdrawn. */
+    /**
+     * The entry of one condition. It is stored before the condition is registered, so that the condition can always be
+     * withdrawn.
+     */
     private static final class Standing {
         volatile ServiceRegistration<Condition> registration;
     }
 
-    /** By the heap's name. The events of one name come one after the other. */
+    /** The conditions by heap name. Events of one name do not overlap. */
     private final Map<String, Standing> conditions = new ConcurrentHashMap<>();
 
     private volatile boolean closed;
@@ -67,7 +70,7 @@ public final class HeapConditions implements BrokerEvents {
             try {
                 standing.registration.unregister();
             } catch (IllegalStateException e) {
-                // The framework was first, because the broker's bundle has stopped.
+                // The framework already unregistered it, because the broker's bundle has stopped.
             }
         }
     }

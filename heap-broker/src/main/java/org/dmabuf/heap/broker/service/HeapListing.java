@@ -31,11 +31,11 @@ import org.dmabuf.heap.broker.heap.RoutingTable;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 
 /**
- * The listing of {@code heaps()}: each heap with its standing, its usage and its charges. It calls no heap's code on
- * the calling thread.
+ * The list that {@code heaps()} returns: each heap with its standing, its usage and its charges. It calls no heap's
+ * code on the calling thread.
  */
 public final class HeapListing {
-    /** Nanoseconds that a listing waits for the usage of all heaps together. */
+    /** The longest wait for the usage of all heaps together, in nanoseconds. */
     private static final long WAIT = TimeUnit.SECONDS.toNanos(1);
 
     private static final String COMPONENT_ID = "component.id";
@@ -43,7 +43,7 @@ public final class HeapListing {
 
     private final HeapRegistry registry;
     private final AbsentHeaps absent;
-    /** The usages of heaps that serve, by their gates, which stay when a heap's properties change. */
+    /** The usages of heaps that serve, by gate, because a heap keeps its gate when its properties change. */
     private final Map<CallGate, LastUsage> usages = new ConcurrentHashMap<>();
 
     public HeapListing(HeapRegistry registry, AbsentHeaps absent) {
@@ -54,25 +54,25 @@ public final class HeapListing {
     /**
      * Lists the heaps for one client.
      *
-     * @param rules the permissions of this moment
+     * @param rules the current permissions
      * @param client the client that asks
-     * @return every heap that is known
+     * @return every known heap
      */
     public List<HeapInfo> heaps(Rules rules, ClientId client) {
         PlainRefusal plain = new PlainRefusal(rules, client);
         List<HeapInfo> infos = new ArrayList<>();
         RoutingTable routes;
         List<HeapRegistry.Departed> departed;
-        synchronized (registry) { // of one moment: a heap that leaves or returns in between would be missing
+        synchronized (registry) { // one snapshot: a heap that leaves or returns in between would be missing
             routes = registry.routes();
             departed = registry.departed();
         }
         Map<CallGate, LastUsage.Answer> answers = answers(routes);
-        Set<HeapAccount> counted = new HashSet<>(); // heaps of one name share one, which the first of them lists
+        Set<HeapAccount> counted = new HashSet<>(); // heaps of one name share an account, which only the first shows
         AbsentHeaps.Now now = absent.now();
         for (HeapStanding listed : routes.listed()) {
             RegisteredHeap heap = listed.heap();
-            // A service without an object is of a component that failed, and its reason tells more.
+            // A service without an object belongs to a component that failed, whose own entry has the reason.
             if (heap.exporter() == null
                     && now.isFailed(heap.description().properties().get(COMPONENT_ID))) {
                 continue;
@@ -96,8 +96,8 @@ public final class HeapListing {
                     HeapState.DEPARTED,
                     reason(
                             charged.liveBuffers() > 0
-                                    ? "it has left; its buffers live on"
-                                    : "it has left; memory of it is still held elsewhere",
+                                    ? "it has left; its buffers are still in use"
+                                    : "it has left; other holders still use its memory",
                             left.account().reaper().hanging()),
                     NO_ANSWER,
                             Optional.of(left.account()))
@@ -135,7 +135,7 @@ public final class HeapListing {
         return standing.isEmpty() || hanging.isEmpty() ? standing + hanging : standing + "; " + hanging;
     }
 
-    /** Has every heap that serves asked, and then waits for all together. */
+    /** Submits a query to every heap that serves, and then waits for all answers together. */
     private Map<CallGate, LastUsage.Answer> answers(RoutingTable routes) {
         Map<CallGate, RegisteredHeap> serving = new HashMap<>();
         for (HeapStanding listed : routes.listed()) {
@@ -150,7 +150,7 @@ public final class HeapListing {
         Map<CallGate, LastUsage.Answer> answers = new HashMap<>();
         serving.forEach((gate, heap) -> {
             LastUsage usage = usages.get(gate);
-            if (usage != null) { // another listing may have seen it leave
+            if (usage != null) { // null if another listing has removed it, because its heap has left
                 answers.put(gate, usage.await(heap.account().reaper().hangs() ? System.nanoTime() : deadline));
             }
         });

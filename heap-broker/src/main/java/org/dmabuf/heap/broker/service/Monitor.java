@@ -18,7 +18,7 @@ import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.Peaks;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 
-/** The monitor service of one bundle: it reads the ledger. Each answer is put together when it is asked for. */
+/** The monitor service of one bundle. It builds each result from the ledger at the time of the call. */
 public final class Monitor implements HeapMonitor {
     private final Ledger ledger;
     private final HeapRegistry registry;
@@ -30,14 +30,14 @@ public final class Monitor implements HeapMonitor {
         peaks = ledger.peaks().open();
     }
 
-    /** Ends the monitor: its peaks are kept no longer. */
+    /** Ends the monitor and discards its peaks. */
     void close() {
         ledger.peaks().close(peaks);
     }
 
     @Override
     public List<UsageRecord> usageByHeap() {
-        registry.prune(); // of what left, the last buffer may have ended since
+        registry.prune(); // the last buffer of a heap that has left may have ended since
         return ledger.heaps().stream()
                 .sorted(Comparator.comparing(HeapAccount::heap))
                 .map(this::record)

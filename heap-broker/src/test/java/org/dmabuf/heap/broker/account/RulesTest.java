@@ -85,7 +85,7 @@ class RulesTest {
                 "quota.heap = system=" + text + ": "
                         + (text.isEmpty()
                                 ? "HEAP=SIZE, for instance system=512M"
-                                : "a size in bytes, or with K, M, G or T behind the number"),
+                                : "a size in bytes, or a number with the suffix K, M, G or T"),
                 told);
     }
 
@@ -105,7 +105,7 @@ class RulesTest {
     @Test
     void two_quotas_of_one_heap_contradict_each_other() {
         assertEquals(
-                "quota.heap = a=2K: one entry for each heap",
+                "quota.heap = a=2K: only one entry for each heap",
                 assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K")).getMessage());
     }
 
@@ -139,7 +139,7 @@ class RulesTest {
     @Test
     void a_quota_on_one_heap_among_those_on_all_is_told() {
         assertEquals(
-                "quota.client = a/system=1K: a quota on one heap in quota.client.on.heap",
+                "quota.client = a/system=1K: CLIENT=SIZE; a quota on one heap belongs in quota.client.on.heap",
                 assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K")).getMessage());
     }
 
@@ -161,8 +161,8 @@ class RulesTest {
             assertEquals(Errno.EACCES, refusal.errno());
             assertEquals(Optional.of("camera"), refusal.heap());
             assertEquals(
-                    "heap 'camera': bundle " + other[0] + " at " + other[1] + " may not use it; add"
-                            + " camera=" + other[0] + " to allow of org.dmabuf.heap.broker if it shall",
+                    "heap 'camera': bundle " + other[0] + " at " + other[1] + " may not use it; to permit it, add"
+                            + " camera=" + other[0] + " to allow in org.dmabuf.heap.broker",
                     refusal.getMessage());
             assertDoesNotThrow(
                     () -> rules.requireAllowed("system", false, at(other[0], other[1])),
@@ -231,8 +231,8 @@ class RulesTest {
         assertEquals(Errno.EACCES, refusal.errno());
         assertEquals(Optional.empty(), refusal.heap());
         assertEquals(
-                "bundle org.example.camera at test:org.example.camera may not open the broker for other clients; add"
-                        + " org.example.camera to views.allow of org.dmabuf.heap.broker if it shall",
+                "bundle org.example.camera at test:org.example.camera may not open the broker for other clients; to"
+                        + " permit it, add org.example.camera to views.allow in org.dmabuf.heap.broker",
                 refusal.getMessage());
         assertThrows(HeapException.class, () -> Rules.NONE.requireViewsAllowed(gateway));
     }

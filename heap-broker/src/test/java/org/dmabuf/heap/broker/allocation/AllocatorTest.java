@@ -192,7 +192,7 @@ class AllocatorTest {
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("leaving"), refusal.heap());
         assertEquals(
-                "heap 'leaving': no buffer of 12 MiB: it is leaving and takes no more requests",
+                "heap 'leaving': no buffer of 12 MiB: it is leaving and accepts no more requests",
                 refusal.getMessage());
     }
 
@@ -336,12 +336,12 @@ class AllocatorTest {
             assertEquals(Errno.ENODEV, refusal.errno());
             assertEquals(Optional.empty(), refusal.heap());
             assertEquals(
-                    "no heap for a buffer of 12 MiB: none serves; install one, for instance heap-system",
+                    "no heap for a buffer of 12 MiB: no heap serves; install one, for instance heap-system",
                     refusal.getMessage());
             assertEquals(List.of(), refusal.attempts());
         }
         assertEquals(
-                "heap 'camera': no buffer of 12 MiB: there is no such heap; none serves; install one, for instance"
+                "heap 'camera': no buffer of 12 MiB: there is no such heap; no heap serves; install one, for instance"
                         + " heap-system",
                 refusal(REQUEST.withHeaps("camera")).getMessage());
     }
@@ -413,7 +413,7 @@ class AllocatorTest {
         HeapException masked = refusal(REQUEST.withMask(1));
         assertEquals(
                 "heap 'system': no heap for a buffer of 12 MiB: " + failed
-                        + "none has its id in mask 0x1; there are: secure",
+                        + "no heap has its id in mask 0x1; there are: secure",
                 masked.getMessage());
         assertEquals(List.of("system"), asked(masked));
     }
@@ -445,7 +445,7 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST.withMask(1L << 63 | 2));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(
-                "no heap for a buffer of 12 MiB: none has its id in mask 0x8000000000000002; there are: system",
+                "no heap for a buffer of 12 MiB: no heap has its id in mask 0x8000000000000002; there are: system",
                 refusal.getMessage());
     }
 
@@ -730,7 +730,7 @@ class AllocatorTest {
                 HeapException.class,
                 () -> broker.allocate(AllocationRequest.of(64).withHeaps("first", "secure")));
         assertEquals(
-                "no heap gave a buffer of 64 bytes. first: full; secure: it has taken another name or heap.id since"
+                "no heap gave a buffer of 64 bytes. first: full; secure: it has changed its name or heap.id since"
                         + " the request began",
                 refused.getMessage());
         assertEquals(List.of(), exporter.asked());
@@ -800,11 +800,11 @@ class AllocatorTest {
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("vendor"), refusal.heap());
         assertEquals(
-                "heap 'vendor': it left while it was asked, and failed with " + thrown,
+                "heap 'vendor': it left during the allocation, which failed with " + thrown,
                 refusal.getMessage());
         assertSame(thrown, refusal.getCause().getCause());
         assertEquals(
-                List.of("WARN heap 'vendor' left while it was asked, and failed for that in allocate <" + thrown + ">"),
+                List.of("WARN heap 'vendor' left during a call of allocate, which failed <" + thrown + ">"),
                 RecordedLog.lines());
 
         heap[0] = broker.heap("vendor", leaver);

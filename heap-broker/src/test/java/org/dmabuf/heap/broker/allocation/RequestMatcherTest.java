@@ -68,10 +68,10 @@ class RequestMatcherTest {
     void a_request_that_chooses_heaps_is_told_which_others_have_what_one_lacks() {
         RegisteredHeap pages = heap(HeapProperties.ID, 7);
         AllocationRequest aligned = REQUEST.withHeaps("camera").withAlignment(16384);
-        assertUnmet("it aligns to 4 KiB at most, not to 16 KiB; no heap that serves does", aligned, pages);
+        assertUnmet("it aligns to 4 KiB at most, not to 16 KiB; no serving heap does", aligned, pages);
         broker.heap("chunks", new FakeHeap(), Map.of(HeapProperties.ALIGNMENT, 16384L, HeapProperties.PRIORITY, -1));
         broker.heap("blocks", new FakeHeap(), Map.of(HeapProperties.ALIGNMENT, 1L << 20));
-        String both = "; of the heaps that serve these do: blocks, chunks";
+        String both = "; serving heaps that do: blocks, chunks";
         assertUnmet("it aligns to 4 KiB at most, not to 16 KiB" + both, aligned, pages);
         assertUnmet(
                 "it aligns to 4 KiB at most, not to 16 KiB" + both,
@@ -82,7 +82,7 @@ class RequestMatcherTest {
                 REQUEST.withHeaps("camera").withRequirement("(heap.alignment>=8192)"),
                 pages);
         assertUnmet(
-                "it cannot export a descriptor through which no holder can write; no heap that serves does",
+                "it cannot export a descriptor through which no holder can write; no serving heap does",
                 REQUEST.withHeaps("camera").withExport(ExportMode.READ_ONLY),
                 pages);
         assertUnmet("it aligns to 4 KiB at most, not to 16 KiB", REQUEST.withAlignment(16384), pages);

@@ -85,7 +85,7 @@ class BrokerEventsFanOutTest {
         eventsFanOut.allocating().end(CLIENT, "heap", "name", 1, 0, "");
 
         assertEquals(
-                List.of("WARN an event could not be told; what it tells of goes on"
+                List.of("WARN an event receiver failed; the operation itself is unaffected"
                         + " <java.lang.IllegalStateException: made up>"),
                 RecordedLog.lines());
     }

@@ -54,7 +54,7 @@ class HeapDescriptionTest {
     @Test
     void the_name_of_what_was_adopted_is_no_heaps() {
         assertEquals(
-                "heap.name 'adopted' is what memory of other processes is listed under",
+                "heap.name 'adopted' is reserved for adopted memory",
                 refusal(Map.of(HeapProperties.NAME, "adopted")));
     }
 
@@ -138,7 +138,7 @@ class HeapDescriptionTest {
 
     @Test
     void a_heap_without_a_name_is_refused() {
-        String sentence = "heap.name is missing or no String; announce one";
+        String sentence = "invalid heap.name: expected a String that is not empty";
         assertEquals(sentence, refusal(Map.of()));
         assertEquals(sentence, refusal(Map.of(HeapProperties.NAME, "")));
         assertEquals(sentence, refusal(Map.of(HeapProperties.NAME, 7)));
@@ -146,43 +146,43 @@ class HeapDescriptionTest {
 
     static Stream<Arguments> wrong() {
         return Stream.of(
-                arguments(HeapProperties.ID, "7", "is a String and no whole number"),
-                arguments(HeapProperties.ID, 7.0, "is a Double and no whole number"),
-                arguments(HeapProperties.ID, -1, "is -1, outside 0 to 63"),
-                arguments(HeapProperties.ID, 64, "is 64, outside 0 to 63"),
-                arguments(HeapProperties.ID, 1L << 32, "is 4294967296, outside 0 to 63"),
-                arguments(HeapProperties.PRIORITY, "high", "is a String and no whole number"),
-                arguments(HeapProperties.PRIORITY, 1L << 31, "is 2147483648, outside -2147483648 to 2147483647"),
-                arguments(HeapProperties.ALIGNMENT, "4096", "is a String and no whole number"),
-                arguments(HeapProperties.ALIGNMENT, 0L, "is 0, outside 1 to 9223372036854775807"),
-                arguments(HeapProperties.ALIGNMENT, -4096L, "is -4096, outside 1 to 9223372036854775807"),
-                arguments(HeapProperties.ALIGNMENT, Long.MIN_VALUE, "outside 1 to 9223372036854775807"),
-                arguments(HeapProperties.ALIGNMENT, 4097L, "is 4097, which is no power of two"),
-                arguments(HeapProperties.CONTIGUOUS_MAX, "9", "is a String and no whole number"),
-                arguments(HeapProperties.CONTIGUOUS_MAX, 0L, "is 0, outside 1 to 9223372036854775807"),
-                arguments(HeapProperties.DMA_BITS, "32", "is a String and no whole number"),
-                arguments(HeapProperties.DMA_BITS, 0, "is 0, outside 1 to 64"),
-                arguments(HeapProperties.DMA_BITS, 65, "is 65, outside 1 to 64"),
-                arguments(HeapProperties.DMABUF, "true", "is a String and no Boolean"),
-                arguments(HeapProperties.CONTIGUOUS, 1, "is a Integer and no Boolean"),
-                arguments(HeapProperties.CACHED, "false", "is a String and no Boolean"),
-                arguments(HeapProperties.PROTECTED, "yes", "is a String and no Boolean"),
-                arguments(HeapProperties.MAPPABLE, 0, "is a Integer and no Boolean"),
-                arguments(HeapProperties.EXPORT_READONLY, "true", "is a String and no Boolean"),
-                arguments(HeapProperties.TYPE, 7, "is a Integer and no String"),
-                arguments(HeapProperties.BACKEND, true, "is a Boolean and no String"),
-                arguments(HeapProperties.EMULATES, 7, "is no String and no list of them"),
-                arguments(HeapProperties.EMULATES, new Object[] {"contiguous", 7}, "is no String and no list of them"),
-                arguments(HeapProperties.EMULATES, new String[] {null}, "is no String and no list of them"),
-                arguments(HeapProperties.EMULATES, Arrays.asList("a", null), "is no String and no list of them"),
-                arguments(HeapProperties.EMULATES, List.of(1), "is no String and no list of them"));
+                arguments(HeapProperties.ID, "7", "of type String: expected an Integer or a Long"),
+                arguments(HeapProperties.ID, 7.0, "of type Double: expected an Integer or a Long"),
+                arguments(HeapProperties.ID, -1, "= -1: expected 0 to 63"),
+                arguments(HeapProperties.ID, 64, "= 64: expected 0 to 63"),
+                arguments(HeapProperties.ID, 1L << 32, "= 4294967296: expected 0 to 63"),
+                arguments(HeapProperties.PRIORITY, "high", "of type String: expected an Integer or a Long"),
+                arguments(HeapProperties.PRIORITY, 1L << 31, "= 2147483648: expected -2147483648 to 2147483647"),
+                arguments(HeapProperties.ALIGNMENT, "4096", "of type String: expected an Integer or a Long"),
+                arguments(HeapProperties.ALIGNMENT, 0L, "= 0: expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.ALIGNMENT, -4096L, "= -4096: expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.ALIGNMENT, Long.MIN_VALUE, ": expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.ALIGNMENT, 4097L, "= 4097: expected a power of two"),
+                arguments(HeapProperties.CONTIGUOUS_MAX, "9", "of type String: expected an Integer or a Long"),
+                arguments(HeapProperties.CONTIGUOUS_MAX, 0L, "= 0: expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.DMA_BITS, "32", "of type String: expected an Integer or a Long"),
+                arguments(HeapProperties.DMA_BITS, 0, "= 0: expected 1 to 64"),
+                arguments(HeapProperties.DMA_BITS, 65, "= 65: expected 1 to 64"),
+                arguments(HeapProperties.DMABUF, "true", "of type String: expected a Boolean"),
+                arguments(HeapProperties.CONTIGUOUS, 1, "of type Integer: expected a Boolean"),
+                arguments(HeapProperties.CACHED, "false", "of type String: expected a Boolean"),
+                arguments(HeapProperties.PROTECTED, "yes", "of type String: expected a Boolean"),
+                arguments(HeapProperties.MAPPABLE, 0, "of type Integer: expected a Boolean"),
+                arguments(HeapProperties.EXPORT_READONLY, "true", "of type String: expected a Boolean"),
+                arguments(HeapProperties.TYPE, 7, "of type Integer: expected a String"),
+                arguments(HeapProperties.BACKEND, true, "of type Boolean: expected a String"),
+                arguments(HeapProperties.EMULATES, 7, "expected a String or a list of Strings"),
+                arguments(HeapProperties.EMULATES, new Object[] {"contiguous", 7}, "expected a String or a list of Strings"),
+                arguments(HeapProperties.EMULATES, new String[] {null}, "expected a String or a list of Strings"),
+                arguments(HeapProperties.EMULATES, Arrays.asList("a", null), "expected a String or a list of Strings"),
+                arguments(HeapProperties.EMULATES, List.of(1), "expected a String or a list of Strings"));
     }
 
     @ParameterizedTest
     @MethodSource("wrong")
     void a_value_that_cannot_be_is_refused_by_name(String key, Object value, String reason) {
         String sentence = refusal(key, value);
-        assertTrue(sentence.startsWith(key + " ") && sentence.endsWith(reason), sentence);
+        assertTrue(sentence.startsWith("invalid " + key) && sentence.endsWith(reason), sentence);
     }
 
     @Test

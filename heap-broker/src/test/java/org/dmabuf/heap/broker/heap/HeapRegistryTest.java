@@ -129,7 +129,7 @@ class HeapRegistryTest {
         RegisteredHeap heap = registry.arrived(3, new FakeHeap(), Map.of(HeapProperties.ID, 64), BUNDLE);
         assertEquals(HeapState.REFUSED, state(heap));
         assertEquals("service 3", heap.name());
-        assertEquals("heap.id is 64, outside 0 to 63", heap.refusal());
+        assertEquals("invalid heap.id = 64: expected 0 to 63", heap.refusal());
         assertEquals(0, registry.routes().size());
     }
 

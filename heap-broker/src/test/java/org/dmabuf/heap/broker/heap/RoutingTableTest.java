@@ -256,7 +256,7 @@ class RoutingTableTest {
         assertEquals(HeapState.SHADOWED, listed(routes, third).state());
         assertEquals(HeapState.DRAINING, listed(routes, first).state());
         assertEquals(
-                "it is leaving and takes no more requests", listed(routes, first).reason());
+                "it is leaving and accepts no more requests", listed(routes, first).reason());
         assertEquals(List.of(), walk(routes, 1L << 1));
 
         RegisteredHeap byId = heap("display", 7, 0);

@@ -335,9 +335,9 @@ class ReaperTest {
             return done.get() == 1;
         });
         assertTrue(impatient.hangs());
-        assertTrue(impatient.hanging().startsWith("the end of a mapping hangs in its code for "));
+        assertTrue(impatient.hanging().startsWith("the end of a mapping has hung in its code for "));
         assertEquals(1, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
-        assertTrue(RecordedLog.lines().getFirst().startsWith("WARN the end of a mapping hangs for 100 ms"));
+        assertTrue(RecordedLog.lines().getFirst().startsWith("WARN the end of a mapping has hung for 100 ms"));
         goOn.countDown();
         Await.until("nothing hangs", () -> !impatient.hangs());
         assertEquals("", impatient.hanging());
@@ -366,7 +366,7 @@ class ReaperTest {
         assertFalse(impatient.help(), "the caller would hang as well");
         assertEquals(0, done.get());
         assertEquals(MOST_THREADS, reapers(others).size());
-        assertTrue(impatient.hanging().endsWith(", and so do 3 more; 272 wait behind"), impatient.hanging());
+        assertTrue(impatient.hanging().endsWith(", as have 3 more; 272 wait behind it"), impatient.hanging());
         goOn.countDown();
         Await.until("all comes to its end", () -> done.get() == 20 + BACKLOG);
     }

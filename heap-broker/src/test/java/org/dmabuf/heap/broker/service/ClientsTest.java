@@ -271,7 +271,7 @@ class ClientsTest {
             assertTrue(memory.released());
             assertEquals(0, account.buffers());
             assertEquals(0, vendor.buffers());
-            assertTrue(RecordedLog.lines().toString().contains("ending a CPU access that was left open failed"));
+            assertTrue(RecordedLog.lines().toString().contains("failed to end a CPU access that was left open"));
             camera.start();
         }
     }

@@ -133,8 +133,8 @@ class HeapListingTest {
                         "",
                         "",
                         "its name is taken by the heap of bundle org.example.camera; it serves when that one goes",
-                        "heap.name is missing or no String; announce one",
-                        "it is leaving and takes no more requests"),
+                        "invalid heap.name: expected a String that is not empty",
+                        "it is leaving and accepts no more requests"),
                 heaps.stream().map(info -> info.reason().orElse("")).toList());
         heaps.stream().skip(1).forEach(info -> assertEquals(OptionalLong.empty(), info.usage().capacity()));
         assertEquals(List.of(), RecordedLog.lines());
@@ -161,7 +161,7 @@ class HeapListingTest {
         HeapInfo info = broker.info("camera", HeapState.DEPARTED);
         assertEquals(1, info.charged().liveBuffers());
         assertEquals(4096, info.charged().liveBytes());
-        assertEquals(Optional.of("it has left; its buffers live on"), info.reason());
+        assertEquals(Optional.of("it has left; its buffers are still in use"), info.reason());
         assertEquals(OptionalLong.empty(), info.usage().capacity());
         assertEquals("camera", reference.heapName());
         reference.close();

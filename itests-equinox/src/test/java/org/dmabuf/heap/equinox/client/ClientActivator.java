@@ -24,7 +24,10 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.service.cm.Configuration;
 import org.osgi.service.cm.ConfigurationAdmin;
 
-/** Activator of the client's bundle, and all that these tests use of the API. When it stops it leaves its buffer. */
+/**
+ * Activator of the client bundle. It contains all uses of the API in these tests. When it stops, it leaves its buffer
+ * open.
+ */
 public final class ClientActivator implements BundleActivator, Client {
     private BundleContext context;
     private Arena arena;
@@ -41,7 +44,7 @@ public final class ClientActivator implements BundleActivator, Client {
 
     @Override
     public void stop(BundleContext stopped) {
-        arena.close(); // the client's own; a mapping is valid until then
+        arena.close(); // the arena of the client; a mapping is valid until the arena ends
     }
 
     @Override

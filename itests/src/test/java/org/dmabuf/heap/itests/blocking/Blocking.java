@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 
-/** An activator whose start blocks until the file is there that the bundle's header {@code Start-When} names. */
+/** An activator whose start blocks until the file exists that the bundle's header {@code Start-When} names. */
 public final class Blocking implements BundleActivator {
     /** Called by the framework. */
     public Blocking() {}

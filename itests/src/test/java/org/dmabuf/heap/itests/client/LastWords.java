@@ -7,9 +7,9 @@ import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 
-/** A client that has something to do while it stops, as one does that writes its last frame. The test says what. */
+/** A client that runs an action of the test while it stops, as a client does that writes its last frame. */
 public final class LastWords implements BundleActivator {
-    /** Property of the service of type {@link AtomicReference} that holds a {@link Runnable} or null. */
+    /** Property of the service of type {@link AtomicReference} that holds the action, a {@link Runnable} or null. */
     public static final String ROLE = "client.role";
 
     private final AtomicReference<Runnable> words = new AtomicReference<>();

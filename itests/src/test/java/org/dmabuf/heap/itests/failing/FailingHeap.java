@@ -5,7 +5,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A vendor's heap, without the registration helper, whose hardware is absent. */
+/** A vendor's heap without the registration helper, whose hardware is absent. */
 public final class FailingHeap implements HeapExporter {
     /** Called by Declarative Services. */
     public FailingHeap() {

@@ -6,7 +6,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A good buffer with one fault. The fault comes after the work, so that a test can look for what is left behind. */
+/**
+ * A correct buffer with one fault. The fault occurs after the work is done, so that a test can look for leaked
+ * resources.
+ */
 final class UnrulyBuffer implements HeapBuffer {
     private final HeapBuffer good;
     private final long fault;

@@ -19,15 +19,15 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * A vendor's heap that can be told to misbehave: the name of a buffer says how, see {@link #name}. It runs as a bundle
- * of its own, with a class loader of its own, so a test reaches it through services of types that both have from Java;
- * each has a property {@link #ROLE}. With any other name it is a good heap, whose buffers are those of heap-linux.
+ * A vendor's heap that misbehaves on request. The name of a buffer selects the fault, see {@link #name}. It runs as a
+ * separate bundle with its own class loader. So a test reaches it through services whose types are Java's own; each has
+ * the property {@link #ROLE}. With any other name it is a correct heap, whose buffers come from heap-linux.
  */
 public final class UnrulyHeap implements BundleActivator, HeapExporter {
-    /** What it is called. */
+    /** The name of the heap. */
     public static final String NAME = "unruly";
 
-    /** Property that tells the services for the test apart. */
+    /** The property that distinguishes the services for the test. */
     public static final String ROLE = "unruly.role";
     /** A {@link Semaphore} that gets a permit from each call that begins to wait. */
     public static final String INSIDE = "inside";
@@ -35,38 +35,38 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
     public static final String GO_ON = "go on";
     /** An {@link AtomicLong}: calls of allocate so far. */
     public static final String ENTERED = "entered";
-    /** An {@link AtomicLong}: calls that were inside after a drain, or came later; they should not have been. */
+    /** An {@link AtomicLong}: calls that were inside after a drain or entered later, which must not happen. */
     public static final String LATE = "late";
-    /** An {@link AtomicLong}: buffers of its own making that were not released. */
+    /** An {@link AtomicLong}: faulty buffers that were not released. */
     public static final String UNRELEASED = "unreleased";
 
-    /** Waits inside allocate until told to go on. */
+    /** Waits inside allocate for a permit of the test. */
     public static final long WAIT = 1;
-    /** Takes a moment inside allocate. */
+    /** Spends a moment inside allocate. */
     public static final long LINGER = 2;
     /** Stops its own bundle inside allocate. */
     public static final long STOP_ITSELF = 3;
     /** Uninstalls its own bundle inside allocate. */
     public static final long UNINSTALL_ITSELF = 4;
-    /** Throws an exception that is no HeapException. */
+    /** Throws an exception that is not a HeapException. */
     public static final long THROW = 5;
-    /** Throws an error, as after an uninstall when a class is still to be loaded. */
+    /** Throws an error, as happens after an uninstall when a class must still be loaded. */
     public static final long LACK_A_CLASS = 6;
-    /** Waits inside allocate until told to go on, then needs a class that it has not used before. */
+    /** Waits inside allocate for a permit of the test, then needs a class that it has not used before. */
     public static final long WAIT_THEN_LOAD = 14;
     /** Returns null. */
     public static final long NOTHING = 7;
-    /** Returns a page less than wanted. */
+    /** Returns a buffer that is a page smaller than requested. */
     public static final long TOO_LITTLE = 8;
-    /** Returns a buffer that fails when asked for its size. */
+    /** Returns a buffer whose size method fails. */
     public static final long FAIL_IN_SIZE = 9;
-    /** Returns a buffer whose release fails, after it has released. */
+    /** Returns a buffer whose release fails after it has released the memory. */
     public static final long FAIL_IN_RELEASE = 10;
-    /** Returns a buffer that maps a page less than it has. */
+    /** Returns a buffer whose mappings lack the last page. */
     public static final long MAP_TOO_LITTLE = 11;
-    /** Returns a buffer whose unmap fails, after it has unmapped. */
+    /** Returns a buffer whose unmap fails after it has unmapped. */
     public static final long FAIL_IN_UNMAP = 12;
-    /** Returns a buffer whose CPU accesses fail at the end. */
+    /** Returns a buffer whose endCpuAccess fails. */
     public static final long FAIL_IN_END = 13;
 
     private static final String FAULT = "fault ";
@@ -84,7 +84,7 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
     private BundleContext context;
     private ServiceRegistration<HeapExporter> registration;
 
-    /** {@return the name of a buffer with which the heap misbehaves so} */
+    /** {@return the name of a buffer that selects this fault} */
     public static String name(long fault) {
         return FAULT + fault;
     }
@@ -111,7 +111,7 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
 
     @Override
     public void stop(BundleContext bundleContext) {
-        registration.unregister(); // returns when the broker has drained
+        registration.unregister(); // returns when the drain has ended
         drained = true;
         late.addAndGet(present.get());
     }
@@ -146,9 +146,9 @@ public final class UnrulyHeap implements BundleActivator, HeapExporter {
         } else if (fault == LINGER) {
             LockSupport.parkNanos(MOMENT_NANOS);
         } else if (fault == STOP_ITSELF || fault == UNINSTALL_ITSELF) {
-            // What is needed afterwards: an uninstalled bundle cannot load a class that it has not used before.
+            // Loads the classes that are needed later, because an uninstalled bundle cannot load new classes.
             HeapBuffer last = source.allocate(request);
-            present.decrementAndGet(); // its own call may be inside
+            present.decrementAndGet(); // this call itself may be inside
             if (fault == STOP_ITSELF) {
                 context.getBundle().stop();
             } else {

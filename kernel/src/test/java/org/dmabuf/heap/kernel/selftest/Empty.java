@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.kernel.selftest;
 
-/** For kernel/test, which sees to it that a run without a test fails. By its name it is no part of the suite. */
+/** A class without tests for kernel/test, which checks that such a run fails. Its name excludes it from the suite. */
 class Empty {}

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import org.junit.jupiter.api.Test;
 
-/** For kernel/test, which sees to it that such a class fails the run. By its name it is no part of the suite. */
+/**
+ * A class with a failing test for kernel/test, which checks that it fails the run. Its name excludes it from the suite.
+ */
 class Failing {
     @Test
     void a_test_that_fails() {

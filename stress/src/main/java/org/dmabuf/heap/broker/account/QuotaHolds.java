@@ -15,7 +15,7 @@ import org.openjdk.jcstress.infra.results.III_Result;
 import org.openjdk.jcstress.infra.results.II_Result;
 
 /**
- * Tests of charges that meet: no sum is ever above its limit, and all are back at zero when the last charge has ended.
+ * Tests of concurrent charges. No sum may exceed its limit, and all sums must be zero when the last charge has ended.
  */
 public class QuotaHolds {
     private static final String ONE_BUFFER = Long.toString(Memory.SIZE);
@@ -31,7 +31,7 @@ public class QuotaHolds {
         return key.isEmpty() ? new String[0] : new String[] {key + "=" + ONE_BUFFER};
     }
 
-    /** A quota in which one buffer has room. */
+    /** A quota with room for one buffer. */
     static class OneFits {
         final Parts parts;
         /** Whether a sum was seen above the quota or below zero. */
@@ -42,8 +42,8 @@ public class QuotaHolds {
         }
 
         /**
-         * Charges and ends as the allocator does for a heap that gives a buffer. Returns 1 when it was charged, 0 when
-         * it was refused.
+         * Charges and ends as the allocator does for a heap that returns a buffer. Returns 1 when it was charged, 0
+         * when it was refused.
          */
         int chargeAndEnd() {
             Charge charge = parts.charge();
@@ -60,7 +60,7 @@ public class QuotaHolds {
             return 1;
         }
 
-        /** Reserves and cancels as for a heap that gives no buffer. */
+        /** Reserves and cancels as the allocator does for a heap that returns no buffer. */
         int reserveAndCancel() {
             Charge charge = parts.charge();
             if (charge.reserve(Memory.SIZE).isPresent()) {
@@ -88,7 +88,7 @@ public class QuotaHolds {
         }
     }
 
-    /** Two allocate at once: one of them is charged, or both, one after the other. */
+    /** Two threads allocate at once: one of them is charged, or both, one after the other. */
     @JCStressTest
     @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
     @State
@@ -137,7 +137,7 @@ public class QuotaHolds {
         }
     }
 
-    /** A call that gets no buffer gives back its reservation, for the next call and no earlier. */
+    /** A call that gets no buffer cancels its reservation, which then serves the next call, and not earlier. */
     @JCStressTest
     @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
     @State
@@ -162,7 +162,7 @@ public class QuotaHolds {
         }
     }
 
-    /** A buffer lingers and ends while another is asked for: it counts until its end, and not after. */
+    /** A buffer lingers and ends while another is requested. It counts until its end, and not after. */
     @JCStressTest
     @Outcome(id = {"0, 0", "1, 0"}, expect = Expect.ACCEPTABLE, desc = "refused before the end, or charged after it")
     @State
@@ -193,7 +193,7 @@ public class QuotaHolds {
         }
     }
 
-    /** A dump sees each charge live with its buffer, or lingering without, or not at all. */
+    /** A dump shows a charge live with its buffer, or lingering without its buffer, or not at all. */
     @JCStressTest
     @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "live, in the list and in the sums")
     @Outcome(id = "1, 0, 0, 0", expect = Expect.ACCEPTABLE, desc = "live in the list, and not when summed after")
@@ -228,7 +228,7 @@ public class QuotaHolds {
         }
     }
 
-    /** Rules come into force while a client opens its part of a heap's account: they apply to it. */
+    /** Rules are applied while a client opens its share of a heap's account. They apply to the new share. */
     @JCStressTest
     @Outcome(id = "1, 0", expect = Expect.ACCEPTABLE, desc = "limited from now on, and nothing is charged for good")
     @State

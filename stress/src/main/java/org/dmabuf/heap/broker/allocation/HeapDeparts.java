@@ -17,14 +17,20 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 
-/** Tests of a heap that leaves while it is used. Its buffers live on, and nothing of it stays once they are gone. */
+/**
+ * Tests of a heap that leaves while it is used. Its buffers stay valid, and the registry forgets the heap once they are
+ * gone.
+ */
 public class HeapDeparts {
-    /** State with a heap that departs. Results include how many heaps are still known when the last buffer has gone. */
+    /**
+     * State with a heap that leaves. Results include the number of heaps that are still known when the last buffer is
+     * gone.
+     */
     @State
     public static class Departing {
         final Parts parts = new Parts();
         final HeapRegistry registry = new HeapRegistry(parts.ledger);
-        /** Written on the way through the heap's code, plainly. */
+        /** A plain field that the heap's code writes. */
         int entered;
 
         private final RegisteredHeap heap = Parts.arrive(registry, request -> {
@@ -40,7 +46,7 @@ public class HeapDeparts {
         }
     }
 
-    /** A buffer or a refusal; and once the heap has left, its code is not entered. */
+    /** The request gets a buffer or a refusal. Once the heap has left, its code is not entered. */
     @JCStressTest
     @Outcome(id = "0, 0, 0, 0", expect = Expect.ACCEPTABLE, desc = "the heap had left")
     @Outcome(id = "1, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "a buffer, made before the heap had left")
@@ -76,7 +82,7 @@ public class HeapDeparts {
         }
     }
 
-    /** The last reference goes, with a mapping, while the heap does. */
+    /** The last reference and a mapping end while the heap leaves. */
     @JCStressTest
     @Outcome(id = "1, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "mapped, released once, forgotten")
     @State

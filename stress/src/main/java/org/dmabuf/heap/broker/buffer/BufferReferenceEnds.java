@@ -16,7 +16,7 @@ import org.openjdk.jcstress.infra.results.III_Result;
 
 /** Tests of a reference that one thread closes while another uses it. */
 public class BufferReferenceEnds {
-    /** State of all tests: the memory is released once, is not used after that, and nothing stays charged. */
+    /** State of all tests: the memory is released once, is not used after the release, and no charge remains. */
     @State
     public static class Ending {
         final Parts parts = new Parts();
@@ -106,7 +106,7 @@ public class BufferReferenceEnds {
         }
     }
 
-    /** Two threads close one reference while another reference lives: one hold goes, not two. */
+    /** Two threads close one reference while another reference is open. Only one hold is dropped. */
     @JCStressTest
     @Outcome(id = "0, 1, 0", expect = Expect.ACCEPTABLE, desc = "the other reference kept the memory")
     @State

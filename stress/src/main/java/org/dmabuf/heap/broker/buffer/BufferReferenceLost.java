@@ -12,9 +12,9 @@ import org.openjdk.jcstress.annotations.Outcome;
 import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 
-/** Tests of a reference that is found lost while another thread ends it: one of the two gives up its hold. */
+/** Tests of a reference that is detected as lost while another thread ends it. Only one of the two drops its hold. */
 public class BufferReferenceLost {
-    /** State of all tests, with another reference that keeps the memory until the end. */
+    /** State of all tests, with another reference that keeps the memory until the end of the test. */
     @State
     public static class Losing {
         final Parts parts = new Parts();
@@ -31,7 +31,7 @@ public class BufferReferenceLost {
         }
     }
 
-    /** The collector finds a reference that was closed as its last use. */
+    /** The garbage collector finds a reference whose last use was its close. */
     @JCStressTest
     @Outcome(id = "0, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "closed")
     @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "found lost, reported once")
@@ -53,7 +53,7 @@ public class BufferReferenceLost {
         }
     }
 
-    /** The client's bundle has stopped meanwhile: that is no leak any more, if it was first. */
+    /** The client's bundle stops meanwhile. If the stop comes first, no leak is reported. */
     @JCStressTest
     @Outcome(id = "0, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "taken back")
     @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "found lost, reported once")

@@ -15,11 +15,10 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.IIII_Result;
 
 /**
- * Tests of a bundle that stops while its threads still open and close. No resource is left open, and none is ended
- * twice.
+ * Tests of a bundle that stops while its threads still open and close resources. No resource stays open or ends twice.
  */
 public class ClientStops {
-    /** State of all tests: the memory is released once, is not used after that, and nothing stays charged. */
+    /** State of all tests: the memory is released once, is not used after the release, and no charge remains. */
     @State
     public static class Stopping {
         final Parts parts = new Parts();
@@ -59,7 +58,7 @@ public class ClientStops {
         }
     }
 
-    /** Another hold keeps the memory: if the reference ended twice, the memory would be released under that hold. */
+    /** Another hold keeps the memory. If the reference ended twice, the memory would be released despite that hold. */
     @JCStressTest
     @Outcome(id = "0, 1, 0, 0", expect = Expect.ACCEPTABLE, desc = "closed once, by either")
     @State
@@ -117,7 +116,9 @@ public class ClientStops {
         }
     }
 
-    /** A bundle asks for its broker while the broker stops: it gets none, or one from which all is taken back. */
+    /**
+     * A bundle gets its broker while the broker stops. It gets no broker, or one whose resources are all taken back.
+     */
     @JCStressTest
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "taken back, or none was given")
     @State

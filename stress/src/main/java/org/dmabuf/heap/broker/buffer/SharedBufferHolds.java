@@ -13,7 +13,7 @@ import org.openjdk.jcstress.infra.results.III_Result;
 
 /** Tests of the count of holds of a {@link SharedBuffer}. */
 public class SharedBufferHolds {
-    /** One thread takes a hold while another drops the last: either the hold comes too late, or the memory stays. */
+    /** One thread takes a hold while another drops the last one. Either the hold is refused, or the memory stays. */
     @JCStressTest
     @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "released once, not used after")
     @State
@@ -43,7 +43,9 @@ public class SharedBufferHolds {
         }
     }
 
-    /** The last two holds go at once: one of them releases, and sees all that the other did. */
+    /**
+     * Two threads drop the last two holds at once. One of them releases the memory, and sees all writes of the other.
+     */
     @JCStressTest
     @Outcome(id = "1, 0, 0", expect = Expect.ACCEPTABLE, desc = "released once, not used after")
     @State

@@ -14,13 +14,13 @@ import org.openjdk.jcstress.infra.results.III_Result;
 import org.openjdk.jcstress.infra.results.II_Result;
 
 /**
- * Tests of the gate before a heap. A visitor writes a plain field while inside. The thread that has closed the gate
- * sees that, or there was no visit. "1, 0" would be a visit during or after the close.
+ * Tests of the gate of a heap. A visitor writes a plain field while inside. Either the thread that closed the gate sees
+ * that write, or the visitor was refused. The result "1, 0" would mean a visit during or after the close.
  */
 public class CallGatePassage {
     private static final long LONG = Long.MAX_VALUE >> 1;
 
-    /** A closed gate has no thread inside, and lets none in. */
+    /** A closed gate has no thread inside and refuses every thread. */
     @JCStressTest
     @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "refused")
     @Outcome(id = "1, 1", expect = Expect.ACCEPTABLE, desc = "the visit was over when the gate was closed")
@@ -46,7 +46,10 @@ public class CallGatePassage {
         }
     }
 
-    /** A heap may unregister itself from within its own allocate: it waits for the others and not for itself. */
+    /**
+     * A heap may unregister itself from within its own allocate. The close waits for the other threads and not for its
+     * own.
+     */
     @JCStressTest
     @Outcome(id = "0, 0, 0", expect = Expect.ACCEPTABLE, desc = "refused")
     @Outcome(id = "1, 1, 0", expect = Expect.ACCEPTABLE, desc = "the other visit was over when the gate was closed")
@@ -81,7 +84,7 @@ public class CallGatePassage {
         }
     }
 
-    /** The same where no slot is left: all 64 are taken by other threads, which stay. */
+    /** The same test without a free slot: other threads occupy all 64 slots and stay inside. */
     @JCStressTest
     @Outcome(id = "0, 0, 0", expect = Expect.ACCEPTABLE, desc = "refused")
     @Outcome(id = "1, 1, 0", expect = Expect.ACCEPTABLE, desc = "the visit was over when the gate was closed")
@@ -120,7 +123,10 @@ public class CallGatePassage {
         }
     }
 
-    /** Two close at once, as the broker's end and a heap's departure do: each of them finds the gate empty. */
+    /**
+     * Two threads close at once, as happens when the broker stops while a heap leaves. Each of them finds the gate
+     * empty.
+     */
     @JCStressTest
     @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "both saw nobody inside")
     @State

@@ -17,7 +17,7 @@ import org.openjdk.jcstress.infra.results.I_Result;
 public class ReaperWork {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
 
-    /** Work that counts how often it is done. */
+    /** Work that counts how often it is performed. */
     private static final class Piece extends LinkedDeferredWork {
         private final AtomicInteger done;
 
@@ -36,7 +36,7 @@ public class ReaperWork {
         }
     }
 
-    /** Work comes while the reaper's thread goes to sleep: it does not sleep through it. */
+    /** Work is submitted while the reaper's thread goes to sleep. The thread does not miss it. */
     @JCStressTest
     @Outcome(id = "1, 1", expect = Expect.ACCEPTABLE, desc = "done once, without another submission to wake it")
     @State
@@ -52,7 +52,7 @@ public class ReaperWork {
             result.r1 = awaited(first);
         }
 
-        /** Comes late enough, often, that the thread is on its way to sleep after the first. */
+        /** Submits late enough that the thread is often about to sleep after the first piece. */
         @Actor
         public void submitLater(II_Result result) {
             while (first.get() == 0) {
@@ -71,7 +71,7 @@ public class ReaperWork {
         }
     }
 
-    /** Work comes while the reaper stops: one of the two does it. */
+    /** Work is submitted while the reaper stops. Either the old thread or a new one does it. */
     @JCStressTest
     @Outcome(id = "1", expect = Expect.ACCEPTABLE, desc = "done once")
     @State
@@ -96,7 +96,7 @@ public class ReaperWork {
         }
     }
 
-    /** A client helps while the reaper is at work: each piece is taken by one of them. */
+    /** A client helps while the reaper works. Each piece is performed by one of them. */
     @JCStressTest
     @Outcome(id = "2", expect = Expect.ACCEPTABLE, desc = "both done once")
     @State
@@ -125,7 +125,7 @@ public class ReaperWork {
         }
     }
 
-    /** A caller that settles returns when all work that was submitted before is done, also by another thread. */
+    /** A call of settle returns when all work that was submitted before is done, even by another thread. */
     @JCStressTest
     @Outcome(id = "1", expect = Expect.ACCEPTABLE, desc = "done before the wait is over")
     @State

@@ -16,13 +16,13 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 
 /**
- * Tests of memory that is recycled without the pool's lock: it has one user at a time, none is lost, and the budget
- * holds. Kept, taken and released memory adds up to all that was made.
+ * Tests of memory that is recycled without the pool's lock. It has one user at a time, no memory is lost, and the
+ * budget is kept. Pooled, taken and released memory adds up to all memory that was created.
  */
 public class RecycledHolds {
     private static final long UNIT = 4096;
 
-    /** A pool that may keep some units. */
+    /** A pool with a budget of some units. */
     @State
     public abstract static class Pool {
         private final int budget;
@@ -36,7 +36,7 @@ public class RecycledHolds {
             this.pool = new RecyclePool(budget * UNIT, 0);
         }
 
-        /** Makes a stand-in for memory, with nothing to clear. */
+        /** Creates a stand-in for memory that needs no zeroing. */
         PooledMemory memory(int units) {
             made.addAndGet(units);
             HeapBuffer buffer = new HeapBuffer() {
@@ -80,11 +80,11 @@ public class RecycledHolds {
             pool.close();
         }
 
-        /** Counts units over the budget, and lost units, or units served twice if less than 0. */
+        /** Counts units over the budget, and lost units; a negative count means units that were served twice. */
         void count(II_Result result, int most) {
             int kept = (int) (pool.held() / UNIT);
             result.r1 = Math.max(0, kept - most);
-            pool.close(); // what is held by the count only is lost
+            pool.close(); // a unit that only the count has is lost
             result.r2 = made.get() - taken.get() - released.get();
         }
 
@@ -118,7 +118,7 @@ public class RecycledHolds {
         }
     }
 
-    /** One comes as the youngest, the other displaces it or is displaced. */
+    /** One unit enters as the youngest; the other displaces it or is displaced. */
     @JCStressTest
     @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "one was too much")
     @State
@@ -146,7 +146,7 @@ public class RecycledHolds {
         }
     }
 
-    /** What displaces the youngest is taken, and a larger one comes instead before the displaced one counts. */
+    /** The unit that displaced the youngest is taken, and a larger one enters before the displaced one is counted. */
     @JCStressTest
     @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "the budget held")
     @State
@@ -202,7 +202,7 @@ public class RecycledHolds {
         }
     }
 
-    /** Rounds meet the end of the pool. */
+    /** Units are taken and returned while the pool closes. */
     @JCStressTest
     @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "taken or released, and nothing kept")
     @State

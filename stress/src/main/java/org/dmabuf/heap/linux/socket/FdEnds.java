@@ -14,7 +14,7 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 import org.openjdk.jcstress.infra.results.I_Result;
 
-/** Tests that a descriptor ends once: its number may be another file's a moment later. */
+/** Tests that a descriptor is closed once, because its number may belong to another file a moment later. */
 public class FdEnds {
     private static final int NUMBER = 7;
 
@@ -71,7 +71,7 @@ public class FdEnds {
         }
     }
 
-    /** A call on a socket meets its close: the number is not given back while the call uses it. */
+    /** A call on a socket races with its close. The number is not closed while the call uses it. */
     @JCStressTest
     @Outcome(id = {"0, 1", "1, 1"}, expect = Expect.ACCEPTABLE, desc = "the call was over, or refused")
     @State

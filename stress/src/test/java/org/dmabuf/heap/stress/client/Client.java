@@ -10,12 +10,12 @@ import org.dmabuf.heap.stress.Tally;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 
-/** A bundle whose threads do at random what a bundle can do with buffers, until it is stopped. */
+/** A bundle whose threads use buffers at random, in all ways that a bundle can, until it is stopped. */
 public final class Client implements BundleActivator {
     private static final int THREADS = 2;
     private static final long PATIENCE_MILLIS = TimeUnit.SECONDS.toMillis(30);
 
-    /** Buffers that all threads of the bundle use, and any may close: under the feet of another. */
+    /** Buffers that all threads of the bundle share. Any thread may close one while another thread uses it. */
     private final AtomicReferenceArray<Held> common = new AtomicReferenceArray<>(4);
 
     private final List<Worker> workers = new ArrayList<>();
@@ -23,7 +23,7 @@ public final class Client implements BundleActivator {
     private Tally tally;
     private volatile boolean stopping;
 
-    /** Made by the framework. */
+    /** Created by the framework. */
     public Client() {}
 
     @Override
@@ -40,7 +40,7 @@ public final class Client implements BundleActivator {
         }
     }
 
-    /** Leaves open what its threads had open, unless all is over. */
+    /** Leaves the resources of its threads open, unless the soak ends. */
     @Override
     public void stop(BundleContext context) throws InterruptedException {
         stopping = true;

@@ -6,11 +6,11 @@ import org.dmabuf.heap.DmaBuf;
 /**
  * A reference that a worker has.
  *
- * @param buffer the reference
- * @param pattern what the memory holds
+ * @param buffer the buffer
+ * @param pattern the content of the memory
  * @param writable whether it can be mapped for writing
- * @param exportable whether it has a descriptor
- * @param brokerLife when it was made: it ends with its broker
+ * @param exportable whether it can be exported
+ * @param brokerLife the broker's start in which it was created; it ends with that broker
  */
 record Held(DmaBuf buffer, Pattern pattern, boolean writable, boolean exportable, int brokerLife) {
     Held duplicate() {

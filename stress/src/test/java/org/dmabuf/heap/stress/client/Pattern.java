@@ -13,10 +13,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * What a buffer holds, by one number; 0 is the zeroes of a new buffer. Small buffers are written throughout, large ones
- * at each page.
+ * The content of a buffer, identified by one number; 0 means the zeroes of a new buffer. Small buffers are written
+ * completely, large ones once in each page.
  *
- * @param key tells buffers apart
+ * @param key the number that identifies the content
  */
 record Pattern(long key) {
     static final Pattern ZEROES = new Pattern(0);
@@ -25,7 +25,7 @@ record Pattern(long key) {
 
     void fill(MemorySegment memory) {
         long step = step(memory.byteSize());
-        // No byte is written twice: who fills it again shows the same to those who look meanwhile.
+        // Each byte is written once, so filling a buffer again never shows another content to concurrent readers.
         for (long at = 0; at + 8 < memory.byteSize(); at += step) {
             memory.set(JAVA_LONG_UNALIGNED, at, value(at));
         }

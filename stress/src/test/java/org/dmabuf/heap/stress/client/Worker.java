@@ -35,7 +35,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** One thread of a client. What it gets is an answer that the interfaces promise, or the soak fails. */
+/** One thread of a client. Each result must be one that the interfaces permit; otherwise the soak fails. */
 final class Worker implements Runnable {
     private static final int MOST_HELD = 24;
     private static final int MOST_MAPPINGS = 12;
@@ -44,13 +44,13 @@ final class Worker implements Runnable {
     private static final int LARGEST_BITS = 23;
     private static final long FORGETTABLE = 64 << 10;
     private static final Duration HAND_OVER = Duration.ofSeconds(20);
-    /** What a heap of the soak answers, and what any heap may. */
+    /** Errors that a heap of the soak or any heap may return. */
     private static final Set<Errno> REFUSALS = EnumSet.of(Errno.ENOMEM, Errno.ENODEV, Errno.EIO, Errno.EACCES);
 
-    /** A mapping that outlives its reference, in an arena of its own; null for an automatic one. */
+    /** A mapping that outlives its reference. The arena is null if it is automatic. */
     private record Mapping(Arena arena, MemorySegment memory, Pattern pattern) {}
 
-    /** A descriptor that another process might have, with what the memory holds. */
+    /** A descriptor as another process might have it, with the content of the memory. */
     private record Peer(OwnedFd fd, Pattern pattern, long size) {}
 
     private interface Operation {
@@ -93,7 +93,7 @@ final class Worker implements Runnable {
             operations.stream().mapToInt(Weighted::weight).sum();
 
     private volatile String doing = "nothing yet";
-    /** Of the broker, as this operation began. */
+    /** The broker's life at the begin of this operation. */
     private int life;
 
     Worker(
@@ -136,13 +136,13 @@ final class Worker implements Runnable {
             }
             endWhatIsNotTheBrokers();
         } else {
-            held.forEach(left -> tally.forgets()); // the collector may find it before the broker takes it back
+            held.forEach(left -> tally.forgets()); // the garbage collector may find it before the broker takes it back
         }
     }
 
     /**
-     * Ends what only this bundle can end: arenas and what peers have. By then the reaper may have to do it for a bundle
-     * that has stopped.
+     * Ends the resources that only this bundle can end: arenas, and descriptors that peers have. The bundle may have
+     * stopped by then, so that the reaper does the work.
      */
     void endWhatIsNotTheBrokers() {
         while (!peers.isEmpty()) {
@@ -186,7 +186,10 @@ final class Worker implements Runnable {
         held.removeIf(this::endedWithItsBroker);
     }
 
-    /** Closes it too: it may be of the broker that had come when it was made, and not of the one before. */
+    /**
+     * Returns whether a buffer may have ended with its broker. It is closed then, because it may also belong to the
+     * broker that has just started.
+     */
     private boolean endedWithItsBroker(Held one) {
         if (one.brokerLife() == tally.brokerLife()) {
             return false;
@@ -227,7 +230,7 @@ final class Worker implements Runnable {
             case 3 ->
                 request = request.withRequirement(
                         random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
-            default -> { } // whoever is first
+            default -> { } // the first thread wins
         }
         boolean exportable = random.nextInt(8) > 0;
         boolean writable = !exportable || random.nextInt(8) > 0;
@@ -381,7 +384,7 @@ final class Worker implements Runnable {
                     boolean writable = !isWriteSealed(fd);
                     fd.close();
                     if (writable && e instanceof HeapException refusal && refusal.errno() == Errno.EPERM) {
-                        return; // the broker is not set to adopt what can lose pages
+                        return; // the broker is not configured to adopt memory that can lose pages
                     }
                     throw e;
                 }
@@ -397,7 +400,7 @@ final class Worker implements Runnable {
         return seals >= 0 && (seals & 0x18) != 0; // F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
     }
 
-    /** Closes a reference, and a peer has the memory on: it lingers when that was the last. */
+    /** Closes a reference while a peer keeps the memory. If it was the last reference, the buffer lingers. */
     private void leaveToPeer() throws IOException {
         Held one = any();
         if (one == null || !one.exportable()) {
@@ -431,7 +434,7 @@ final class Worker implements Runnable {
         }
     }
 
-    /** Of any bundle, which may end the publication meanwhile. */
+    /** Opens a publication of any bundle. That bundle may end the publication meanwhile. */
     private void lookUp() throws InvalidSyntaxException {
         List<ServiceReference<PublishedBuffer>> found = published();
         if (found.isEmpty()) {
@@ -460,7 +463,7 @@ final class Worker implements Runnable {
         try {
             return new ArrayList<>(context.getServiceReferences(PublishedBuffer.class, "(dmabuf.name=soak-*)"));
         } catch (NullPointerException e) {
-            // Felix 7.0.5 looks at the wiring of a publisher that is uninstalled at this moment.
+            // Felix 7.0.5 fails here if the publisher is uninstalled at this moment.
             tally.refused("look up", "publisher uninstalled");
             return List.of();
         }
@@ -497,7 +500,7 @@ final class Worker implements Runnable {
         }
     }
 
-    /** Another thread may close it at any moment: then, and only then, it is closed. */
+    /** Checks a closed buffer. Only a close by another thread may be the reason. */
     private void useShared() throws IOException {
         int slot = random.nextInt(common.length());
         Held one = common.get(slot);
@@ -548,8 +551,8 @@ final class Worker implements Runnable {
     }
 
     /**
-     * By identity: the machine remembers, softly and until memory is short, the last record of whose components it
-     * compared any, and with it this bundle's class loader.
+     * Compares identities. After a comparison of records by equals, the JVM softly keeps their class, and so this
+     * bundle's class loader, until memory is short.
      */
     private void drop(Held one) {
         held.removeIf(each -> each == one);

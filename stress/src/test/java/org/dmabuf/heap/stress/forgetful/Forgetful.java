@@ -15,13 +15,13 @@ import org.dmabuf.heap.stress.Tally;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 
-/** A bundle that loses every reference that it gets while it starts, and closes none. */
+/** A bundle that allocates buffers while it starts, and loses every reference without a close. */
 public final class Forgetful implements BundleActivator {
     private static final int BUFFERS = 50;
     private static final long SIZE = 64 << 10;
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
-    /** Made by the framework. */
+    /** Created by the framework. */
     public Forgetful() {}
 
     @Override
@@ -36,13 +36,13 @@ public final class Forgetful implements BundleActivator {
                 case 0 -> lost.add(buffer.newReference());
                 case 1 -> buffer.map(Access.READ_WRITE, Arena.ofAuto()).fill((byte) i); // outlives the reference
                 case 2 -> buffer.exportFd().close();
-                default -> { } // no more than allocated
+                default -> { } // only allocated
             }
         }
         lost.forEach(reference -> tally.forgets());
     }
 
-    /** What the soak configured last may still be in force. */
+    /** Tolerates refusals, because the last configuration of the soak may still be in force. */
     private static DmaBuf allocate(HeapBroker broker) {
         long start = System.nanoTime();
         while (true) {
@@ -59,6 +59,6 @@ public final class Forgetful implements BundleActivator {
 
     @Override
     public void stop(BundleContext context) {
-        // There is nothing that it could close.
+        // No reference is left to close.
     }
 }

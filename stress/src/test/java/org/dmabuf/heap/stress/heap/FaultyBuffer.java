@@ -10,9 +10,12 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.stress.Tally;
 
-/** A buffer of the faulty heap. What it does wrong, it does after the work: nothing is lost by it. */
+/** A buffer of the faulty heap. Its faults occur after the work is done, so that no resource is lost. */
 final class FaultyBuffer implements HeapBuffer {
-    /** In {@link #state}, instead of how many mappings and brackets are open. */
+    /**
+     * The value of {@link #state} after the release; before it, the state is the number of open mappings and CPU
+     * accesses.
+     */
     private static final int RELEASED = Integer.MIN_VALUE / 2;
 
     private final Tally tally;

@@ -19,7 +19,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceRegistration;
 
-/** A heap of real memory that fails now and then, as a vendor's code can, and notices what it may not see. */
+/** A heap of real memory that fails at random, as a vendor's code can, and reports calls that it must not get. */
 public final class FaultyHeap implements BundleActivator, HeapExporter {
     private Tally tally;
     private Random random;
@@ -28,7 +28,7 @@ public final class FaultyHeap implements BundleActivator, HeapExporter {
     private ServiceRegistration<HeapExporter> registration;
     private volatile boolean left;
 
-    /** Made by the framework. */
+    /** Created by the framework. */
     public FaultyHeap() {}
 
     @Override
@@ -54,7 +54,7 @@ public final class FaultyHeap implements BundleActivator, HeapExporter {
 
     @Override
     public HeapBuffer allocate(HeapRequest request) {
-        if (left && tally.drainsInFull()) { // after a short drain it is entered late, as documented
+        if (left && tally.drainsInFull()) { // after a short drain, late calls are permitted, as documented
             tally.fail("allocate", new AssertionError("heap '" + name + "' was entered after it had left"));
         }
         int fate = random.nextInt(1000);

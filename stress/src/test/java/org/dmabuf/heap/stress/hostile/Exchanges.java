@@ -30,13 +30,13 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
 /**
- * Exchanges with one hostile process after another. Each is killed at random. Whatever it does, an exchange ends with
- * an answer that the interfaces promise, and memory that was adopted can be read to its end.
+ * Exchanges with one hostile process after another. Each process is killed at random. Whatever it does, each exchange
+ * must end with a result that the interfaces permit, and adopted memory must stay readable to its end.
  */
 final class Exchanges implements Runnable {
     private static final int LARGEST_BITS = 22;
     private static final Duration PATIENCE = Duration.ofMillis(700);
-    /** What a heap may answer, and what a message or a descriptor from a hostile process may be refused with. */
+    /** Errors that a heap may return, and errors that may refuse a message or a descriptor of a hostile process. */
     private static final Set<Errno> REFUSALS = EnumSet.of(
             Errno.ENOMEM, Errno.ENODEV, Errno.EIO, Errno.EACCES, Errno.EPERM, Errno.EBADF, Errno.EBADFD, Errno.EINVAL,
             Errno.EPROTO, Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN, Errno.ETIMEDOUT, Errno.EBUSY);
@@ -71,7 +71,7 @@ final class Exchanges implements Runnable {
                     exchange(process);
                 }
             } catch (IOException e) {
-                tally.did("lose a hostile process"); // its own misuse ended it, and it takes no more orders
+                tally.did("lose a hostile process"); // its own misuse has ended it, so it accepts no more orders
             } catch (RuntimeException | Error e) {
                 tally.fail(doing, e);
             }
@@ -117,7 +117,7 @@ final class Exchanges implements Runnable {
         return broker;
     }
 
-    /** What was exported for reading only must stay as it was written. */
+    /** Checks that memory exported for reading only is unchanged. */
     private void give(HostileProcess process) throws IOException {
         long size = random.nextLong(1, 1L << random.nextInt(12, LARGEST_BITS + 1));
         boolean writable = random.nextBoolean();
@@ -137,7 +137,7 @@ final class Exchanges implements Runnable {
                 }
             }
             if (random.nextInt(8) == 0) {
-                process.close(); // while it may be at it
+                process.close(); // the process may be reading meanwhile
             } else if (random.nextBoolean()) {
                 LockSupport.parkNanos(random.nextLong(3_000_000));
             }
@@ -164,7 +164,7 @@ final class Exchanges implements Runnable {
                 try (adopted;
                         Arena arena = Arena.ofConfined()) {
                     if (random.nextInt(4) == 0) {
-                        LockSupport.parkNanos(random.nextLong(3_000_000)); // it goes on with what it has of it
+                        LockSupport.parkNanos(random.nextLong(3_000_000)); // the process continues its use
                     }
                     sum(adopted.map(Access.READ, arena));
                     tally.did("read what was adopted from a hostile process");

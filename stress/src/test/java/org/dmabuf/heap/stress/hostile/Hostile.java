@@ -8,7 +8,7 @@ import org.dmabuf.heap.stress.Tally;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 
-/** A bundle that hands buffers to hostile processes, and adopts what these send, until it is stopped. */
+/** A bundle that hands buffers to hostile processes, and adopts memory that they send, until it is stopped. */
 public final class Hostile implements BundleActivator {
     private static final int THREADS = 3;
     private static final long PATIENCE_MILLIS = TimeUnit.SECONDS.toMillis(30);
@@ -18,7 +18,7 @@ public final class Hostile implements BundleActivator {
     private volatile boolean stopping;
     private Tally tally;
 
-    /** Made by the framework. */
+    /** Created by the framework. */
     public Hostile() {}
 
     @Override

@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A process that connects to a socket and misuses what it gets there, or sends what no sender should. The script beside
- * this class says how. It ends at the end of its standard input.
+ * A process that connects to a socket and misuses the descriptors that it receives, or sends invalid ones. The script
+ * beside this class defines the misuses. It ends at the end of its standard input.
  */
 final class HostileProcess implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 30;
@@ -19,7 +19,7 @@ final class HostileProcess implements AutoCloseable {
     private final Process process;
     private final BufferedWriter orders;
 
-    /** Starts the process and waits until it takes orders; the seed determines what it does. */
+    /** Starts the process and waits until it accepts orders. The seed determines its actions. */
     HostileProcess(long seed) throws IOException {
         process = new ProcessBuilder("python3", "-c", script(), Long.toString(seed))
                 .redirectError(Redirect.INHERIT)
@@ -39,12 +39,12 @@ final class HostileProcess implements AutoCloseable {
         }
     }
 
-    /** Has it connect, take one descriptor and misuse it. */
+    /** Orders it to connect, receive one descriptor and misuse it. */
     void take(Path socket) throws IOException {
         order("take " + socket);
     }
 
-    /** Has it connect and send something. */
+    /** Orders it to connect and send a message. */
     void give(Path socket) throws IOException {
         order("give " + socket);
     }
@@ -58,7 +58,7 @@ final class HostileProcess implements AutoCloseable {
         return process.isAlive();
     }
 
-    /** SIGKILL, whatever it holds. */
+    /** Kills it by SIGKILL, whatever it holds. */
     @Override
     public void close() {
         process.destroyForcibly();
