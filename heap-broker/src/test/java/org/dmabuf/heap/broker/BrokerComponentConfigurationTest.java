@@ -49,8 +49,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                         "felix.fileinstall.filename", "file:/opt/gateway/etc/org.dmabuf.heap.broker.cfg"));
         assertEquals(
                 List.of("ERROR invalid drain.ms = " + (text.isBlank() ? "'" + text + "'" : text)
-                        + " in etc/org.dmabuf.heap.broker.cfg: expected a whole number from 0 to 4000; what was in"
-                        + " force stays"),
+                        + " in etc/org.dmabuf.heap.broker.cfg: expected a whole number from 0 to 4000; the previous"
+                        + " value stays in force"),
                 RecordedLog.lines());
         assertEquals(1234, drainMillis());
         heap("system", new FakeHeap());
@@ -67,10 +67,10 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                 config(Map.of()), Map.of("allocation.sites", "yes", "adopt.unsealed", "1", "service.pid", Rules.PID));
         assertEquals(
                 List.of(
-                        "ERROR invalid allocation.sites = yes in org.dmabuf.heap.broker: expected true or false; what"
-                                + " was in force stays",
-                        "ERROR invalid adopt.unsealed = 1 in org.dmabuf.heap.broker: expected true or false; what was"
-                                + " in force stays"),
+                        "ERROR invalid allocation.sites = yes in org.dmabuf.heap.broker: expected true or false; the"
+                                + " previous value stays in force",
+                        "ERROR invalid adopt.unsealed = 1 in org.dmabuf.heap.broker: expected true or false; the"
+                                + " previous value stays in force"),
                 RecordedLog.lines());
     }
 
@@ -125,8 +125,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                     Map.of());
             assertEquals(
                     List.of("ERROR invalid quota.client = org.example.camera=lots in org.dmabuf.heap.broker: expected a"
-                            + " size in bytes, or a number with the suffix K, M, G or T; none of the quotas and"
-                            + " permissions was taken over, those before stay in force"),
+                            + " size in bytes, or a number with the suffix K, M, G or T; the new quotas and"
+                            + " permissions are not applied, and the previous ones stay in force"),
                     RecordedLog.lines());
         }
         RecordedLog.clear();
@@ -155,8 +155,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         assertEquals(3, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         assertEquals(
                 "ERROR invalid allow = secret in org.dmabuf.heap.broker: expected HEAP=CLIENT, for instance"
-                        + " secure=org.example.*; the other quotas and permissions are in force, and a heap that it"
-                        + " means to open is closed",
+                        + " secure=org.example.*; the other quotas and permissions apply; the heap of an"
+                        + " invalid allow entry is closed to clients without a valid entry",
                 RecordedLog.lines().getLast());
         activate();
         for (String name : List.of("system", "camera", "display", "secret")) {

@@ -59,7 +59,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         assertEquals(
                 List.of(
                         "INFO heap 'system' of bundle " + framework.getSymbolicName() + " serves",
-                        "INFO heap 'system' has left, 0 buffers of it live on"),
+                        "INFO heap 'system' has left with 0 live buffers"),
                 RecordedLog.lines());
     }
 
@@ -97,7 +97,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L, "vendor.mood", "bad"));
         assertEquals(
                 List.of("WARN heap 'other' of bundle " + bundle
-                        + " does not serve: heap.alignment is 3, which is no power of two"),
+                        + " does not serve: invalid heap.alignment = 3: expected a power of two"),
                 RecordedLog.lines());
     }
 
@@ -116,11 +116,11 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         assertEquals(
                 List.of(
                         "INFO heap 'system' of bundle " + bundle + " serves",
-                        "INFO heap 'system' has left, 0 buffers of it live on"),
+                        "INFO heap 'system' has left with 0 live buffers"),
                 RecordedLog.lines());
         RecordedLog.clear();
         remove(second);
-        assertEquals(List.of("INFO heap 'system' has left, 0 buffers of it live on"), RecordedLog.lines());
+        assertEquals(List.of("INFO heap 'system' has left with 0 live buffers"), RecordedLog.lines());
         RecordedLog.clear();
         heap("system", new FakeHeap());
         assertEquals(List.of("INFO heap 'system' of bundle " + bundle + " serves"), RecordedLog.lines());

@@ -139,7 +139,7 @@ class BrokerComponentTest extends BrokerInFramework {
         assertThrows(IllegalStateException.class, held::newReference);
         RecordedLog.clear();
         component.removeHeap(one.getReference()); // Declarative Services unbinds after the deactivation
-        assertEquals(List.of("INFO heap 'one' has left, 0 buffers of it live on"), RecordedLog.lines());
+        assertEquals(List.of("INFO heap 'one' has left with 0 live buffers"), RecordedLog.lines());
     }
 
     @Test

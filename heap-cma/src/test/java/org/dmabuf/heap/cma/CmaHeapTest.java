@@ -130,8 +130,8 @@ class CmaHeapTest {
     void a_node_that_is_required_and_missing_is_named() {
         start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap"));
         assertEquals(
-                "/dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved default-pool); take a"
-                        + " kernel with CONFIG_DMABUF_HEAPS_CMA and memory set aside (cma= at boot), or name its node"
+                "/dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved default-pool); use a"
+                        + " kernel with CONFIG_DMABUF_HEAPS_CMA and reserved memory (cma= at boot), or name its node"
                         + " by nodes in org.dmabuf.heap.cma",
                 announced.refusal());
     }

@@ -137,8 +137,8 @@ class BackendTest {
         String line = logged.getFirst();
         assertTrue(
                 line.startsWith("warn [heap '{}' is not announced, since {}, secure, /dev/dma_heap/ has no protected"
-                        + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); take a"
-                        + " kernel with a TEE that has one, or name it by nodes in org.dmabuf.heap.secure; and "),
+                        + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); use a"
+                        + " kernel and a TEE that have one, or name it by nodes in org.dmabuf.heap.secure; and "),
                 line);
         assertTrue(line.contains(" refused a buffer of 4 KiB: "), line);
         assertFalse(line.contains("heap 'secure': "), line);

@@ -90,7 +90,7 @@ public class ArchiveIT {
         gateway.awaitLog("heap 'acme' of bundle org.example.acme.heap serves");
 
         assertEquals(128 + 15, gateway.terminate());
-        gateway.awaitLog("heap 'acme' has left, 0 buffers of it live on");
+        gateway.awaitLog("heap 'acme' has left with 0 live buffers");
         assertEquals(List.of(), gateway.caches());
     }
 }

@@ -176,7 +176,7 @@ public class ForeignClientIT {
             assertEquals(Errno.ENOMEM, told.errno());
             assertTrue(
                     told.getMessage(),
-                    told.getMessage().contains("4 KiB for client uid:1000 do not fit")
+                    told.getMessage().contains("4 KiB for client uid:1000 does not fit")
                             && told.getMessage().contains("raise quota.client in " + Framework.BROKER));
             assertEquals(8192, usage(USER).orElseThrow().limit().orElseThrow());
             assertEquals(1L, usage(USER).orElseThrow().failures().get(Errno.ENOMEM).longValue());

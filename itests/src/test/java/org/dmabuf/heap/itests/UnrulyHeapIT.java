@@ -120,7 +120,7 @@ public class UnrulyHeapIT {
         assertTrue(refused(UnrulyHeap.NOTHING).getMessage().contains("heap 'unruly': it returned no buffer"));
         assertEquals(1, log.lines("heap 'unruly' returned no buffer").size());
 
-        String tooLittle = "returned a buffer of 4096 bytes for one of 8192";
+        String tooLittle = "returned a buffer of 4096 bytes instead of 8192";
         assertTrue(refused(UnrulyHeap.TOO_LITTLE).getMessage().contains("heap 'unruly': it " + tooLittle));
         assertEquals(1, log.lines("heap 'unruly' " + tooLittle).size());
         Framework.await(0L, () -> heap.unreleased()); // it got its buffer back

@@ -440,7 +440,7 @@ class AdoptionTest {
         broker.ledger.apply(
                 BrokerParts.rules(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
         try (OwnedFd made = memfd(SEALED)) {
-            refused(Errno.ENOMEM, "do not fit the heap's quota", made);
+            refused(Errno.ENOMEM, "does not fit the heap's quota", made);
             assertTrue(made.fd() >= 0);
         }
     }

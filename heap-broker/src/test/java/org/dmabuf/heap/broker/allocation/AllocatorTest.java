@@ -321,7 +321,7 @@ class AllocatorTest {
                         + " org.example.camera; it serves when that one goes",
                 refusal(REQUEST.withHeaps("display")).getMessage());
         assertEquals(
-                "heap 'broken': no buffer of 12 MiB: heap.alignment is 3, which is no power of two",
+                "heap 'broken': no buffer of 12 MiB: invalid heap.alignment = 3: expected a power of two",
                 refusal(REQUEST.withHeaps("broken")).getMessage());
         assertEquals(List.of(), shadowed.asked());
         assertEquals(List.of(), refused.asked());
@@ -564,7 +564,7 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST.withHeaps("vendor", "next"));
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(
-                "heap 'vendor': it returned a buffer of 12582911 bytes for one of 12582912; report that to its vendor",
+                "heap 'vendor': it returned a buffer of 12582911 bytes instead of 12582912; report that to its vendor",
                 refusal.getMessage());
         Await.until("it is released", small::released);
         assertEquals(List.of("release"), small.calls());
@@ -586,7 +586,7 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(
-                "heap 'vendor': it returned a buffer of " + size + " bytes for one of 12582912; report that to its"
+                "heap 'vendor': it returned a buffer of " + size + " bytes instead of 12582912; report that to its"
                         + " vendor",
                 refusal.getMessage());
         Await.until("it is released", made[0]::released);
@@ -605,7 +605,7 @@ class AllocatorTest {
         }));
         RecordedLog.clear();
         assertEquals(
-                "heap 'vendor': it returned a buffer of 1 bytes for one of 12582912; report that to its vendor",
+                "heap 'vendor': it returned a buffer of 1 bytes instead of 12582912; report that to its vendor",
                 refusal(REQUEST).getMessage());
         Await.until("the failed release is reported", () -> RecordedLog.lines().toString().contains("torn"));
     }

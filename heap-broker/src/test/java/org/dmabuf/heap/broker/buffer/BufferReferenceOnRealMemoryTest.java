@@ -233,7 +233,7 @@ class BufferReferenceOnRealMemoryTest {
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
                 "heap 'system': buffer '" + NAME + "' of " + Bytes.text(SIZE) + ": the global arena never ends, so"
-                        + " the mapping would never go; use a confined, shared or automatic arena",
+                        + " it would never be unmapped; use a confined, shared or automatic arena",
                 refusal.getMessage());
         assertEquals(0, mappings());
         reference.close();

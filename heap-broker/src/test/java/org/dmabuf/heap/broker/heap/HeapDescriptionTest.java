@@ -119,14 +119,14 @@ class HeapDescriptionTest {
         assertEquals(
                 longest,
                 HeapDescription.of(Map.of(HeapProperties.NAME, longest), "b").name());
-        assertTrue(refusal(Map.of(HeapProperties.NAME, longest + "n")).contains("at most 64 characters"));
+        assertTrue(refusal(Map.of(HeapProperties.NAME, longest + "n")).contains("at most 64 printable characters"));
     }
 
     @ParameterizedTest
     @ValueSource(
             strings = {"a b", " a", "a/b", "..", "a..b", "a\nb", "a\tb", "a\u007f", "a\u0085b", "a\u00a0b", "a\u3000b"})
     void a_name_with_a_blank_a_slash_two_dots_or_a_control_character_is_none(String name) {
-        assertTrue(refusal(Map.of(HeapProperties.NAME, name)).startsWith("heap.name '"));
+        assertTrue(refusal(Map.of(HeapProperties.NAME, name)).startsWith("invalid heap.name = '"));
     }
 
     @Test

@@ -406,8 +406,7 @@ class ReaperTest {
         RecordedLog.clear();
         end(impatient);
         assertEquals(
-                "WARN stopped with 6 ends of mappings and buffers of heap 'camera' still to come, because its code"
-                        + " hangs",
+                "WARN stopped before 6 mappings and buffers of heap 'camera' were released, because its code hangs",
                 RecordedLog.lines().getLast());
     }
 

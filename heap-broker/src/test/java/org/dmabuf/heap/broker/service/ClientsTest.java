@@ -152,8 +152,8 @@ class ClientsTest {
                 assertThrows(IllegalStateException.class, own::heaps),
                 assertThrows(IllegalStateException.class, () -> own.publish(buffer, "frame")))) {
             assertEquals(
-                    "bundle org.example.camera has stopped: buffers were taken back; get the service HeapBroker, or"
-                            + " open the view, again",
+                    "bundle org.example.camera has stopped: its buffers were taken back; get the service"
+                            + " HeapBroker again, or open the view again",
                     refusal.getMessage());
         }
         assertEquals(1, exporter.asked().size());
@@ -229,8 +229,8 @@ class ClientsTest {
         assertEquals(0, account.buffers());
         for (HeapBroker stopped : List.of(one, two)) {
             assertEquals(
-                    "the broker has stopped: buffers were taken back; get the service HeapBroker, or"
-                            + " open the view, again",
+                    "the broker has stopped: its buffers were taken back; get the service"
+                            + " HeapBroker again, or open the view again",
                     assertThrows(IllegalStateException.class, stopped::heaps).getMessage());
         }
     }
