@@ -8,13 +8,13 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 
 /**
- * Users and groups by number or by name.
+ * Lookup of users and groups by number or by name.
  *
- * @param passwd where the names of users are
- * @param group where the names of groups are
+ * @param passwd file with the names of the users
+ * @param group file with the names of the groups
  */
 record Accounts(Path passwd, Path group) {
-    /** {@return those of this machine's files} */
+    /** {@return the accounts in the files of this machine} */
     static Accounts local() {
         return new Accounts(Path.of("/etc/passwd"), Path.of("/etc/group"));
     }
@@ -29,7 +29,7 @@ record Accounts(Path passwd, Path group) {
      *
      * @param word name or number
      * @return its id
-     * @throws IllegalArgumentException with a sentence
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     int userOf(String word) throws IOException {
         return id("user", word, passwd);
@@ -40,18 +40,18 @@ record Accounts(Path passwd, Path group) {
      *
      * @param word name or number
      * @return its id
-     * @throws IllegalArgumentException with a sentence
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     int groupOf(String word) throws IOException {
         return id("group", word, group);
     }
 
-    /** {@return a user's name, or its number where it has no name} */
+    /** {@return a user's name, or its number if it has no name} */
     String nameOfUser(int uid) throws IOException {
         return name(uid, passwd);
     }
 
-    /** {@return a group's name, or its number where it has no name} */
+    /** {@return a group's name, or its number if it has no name} */
     String nameOfGroup(int gid) throws IOException {
         return name(gid, group);
     }
@@ -64,12 +64,12 @@ record Accounts(Path passwd, Path group) {
             return entries.filter(fields -> fields[0].equals(word))
                     .findFirst()
                     .map(fields -> number(what, fields[2]))
-                    .orElseThrow(() -> new IllegalArgumentException("there is no " + what + " '" + word + "' in " + file
-                            + "; give a name that is there, or a number"));
+                    .orElseThrow(() -> new IllegalArgumentException("unknown " + what + " '" + word
+                            + "': it is not in " + file + "; give a name that the file has, or a number"));
         }
     }
 
-    /** The greatest number of 32 bits means no change to the kernel. */
+    /** The kernel takes the greatest 32-bit number as "no change", so it is not a valid id. */
     private static int number(String what, String digits) {
         return (int) Numbers.whole(what, digits, 0, 0xFFFF_FFFEL);
     }
@@ -84,7 +84,7 @@ record Accounts(Path passwd, Path group) {
         }
     }
 
-    /** What is no UTF-8 is replaced: a comment in another encoding must not hide the users. */
+    /** Replaces bytes that are not UTF-8: a comment in another encoding must not hide the users. */
     private static Stream<String[]> entries(Path file) throws IOException {
         return new String(Files.readAllBytes(file), StandardCharsets.UTF_8)
                 .lines()

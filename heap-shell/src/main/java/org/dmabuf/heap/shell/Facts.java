@@ -4,7 +4,7 @@ package org.dmabuf.heap.shell;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Lines of a key and a value. What does not print in either is escaped. */
+/** Lines of a key and a value. Non-printing characters in either are escaped. */
 final class Facts {
     private final StringBuilder text = new StringBuilder();
 

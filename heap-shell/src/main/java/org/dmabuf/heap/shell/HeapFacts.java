@@ -11,13 +11,13 @@ import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** All that is known of one heap, as {@code dmaheap:info} shows it: lines of a key and a value. */
+/** Description of one heap for {@code dmaheap:info}, as lines of a key and a value. */
 final class HeapFacts {
     private static final int KEY = 22;
 
     private final StringBuilder text = new StringBuilder();
 
-    /** Writes down what is known of a heap. */
+    /** Writes down the heap's description. */
     HeapFacts(HeapInfo heap) {
         add("heap", heap.name());
         add("state", heap.state().toString().toLowerCase(Locale.ROOT)
@@ -27,13 +27,13 @@ final class HeapFacts {
         add(
                 "descriptors",
                 Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))
-                        ? "dma-buf: devices import it, other processes map it"
-                        : "no dma-buf: other processes map it, no device imports it");
+                        ? "dma-buf: devices can import it, other processes can map it"
+                        : "not a dma-buf: other processes can map it, devices cannot import it");
         addFigures(heap);
         UsageRecord charged = heap.charged();
         add("live", charged.liveBuffers() + " buffers, " + size(charged.liveBytes()));
         add("lingering", charged.lingeringBuffers() + " buffers, " + size(charged.lingeringBytes())
-                + (charged.lingeringBuffers() == 0 ? "" : ", closed here and still with a holder"));
+                + (charged.lingeringBuffers() == 0 ? "" : ", closed here, but still held elsewhere"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
                 add(key, PropertyValue.text(value));
@@ -43,7 +43,7 @@ final class HeapFacts {
 
     private void addFigures(HeapInfo heap) {
         if (!heap.usageAge().isZero()) {
-            add("usage", "asked in vain for " + Times.age(heap.usageAge()) + "; the figures below are older");
+            add("usage", "no answer for " + Times.age(heap.usageAge()) + "; the figures below are older");
         }
         if (heap.state() != HeapState.SERVING && heap.state() != HeapState.HANGING) {
             return;
@@ -52,7 +52,7 @@ final class HeapFacts {
         heap.usage().free().ifPresent(bytes -> add("free", size(bytes)));
         heap.usage().largestFree().ifPresent(bytes -> add("largest free", size(bytes)));
         for (PoolUsage pool : heap.usage().pools()) {
-            add(pool.name(), size(pool.bytes()) + " kept ready, as part of what is free; served "
+            add(pool.name(), size(pool.bytes()) + " kept ready, counted as free; served "
                     + pool.hits() + " of " + (pool.hits() + pool.misses()) + " requests");
         }
         heap.usage().fragmentation().ifPresent(share -> add("fragmentation", Math.round(100 * share) + " %"));

@@ -14,13 +14,13 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 
 /**
- * Asks the broker for its heaps, and goes on without an answer that does not come. One thread asks at a time, so that a
- * broker that hangs does not take a thread with each status.
+ * Query for the broker's heaps with a time limit. Only one query runs at a time, so a hanging broker does not occupy a
+ * thread for each status.
  */
 final class HeapProbe implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 2;
 
-    /** Why there are no heaps to tell. */
+    /** Reason why the heaps cannot be listed. */
     static final class UnknownException extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -37,7 +37,7 @@ final class HeapProbe implements AutoCloseable {
                 return thread;
             });
 
-    /** @param broker the broker that is there now, null for none */
+    /** @param broker supplier of the current broker, or of null without one */
     HeapProbe(Supplier<HeapBroker> broker) {
         this.broker = broker;
     }
@@ -45,18 +45,18 @@ final class HeapProbe implements AutoCloseable {
     List<HeapInfo> heaps() throws UnknownException {
         HeapBroker asked = broker.get();
         if (asked == null) {
-            throw new UnknownException("there is no broker: org.dmabuf.heap.broker is not active");
+            throw new UnknownException("no broker: org.dmabuf.heap.broker is not active");
         }
         try {
             Future<List<HeapInfo>> answer = asking.submit(asked::heaps);
             return answer.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
         } catch (RejectedExecutionException | TimeoutException e) {
-            throw new UnknownException("the broker has not answered within " + PATIENCE_SECONDS + " s");
+            throw new UnknownException("the broker did not answer within " + PATIENCE_SECONDS + " s");
         } catch (ExecutionException e) {
             throw new UnknownException("the broker failed: " + Sentence.of(e));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new UnknownException("the gateway ends");
+            throw new UnknownException("the gateway is stopping");
         }
     }
 

@@ -9,16 +9,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is to be done when a session of Gogo ends: a list of Runnables in a variable of the session. A bundle with
- * commands, heap-shell for one, adds to the list what frees the things that belong to the session.
+ * List of the actions at the end of a Gogo session, which is kept in a variable of the session. A bundle with commands,
+ * such as heap-shell, adds actions that free the session's resources.
  *
- * <p>A command that ignores the interrupt of a hang-up may add to the list when the session has ended. That is done at
- * once.
+ * <p>A command that ignores the interrupt of a hang-up may add an action after the session has ended. Such an action
+ * runs at once.
  */
 final class SessionEnd extends AbstractList<Runnable> {
     /**
-     * The variable. Bundles with commands know it by this name, and share no class with this one. Gogo hands it on to a
-     * shell within this one, since its name begins with a capital.
+     * Name of the variable. It is the only thing that bundles with commands share with this class. Gogo passes the
+     * variable to a nested shell, since its name begins with a capital.
      */
     static final String VARIABLE = ".DMAHEAP_SESSION_END";
 
@@ -74,7 +74,7 @@ final class SessionEnd extends AbstractList<Runnable> {
         try {
             action.run();
         } catch (RuntimeException | Error e) {
-            LOG.warn("the end of a session was not told to {}", action.getClass().getName(), e);
+            LOG.warn("an action at the end of a session failed: {}", action.getClass().getName(), e);
         }
     }
 }

@@ -4,15 +4,15 @@ package org.dmabuf.heap.gateway.control;
 import java.util.function.IntConsumer;
 
 /**
- * The threads of a session: its own, and those that its commands start, which inherit the group.
+ * Thread group of a session: its own thread, and those that its commands start.
  *
- * <p>By it the command {@code exit}, which is the launcher's and knows no session, ends the session that calls it
- * instead of the gateway: it looks for a group that takes an exit status.
+ * <p>The launcher's command {@code exit} does not know sessions. It looks for a thread group that accepts an exit
+ * status, and so ends the session that calls it instead of the gateway.
  */
 final class SessionThreads extends ThreadGroup implements IntConsumer {
     private final IntConsumer exit;
 
-    /** @param exit gets the status that the command {@code exit} was given */
+    /** @param exit receives the exit status that was given to the command {@code exit} */
     SessionThreads(String name, IntConsumer exit) {
         super(name);
         this.exit = exit;

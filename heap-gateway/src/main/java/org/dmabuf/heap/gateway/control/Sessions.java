@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** The sessions that there are, of which there are only so many. */
+/** Registry of the sessions, with a limit of their number. */
 final class Sessions {
     static final int MOST = 8;
 
-    /** Makes a session, which gets what to call when it has ended. */
+    /** Creator of a session; it receives the action to call at the session's end. */
     @FunctionalInterface
     interface Maker {
         Session make(Runnable whenEnded) throws Interpreter.AbsentException;
@@ -21,7 +21,7 @@ final class Sessions {
     private final List<Session> sessions = new ArrayList<>();
     private int places = MOST;
 
-    /** {@return a session that takes a place; empty when all are taken} */
+    /** {@return the new session; empty if the limit is reached} */
     Optional<Session> open(Maker maker) throws Interpreter.AbsentException {
         synchronized (this) {
             if (places == 0) {

@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import org.dmabuf.heap.HeapInfo;
 
 /**
- * A status for a program: one JSON object. The names stay; new ones may come. What is not known is null.
+ * JSON form of a status: one object. Its names are stable; new names may be added. Unknown values are null.
  */
 final class StatusJson {
     private StatusJson() {}
