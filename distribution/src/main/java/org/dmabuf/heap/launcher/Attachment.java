@@ -6,9 +6,9 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import org.dmabuf.heap.gateway.control.client.ControlClient;
 
-/** Asks a gateway that runs, by the client in the jar of the bundle heap-gateway. */
+/** Access to a running gateway, through the client in the jar of the bundle heap-gateway. */
 final class Attachment {
-    /** The property of etc/gateway.properties that says where the control socket is. */
+    /** The property of etc/gateway.properties with the path of the control socket. */
     static final String SETTING = "control.socket";
 
     private Attachment() {}
@@ -25,10 +25,10 @@ final class Attachment {
         } catch (NoClassDefFoundError e) {
             throw Failure.of(
                     home.bundles().resolve("heap-gateway.jar")
-                            + " is missing, and with it what looks into a running gateway; put it back",
+                            + " is missing; it has the client for a running gateway; restore it",
                     e);
         } catch (IOException e) {
-            throw Failure.of("cannot ask a gateway: " + Sentence.of(e), e);
+            throw Failure.of("contacting the gateway failed: " + Sentence.of(e), e);
         }
     }
 

@@ -20,13 +20,12 @@ import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /**
- * Folder in which the framework of one process keeps its state. Two gateways may run from one home at once, and a
- * gateway always starts from the jars that are there now. The folder is deleted at the end; the next start deletes what
- * a killed process left.
+ * Folder in which the framework of one process keeps its state. Each process has a folder of its own: two gateways may
+ * run from one home at once, and a gateway always starts from the current jars. The folder is deleted at the end. The
+ * next start deletes the folder of a killed process.
  *
- * <p>The process holds a lock on the file {@value #LOCK} in its folder. The kernel ends that lock with the process, in
- * whatever PID namespace it runs, so a lock that can be taken proves that the folder is unused; see
- * {@link LeftoverCaches}.
+ * <p>The process holds a lock on the file {@value #LOCK} in its folder. The kernel releases that lock when the process
+ * ends, in any PID namespace. So a lock that can be taken proves that the folder is unused; see {@link LeftoverCaches}.
  */
 final class BundleCache {
     static final String PREFIX = "dmabuf-gateway-";
@@ -47,7 +46,7 @@ final class BundleCache {
     private static final Set<OpenOption> NEW_FILE =
             Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
 
-    /** Another gateway that starts at the same moment may remove a folder that has no lock yet; how often to try. */
+    /** Number of attempts: another gateway that starts at the same moment may remove a folder that has no lock yet. */
     private static final int ATTEMPTS = 100;
 
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
@@ -63,10 +62,10 @@ final class BundleCache {
     }
 
     /**
-     * Makes this process's folder and deletes those that no process uses any more.
+     * Creates this process's folder and deletes unused folders of other processes.
      *
-     * @param preferred where to make it, created when missing
-     * @param otherwise where to make it when {@code preferred} cannot be written, or other users may write to it
+     * @param preferred parent folder; created if it is missing
+     * @param otherwise parent folder if {@code preferred} is not writable, or if other users may write to it
      */
     static BundleCache create(Path preferred, Path otherwise) throws Failure {
         IOException notThere;
@@ -75,7 +74,7 @@ final class BundleCache {
             return createIn(preferred);
         } catch (Shared e) {
             notThere = e;
-            LogLine.write(LOG, Level.WARN, "no bundle cache is made in " + preferred + ": " + Sentence.of(e));
+            LogLine.write(LOG, Level.WARN, "the bundle cache is not in " + preferred + ": " + Sentence.of(e));
         } catch (IOException e) {
             notThere = e;
         }
@@ -84,7 +83,7 @@ final class BundleCache {
         } catch (IOException e) {
             e.addSuppressed(notThere);
             throw Failure.of(
-                    "no room for the bundle cache, neither in " + preferred + " (" + Sentence.of(notThere) + ") nor in "
+                    "creating the bundle cache failed in " + preferred + " (" + Sentence.of(notThere) + ") and in "
                             + otherwise + " (" + Sentence.of(e) + "); make one of them writable",
                     e);
         }
@@ -101,7 +100,7 @@ final class BundleCache {
                 return finish(top, lock, leftovers);
             }
         }
-        throw new FileSystemException(parent.toString(), null, "each new folder in it disappears at once");
+        throw new FileSystemException(parent.toString(), null, "each new folder in it disappears immediately");
     }
 
     private static BundleCache finish(Path top, FileChannel lock, LeftoverCaches leftovers) throws IOException {
@@ -119,12 +118,12 @@ final class BundleCache {
         return cache;
     }
 
-    /** Another user who can rename entries of the parent could put a folder of their own in place of ours. */
+    /** Another user who may rename entries of the parent could replace the folder by one of their own. */
     private static void requireUnshared(Path parent) throws IOException {
         Map<String, Object> attributes = Files.readAttributes(parent, "unix:mode,uid");
         int mode = (Integer) attributes.get("mode");
         if ((mode & WRITABLE_BY_OTHERS) != 0 && (mode & STICKY) == 0) {
-            throw new Shared(parent, "other users may rename what is in it; take that right away with chmod go-w");
+            throw new Shared(parent, "other users may rename files in it; run chmod go-w on it");
         }
         Object owner = attributes.get("uid");
         if (!owner.equals(ROOT) && !owner.equals(Files.getAttribute(PROCESS, "unix:uid"))) {
@@ -132,7 +131,7 @@ final class BundleCache {
         }
     }
 
-    /** {@return the held lock; null when another gateway took the new folder for a leftover} */
+    /** {@return the held lock; null if another gateway removed the new folder as a leftover} */
     private static FileChannel lock(Path top) throws IOException {
         FileChannel channel;
         try {
@@ -155,7 +154,7 @@ final class BundleCache {
         return folder;
     }
 
-    /** Deletes the folder with everything in it; what does not go, the next start deletes. */
+    /** Deletes the folder with everything in it. The next start deletes files that remain. */
     void delete() {
         Path top = folder.getParent();
         try (lock) {

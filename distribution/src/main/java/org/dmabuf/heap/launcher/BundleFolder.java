@@ -25,13 +25,17 @@ import org.osgi.framework.wiring.BundleRevision;
 import org.osgi.framework.wiring.FrameworkWiring;
 
 /**
- * Folder of jars that run as bundles. A jar that does not install, resolve or start is reported in one sentence and
- * left out: a vendor's broken heap must not take the others down. The gateway also goes on without a jar that blocks.
+ * Folder of jars that run as bundles. If a jar does not install, resolve or start, the log reports it in one sentence
+ * and the other jars run: a vendor's broken heap must not stop them. The gateway also continues without a jar that
+ * blocks.
  */
 final class BundleFolder {
-    /** How long the start of the gateway waits for a jar that blocks. */
+    /** Time that the start of the gateway waits for a jar that blocks. */
     private static final long PATIENCE_MILLIS = 15_000;
-    /** How long it waits for a jar whose start works, as on a slow machine: without it, the shell lacks commands. */
+    /**
+     * Time that it waits for a jar whose start makes progress, as on a slow machine: without that jar the shell may
+     * lack commands.
+     */
     private static final long WORK_MILLIS = 120_000;
 
     private final Path folder;
@@ -42,17 +46,19 @@ final class BundleFolder {
     }
 
     /**
-     * Runs every jar, in alphabetical order; the interactive shell starts last: its prompt means that all is up.
+     * Runs every jar, in alphabetical order. The interactive shell starts last, so its prompt shows that the start is
+     * complete.
      *
-     * @param context of a framework that runs
-     * @param reports gets a sentence for each jar that does not run
-     * @param beforeShell what else there is to start
-     * @return whether there is an interactive shell among those that run
+     * @param context context of a running framework
+     * @param reports receives a sentence for each jar that does not run
+     * @param beforeShell work before the start of the shell
+     * @return whether an interactive shell runs
      */
     boolean run(BundleContext context, Reports reports, Runnable beforeShell) throws Failure {
         FrameworkWiring wiring = context.getBundle().adapt(FrameworkWiring.class);
         Map<Bundle, String> bundles = install(context, reports);
-        wiring.resolveBundles(bundles.keySet()); // all at once, so that an optional import finds what comes later
+        // All at once, so that an optional import is wired to a bundle that comes later in the list.
+        wiring.resolveBundles(bundles.keySet());
         Map<Boolean, List<Bundle>> byShell = bundles.keySet().stream()
                 .filter(bundle -> bundle.getHeaders().get(Constants.FRAGMENT_HOST) == null)
                 .collect(Collectors.partitioningBy(BundleFolder::isShell));
@@ -63,7 +69,7 @@ final class BundleFolder {
                 .count() > 0;
     }
 
-    /** Interrupts what still starts, so that the framework can stop. */
+    /** Interrupts starts that have not returned, so that the framework can stop. */
     void giveUp() {
         unfinished.forEach(Step::giveUp);
     }
@@ -85,7 +91,7 @@ final class BundleFolder {
         if (flaw.isPresent()) {
             reports.problem(jar.getFileName() + " is not installed: " + flaw.get().sentence());
         } else {
-            // By reference: the bundle that runs is this very file, and nothing is copied.
+            // Installed by reference: the bundle is this file itself, and no copy is made.
             installed.add(context.installBundle("reference:" + jar.toUri()));
         }
     }
@@ -95,7 +101,7 @@ final class BundleFolder {
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(folder, "*.jar")) {
             stream.forEach(jars::add);
         } catch (IOException | DirectoryIteratorException e) {
-            throw Failure.of("cannot list " + folder + ": " + Sentence.of(e), e);
+            throw Failure.of("listing " + folder + " failed: " + Sentence.of(e), e);
         }
         jars.sort(Comparator.naturalOrder());
         return jars;
@@ -123,7 +129,7 @@ final class BundleFolder {
         }
     }
 
-    /** {@return whether it went well, within the time that there is} */
+    /** {@return whether it succeeded within the time limit} */
     private boolean perform(String name, Activity activity, Step.Body body, Reports reports) {
         AtomicBoolean well = new AtomicBoolean();
         try {
@@ -148,13 +154,13 @@ final class BundleFolder {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } catch (OutOfMemoryError e) { // also for want of a thread
+        } catch (OutOfMemoryError e) { // also if no thread can be created
             reports.problem(name + " does not run: " + Sentence.of(e));
         }
         return well.get();
     }
 
-    /** Whether a bundle is an interactive shell, by the capability that each of Gogo's two declares. */
+    /** Whether a bundle is an interactive shell. Each of Gogo's two shells declares this capability. */
     private static boolean isShell(Bundle bundle) {
         return bundle.adapt(BundleRevision.class).getDeclaredCapabilities("org.apache.felix.gogo").stream()
                 .anyMatch(c -> "shell.implementation".equals(c.getAttributes().get("org.apache.felix.gogo")));

@@ -7,31 +7,31 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What the user asked for on the command line.
+ * Parsed command line of the launcher.
  *
- * <p>Options come first. From the first word that is none, everything is one Gogo command line, so that a command's own
- * options need no quoting: {@code gateway dmaheap:list -a}.
+ * <p>Options come first. The first word that is not an option starts a Gogo command line, which has the rest of the
+ * words. So the options of a command need no quotes: {@code gateway dmaheap:list -a}.
  *
- * @param action what to do
- * @param verbose log more, and print stack traces
- * @param json print a status for a program
- * @param socket the control socket to open or to ask, instead of the usual one
- * @param command the one command line to run; without it, standard input is the shell's or a script
+ * @param action the requested action
+ * @param verbose whether to log more and to print stack traces
+ * @param json whether to print the status as JSON
+ * @param socket the control socket to open or to contact instead of the default one
+ * @param command the command line to run; without it, standard input is the shell's or a script
  */
 record CommandLine(Action action, boolean verbose, boolean json, Optional<String> socket, Optional<String> command) {
-    /** What to do. */
+    /** Actions of the launcher. */
     enum Action {
-        /** Print the usage and end. */
+        /** Print the usage. */
         HELP,
-        /** Print the versions and end. */
+        /** Print the versions. */
         VERSION,
         /** Run a gateway for a shell, a script or a command. */
         RUN,
-        /** Run a gateway without a terminal and without a command, until a signal comes. */
+        /** Run a gateway without a terminal and a command until a signal arrives. */
         DAEMON,
-        /** Print the state of a gateway that runs. */
+        /** Print the state of a running gateway. */
         STATUS,
-        /** Run a shell or a command in a gateway that runs. */
+        /** Run a shell or a command in a running gateway. */
         ATTACH
     }
 
@@ -44,51 +44,50 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
               gateway < script      runs each line of standard input, up to the first that
                                     fails
               gateway --daemon      runs without a terminal until it gets a signal, as a
-                                    service does
+                                    service
 
-            and in a gateway that runs already, as a service or in another terminal:
+            and for a running gateway, which is a service or in another terminal:
 
-              gateway status        its state; answers also while a shell or a heap hangs
-              gateway --attach      a shell in it; 'exit' or Ctrl-D ends the shell, and
-                                    never the gateway; Ctrl-\\ leaves it also when a
-                                    command in it hangs
+              gateway status        prints its state, even while a shell or a heap hangs
+              gateway --attach      opens a shell in it; 'exit' or Ctrl-D ends the shell,
+                                    never the gateway; Ctrl-\\ leaves the shell even if
+                                    a command in it hangs
               gateway --attach command ...
                                     runs one command line in it; standard input is read
-                                    when the command reads it
+                                    only if the command reads it
               gateway --attach < script
                                     runs each line of standard input in it, up to the first
                                     that fails
 
-              -v, --verbose         log what happens, and print the stack trace of a failure
-              --socket PATH         the control socket to ask, or to open with --daemon or
-                                    in a shell
-              --json                the state as one JSON object
+              -v, --verbose         log more, and print the stack trace of a failure
+              --socket PATH         the control socket to contact; with --daemon or a shell,
+                                    the one to open
+              --json                print the state as one JSON object
               --version             print the versions of the gateway and of Java
               -h, --help            print this
 
             The words of a command are joined by spaces and read by the shell's own rules,
-            so quote what sh would take for itself: gateway 'dmaheap:list | grep system'.
-            'gateway help' lists the commands. The shell may have a command 'status' of its
-            own: gateway 'SCOPE:status' runs that one.
+            so quote characters that sh interprets: gateway 'dmaheap:list | grep system'.
+            'gateway help' lists the commands. If the shell has a command named 'status',
+            gateway 'SCOPE:status' runs it.
 
-            A jar in the folder 'deploy' runs while it is there, in each of these ways; a
-            file in 'etc' takes effect while the gateway runs.
+            In each of these modes a jar in the folder 'deploy' runs while it is there, and
+            a change of a file in 'etc' takes effect without a restart.
 
-            Attaching is running code as the gateway: it is for the gateway's own user and
-            root. The control socket is control.socket of etc/gateway.properties, else
-            $RUNTIME_DIRECTORY/control for a service, else
+            An attached shell runs code with the gateway's rights, so only the gateway's own
+            user and root may attach. The control socket is control.socket of
+            etc/gateway.properties, else $RUNTIME_DIRECTORY/control for a service, else
             $XDG_RUNTIME_DIR/dmaheap-gateway/control, else
-            /tmp/dmaheap-gateway-UID/control. Without --socket, the first of these that is
-            there is asked, a service's in /run/dmaheap-gateway before the others.
+            /tmp/dmaheap-gateway-UID/control. Without --socket, a client contacts the first
+            of these that exists; a service's in /run/dmaheap-gateway comes first.
 
-            Exit status: 0 all is well, 1 a command failed or the gateway did not start,
-            2 these options make no sense; 143 ended by SIGTERM and 130 by Ctrl-C, in good
-            order; N after 'exit N'. Of status: 0 all is well, 1 the gateway runs and
-            something is wrong (a heap failed, hangs or waits; a bundle does not run), 3 no
-            gateway runs there, 4 it does not answer in time or may not be asked. Of
-            --attach: also 3 and 4.
-            Environment: JAVA_HOME, a JDK of 25 or later; JAVA_OPTS, more options for it;
-            both also in bin/setenv.""";
+            Exit status: 0 success, 1 a command failed or the gateway did not start, 2 the
+            options are invalid; after a clean stop, 143 for SIGTERM and 130 for Ctrl-C;
+            N after 'exit N'. For status: 0 all is well, 1 a heap failed, hangs or waits, or
+            a bundle does not run, 3 no gateway runs, 4 the gateway does not answer in time
+            or access is denied. For --attach: also 3 and 4.
+            Environment: JAVA_HOME, a JDK 25 or later; JAVA_OPTS, more options for Java.
+            Both can also be set in bin/setenv.""";
 
     static CommandLine parse(List<String> arguments) throws Failure {
         Deque<String> rest = new ArrayDeque<>(arguments);
@@ -109,7 +108,7 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
         return options.with(String.join(" ", rest).strip());
     }
 
-    /** Options as they come. */
+    /** Collector of the options. */
     private static final class Options {
         private Action action = Action.RUN;
         private boolean verbose;
@@ -126,7 +125,7 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
                 case "--json" -> json = true;
                 case "--socket" -> {
                     if (rest.isEmpty()) {
-                        throw Failure.usage("--socket lacks the path of a socket; see --help");
+                        throw Failure.usage("--socket needs the path of a socket; see --help");
                     }
                     take(rest.poll());
                 }
@@ -141,24 +140,24 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
 
         private void take(String path) throws Failure {
             if (socket.isPresent() || path.isBlank()) {
-                throw Failure.usage("--socket takes one path, once; see --help");
+                throw Failure.usage("--socket takes one path and may occur once; see --help");
             }
             socket = Optional.of(path);
         }
 
         private void choose(Action chosen, String option) throws Failure {
             if (action != Action.RUN && action != chosen && action != Action.HELP) {
-                throw Failure.usage(option + " does not go with another action; see --help");
+                throw Failure.usage(option + " cannot be combined with another action; see --help");
             }
             action = action == Action.HELP ? action : chosen;
         }
 
         CommandLine with(String command) throws Failure {
             if (action == Action.DAEMON && !command.isEmpty()) {
-                throw Failure.usage("--daemon runs no command, so leave out one of the two: " + command);
+                throw Failure.usage("--daemon cannot be combined with a command: " + command);
             }
             if (json && action != Action.STATUS && action != Action.HELP) {
-                throw Failure.usage("--json belongs to status; see --help");
+                throw Failure.usage("--json is an option of status only; see --help");
             }
             return new CommandLine(
                     action, verbose, json, socket, command.isEmpty() ? Optional.empty() : Optional.of(command));

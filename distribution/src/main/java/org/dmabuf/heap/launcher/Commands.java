@@ -9,7 +9,9 @@ import java.util.function.IntConsumer;
 import java.util.stream.Collectors;
 import org.osgi.framework.BundleContext;
 
-/** The two commands that Gogo leaves to its host. Gogo finds them by service properties, methods by name. */
+/**
+ * The two commands that Gogo expects from its host. Gogo finds them by service properties and calls methods by name.
+ */
 final class Commands {
     private static final int MAX_STATUS = 255;
 
@@ -17,7 +19,7 @@ final class Commands {
     private volatile boolean exitSaid;
     private volatile int status;
 
-    /** @param end what {@code exit} does, besides being remembered */
+    /** @param end action of {@code exit} */
     Commands(Runnable end) {
         this.end = end;
     }
@@ -30,12 +32,12 @@ final class Commands {
     }
 
     /**
-     * The command {@code exit}. Gogo's shell itself ends with Ctrl-D only.
+     * Runs the command {@code exit}. Without it Gogo's shell ends only with Ctrl-D.
      *
-     * <p>A client's session, which the bundle heap-gateway runs, is left instead of the gateway. The session is known
-     * by the group of its threads, since Gogo's sessions are no class of the launcher.
+     * <p>In a client's session, which the bundle heap-gateway runs, it ends that session instead of the gateway. It
+     * finds the session by the thread group, since the launcher has no access to the class of the session.
      *
-     * @param words nothing, or the exit status
+     * @param words no word, or the exit status
      */
     public void exit(Object[] words) {
         int given = words.length == 0 ? 0 : status(words);
@@ -60,21 +62,21 @@ final class Commands {
         return Integer.parseInt(text);
     }
 
-    /** What Gogo calls for a command that does not exist: {@code default} to Gogo, with the underscore for Java. */
+    /** Runs for a command that does not exist. Gogo calls it {@code default}; in Java the name needs an underscore. */
     public void _default(Object[] words) {
-        throw new Refusal("no command '" + words[0] + "'; try 'help'");
+        throw new Refusal("unknown command '" + words[0] + "'; try 'help'");
     }
 
     boolean exitSaid() {
         return exitSaid;
     }
 
-    /** {@return the exit status that was said last; 0 before that} */
+    /** {@return the last exit status that was given; 0 before that} */
     int status() {
         return status;
     }
 
-    /** Says its sentence and no more: the interactive shell prints an exception as its {@code toString}. */
+    /** Failure that prints its sentence only: the interactive shell prints an exception by its {@code toString}. */
     private static final class Refusal extends RuntimeException {
         private static final long serialVersionUID = 1L;
 

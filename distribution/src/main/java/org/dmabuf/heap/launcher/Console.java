@@ -11,15 +11,15 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
 /**
- * A session of the Gogo shell, and the only class that calls Gogo.
+ * Session of the Gogo shell. This is the only class that calls Gogo.
  *
- * <p>It does so by reflection: Gogo's API comes with Gogo's bundle. A copy of it on the launcher's class path, exported
- * by the framework, would tie every bundle with commands to the launcher's version for the sake of five calls.
+ * <p>It uses reflection, because Gogo's API is in Gogo's bundle. If the launcher had a copy on its class path and the
+ * framework exported it, every bundle with commands would depend on the launcher's version.
  */
 final class Console implements AutoCloseable {
     private static final String API = "org.apache.felix.service.command.";
 
-    /** {@code Converter.INSPECT}: an object in full, which is how the interactive shell prints a result. */
+    /** {@code Converter.INSPECT}: the full form of an object, in which the interactive shell prints a result. */
     private static final int INSPECT = 0;
 
     private final Object session;
@@ -33,14 +33,15 @@ final class Console implements AutoCloseable {
     /**
      * Opens a session.
      *
-     * @param in what commands read
-     * @param out the process's own stream: {@link System#out} is Gogo's once Gogo runs, and leads back to this session
-     * @param err likewise
+     * @param in input of the commands
+     * @param out the process's own stream: once Gogo runs, {@link System#out} belongs to Gogo and leads back to this
+     *     session
+     * @param err the process's own error stream, for the same reason
      */
     Console(BundleContext context, InputStream in, PrintStream out, PrintStream err) throws Failure {
         ServiceReference<?> reference = context.getServiceReference(API + "CommandProcessor");
         if (reference == null) {
-            throw Failure.of("there is no shell to run it: org.apache.felix.gogo.runtime is not active");
+            throw Failure.of("no shell can run the command: org.apache.felix.gogo.runtime is not active");
         }
         Object processor = context.getService(reference);
         try {
@@ -56,7 +57,7 @@ final class Console implements AutoCloseable {
             this.put = type.getMethod("put", String.class, Object.class);
             this.close = type.getMethod("close");
         } catch (ReflectiveOperationException e) {
-            throw Failure.of("this Gogo is not the one that the launcher was written for: " + Sentence.of(e), e);
+            throw Failure.of("this version of Gogo does not match the launcher: " + Sentence.of(e), e);
         }
     }
 
@@ -67,7 +68,7 @@ final class Console implements AutoCloseable {
         }
     }
 
-    /** Runs one command line and prints its result, if it has one, as the interactive shell would. */
+    /** Runs one command line. Prints its result, if any, as the interactive shell would. */
     void run(String line) throws Failure {
         Object result = call(execute, line);
         if (result != null) {
@@ -75,8 +76,8 @@ final class Console implements AutoCloseable {
             out.print(text.endsWith("\n") ? text : text + "\n");
         }
         out.flush();
-        // Of a pipe, Gogo returns or throws what its last command does. Where an earlier one failed it printed the
-        // reason.
+        // For a pipe, Gogo returns or throws the result of the last command. For an earlier command that failed, Gogo
+        // has already printed the reason.
         if (call(get, "pipe-exception") instanceof Exception e) {
             throw Failure.of("a command in the pipe failed", e);
         }

@@ -27,25 +27,26 @@ import org.osgi.framework.SynchronousBundleListener;
 import org.osgi.framework.wiring.FrameworkWiring;
 
 /**
- * A folder whose jars run while they are in it: one that is dropped in is installed and started, one that is replaced
- * is updated, one that is removed is uninstalled.
+ * Folder whose jars run while they are in it. A new jar is installed and started, a replaced jar is updated, and a
+ * removed jar is uninstalled.
  *
- * <p>Felix File Install does this too; by its source it says nothing of a jar that is no bundle, and uninstalls a
- * running bundle when its replacement does not read as one, as while it is being copied. Here a jar is looked at only
- * once it is whole, and until then the old bundle keeps running. A jar that does not run is reported once, in a
- * sentence with the file and what it lacks, and tried again whenever something else in the framework has changed.
+ * <p>Felix File Install offers the same, but its source shows two faults. It logs nothing about a jar that is not a
+ * bundle. It uninstalls a running bundle if its replacement cannot be read, for example while it is being copied. Here
+ * a jar is installed only when it is complete, and until then the old bundle keeps running. If a jar does not run, the
+ * log reports it once, with the file and the missing requirements. The folder tries it again when the framework has
+ * changed.
  *
- * <p>Each jar is handled by steps of its own ({@link DroppedJar}). A step that blocks is reported and left behind: the
- * other jars go on, and its jar is looked at again when it returns.
+ * <p>Each jar is handled in steps of its own ({@link DroppedJar}). A step that blocks is reported and does not delay
+ * the other jars. When it returns, its jar is checked again.
  */
 final class DeployFolder implements AutoCloseable {
-    /** The kernel reports changes at once, except on a network's file systems: those are listed this often. */
+    /** Interval of listings where the kernel reports no changes, as on network file systems. */
     private static final long LIST_MILLIS = 500;
 
-    /** How long the start of the gateway waits for the jars that are there. */
+    /** Time that the start of the gateway waits for the jars in the folder. */
     private static final long OPEN_MILLIS = 20_000;
 
-    /** How long the end of the gateway waits for a bundle that is being started. */
+    /** Time that the end of the gateway waits for a bundle whose start has not returned. */
     private static final long CLOSE_MILLIS = 5000;
 
     private final Path folder;
@@ -54,7 +55,7 @@ final class DeployFolder implements AutoCloseable {
     private final Map<Path, DroppedJar> known = new ConcurrentSkipListMap<>();
     private final CountDownLatch tried = new CountDownLatch(1);
     private final CountDownLatch closed = new CountDownLatch(1);
-    /** Another part of the gateway changed bundles: what waits may find what it lacks. */
+    /** Whether another part of the gateway has changed bundles, which may have resolved a missing requirement. */
     private volatile boolean stirred;
 
     private BundleContext context;
@@ -64,15 +65,15 @@ final class DeployFolder implements AutoCloseable {
     private volatile WatchService watch;
     private WatchKey watched;
     private String lastProblem = "";
-    /** Bundles have changed, and what follows from that is not done. */
+    /** Whether bundles have changed and the consequences are still to be handled. */
     private boolean changed;
 
     /**
-     * Does nothing yet.
+     * Creates the object, which does not look at the folder yet.
      *
-     * @param folder where jars are dropped; it may be missing, and may come later
-     * @param scratch a folder for copies, made when needed
-     * @param reports gets a sentence for each jar that does not run
+     * @param folder folder for jars; it may be missing and may be created later
+     * @param scratch folder for copies, created when it is needed
+     * @param reports receives a sentence for each jar that does not run
      */
     DeployFolder(Path folder, Path scratch, Reports reports) {
         this.folder = folder;
@@ -81,8 +82,8 @@ final class DeployFolder implements AutoCloseable {
     }
 
     /**
-     * Runs what is in the folder, and from now on what comes. When it returns, the former has been tried, except for
-     * jars that block.
+     * Runs the jars in the folder, and from now on each new jar. When it returns, every jar that was there has been
+     * tried, except for jars that block.
      */
     void open(BundleContext of) {
         context = of;
@@ -98,14 +99,15 @@ final class DeployFolder implements AutoCloseable {
         thread.start();
         try {
             if (!tried.await(OPEN_MILLIS, TimeUnit.MILLISECONDS)) {
-                reports.problem("the gateway comes up before every jar in " + folder + " was tried: jars there block");
+                reports.problem("the gateway continues before every jar in " + folder
+                        + " was tried, because some of them block");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** Stops looking. The bundles stay. */
+    /** Stops the checks. The bundles stay. */
     @Override
     public void close() {
         closed.countDown();
@@ -128,7 +130,7 @@ final class DeployFolder implements AutoCloseable {
         boolean more = true;
         while (more) {
             try {
-                register(); // before the look, so that nothing falls between the two
+                register(); // registered before the listing, so that no change is missed
                 scan();
                 tried.countDown();
                 more = !await();
@@ -142,7 +144,7 @@ final class DeployFolder implements AutoCloseable {
         tried.countDown();
     }
 
-    /** A shortage of memory passes; what was not done is done at a later look. */
+    /** Repeats work after a failure, since a shortage of memory passes. */
     private boolean goOnAfter(Throwable thrown) {
         changed = true;
         try {
@@ -150,7 +152,7 @@ final class DeployFolder implements AutoCloseable {
                 reports.debug("the framework has stopped under the deploy folder", thrown);
                 return false;
             }
-            complain("looking after " + folder + " failed and is tried again: " + Sentence.of(thrown));
+            complain("checking " + folder + " failed and is repeated: " + Sentence.of(thrown));
             return !closed.await(LIST_MILLIS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             return false;
@@ -161,7 +163,7 @@ final class DeployFolder implements AutoCloseable {
         }
     }
 
-    /** Returns when something may have changed; true at the end. */
+    /** Returns when the folder may have changed; true at the end of the checks. */
     private boolean await() throws InterruptedException {
         if (watch == null) {
             return closed.await(LIST_MILLIS, TimeUnit.MILLISECONDS);
@@ -174,7 +176,7 @@ final class DeployFolder implements AutoCloseable {
         return closed.getCount() == 0;
     }
 
-    /** The folder may come, go and come again. */
+    /** Registers the watch again if the folder was removed and created. */
     private void register() {
         if (watch == null || (watched != null && watched.isValid())) {
             return;
@@ -197,7 +199,7 @@ final class DeployFolder implements AutoCloseable {
         }
     }
 
-    /** Brings the bundles into line with the files. */
+    /** Applies the state of the files to the bundles. */
     private void scan() throws InterruptedException {
         reports.flush();
         changed |= stirred;
@@ -221,7 +223,7 @@ final class DeployFolder implements AutoCloseable {
         known.forEach((file, jar) -> jar.see(now.get(file)));
         now.forEach((file, stamp) ->
                 known.computeIfAbsent(file, _ -> new DroppedJar(file, scratch, context, reports)).see(stamp));
-        for (DroppedJar jar : known.values()) { // those that are gone come first: another may take their name
+        for (DroppedJar jar : known.values()) { // removed files first: another jar may take over their bundle's name
             changed |= jar.isGone() && jar.follow();
         }
         known.values().removeIf(DroppedJar::isOver);
@@ -237,11 +239,11 @@ final class DeployFolder implements AutoCloseable {
                 addStamp(jar, files);
             }
         } catch (NoSuchFileException e) {
-            return Optional.of(Map.of()); // no folder is as good as an empty one
+            return Optional.of(Map.of()); // a missing folder counts as empty
         } catch (NotDirectoryException e) {
-            return complain(folder + " is no folder: no bundle can be dropped in; remove that file");
+            return complain(folder + " is not a folder, so jars cannot be deployed; remove that file");
         } catch (IOException | DirectoryIteratorException e) {
-            return complain("cannot list " + folder + ", its bundles stay as they are: " + Sentence.of(e));
+            return complain("listing " + folder + " failed, its bundles stay as they are: " + Sentence.of(e));
         }
         lastProblem = "";
         return Optional.of(files);
@@ -251,7 +253,7 @@ final class DeployFolder implements AutoCloseable {
         try {
             files.put(jar, FileStamp.of(jar));
         } catch (NoSuchFileException e) {
-            reports.debug(jar + " went while the folder was listed", e);
+            reports.debug(jar + " was removed while the folder was listed", e);
         }
     }
 
@@ -263,14 +265,14 @@ final class DeployFolder implements AutoCloseable {
         return Optional.empty();
     }
 
-    /** Starts what was never started and what lost something it needs; a bundle that was stopped stays stopped. */
+    /** Starts bundles that were never started or had lost a requirement. A bundle that was stopped stays stopped. */
     private void start() throws InterruptedException {
         List<Bundle> unresolved = known.values().stream()
                 .map(DroppedJar::bundle)
                 .filter(Objects::nonNull)
                 .filter(bundle -> bundle.getState() == Bundle.INSTALLED)
                 .toList();
-        if (!unresolved.isEmpty()) { // together, so that they find each other
+        if (!unresolved.isEmpty()) { // together, so that they can be wired to each other
             refresh.resolve(unresolved);
         }
         for (DroppedJar jar : known.values()) {

@@ -19,14 +19,14 @@ import org.osgi.framework.startlevel.BundleStartLevel;
 import org.osgi.framework.wiring.FrameworkWiring;
 
 /**
- * One jar of the deploy folder and its bundle. Whatever may block is a {@link Step}, one at a time: while it runs, the
- * fields that it writes belong to it, and nothing else is done with this jar.
+ * Jar in the deploy folder, with its bundle. Work that may block runs in a {@link Step}, one at a time. While a step
+ * runs, it owns the fields that it writes, and no other work is done for this jar.
  */
 final class DroppedJar {
-    /** A file that is not whole and was not written to for as long as this is no longer being copied. */
+    /** A file that is incomplete and was not written to for this long is no longer being copied. */
     private static final long UNFINISHED_MILLIS = 1000;
 
-    /** When to try again after a shortage, of memory for example, that passes without any event. */
+    /** Interval of retries after a shortage, for example of memory, whose end causes no event. */
     private static final long RETRY_MILLIS = 10_000;
 
     private final Path file;
@@ -35,7 +35,7 @@ final class DroppedJar {
     private final BundleContext context;
     private final Reports reports;
 
-    // Of the folder's thread.
+    // Owned by the folder's thread.
     private FileStamp stamp;
     private long seenAt;
     private boolean gone;
@@ -43,21 +43,23 @@ final class DroppedJar {
     private long retryAt;
     private boolean retrying;
 
-    // Of the step while one runs, of the folder's thread otherwise.
+    // Owned by the step while one runs, otherwise by the folder's thread.
     private FileStamp handled;
     private Bundle bundle;
-    /** The bundle is to be started: it never ran since it was dropped, replaced or stopped for new packages. */
+    /**
+     * Whether the bundle must be started: it has not run since it was dropped, replaced or stopped for new packages.
+     */
     private boolean waiting;
-    /** The step installed, updated or uninstalled a bundle. */
+    /** Whether the step installed, updated or uninstalled a bundle. */
     private boolean changed;
 
     private String reported = "";
 
     /**
-     * Does nothing yet.
+     * Creates the object, which does nothing yet.
      *
-     * @param file where it is, or will be
-     * @param scratch a folder for its copy, made when needed
+     * @param file path of the jar, which may come later
+     * @param scratch folder for its copy, created when it is needed
      */
     DroppedJar(Path file, Path scratch, BundleContext context, Reports reports) {
         this.file = file;
@@ -67,7 +69,7 @@ final class DroppedJar {
         this.reports = reports;
     }
 
-    /** Notes the present state of the file; null when it is missing. */
+    /** Records the current state of the file; null if it is missing. */
     void see(FileStamp now) {
         boolean same = now == null ? gone : !gone && now.equals(stamp);
         if (same) {
@@ -81,7 +83,7 @@ final class DroppedJar {
         retrying = false;
         if (isBusy() && (gone || !step.isGivenUp())) {
             reports.problem(name + (gone ? " is gone" : " has changed") + ", but " + step.activity().words()
-                    + " still runs; it is " + (gone ? "uninstalled" : "looked at again") + " when that returns");
+                    + " still runs; it is " + (gone ? "uninstalled" : "checked again") + " when that returns");
             step.giveUp();
         }
     }
@@ -90,7 +92,7 @@ final class DroppedJar {
         return step != null;
     }
 
-    /** Interrupts what may be interrupted, at the end of the gateway. */
+    /** Interrupts the step if it can be interrupted, at the end of the gateway. */
     void giveUp() {
         Step last = step;
         if (last != null) {
@@ -102,17 +104,17 @@ final class DroppedJar {
         return gone;
     }
 
-    /** {@return whether the file is gone, and its bundle too} */
+    /** {@return whether both the file and its bundle are gone} */
     boolean isOver() {
         return gone && !isBusy() && bundle == null;
     }
 
-    /** {@return the bundle; null before it is installed, and while a step runs} */
+    /** {@return the bundle; null before it is installed and while a step runs} */
     Bundle bundle() {
         return isBusy() ? null : bundle;
     }
 
-    /** A bundle of another jar or of the gateway was exchanged, and this one stopped for that. */
+    /** Marks the bundle for a restart if it was stopped because another bundle's packages were exchanged. */
     boolean stoppedForPackages(Bundle stopped) {
         if (!isBusy() && stopped.equals(bundle)) {
             waiting = true;
@@ -121,7 +123,7 @@ final class DroppedJar {
         return false;
     }
 
-    /** Ends a step that has returned, and reports one that has not; returns whether a bundle has changed. */
+    /** Finishes a step that has returned and reports one that has not; returns whether a bundle has changed. */
     boolean collect() {
         if (step == null) {
             return false;
@@ -150,7 +152,7 @@ final class DroppedJar {
 
     private void failed(Step ended, Throwable thrown) {
         if (ended.isGivenUp()) {
-            reports.debug(name + ": " + ended.activity().words() + " was given up", thrown);
+            reports.debug(name + ": " + ended.activity().words() + " was cancelled", thrown);
             return;
         }
         boolean shortage = isShortage(thrown);
@@ -161,7 +163,7 @@ final class DroppedJar {
             handled = stamp;
         }
         String reason = shortage
-                ? "too little memory (" + Sentence.of(thrown) + "); it is tried again"
+                ? "too little memory (" + Sentence.of(thrown) + "); it will be tried again"
                 : Sentence.of(thrown) + remedy(thrown);
         report(switch (ended.activity()) {
             case STARTING -> " does not start: " + reason;
@@ -179,7 +181,7 @@ final class DroppedJar {
         return false;
     }
 
-    /** The framework names bundle and version that there are already, and not whose they are or what to do. */
+    /** Returns a remedy for a duplicate bundle. The framework's message has name and version only. */
     private static String remedy(Throwable thrown) {
         boolean twice = thrown instanceof BundleException e && e.getType() == BundleException.DUPLICATE_BUNDLE_ERROR;
         return twice ? "; remove one of the two, or give this one another Bundle-SymbolicName or Bundle-Version" : "";
@@ -196,12 +198,12 @@ final class DroppedJar {
         }
     }
 
-    /** {@return whether a shortage may have passed meanwhile} */
+    /** {@return whether it is time for another attempt after a shortage} */
     boolean isRetryDue() {
         return retrying && System.nanoTime() - retryAt >= 0;
     }
 
-    /** Uninstalls the bundle of a file that is gone, and installs or updates that of a file that is new or changed. */
+    /** Uninstalls the bundle of a missing file. Installs or updates the bundle of a new or changed file. */
     boolean follow() throws InterruptedException {
         if (isBusy() || retrying && !isRetryDue()) {
             return false;
@@ -230,18 +232,18 @@ final class DroppedJar {
         } finally {
             if (bundle.getState() == Bundle.UNINSTALLED) {
                 bundle = null;
-                handled = null; // a file of this name that comes while this runs is a new one
+                handled = null; // a file of this name that appears meanwhile is a new one
             }
             changed = true;
         }
     }
 
-    /** Looks at a file that is new or has changed. */
+    /** Checks and installs a file that is new or has changed. */
     private void take(Step step, FileStamp now, long seen) throws IOException, BundleException {
         try {
             Optional<JarFlaw> flaw = now.regular() ? JarFlaw.of(file) : Optional.of(JarFlaw.NO_FILE);
             if (step.isGivenUp()) {
-                return; // the flaw may be that the reading was interrupted
+                return; // the flaw may be the result of an interrupted read
             }
             if (flaw.isPresent()) {
                 if (!flaw.get().maybeUnfinished() || isSettled(now, seen)) {
@@ -252,11 +254,11 @@ final class DroppedJar {
             }
             Files.createDirectories(copy.getParent());
             Files.copy(file, copy, StandardCopyOption.REPLACE_EXISTING);
-            if (FileStamp.of(file).equals(now)) { // else it is being written to, and the copy is of something else
+            if (FileStamp.of(file).equals(now)) { // otherwise the file has changed since it was copied
                 run(step, now);
             }
         } catch (NoSuchFileException e) {
-            reports.debug(name + " went while it was looked at", e);
+            reports.debug(name + " was removed while it was checked", e);
         } finally {
             delete();
         }
@@ -273,7 +275,7 @@ final class DroppedJar {
             if (!step.enter(Activity.STOPPING)) {
                 return;
             }
-            changed = true; // what was stopped for its replacement is started again, whatever comes of that
+            changed = true; // bundles that were stopped for the replacement are started again in any case
             waiting = true;
             stop();
         }
@@ -294,7 +296,10 @@ final class DroppedJar {
         reported = "";
     }
 
-    /** Otherwise the framework starts the new one after the update, and reports in its own words. */
+    /**
+     * Stops the old bundle first. Otherwise the framework would start the new one after the update and report in its
+     * own words.
+     */
     private void stop() {
         try {
             bundle.stop(Bundle.STOP_TRANSIENT);
@@ -303,7 +308,7 @@ final class DroppedJar {
         }
     }
 
-    /** Best effort: the end of the gateway deletes it otherwise. */
+    /** Deletes the copy if possible; otherwise the end of the gateway deletes it. */
     private void delete() {
         try {
             Files.deleteIfExists(copy);
@@ -312,7 +317,7 @@ final class DroppedJar {
         }
     }
 
-    /** Starts the bundle if it never was, or if it lost something that it needs; one that was stopped stays stopped. */
+    /** Starts the bundle if it was never started or had lost a requirement. A bundle that was stopped stays stopped. */
     boolean start(FrameworkWiring wiring) throws InterruptedException {
         return !isBusy() && !gone && bundle != null && isWanted() && perform(Activity.STARTING, _ -> startNow(wiring));
     }

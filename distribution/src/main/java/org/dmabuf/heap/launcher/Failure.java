@@ -2,10 +2,10 @@
 package org.dmabuf.heap.launcher;
 
 /**
- * Ends the program: the message is the one {@link Printable} sentence for standard error, {@link #status()} the exit
- * status.
+ * Failure that ends the program. Its message is the one {@link Printable} sentence for standard error;
+ * {@link #status()} is the exit status.
  *
- * <p>Checked, because each place that can end the program should be seen in a signature.
+ * <p>It is checked, so that a method's signature shows whether it can end the program.
  */
 final class Failure extends Exception {
     private static final long serialVersionUID = 1L;
@@ -17,7 +17,7 @@ final class Failure extends Exception {
         this.status = status;
     }
 
-    /** Something went wrong while it ran. */
+    /** Creates a failure of the program's work. */
     static Failure of(String sentence, Throwable cause) {
         return new Failure(1, sentence, cause);
     }
@@ -26,7 +26,7 @@ final class Failure extends Exception {
         return of(sentence, null);
     }
 
-    /** The arguments make no sense. */
+    /** Creates a failure for invalid arguments. */
     static Failure usage(String sentence) {
         return new Failure(2, sentence, null);
     }

@@ -8,13 +8,14 @@ import java.nio.file.attribute.FileTime;
 import java.util.Map;
 
 /**
- * State of a file at one moment, to see whether it was written to. The change time, unlike the time of modification,
- * cannot be set by a program that copies.
+ * Snapshot of a file's state, which shows whether the file was written to. A program that copies can set the time of
+ * modification, but not the change time.
  *
- * @param regular whether it is a regular file, links followed; nothing else may be opened, since a FIFO would block
+ * @param regular whether it is a regular file, with links followed; only a regular file may be opened, since a FIFO
+ *     would block
  * @param size its bytes
- * @param changed when its content or its attributes last changed
- * @param inode which file it is
+ * @param changed time of the last change of its content or attributes
+ * @param inode identity of the file
  */
 record FileStamp(boolean regular, long size, FileTime changed, Object inode) {
     static FileStamp of(Path file) throws IOException {

@@ -5,7 +5,10 @@ import org.apache.felix.framework.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
-/** Sends what the framework logs where all logs go; by itself it prints to standard output, amid the results. */
+/**
+ * Logger of the framework that writes to the gateway's log. By default the framework logs to standard output, among the
+ * results.
+ */
 final class FrameworkLog extends Logger {
     private static final org.slf4j.Logger LOG = LoggerFactory.getLogger("org.apache.felix.framework");
 

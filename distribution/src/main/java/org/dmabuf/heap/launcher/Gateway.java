@@ -14,13 +14,13 @@ import org.osgi.framework.Constants;
 import org.osgi.framework.FrameworkEvent;
 
 /**
- * The framework and the bundles in it, from start to end.
+ * The framework and its bundles, from start to end.
  *
- * <p>{@link #close()} may come from the main thread and from the shutdown hook, in any order or at once: one does it,
- * the other waits for that.
+ * <p>The main thread and the shutdown hook may call {@link #close()} in any order or at once. One of them does the
+ * work; the other waits for it.
  */
 final class Gateway implements AutoCloseable {
-    /** A bundle that does not stop keeps nobody waiting for longer: the process ends all the same. */
+    /** Time limit for the stop of the framework. After it the process ends although a bundle still blocks. */
     private static final long STOP_MILLIS = TimeUnit.SECONDS.toMillis(10);
 
     private final Felix framework;
@@ -32,11 +32,11 @@ final class Gateway implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Starts nothing yet.
+     * Creates the object, which starts nothing yet.
      *
      * @param bundles folder of the jars to run
      * @param dropped folder of jars that may come and go
-     * @param cache what the framework may write to; deleted at the end
+     * @param cache folder that the framework may write to; deleted at the end
      * @param settings framework properties
      */
     Gateway(Path bundles, Path dropped, BundleCache cache, Map<String, String> settings) {
@@ -50,14 +50,14 @@ final class Gateway implements AutoCloseable {
     }
 
     /**
-     * Installs and starts every bundle. When it returns, each component that has what it needs is active.
+     * Installs and starts every bundle. When it returns, each component whose dependencies are present is active.
      *
-     * @param problems gets a sentence for each bundle that does not run; the others do
+     * @param problems receives a sentence for each bundle that does not run; the others run
      * @return whether an interactive shell is running
      */
     boolean start(Commands commands, Consumer<String> problems) throws Failure {
-        // Threads inherit it. With the launcher's own loader here, a library that looks for its parts through the
-        // context class loader (JLine does) searches the launcher instead of itself.
+        // Threads inherit the context class loader. A library that uses it to find its own classes, as JLine does,
+        // would otherwise search the launcher instead of itself.
         Thread.currentThread().setContextClassLoader(null);
         try {
             framework.start();
@@ -80,12 +80,12 @@ final class Gateway implements AutoCloseable {
         return framework.getBundleContext();
     }
 
-    /** Returns once the framework has stopped, whoever stopped it: the shell at its end, a command, a signal. */
+    /** Returns when the framework has stopped, for example because of the shell's end, a command, or a signal. */
     void waitForStop() throws InterruptedException {
         framework.waitForStop(0);
     }
 
-    /** Has the framework stop in a thread of its own, so that a bundle may ask for it too. */
+    /** Stops the framework in a thread of its own, so that a bundle may request it too. */
     void stop() {
         try {
             framework.stop();
@@ -94,7 +94,7 @@ final class Gateway implements AutoCloseable {
         }
     }
 
-    /** Stops the framework with all bundles, waits for it within bounds, and deletes what it wrote. */
+    /** Stops the framework with all bundles, within a time limit, and deletes its files. */
     @Override
     public synchronized void close() {
         if (closed) {

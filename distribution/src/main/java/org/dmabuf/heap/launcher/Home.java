@@ -6,46 +6,47 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** Where things are in an unpacked gateway. It may lie anywhere, be read-only and be moved. */
+/** Folders of an unpacked gateway. It may be at any path, read-only, and moved. */
 record Home(Path folder) {
-    /** The gateway whose {@code lib} folder this class was loaded from. */
+    /** Finds the gateway whose {@code lib} folder contains this class. */
     static Home ofThisJar() throws Failure {
         try {
             Path jar = Path.of(Home.class.getProtectionDomain().getCodeSource().getLocation().toURI());
             Home home = new Home(jar.toAbsolutePath().getParent().getParent());
             if (!Files.isDirectory(home.bundles())) {
-                throw Failure.of("there is no folder " + home.bundles() + ": the launcher belongs in a gateway's lib");
+                throw Failure.of("folder " + home.bundles()
+                        + " does not exist; put the launcher into the lib folder of a gateway");
             }
             return home;
         } catch (URISyntaxException e) {
-            throw Failure.of("the gateway's own folder is unknown: " + Sentence.of(e), e);
+            throw Failure.of("finding the gateway's folder failed: " + Sentence.of(e), e);
         }
     }
 
-    /** Every jar in here is installed and started. */
+    /** Folder of jars that are installed and started. */
     Path bundles() {
         return folder.resolve("bundles");
     }
 
-    /** Every jar in here runs while it is there. */
+    /** Folder of jars that run while they are in it. */
     Path deploy() {
         return folder.resolve("deploy");
     }
 
-    /** Where the user's configuration is. */
+    /** Folder of the user's configuration. */
     Path etc() {
         return folder.resolve("etc");
     }
 
-    /** The framework properties that a user may edit. */
+    /** File of the framework properties that a user may edit. */
     Path settings() {
         return etc().resolve("gateway.properties");
     }
 
     /**
-     * The folder that the system gives a service for its state, where there is one.
+     * Returns the folder that the system gives a service for its state, if any.
      *
-     * @param folders the variable STATE_DIRECTORY of systemd, which may name several; null when it is not set
+     * @param folders systemd's variable STATE_DIRECTORY, which may name several folders; null if it is not set
      */
     static Optional<Path> state(String folders) {
         return Optional.ofNullable(folders)
@@ -54,9 +55,9 @@ record Home(Path folder) {
     }
 
     /**
-     * Room for what the framework writes while it runs.
+     * Folder for files that the framework writes while it runs.
      *
-     * @param state the folder for the state of a service, which is preferred to the gateway's own
+     * @param state the state folder of a service; it is preferred to the gateway's own folder
      */
     Path cache(Optional<Path> state) {
         return state.orElse(folder).resolve("cache");

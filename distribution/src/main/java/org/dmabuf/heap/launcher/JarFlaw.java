@@ -19,17 +19,20 @@ import java.util.zip.ZipFile;
 import org.osgi.framework.Constants;
 
 /**
- * Reason why a file cannot be a bundle, found before the framework sees it: the framework would take a bundle out of
- * service for a replacement of which only the first half has arrived.
+ * Reason why a file cannot be a bundle, found before the framework sees the file. Otherwise the framework would stop a
+ * bundle for a replacement that has been copied only in part.
  *
- * @param sentence the end of a sentence about the file, with the remedy
- * @param maybeUnfinished whether a file that is still being written looks the same
+ * @param sentence end of a sentence about the file, with the remedy
+ * @param maybeUnfinished whether a file that is still being written can have the same flaw
  */
 record JarFlaw(String sentence, boolean maybeUnfinished) {
-    /** The file is a folder, a FIFO or a device; it must not be opened, since that could block. */
+    /** The file is a folder, a FIFO or a device. It must not be opened, since that could block. */
     static final JarFlaw NO_FILE = new JarFlaw("it is not a regular file; drop a bundle, or remove it", false);
 
-    /** Sizes that no bundle has. The framework keeps a copy of the file, and the manifest in memory several times. */
+    /**
+     * Limits that no bundle reaches. The framework keeps a copy of the file, and several copies of the manifest in
+     * memory.
+     */
     static final long MAX_FILE_MIB = 2048;
 
     static final int MAX_MANIFEST_MIB = 16;
@@ -37,7 +40,7 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
 
     private static final int MIB = 1 << 20;
 
-    /** Reads the whole file: its directory is at its end, and each entry has a checksum. */
+    /** Reads the whole file: a jar's directory is at its end, and each entry has a checksum. */
     static Optional<JarFlaw> of(Path file) throws NoSuchFileException {
         return of(file, true);
     }
@@ -53,7 +56,7 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
                 return Files.exists(file) ? Optional.of(NO_FILE) : missing(file);
             }
             if (!startsAsZip(file)) {
-                return Optional.of(new JarFlaw("it is no jar at all; drop a bundle, or remove it", true));
+                return Optional.of(new JarFlaw("it is not a jar; drop a bundle, or remove it", true));
             }
             if (Files.size(file) > MAX_FILE_MIB * MIB) {
                 return tooLarge("it is larger than " + MAX_FILE_MIB + " MiB");
@@ -64,10 +67,11 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
         } catch (NoSuchFileException e) {
             throw e;
         } catch (AccessDeniedException e) {
-            return Optional.of(new JarFlaw("the gateway's user may not read it; change its owner or its mode", true));
-        } catch (IOException | IllegalArgumentException e) { // the latter of names in no known encoding
             return Optional.of(
-                    new JarFlaw("it is cut off or damaged (" + Sentence.of(e) + "); copy it once more", true));
+                    new JarFlaw("the gateway's user may not read it; change its owner or its mode", true));
+        } catch (IOException | IllegalArgumentException e) { // the latter for names in an unknown encoding
+            return Optional.of(
+                    new JarFlaw("it is truncated or damaged (" + Sentence.of(e) + "); copy it again", true));
         }
     }
 
@@ -94,7 +98,7 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
         return manifest != null && isBundle(zip, manifest)
                 ? Optional.empty()
                 : Optional.of(new JarFlaw(
-                        "it is a jar but no bundle, its manifest names no " + Constants.BUNDLE_SYMBOLICNAME
+                        "it is a jar but not a bundle, since its manifest has no " + Constants.BUNDLE_SYMBOLICNAME
                                 + "; drop a bundle, or remove it",
                         false));
     }
@@ -105,14 +109,14 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
         }
     }
 
-    /** The sizes in a jar's directory are what its maker wrote there: what counts is what comes out. */
+    /** Counts the bytes that come out: the sizes in a jar's directory can be wrong. */
     private static boolean hasAtMost(long bytes, ZipFile zip, ZipEntry entry) throws IOException {
         try (InputStream in = zip.getInputStream(entry)) {
             return read(in, bytes) <= bytes;
         }
     }
 
-    /** {@return the bytes of the entry; more than {@code max} as soon as there are more} */
+    /** {@return the size of the entry in bytes; more than {@code max} as soon as it exceeds that} */
     private static long check(ZipFile zip, ZipEntry entry, long max) throws IOException {
         CRC32 crc = new CRC32();
         long size;

@@ -8,13 +8,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is logged through Java itself ({@link System.Logger}) goes where all logs go. {@code heap-linux} logs so, since
- * it needs nothing but Java; without this its lines would come in a format, and with levels, of their own.
+ * Adapter that sends {@link System.Logger} output to the gateway's log. {@code heap-linux} uses that logger, since it
+ * needs only Java. Without the adapter its lines would have another format and other levels.
  *
- * <p>Java finds it by the name of its class, in the launcher's {@code META-INF/services}.
+ * <p>Java finds the class by its name in {@code META-INF/services} of the launcher.
  */
 public final class JavaLog extends System.LoggerFinder {
-    /** Called by Java, once. */
+    /** Called by Java once. */
     public JavaLog() {}
 
     @Override
@@ -22,7 +22,7 @@ public final class JavaLog extends System.LoggerFinder {
         return new Log(LoggerFactory.getLogger(Printable.of(name)));
     }
 
-    /** One logger. */
+    /** Logger that writes to an SLF4J logger. */
     record Log(Logger log) implements System.Logger {
         @Override
         public String getName() {
@@ -48,7 +48,7 @@ public final class JavaLog extends System.LoggerFinder {
             }
         }
 
-        /** A format that is none stands as it is: nobody fails because of what they log. */
+        /** Returns an invalid format unchanged: a call to the log must not throw. */
         private static String filled(String format, Object... arguments) {
             if (format == null || arguments == null || arguments.length == 0) {
                 return format;

@@ -29,12 +29,12 @@ import org.slf4j.event.Level;
 /**
  * Deletion of cache folders that no gateway uses.
  *
- * <p>A folder is deleted when it belongs to this process's user, only that user may write to it, and its lock could be
- * taken. Gateways before the lock file {@value BundleCache#LOCK} had only the framework's, {@value #FRAMEWORK_LOCK}:
- * every lock file that is there must be free, and one must be there. An empty folder without a lock is removed; a
- * gateway that has just made it makes another one. All else is left.
+ * <p>A folder is deleted if it belongs to this process's user, only that user may write to it, and its lock is free.
+ * Older gateways had no lock file {@value BundleCache#LOCK}, only the framework's, {@value #FRAMEWORK_LOCK}. At least
+ * one of the two lock files must exist, and each that exists must be free. An empty folder without a lock is removed; a
+ * gateway that has just made it makes another. Every other folder is left.
  *
- * <p>Every step goes through an open directory and follows no link, so nothing outside of the folder is reached.
+ * <p>Every step uses an open directory and follows no link, so files outside of the folder are never touched.
  */
 final class LeftoverCaches {
     private static final String FRAMEWORK_LOCK = "cache.lock";
@@ -43,7 +43,7 @@ final class LeftoverCaches {
     private static final Set<OpenOption> TO_LOCK =
             Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
 
-    /** Each level takes a descriptor while what is below it is deleted. */
+    /** Limit of nested folders: each level needs a descriptor while its content is deleted. */
     private static final int DEPTH = 200;
 
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
@@ -52,17 +52,17 @@ final class LeftoverCaches {
     private final UserPrincipal owner;
 
     /**
-     * Does nothing yet.
+     * Creates the object, which deletes nothing yet.
      *
-     * @param parent the folder with the caches; no other user may rename what is {@code owner}'s in it
-     * @param owner the user of this process
+     * @param parent folder with the caches; no other user may rename entries of {@code owner} in it
+     * @param owner number of this process's user
      */
     LeftoverCaches(Path parent, UserPrincipal owner) {
         this.parent = parent;
         this.owner = owner;
     }
 
-    /** Deletes all that are unused; what cannot be deleted is no reason not to start. */
+    /** Deletes all unused folders. A failure to delete does not stop the start of the gateway. */
     void deleteExcept(Path used) {
         try (SecureDirectoryStream<Path> caches = open(parent)) {
             for (Path name : names(caches)) {
@@ -94,7 +94,8 @@ final class LeftoverCaches {
             return secure;
         }
         stream.close();
-        throw new FileSystemException(folder.toString(), null, "its file system opens no file by its folder");
+        throw new FileSystemException(
+                folder.toString(), null, "its file system does not open files relative to a folder");
     }
 
     private void deleteUnused(SecureDirectoryStream<Path> caches, Path name) {
@@ -126,7 +127,7 @@ final class LeftoverCaches {
                 && !permissions.contains(PosixFilePermission.OTHERS_WRITE);
     }
 
-    /** {@return whether the folder is empty now; false when a process may use it} */
+    /** {@return whether the folder is empty now; false if a process may use it} */
     private static boolean emptyIfUnused(SecureDirectoryStream<Path> cache) throws IOException {
         List<FileChannel> locked = new ArrayList<>();
         try {
@@ -147,12 +148,12 @@ final class LeftoverCaches {
         return names(cache).isEmpty();
     }
 
-    /** {@return false when the lock is held, or is something that is no lock file} */
+    /** {@return false if the lock is held or the file is not a lock file} */
     private static boolean lock(SecureDirectoryStream<Path> cache, Path name, List<FileChannel> locked)
             throws IOException {
         try {
             if (!attributes(cache, name).isRegularFile()) {
-                return false; // not opened: opening a FIFO would block
+                return false; // not opened, since opening a FIFO would block
             }
         } catch (NoSuchFileException e) {
             return true;
@@ -171,7 +172,7 @@ final class LeftoverCaches {
         return taken;
     }
 
-    /** Lock files go last: after a crash on the way here, what is left still has its proof. */
+    /** Lock files are deleted last: after a crash in between, the rest still has its proof that it is unused. */
     private static void empty(SecureDirectoryStream<Path> cache) throws IOException {
         List<Path> names = names(cache);
         for (Path name : names) {
@@ -192,7 +193,7 @@ final class LeftoverCaches {
             return;
         }
         if (depth == DEPTH) {
-            throw new FileSystemException(name.toString(), null, "more than " + DEPTH + " folders in each other");
+            throw new FileSystemException(name.toString(), null, "more than " + DEPTH + " nested folders");
         }
         try (SecureDirectoryStream<Path> inner = folder.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {
             for (Path entry : names(inner)) {

@@ -7,19 +7,19 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
 /**
- * The shell that Gogo's bundle runs on the terminal of this process. The launcher calls it by reflection, as
- * {@link Console} does, and knows its thread by the name: Gogo tells no other way that the user has left.
+ * The shell that Gogo's bundle runs on this process's terminal. The launcher calls it by reflection, as {@link Console}
+ * does. It finds the shell's thread by name: the launcher has no other way to notice that the user has left.
  */
 final class LocalShell {
     private static final String THREAD = "Gogo shell";
     private static final String SERVICE = "org.apache.felix.gogo.jline.Shell";
 
-    /** A command that ignores the interrupt does not keep the gateway from ending. */
+    /** Time limit: a command that ignores the interrupt must not keep the gateway from ending. */
     private static final long END_MILLIS = 2000;
 
     private LocalShell() {}
 
-    /** Waits until the user has left the shell. Returns at once when it does not run. */
+    /** Waits until the user has left the shell. Returns at once if the shell does not run. */
     static void awaitEnd() throws InterruptedException {
         Optional<Thread> shell = thread();
         if (shell.isPresent()) {
@@ -28,8 +28,8 @@ final class LocalShell {
     }
 
     /**
-     * Ends the shell before the framework stops. Gogo itself closes the terminal first, after which the thread that
-     * reads a line may wait for one more key.
+     * Ends the shell before the framework stops. Gogo itself closes the terminal first, and the thread that reads a
+     * line may then wait for another key.
      */
     static void end(BundleContext context) {
         Optional<Thread> shell = thread();
@@ -43,7 +43,7 @@ final class LocalShell {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (IllegalStateException e) {
-            // the framework stops already, and the shell with it
+            // the framework is already stopping, and the shell with it
         }
     }
 
@@ -59,7 +59,7 @@ final class LocalShell {
                 .findFirst();
     }
 
-    /** Lets the shell end after the command that runs in it, without another prompt. */
+    /** Makes the shell end after its current command, without another prompt. */
     static void stop(BundleContext context) {
         ServiceReference<?> reference = context == null ? null : context.getServiceReference(SERVICE);
         Object shell = reference == null ? null : context.getService(reference);
@@ -68,7 +68,7 @@ final class LocalShell {
                 shell.getClass().getMethod("stop").invoke(shell);
             }
         } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("this Gogo is not the one that the launcher was written for", e);
+            throw new IllegalStateException("this version of Gogo does not match the launcher", e);
         }
     }
 }

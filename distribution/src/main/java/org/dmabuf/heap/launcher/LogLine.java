@@ -5,8 +5,9 @@ import org.slf4j.Logger;
 import org.slf4j.event.Level;
 
 /**
- * Writer of log lines. A line has the reason of an exception; where the logger prints level info, the stack trace.
- * Every text is made {@link Printable}: no name or message can end the line or drive the terminal.
+ * Writer of log lines. A line has the reason of an exception; if the logger prints level info, also the stack trace.
+ * Every text is made {@link Printable}, so a name or message cannot end the line or send control characters to the
+ * terminal.
  */
 final class LogLine {
     private LogLine() {}

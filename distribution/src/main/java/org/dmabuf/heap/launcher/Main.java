@@ -14,30 +14,29 @@ import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Starts a gateway from the command line; {@link CommandLine#USAGE} says what it can be asked for. */
+/** Entry point of the gateway's command line, which {@link CommandLine#USAGE} describes. */
 public final class Main {
-    // Taken before Gogo replaces them by streams that differ from thread to thread.
+    // Taken before Gogo replaces them by streams that differ for each thread.
     private static final InputStream IN = System.in;
     private static final Output OUTPUT = new Output(new FileOutputStream(FileDescriptor.out));
     private static final PrintStream OUT =
             new PrintStream(new BufferedOutputStream(OUTPUT), true, System.out.charset());
     private static final PrintStream ERR = System.err;
 
-    private static final String NO_SOCKET = "--socket is of no use to a gateway that runs one command or a script; use"
-            + " --attach to run it in the gateway that listens there";
+    private static final String NO_SOCKET = "--socket has no effect on a gateway that runs one command or a script; use"
+            + " --attach to run them in the gateway that listens there";
 
-    /** A signal ends the process. What fails from then on fails for that reason, which is no news. */
+    /** Set when a signal ends the process. A failure after that is a consequence of the signal and is not reported. */
     private static volatile boolean interrupted;
 
     private Main() {}
 
     /**
-     * Exits with 0 when all is well, with 1 when a command failed or the gateway did not start, with 2 when the
-     * arguments make no sense, with another number when {@code exit} or a running gateway says so; a signal ends it
-     * with 128 and the signal's number. It always exits: a bundle that left a
-     * thread behind does not keep the process alive.
+     * Exits with 0 on success, with 1 if a command failed or the gateway did not start, and with 2 if the arguments are
+     * invalid. It exits with another number if {@code exit} or a running gateway returns one. A signal ends it with 128
+     * plus the signal's number. It always exits: a thread that a bundle left behind does not keep the process alive.
      *
-     * @param arguments options, then the words of a command
+     * @param arguments options, followed by the words of a command
      */
     public static void main(String[] arguments) {
         int status = 0;
@@ -76,10 +75,10 @@ public final class Main {
         return 0;
     }
 
-    /** Of the manifest; there is none where the launcher runs from a folder of classes. */
+    /** Returns the version in the manifest, which is missing if the launcher runs from a folder of classes. */
     private static String version() {
         String version = Main.class.getPackage().getImplementationVersion();
-        return version == null ? "of an unknown version" : version;
+        return version == null ? "unknown version" : version;
     }
 
     private static int runGateway(CommandLine line) throws Failure, InterruptedException {
@@ -92,7 +91,7 @@ public final class Main {
                 Path.of(System.getProperty("java.io.tmpdir")));
         settings.putIfAbsent("felix.fileinstall.dir", home.etc().toString());
         settings.putIfAbsent("felix.fileinstall.tmpdir", cache.folder().resolve("etc").toString());
-        Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // not before its levels are set
+        Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // created after its levels are set
         try (Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
             Commands commands;
@@ -101,7 +100,7 @@ public final class Main {
                     commands = new Commands(() -> LocalShell.stop(gateway.context()));
                     if (!gateway.start(commands, log::warn)) {
                         throw Failure.of(
-                                "no bundle of a shell is active; give a command, or commands on standard input");
+                                "no shell is active; give a command, or commands on standard input");
                     }
                     LocalShell.awaitEnd();
                 }
@@ -138,7 +137,7 @@ public final class Main {
     private static void execute(CommandLine line, Gateway gateway, Commands commands, Map<String, String> variables)
             throws Failure {
         boolean script = line.command().isEmpty();
-        InputStream in = script ? InputStream.nullInputStream() : IN; // no command eats the lines after it
+        InputStream in = script ? InputStream.nullInputStream() : IN; // a command must not consume the script's lines
         try (Console console = new Console(gateway.context(), in, OUT, ERR)) {
             console.set(variables);
             if (script) {
@@ -151,7 +150,7 @@ public final class Main {
         OUTPUT.requireWhole();
     }
 
-    /** Runs at the end of the process, whatever the reason; unless it is a signal, the gateway is closed already. */
+    /** Runs at the end of the process for any reason. Unless the reason is a signal, the gateway is already closed. */
     private static void interrupt(Gateway gateway) {
         interrupted = true;
         LocalShell.end(gateway.context());

@@ -15,8 +15,8 @@ import org.osgi.framework.wiring.FrameworkWiring;
 import org.osgi.resource.Namespace;
 
 /**
- * Says what a bundle lacks to resolve, as a person would. The framework's own message has it too: as a filter, several
- * times over, with the chain that led there.
+ * Description of the requirements that a bundle lacks to resolve. The framework's own message has them as filters,
+ * several times over, with the chain of bundles that led to them.
  */
 final class Missing {
     private static final Pattern NAME = Pattern.compile("\\(([\\w.]+)=([^()]+)\\)");
@@ -26,7 +26,10 @@ final class Missing {
 
     private Missing() {}
 
-    /** What nothing provides, or only a bundle that does not resolve either; empty when the reason is another. */
+    /**
+     * Describes a requirement without a provider, or with a provider that does not resolve either; empty for other
+     * reasons.
+     */
     static List<String> from(Bundle bundle, FrameworkWiring wiring) {
         if (bundle.getState() != Bundle.INSTALLED) {
             return List.of();
@@ -58,10 +61,13 @@ final class Missing {
         return Optional.of(
                 bundles.isEmpty()
                         ? text
-                        : text + " (" + bundles.getFirst().getSymbolicName() + " has it, but lacks something itself)");
+                        : text + " (" + bundles.getFirst().getSymbolicName() + " has it, but does not resolve itself)");
     }
 
-    /** For example {@code package org.acme.dma [1.0.0,2.0.0)} or {@code ee JavaSE 26}; else the filter as it is. */
+    /**
+     * Returns for example {@code package org.acme.dma [1.0.0,2.0.0)} or {@code ee JavaSE 26}; an unknown filter stays
+     * as it is.
+     */
     static String describe(String namespace, String filter) {
         if (filter == null) {
             return namespace;

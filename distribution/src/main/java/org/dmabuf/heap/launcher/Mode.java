@@ -6,17 +6,17 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * What is at the other end. The same bundles run either way, the shell's too, since its commands are wanted in scripts
- * as well; but only a person gets a terminal with an editor on it.
+ * Mode of the gateway: with a person at a terminal, or for a script or a service. All modes run the same bundles,
+ * including the shell's, since scripts use its commands too. Only a person gets a terminal with a line editor.
  */
 enum Mode {
-    /** A person: standard input and output are a terminal, and no command was given. */
+    /** Interactive: standard input and output are a terminal, and no command was given. */
     INTERACTIVE,
 
     /** One command, or a script on standard input. */
     BATCH,
 
-    /** No user: neither standard input nor a terminal is read, and only a signal ends it. */
+    /** Service: it reads neither standard input nor a terminal, and only a signal ends it. */
     DAEMON;
 
     static Mode of(CommandLine line) {
@@ -28,18 +28,18 @@ enum Mode {
     }
 
     /**
-     * Sets the properties that the shell's bundle and JLine below it read when they start. What the user has set stays.
+     * Sets the properties that the shell's bundle and JLine read when they start. Settings of the user stay.
      *
-     * <p>A script and a service must keep standard input and Ctrl-C to themselves: they get JLine's dumb terminal,
-     * which touches neither, and the shell opens no session. A person gets the terminal through JLine's native code in
-     * Java, or by calling stty; JLine's other ways unpack a library into the folder for temporary files and leave it
+     * <p>A script and a service must keep standard input and Ctrl-C for themselves. They get JLine's dumb terminal,
+     * which uses neither, and the shell opens no session. A person gets a terminal through JLine's native code in Java,
+     * or by calls of stty. JLine's other methods unpack a library into the folder for temporary files and leave it
      * there.
      */
     void applyToShell(Home home, Map<String, String> settings) {
-        settings.put("gosh.home", home.folder().toString()); // where the shell finds etc/gosh_profile
+        settings.put("gosh.home", home.folder().toString()); // the shell reads etc/gosh_profile in this folder
         if (this == INTERACTIVE) {
             setIfAbsent("org.jline.terminal.providers", "ffm,exec");
-            // The launcher stops the framework: Gogo would say that it does.
+            // The launcher stops the framework; without this option Gogo would print a message about it.
             settings.putIfAbsent("gosh.args", keepsHistory() ? "--noshutdown" : "--noshutdown --nohistory");
         } else {
             setIfAbsent("org.jline.terminal.provider", "dumb");
@@ -47,19 +47,19 @@ enum Mode {
         }
     }
 
-    /** Gogo keeps what was typed in the user's home. Where it cannot, each line typed would log a failure. */
+    /** Gogo keeps the history in the user's home. If it cannot write there, each typed line would log a failure. */
     private static boolean keepsHistory() {
         Path home = Path.of(System.getProperty("user.home"));
         Path history = home.resolve(".gogo.history");
         return Files.isWritable(Files.exists(history) ? history : home);
     }
 
-    /** Tells the control bundle whether this gateway stays, so that clients have something to look into. */
+    /** Sets for the control bundle whether this gateway runs long enough for clients to attach. */
     void applyToControl(Map<String, String> settings) {
         settings.put("control.open", Boolean.toString(this != BATCH));
     }
 
-    /** Sets log levels. A user at a prompt wants results and, of the log, what went wrong. */
+    /** Sets log levels. A user at a prompt wants results and only the warnings and errors of the log. */
     void applyToLog(boolean verbose) {
         if (verbose) {
             setIfAbsent("org.slf4j.simpleLogger.log.org.dmabuf", "debug");

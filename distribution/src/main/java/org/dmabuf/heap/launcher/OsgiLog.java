@@ -13,14 +13,14 @@ import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /**
- * The OSGi Log Service on top of slf4j, so that a gateway has one log. Through it Declarative Services says that a
- * heap's component did not activate, and why; without a log service it prints stack traces in a format of its own.
+ * OSGi Log Service that writes to SLF4J, so that a gateway has one log. Declarative Services reports through it why a
+ * component was not activated; without it, stack traces are printed in another format.
  *
- * @param user the bundle that logs, which is not always the one that a line is about
+ * @param user the bundle that logs, which may differ from the bundle that a line is about
  */
-@SuppressWarnings("deprecation") // the four log methods are what Configuration Admin calls
+@SuppressWarnings("deprecation") // Configuration Admin calls the four deprecated log methods
 record OsgiLog(Bundle user) implements LogService {
-    /** Offers the service to every bundle, each with an instance that knows it. */
+    /** Registers the service for every bundle, with an instance for each bundle. */
     static void register(BundleContext context) {
         String[] names = {LogService.class.getName(), org.osgi.service.log.LoggerFactory.class.getName()};
         context.registerService(
@@ -53,8 +53,8 @@ record OsgiLog(Bundle user) implements LogService {
     }
 
     /**
-     * A bundle that logs about another one, as Declarative Services does, keeps its own name here: its messages say
-     * which bundle they are about, and their level is set in one place.
+     * Returns a logger with the name of the logging bundle. A bundle that logs about another one, such as Declarative
+     * Services, keeps its own name: its messages name the other bundle, and one setting controls their level.
      */
     @Override
     public <L extends Logger> L getLogger(Bundle bundle, String name, Class<L> loggerType) {

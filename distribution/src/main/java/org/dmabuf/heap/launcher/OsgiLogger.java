@@ -14,10 +14,10 @@ import org.slf4j.event.Level;
 import org.slf4j.helpers.MessageFormatter;
 
 /**
- * One logger of the {@link OsgiLog}: a proxy, because {@link Logger} is six levels times the same five overloads.
+ * Logger of the {@link OsgiLog}. It is a proxy, because {@link Logger} has five overloads for each of six levels.
  *
- * @param log where its lines go
- * @param printf whether messages are formats of {@link String#format} rather than with {@code {}}
+ * @param log logger that receives the lines
+ * @param printf whether messages are formats of {@link String#format}; otherwise they use {@code {}}
  */
 record OsgiLogger(org.slf4j.Logger log, boolean printf) implements InvocationHandler {
     static <L extends Logger> L create(org.slf4j.Logger log, Class<L> type) {
@@ -57,7 +57,7 @@ record OsgiLogger(org.slf4j.Logger log, boolean printf) implements InvocationHan
         }
     }
 
-    /** The arguments after the format, whether they came as one, two or an array. */
+    /** Returns the arguments after the format, which come as one, two or an array. */
     private static Object[] flat(Object[] arguments) {
         return arguments.length == 2 && arguments[1] instanceof Object[] array
                 ? array

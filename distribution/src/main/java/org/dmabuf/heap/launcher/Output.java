@@ -6,8 +6,8 @@ import java.io.OutputStream;
 import java.util.Locale;
 
 /**
- * Standard output that remembers what went wrong with it. A PrintStream keeps that to itself, and a command whose
- * result went to a full disk would end as if all were well.
+ * Standard output that remembers a failure. A PrintStream hides it, so a command whose result went to a full disk would
+ * seem to succeed.
  */
 final class Output extends OutputStream {
     private final OutputStream to;
@@ -33,14 +33,15 @@ final class Output extends OutputStream {
     }
 
     /**
-     * Asked when all is written and flushed.
+     * Checks the output after everything is written and flushed.
      *
-     * @throws Failure when something was not; a reader that had enough, as {@code head} has, is none
+     * @throws Failure if a write failed; a reader that closed its end early, like {@code head}, does not count as a
+     *     failure
      */
     void requireWhole() throws Failure {
         IOException failed = failure;
         if (failed != null && !Sentence.of(failed).toLowerCase(Locale.ROOT).contains("pipe")) {
-            throw Failure.of("standard output did not take all of the result: " + Sentence.of(failed), failed);
+            throw Failure.of("writing the result to standard output failed: " + Sentence.of(failed), failed);
         }
     }
 }

@@ -18,15 +18,15 @@ import org.osgi.framework.startlevel.BundleStartLevel;
 import org.osgi.framework.wiring.FrameworkWiring;
 
 /**
- * Exchange of the packages of bundles that were replaced or removed: bundles that use them are stopped, get the new
- * ones, and start again. Other bundles are not touched.
+ * Exchange of the packages of replaced or removed bundles. Bundles that use them are stopped, wired to the new
+ * packages, and started again. Other bundles are not touched.
  *
- * <p>The framework stops those bundles by itself, but under a lock without which no bundle is installed or resolved:
- * one that blocks there would freeze all. So they are stopped here first. If one blocks, the others start again as they
- * were, and the exchange is postponed until that one has stopped.
+ * <p>The framework would stop those bundles itself, but while it holds a lock that every install and resolve needs. A
+ * bundle that blocks in its stop would then block all others. So this class stops the bundles first. If one of them
+ * blocks, the others start again with the old packages, and the exchange is postponed until that one has stopped.
  */
 final class PackageRefresh {
-    /** When to look again after a postponed exchange; the end of what it waits for raises no event here. */
+    /** Interval of checks after a postponed exchange; the end of the blocking stop causes no event here. */
     private static final long RETRY_MILLIS = 10_000;
 
     private static final long POLL_MILLIS = 100;
@@ -46,7 +46,7 @@ final class PackageRefresh {
         this.reports = reports;
     }
 
-    /** Reports steps that do not return; {@return whether there is something to do} */
+    /** Reports steps that do not return; {@return whether an exchange or resolution is due} */
     boolean collect() {
         restarts.removeIf(this::isOver);
         if (step != null && isOver(step)) {
@@ -70,13 +70,13 @@ final class PackageRefresh {
         return true;
     }
 
-    /** Does what is needed now. Dropped jars that were stopped for it are to be started by the caller. */
+    /** Does the due work. The caller starts dropped jars that were stopped for it. */
     void run(Collection<DroppedJar> jars) throws InterruptedException {
         if (step == null) {
             postponed = false;
             step = Step.start("the framework", Activity.REFRESHING, this::exchange);
             if (!step.await(Step.NOTICE_MILLIS)) {
-                // What blocks in its stop keeps the others waiting no longer, and the exchange is not begun any more.
+                // Others do not wait longer for a bundle that blocks in its stop, and the exchange does not begin.
                 step.giveUpUnless(Activity.REFRESHING);
             }
             if (isOver(step)) {
@@ -89,7 +89,7 @@ final class PackageRefresh {
         }
     }
 
-    /** Resolves bundles together. That needs the framework's lock, which a bundle that blocks may hold. */
+    /** Resolves bundles together. This needs the framework's lock, which a bundle that blocks may hold. */
     void resolve(Collection<Bundle> bundles) throws InterruptedException {
         if (resolving == null) {
             resolving = Step.start("the framework", Activity.INSTALLING, _ -> wiring.resolveBundles(bundles));
@@ -116,7 +116,7 @@ final class PackageRefresh {
         reported = "";
         CountDownLatch done = new CountDownLatch(1);
         wiring.refreshBundles(outdated, _ -> done.countDown());
-        // The framework reports the end through the queue of all its events, which a listener may block.
+        // The framework reports the end through its event queue, which a listener may block.
         while (!done.await(POLL_MILLIS, TimeUnit.MILLISECONDS)
                 && wiring.getRemovalPendingBundles().stream().anyMatch(Set.copyOf(outdated)::contains)) {}
     }
@@ -138,7 +138,7 @@ final class PackageRefresh {
             user.stop(Bundle.STOP_TRANSIENT);
         } catch (IllegalStateException e) {
             reports.debug(user.getSymbolicName() + " was uninstalled meanwhile", e);
-        } catch (BundleException e) { // it is stopped all the same
+        } catch (BundleException e) { // the bundle is stopped all the same
             reports.problem(user.getSymbolicName() + " fails to stop for new packages: " + Sentence.of(e));
         } finally {
             if (user.getState() == Bundle.RESOLVED) {

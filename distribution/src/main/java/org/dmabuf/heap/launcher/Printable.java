@@ -6,13 +6,13 @@ import java.util.IdentityHashMap;
 import java.util.Set;
 
 /**
- * Text of foreign origin, made safe for one line of a log or of a terminal. Such text is a file's name, a header of a
+ * Text of foreign origin, made safe for one line of a log or terminal. Such text is the name of a file, a header of a
  * bundle, or the message of an exception that quotes one of them.
  *
- * <p>Control characters, line ends, invisible format characters (those that change the direction of writing, too) and
- * unpaired surrogates become {@code \}{@code uXXXX} of their UTF-16 code units. Every other character stays as it is,
- * the backslash too, so escaping text twice changes nothing. The bundles have the same rule in a class of heap-linux,
- * which the launcher does not depend on.
+ * <p>Control characters, line ends, invisible format characters (including those that change the direction of writing)
+ * and unpaired surrogates become {@code \}{@code uXXXX} escapes of their UTF-16 code units. Every other character stays
+ * as it is, including the backslash, so escaping a text twice changes nothing. A class of heap-linux has the same rule
+ * for the bundles; the launcher does not depend on it.
  */
 final class Printable {
     private Printable() {}
@@ -38,12 +38,12 @@ final class Printable {
         return printable.toString();
     }
 
-    /** {@return an exception to print a stack trace of: the same frames, each message on one line; null for null} */
+    /** {@return an exception for a stack trace: the same frames, with each message on one line; null for null} */
     static Throwable of(Throwable thrown) {
         return thrown == null ? null : copy(thrown, Collections.newSetFromMap(new IdentityHashMap<>()));
     }
 
-    /** A cause that was copied already, as in a circle of causes, is left out. */
+    /** Leaves out a cause that was already copied, as in a circle of causes. */
     private static Throwable copy(Throwable thrown, Set<Throwable> copied) {
         copied.add(thrown);
         Throwable cause = thrown.getCause();
@@ -57,7 +57,7 @@ final class Printable {
         return copy;
     }
 
-    /** A vendor's exception may throw from its own {@code toString}. */
+    /** An exception of foreign code may throw from its own {@code toString}. */
     private static String text(Throwable thrown) {
         try {
             return of(thrown.toString());
@@ -77,7 +77,7 @@ final class Printable {
         };
     }
 
-    /** Prints as the exception that it was made of. */
+    /** Copy of an exception that prints like the original. */
     private static final class Copy extends Throwable {
         private static final long serialVersionUID = 1L;
 

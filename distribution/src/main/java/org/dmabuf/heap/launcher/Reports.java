@@ -9,24 +9,24 @@ import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /**
- * Reports on the jars of a folder, each on one line that is safe to print. A log that throws, for lack of memory for
- * example, stops no work on the jars: a problem that it did not take is kept and reported later.
+ * Reports on the jars of a folder, each on one printable line. If the log throws, for example for lack of memory, the
+ * work on the jars continues. A problem that could not be logged is kept and reported later.
  */
 final class Reports {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
-    /** A log that never works again must not fill the heap. */
+    /** Limit of kept problems: a log that never recovers must not fill the heap. */
     private static final int MAX_KEPT = 100;
 
     private final Consumer<String> problems;
     private final Deque<String> kept = new ArrayDeque<>();
 
-    /** @param problems gets a sentence for each problem */
+    /** @param problems receives a sentence for each problem */
     Reports(Consumer<String> problems) {
         this.problems = problems;
     }
 
-    /** Reports something that an operator has to know. */
+    /** Reports a problem that needs the operator's attention. */
     synchronized void problem(String sentence) {
         if (kept.size() < MAX_KEPT) {
             kept.add(Printable.of(sentence));
@@ -34,7 +34,7 @@ final class Reports {
         flush();
     }
 
-    /** Reports again what the log did not take. */
+    /** Reports again the problems that could not be logged. */
     synchronized void flush() {
         try {
             while (!kept.isEmpty()) {
@@ -42,11 +42,11 @@ final class Reports {
                 kept.removeFirst();
             }
         } catch (Throwable e) {
-            debug("the log did not take a line", e); // which is reported at the next call
+            debug("writing a log line failed", e); // it is reported at the next call
         }
     }
 
-    /** Reports what went well. */
+    /** Reports a success. */
     void info(String sentence) {
         write(Level.INFO, sentence, null);
     }
@@ -59,7 +59,7 @@ final class Reports {
         try {
             LogLine.write(LOG, level, sentence, thrown);
         } catch (Throwable e) {
-            // There is no other place to report it.
+            // No other place could report it.
         }
     }
 }

@@ -6,13 +6,13 @@ import java.io.IOException;
 import java.util.function.BooleanSupplier;
 
 /**
- * Command lines from standard input, one at a time, like {@code sh -e}: the first that fails ends it, because what
- * follows was written in the belief that it worked.
+ * Runner of command lines from standard input, one at a time. Like {@code sh -e} it ends at the first failure, because
+ * later lines rely on earlier ones.
  */
 final class Script {
     private Script() {}
 
-    /** Runs one line. */
+    /** Executor of one line. */
     @FunctionalInterface
     interface Shell {
         void run(String line) throws Failure;
@@ -21,8 +21,8 @@ final class Script {
     /**
      * Runs the lines.
      *
-     * @param exitSaid asked after each line: whether the script ends here
-     * @throws Failure of the first line that fails, with its number
+     * @param exitSaid checked after each line: whether the script ends here
+     * @throws Failure for the first line that fails, with its number
      */
     static void run(BufferedReader lines, Shell shell, BooleanSupplier exitSaid) throws Failure {
         try {
@@ -36,7 +36,7 @@ final class Script {
                 number++;
             }
         } catch (IOException e) {
-            throw Failure.of("cannot read the commands: " + Sentence.of(e), e);
+            throw Failure.of("reading the commands failed: " + Sentence.of(e), e);
         }
     }
 }

@@ -12,14 +12,14 @@ final class Sentence {
     private Sentence() {}
 
     /**
-     * The message of the exception that was thrown on purpose. A message of one word (a class, a path, a number) says
-     * too little alone: then the kind of exception goes first, and it stands alone where there is no message. So it is
-     * with those of file systems, whose message is the path where the system gave no reason.
+     * Returns the message of the innermost relevant exception. If the message has one word only, such as a class, a
+     * path or a number, the kind of exception precedes it. Without a message, the result is the kind of exception. The
+     * message of a file system's exception is the path if the system gave no reason, so it is treated the same way.
      */
     static String of(Throwable thrown) {
         Throwable root = unwrap(thrown);
         String words = words(root).strip();
-        // A line break in a path is part of a name, which has to be recognized; elsewhere it is layout.
+        // A line break in a path is part of a name and must stay recognizable; elsewhere it is layout.
         return Printable.of(root instanceof FileSystemException ? words : words.replaceAll("\\s*\\R\\s*", " "));
     }
 
@@ -36,7 +36,7 @@ final class Sentence {
         return line.matches("(?s).*\\s.*") ? line : kind + ": " + line;
     }
 
-    /** A vendor's exception may throw from its own {@code getMessage}, which counts as no message. */
+    /** An exception of foreign code may throw from its own {@code getMessage}; that counts as no message. */
     private static String message(Throwable thrown) {
         try {
             return thrown.getMessage();
@@ -45,7 +45,7 @@ final class Sentence {
         }
     }
 
-    /** What is inside the wrappers of reflection, executors and the framework, which say nothing themselves. */
+    /** Unwraps the exceptions of reflection, executors and the framework, whose messages add no information. */
     static Throwable unwrap(Throwable thrown) {
         Throwable root = thrown;
         while (root.getCause() != null

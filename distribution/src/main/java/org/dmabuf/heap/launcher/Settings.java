@@ -9,23 +9,23 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
 
-/** The properties that the framework and, through it, every bundle gets. */
+/** Properties of the framework, which every bundle can read. */
 final class Settings {
-    /** Properties of this prefix become variables of the session that runs a command or a script. */
+    /** Properties with this prefix become variables of the session that runs a command or a script. */
     static final String SESSION = "session.";
 
     private Settings() {}
 
     /**
-     * The properties of a file. A system property of the same name wins, so that one run can differ
-     * ({@code JAVA_OPTS=-Dfelix.log.level=4}) without an edit.
+     * Reads the properties of a file. A system property of the same name takes precedence, so that a single run can
+     * differ ({@code JAVA_OPTS=-Dfelix.log.level=4}) without an edit.
      */
     static Map<String, String> load(Path file, Properties system) throws Failure {
         Properties properties = new Properties();
         try (Reader reader = Files.newBufferedReader(file)) {
             properties.load(reader);
         } catch (IOException | IllegalArgumentException e) {
-            throw Failure.of("cannot read " + file + " (" + e.getClass().getSimpleName() + ")", e);
+            throw Failure.of("reading " + file + " failed (" + e.getClass().getSimpleName() + ")", e);
         }
         Map<String, String> settings = new TreeMap<>();
         for (String name : properties.stringPropertyNames()) {
@@ -34,7 +34,7 @@ final class Settings {
         return settings;
     }
 
-    /** The variables of a session: the properties that start with {@code session.}, without that. */
+    /** Returns the variables of a session: the properties with the prefix {@code session.}, without the prefix. */
     static Map<String, String> ofSession(Map<String, String> settings) {
         Map<String, String> variables = new TreeMap<>();
         settings.forEach((name, value) -> {

@@ -9,18 +9,18 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A call that may block or throw anything, in a thread of its own: into a bundle, the framework or a file system.
+ * Call into a bundle, the framework or a file system, in a thread of its own, because it may block or throw anything.
  *
- * <p>Java cannot end a thread. A step that blocks stays until it returns by itself or at the end of the process; its
- * caller goes on, and reports where it hangs.
+ * <p>Java cannot end a thread. A step that blocks stays until it returns or the process ends. Its caller continues and
+ * reports the method in which it hangs.
  */
 final class Step {
-    /** How long a step may run before it is reported. */
+    /** Time after which a running step is reported. */
     static final long NOTICE_MILLIS = 5000;
 
     private static final int FRAMES = 3;
 
-    /** What a step does at a time. Only what leaves nothing half done is interrupted. */
+    /** Work of a step. Only work that leaves no partial result is interrupted. */
     enum Activity {
         READING("its reading", true, "remove the file"),
         INSTALLING("its installation", false, "end the gateway if it does not return"),
@@ -43,14 +43,14 @@ final class Step {
         }
     }
 
-    /** What a step runs. */
+    /** Work that a step runs. */
     @FunctionalInterface
     interface Body {
-        /** @throws Exception whatever; a step also survives an Error */
+        /** @throws Exception any exception; a step also survives an Error */
         void run(Step step) throws Exception;
     }
 
-    /** A thread that runs a step. */
+    /** Thread that runs a step. */
     private static final class Worker extends Thread {
         Worker(Runnable body, String name) {
             super(null, body, name, 0, false);
@@ -77,8 +77,8 @@ final class Step {
     /**
      * Runs a body in a new thread.
      *
-     * @param subject what it is about, such as a file's name
-     * @param activity what the body does first
+     * @param subject subject of the messages, such as the name of a file
+     * @param activity first work of the body
      */
     static Step start(String subject, Activity activity, Body body) {
         Step step = new Step(subject, activity, body);
@@ -101,14 +101,14 @@ final class Step {
         }
     }
 
-    /** Called by the body before it does something else; false when it has been given up and has to return. */
+    /** Called by the body before it starts other work; false if the step was cancelled and must return. */
     boolean enter(Activity next) {
         return enter(next, subject());
     }
 
-    /** Likewise, about something else. */
+    /** The same, for another subject. */
     synchronized boolean enter(Activity next, String about) {
-        Thread.interrupted(); // it was meant for what is over
+        Thread.interrupted(); // drops an interrupt that was meant for the previous work
         subject = Printable.of(about);
         activity = next;
         since = System.nanoTime();
@@ -123,7 +123,7 @@ final class Step {
         return activity;
     }
 
-    /** Interrupts what may be interrupted, and keeps the body from doing anything else. */
+    /** Interrupts the step if possible and keeps the body from starting other work. */
     synchronized void giveUp() {
         givenUp = true;
         if (activity.interruptible) {
@@ -131,7 +131,7 @@ final class Step {
         }
     }
 
-    /** Likewise, unless it does this already. */
+    /** The same, unless the step already does this work. */
     synchronized void giveUpUnless(Activity last) {
         if (activity != last) {
             giveUp();
@@ -146,19 +146,19 @@ final class Step {
         return done.getCount() == 0;
     }
 
-    /** {@return whether it is done, after at most this long} */
+    /** {@return whether the step is done, after at most this time} */
     boolean await(long millis) throws InterruptedException {
         return done.await(millis, TimeUnit.MILLISECONDS);
     }
 
     /**
-     * Waits longer for a step that works than for one that blocks. A step works when its stack is another one after an
-     * interval.
+     * Waits longer for a step that makes progress than for one that blocks. A step makes progress if its stack has
+     * changed after an interval.
      *
-     * @param interval milliseconds from one look at the stack to the next
-     * @param least milliseconds after which a step that blocks is no longer waited for
-     * @param most milliseconds after which no step is waited for
-     * @return whether it is done
+     * @param interval milliseconds between two looks at the stack
+     * @param least milliseconds after which the wait for a blocking step ends
+     * @param most milliseconds after which the wait ends in any case
+     * @return whether the step is done
      */
     boolean awaitWork(long interval, long least, long most) throws InterruptedException {
         StackTraceElement[] before;
@@ -173,7 +173,7 @@ final class Step {
         return isDone();
     }
 
-    /** {@return what a step that is done ended with, if not well} */
+    /** {@return the failure of a step that is done, if any} */
     Optional<Throwable> failure() {
         return Optional.ofNullable(failure);
     }
@@ -183,7 +183,7 @@ final class Step {
         return reported;
     }
 
-    /** {@return a sentence on a step that runs for too long, once for each step} */
+    /** {@return a sentence about a step that runs too long; once for each step} */
     synchronized Optional<String> report() {
         long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - since);
         if (reported || isDone() || millis < NOTICE_MILLIS) {
@@ -194,7 +194,7 @@ final class Step {
                 + "; the others go on; " + activity.remedy);
     }
 
-    /** The top of its stack, without Java's and the framework's own methods below that. */
+    /** Returns the top frame of its stack and the frames below it that belong neither to Java nor to the framework. */
     private String place() {
         StackTraceElement[] stack = thread.getStackTrace();
         if (stack.length == 0) {

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.Bundle;
 
-/** Jars that block or throw Errors, in a real framework: all others run, and what blocks is named. */
+/** Jars that block or throw Errors, in a real framework: the other jars run, and the log names the blocking method. */
 @Timeout(value = 2, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class BlockingJarTest {
     private static final String ACTIVATOR = "org.dmabuf.heap.launcher.unruly.BlockingActivator.";
@@ -97,7 +97,7 @@ class BlockingJarTest {
         Path jar = blocking(deploy, "a", Map.of("Start-When", released.toString(), "Deaf", "yes"));
         try (Gateway gateway = start()) {
             TestJar.plain(jar, "org.acme.a", Map.of("Bundle-Version", "2.0"));
-            await(true, () -> isReported("a.jar has changed, but its start still runs; it is looked at again when that"
+            await(true, () -> isReported("a.jar has changed, but its start still runs; it is checked again when that"
                     + " returns"));
             release();
             await("2.0.0", () -> bundle(gateway, "a").getVersion().toString());
@@ -149,7 +149,7 @@ class BlockingJarTest {
         blocking(deploy, "a", Map.of("Short-Until", released.toString()));
         TestJar.plain(deploy.resolve("b.jar"), "org.acme.b", Map.of());
         try (Gateway gateway = start()) {
-            assertReported("a.jar does not start: too little memory (Java heap space); it is tried again");
+            assertReported("a.jar does not start: too little memory (Java heap space); it will be tried again");
             assertEquals(Bundle.ACTIVE, state(gateway, "b"));
             release();
             await(Bundle.ACTIVE, () -> state(gateway, "a"));
@@ -169,7 +169,7 @@ class BlockingJarTest {
             problems.add(sentence);
         };
         try (Gateway gateway = start(failing)) {
-            await(true, () -> isReported("text.jar is not installed: it is no jar at all"));
+            await(true, () -> isReported("text.jar is not installed: it is not a jar"));
             TestJar.plain(deploy.resolve("b.jar"), "org.acme.b", Map.of());
             await(Bundle.ACTIVE, () -> state(gateway, "b"));
         }
@@ -178,7 +178,7 @@ class BlockingJarTest {
     }
 
     @Test
-    void what_is_not_a_regular_file_is_named_and_never_opened() throws Exception {
+    void special_file_is_reported_and_never_opened() throws Exception {
         for (Path in : List.of(bundles, deploy)) {
             assertEquals(0, new ProcessBuilder("mkfifo", in.resolve("fifo.jar").toString()).start().waitFor());
             Files.createSymbolicLink(in.resolve("link.jar"), in.resolve("fifo.jar"));
@@ -206,7 +206,7 @@ class BlockingJarTest {
         for (String problem : problems) {
             assertTrue(
                     problem.startsWith(
-                            "a\\u000aWARN forged\\u001b[31m\\u202e\\u2028.jar is not installed: it is no jar at all"),
+                            "a\\u000aWARN forged\\u001b[31m\\u202e\\u2028.jar is not installed: it is not a jar"),
                     problem);
         }
     }
@@ -252,7 +252,7 @@ class BlockingJarTest {
         assertTrue(isReported(parts), problems.toString());
     }
 
-    /** Waits for what another thread brings about. */
+    /** Waits for a condition that another thread fulfils. */
     private <T> void await(T expected, Callable<T> actual) throws Exception {
         T last = null;
         for (int i = 0; i < 6000 && !expected.equals(last); i++) {

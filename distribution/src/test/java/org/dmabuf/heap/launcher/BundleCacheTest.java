@@ -71,7 +71,7 @@ class BundleCacheTest {
         Process dead = new ProcessBuilder("true").start();
         dead.waitFor();
         for (String lock : List.of(BundleCache.LOCK, "cache.lock")) {
-            // A process of another PID namespace has a number that is free here, or another process's.
+            // A process of another PID namespace has a number that is unused here or belongs to another process.
             Path used = leftover("dmabuf-gateway-" + dead.pid() + "-1", lock);
             Process holder = Locking.hold(used.resolve(lock));
             try {
@@ -86,7 +86,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void what_is_not_proven_to_be_an_unused_cache_of_this_user_stays() throws Exception {
+    void folder_that_may_be_in_use_or_foreign_stays() throws Exception {
         Path outside = Files.createDirectory(folder.resolve("outside"));
         Files.createFile(outside.resolve(BundleCache.LOCK));
         Path target = Files.createFile(outside.resolve("target"));
@@ -134,9 +134,9 @@ class BundleCacheTest {
         assertEquals("kept", Files.readString(file));
     }
 
-    /** A link swapped in while a tree is deleted must lead nowhere: one thread swaps, another deletes. */
+    /** The deletion must not follow a link that appears meanwhile: one thread swaps in a link, another deletes. */
     @Test
-    void folder_that_becomes_a_link_while_it_is_deleted_leads_outside_of_nothing() throws Exception {
+    void folder_that_becomes_a_link_during_its_deletion_is_not_followed() throws Exception {
         Path outside = Files.createDirectory(folder.resolve("outside"));
         Path file = Files.writeString(outside.resolve("file"), "kept");
         for (int round = 0; round < 200; round++) {
@@ -173,8 +173,8 @@ class BundleCacheTest {
     }
 
     @Test
-    void where_the_home_cannot_be_written_the_other_folder_is_taken() throws Exception {
-        Path file = Files.createFile(parent.resolve("cache")); // root may write to any folder, but into no file
+    void read_only_home_leads_to_the_other_folder() throws Exception {
+        Path file = Files.createFile(parent.resolve("cache")); // even root cannot create an entry in a file
         BundleCache cache = BundleCache.create(file, parent);
         assertEquals(parent, cache.folder().getParent().getParent());
     }
@@ -188,7 +188,7 @@ class BundleCacheTest {
             assertEquals(parent, cache.folder().getParent().getParent());
             assertEquals(List.of(), entries(shared));
             Failure failure = assertThrows(Failure.class, () -> BundleCache.create(shared, shared));
-            assertTrue(failure.getMessage().contains("other users may rename what is in it"), failure.getMessage());
+            assertTrue(failure.getMessage().contains("other users may rename files in it"), failure.getMessage());
         }
         Files.setAttribute(shared, "unix:mode", 01777); // as /tmp is
         assertEquals(shared, BundleCache.create(shared, parent).folder().getParent().getParent());
@@ -222,14 +222,14 @@ class BundleCacheTest {
     static final class Locking {
         private Locking() {}
 
-        /** Starts one that holds a lock; it has it when this returns. */
+        /** Starts a process that holds a lock. The process has the lock when this method returns. */
         static Process hold(Path lock) throws IOException {
             Process process = java("hold", lock.toString());
             assertEquals('+', process.getInputStream().read());
             return process;
         }
 
-        /** Starts one that makes and deletes caches. */
+        /** Starts a process that makes and deletes caches. */
         static Process makeCaches(Path preferred, Path otherwise) throws IOException {
             return java("make", preferred.toString(), otherwise.toString());
         }

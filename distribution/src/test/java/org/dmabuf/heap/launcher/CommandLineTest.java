@@ -28,7 +28,7 @@ class CommandLineTest {
     }
 
     @Test
-    void nothing_and_blanks_are_no_command() throws Failure {
+    void empty_and_blank_words_are_not_a_command() throws Failure {
         assertEquals(Optional.empty(), CommandLine.parse(List.of()).command());
         assertEquals(Optional.empty(), CommandLine.parse(List.of("", " ")).command());
     }
@@ -41,10 +41,10 @@ class CommandLineTest {
     }
 
     @Test
-    void daemon_runs_no_command() throws Failure {
+    void daemon_rejects_a_command() throws Failure {
         assertEquals(Action.DAEMON, CommandLine.parse(List.of("-v", "--daemon")).action());
         Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(List.of("--daemon", "dmaheap:list")));
-        assertEquals("--daemon runs no command, so leave out one of the two: dmaheap:list", failure.getMessage());
+        assertEquals("--daemon cannot be combined with a command: dmaheap:list", failure.getMessage());
         assertEquals(2, failure.status());
     }
 
@@ -73,7 +73,7 @@ class CommandLineTest {
     }
 
     @Test
-    void what_makes_no_sense_ends_with_status_2() {
+    void invalid_options_end_with_status_2() {
         for (List<String> wrong : List.of(
                 List.of("--attach", "--daemon"),
                 List.of("--daemon", "status"),

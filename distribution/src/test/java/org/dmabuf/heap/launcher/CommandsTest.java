@@ -31,7 +31,7 @@ class CommandsTest {
     }
 
     @Test
-    void what_is_no_status_is_a_sentence_and_ends_nothing() {
+    void invalid_status_prints_a_sentence_and_ends_nothing() {
         for (Object[] words : new Object[][] {{"x"}, {"-1"}, {"256"}, {"99999999999"}, {""}, {"1", "2"}, {null}}) {
             RuntimeException e = assertThrows(RuntimeException.class, () -> commands.exit(words));
             assertTrue(e.toString().startsWith("invalid exit status = "), e.toString());

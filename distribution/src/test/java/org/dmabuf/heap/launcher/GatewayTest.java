@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.Bundle;
 
-/** Runs a real framework on bundles that are a manifest each. */
+/** Runs a real framework with bundles that consist of a manifest only. */
 class GatewayTest {
     private final ClassLoader loader = Thread.currentThread().getContextClassLoader();
     private final List<String> problems = new CopyOnWriteArrayList<>();
@@ -59,7 +59,7 @@ class GatewayTest {
     }
 
     @Test
-    void bundles_that_do_not_run_are_told_and_the_others_run() throws Exception {
+    void bundles_that_do_not_run_are_reported_and_the_others_run() throws Exception {
         bundle("a", Map.of("Import-Package", "org.acme.gone;version=\"[1,2)\",org.acme.nice;resolution:=optional"));
         bundle("b", Map.of("Import-Package", "org.acme.a"));
         Files.writeString(bundles.resolve("c.jar"), "no jar");
@@ -78,13 +78,13 @@ class GatewayTest {
         assertEquals("a.jar does not start: it lacks package org.acme.gone [1.0.0,2.0.0)", problems.get(1));
         assertEquals("b.jar does not start: it lacks package org.acme.a", problems.get(2));
         assertEquals(
-                "d.jar does not start: it lacks bundle org.acme.a (org.acme.a has it, but lacks something itself)",
+                "d.jar does not start: it lacks bundle org.acme.a (org.acme.a has it, but does not resolve itself)",
                 problems.get(3));
         assertTrue(problems.get(4).startsWith("e.jar does not start: "), problems.get(4));
     }
 
     @Test
-    void dropped_bundles_run_before_start_returns_and_one_that_somebody_stopped_stays_stopped() throws Exception {
+    void dropped_bundles_run_before_start_returns_and_a_stopped_bundle_stays_stopped() throws Exception {
         Path deploy = Files.createDirectory(folder.resolve("deploy"));
         Files.move(bundle("b", Map.of("Import-Package", "org.acme.a")), deploy.resolve("b.jar"));
         Files.move(bundle("c", Map.of("Export-Package", "org.acme.a")), deploy.resolve("c.jar"));

@@ -29,12 +29,12 @@ class JarFlawTest {
     Path folder;
 
     @Test
-    void whole_bundle_has_none() throws IOException {
+    void complete_bundle_has_no_flaw() throws IOException {
         assertEquals(Optional.empty(), flaw(bundle()));
     }
 
     @Test
-    void no_cut_of_a_bundle_passes_and_each_may_be_unfinished() throws IOException {
+    void every_truncated_bundle_is_refused_as_possibly_unfinished() throws IOException {
         byte[] whole = bundle();
         for (int length = 0; length < whole.length; length++) {
             assertTrue(flaw(Arrays.copyOf(whole, length)).orElseThrow().maybeUnfinished(), length + " bytes");
@@ -44,24 +44,24 @@ class JarFlawTest {
     @Test
     void file_of_full_length_that_is_not_all_written_is_damaged() throws IOException {
         byte[] bytes = bundle();
-        Arrays.fill(bytes, bytes.length / 4, bytes.length / 2, (byte) 0); // a copy that fills in blocks in any order
-        assertTrue(flaw(bytes).orElseThrow().sentence().startsWith("it is cut off or damaged ("));
+        Arrays.fill(bytes, bytes.length / 4, bytes.length / 2, (byte) 0); // like an unfinished copy by blocks
+        assertTrue(flaw(bytes).orElseThrow().sentence().startsWith("it is truncated or damaged ("));
     }
 
     @Test
-    void jar_without_a_symbolic_name_is_no_bundle_and_will_not_become_one() throws IOException {
+    void jar_without_a_symbolic_name_is_not_an_unfinished_bundle() throws IOException {
         JarFlaw flaw = flaw(jar(new Manifest())).orElseThrow();
         assertFalse(flaw.maybeUnfinished());
-        assertTrue(flaw.sentence().startsWith("it is a jar but no bundle"), flaw.sentence());
+        assertTrue(flaw.sentence().startsWith("it is a jar but not a bundle"), flaw.sentence());
     }
 
     @Test
-    void text_is_no_jar() throws IOException {
-        assertTrue(flaw("hello".getBytes()).orElseThrow().sentence().startsWith("it is no jar at all"));
+    void text_file_is_not_a_jar() throws IOException {
+        assertTrue(flaw("hello".getBytes()).orElseThrow().sentence().startsWith("it is not a jar"));
     }
 
     @Test
-    void file_that_may_not_be_read_is_not_told_as_damaged() throws IOException {
+    void unreadable_file_is_not_reported_as_damaged() throws IOException {
         Path jar = Files.write(folder.resolve("shut.jar"), bundle());
         Files.setPosixFilePermissions(jar, PosixFilePermissions.fromString("---------"));
         assumeFalse(Files.isReadable(jar), "root may read any file");
@@ -70,12 +70,12 @@ class JarFlawTest {
     }
 
     @Test
-    void file_that_is_gone_has_no_flaw_to_tell() {
+    void missing_file_has_no_flaw() {
         assertThrows(NoSuchFileException.class, () -> JarFlaw.of(folder.resolve("gone.jar")));
     }
 
     @Test
-    void what_is_not_a_regular_file_is_not_opened() throws Exception {
+    void special_file_is_not_opened() throws Exception {
         Path fifo = folder.resolve("fifo.jar");
         assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
         for (Path path : List.of(fifo, Files.createSymbolicLink(folder.resolve("l.jar"), fifo), Path.of("/dev/zero"))) {

@@ -51,7 +51,7 @@ class JavaLogTest {
     }
 
     @Test
-    void what_is_below_the_level_is_not_made() {
+    void message_below_the_level_is_not_built() {
         assertTrue(warnings.isLoggable(Level.WARNING));
         assertFalse(warnings.isLoggable(Level.INFO));
         assertFalse(all.isLoggable(Level.OFF));

@@ -30,7 +30,7 @@ class MissingTest {
     }
 
     @Test
-    void what_is_not_understood_is_shown_as_it_is() {
+    void unknown_filter_is_shown_unchanged() {
         assertEquals("org.acme (colour=red)", Missing.describe("org.acme", "(colour=red)"));
         assertEquals("org.acme", Missing.describe("org.acme", null));
     }

@@ -27,7 +27,7 @@ class OsgiLoggerTest {
     }
 
     @Test
-    void printf_style_is_there_for_who_asks_for_it() {
+    void printf_style_logger_is_available() {
         FormatterLogger printf = OsgiLogger.create(new RecordingLogger(lines, Level.INFO), FormatterLogger.class);
         printf.info("%d MiB {}", 12);
         assertEquals(List.of("INFO 12 MiB {}"), lines);
@@ -44,7 +44,7 @@ class OsgiLoggerTest {
     }
 
     @Test
-    void what_is_below_the_level_costs_nothing() throws Exception {
+    void message_below_the_level_is_not_formatted() throws Exception {
         assertTrue(warnings.isWarnEnabled());
         assertFalse(warnings.isInfoEnabled());
         warnings.info("not printed");

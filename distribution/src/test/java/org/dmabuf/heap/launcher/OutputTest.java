@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class OutputTest {
     @Test
-    void what_is_written_arrives_and_is_no_failure() throws Failure {
+    void successful_write_is_not_a_failure() throws Failure {
         ByteArrayOutputStream to = new ByteArrayOutputStream();
         Output output = new Output(to);
         print(output);
@@ -26,11 +26,11 @@ class OutputTest {
         print(output);
         Failure failure = assertThrows(Failure.class, output::requireWhole);
         assertEquals(
-                "standard output did not take all of the result: No space left on device", failure.getMessage());
+                "writing the result to standard output failed: No space left on device", failure.getMessage());
     }
 
     @Test
-    void reader_that_has_enough_is_none() throws Failure {
+    void reader_that_closes_early_is_not_a_failure() throws Failure {
         Output output = new Output(failing("Broken pipe"));
         print(output);
         output.requireWhole();

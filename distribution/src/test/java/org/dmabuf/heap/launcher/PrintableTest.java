@@ -28,7 +28,7 @@ class PrintableTest {
     }
 
     @Test
-    void what_ends_the_line_moves_the_cursor_or_turns_the_text_is_escaped() {
+    void characters_that_end_a_line_move_the_cursor_or_change_direction_are_escaped() {
         assertEquals(ESCAPED, Printable.of(FORGED));
         assertEquals(ESCAPED, Printable.of(ESCAPED));
         assertEquals("\\ud800x \\udb40\\udc41", Printable.of("\ud800x \udb40\udc41"));

@@ -17,7 +17,7 @@ class SentenceTest {
     }
 
     @Test
-    void wrappers_say_nothing() {
+    void wrapping_exceptions_are_skipped() {
         Throwable thrown = new IllegalStateException("heap is full");
         assertEquals("heap is full", Sentence.of(new InvocationTargetException(new ExecutionException(thrown))));
     }
@@ -29,13 +29,13 @@ class SentenceTest {
     }
 
     @Test
-    void too_little_is_said_with_the_kind() {
+    void short_message_gets_the_kind_of_exception() {
         assertEquals("NoClassDefFoundError: org/acme/Gone", Sentence.of(new NoClassDefFoundError("org/acme/Gone")));
         assertEquals("NullPointerException", Sentence.of(new NullPointerException()));
     }
 
     @Test
-    void path_alone_is_said_with_what_is_wrong_with_it() {
+    void message_that_is_a_path_gets_the_kind_of_exception() {
         assertEquals("permission denied: /a path/x.jar", Sentence.of(new AccessDeniedException("/a path/x.jar")));
         assertEquals("NotLinkException: /a path/x", Sentence.of(new NotLinkException("/a path/x")));
         assertEquals("/a path/x: full", Sentence.of(new FileSystemException("/a path/x", null, "full")));
@@ -50,7 +50,7 @@ class SentenceTest {
     }
 
     @Test
-    void exception_that_throws_from_its_own_methods_is_said_with_its_kind() {
+    void exception_that_throws_from_its_own_methods_is_shown_by_its_kind() {
         assertEquals("Rude", Sentence.of(new Rude()));
     }
 

@@ -35,6 +35,6 @@ class SettingsTest {
     void missing_file_is_named() {
         Path file = folder.resolve("none");
         Failure failure = assertThrows(Failure.class, () -> Settings.load(file, new Properties()));
-        assertEquals("cannot read " + file + " (NoSuchFileException)", failure.getMessage());
+        assertEquals("reading " + file + " failed (NoSuchFileException)", failure.getMessage());
     }
 }

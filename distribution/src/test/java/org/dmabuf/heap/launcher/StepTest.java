@@ -8,7 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.launcher.Step.Activity;
 import org.junit.jupiter.api.Test;
 
-/** How long a step is waited for. */
+/** Time limits of the wait for a step. */
 class StepTest {
     private static final long INTERVAL = 1000;
     private static final long FOR_EVER = 600_000;
@@ -16,7 +16,7 @@ class StepTest {
     private final CountDownLatch end = new CountDownLatch(1);
 
     @Test
-    void a_step_that_blocks_is_waited_for_no_longer_than_its_time() throws InterruptedException {
+    void the_wait_for_a_blocking_step_ends_after_the_least_time() throws InterruptedException {
         Step step = Step.start("slow.jar", Activity.STARTING, _ -> end.await());
         assertFalse(step.awaitWork(INTERVAL, INTERVAL, FOR_EVER));
         end.countDown();
@@ -24,7 +24,7 @@ class StepTest {
     }
 
     @Test
-    void a_step_that_works_is_waited_for_beyond_that() throws InterruptedException {
+    void the_wait_for_a_working_step_is_longer() throws InterruptedException {
         Step step = Step.start("slow.jar", Activity.STARTING, _ -> {
             for (int depth = 1; depth < 40; depth++) {
                 sleepAt(depth);
@@ -34,7 +34,7 @@ class StepTest {
     }
 
     @Test
-    void a_step_that_works_without_end_is_waited_for_up_to_the_limit() throws InterruptedException {
+    void the_wait_for_a_step_that_works_without_end_has_a_limit() throws InterruptedException {
         Step step = Step.start("slow.jar", Activity.STARTING, _ -> {
             for (int depth = 1; end.getCount() > 0; depth++) {
                 sleepAt(depth % 100);
@@ -45,7 +45,7 @@ class StepTest {
         assertTrue(step.awaitWork(INTERVAL, FOR_EVER, FOR_EVER));
     }
 
-    /** A stack of its own for each depth. */
+    /** Gives each depth a different stack. */
     private static void sleepAt(int depth) throws InterruptedException {
         if (depth == 0) {
             Thread.sleep(100);

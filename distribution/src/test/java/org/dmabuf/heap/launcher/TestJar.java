@@ -21,12 +21,12 @@ final class TestJar {
 
     private TestJar() {}
 
-    /** Puts a bundle with a manifest and nothing else there, in one step. */
+    /** Creates a bundle that has only a manifest, atomically. */
     static Path plain(Path jar, String symbolicName, Map<String, String> headers) throws IOException {
         return write(jar, symbolicName, headers, false);
     }
 
-    /** Likewise, with the activator and headers for it. */
+    /** The same, with the activator and its headers. */
     static Path blocking(Path jar, String symbolicName, Map<String, String> headers) throws IOException {
         Map<String, String> all = new HashMap<>(headers);
         all.put("Bundle-Activator", BlockingActivator.class.getName());

@@ -25,7 +25,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** The commands that make buffers, free them, and work on what is in them. */
+/** Shell commands that allocate and free buffers and work on their content. */
 @Component(
         immediate = true,
         service = {BufferCommands.class, CommandSet.class},
@@ -41,32 +41,33 @@ import org.osgi.service.component.annotations.Reference;
             "osgi.command.function=hexdump"
         })
 public final class BufferCommands implements CommandSet {
-    /** The kernel's limit for the name of a dma-buf, without its NUL. */
+    /** The kernel's limit for the name of a dma-buf, without the terminating NUL. */
     static final int NAME_BYTES = 31;
 
     private static final long FIRST_BYTES = 256;
 
-    private static final Option HEAP = Option.valued('h', "heap", "NAMES", "heaps to ask in turn, with commas between");
-    private static final Option MASK = Option.valued('m', "mask", "BITS", "heaps to ask by heap id, such as 0x5");
+    private static final Option HEAP =
+            Option.valued('h', "heap", "NAMES", "heaps to ask in this order, separated by commas");
+    private static final Option MASK = Option.valued('m', "mask", "BITS", "mask of heap ids to ask, such as 0x5");
     private static final Option REQUIRING =
-            Option.valued('r', "requiring", "FILTER", "what the heap can, '(heap.dmabuf=true)'");
+            Option.valued('r', "requiring", "FILTER", "required properties: '(heap.dmabuf=true)'");
     private static final Option EMULATED =
-            Option.valued('e', "emulated", "WHAT", "emulations that will do, such as contiguous");
+            Option.valued('e', "emulated", "WHAT", "accepted emulations, such as contiguous");
     private static final Option NAME = Option.valued('n', "name", "NAME", "the buffer's name");
     private static final Option ALIGN = Option.valued('a', "align", "BYTES", "alignment, such as 64K");
-    private static final Option READ_ONLY = Option.flag("read-only", "receivers of its descriptor can only read");
-    private static final Option NO_EXPORT = Option.flag("no-export", "it needs no descriptor");
+    private static final Option READ_ONLY = Option.flag("read-only", "holders of its descriptor can only read");
+    private static final Option NO_EXPORT = Option.flag("no-export", "it cannot be exported");
     private static final Option ALL = Option.flag('a', "all", "all buffers");
-    private static final Option WHOLE = Option.flag('a', "all", "the whole buffer, and not its content alone");
-    private static final Option FORCE = Option.flag('f', "force", "replace a file that is there");
+    private static final Option WHOLE = Option.flag('a', "all", "the whole buffer, not only its content");
+    private static final Option FORCE = Option.flag('f', "force", "replace an existing file");
 
     private static final Syntax ALLOC_SYNTAX = Syntax.of(
-                    "alloc", "Allocates a buffer, which the shell holds until it is freed")
+                    "alloc", "Allocates a buffer; the shell holds it until it is freed")
             .taking("SIZE", 1, 1)
             .with(HEAP, MASK, REQUIRING, EMULATED, NAME, ALIGN, READ_ONLY, NO_EXPORT, Option.JSON)
-            .noting("SIZE is in bytes, or has K, M, G or T: dmaheap:alloc -h camera -n frame 8M");
+            .noting("SIZE is in bytes, or ends in K, M, G or T: dmaheap:alloc -h camera -n frame 8M");
     private static final Syntax LOAD_SYNTAX = Syntax.of(
-                    "load", "Loads a file into a new buffer, and checks it through mapping and descriptor")
+                    "load", "Loads a file into a new buffer and verifies it by mapping and by descriptor")
             .taking("FILE", 1, 1)
             .with(HEAP, EMULATED, NAME, READ_ONLY, Option.JSON)
             .noting("The buffer has the file's name unless --name gives another.");
@@ -76,27 +77,28 @@ public final class BufferCommands implements CommandSet {
             .taking("NAME...", 0, Integer.MAX_VALUE)
             .with(ALL)
             .noting("A NAME can be a pattern with * and ?, in quotes: dmaheap:free 'frame-*'\n"
-                    + "When one of them is of no buffer, none is freed.");
+                    + "If a NAME matches no buffer, the command frees nothing.");
     private static final Syntax SUM_SYNTAX = Syntax.of("sum", "Prints the SHA-256 of a buffer's content")
             .taking("NAME", 1, 1)
             .with(Option.JSON)
-            .noting("The content of a loaded buffer ends where the file ended, and of a received one\n"
-                    + "where its sender said.");
+            .noting("The content of a loaded buffer has the length of its file. The content of a\n"
+                    + "received buffer has the length that its sender stated.");
     private static final Syntax SAVE_SYNTAX = Syntax.of("save", "Writes a buffer's content into a file")
             .taking("NAME FILE", 2, 2)
             .with(WHOLE, FORCE)
-            .noting("The file is written to the end or not at all.");
+            .noting("If writing fails, no partial file remains.");
     private static final Syntax FILL_SYNTAX = Syntax.of("fill", "Fills a buffer, or a part of it")
             .taking("NAME [BYTE]", 1, 2)
             .with(Filling.ZERO, Filling.RANDOM, Filling.PATTERN, Range.OFFSET, Range.LENGTH)
-            .noting("BYTE is 0 to 255, or 0x0 to 0xff. A pattern begins anew at the offset.\n"
-                    + "A pattern of digits alone stands in quotes, as the shell reads it as a number.\n"
-                    + "What counts as content for sum, save and share stays as long as it was.");
-    private static final Syntax HEXDUMP_SYNTAX = Syntax.of("hexdump", "Shows bytes of a buffer, as hexdump -C does")
+            .noting("BYTE is 0 to 255, or 0x0 to 0xff. A pattern starts at the offset.\n"
+                    + "Put a pattern of digits in quotes: the shell reads it as a number otherwise.\n"
+                    + "The content length that sum, save and share use does not change.");
+    private static final Syntax HEXDUMP_SYNTAX = Syntax.of(
+                    "hexdump", "Shows bytes of a buffer in the format of hexdump -C")
             .taking("NAME", 1, 1)
             .with(Range.OFFSET, Range.LENGTH)
             .noting("It shows " + FIRST_BYTES
-                    + " bytes unless --length says otherwise.\nA line * repeats the one before.");
+                    + " bytes unless --length is given.\nA line * stands for lines that repeat the line before.");
 
     private final HeapBroker broker;
     private final NamedBuffers buffers;
@@ -104,10 +106,10 @@ public final class BufferCommands implements CommandSet {
     private final FileSaver saver = new FileSaver();
 
     /**
-     * Commands over a broker.
+     * Creates the commands.
      *
      * @param broker the shell's view of it
-     * @param buffers that the shell holds
+     * @param buffers buffers that the shell holds
      */
     @Activate
     public BufferCommands(@Reference HeapBroker broker, @Reference NamedBuffers buffers) {
@@ -134,8 +136,7 @@ public final class BufferCommands implements CommandSet {
         return place.equals("NAME") ? Optional.of(buffers.names()) : Optional.empty();
     }
 
-    /** Allocates a buffer. */
-    @Descriptor("allocate a buffer, which the shell holds until it is freed")
+    @Descriptor("allocate a buffer; the shell holds it until it is freed")
     public void alloc(
             CommandSession session, @Descriptor("SIZE; dmaheap:alloc --help has the options") Object... words) {
         Command.run(session, ALLOC_SYNTAX, words, (line, out) -> {
@@ -159,8 +160,8 @@ public final class BufferCommands implements CommandSet {
         });
     }
 
-    /** Loads a file into a new buffer and reads it back through the mapping and through an exported descriptor. */
-    @Descriptor("load a file's bytes into a new buffer, and check them through mapping and descriptor")
+    /** Loads a file into a new buffer. Reads it back through the mapping and through an exported descriptor. */
+    @Descriptor("load a file into a new buffer and verify it by mapping and by descriptor")
     public void load(
             CommandSession session, @Descriptor("FILE; dmaheap:load --help has the options") Object... words) {
         Command.run(session, LOAD_SYNTAX, words, (line, out) -> {
@@ -181,9 +182,9 @@ public final class BufferCommands implements CommandSet {
                     byMapping = FileLoader.sha256ByMapping(buffer, bytes);
                     byDescriptor = FileLoader.sha256ByDescriptor(buffer, bytes);
                     if (!byMapping.equals(byDescriptor)) {
-                        throw new IOException(file + ": its bytes have SHA-256 " + byMapping
+                        throw new IOException("verifying " + file + " failed: SHA-256 is " + byMapping
                                 + " through the mapping and " + byDescriptor
-                                + " through the descriptor; the buffer was freed");
+                                + " through the descriptor; the buffer is freed");
                     }
                     checked = true;
                 } finally {
@@ -216,10 +217,9 @@ public final class BufferCommands implements CommandSet {
                         : "checking " + size;
     }
 
-    /** Lists the buffers. */
     @Descriptor("list the buffers that the shell holds")
     public void buffers(
-            CommandSession session, @Descriptor("nothing; dmaheap:buffers --help has the options") Object... words) {
+            CommandSession session, @Descriptor("none; dmaheap:buffers --help has the options") Object... words) {
         Command.run(session, BUFFERS_SYNTAX, words, (line, out) -> {
             List<BufferInfo> held = buffers.list();
             if (line.has(Option.JSON)) {
@@ -230,7 +230,6 @@ public final class BufferCommands implements CommandSet {
         });
     }
 
-    /** Frees buffers. */
     @Descriptor("free buffers that the shell holds")
     public void free(
             CommandSession session, @Descriptor("NAME...; dmaheap:free --help has the options") Object... words) {
@@ -247,8 +246,7 @@ public final class BufferCommands implements CommandSet {
         });
     }
 
-    /** Sums what is in a buffer. */
-    @Descriptor("print the SHA-256 of what is in a buffer")
+    @Descriptor("print the SHA-256 of a buffer's content")
     public void sum(CommandSession session, @Descriptor("NAME; dmaheap:sum --help has the options") Object... words) {
         Command.run(session, SUM_SYNTAX, words, (line, out) -> {
             String name = line.argument(0);
@@ -268,8 +266,7 @@ public final class BufferCommands implements CommandSet {
         });
     }
 
-    /** Writes what is in a buffer into a file. */
-    @Descriptor("write what is in a buffer into a file")
+    @Descriptor("write a buffer's content into a file")
     public void save(
             CommandSession session, @Descriptor("NAME FILE; dmaheap:save --help has the options") Object... words) {
         Command.run(session, SAVE_SYNTAX, words, (line, out) -> {
@@ -286,7 +283,6 @@ public final class BufferCommands implements CommandSet {
         });
     }
 
-    /** Fills a buffer. */
     @Descriptor("fill a buffer or a part of it with a byte, a pattern, or random bytes")
     public void fill(
             CommandSession session, @Descriptor("NAME [BYTE]; dmaheap:fill --help has the options") Object... words) {
@@ -307,7 +303,6 @@ public final class BufferCommands implements CommandSet {
         });
     }
 
-    /** Shows what is in a buffer. */
     @Descriptor("show bytes of a buffer in hexadecimal and as text")
     public void hexdump(
             CommandSession session, @Descriptor("NAME; dmaheap:hexdump --help has the options") Object... words) {
@@ -350,7 +345,7 @@ public final class BufferCommands implements CommandSet {
                 : request;
     }
 
-    /** A Path drops the slash of a folder's name. */
+    /** A Path drops a trailing slash, which marks a folder. */
     private static Path file(CommandSession session, String path) {
         if (path.isEmpty() || path.endsWith("/")) {
             throw new IllegalArgumentException("invalid FILE = '" + path + "': expected the path of a file");

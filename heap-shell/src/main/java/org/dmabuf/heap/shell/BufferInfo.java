@@ -10,15 +10,15 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * What commands tell of a buffer that the shell holds.
+ * Description of a buffer that the shell holds, as commands print it.
  *
- * @param name by which the shell knows it
+ * @param name the buffer's name in the shell
  * @param size bytes
- * @param content how many of them mean something
+ * @param content number of bytes that are content; the rest fills the last page
  * @param heap name of the heap it came from
- * @param backend what made the memory
+ * @param backend the back end that made the memory
  * @param dmabuf whether its descriptor is a real dma-buf
- * @param inode the kernel's number, where it has a descriptor
+ * @param inode inode number of its descriptor, if it has one
  */
 record BufferInfo(
         String name, long size, long content, String heap, String backend, boolean dmabuf, OptionalLong inode) {
@@ -34,7 +34,7 @@ record BufferInfo(
                 buffer.inode());
     }
 
-    /** {@return one line for each, under a heading} */
+    /** {@return a table with one line for each buffer} */
     static String table(List<BufferInfo> buffers) {
         Table table = new Table("NAME…", "SIZE ", "HEAP…", "BACKEND…", "DMA-BUF", "INODE ");
         for (BufferInfo buffer : buffers) {
@@ -49,23 +49,23 @@ record BufferInfo(
         return table.titledWithin(Table.WIDTH);
     }
 
-    /** Adds all of it to facts that a person reads. */
+    /** Adds all of it to lines for a person. */
     Facts addTo(Facts facts) {
         facts.add("buffer", name).addSize("size", size).add("heap", heap).add("backend", backend);
         if (inode.isEmpty()) {
-            return facts.add("descriptor", "none, it was allocated without");
+            return facts.add("descriptor", "none: it was allocated with --no-export");
         }
         return facts.add("descriptor", descriptor(dmabuf)).add("inode", Long.toString(inode.getAsLong()));
     }
 
-    /** {@return what a descriptor is good for} */
+    /** {@return the possible uses of a descriptor} */
     static String descriptor(boolean dmabuf) {
         return dmabuf
-                ? "dma-buf: devices import it, other processes map it"
-                : "no dma-buf: other processes map it, no device imports it";
+                ? "dma-buf: devices can import it, other processes can map it"
+                : "not a dma-buf: other processes can map it, devices cannot import it";
     }
 
-    /** {@return all of it by names that stay} */
+    /** {@return all of it as JSON; the names are stable} */
     Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", name);

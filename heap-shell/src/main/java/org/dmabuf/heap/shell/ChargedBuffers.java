@@ -6,7 +6,7 @@ import java.util.function.Function;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** Buffers of all clients, as {@code dmaheap:dump} shows them: a row for each. */
+/** Table of the buffers of all clients for {@code dmaheap:dump}, one row for each buffer. */
 final class ChargedBuffers {
     private static final String UNKNOWN = "-";
 
@@ -21,7 +21,7 @@ final class ChargedBuffers {
     private final List<BufferRecord> buffers;
     private final ClientNames clients;
 
-    /** A table of buffers. */
+    /** Creates the table. */
     ChargedBuffers(List<BufferRecord> buffers) {
         this.buffers = List.copyOf(buffers);
         this.clients = new ClientNames(buffers.stream().map(BufferRecord::client).toList());
@@ -42,7 +42,7 @@ final class ChargedBuffers {
                 .within(Table.WIDTH);
     }
 
-    /** {@return each name in full, with the innermost call where the buffer was allocated, when that was kept} */
+    /** {@return each name in full, with the innermost call of the allocation site if recorded} */
     String wide() {
         return table(List.of(
                         new Column("HEAP", BufferRecord::heap),

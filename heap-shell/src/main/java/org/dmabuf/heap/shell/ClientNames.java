@@ -7,16 +7,16 @@ import java.util.Set;
 import org.dmabuf.heap.ClientId;
 
 /**
- * Names of the clients in one listing: each as a setting of the broker takes it. Where two clients share a name, the
- * location tells them apart.
+ * Names of the clients in one listing, in the form that the broker's settings accept. If two clients share a name, the
+ * location is added to both.
  */
 final class ClientNames {
     private final Set<String> shared = new HashSet<>();
 
     /**
-     * Looks for names that more than one client has.
+     * Finds names that several clients have.
      *
-     * @param clients of the listing, each any number of times
+     * @param clients clients of the listing; a client may occur several times
      */
     ClientNames(Collection<ClientId> clients) {
         Set<String> seen = new HashSet<>();

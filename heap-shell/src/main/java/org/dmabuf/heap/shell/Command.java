@@ -8,7 +8,9 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 
-/** What all commands have in common: help, a line that is read before anything is done, and failures as sentences. */
+/**
+ * Runner for shell commands: prints the help, parses the line before any work, and reports failures as one sentence.
+ */
 final class Command {
     private Command() {}
 
@@ -21,11 +23,11 @@ final class Command {
     /**
      * Runs a command.
      *
-     * @param session in which it was typed
+     * @param session session in which the command was typed
      * @param syntax of the command
-     * @param words that were typed behind it
-     * @param work what it does, unless only the help was wanted
-     * @throws CommandFailure with the sentence that the caller reads
+     * @param words words after the command
+     * @param work work of the command; it does not run if only the help was requested
+     * @throws CommandFailure with a sentence for the user of the shell
      */
     static void run(CommandSession session, Syntax syntax, Object[] words, Work work) {
         try {
@@ -49,9 +51,9 @@ final class Command {
         }
     }
 
-    /** The sentence answers the interrupt. Were the thread still interrupted, Gogo's streams would close under it. */
+    /** Clears the interrupt status first. If the thread stayed interrupted, Gogo's streams would be closed. */
     private static CommandFailure interrupted(Syntax syntax, Exception e) {
         Thread.interrupted();
-        return new CommandFailure(syntax.command() + " was interrupted; the shell holds no more than before", e);
+        return new CommandFailure(syntax.command() + " was interrupted; the shell's buffers are unchanged", e);
     }
 }

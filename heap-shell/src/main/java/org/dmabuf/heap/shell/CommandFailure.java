@@ -4,8 +4,8 @@ package org.dmabuf.heap.shell;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Refusal of a command, as one sentence that prints: Gogo shows an exception by its {@code toString}, and the sentence
- * can quote names and paths of any characters.
+ * Refusal of a command, as one printable sentence. Gogo prints an exception by its {@code toString}, and the sentence
+ * can quote names and paths with any characters.
  */
 final class CommandFailure extends RuntimeException {
     private static final long serialVersionUID = 1L;

@@ -5,20 +5,20 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A component's commands, as a service: from their syntaxes the tab key knows their options, so that a new option
- * completes by itself.
+ * Service of a component that has shell commands. Tab completion reads the options from the syntaxes, so a new option
+ * completes without further code.
  */
 interface CommandSet {
-    /** {@return what each command takes} */
+    /** {@return the syntax of each command} */
     List<Syntax> syntaxes();
 
     /**
-     * What one of these commands can be given in a place that only this component knows the names for. Files, and the
-     * values of {@code --heap} and {@code --emulated}, are completed for all commands alike.
+     * Completes a word for which only this component knows the values. Completion itself handles files and the values
+     * of {@code --heap} and {@code --emulated}.
      *
-     * @param place of an argument the word of the syntax that stands for it, such as {@code NAME}; of an option's value
-     *     the option, such as {@code --mask}
-     * @return what is offered; empty where the component knows nothing of it
+     * @param place for an argument, its word in the syntax, such as {@code NAME}; for an option's value, the option,
+     *     such as {@code --mask}
+     * @return candidates; empty if the component has none
      */
     default Optional<List<String>> values(String place) {
         return Optional.empty();

@@ -20,11 +20,11 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
- * What the tab key offers for the commands of scope {@code dmaheap}. The shell's profile has it register each command's
- * options with the shell; for every other word the shell then asks {@link #__values}.
+ * Tab completion for the commands of scope {@code dmaheap}. The shell's profile calls it to register each command's
+ * options. For every other word the shell calls {@link #__values}.
  *
- * <p>The functions are in a scope of their own, and their names begin as those of Gogo's own helpers do: the tab key
- * does not offer them as commands.
+ * <p>Its functions are in a separate scope and their names begin like those of Gogo's own helpers. So the tab key does
+ * not offer them as commands.
  */
 @Component(
         service = Completion.class,
@@ -38,10 +38,10 @@ public final class Completion {
     private final List<CommandSet> sets;
 
     /**
-     * Completion for commands.
+     * Creates the completion.
      *
-     * @param broker tells of the heaps
-     * @param sets the components that have commands
+     * @param broker source of the heaps' names
+     * @param sets components that have commands
      */
     @Activate
     public Completion(
@@ -54,10 +54,10 @@ public final class Completion {
     /**
      * Registers every command with the shell of a session.
      *
-     * @param session an interactive one
-     * @throws Exception of the shell
+     * @param session an interactive session
+     * @throws Exception if the shell fails
      */
-    @Descriptor("internal: have the tab key know the commands of scope dmaheap")
+    @Descriptor("internal: register tab completion for the commands of scope dmaheap")
     public void __completions(CommandSession session) throws Exception {
         for (CommandSet set : sets) {
             for (Syntax syntax : set.syntaxes()) {
@@ -77,15 +77,15 @@ public final class Completion {
     }
 
     /**
-     * What a word of a command line can be, unless it is an option.
+     * Returns the candidates for a word of a command line that is not an option.
      *
-     * @param session in which it is typed
-     * @param words the command and what stands behind it
-     * @param index of the word
-     * @return texts, or what the shell itself has for files
-     * @throws Exception of the shell
+     * @param session session in which the word is typed
+     * @param words the command and the words after it
+     * @param index index of the word
+     * @return candidates; for files, the candidates of the shell itself
+     * @throws Exception if the shell fails
      */
-    @Descriptor("internal: what the tab key offers for a word")
+    @Descriptor("internal: completion candidates for a word")
     public Collection<?> __values(CommandSession session, List<String> words, int index) throws Exception {
         for (CommandSet set : sets) {
             for (Syntax syntax : set.syntaxes()) {
@@ -120,7 +120,7 @@ public final class Completion {
                 .filter(heap -> heap.state() == HeapState.SERVING || heap.state() == HeapState.HANGING);
     }
 
-    /** Several stand with commas between: what was typed before the last comma stays. */
+    /** Completes the last name of a list that is separated by commas; the names before the last comma stay. */
     private static Collection<String> oneMore(String begun, Stream<String> names) {
         String before = begun.substring(0, begun.lastIndexOf(',') + 1);
         Set<String> given = new TreeSet<>(Arrays.asList(before.split(",")));

@@ -6,19 +6,19 @@ import org.apache.felix.service.command.Job;
 import org.apache.felix.service.command.Process;
 
 /**
- * Ctrl-C while a command works. Gogo's own answer is to cancel the job: it prints the name of a Java class and offers
- * the prompt while the command's thread still works. This one interrupts the command's thread, whose own sentence is
- * then printed when nothing is held any more.
+ * Handler of Ctrl-C while a command works. Gogo's own handler cancels the job: it prints the name of a Java class and
+ * shows the prompt while the command's thread still works. This handler interrupts the command's thread. The command
+ * then releases what it holds and prints its own sentence.
  */
 interface CtrlC extends AutoCloseable {
-    /** The variable under which Gogo's shell keeps the terminal of a session. */
+    /** Variable in which Gogo's shell keeps the terminal of a session. */
     String TERMINAL = ".terminal";
 
     /**
-     * Has Ctrl-C interrupt this thread, in a session with a terminal and for a command in the foreground.
+     * Makes Ctrl-C interrupt the calling thread if the session has a terminal and the command is in the foreground.
      *
-     * @param session whose terminal it is
-     * @return closed by this thread when the command has done what can be interrupted
+     * @param session session whose terminal is used
+     * @return handle that the calling thread closes after the part of the command that can be interrupted
      */
     static CtrlC interrupting(CommandSession session) {
         Object terminal = session.get(TERMINAL);
@@ -29,11 +29,11 @@ interface CtrlC extends AutoCloseable {
         try {
             return TerminalCtrlC.interrupting(terminal, process.job());
         } catch (NoClassDefFoundError e) {
-            return () -> {}; // a shell whose terminal is not JLine's
+            return () -> {}; // the shell has a terminal, but not JLine's
         }
     }
 
-    /** {@return whether a job waits at the prompt's place, and all that it is part of} */
+    /** {@return whether a job, including all jobs that contain it, occupies the prompt} */
     static boolean isForeground(Job job) {
         for (Job one = job; one != null; one = one.parent()) {
             if (one.status() != Job.Status.Foreground) {

@@ -4,7 +4,7 @@ package org.dmabuf.heap.shell;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Lines of a key and a value, which fit a terminal. What does not print in either is escaped. */
+/** Lines of a key and a value, which fit a terminal. Non-printing characters in either are escaped. */
 final class Facts {
     private static final int KEY = 22;
 
@@ -14,7 +14,7 @@ final class Facts {
         return begin().append(Paragraph.of(column(key), value, KEY));
     }
 
-    /** Adds a value that stands on one line, however long, to be compared with the one below it. */
+    /** Adds a value on one line, however long, so that a reader can compare it with the line below. */
     Facts addLine(String key, String value) {
         return begin().append(column(key) + Printable.of(value));
     }
@@ -23,7 +23,7 @@ final class Facts {
         return add(key, size(bytes));
     }
 
-    /** {@return a size in bytes, and in larger units where they say more} */
+    /** {@return a size in bytes, and from 1 KiB also in larger units} */
     static String size(long bytes) {
         return bytes < 1024 ? bytes + " bytes" : bytes + " bytes (" + Bytes.text(bytes) + ")";
     }

@@ -22,9 +22,9 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** Brings a file's bytes into a buffer and reads them back both ways in which they can be reached. */
+/** Loader of a file into a buffer, which also reads the buffer back through a mapping and through its descriptor. */
 final class FileLoader {
-    /** The kernel may not read from a file straight into a mapped dma-buf, so the bytes go by way of this much. */
+    /** Size of the staging buffer: the kernel may not read from a file directly into a mapped dma-buf. */
     private static final int PIECE = 1 << 20;
 
     private final HeapBroker broker;
@@ -33,18 +33,18 @@ final class FileLoader {
         this.broker = broker;
     }
 
-    /** {@return bytes of a file that can be loaded} */
+    /** {@return the length in bytes of a file that can be loaded} */
     static long sizeOf(Path file) throws IOException {
         BasicFileAttributes attributes = attributesOf(file);
         if (!attributes.isRegularFile()) {
-            throw new IOException(file + " is no regular file");
+            throw new IOException(file + " is not a regular file");
         }
         if (!Files.isReadable(file)) {
-            throw new IOException(file + " may not be read by this user");
+            throw new IOException("this user is not permitted to read " + file);
         }
         if (attributes.size() == 0) {
             throw new IOException(
-                    file + " has 0 bytes, and a buffer has at least 1; copy a file of /proc elsewhere first");
+                    file + " has 0 bytes; a buffer needs at least 1 byte; copy a file of /proc elsewhere first");
         }
         return attributes.size();
     }
@@ -53,9 +53,9 @@ final class FileLoader {
         try {
             return Files.readAttributes(file, BasicFileAttributes.class);
         } catch (NoSuchFileException e) {
-            throw new IOException("there is no file " + file, e);
+            throw new IOException("file " + file + " does not exist", e);
         } catch (AccessDeniedException e) {
-            throw new IOException("this user may not look into the folder of " + file, e);
+            throw new IOException("this user is not permitted to search the folder of " + file, e);
         }
     }
 
@@ -63,9 +63,9 @@ final class FileLoader {
      * Loads a file into a new buffer.
      *
      * @param file a regular file of at least one byte
-     * @param request of the file's size
-     * @param loaded told how many bytes are in the buffer, again and again
-     * @return an open buffer, which the caller closes
+     * @param request request for the file's size
+     * @param loaded called repeatedly with the number of bytes that are loaded so far
+     * @return an open buffer that the caller closes
      * @throws IOException also when the thread was interrupted
      */
     DmaBuf load(Path file, AllocationRequest request, LongConsumer loaded) throws IOException {
@@ -74,7 +74,7 @@ final class FileLoader {
                 FileChannel channel = FileChannel.open(file);
                 CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
             copy(channel, buffer.map(Access.READ_WRITE, arena).asSlice(0, request.size()), file, loaded);
-        } catch (Throwable e) { // also of the end of the access
+        } catch (Throwable e) { // also if the end of the CPU access fails
             buffer.close();
             throw e;
         }
@@ -89,7 +89,7 @@ final class FileLoader {
         }
     }
 
-    /** {@return SHA-256 of the first bytes, read as another process would: by a mapping of an exported descriptor} */
+    /** {@return SHA-256 of the first bytes, read through a mapping of an exported descriptor, as in another process} */
     static String sha256ByDescriptor(DmaBuf buffer, long bytes) throws InterruptedException {
         try (OwnedFd descriptor = buffer.exportFd();
                 Arena arena = Arena.ofConfined();
@@ -106,7 +106,7 @@ final class FileLoader {
             piece.clear().limit((int) Math.min(piece.capacity(), to.byteSize() - offset));
             int read = from.read(piece);
             if (read < 0) {
-                throw new EOFException(file + " became shorter while it was read: " + offset + " of " + to.byteSize()
+                throw new EOFException(file + " was truncated while it was read: " + offset + " of " + to.byteSize()
                         + " bytes");
             }
             MemorySegment.copy(MemorySegment.ofArray(piece.array()), 0, to, offset, read);

@@ -18,10 +18,10 @@ import java.util.random.RandomGenerator;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Writes memory into a file, which is there to the end or not at all: another file gets the bytes, and then its name.
+ * Writer of memory into a file, all or nothing: it writes a temporary file and then renames it.
  */
 final class FileSaver {
-    /** The kernel may not write to a file straight from a mapped dma-buf, so the bytes go by way of this much. */
+    /** Size of the staging buffer: the kernel may not write to a file directly from a mapped dma-buf. */
     private static final int PIECE = 1 << 20;
 
     /** Opens a new file for writing. */
@@ -43,19 +43,19 @@ final class FileSaver {
     /**
      * Saves memory.
      *
-     * @param memory all of which is written
-     * @param file in a folder that exists; a link leads to the file that is written
-     * @param overwrite whether a file that is there is replaced, with its mode kept
-     * @throws IOException with a sentence, or when the thread was interrupted; what was there is as it was then
+     * @param memory memory that is written in full
+     * @param file path in an existing folder; a link is followed
+     * @param overwrite whether an existing file is replaced; its mode is kept
+     * @throws IOException with a sentence, or if the thread was interrupted; an existing file is then unchanged
      */
     void save(MemorySegment memory, Path file, boolean overwrite) throws IOException {
         if (Files.isSymbolicLink(file) && !Files.exists(file)) {
-            throw new IOException(file + " is a link to nothing; make the file that it leads to, or give another name");
+            throw new IOException(file + " is a dangling link; create its target, or give another name");
         }
         Path target = Files.exists(file) ? file.toRealPath() : file;
         boolean exists = Files.exists(target);
         if (exists && !Files.isRegularFile(target)) {
-            throw new IOException(file + " is no regular file");
+            throw new IOException(file + " is not a regular file");
         }
         if (exists && !overwrite) {
             throw inTheWay(file);
@@ -69,7 +69,7 @@ final class FileSaver {
                 Files.setPosixFilePermissions(part, Files.getPosixFilePermissions(target));
             }
             write(memory, channel);
-            channel.force(true); // a disk that is full may say so only now
+            channel.force(true); // a full disk may be reported only here
             if (overwrite) {
                 Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
             } else {
@@ -81,14 +81,14 @@ final class FileSaver {
         } catch (FileAlreadyExistsException e) {
             throw inTheWay(file);
         } catch (AccessDeniedException e) {
-            throw new IOException("this user may not make a file in the folder of " + file, e);
+            throw new IOException("this user is not permitted to create a file in the folder of " + file, e);
         } catch (IOException e) {
             if (e instanceof NoSuchFileException && !Files.isDirectory(file.getParent())) {
-                throw new IOException("there is no folder " + file.getParent(), e);
+                throw new IOException("folder " + file.getParent() + " does not exist", e);
             }
             throw new IOException(
                     "writing " + Bytes.text(memory.byteSize()) + " to " + file + " failed: " + reason(e)
-                            + "; make room there, or give another folder",
+                            + "; free space there, or give another folder",
                     e);
         } finally {
             if (made) {
@@ -98,7 +98,7 @@ final class FileSaver {
     }
 
     private static IOException inTheWay(Path file) {
-        return new IOException("there is a file " + file + " already; replace it with --force, or give another name");
+        return new IOException("file " + file + " exists; replace it with --force, or give another name");
     }
 
     private static String reason(IOException e) {

@@ -7,17 +7,17 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 
-/** What {@code fill} writes: one byte, a pattern, or random bytes. One thread at a time uses an object. */
+/** Content that {@code fill} writes: one byte, a pattern, or random bytes. Not safe for use by several threads. */
 final class Filling {
-    static final Option ZERO = Option.flag('z', "zero", "with zeros, as BYTE 0");
-    static final Option RANDOM = Option.flag('r', "random", "with random bytes, for tests and not for keys");
-    static final Option PATTERN = Option.valued('p', "pattern", "HEX", "with these bytes again and again: cafe01");
+    static final Option ZERO = Option.flag('z', "zero", "fill with zeros, like BYTE 0");
+    static final Option RANDOM = Option.flag('r', "random", "fill with random bytes, for tests, not for keys");
+    static final Option PATTERN = Option.valued('p', "pattern", "HEX", "repeat these bytes, such as cafe01");
 
     private static final int PIECE = 1 << 20;
     private static final int LONGEST = 4096;
 
     private final byte[] piece;
-    /** Where the piece is made anew each time. */
+    /** Whether each piece is generated anew, as for random bytes. */
     private final Optional<SplittableRandom> random;
 
     private Filling(byte[] piece, Optional<SplittableRandom> random) {
@@ -26,10 +26,10 @@ final class Filling {
     }
 
     /**
-     * Reads what to fill with.
+     * Reads the content from a command line.
      *
-     * @param line with the byte as second argument, or one of the options
-     * @throws IllegalArgumentException with a sentence
+     * @param line line with the byte as second argument, or with one of the options
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     static Filling of(Line line) {
         Optional<String> one = line.arguments().stream().skip(1).findFirst();
@@ -60,7 +60,7 @@ final class Filling {
                 return (byte) value;
             }
         } catch (NumberFormatException e) {
-            // said below
+            // reported below
         }
         throw new IllegalArgumentException("invalid BYTE = " + text + ": expected 0 to 255, or 0x0 to 0xff");
     }
@@ -70,7 +70,7 @@ final class Filling {
             try {
                 return HexFormat.of().parseHex(text);
             } catch (IllegalArgumentException e) {
-                // said below
+                // reported below
             }
         }
         throw new IllegalArgumentException(
@@ -80,7 +80,8 @@ final class Filling {
     /**
      * Fills memory.
      *
-     * @throws InterruptedException when the thread was interrupted: the rest is as it was, and the message says so
+     * @throws InterruptedException if the thread was interrupted; the message states how many bytes are filled, and the
+     *     rest is unchanged
      */
     void into(MemorySegment memory) throws InterruptedException {
         for (long at = 0; at < memory.byteSize(); at += piece.length) {

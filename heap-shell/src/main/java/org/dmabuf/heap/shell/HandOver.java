@@ -20,32 +20,32 @@ import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 
 /**
- * Hands a buffer to another process and takes one from it. The text that goes with the descriptor is
- * {@code dmaheap 1 BYTES NAME}: how many bytes mean something, and what the buffer is called.
+ * Transfer of buffers to and from other processes. The message that carries the descriptor has the text {@code dmaheap
+ * 1 BYTES NAME}: the number of content bytes and the buffer's name.
  *
- * <p>The descriptor is made first: what cannot be exported, and what no process may have, is refused before there is a
- * socket or a wait. Every wait ends with an interrupt of the thread.
+ * <p>The descriptor is exported first. So a buffer that cannot be exported, or that no process may have, is refused
+ * before a socket is made or a wait begins. An interrupt of the thread ends every wait.
  */
 final class HandOver {
     private static final Pattern TEXT = Pattern.compile("dmaheap 1 (\\d{1,18}) (.*)", Pattern.DOTALL);
 
-    /** A connect that waits for the listener's turn does not end with an interrupt, so it is made in pieces. */
+    /** Length of one attempt. A connect that waits for the listener to accept does not end with an interrupt. */
     private static final Duration PIECE = Duration.ofMillis(250);
 
     private static final long PAUSE_MILLIS = 100;
 
-    /** Of a peer, and not of the socket that this side listens on. */
+    /** Errors of a peer, as opposed to errors of the socket on which this side listens. */
     private static final Set<Errno> HAS_GONE = EnumSet.of(Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN);
 
-    /** No process listens there, yet. */
+    /** Errors that mean that no process listens there yet. */
     private static final Set<Errno> NOT_YET = EnumSet.of(Errno.ENOENT, Errno.ECONNREFUSED, Errno.ETIMEDOUT);
 
     /**
-     * A buffer that came.
+     * A received buffer.
      *
-     * @param name what it is called here
-     * @param buffer adopted, and its bytes
-     * @param from its sender
+     * @param name its name in this shell
+     * @param buffer the adopted buffer with its content length
+     * @param from credentials of its sender
      */
     record Received(String name, HeldBuffer buffer, PeerCredentials from) {}
 
@@ -58,14 +58,14 @@ final class HandOver {
     }
 
     /**
-     * Waits for one process and gives it a descriptor. A process that has gone before it got the descriptor does not
-     * count; the wait goes on.
+     * Waits for one process and sends it a descriptor. If a process leaves before it received the descriptor, the wait
+     * goes on.
      *
-     * @param buffer stays the caller's
-     * @param name told to the receiver
-     * @param socket made for this, and removed
-     * @param peers that may have it
-     * @param timeout for the process to come
+     * @param buffer buffer to send; the caller keeps it
+     * @param name name that is sent to the receiver
+     * @param socket path of a socket that is created for this call and removed afterwards
+     * @param peers processes that may receive it
+     * @param timeout longest wait for a process
      * @return the process that the descriptor was sent to
      */
     PeerCredentials share(HeldBuffer buffer, String name, Path socket, Peers peers, Duration timeout) {
@@ -99,26 +99,26 @@ final class HandOver {
         }
     }
 
-    /** Adds to the kernel's word for what is wrong what to do about it. */
+    /** Adds the remedy to the kernel's reason. */
     private static FdListener listenOn(Path socket, Peers peers) {
         try {
             return peers.listening().apply(socket);
         } catch (FdSocketException e) {
             String remedy = e.errno() == Errno.EADDRINUSE
-                    ? "; there is such a file, or a process that listens there: remove it, or give another path"
+                    ? "; the file exists, or a process listens there: remove it, or give another path"
                     : e.errno() == Errno.EPERM ? ", or share it with --to USER" : "";
             throw new CommandFailure(e.getMessage() + remedy, e);
         }
     }
 
     /**
-     * Connects to a process that listens, or will, and gives it a descriptor.
+     * Connects to a listening process and sends it a descriptor. Waits until the process listens.
      *
-     * @param buffer stays the caller's
-     * @param name told to the receiver
-     * @param socket on which it listens
-     * @param peers that may have it; when the command line names none, those that the buffer's heap names
-     * @param timeout for it to listen
+     * @param buffer buffer to send; the caller keeps it
+     * @param name name that is sent to the receiver
+     * @param socket path of the process's socket
+     * @param peers processes that may receive it; if the command line names none, the users in the heap's list
+     * @param timeout longest wait until the process listens
      * @return the process that the descriptor was sent to
      */
     PeerCredentials send(HeldBuffer buffer, String name, Path socket, Peers peers, Duration timeout)
@@ -133,7 +133,7 @@ final class HandOver {
                 PeerCredentials peer = connection.peer();
                 if (!allowed.includes().test(peer)) {
                     throw new CommandFailure(
-                            peer + " listens on " + socket + ", and the buffer is for " + allowed.text()
+                            peer + " listens on " + socket + ", but the buffer is for " + allowed.text()
                                     + "; nothing was sent; give another path, or --to",
                             null);
                 }
@@ -148,11 +148,12 @@ final class HandOver {
     }
 
     /**
-     * Connects to a process that offers a buffer, or will, and adopts it.
+     * Connects to a process that offers a buffer, and adopts the buffer. Waits until the process listens.
      *
-     * @param socket on which it listens
-     * @param timeout for it to listen and to send
-     * @param naming what to call it here, asked with its sender's name, which is empty when the text was none of ours
+     * @param socket path of the process's socket
+     * @param timeout longest wait until the process listens and sends
+     * @param naming returns the name in this shell for the sender's name; the sender's name is empty if the text has
+     *     another form
      * @return the buffer, which the caller closes
      */
     Received receive(Path socket, Duration timeout, UnaryOperator<String> naming) throws InterruptedException {
@@ -191,7 +192,7 @@ final class HandOver {
                 }
                 if (stopped || System.nanoTime() - deadline > 0) {
                     throw new CommandFailure(
-                            e.getMessage() + "; have a process listen there, or wait longer with --timeout", e);
+                            e.getMessage() + "; start a process that listens there, or wait longer with --timeout", e);
                 }
             }
             Thread.sleep(PAUSE_MILLIS);
@@ -200,19 +201,19 @@ final class HandOver {
 
     private static String remedy(Errno errno) {
         return switch (errno) {
-            case EPROTOTYPE -> "; the process listens with a socket of another type: it takes SOCK_SEQPACKET";
+            case EPROTOTYPE -> "; the process listens on a socket of another type; use SOCK_SEQPACKET";
             case ENAMETOOLONG -> "; a socket's path has at most 107 bytes";
-            case EACCES -> "; this user may not write to that file, or not enter its folder";
+            case EACCES -> "; this user is not permitted to write to that file or to enter its folder";
             default -> "";
         };
     }
 
-    /** {@return what is left of a wait, at least the shortest wait that there is} */
+    /** {@return the rest of a wait, at least the shortest possible wait} */
     private static Duration left(long deadline) {
         return Duration.ofNanos(Math.max(1_000_000, deadline - System.nanoTime()));
     }
 
-    /** Ends every share that waits, and soon every other wait: the shell stops. */
+    /** Ends every waiting share at once and every other wait soon, because the shell stops. */
     void endWaits() {
         stopped = true;
         waiting.forEach(FdListener::close);

@@ -20,7 +20,7 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
-/** The commands that give buffers to other processes, and take them from others. */
+/** Shell commands that send buffers to other processes and receive buffers from them. */
 @Component(
         immediate = true,
         service = {HandOverCommands.class, CommandSet.class},
@@ -32,38 +32,41 @@ import org.osgi.service.component.annotations.Reference;
         })
 public final class HandOverCommands implements CommandSet {
     private static final Option TIMEOUT =
-            Option.valued('t', "timeout", "SECONDS", "how long to wait for the other side; 30 by default");
+            Option.valued('t', "timeout", "SECONDS", "longest wait for the other process; default 30");
     private static final Option NAME =
-            Option.valued('n', "name", "NAME", "the buffer's name here; the sender's by default");
+            Option.valued('n', "name", "NAME", "name of the buffer here; default: the sender's name for it");
 
     private static final Syntax SHARE_SYNTAX = Syntax.of(
-                    "share", "Waits on a new socket for one process, and gives it a buffer's descriptor")
+                    "share", "Waits on a new socket for one process and sends it a buffer's descriptor")
             .taking("NAME SOCKET", 2, 2)
             .with(TIMEOUT, Peers.TO, Peers.TO_GROUP, Option.JSON)
             .noting(
                     """
-                    Without --to and --to-group the process has to be of the gateway's own user,
-                    and the socket's file has mode 0600. For --to it has mode 0666, for --to-group
-                    it is of the group and has mode 0660; the folder has to let them in, too.
-                    What decides is checked of each process that connects, before anything is sent,
-                    and any other is disconnected: the kernel's word (SO_PEERCRED, SO_PEERGROUPS)
-                    for the effective user it had when it connected; for --to-group the effective
-                    group and the supplementary groups, and not what /etc/group says by now. A heap
-                    that has heap.peers gives to the users in that list only.""");
+                    Without --to and --to-group, the process must run as the gateway's own user,
+                    and the socket's file has mode 0600. With --to its mode is 0666. With
+                    --to-group the file belongs to the group and its mode is 0660. The folder
+                    must also permit the access.
+                    The gateway checks each process that connects before it sends anything, and
+                    disconnects any other. It checks the credentials that the kernel recorded
+                    when the process connected (SO_PEERCRED, SO_PEERGROUPS): the effective user;
+                    for --to-group the effective group and the supplementary groups, not the
+                    current /etc/group. If the heap has heap.peers, only the users in that list
+                    get the buffer.""");
     private static final Syntax SEND_SYNTAX = Syntax.of(
-                    "send", "Connects to a process that listens, and gives it a buffer's descriptor")
+                    "send", "Connects to a listening process and sends it a buffer's descriptor")
             .taking("NAME SOCKET", 2, 2)
             .with(TIMEOUT, Peers.TO, Peers.TO_GROUP, Option.JSON)
             .noting(
                     """
-                    SOCKET is of type SOCK_SEQPACKET; send waits until a process listens on it.
-                    Without --to and --to-group the process has to be of the gateway's own user,
-                    or of a user in heap.peers where the buffer's heap has that list.
-                    Checked is the kernel's word (SO_PEERCRED, SO_PEERGROUPS) for the effective
-                    user, or group and supplementary groups, that the process had when it began to
-                    listen. A heap that has heap.peers gives to the users in that list only.""");
+                    SOCKET has type SOCK_SEQPACKET; send waits until a process listens on it.
+                    Without --to and --to-group, the process must run as the gateway's own user,
+                    or as a user in heap.peers if the buffer's heap has that list.
+                    The gateway checks the credentials that the kernel recorded when the process
+                    began to listen (SO_PEERCRED, SO_PEERGROUPS): the effective user, or the
+                    effective group and the supplementary groups. If the heap has heap.peers,
+                    only the users in that list get the buffer.""");
     private static final Syntax RECEIVE_SYNTAX = Syntax.of(
-                    "receive", "Connects to a process that listens, and adopts the buffer that it sends")
+                    "receive", "Connects to a listening process and adopts the buffer that it sends")
             .taking("SOCKET", 1, 1)
             .with(TIMEOUT, NAME, Option.JSON)
             .noting("It waits until a process listens on SOCKET and sends.\nThe sender can be of any user.");
@@ -72,10 +75,10 @@ public final class HandOverCommands implements CommandSet {
     private final NamedBuffers buffers;
 
     /**
-     * Commands over a broker.
+     * Creates the commands.
      *
-     * @param broker which adopts what comes
-     * @param buffers that the shell holds
+     * @param broker broker that adopts received memory
+     * @param buffers buffers that the shell holds
      */
     @Activate
     public HandOverCommands(@Reference HeapBroker broker, @Reference NamedBuffers buffers) {
@@ -98,15 +101,13 @@ public final class HandOverCommands implements CommandSet {
         handOver.endWaits();
     }
 
-    /** Gives a buffer's descriptor to one process that connects. */
-    @Descriptor("wait on a socket for another process and give it a buffer's descriptor")
+    @Descriptor("wait on a socket for another process and send it a buffer's descriptor")
     public void share(
             CommandSession session, @Descriptor("NAME SOCKET; dmaheap:share --help has the options") Object... words) {
         give(session, SHARE_SYNTAX, words, peers -> "one process of " + peers.text(), handOver::share);
     }
 
-    /** Gives a buffer's descriptor to a process that listens. */
-    @Descriptor("connect to the socket of another process and give it a buffer's descriptor")
+    @Descriptor("connect to the socket of another process and send it a buffer's descriptor")
     public void send(
             CommandSession session, @Descriptor("NAME SOCKET; dmaheap:send --help has the options") Object... words) {
         give(session, SEND_SYNTAX, words, _ -> "a process that listens", handOver::send);
@@ -132,12 +133,11 @@ public final class HandOverCommands implements CommandSet {
                         Progress _ = waiting(out, timeout, awaited.apply(peers), socket)) {
                     peer = way.give(held, name, socket, peers, timeout);
                 }
-                print(line, out, held.info(name), "given to", peer);
+                report(line, out, held.info(name), "given to", peer);
             }
         });
     }
 
-    /** Adopts the buffer that another process offers. */
     @Descriptor("connect to the socket of another process and adopt the buffer that it sends")
     public void receive(
             CommandSession session, @Descriptor("SOCKET; dmaheap:receive --help has the options") Object... words) {
@@ -158,7 +158,7 @@ public final class HandOverCommands implements CommandSet {
                 HeldBuffer held = received.buffer();
                 kept = buffers.keep(session, received.name(), held.buffer(), held.content());
             }
-            print(line, out, kept, "received from", received.from());
+            report(line, out, kept, "received from", received.from());
         });
     }
 
@@ -169,7 +169,7 @@ public final class HandOverCommands implements CommandSet {
                         + "; Ctrl-C ends it");
     }
 
-    private static void print(Line line, Output out, BufferInfo buffer, String how, PeerCredentials peer) {
+    private static void report(Line line, Output out, BufferInfo buffer, String how, PeerCredentials peer) {
         if (line.has(Option.JSON)) {
             Map<String, Object> process = new LinkedHashMap<>();
             if (peer.pid() != 0) {
@@ -188,7 +188,7 @@ public final class HandOverCommands implements CommandSet {
         }
     }
 
-    /** Whether a sender's name for its buffer can be given to a command, and looks like what it is. */
+    /** Whether a sender's name for its buffer is usable as an argument of a command and prints without surprises. */
     private static boolean isTypable(String name) {
         return !name.isBlank()
                 && !name.startsWith("-")
@@ -202,7 +202,7 @@ public final class HandOverCommands implements CommandSet {
                 || Character.getType(character) == Character.FORMAT;
     }
 
-    /** A Path drops the slash of a folder's name. */
+    /** A Path drops a trailing slash, which marks a folder. */
     private static Path socket(CommandSession session, String path) {
         if (path.isEmpty() || path.endsWith("/")) {
             throw new IllegalArgumentException(

@@ -9,11 +9,11 @@ import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
 
-/** All that is known of one heap, as {@code dmaheap:info} shows it: lines of a key and a value. */
+/** Description of one heap for {@code dmaheap:info}, as lines of a key and a value. */
 final class HeapFacts {
     private final Facts facts = new Facts();
 
-    /** Writes down what is known of a heap. */
+    /** Writes down the heap's description. */
     HeapFacts(HeapInfo heap) {
         add("heap", heap.name());
         add("state", heap.state().toString().toLowerCase(Locale.ROOT)
@@ -26,7 +26,7 @@ final class HeapFacts {
         UsageRecord charged = heap.charged();
         add("live", charged.liveBuffers() + " buffers, " + Facts.size(charged.liveBytes()));
         add("lingering", charged.lingeringBuffers() + " buffers, " + Facts.size(charged.lingeringBytes())
-                + (charged.lingeringBuffers() == 0 ? "" : ", closed here and still with a holder"));
+                + (charged.lingeringBuffers() == 0 ? "" : ", closed here, but still held elsewhere"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
                 add(key, PropertyValue.text(value));
@@ -36,7 +36,7 @@ final class HeapFacts {
 
     private void addFigures(HeapInfo heap) {
         if (!heap.usageAge().isZero()) {
-            add("usage", "asked in vain for " + Times.age(heap.usageAge()) + "; the figures below are older");
+            add("usage", "no answer for " + Times.age(heap.usageAge()) + "; the figures below are older");
         }
         if (heap.state() != HeapState.SERVING && heap.state() != HeapState.HANGING) {
             return;
@@ -45,7 +45,7 @@ final class HeapFacts {
         heap.usage().free().ifPresent(bytes -> add("free", Facts.size(bytes)));
         heap.usage().largestFree().ifPresent(bytes -> add("largest free", Facts.size(bytes)));
         for (PoolUsage pool : heap.usage().pools()) {
-            add(pool.name(), Facts.size(pool.bytes()) + " kept ready, as part of what is free; served "
+            add(pool.name(), Facts.size(pool.bytes()) + " kept ready, counted as free; served "
                     + pool.hits() + " of " + (pool.hits() + pool.misses()) + " requests");
         }
         heap.usage().fragmentation().ifPresent(share -> add("fragmentation", Math.round(100 * share) + " %"));

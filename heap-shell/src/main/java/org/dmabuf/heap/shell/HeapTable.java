@@ -14,8 +14,8 @@ import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * The heaps as {@code dmaheap:list} shows them: a row for each, a last row for adopted memory, and below the table a
- * sentence for each heap that a plain request gets nothing of.
+ * Table of the heaps for {@code dmaheap:list}: a row for each heap and a last row for adopted memory. Below the table a
+ * line explains each heap that does not serve plain requests.
  */
 final class HeapTable {
     private static final String UNKNOWN = "-";
@@ -24,17 +24,17 @@ final class HeapTable {
     private final Optional<UsageRecord> adopted;
 
     /**
-     * A table.
+     * Creates the table.
      *
-     * @param heaps in the order in which they are asked
-     * @param adopted what is charged for adopted memory, empty where there is none
+     * @param heaps heaps in the order in which requests ask them
+     * @param adopted usage of adopted memory; empty if there is no adopted memory
      */
     HeapTable(List<HeapInfo> heaps, Optional<UsageRecord> adopted) {
         this.heaps = List.copyOf(heaps);
         this.adopted = adopted;
     }
 
-    /** {@return what an operator looks for first, in lines of 80 characters} */
+    /** {@return the main columns, in lines of at most 80 characters} */
     String narrow() {
         Table table = new Table("NAME…", "TYPE…", "BACKEND…", "DMA-BUF", "STATE", "FREE ", "LIVE ", "LINGERING ");
         for (HeapInfo heap : heaps) {
@@ -78,7 +78,7 @@ final class HeapTable {
         return table + notes();
     }
 
-    /** The row of adopted memory, which is of no heap and so has none of its properties. */
+    /** Row of adopted memory. It has no heap, and therefore none of a heap's properties. */
     private static String[] last(UsageRecord record, int unknown, String... figures) {
         List<String> row = new ArrayList<>();
         row.add(record.heap().orElse(UNKNOWN));
@@ -93,17 +93,17 @@ final class HeapTable {
     private String notes() {
         StringBuilder text = new StringBuilder();
         for (HeapInfo heap : heaps) {
-            List<String> told = new ArrayList<>();
+            List<String> notes = new ArrayList<>();
             if (heap.state() != HeapState.SERVING) {
-                heap.reason().ifPresent(reason -> told.add(state(heap) + ": " + reason));
+                heap.reason().ifPresent(reason -> notes.add(state(heap) + ": " + reason));
             }
-            heap.plainRefusal().map(OptionWords::of).ifPresent(told::add);
+            heap.plainRefusal().map(OptionWords::of).ifPresent(notes::add);
             if (!heap.usageAge().isZero()) {
-                told.add("its own figures are " + Times.age(heap.usageAge()) + " old");
+                notes.add("its own figures are " + Times.age(heap.usageAge()) + " old");
             }
-            if (!told.isEmpty()) {
+            if (!notes.isEmpty()) {
                 text.append(text.isEmpty() ? "\n\n" : "\n")
-                        .append(Paragraph.of("", heap.name() + ": " + String.join("; ", told), 2));
+                        .append(Paragraph.of("", heap.name() + ": " + String.join("; ", notes), 2));
             }
         }
         return text.toString();

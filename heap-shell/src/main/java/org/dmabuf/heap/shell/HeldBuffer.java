@@ -4,13 +4,13 @@ package org.dmabuf.heap.shell;
 import org.dmabuf.heap.DmaBuf;
 
 /**
- * A reference to a buffer, and how much of it means something.
+ * Reference to a buffer, with the length of its content.
  *
- * @param buffer closed with this
- * @param content bytes, at most the buffer's size
+ * @param buffer reference that is closed with this object
+ * @param content length of the content in bytes, at most the buffer's size
  */
 record HeldBuffer(DmaBuf buffer, long content) implements AutoCloseable {
-    /** {@return another reference to the buffer, which its caller closes} */
+    /** {@return another reference to the buffer, which the caller closes} */
     HeldBuffer borrowed() {
         DmaBuf reference = buffer.newReference();
         try {
@@ -21,7 +21,7 @@ record HeldBuffer(DmaBuf buffer, long content) implements AutoCloseable {
         }
     }
 
-    /** {@return the facts about it under a name} */
+    /** {@return the description of the buffer under a name} */
     BufferInfo info(String name) {
         return BufferInfo.of(name, buffer, content);
     }

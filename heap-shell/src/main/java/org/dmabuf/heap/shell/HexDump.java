@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.function.Consumer;
 
-/** Bytes as {@code hexdump -C} shows them: 16 in a line, and {@code *} for lines that repeat the one before. */
+/** Formatter of bytes in the format of {@code hexdump -C}: 16 in a line, and {@code *} for repeated lines. */
 final class HexDump {
     private static final int LINE = 16;
     private static final int PIECE = 64 << 10;
@@ -17,10 +17,10 @@ final class HexDump {
     /**
      * Shows memory.
      *
-     * @param memory what is shown
-     * @param offset of its first byte, for the first column
-     * @param lines takes each line
-     * @throws InterruptedException when the thread was interrupted
+     * @param memory memory to show
+     * @param offset offset of its first byte, for the first column
+     * @param lines receives each line
+     * @throws InterruptedException if the thread was interrupted
      */
     static void of(MemorySegment memory, long offset, Consumer<String> lines) throws InterruptedException {
         byte[] before = {};

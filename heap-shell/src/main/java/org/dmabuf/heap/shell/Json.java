@@ -17,13 +17,13 @@ import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.spi.RegionMap;
 
 /**
- * What the listing commands print with {@code --json}. The README of this bundle has every name, and the names stay.
- * Sizes are bytes, durations nanoseconds; what is not known has no name.
+ * JSON objects that the listing commands print with {@code --json}. The README of this bundle lists every name; the
+ * names are stable. Sizes are in bytes, durations in nanoseconds. An unknown value is left out.
  */
 final class Json {
     private Json() {}
 
-    /** {@return a heap: its state, what it says of its memory, what is charged, and what it announced} */
+    /** {@return a heap: state, reported usage, charges, and announced properties} */
     static Map<String, Object> of(HeapInfo heap) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", heap.name());
@@ -44,7 +44,7 @@ final class Json {
         return map;
     }
 
-    /** {@return the heaps, and adopted memory behind them, which has only a name and what is charged} */
+    /** {@return the heaps, followed by adopted memory, which has only a name and its charges} */
     static List<Map<String, Object>> of(List<HeapInfo> heaps, Optional<UsageRecord> adopted) {
         List<Map<String, Object>> all = new ArrayList<>(heaps.stream().map(Json::of).toList());
         adopted.ifPresent(record -> {
@@ -78,7 +78,7 @@ final class Json {
         return map;
     }
 
-    /** {@return what is charged, with the location of a client's bundle} */
+    /** {@return the charges, with the location of a client's bundle} */
     static Map<String, Object> of(UsageRecord record) {
         return with(record.toMap(), record.client());
     }
@@ -94,7 +94,7 @@ final class Json {
         return map;
     }
 
-    /** {@return a region as it is now, stretch for stretch} */
+    /** {@return a snapshot of a region, stretch by stretch} */
     static Map<String, Object> of(String heap, RegionMap region) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("heap", heap);

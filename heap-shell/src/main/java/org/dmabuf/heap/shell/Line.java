@@ -6,11 +6,11 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A command line that fits the command's {@link Syntax}.
+ * Parsed command line that matches the command's {@link Syntax}.
  *
- * @param options by name; one without a value has an empty text
+ * @param options values by option name; an option without a value has an empty text
  * @param arguments the other words
- * @param help whether the help is wanted, and no more
+ * @param help whether only the help is requested
  */
 record Line(Map<String, String> options, List<String> arguments, boolean help) {
     Line {
@@ -23,7 +23,7 @@ record Line(Map<String, String> options, List<String> arguments, boolean help) {
         return options.containsKey(option.name());
     }
 
-    /** {@return the value of an option, empty when it is not given} */
+    /** {@return the value of an option; empty if the option is not given} */
     Optional<String> value(Option option) {
         return Optional.ofNullable(options.get(option.name()));
     }

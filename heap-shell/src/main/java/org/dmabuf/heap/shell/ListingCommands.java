@@ -17,7 +17,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** The commands of scope {@code dmaheap} that tell of heaps, clients and buffers, and change nothing of them. */
+/** Shell commands of scope {@code dmaheap} that report on heaps, clients and buffers and change none of them. */
 @Component(
         service = {ListingCommands.class, CommandSet.class},
         property = {
@@ -29,44 +29,44 @@ import org.osgi.service.component.annotations.Reference;
             "osgi.command.function=dump"
         })
 public final class ListingCommands implements CommandSet {
-    /** The name by which the monitor knows adopted memory, which is of no heap. */
+    /** The monitor's name for adopted memory, which belongs to no heap. */
     private static final String ADOPTED = "adopted";
 
     private static final String HEAP = "HEAP";
 
     private static final Option WIDE =
-            Option.flag('w', "wide", "every column and every name in full, however long the lines");
-    private static final Option RESET = Option.flag('r', "reset", "begin the peaks anew afterwards");
-    private static final Option BY_HEAP = Option.flag('b', "by-heap", "tell each heap apart");
+            Option.flag('w', "wide", "show every column and every name in full");
+    private static final Option RESET = Option.flag('r', "reset", "reset the peaks afterwards");
+    private static final Option BY_HEAP = Option.flag('b', "by-heap", "show a row for each heap");
 
     private static final Syntax LIST = Syntax.of(
-                    "list", "Lists the heaps, in the order in which they are asked, and adopted memory")
+                    "list", "Lists the heaps, in the order in which requests ask them, and adopted memory")
             .with(WIDE, Option.JSON);
-    private static final Syntax INFO = Syntax.of("info", "Tells all that is known of heaps")
+    private static final Syntax INFO = Syntax.of("info", "Shows all properties and figures of heaps")
             .taking(HEAP + "...", 1, Integer.MAX_VALUE)
             .with(Option.JSON);
     private static final Syntax USAGE = Syntax.of(
-                    "usage", "Tells what is charged to each heap, with peak, quota and failures")
+                    "usage", "Shows the memory charged to each heap, with peak, quota and failures")
             .with(RESET, WIDE, Option.JSON)
-            .noting("With --wide, also sums since the start, waits, and failures by cause.");
+            .noting("With --wide, also totals since the start, waits, and failures by cause.");
     private static final Syntax CLIENTS = Syntax.of(
-                    "clients", "Tells what is charged to each client, with peak, quota and failures")
+                    "clients", "Shows the memory charged to each client, with peak, quota and failures")
             .with(BY_HEAP, WIDE, Option.JSON)
-            .noting("With --wide, also sums since the start, waits, and failures by cause.");
+            .noting("With --wide, also totals since the start, waits, and failures by cause.");
     private static final Syntax DUMP = Syntax.of(
-                    "dump", "Lists every buffer of every client, live or lingering, and what is open of it")
+                    "dump", "Lists every buffer of every client, live or lingering, with its references")
             .with(WIDE, Option.JSON)
-            .noting("With --wide, also CPU accesses, and where each was allocated; that is kept with\n"
+            .noting("With --wide, also CPU accesses and allocation sites. Sites are recorded with\n"
                     + "allocation.sites = true in etc/org.dmabuf.heap.broker.cfg.");
 
     private final HeapBroker broker;
     private final HeapMonitor monitor;
 
     /**
-     * Commands over a broker.
+     * Creates the commands.
      *
      * @param broker the shell's view of it
-     * @param monitor tells of all clients; its peaks are the shell's own
+     * @param monitor monitor of all clients; its peaks are the shell's own
      */
     @Activate
     public ListingCommands(@Reference HeapBroker broker, @Reference HeapMonitor monitor) {
@@ -87,12 +87,12 @@ public final class ListingCommands implements CommandSet {
     /**
      * Lists the heaps and, in a last row, adopted memory.
      *
-     * @param session in which it was typed
-     * @param words behind the command
+     * @param session session in which the command was typed
+     * @param words words after the command
      */
     @Descriptor("list the heaps and adopted memory (options: dmaheap:list --help)")
     public void list(
-            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, LIST, words, (line, out) -> {
             List<HeapInfo> heaps = broker.heaps();
             if (line.has(Option.JSON)) {
@@ -112,14 +112,14 @@ public final class ListingCommands implements CommandSet {
     }
 
     /**
-     * Tells all of each heap that has one of the given names, the serving one first.
+     * Shows everything known about each heap that has one of the given names, the serving heap first.
      *
-     * @param session in which it was typed
-     * @param words behind the command
+     * @param session session in which the command was typed
+     * @param words words after the command
      */
-    @Descriptor("tell all that is known of heaps (options: dmaheap:info --help)")
+    @Descriptor("show all properties and figures of heaps (options: dmaheap:info --help)")
     public void info(
-            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, INFO, words, (line, out) -> {
             List<HeapInfo> heaps = broker.heaps();
             List<HeapInfo> found = new ArrayList<>();
@@ -141,13 +141,13 @@ public final class ListingCommands implements CommandSet {
                 heaps.stream().filter(heap -> heap.name().equals(name)).toList();
         if (found.isEmpty()) {
             Set<String> names = names(heaps);
-            throw new IllegalArgumentException("there is no heap '" + name + "'; "
-                    + (names.isEmpty() ? "none is installed" : "there are: " + String.join(", ", names)));
+            throw new IllegalArgumentException("unknown heap '" + name + "': "
+                    + (names.isEmpty() ? "no heap is installed" : "expected one of " + String.join(", ", names)));
         }
         return found;
     }
 
-    /** {@return each name once: a heap that has left can be listed beside one that took its name} */
+    /** {@return each name once: a heap that has left can be listed beside its successor of the same name} */
     private static Set<String> names(List<HeapInfo> heaps) {
         Set<String> names = new LinkedHashSet<>();
         heaps.forEach(heap -> names.add(heap.name()));
@@ -155,14 +155,14 @@ public final class ListingCommands implements CommandSet {
     }
 
     /**
-     * Tells what is charged to each heap.
+     * Shows the memory that is charged to each heap.
      *
-     * @param session in which it was typed
-     * @param words behind the command
+     * @param session session in which the command was typed
+     * @param words words after the command
      */
-    @Descriptor("tell what is charged to each heap (options: dmaheap:usage --help)")
+    @Descriptor("show the memory charged to each heap (options: dmaheap:usage --help)")
     public void usage(
-            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, USAGE, words, (line, out) -> {
             List<UsageRecord> records = monitor.usageByHeap();
             if (line.has(RESET)) {
@@ -173,14 +173,14 @@ public final class ListingCommands implements CommandSet {
     }
 
     /**
-     * Tells what is charged to each client.
+     * Shows the memory that is charged to each client.
      *
-     * @param session in which it was typed
-     * @param words behind the command
+     * @param session session in which the command was typed
+     * @param words words after the command
      */
-    @Descriptor("tell what is charged to each client (options: dmaheap:clients --help)")
+    @Descriptor("show the memory charged to each client (options: dmaheap:clients --help)")
     public void clients(
-            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, CLIENTS, words, (line, out) -> {
             boolean wide = line.has(WIDE);
             if (line.has(BY_HEAP)) {
@@ -204,12 +204,12 @@ public final class ListingCommands implements CommandSet {
     /**
      * Lists every buffer that is charged to any client.
      *
-     * @param session in which it was typed
-     * @param words behind the command
+     * @param session session in which the command was typed
+     * @param words words after the command
      */
     @Descriptor("list every buffer of every client (options: dmaheap:dump --help)")
     public void dump(
-            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, DUMP, words, (line, out) -> {
             List<BufferRecord> buffers = monitor.buffers();
             if (line.has(Option.JSON)) {

@@ -16,7 +16,7 @@ import org.osgi.framework.ServiceReference;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 
-/** {@code dmaheap:map}, for the heaps that have a region and show it. */
+/** Shell command {@code dmaheap:map} for the heaps that have a region and show it. */
 @Component(
         service = {MapCommand.class, CommandSet.class},
         property = {"osgi.command.scope=dmaheap", "osgi.command.function=map"})
@@ -26,19 +26,19 @@ public final class MapCommand implements CommandSet {
 
     private static final String HEAP = "HEAP";
     private static final Option WIDTH =
-            Option.valued('w', "width", "N", "characters in a line; 80, or the terminal's if that is narrower");
+            Option.valued('w', "width", "N", "characters in a line; default 80, or less on a narrower terminal");
 
     private static final Syntax MAP = Syntax.of(
-                    "map", "Draws the region of a heap: what is free, used, to be zeroed, or held elsewhere")
+                    "map", "Draws the region of a heap: free, used, to be zeroed, or held elsewhere")
             .taking(HEAP, 1, 1)
             .with(WIDTH, Option.JSON);
 
     private final BundleContext context;
 
     /**
-     * A command that looks for the heap each time.
+     * Creates the command. It looks the heap up at each call.
      *
-     * @param context of the shell
+     * @param context context of the shell's bundle
      */
     @Activate
     public MapCommand(BundleContext context) {
@@ -60,12 +60,12 @@ public final class MapCommand implements CommandSet {
     /**
      * Draws a heap's region.
      *
-     * @param session in which it was typed
-     * @param words behind the command
+     * @param session session in which the command was typed
+     * @param words words after the command
      */
     @Descriptor("draw the region of a heap (options: dmaheap:map --help)")
     public void map(
-            CommandSession session, @Descriptor("options and arguments, as --help tells them") Object... words) {
+            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, MAP, words, (line, out) -> {
             int width = line.value(WIDTH)
                     .map(text -> (int) Numbers.whole("width", text, NARROW, WIDE))
@@ -78,7 +78,7 @@ public final class MapCommand implements CommandSet {
         });
     }
 
-    /** What the shell says of the terminal, or its environment, where one does. */
+    /** Width of the terminal, from the shell or its environment, if either knows it. */
     private static int columns(CommandSession session) {
         for (Object columns : new Object[] {session.get("COLUMNS"), System.getenv("COLUMNS")}) {
             if (columns != null && columns.toString().matches("[1-9][0-9]{0,3}")) {
@@ -101,8 +101,8 @@ public final class MapCommand implements CommandSet {
             }
             others.add(name(reference));
         }
-        throw new IllegalArgumentException("there is no heap '" + heap + "' that has a region to draw; "
-                + (others.isEmpty() ? "none has" : "there are: " + String.join(", ", others)));
+        throw new IllegalArgumentException("no heap '" + heap + "' has a region to draw; "
+                + (others.isEmpty() ? "no region exists" : "expected one of " + String.join(", ", others)));
     }
 
     private static String name(ServiceReference<RegionMap> region) {
@@ -113,7 +113,7 @@ public final class MapCommand implements CommandSet {
         try {
             return context.getServiceReferences(RegionMap.class, null);
         } catch (InvalidSyntaxException e) {
-            throw new IllegalStateException(e); // of no filter
+            throw new IllegalStateException(e); // the filter is null
         }
     }
 }

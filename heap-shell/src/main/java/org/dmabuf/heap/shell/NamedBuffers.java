@@ -19,30 +19,31 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The buffers that people made in the shell, by name, until they free them. All sessions share the names. A buffer
- * belongs to the session that made it: where that session has an end before the shell's, the buffer is freed with it.
+ * Registry of the buffers that users of the shell allocated, by name. All sessions share the names. A buffer belongs to
+ * the session that made it: if that session ends before the shell does, the buffer is freed with it.
  *
- * <p>Immediate, because Gogo gets and ungets a command for each call: a delayed component would lose its buffers.
+ * <p>The component is immediate: Gogo gets and ungets a command for each call, so a delayed component would lose its
+ * buffers.
  */
 @Component(immediate = true, service = NamedBuffers.class)
 public final class NamedBuffers {
     private record Kept(HeldBuffer held, CommandSession session) {}
 
     private final Map<String, Kept> buffers = new TreeMap<>();
-    /** The sessions that made buffers, each with whether it has ended. */
+    /** The sessions that made buffers, each with a flag that is set when the session has ended. */
     private final Map<CommandSession, Boolean> sessions = new WeakHashMap<>();
 
     private int counter;
 
     /**
-     * No buffers.
+     * Creates an empty registry.
      *
-     * @param broker from which they come: without it they are gone
+     * @param broker broker that the buffers come from; the registry ends when it goes
      */
     @Activate
     public NamedBuffers(@Reference HeapBroker broker) {}
 
-    /** {@return a name that is not taken} */
+    /** {@return a name that is not in use} */
     synchronized String freshName() {
         String name;
         do {
@@ -52,8 +53,8 @@ public final class NamedBuffers {
     }
 
     /**
-     * Has the end of a session free what it makes. Called before a buffer is made: a session that ends meanwhile keeps
-     * nothing.
+     * Registers the session's end, which frees what the session made. Called before a buffer is made, so that a session
+     * that ends meanwhile keeps no buffer.
      */
     synchronized void expectFrom(CommandSession session) {
         if (sessions.putIfAbsent(session, false) == null) {
@@ -61,25 +62,25 @@ public final class NamedBuffers {
         }
     }
 
-    /** Throws {@link IllegalArgumentException} with a sentence when a name is taken. */
+    /** Throws {@link IllegalArgumentException} with a message for the user if a name is in use. */
     synchronized void requireFree(String name) {
         if (buffers.containsKey(name)) {
             throw new IllegalArgumentException(
-                    "there is a buffer '" + name + "' already; free it (dmaheap:free " + name
+                    "buffer '" + name + "' exists; free it (dmaheap:free " + name
                             + ") or give another name with --name");
         }
     }
 
     /**
-     * Keeps a buffer, unless this thread was interrupted before.
+     * Keeps a buffer, unless the thread was interrupted before.
      *
-     * @param session to which it belongs from now on, and from which it was expected
-     * @param name by which the shell knows it
-     * @param buffer closed when it is freed
-     * @param content bytes that mean something; the rest fills the last page
-     * @return what there is to tell of it
-     * @throws IllegalArgumentException when the name is taken; the buffer is closed then
-     * @throws InterruptedException when the thread was interrupted, or the session is over; the buffer is closed then
+     * @param session session that owns the buffer from now on; its end was registered before
+     * @param name name of the buffer in the shell
+     * @param buffer reference that is closed when the buffer is freed
+     * @param content length of the content in bytes; the rest fills the last page
+     * @return the description of the buffer
+     * @throws IllegalArgumentException if the name is in use; the buffer is then closed
+     * @throws InterruptedException if the thread was interrupted or the session has ended; the buffer is then closed
      */
     BufferInfo keep(CommandSession session, String name, DmaBuf buffer, long content) throws InterruptedException {
         boolean kept = false;
@@ -135,7 +136,7 @@ public final class NamedBuffers {
      * Frees buffers.
      *
      * @param sought names, or patterns of names with {@code *} and {@code ?}
-     * @throws IllegalArgumentException when one of them is of no buffer; none is freed then
+     * @throws IllegalArgumentException if one of them matches no buffer; no buffer is then freed
      */
     void free(List<String> sought) {
         close(takeMatching(sought));
@@ -167,7 +168,7 @@ public final class NamedBuffers {
                 .filter(names.asMatchPredicate())
                 .collect(Collectors.toCollection(LinkedHashSet::new));
         if (found.isEmpty()) {
-            throw none(pattern ? "no buffer matches '" + sought + "'" : "there is no buffer '" + sought + "'");
+            throw unknown(pattern ? "no buffer matches '" + sought + "'" : "unknown buffer '" + sought + "'");
         }
         return found;
     }
@@ -178,7 +179,7 @@ public final class NamedBuffers {
         return taken;
     }
 
-    /** Not under the lock: a heap's release may take long, or hang, and the other buffers stay in use meanwhile. */
+    /** Not called under the lock: a heap's release may take long or hang, and the other buffers must stay usable. */
     private static void close(List<HeldBuffer> taken) {
         RuntimeException failure = null;
         for (HeldBuffer one : taken) {
@@ -194,21 +195,23 @@ public final class NamedBuffers {
     }
 
     /**
-     * Gives a reference of its own to a command, so that another session can free the buffer meanwhile.
+     * Returns a new reference for a command, so that another session can free the buffer meanwhile.
      *
-     * @return closed by the caller
+     * @return a reference that the caller closes
      */
     synchronized HeldBuffer borrow(String name) {
         Kept kept = buffers.get(name);
         if (kept == null) {
-            throw none("there is no buffer '" + name + "'");
+            throw unknown("unknown buffer '" + name + "'");
         }
         return kept.held().borrowed();
     }
 
-    private IllegalArgumentException none(String sentence) {
-        return new IllegalArgumentException(sentence + "; "
-                + (buffers.isEmpty() ? "the shell holds none" : "there are: " + String.join(", ", buffers.keySet())));
+    private IllegalArgumentException unknown(String sentence) {
+        return new IllegalArgumentException(sentence + ": "
+                + (buffers.isEmpty()
+                        ? "the shell holds no buffers"
+                        : "expected one of " + String.join(", ", buffers.keySet())));
     }
 
     /** Frees every buffer of every session. */

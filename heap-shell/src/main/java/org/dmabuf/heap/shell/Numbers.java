@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
-/** Numbers as people type them. */
+/** Parser of numbers on command lines. */
 final class Numbers {
     private Numbers() {}
 
     /**
      * Reads a whole number.
      *
-     * @param what is counted, for the sentence
-     * @param text decimal
-     * @param lowest first value that will do
-     * @param highest last value that will do
+     * @param what name of the number, for the message
+     * @param text decimal digits
+     * @param lowest least accepted value
+     * @param highest greatest accepted value
      * @return the number
-     * @throws IllegalArgumentException with a sentence
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     static long whole(String what, String text, long lowest, long highest) {
         try {
@@ -22,10 +22,10 @@ final class Numbers {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // said below
+            // reported below
         }
         throw new IllegalArgumentException(
-                "'" + text + "' is no " + what + "; give a whole number from " + lowest + " to " + highest);
+                "invalid " + what + " = '" + text + "': expected a whole number from " + lowest + " to " + highest);
     }
 
     /**
@@ -33,14 +33,14 @@ final class Numbers {
      *
      * @param text decimal, or hexadecimal with 0x, up to 64 bits
      * @return the mask
-     * @throws IllegalArgumentException with a sentence
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     static long mask(String text) {
         try {
             return text.startsWith("0x") ? Long.parseUnsignedLong(text.substring(2), 16) : Long.parseUnsignedLong(text);
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(
-                    "'" + text + "' is no mask; give up to 64 bits, such as 0x5 for the heaps of id 0 and 2", e);
+                    "invalid mask = '" + text + "': expected up to 64 bits, such as 0x5 for heap ids 0 and 2", e);
         }
     }
 }

@@ -8,19 +8,19 @@ import java.util.Optional;
  *
  * @param letter the short form, as in {@code -h}
  * @param name the long form, as in {@code --heap}
- * @param value what the help calls its value; empty for an option that has none
- * @param meaning for the help
+ * @param value name of its value in the help; empty for an option without a value
+ * @param meaning description for the help
  */
 record Option(Optional<Character> letter, String name, Optional<String> value, String meaning) {
-    /** Every table has it. */
-    static final Option JSON = flag("json", "print JSON, whose names stay");
+    /** Option of every command that prints a table. */
+    static final Option JSON = flag("json", "print JSON; its names are stable");
 
-    /** {@return an option that is given or not} */
+    /** {@return an option without a value} */
     static Option flag(String name, String meaning) {
         return new Option(Optional.empty(), name, Optional.empty(), meaning);
     }
 
-    /** {@return an option that is given or not, with a short form} */
+    /** {@return an option without a value, with a short form} */
     static Option flag(char letter, String name, String meaning) {
         return new Option(Optional.of(letter), name, Optional.empty(), meaning);
     }
@@ -35,7 +35,7 @@ record Option(Optional<Character> letter, String name, Optional<String> value, S
         return new Option(Optional.of(letter), name, Optional.of(value), meaning);
     }
 
-    /** {@return whether each digit of the value counts, also zeros at its beginning} */
+    /** {@return whether each digit of the value counts, including leading zeros} */
     boolean isHexadecimal() {
         return value.equals(Optional.of("HEX"));
     }

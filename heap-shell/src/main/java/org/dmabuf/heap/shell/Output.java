@@ -13,30 +13,30 @@ import org.apache.felix.utils.json.JSONWriter;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Where a command writes: its own standard output and standard error, which a redirection or a pipe has changed for it
- * alone. A result that is returned instead would be printed by Gogo only at the end of a line without redirection.
+ * Output streams of one command: its own standard output and standard error, including a redirection or pipe. A command
+ * does not return its result, because Gogo prints a returned result only at the end of a line without redirection.
  *
  * @param out for the result
- * @param err for what the command does or waits for
- * @param terminal whether a person reads it while the command works
+ * @param err for progress and waits
+ * @param terminal whether a person reads the output on a terminal
  */
 record Output(PrintStream out, PrintStream err, boolean terminal) {
-    /** {@return the streams of the command that this thread runs} */
+    /** {@return the streams of the command that runs on the calling thread} */
     static Output of(CommandSession session) {
         Process process = Process.Utils.current();
-        // A session of one command or a script has no terminal, and neither variable.
+        // A session of one command or of a script has no terminal, so neither variable is set.
         Object type = session.get("TERM");
         boolean terminal = type != null && !type.equals("dumb") && process.isTty(1) && process.isTty(2);
         return new Output(process.out(), process.err(), terminal);
     }
 
-    /** Prints text as one or more whole lines. Text that a stranger may have chosen is made printable before. */
+    /** Prints text as one or more whole lines. The caller has escaped text of foreign origin. */
     void print(CharSequence text) {
         out.println(text);
         out.flush();
     }
 
-    /** Prints objects as a JSON array, each on a line of its own. */
+    /** Prints objects as a JSON array, one object a line. */
     void json(List<Map<String, Object>> objects) {
         StringBuilder text = new StringBuilder("[");
         for (int i = 0; i < objects.size(); i++) {
@@ -55,10 +55,10 @@ record Output(PrintStream out, PrintStream err, boolean terminal) {
         try {
             StringWriter text = new StringWriter();
             new JSONWriter(text).value(object).flush();
-            // Some invisible characters the writer lets through; as escapes they mean the same.
+            // The JSON writer leaves some invisible characters unescaped. Their escapes mean the same.
             return Printable.of(text.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException("a writer in memory does not fail", e);
+            throw new UncheckedIOException("a writer into memory does not fail", e);
         }
     }
 }

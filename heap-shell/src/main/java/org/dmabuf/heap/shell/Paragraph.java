@@ -3,17 +3,17 @@ package org.dmabuf.heap.shell;
 
 import org.dmabuf.heap.linux.text.Printable;
 
-/** A sentence on lines that fit a terminal. */
+/** Line breaking of a sentence for a terminal. */
 final class Paragraph {
     private Paragraph() {}
 
     /**
-     * Breaks a sentence between words. A word that is longer than a line has one to itself.
+     * Breaks a sentence between words. A word that is longer than a line gets a line to itself.
      *
-     * @param first what the first line begins with
-     * @param sentence of foreign origin; what does not print is escaped
-     * @param indent blanks that the other lines begin with
-     * @return lines
+     * @param first start of the first line
+     * @param sentence text of foreign origin; non-printing characters are escaped
+     * @param indent number of blanks at the start of the other lines
+     * @return the lines
      */
     static String of(String first, String sentence, int indent) {
         StringBuilder text = new StringBuilder(first);

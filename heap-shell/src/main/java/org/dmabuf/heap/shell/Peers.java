@@ -13,14 +13,14 @@ import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 
 /**
- * The processes that may have a buffer. What the kernel says of the process at the other end decides; the mode of the
- * socket's file only lets it come.
+ * The set of processes that may receive a buffer. The kernel's credentials of the process at the other end decide. The
+ * mode of the socket's file only permits it to connect.
  *
- * @param text for a sentence: {@code user root}
- * @param chosen whether the command line names them
- * @param user the only user, where there is one
- * @param includes whether a process is one of them
- * @param listening makes a socket to which they can connect
+ * @param text description for a message, such as {@code user root}
+ * @param chosen whether the command line names the processes
+ * @param user number of the only permitted user, if there is only one
+ * @param includes test whether a process belongs to the set
+ * @param listening opens a socket to which the processes can connect
  */
 record Peers(
         String text,
@@ -28,14 +28,14 @@ record Peers(
         OptionalInt user,
         Predicate<PeerCredentials> includes,
         Function<Path, FdListener> listening) {
-    static final Option TO = Option.valued("to", "USER", "to a process of this user, by name or number");
-    static final Option TO_GROUP = Option.valued("to-group", "GROUP", "to a process of this group, by name or number");
+    static final Option TO = Option.valued("to", "USER", "receiver's user, by name or number");
+    static final Option TO_GROUP = Option.valued("to-group", "GROUP", "receiver's group, by name or number");
 
     /**
      * Reads the options.
      *
-     * @return processes of this process's own user when none is given
-     * @throws IllegalArgumentException with a sentence
+     * @return the processes of this process's own user if no option is given
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     static Peers of(Line line, Accounts accounts) throws IOException {
         if (line.has(TO) && line.has(TO_GROUP)) {
@@ -61,26 +61,26 @@ record Peers(
     }
 
     /**
-     * Only those of them that the heap of the memory permits, too.
+     * Returns the subset that the heap of the memory also permits.
      *
-     * @param rule of the heap
-     * @throws IllegalArgumentException when there can be no such process
+     * @param rule the heap's rule
+     * @throws IllegalArgumentException if the subset is empty
      */
     Peers permittedBy(PeerRule rule) {
         if (user.isPresent() ? !rule.permits(user.getAsInt()) : rule.users().isEmpty()) {
-            throw new IllegalArgumentException("heap '" + rule.heap() + "' lets no process of " + text
-                    + " have a descriptor of its memory; add a user to heap.peers in the heap's configuration, and"
-                    + " give that user with --to");
+            throw new IllegalArgumentException("heap '" + rule.heap() + "' permits no process of " + text
+                    + " to receive its memory; add a user to heap.peers in the heap's configuration and"
+                    + " name that user with --to");
         }
         return new Peers(
                 text, chosen, user, peer -> includes.test(peer) && rule.permits(peer.uid()), listening);
     }
 
     /**
-     * All that the heap of the memory permits, for a command line that names none.
+     * Returns all processes that the heap of the memory permits, for a command line that names none.
      *
-     * @param rule of the heap
-     * @throws IllegalArgumentException when there can be no such process
+     * @param rule the heap's rule
+     * @throws IllegalArgumentException if the heap permits no process
      */
     Peers namedBy(PeerRule rule) {
         String users = rule.users().stream()

@@ -7,15 +7,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /**
- * What a command says on standard error that works or waits for a second or more, where a person reads it on a
- * terminal. Its thread ends with the command.
+ * Progress reports on standard error, on a terminal only, for a command that works or waits for a second or more. Its
+ * thread ends with the command.
  */
 final class Progress implements AutoCloseable {
     private static final long PATIENCE_MILLIS = 1000;
 
     private final Output out;
     private final Supplier<String> text;
-    /** None where no person reads. */
+    /** Stands for no reports, where the output is not a terminal. */
     private final ScheduledExecutorService clock;
 
     private int printed;
@@ -30,7 +30,7 @@ final class Progress implements AutoCloseable {
                 : null;
     }
 
-    /** {@return says once what is waited for} */
+    /** {@return a report, once, of what the command waits for} */
     static Progress saying(Output out, String text) {
         Progress progress = new Progress(out, () -> text);
         if (progress.clock != null) {
@@ -39,7 +39,7 @@ final class Progress implements AutoCloseable {
         return progress;
     }
 
-    /** {@return says each second how far the command is, in one line that changes} */
+    /** {@return a report, each second, of how far the command is, on one line that changes} */
     static Progress following(Output out, Supplier<String> text) {
         Progress progress = new Progress(out, text);
         if (progress.clock != null) {
@@ -64,7 +64,7 @@ final class Progress implements AutoCloseable {
         }
     }
 
-    /** Prints nothing more from here on, not even later. */
+    /** Stops the reports; no report is printed after this call. */
     @Override
     public synchronized void close() {
         over = true;

@@ -7,16 +7,16 @@ import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Service properties, whose values can be one or several: an array, also of a primitive type, or a collection. */
+/** Conversion of service properties, whose values are single values, arrays (also of primitives) or collections. */
 final class PropertyValue {
     private PropertyValue() {}
 
-    /** {@return a value, or several with commas between; empty for null} */
+    /** {@return the value as text; several values are separated by commas; null becomes an empty text} */
     static String text(Object value) {
         return several(value).stream().map(String::valueOf).collect(Collectors.joining(","));
     }
 
-    /** {@return a value that JSON has: String, Number, Boolean, or a list of these} */
+    /** {@return the value as JSON supports it: String, Number, Boolean, or a list of these} */
     static Object json(Object value) {
         return value instanceof Collection || value.getClass().isArray()
                 ? several(value).stream().map(PropertyValue::jsonOfOne).toList()

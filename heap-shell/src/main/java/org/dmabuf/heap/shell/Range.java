@@ -4,21 +4,21 @@ package org.dmabuf.heap.shell;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * A part of a buffer, as a command line names it.
+ * Part of a buffer, as options of a command select it.
  *
- * @param offset of its first byte
- * @param length its bytes, at least one
+ * @param offset offset of its first byte
+ * @param length its length in bytes, at least one
  */
 record Range(long offset, long length) {
-    static final Option OFFSET = Option.valued('o', "offset", "BYTES", "where to begin, such as 64K or 0x1000");
-    static final Option LENGTH = Option.valued('l', "length", "BYTES", "how many bytes");
+    static final Option OFFSET = Option.valued('o', "offset", "BYTES", "first byte, such as 64K or 0x1000");
+    static final Option LENGTH = Option.valued('l', "length", "BYTES", "number of bytes");
 
     /**
      * Reads the options.
      *
-     * @param size bytes of the buffer
-     * @param usual length where none is given and there are that many bytes
-     * @throws IllegalArgumentException with a sentence, for what is not inside the buffer
+     * @param size size of the buffer in bytes
+     * @param usual default length, limited by the end of the buffer
+     * @throws IllegalArgumentException with a message for the user, if the range is not inside the buffer
      */
     static Range of(Line line, long size, long usual) {
         long offset = line.value(OFFSET).map(text -> bytes("offset", text, 0, size - 1)).orElse(0L);
@@ -31,7 +31,7 @@ record Range(long offset, long length) {
         long bytes = parse(text);
         if (bytes < lowest || bytes > highest) {
             throw new IllegalArgumentException("invalid --" + option + " = " + text + ": expected " + lowest + " to "
-                    + highest + ", which is as far as the buffer goes");
+                    + highest + ", the end of the buffer");
         }
         return bytes;
     }
@@ -44,7 +44,7 @@ record Range(long offset, long length) {
             return Long.parseLong(text.substring(2), 16);
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(
-                    "'" + text + "' is no size; write 0x and up to 15 hexadecimal digits", e);
+                    "invalid size = '" + text + "': expected 0x and up to 15 hexadecimal digits", e);
         }
     }
 }

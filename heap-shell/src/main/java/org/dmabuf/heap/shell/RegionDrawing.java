@@ -7,9 +7,9 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.RegionMap;
 
 /**
- * A region as it was at one moment, for a terminal: each character is an equal share of it and shows the state that
- * most of the share is in, but a share that is in use at all is never shown as free. Where the heap tells whose the
- * stretches are, a letter shows the largest of that state in the share, and a legend names client and buffer.
+ * Drawing of a region for a terminal. Each character stands for an equal share of the region and shows the state of
+ * most of the share. A share that is partly in use is never shown as free. If the heap reports the buffers of the
+ * stretches, a letter marks the largest stretch of that state in the share. A legend then names client and buffer.
  */
 final class RegionDrawing {
     private static final int ROWS = 8;
@@ -22,7 +22,7 @@ final class RegionDrawing {
     /** Bytes by share and state. */
     private final long[][] shares;
 
-    /** The largest single stretch by share and state, in bytes, and the character that stands for it. */
+    /** Size of the largest stretch by share and state, in bytes, and the character for it. */
     private final long[][] largest;
 
     private final char[][] marks;
@@ -31,11 +31,11 @@ final class RegionDrawing {
     private final RegionLegend legend = new RegionLegend();
 
     /**
-     * Looks at a region.
+     * Draws a region.
      *
-     * @param heap its name
-     * @param region shown now, and not used later
-     * @param width characters of a line
+     * @param heap name of the heap
+     * @param region snapshot; it is not used after this call
+     * @param width number of characters in a line
      */
     RegionDrawing(String heap, RegionMap region, int width) {
         this.heap = heap;
@@ -63,7 +63,7 @@ final class RegionDrawing {
         }
     }
 
-    /** Whole pages: a share is no larger than the next by more than one. */
+    /** Rounds to whole pages: shares differ by at most one page. */
     private long start(int share) {
         long pages = size / Bytes.PAGE;
         return (pages / shares.length * share + pages % shares.length * share / shares.length) * Bytes.PAGE;
@@ -89,7 +89,7 @@ final class RegionDrawing {
         };
     }
 
-    /** {@return what a state means, in a few words} */
+    /** {@return a short text for a state} */
     static String word(RegionMap.State state) {
         return switch (state) {
             case FREE -> "free";

@@ -10,8 +10,9 @@ import org.dmabuf.heap.spi.RegionMap.State;
 import org.dmabuf.heap.spi.RegionMap.Stretch;
 
 /**
- * The letters of a drawing, and whose stretches they stand for: capitals where a buffer is in use, small letters where
- * a holder elsewhere may still see it. A stretch beyond the last letter has the mark of its state.
+ * Legend of a drawing: letters and the stretches that they stand for. Capitals mark buffers in use. Small letters mark
+ * quarantined ranges, which a holder elsewhere may still access. When the letters are used up, a stretch has the mark
+ * of its state.
  */
 final class RegionLegend {
     private static final int LETTERS = 26;
@@ -24,11 +25,11 @@ final class RegionLegend {
     private long otherBytes;
 
     /**
-     * Takes the next stretch in.
+     * Adds the next stretch.
      *
-     * @param stretch of the region
-     * @param mark of its state
-     * @return the character that stands for it
+     * @param stretch stretch of the region
+     * @param mark mark of its state
+     * @return the character for the stretch
      */
     char add(Stretch stretch, char mark) {
         if (stretch.client().isEmpty() && stretch.buffer().isEmpty()) {
@@ -50,7 +51,7 @@ final class RegionLegend {
         return letters.containsKey(state);
     }
 
-    /** {@return a line for each letter, empty when no stretch tells whose it is} */
+    /** {@return a line for each letter; empty if the heap reports no buffer} */
     @Override
     public String toString() {
         ClientNames names = new ClientNames(named.stream().flatMap(one -> one.stretch().client().stream()).toList());

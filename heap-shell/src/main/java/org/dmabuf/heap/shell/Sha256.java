@@ -6,18 +6,18 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
-/** SHA-256 of memory, as sha256sum prints it of a file. */
+/** SHA-256 of memory, in the format of sha256sum. */
 final class Sha256 {
-    /** A byte buffer, which the digest takes, is at most 2 GiB. */
+    /** The digest takes a byte buffer, which has at most 2 GiB. */
     private static final long PIECE = 64L << 20;
 
     private Sha256() {}
 
     /**
-     * Sums memory.
+     * Computes the sum of memory.
      *
-     * @return in hexadecimal
-     * @throws InterruptedException when the thread was interrupted
+     * @return the sum in hexadecimal
+     * @throws InterruptedException if the thread was interrupted
      */
     static String of(MemorySegment memory) throws InterruptedException {
         MessageDigest digest = digest();

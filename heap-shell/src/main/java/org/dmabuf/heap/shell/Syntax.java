@@ -12,9 +12,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The options and arguments of one command: reads a command line and writes the help. Options and arguments may be
- * mixed; {@code --} ends the options. A value stands behind its option, as in {@code --heap x}, {@code --heap=x},
- * {@code -h x} and {@code -hx}.
+ * Syntax of one command: it parses a command line and writes the help. Options and arguments may be mixed; {@code --}
+ * ends the options. A value follows its option, as in {@code --heap x}, {@code --heap=x}, {@code -h x} and {@code -hx}.
  *
  * <p>Immutable.
  */
@@ -47,10 +46,10 @@ final class Syntax {
     }
 
     /**
-     * A command without arguments and options.
+     * Creates a syntax without arguments and options.
      *
-     * @param command its name, without the scope
-     * @param summary what it does, as a sentence without a full stop
+     * @param command name of the command, without the scope
+     * @param summary what the command does, as a sentence without a full stop
      * @return its syntax
      */
     static Syntax of(String command, String summary) {
@@ -58,50 +57,50 @@ final class Syntax {
     }
 
     /**
-     * {@return the same with arguments}
+     * {@return this syntax with arguments}
      *
-     * @param names for the help, such as {@code NAME SOCKET}
-     * @param least how many are needed
-     * @param most how many there may be
+     * @param names names for the help, such as {@code NAME SOCKET}
+     * @param least least number of arguments
+     * @param most greatest number of arguments
      */
     Syntax taking(String names, int least, int most) {
         return new Syntax(command, summary, names, least, most, options, notes);
     }
 
-    /** {@return the same with more options} */
+    /** {@return this syntax with more options} */
     Syntax with(Option... more) {
         List<Option> all = Stream.concat(options.stream(), Arrays.stream(more)).toList();
         return new Syntax(command, summary, arguments, least, most, all, notes);
     }
 
-    /** {@return the same with a line below the options in the help, such as an example} */
+    /** {@return this syntax with another line below the options in the help, such as an example} */
     Syntax noting(String note) {
         List<String> all = new ArrayList<>(notes);
         all.add(note);
         return new Syntax(command, summary, arguments, least, most, options, all);
     }
 
-    /** {@return the command with its scope, as it is typed} */
+    /** {@return the command with its scope} */
     String command() {
         return "dmaheap:" + command;
     }
 
-    /** {@return whether this is the command that a word calls, with its scope or without} */
+    /** {@return whether a word calls this command, with or without its scope} */
     boolean isCalled(String word) {
         return word.equals(command) || word.equals(command());
     }
 
-    /** {@return the options of the command, with that for the help} */
+    /** {@return the options of the command, including that for the help} */
     List<Option> options() {
         return Stream.concat(options.stream(), Stream.of(HELP)).toList();
     }
 
     /**
-     * What the next word of a line stands for, unless it is an option.
+     * Returns the placeholder for the next word of a line, if that word is not an option.
      *
-     * @param before the words behind the command that come before it
-     * @return behind an option that needs a value that option, such as {@code --heap}; else the argument as the help
-     *     names it, such as {@code HEAP}; empty where there is none
+     * @param before words between the command and the next word
+     * @return after an option that needs a value, that option, such as {@code --heap}; else the argument's name in the
+     *     help, such as {@code HEAP}; empty if no argument is expected
      */
     String place(List<String> before) {
         int arguments = 0;
@@ -128,7 +127,7 @@ final class Syntax {
         return names[Math.min(arguments, names.length - 1)];
     }
 
-    /** {@return the option whose value is the word behind this one} */
+    /** {@return the option whose value is the next word} */
     private Optional<Option> awaiting(String word) {
         List<Option> valued =
                 options.stream().filter(option -> option.value().isPresent()).toList();
@@ -140,18 +139,18 @@ final class Syntax {
             Optional<Option> found =
                     valued.stream().filter(option -> option.letter().equals(letter)).findFirst();
             if (found.isPresent()) {
-                return i + 1 == word.length() ? found : Optional.empty(); // else what follows it is its value
+                return i + 1 == word.length() ? found : Optional.empty(); // otherwise the rest of the word is its value
             }
         }
         return Optional.empty();
     }
 
     /**
-     * Reads a command line.
+     * Parses a command line.
      *
-     * @param words as Gogo gives them, each shown by its {@code toString}
+     * @param words words from Gogo, each read by its {@code toString}
      * @return options and arguments
-     * @throws IllegalArgumentException with a sentence
+     * @throws IllegalArgumentException with a message for the user of the shell
      */
     Line parse(Object... words) {
         List<String> line = Arrays.stream(words).map(String::valueOf).toList();
@@ -183,19 +182,19 @@ final class Syntax {
         return new Line(given, others, false);
     }
 
-    /** Gogo makes numbers of words: 1.50 and 1d come as 1.5 and 1.0, and 0011 as 11. */
+    /** Gogo turns words into numbers: 1.50 and 1d arrive as 1.5 and 1.0, and 0011 as 11. */
     private void requireAsTyped(Object[] words, List<String> line) {
         for (int i = 0; i < words.length; i++) {
             boolean digitsCount = i > 0
                     && awaiting(line.get(i - 1)).filter(Option::isHexadecimal).isPresent();
             if (words[i] instanceof Double || words[i] instanceof Number && digitsCount) {
-                throw new IllegalArgumentException("invalid word " + words[i]
+                throw new IllegalArgumentException("ambiguous number " + words[i]
                         + ": expected quotes around it, since the shell reads it as a number and may change it");
             }
         }
     }
 
-    /** {@return how many more words it took} */
+    /** {@return the number of additional words that it used} */
     private int parseLong(String text, List<String> line, int index, Map<String, String> given) {
         int equals = text.indexOf('=');
         String name = equals < 0 ? text : text.substring(0, equals);
@@ -212,7 +211,7 @@ final class Syntax {
                 : putValue(option, text.substring(equals + 1), given);
     }
 
-    /** {@return how many more words it took} */
+    /** {@return the number of additional words that it used} */
     private int parseLetters(String letters, List<String> line, int index, Map<String, String> given) {
         for (int i = 0; i < letters.length(); i++) {
             char letter = letters.charAt(i);
@@ -230,10 +229,10 @@ final class Syntax {
         return options.stream()
                 .filter(sought)
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("unknown option " + typed + "; "
+                .orElseThrow(() -> new IllegalArgumentException("unknown option " + typed + ": "
                         + (options.isEmpty()
                                 ? command() + " has no options"
-                                : "there are: "
+                                : "expected one of "
                                         + options.stream()
                                                 .map(option -> "--" + option.name())
                                                 .collect(Collectors.joining(", ")))
@@ -241,7 +240,7 @@ final class Syntax {
     }
 
     private int putNext(Option option, List<String> line, int index, Map<String, String> given) {
-        // A value that begins so is given with =, as in --name=--x: it is nearly always the next option.
+        // A value that begins with a hyphen needs =, as in --name=--x: otherwise it is nearly always the next option.
         if (index + 1 == line.size() || line.get(index + 1).startsWith("--")) {
             throw missing(option);
         }
@@ -259,7 +258,7 @@ final class Syntax {
             throw missing(option);
         }
         if (given.putIfAbsent(option.name(), value) != null) {
-            throw new IllegalArgumentException("option --" + option.name() + " is given twice; give it once");
+            throw new IllegalArgumentException("option --" + option.name() + " occurs twice; give it once");
         }
     }
 
@@ -268,7 +267,7 @@ final class Syntax {
                 "option --" + option.name() + " needs a value: " + option.value().orElseThrow() + "; " + usage());
     }
 
-    /** {@return one line: how the command is typed, and where its options are told} */
+    /** {@return one line with the command's form and a reference to its help} */
     String usage() {
         return "usage: " + typed() + " (see: " + command() + " --help)";
     }
@@ -277,7 +276,7 @@ final class Syntax {
         return command() + (options.isEmpty() ? "" : " [options]") + (arguments.isEmpty() ? "" : " " + arguments);
     }
 
-    /** {@return several lines: what the command does, and each option} */
+    /** {@return the help: a summary and each option} */
     String help() {
         Table table = Table.withoutHeadings(false, false);
         options.forEach(option -> table.row("  " + option.forms(), option.meaning()));

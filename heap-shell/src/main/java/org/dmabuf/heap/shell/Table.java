@@ -7,18 +7,18 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Text in aligned columns, for a terminal. */
+/** Table of aligned columns for a terminal. */
 final class Table {
-    /** Characters of a line that every table fits in unless the caller wants it wide. */
+    /** Line width in characters of every table that is not wide. */
     static final int WIDTH = 80;
 
     private static final String GAP = "  ";
     private static final String CUT = "…";
 
-    /** What is left at least of a cell that is shortened. */
+    /** Least number of characters that remain of a shortened cell. */
     private static final int LEAST = 7;
 
-    /** Room that names in the first column get at least, before they have lines of their own. */
+    /** Least width for names in the first column; names that need more get lines of their own. */
     private static final int TITLE = 12;
 
     private final List<String[]> rows = new ArrayList<>();
@@ -28,11 +28,11 @@ final class Table {
     private final int[] least;
 
     /**
-     * A table with a line of headings.
+     * Creates a table with a line of headings.
      *
-     * @param headings one for each column; one that ends in a blank is a column of numbers, aligned to the right, and
-     *     one that ends in … a column that {@link #within} shortens in its middle, and one that begins with … at its
-     *     beginning
+     * @param headings one for each column. A heading that ends in a blank marks a column of numbers, aligned to the
+     *     right. A heading that ends in … marks a column that {@link #within} shortens in its middle; one that begins
+     *     with …, a column that it shortens at its beginning.
      */
     Table(String... headings) {
         this(headings.length);
@@ -53,9 +53,9 @@ final class Table {
     }
 
     /**
-     * A table without headings.
+     * Creates a table without headings.
      *
-     * @param numbers for each column whether it is of numbers, aligned to the right
+     * @param numbers for each column, whether it has numbers and is aligned to the right
      * @return an empty table
      */
     static Table withoutHeadings(boolean... numbers) {
@@ -65,9 +65,9 @@ final class Table {
     }
 
     /**
-     * A table without headings.
+     * Creates a table without headings.
      *
-     * @param headings marked as those that are shown
+     * @param headings headings with the marks described above; they are not printed
      * @return an empty table
      */
     static Table withoutHeadings(String... headings) {
@@ -88,7 +88,7 @@ final class Table {
         return heading.replace(CUT, "").strip();
     }
 
-    /** Adds a line. What does not print in a cell is escaped. */
+    /** Adds a line. Non-printing characters in a cell are escaped. */
     Table row(String... cells) {
         if (cells.length != right.length) {
             throw new IllegalArgumentException(cells.length + " cells for " + right.length + " columns");
@@ -104,8 +104,7 @@ final class Table {
     }
 
     /**
-     * The table on lines of bounded length. Cells of the columns that may be shortened are, those of the widest such
-     * column first.
+     * Formats the table with lines of bounded length. Only columns that are marked so are shortened, the widest first.
      *
      * @param width characters in a line
      * @return the table
@@ -117,8 +116,8 @@ final class Table {
     }
 
     /**
-     * The table on lines of bounded length. A cell of the first column for which there is no room has a line of its
-     * own, above the others of its row: it is a name to be typed. Other columns are shortened as by {@link #within}.
+     * Formats the table with lines of bounded length. If the first column's cell has no room, it gets a line of its own
+     * above the rest of its row, because the user types this name. Other columns are shortened as by {@link #within}.
      *
      * @param width characters in a line
      * @return the table
@@ -185,7 +184,7 @@ final class Table {
             return cell;
         }
         int tail = cell.length() - (width - head - CUT.length());
-        // Half of a surrogate pair prints as a question mark.
+        // Half of a surrogate pair would print as a question mark.
         return cell.substring(0, head > 0 && Character.isHighSurrogate(cell.charAt(head - 1)) ? head - 1 : head)
                 + CUT
                 + cell.substring(Character.isLowSurrogate(cell.charAt(tail)) ? tail + 1 : tail);

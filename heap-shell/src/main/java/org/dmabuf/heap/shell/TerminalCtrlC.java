@@ -6,7 +6,9 @@ import org.jline.terminal.Terminal;
 import org.jline.terminal.Terminal.Signal;
 import org.jline.terminal.Terminal.SignalHandler;
 
-/** Ctrl-C of a JLine terminal. Apart, because this class alone needs JLine, which other shells lack. */
+/**
+ * Handler of Ctrl-C for a JLine terminal. A separate class, because only this one needs JLine, which other shells lack.
+ */
 final class TerminalCtrlC implements CtrlC, SignalHandler {
     private final Terminal terminal;
     private final Job job;
@@ -20,7 +22,7 @@ final class TerminalCtrlC implements CtrlC, SignalHandler {
         this.thread = thread;
     }
 
-    /** Takes Ctrl-C over from the session's own handler. */
+    /** Replaces the session's own handler of Ctrl-C. */
     static CtrlC interrupting(Object terminal, Job job) {
         if (!(terminal instanceof Terminal jline)) {
             return () -> {};
@@ -40,21 +42,21 @@ final class TerminalCtrlC implements CtrlC, SignalHandler {
         SignalHandler other;
         synchronized (this) {
             if (!over && inFront) {
-                thread.interrupt(); // under the lock: not after close() has taken it back
+                thread.interrupt(); // under the lock, so that it cannot come after close()
                 return;
             }
             other = before;
         }
         if (other != SignalHandler.SIG_DFL && other != SignalHandler.SIG_IGN) {
-            other.handle(signal); // the command was suspended, and another one is in front
+            other.handle(signal); // the command is suspended, and another command is in the foreground
         }
     }
 
     @Override
     public void close() {
         synchronized (this) {
-            over = true; // this thread's next interrupt would be the next command's
-            Thread.interrupted(); // one that came too late: the result is printed on a thread that is not interrupted
+            over = true; // from here on an interrupt would hit the thread's next command
+            Thread.interrupted(); // drops a late interrupt: the result is printed on a thread that is not interrupted
         }
         SignalHandler installed = terminal.handle(Signal.INT, before);
         if (installed != this) {

@@ -4,14 +4,14 @@ package org.dmabuf.heap.shell;
 import java.time.Duration;
 import java.util.Locale;
 
-/** Durations in the unit that a person would take. */
+/** Formatter of durations, each in a unit that suits its length. */
 final class Times {
     private static final Duration SHORT = Duration.ofMillis(10);
     private static final Duration LONG = Duration.ofSeconds(60);
 
     private Times() {}
 
-    /** {@return how old something is, in whole seconds or more} */
+    /** {@return an age, in whole seconds or greater units} */
     static String age(Duration age) {
         return age.toDays() > 0
                 ? age.toDays() + " d"
@@ -20,7 +20,7 @@ final class Times {
                         : age.toMinutes() > 0 ? age.toMinutes() + " min" : age.toSeconds() + " s";
     }
 
-    /** {@return how long a wait was, also one of microseconds} */
+    /** {@return a wait, in units down to microseconds} */
     static String wait(Duration wait) {
         if (wait.compareTo(SHORT) < 0) {
             return Math.ceilDiv(wait.toNanos(), 1000) + " us";

@@ -11,11 +11,11 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** What is charged, as {@code dmaheap:usage} and {@code dmaheap:clients} show it: a row for each record. */
+/** Table of usage records for {@code dmaheap:usage} and {@code dmaheap:clients}, one row for each record. */
 final class UsageTable {
     private static final String UNKNOWN = "-";
 
-    /** Column of a table, and what it shows of a record. */
+    /** Column of a table: its heading, and its cell for a record. */
     private record Column(String heading, Function<UsageRecord, String> cell) {}
 
     private final List<UsageRecord> records;
@@ -38,7 +38,7 @@ final class UsageTable {
         return new UsageTable(records, List.of(client(records)), figures(), wide);
     }
 
-    /** {@return a table of clients on each heap, for which failures are not kept} */
+    /** {@return a table of clients on each heap; failures are not recorded at that level} */
     static UsageTable ofClientsOnHeaps(List<UsageRecord> records, boolean wide) {
         return new UsageTable(records, List.of(client(records), heap()), charged(), wide);
     }
@@ -84,7 +84,7 @@ final class UsageTable {
         return record.waits() > 0 ? figure : UNKNOWN;
     }
 
-    /** How many there are, and the cause of most. */
+    /** Text with the number of failures and the most frequent cause. */
     private static String failures(UsageRecord record) {
         Map<Errno, Long> failures = record.failures();
         long all = failures.values().stream().mapToLong(Long::longValue).sum();

@@ -30,8 +30,8 @@ class BufferCommandsTest {
     }
 
     @Test
-    void a_buffer_is_told_on_the_commands_own_output_and_so_goes_into_a_file() throws Exception {
-        Path file = folder.resolve("told");
+    void a_command_prints_to_its_own_output_which_can_be_redirected_to_a_file() throws Exception {
+        Path file = folder.resolve("message");
         assertEquals("", gogo.run("dmaheap:alloc -n one 4K > " + file));
         assertTrue(Files.readString(file)
                 .startsWith("buffer                one\nsize                  4096 bytes (4 KiB)"));
@@ -51,14 +51,14 @@ class BufferCommandsTest {
     }
 
     @Test
-    void several_buffers_are_freed_by_names_and_patterns_or_none_is() throws Exception {
+    void several_buffers_are_freed_by_names_and_patterns_all_or_none() throws Exception {
         for (String name : new String[] {"a", "b", "zero", "zebra", "x*"}) {
             gogo.run("dmaheap:alloc -n '" + name + "' 4K");
         }
         assertEquals(
-                "there is no buffer 'c'; there are: a, b, x*, zebra, zero", gogo.refusal("dmaheap:free a b c 'z*'"));
+                "unknown buffer 'c': expected one of a, b, x*, zebra, zero", gogo.refusal("dmaheap:free a b c 'z*'"));
         assertEquals(
-                "no buffer matches 'y*'; there are: a, b, x*, zebra, zero", gogo.refusal("dmaheap:free a 'y*'"));
+                "no buffer matches 'y*': expected one of a, b, x*, zebra, zero", gogo.refusal("dmaheap:free a 'y*'"));
         gogo.run("dmaheap:free a a 'z*'");
         gogo.run("dmaheap:free 'x*'");
         assertTrue(gogo.run("dmaheap:buffers").lines().skip(1).allMatch(line -> line.startsWith("b ")));
@@ -66,7 +66,7 @@ class BufferCommandsTest {
         assertTrue(gogo.refusal("dmaheap:free --all b").startsWith("give names or --all, not both"));
         gogo.run("dmaheap:free --all");
         broker.requireNothingOpen();
-        assertEquals("there is no buffer 'b'; the shell holds none", gogo.refusal("dmaheap:free b"));
+        assertEquals("unknown buffer 'b': the shell holds no buffers", gogo.refusal("dmaheap:free b"));
     }
 
     @Test
@@ -96,7 +96,7 @@ class BufferCommandsTest {
         assertArrayEquals(new byte[4096], Files.readAllBytes(file));
         gogo.run("dmaheap:fill one --random");
         assertEquals(
-                "there is a file " + file + " already; replace it with --force, or give another name",
+                "file " + file + " exists; replace it with --force, or give another name",
                 gogo.refusal("dmaheap:save one " + file));
         assertArrayEquals(new byte[4096], Files.readAllBytes(file));
     }
@@ -112,39 +112,35 @@ class BufferCommandsTest {
                 "dmaheap:fill one -- -1 | invalid BYTE = -1: expected 0 to 255, or 0x0 to 0xff",
                 "dmaheap:fill one 0xfff | invalid BYTE = 0xfff: expected 0 to 255, or 0x0 to 0xff",
                 "dmaheap:fill one '#f' | invalid BYTE = #f: expected 0 to 255, or 0x0 to 0xff",
-                "dmaheap:fill one --pattern 0011 | invalid word 11: expected quotes around it, since the shell reads it"
-                        + " as a number and may change it",
-                "dmaheap:fill one -p 5f | invalid word 5.0: expected quotes around it, since the shell reads it as a"
-                        + " number and may change it",
-                "dmaheap:alloc -n 1d 4K | invalid word 1.0: expected quotes around it, since the shell reads it as a"
-                        + " number and may change it",
+                "dmaheap:fill one --pattern 0011 | ambiguous number 11: expected quotes around it, since the shell"
+                        + " reads it as a number and may change it",
+                "dmaheap:fill one -p 5f | ambiguous number 5.0: expected quotes around it, since the shell"
+                        + " reads it as a number and may change it",
+                "dmaheap:alloc -n 1d 4K | ambiguous number 1.0: expected quotes around it, since the shell"
+                        + " reads it as a number and may change it",
                 "dmaheap:save one '' | invalid FILE = '': expected the path of a file",
                 "dmaheap:save one /tmp/new/ | invalid FILE = '/tmp/new/': expected the path of a file",
                 "dmaheap:load /tmp/ | invalid FILE = '/tmp/': expected the path of a file",
                 "dmaheap:fill one --pattern abc | invalid --pattern = abc: expected pairs of hexadecimal digits, 1 to"
                         + " 4096 bytes",
-                "dmaheap:fill one 0 -o 4096 | invalid --offset = 4096: expected 0 to 4095, which is as far as the"
-                        + " buffer goes",
-                "dmaheap:hexdump one -o 4K | invalid --offset = 4K: expected 0 to 4095, which is as far as the buffer"
-                        + " goes",
-                "dmaheap:hexdump one -o 4095 -l 2 | invalid --length = 2: expected 1 to 1, which is as far as the"
-                        + " buffer goes",
-                "dmaheap:hexdump one -l 0 | invalid --length = 0: expected 1 to 4096, which is as far as the buffer"
-                        + " goes",
+                "dmaheap:fill one 0 -o 4096 | invalid --offset = 4096: expected 0 to 4095, the end of the buffer",
+                "dmaheap:hexdump one -o 4K | invalid --offset = 4K: expected 0 to 4095, the end of the buffer",
+                "dmaheap:hexdump one -o 4095 -l 2 | invalid --length = 2: expected 1 to 1, the end of the buffer",
+                "dmaheap:hexdump one -l 0 | invalid --length = 0: expected 1 to 4096, the end of the buffer",
                 "dmaheap:hexdump one -o 1 -l 0x7fffffffffffffff | invalid --length = 0x7fffffffffffffff: expected 1 to"
-                        + " 4095, which is as far as the buffer goes",
-                "dmaheap:hexdump one -l 9000000T | '9000000T' exceeds the largest possible size",
-                "dmaheap:hexdump one -o 0xffffffffffffffff | '0xffffffffffffffff' is no size; write 0x and up to 15"
-                        + " hexadecimal digits",
+                        + " 4095, the end of the buffer",
+                "dmaheap:hexdump one -l 9000000T | '9000000T' is more bytes than there can be",
+                "dmaheap:hexdump one -o 0xffffffffffffffff | invalid size = '0xffffffffffffffff': expected 0x and"
+                        + " up to 15 hexadecimal digits",
                 "dmaheap:alloc -h a -m 1 4K | give --heap or --mask, not both",
                 "dmaheap:alloc --read-only --no-export 4K | give --read-only or --no-export, not both",
-                "dmaheap:alloc -n one 4K | there is a buffer 'one' already; free it (dmaheap:free one) or give another"
+                "dmaheap:alloc -n one 4K | buffer 'one' exists; free it (dmaheap:free one) or give another"
                         + " name with --name",
-                "dmaheap:sum two | there is no buffer 'two'; there are: one",
+                "dmaheap:sum two | unknown buffer 'two': expected one of one",
                 "dmaheap:share one /tmp/x/ | invalid SOCKET = '/tmp/x/': expected the path of a file, at most 107"
                         + " bytes",
             })
-    void what_cannot_be_done_is_a_sentence(String line, String sentence) throws Exception {
+    void a_command_that_fails_prints_one_sentence(String line, String sentence) throws Exception {
         gogo.run("dmaheap:alloc -n one 4K");
         assertEquals(sentence, gogo.refusal(line));
     }

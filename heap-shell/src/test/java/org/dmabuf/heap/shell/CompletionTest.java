@@ -62,7 +62,7 @@ class CompletionTest {
     private final Completion completion =
             new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null)));
 
-    /** {@return what is offered for the last word} */
+    /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {
         Collection<?> values = completion.__values(session, Arrays.asList(line), line.length - 1);
         return values.stream().map(String::valueOf).toList();
@@ -74,8 +74,8 @@ class CompletionTest {
         assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -s h -l heap -d 'heaps to ask'"), "" + executed);
         assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -l read-only -d 'receivers only read'"));
         assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -s e -l emulated -d 'what’s emulated'"));
-        assertTrue(executed.contains("gogo:complete -c dmaheap:list -s w -l wide -d 'every column and every name in"
-                + " full, however long the lines'"), "" + executed);
+        assertTrue(executed.contains("gogo:complete -c dmaheap:list -s w -l wide -d 'show every column and every"
+                + " name in full'"), "" + executed);
         assertTrue(executed.contains("gogo:complete -c dmaheap:list -l help -d 'print this'"));
     }
 
@@ -93,7 +93,7 @@ class CompletionTest {
     }
 
     @Test
-    void every_heap_is_offered_where_one_is_told_of_and_adopted_memory_is_not() throws Exception {
+    void every_heap_is_offered_to_listing_commands_but_not_adopted_memory() throws Exception {
         assertEquals(List.of("system", "cma", "camera"), offered("dmaheap:info", ""));
         assertEquals(List.of("system", "cma", "camera"), offered("info", "--json", "system", ""));
         assertFalse(offered("info", "a").contains("adopted"));
@@ -110,15 +110,15 @@ class CompletionTest {
     }
 
     @Test
-    void what_gogo_itself_tells_of_a_command_says_where_its_options_are() throws Exception {
+    void gogos_own_help_of_a_command_refers_to_its_options() throws Exception {
         for (CommandSet set : List.of(new ListingCommands(broker, null), new MapCommand(null))) {
             for (Syntax syntax : set.syntaxes()) {
                 String name = syntax.command().substring("dmaheap:".length());
-                String told = set.getClass()
+                String message = set.getClass()
                         .getMethod(name, CommandSession.class, Object[].class)
                         .getAnnotation(Descriptor.class)
                         .value();
-                assertTrue(told.endsWith(" (options: " + syntax.command() + " --help)"), told);
+                assertTrue(message.endsWith(" (options: " + syntax.command() + " --help)"), message);
             }
         }
     }

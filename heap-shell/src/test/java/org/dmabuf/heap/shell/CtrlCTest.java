@@ -35,7 +35,7 @@ class CtrlCTest {
         broker.close();
     }
 
-    /** A broker that is interrupted while it allocates, and then refuses, or has a buffer all the same. */
+    /** Broker that is interrupted while it allocates, and then either refuses or returns a buffer. */
     private HeapBroker interrupted(boolean inVain) {
         return (HeapBroker) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (proxy, method, arguments) -> {
@@ -70,14 +70,14 @@ class CtrlCTest {
             Terminal terminal = gogo.onTerminal();
             Terminal.SignalHandler shell = signal -> {};
             terminal.handle(Signal.INT, shell);
-            CompletableFuture<String> told = refusal(gogo, "dmaheap:alloc -n one 4K");
+            CompletableFuture<String> message = refusal(gogo, "dmaheap:alloc -n one 4K");
             allocating.await();
             terminal.raise(Signal.INT);
             assertEquals(
-                    "dmaheap:alloc was interrupted; the shell holds no more than before",
-                    told.get(10, TimeUnit.SECONDS));
+                    "dmaheap:alloc was interrupted; the shell's buffers are unchanged",
+                    message.get(10, TimeUnit.SECONDS));
             assertEquals("", gogo.run("dmaheap:buffers"));
-            assertEquals(shell, terminal.handle(Signal.INT, shell), "the shell has its handler again");
+            assertEquals(shell, terminal.handle(Signal.INT, shell), "the shell's handler is restored");
         }
     }
 
@@ -87,21 +87,21 @@ class CtrlCTest {
             Terminal terminal = gogo.onTerminal();
             gogo.run("dmaheap:alloc -n one 4K");
             Path socket = folder.resolve("s");
-            CompletableFuture<String> told = refusal(gogo, "dmaheap:share one " + socket);
+            CompletableFuture<String> message = refusal(gogo, "dmaheap:share one " + socket);
             while (Files.notExists(socket)) {
                 Thread.sleep(5);
             }
             terminal.raise(Signal.INT);
             assertEquals(
-                    "dmaheap:share was interrupted; the shell holds no more than before",
-                    told.get(10, TimeUnit.SECONDS));
+                    "dmaheap:share was interrupted; the shell's buffers are unchanged",
+                    message.get(10, TimeUnit.SECONDS));
             assertTrue(Files.notExists(socket));
             gogo.run("dmaheap:free one");
         }
     }
 
     @Test
-    void of_a_command_in_the_background_is_the_shells() throws Exception {
+    void a_command_in_the_background_leaves_ctrl_c_to_the_shell() throws Exception {
         try (Gogo gogo = new Gogo(interrupted(false))) {
             Terminal terminal = gogo.onTerminal();
             CountDownLatch shells = new CountDownLatch(1);
@@ -114,16 +114,16 @@ class CtrlCTest {
     }
 
     @Test
-    void a_wait_is_told_on_a_terminal_alone() throws Exception {
+    void a_wait_is_reported_on_a_terminal_only() throws Exception {
         try (Gogo gogo = new Gogo(interrupted(false))) {
             Terminal terminal = gogo.onTerminal();
-            CompletableFuture<String> told = refusal(gogo, "dmaheap:alloc -n one 4M");
+            CompletableFuture<String> message = refusal(gogo, "dmaheap:alloc -n one 4M");
             while (gogo.said().isEmpty()) {
                 Thread.sleep(10);
             }
             assertEquals("allocating 4 MiB; Ctrl-C cancels", gogo.said().strip());
             terminal.raise(Signal.INT);
-            told.get(10, TimeUnit.SECONDS);
+            message.get(10, TimeUnit.SECONDS);
         }
     }
 }

@@ -33,23 +33,23 @@ class FileLoaderTest {
     }
 
     @Test
-    void what_cannot_be_loaded_is_refused_with_a_sentence() throws IOException {
+    void a_file_that_cannot_be_loaded_is_refused_with_a_sentence() throws IOException {
         Path empty = Files.createFile(folder.resolve("empty"));
-        assertRefused("there is no file " + folder.resolve("gone"), folder.resolve("gone"));
-        assertRefused(folder + " is no regular file", folder);
-        String none = " has 0 bytes, and a buffer has at least 1; copy a file of /proc elsewhere first";
+        assertRefused("file " + folder.resolve("gone") + " does not exist", folder.resolve("gone"));
+        assertRefused(folder + " is not a regular file", folder);
+        String none = " has 0 bytes; a buffer needs at least 1 byte; copy a file of /proc elsewhere first";
         assertRefused(empty + none, empty);
         assertRefused("/proc/meminfo" + none, Path.of("/proc/meminfo"));
     }
 
     @Test
-    void file_in_a_folder_that_this_user_may_not_enter_is_not_said_to_be_missing() throws IOException {
+    void a_file_in_a_closed_folder_is_not_reported_as_missing() throws IOException {
         Path shut = Files.createDirectory(folder.resolve("shut"));
         Path file = Files.writeString(shut.resolve("frame"), "hello");
         Files.setPosixFilePermissions(shut, PosixFilePermissions.fromString("---------"));
         try {
             assumeFalse(Files.exists(file), "root may enter any folder");
-            assertRefused("this user may not look into the folder of " + file, file);
+            assertRefused("this user is not permitted to search the folder of " + file, file);
         } finally {
             Files.setPosixFilePermissions(shut, PosixFilePermissions.fromString("rwx------"));
         }
@@ -79,7 +79,7 @@ class FileLoaderTest {
         }
     }
 
-    /** {@return the same, one method of which returns what becomes of its result} */
+    /** {@return a proxy whose one method returns a replacement of its result} */
     private static <T> T returning(Class<T> type, Object same, String name, UnaryOperator<Object> becomes) {
         return type.cast(Proxy.newProxyInstance(
                 type.getClassLoader(), new Class<?>[] {type}, (_, method, arguments) -> {

@@ -50,11 +50,11 @@ class FileSaverTest {
     }
 
     @Test
-    void a_link_to_nothing_stays_and_is_told() throws Exception {
+    void a_dangling_link_stays_and_is_reported() throws Exception {
         Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("gone"));
         for (boolean overwrite : new boolean[] {false, true}) {
             assertEquals(
-                    link + " is a link to nothing; make the file that it leads to, or give another name",
+                    link + " is a dangling link; create its target, or give another name",
                     assertThrows(
                                     IOException.class,
                                     () -> new FileSaver().save(MemorySegment.ofArray(content), link, overwrite))
@@ -69,12 +69,12 @@ class FileSaverTest {
         FileSaver full = new FileSaver(part -> FileChannel.open(
                 Files.createSymbolicLink(part, Path.of("/dev/full")), StandardOpenOption.WRITE));
         Path file = folder.resolve("f");
-        String told = assertThrows(
+        String message = assertThrows(
                         IOException.class, () -> full.save(MemorySegment.ofArray(content), file, false))
                 .getMessage();
         assertTrue(
-                told.startsWith("writing 1.0 MiB to " + file + " failed: No space left on device; make room there"),
-                told);
+                message.startsWith("writing 1.0 MiB to " + file + " failed: No space left on device; free space there"),
+                message);
         assertEquals(List.of(), files());
     }
 
@@ -89,12 +89,12 @@ class FileSaverTest {
     }
 
     @Test
-    void what_is_in_the_way_is_left_alone() throws Exception {
+    void an_existing_file_is_left_alone() throws Exception {
         Path file = Files.writeString(folder.resolve("f"), "before");
-        refuses("there is a file " + file + " already; replace it with --force, or give another name", file, false);
-        refuses(folder + " is no regular file", folder, true);
-        refuses("/dev/null is no regular file", Path.of("/dev/null"), true);
-        refuses("there is no folder " + folder.resolve("gone"), folder.resolve("gone/f"), false);
+        refuses("file " + file + " exists; replace it with --force, or give another name", file, false);
+        refuses(folder + " is not a regular file", folder, true);
+        refuses("/dev/null is not a regular file", Path.of("/dev/null"), true);
+        refuses("folder " + folder.resolve("gone") + " does not exist", folder.resolve("gone/f"), false);
         assertEquals("before", Files.readString(file));
     }
 

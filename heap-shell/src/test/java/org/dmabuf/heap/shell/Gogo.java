@@ -17,7 +17,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.impl.DumbTerminal;
 
-/** A session of the real Gogo, with the commands on buffers. */
+/** Session of the real Gogo, with the commands on buffers. */
 final class Gogo implements AutoCloseable {
     private final CommandProcessorImpl processor = new CommandProcessorImpl();
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -53,14 +53,14 @@ final class Gogo implements AutoCloseable {
         return terminal;
     }
 
-    /** {@return what a line prints} It returns no object: Gogo would print that only at the end of a line. */
+    /** {@return the output of a line} The line returns no object: Gogo would print that only at the end of a line. */
     String run(String line) throws Exception {
         out.reset();
         assertEquals(null, session.execute(line));
         return out.toString(StandardCharsets.UTF_8).stripTrailing();
     }
 
-    /** {@return what comes of work on a thread of its own, which may wait} */
+    /** {@return the result of work that may wait, on a thread of its own} */
     static <T> CompletableFuture<T> meanwhile(Callable<T> work) {
         CompletableFuture<T> result = new CompletableFuture<>();
         Thread.ofPlatform().daemon().start(() -> {
@@ -73,12 +73,12 @@ final class Gogo implements AutoCloseable {
         return result;
     }
 
-    /** {@return the sentence by which a line is refused} */
+    /** {@return the message with which a line is refused} */
     String refusal(String line) {
         return assertThrows(CommandFailure.class, () -> session.execute(line), line).toString();
     }
 
-    /** {@return what commands have said on standard error} */
+    /** {@return the standard error of the commands} */
     String said() {
         return err.toString(StandardCharsets.UTF_8);
     }

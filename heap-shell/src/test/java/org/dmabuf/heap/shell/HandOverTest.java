@@ -31,7 +31,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Hand-over between two threads, whose sockets are the kernel's. */
+/** Hand-over between two threads over real sockets. */
 class HandOverTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -48,7 +48,7 @@ class HandOverTest {
         own = Accounts.ownUser();
     }
 
-    /** A buffer of a heap that names those users, or none where it names none. */
+    /** Returns a buffer of a heap with this list of users; a heap without a list if it is empty. */
     private static HeldBuffer buffer(Optional<List<Integer>> peers) {
         Syscalls calls = Syscalls.linux();
         DmaBuf buffer = (DmaBuf) Proxy.newProxyInstance(
@@ -69,7 +69,7 @@ class HandOverTest {
         return Peers.of(new Line(options, List.of(), false), Accounts.local());
     }
 
-    /** Takes one message of a process that connects. */
+    /** Receives one message from a process that connects. */
     private CompletableFuture<String> listening(Path path) {
         return Gogo.meanwhile(() -> {
             try (FdListener listener = FdListener.bind(path);
@@ -84,7 +84,7 @@ class HandOverTest {
     void a_buffer_is_sent_to_a_process_that_begins_to_listen_later() throws Exception {
         CompletableFuture<PeerCredentials> sent =
                 Gogo.meanwhile(() -> handOver.send(buffer(), "frame", socket, peers(Map.of()), LONG));
-        Thread.sleep(300); // so that it has found no file
+        Thread.sleep(300); // long enough to find that no file exists
         assertEquals("dmaheap 1 12 frame", listening(socket).get(20, TimeUnit.SECONDS));
         assertEquals(ProcessHandle.current().pid(), sent.get(20, TimeUnit.SECONDS).pid());
     }
@@ -93,18 +93,18 @@ class HandOverTest {
     void a_buffer_is_not_sent_to_a_process_of_another_user() throws Exception {
         try (FdListener _ = FdListener.bind(socket)) {
             Peers others = peers(Map.of("to", Integer.toUnsignedString(own + 1)));
-            String told = assertThrows(
+            String refusal = assertThrows(
                             CommandFailure.class, () -> handOver.send(buffer(), "frame", socket, others, LONG))
                     .getMessage();
             assertTrue(
-                    told.startsWith("process " + ProcessHandle.current().pid() + " of user " + own + " listens on "
-                            + socket + ", and the buffer is for user "),
-                    told);
+                    refusal.startsWith("process " + ProcessHandle.current().pid() + " of user " + own + " listens on "
+                            + socket + ", but the buffer is for user "),
+                    refusal);
         }
     }
 
     @Test
-    void of_a_heap_that_names_users_a_buffer_is_sent_to_them_without_further_words() throws Exception {
+    void a_buffer_is_sent_to_the_users_of_the_heaps_list_without_an_option() throws Exception {
         CompletableFuture<String> came = listening(socket);
         handOver.send(buffer(Optional.of(List.of(own))), "key", socket, peers(Map.of()), LONG);
         assertEquals("dmaheap 1 12 key", came.get(20, TimeUnit.SECONDS));
@@ -116,14 +116,14 @@ class HandOverTest {
     }
 
     @Test
-    void what_no_process_may_have_is_refused_before_there_is_a_socket() throws Exception {
+    void a_buffer_that_no_process_may_receive_is_refused_before_a_socket_is_made() throws Exception {
         for (Optional<List<Integer>> users : List.of(Optional.of(List.<Integer>of()), Optional.of(List.of(own + 1)))) {
-            String told = assertThrows(
+            String refusal = assertThrows(
                             IllegalArgumentException.class,
                             () -> handOver.share(buffer(users), "key", socket, peers(Map.of()), LONG))
                     .getMessage();
-            assertTrue(told.startsWith("heap 'secure' lets no process of user "), told);
-            assertTrue(told.contains("add a user to heap.peers"), told);
+            assertTrue(refusal.startsWith("heap 'secure' permits no process of user "), refusal);
+            assertTrue(refusal.contains("add a user to heap.peers"), refusal);
             assertTrue(Files.notExists(socket));
         }
         assertThrows(
@@ -164,20 +164,20 @@ class HandOverTest {
                         CommandFailure.class, () -> handOver.receive(socket, Duration.ofMillis(1), theirs -> "x"))
                 .getMessage();
         assertEquals(
-                "connect to " + socket + " failed: no such file or directory; have a process listen there, or wait"
-                        + " longer with --timeout",
+                "connect to " + socket + " failed: no such file or directory; start a process that listens there, or"
+                        + " wait longer with --timeout",
                 nothing);
         try (ServerSocketChannel stream = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             stream.bind(UnixDomainSocketAddress.of(socket));
-            String told = assertThrows(
+            String refusal = assertThrows(
                             CommandFailure.class, () -> handOver.receive(socket, LONG, theirs -> "x"))
                     .getMessage();
-            assertTrue(told.endsWith("it takes SOCK_SEQPACKET"), told);
+            assertTrue(refusal.endsWith("use SOCK_SEQPACKET"), refusal);
         }
     }
 
     @Test
-    void both_kinds_of_peers_at_once_are_refused() {
+    void both_options_for_peers_at_once_are_refused() {
         assertEquals(
                 "give --to or --to-group, not both",
                 assertThrows(IllegalArgumentException.class, () -> peers(Map.of("to", "0", "to-group", "0")))

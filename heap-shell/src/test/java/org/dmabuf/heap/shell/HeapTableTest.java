@@ -16,7 +16,7 @@ import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
-/** How heaps look in a terminal. */
+/** Tables and descriptions of heaps in a terminal. */
 class HeapTableTest {
     private static final HeapInfo SYSTEM = HeapInfo.of("system", HeapState.SERVING)
             .properties(Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"))
@@ -54,7 +54,7 @@ class HeapTableTest {
     }
 
     @Test
-    void heaps_are_a_table_and_what_a_plain_request_gets_nothing_of_is_told_below() {
+    void heaps_that_refuse_plain_requests_have_a_line_below_the_table() {
         assertEquals(
                 """
                 NAME    TYPE    BACKEND  DMA-BUF  STATE       FREE     LIVE  LINGERING
@@ -113,12 +113,12 @@ class HeapTableTest {
                 .build();
         String table = list(large, SYSTEM);
         assertFits(table);
-        assertTrue(table.contains("\n" + large.name() + "\n"), "a name is in full, to be typed: " + table);
+        assertTrue(table.contains("\n" + large.name() + "\n"), "the name must be complete: " + table);
         assertTrue(table.contains("; its own figures are 99 d old"), table);
     }
 
     @Test
-    void a_heap_that_could_not_start_is_told_with_its_reason_and_its_file() {
+    void a_failed_heap_is_listed_with_its_reason_and_its_file() {
         String text = new HeapFacts(CAMERA).toString();
         assertFits(text);
         assertTrue(
@@ -128,11 +128,11 @@ class HeapTableTest {
     }
 
     @Test
-    void one_heap_is_told_in_full_and_says_what_its_descriptors_are_not() {
+    void info_shows_all_of_a_heap_and_the_kind_of_its_descriptors() {
         String text = new HeapFacts(SYSTEM).toString();
         assertFits(text);
         assertTrue(text.contains("""
-                descriptors           no dma-buf: other processes map it, no device imports it
+                descriptors           not a dma-buf: other processes can map it, devices cannot import it
                 """), text);
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
         assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
@@ -148,12 +148,12 @@ class HeapTableTest {
     }
 
     @Test
-    void the_reason_why_a_heap_does_not_serve_is_told() {
+    void the_reason_why_a_heap_does_not_serve_is_listed() {
         assertTrue(new HeapFacts(CMA).toString().contains("state                 shadowed: its name is taken"));
     }
 
     @Test
-    void a_heap_that_hangs_is_told_with_figures_that_are_said_to_be_old() {
+    void a_hanging_heap_is_listed_with_the_age_of_its_figures() {
         HeapInfo hangs = HeapInfo.of("camera", HeapState.HANGING)
                 .reason(Optional.of("the release of a buffer hangs in its code for 7 s"))
                 .properties(Map.of("heap.name", "camera"))
@@ -167,7 +167,7 @@ class HeapTableTest {
                 table);
         String text = new HeapFacts(hangs).toString();
         assertTrue(text.contains("state                 hanging: the release of a buffer hangs in its code for 7 s"));
-        assertTrue(text.contains("usage                 asked in vain for 9 s; the figures below are older"), text);
+        assertTrue(text.contains("usage                 no answer for 9 s; the figures below are older"), text);
         assertTrue(text.contains("free                  8388608 bytes (8 MiB)"), text);
     }
 

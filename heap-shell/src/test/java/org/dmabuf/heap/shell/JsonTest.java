@@ -30,7 +30,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.Test;
 
-/** The names in the JSON of the commands are those of the README, which promises that they stay. */
+/** The JSON of the commands has the names that the README lists as stable. */
 class JsonTest {
     private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
 
@@ -144,7 +144,7 @@ class JsonTest {
                 Output.text(map));
     }
 
-    /** Paths of all names: of an object in an array with [], and * for names that are no part of the format. */
+    /** Returns the paths of all names: [] marks the objects of an array, * a name outside of the format. */
     private static Set<String> names(Map<String, Object> object) {
         Set<String> names = new TreeSet<>();
         collect("", object, names);

@@ -41,10 +41,10 @@ class NamedBuffersTest {
         local.run("dmaheap:alloc -n three 4K");
         local.run("dmaheap:free two");
         local.run("dmaheap:alloc -n two 4K");
-        assertEquals(1, end.size(), "the session's, and not one for each buffer");
+        assertEquals(1, end.size(), "one end for the session, not one for each buffer");
         end.forEach(Runnable::run);
         assertEquals(2, buffers.list().size());
-        assertEquals("there is no buffer 'one'; there are: three, two", local.refusal("dmaheap:free one"));
+        assertEquals("unknown buffer 'one': expected one of three, two", local.refusal("dmaheap:free one"));
     }
 
     @Test
@@ -101,7 +101,7 @@ class NamedBuffersTest {
         void end() throws InterruptedException;
     }
 
-    /** {@return a buffer whose end waits} */
+    /** {@return a buffer whose release waits} */
     private static DmaBuf closing(DmaBuf buffer, Wait wait) {
         return (DmaBuf) Proxy.newProxyInstance(
                 DmaBuf.class.getClassLoader(), new Class<?>[] {DmaBuf.class}, (_, method, arguments) -> {

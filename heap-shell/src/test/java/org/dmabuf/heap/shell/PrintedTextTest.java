@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
-/** What a name of control characters, of a peer's or a bundle's choice, does to a terminal: nothing. */
+/** Names with control characters, which a peer or bundle may choose, do not affect a terminal. */
 class PrintedTextTest {
     private static final String NAME = "a\u001b[2J\nz\u202e";
     private static final String PRINTED = "a\\u001b[2J\\u000az\\u202e";

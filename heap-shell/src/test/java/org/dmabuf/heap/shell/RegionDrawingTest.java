@@ -149,7 +149,7 @@ class RegionDrawingTest {
     }
 
     @Test
-    void two_clients_of_one_name_are_told_apart_by_their_locations() {
+    void two_clients_of_one_name_are_listed_with_their_locations() {
         String drawing = drawing(
                 8,
                 new Part(MIB, State.USED, Optional.of(CAMERA), "left"),

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class Sha256Test {
     @Test
-    void it_is_the_checksum_that_everybody_knows() throws InterruptedException {
+    void known_input_has_the_known_checksum() throws InterruptedException {
         assertEquals(
                 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
                 Sha256.of(MemorySegment.ofArray(new byte[] {'a', 'b', 'c'})));

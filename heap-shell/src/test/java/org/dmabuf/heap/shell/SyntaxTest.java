@@ -44,7 +44,7 @@ class SyntaxTest {
     }
 
     @Test
-    void what_stands_behind_two_dashes_is_an_argument() {
+    void a_word_after_two_dashes_is_an_argument() {
         assertEquals(List.of("-x"), ALLOC.parse("--", "-x").arguments());
         assertEquals(List.of("--help"), ALLOC.parse("--", "--help").arguments());
         assertEquals(List.of("-"), ALLOC.parse("-").arguments());
@@ -68,12 +68,12 @@ class SyntaxTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
-        "--colour 4K | unknown option --colour; there are: --heap, --read-only, --quick; put -- before",
-        "-x 4K | unknown option -x; there are:",
-        "-5 | unknown option -5; there are:",
-        "--heap=a --heap=b 4K | option --heap is given twice; give it once",
-        "-h a --heap b 4K | option --heap is given twice",
-        "-r -r 4K | option --read-only is given twice",
+        "--colour 4K | unknown option --colour: expected one of --heap, --read-only, --quick; put -- before",
+        "-x 4K | unknown option -x: expected one of",
+        "-5 | unknown option -5: expected one of",
+        "--heap=a --heap=b 4K | option --heap occurs twice; give it once",
+        "-h a --heap b 4K | option --heap occurs twice",
+        "-r -r 4K | option --read-only occurs twice",
         "4K --heap | option --heap needs a value: NAMES; usage: dmaheap:alloc [options] SIZE (see:",
         "4K -h | option --heap needs a value: NAMES",
         "--heap= 4K | option --heap needs a value: NAMES",
@@ -83,19 +83,19 @@ class SyntaxTest {
         "--read-only=yes 4K | option --read-only takes no value",
         "4K 8K | not 4K 8K, usage: dmaheap:alloc [options] SIZE",
     })
-    void what_does_not_fit_is_a_sentence(String line, String sentence) {
-        String told = assertThrows(IllegalArgumentException.class, () -> ALLOC.parse((Object[]) line.split(" ")))
+    void a_line_that_does_not_fit_the_syntax_is_refused_with_a_sentence(String line, String sentence) {
+        String message = assertThrows(IllegalArgumentException.class, () -> ALLOC.parse((Object[]) line.split(" ")))
                 .getMessage();
-        assertTrue(told.startsWith(sentence), told);
+        assertTrue(message.startsWith(sentence), message);
     }
 
     @Test
-    void without_arguments_the_usage_alone_is_told() {
+    void without_arguments_a_command_prints_its_usage_only() {
         assertEquals(
                 "usage: dmaheap:alloc [options] SIZE (see: dmaheap:alloc --help)",
                 assertThrows(IllegalArgumentException.class, ALLOC::parse).getMessage());
         assertEquals(
-                "unknown option --all; dmaheap:list has no options; put -- before an argument that begins with -",
+                "unknown option --all: dmaheap:list has no options; put -- before an argument that begins with -",
                 assertThrows(
                                 IllegalArgumentException.class,
                                 () -> Syntax.of("list", "Lists the heaps").parse("--all"))

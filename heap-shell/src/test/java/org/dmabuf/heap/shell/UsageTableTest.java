@@ -167,7 +167,7 @@ class UsageTableTest {
     }
 
     @Test
-    void a_wide_dump_tells_what_is_open_of_each_buffer_and_where_it_came_from() {
+    void a_wide_dump_lists_the_references_and_the_allocation_site_of_each_buffer() {
         assertEquals(
                 """
                 HEAP    CLIENT              NAME     SIZE  INODE  REFERENCES  MAPPINGS  CPU ACCESSES  STATE       AGE  \

@@ -100,7 +100,7 @@ public class ControlIT {
         Result failed = run("--attach", "echo before; nosuch");
         assertEquals(failed.toString(), 1, failed.exit());
         assertEquals("before\n", failed.out());
-        assertEquals("no command 'nosuch'; try 'help'\n", failed.err());
+        assertEquals("unknown command 'nosuch'; try 'help'\n", failed.err());
         assertEquals(3, run("--attach", "exit", "3").exit());
         Result invalid = run("--attach", "exit x");
         assertEquals(1, invalid.exit());
@@ -216,14 +216,14 @@ public class ControlIT {
         assumeTrue("another user can run the JDK", asNobody("--version").exit() == 0);
         Result refused = asNobody("status");
         assertEquals(refused.toString(), 4, refused.exit());
-        assertTrue(refused.err(), refused.err().contains("may not be asked: the socket belongs to user root"));
+        assertTrue(refused.err(), refused.err().contains("is denied: the socket belongs to user root"));
     }
 
     @Test
     public void another_gateway_leaves_a_socket_that_is_in_use_alone() throws Exception {
         Path log = FOLDER.newFile().toPath();
         Process other = start(builder("--daemon").redirectErrorStream(true).redirectOutput(log.toFile()));
-        String expected = "no control socket is opened: the gateway of process ";
+        String expected = "no control socket was opened: the gateway of process ";
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
         while (!Files.readString(log).contains(expected) && System.nanoTime() < deadline) {
             Thread.sleep(50);

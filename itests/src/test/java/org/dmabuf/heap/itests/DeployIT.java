@@ -82,8 +82,8 @@ public class DeployIT {
 
         byte[] whole = Files.readAllBytes(vendor);
         Files.write(gateway.dropped("acme.jar"), Arrays.copyOf(whole, whole.length / 2));
-        gateway.awaitLog("acme.jar does not replace the one that runs: it is cut off or damaged (zip END header not"
-                + " found); copy it once more");
+        gateway.awaitLog("acme.jar does not replace the one that runs: it is truncated or damaged (zip END header not"
+                + " found); copy it again");
         gateway.await("dmaheap:list", "acme" + SERVING + " 64 KiB +0 bytes");
         assertEquals(1, gateway.log().lines().filter(line -> line.contains("heap 'acme' of bundle")).count());
 
@@ -109,13 +109,13 @@ public class DeployIT {
         Files.copy(vendor, gateway.dropped("zz.jar"));
 
         gateway.await("dmaheap:list", "acme" + SERVING);
-        gateway.awaitLog("text.jar is not installed: it is no jar at all; drop a bundle, or remove it");
-        gateway.awaitLog("empty.jar is not installed: it is no jar at all; drop a bundle, or remove it");
-        gateway.awaitLog("cut.jar is not installed: it is cut off or damaged (zip END header not found); copy it once"
-                + " more");
-        gateway.awaitLog("plain.jar is not installed: it is a jar but no bundle, its manifest names no"
+        gateway.awaitLog("text.jar is not installed: it is not a jar; drop a bundle, or remove it");
+        gateway.awaitLog("empty.jar is not installed: it is not a jar; drop a bundle, or remove it");
+        gateway.awaitLog(
+                "cut.jar is not installed: it is truncated or damaged (zip END header not found); copy it again");
+        gateway.awaitLog("plain.jar is not installed: it is a jar but not a bundle, since its manifest has no"
                 + " Bundle-SymbolicName; drop a bundle, or remove it");
-        gateway.awaitLog("damaged.jar is not installed: it is cut off or damaged ");
+        gateway.awaitLog("damaged.jar is not installed: it is truncated or damaged ");
         String twice = gateway.warnings("twice.jar").getFirst();
         assertTrue(twice, twice.contains("; remove one of the two, or give this one another Bundle-SymbolicName or"));
         Files.delete(gateway.dropped("zz.jar")); // one more change: no report is repeated
@@ -181,7 +181,7 @@ public class DeployIT {
     @Test
     public void the_name_of_a_jar_cannot_forge_a_line_of_the_log() throws Exception {
         Files.writeString(gateway.dropped("a\nWARN forged\u001b[2J.jar"), "hello");
-        gateway.awaitWarning("a\\u000aWARN forged\\u001b[2J.jar", " is not installed: it is no jar at all.*");
+        gateway.awaitWarning("a\\u000aWARN forged\\u001b[2J.jar", " is not installed: it is not a jar.*");
         Files.copy(vendor, gateway.dropped("b\n.jar"));
         gateway.awaitLog("b\\u000a.jar runs: org.example.acme.heap 0.1.0");
         assertFalse(gateway.log(), gateway.log().lines().anyMatch(line -> line.startsWith("WARN forged")));

@@ -44,7 +44,7 @@ public class GatewayProcessIT {
         assertTrue(result.out(), result.out().contains(sha256 + "  (through the mapping)"));
         assertTrue(result.out(), result.out().contains(sha256 + "  (through an exported descriptor)"));
         assertTrue(result.out(), result.out().contains("8396800 bytes")); // in whole pages
-        assertTrue(result.out(), result.out().contains("no dma-buf"));
+        assertTrue(result.out(), result.out().contains("not a dma-buf"));
         assertEquals("", result.err());
     }
 
@@ -100,31 +100,31 @@ public class GatewayProcessIT {
     public void info_shows_that_a_memfd_is_not_a_dma_buf() throws Exception {
         Result result = gateway("dmaheap:info system");
         assertEquals(result.toString(), 0, result.exit());
-        assertTrue(result.out(), result.out().contains("no device imports it"));
+        assertTrue(result.out(), result.out().contains("devices cannot import it"));
         assertTrue(result.out(), result.out().contains("heap.export.readonly"));
     }
 
     @Test
     public void wrong_arguments_are_refused_with_a_sentence_and_an_exit_code() throws Exception {
         for (String[] wrong : new String[][] {
-            {"dmaheap:load /no/such/file", "there is no file /no/such/file"},
-            {"dmaheap:load /proc", "/proc is no regular file"},
+            {"dmaheap:load /no/such/file", "file /no/such/file does not exist"},
+            {"dmaheap:load /proc", "/proc is not a regular file"},
             {"dmaheap:load", "usage: dmaheap:load [options] FILE"},
-            {"dmaheap:info nosuch", "there is no heap 'nosuch'; there are: system"},
+            {"dmaheap:info nosuch", "unknown heap 'nosuch': expected one of system"},
             {"dmaheap:alloc -h cma 4K", "it only emulates contiguous; accept that with --emulated contiguous"},
             {"dmaheap:alloc x", "'x' is not a size"},
             {"dmaheap:alloc 0", "invalid size = 0: expected 1 to "},
             {"dmaheap:alloc 100T", "100 TiB do not fit"},
             {"dmaheap:alloc -h nosuch 4K", "there is no such heap; there are: system"},
             {"dmaheap:alloc -r '(heap.dmabuf=true)' 4K", "it does not meet (heap.dmabuf=true)"},
-            {"dmaheap:alloc --colour 4K", "unknown option --colour; there are: --heap, --mask"},
+            {"dmaheap:alloc --colour 4K", "unknown option --colour: expected one of --heap, --mask"},
             {"dmaheap:alloc", "usage: dmaheap:alloc [options] SIZE (see: dmaheap:alloc --help)"},
-            {"dmaheap:alloc -n a -n b 4K", "option --name is given twice; give it once"},
-            {"dmaheap:list --colour", "unknown option --colour; there are: --wide, --json"},
+            {"dmaheap:alloc -n a -n b 4K", "option --name occurs twice; give it once"},
+            {"dmaheap:list --colour", "unknown option --colour: expected one of --wide, --json"},
             {"dmaheap:list all", "not all, usage: dmaheap:list [options]"},
-            {"dmaheap:map secure", "there is no heap 'secure' that has a region to draw; there are: "},
-            {"dmaheap:free nosuch", "there is no buffer 'nosuch'"},
-            {"dmaheap:free 'z*'", "no buffer matches 'z*'; the shell holds none"},
+            {"dmaheap:map secure", "no heap 'secure' has a region to draw; expected one of "},
+            {"dmaheap:free nosuch", "unknown buffer 'nosuch'"},
+            {"dmaheap:free 'z*'", "no buffer matches 'z*': the shell holds no buffers"},
             {"dmaheap:share --to nosuch x /tmp/x", "there is no user 'nosuch' in /etc/passwd"},
             {"nosuch:command", "nosuch:command"},
         }) {

@@ -8,11 +8,11 @@ import java.util.TreeSet;
 import org.dmabuf.heap.linux.text.SimilarName;
 
 /**
- * What the installed bundles can be configured with: of each PID the settings, or no settings where they cannot be
- * known. Immutable.
+ * Snapshot of the PIDs that can be configured, each with its settings. The settings of a PID are absent if they cannot
+ * be determined. Immutable.
  */
 final class Components {
-    /** A component whose settings cannot be known, or which tells by itself what it does not know. */
+    /** Stands for a component whose settings cannot be determined, or that reports unknown settings itself. */
     static final Set<String> ANY = Set.of();
 
     private final Map<String, Set<String>> settings;
@@ -26,12 +26,12 @@ final class Components {
         return settings.containsKey(pid);
     }
 
-    /** {@return the settings that a component has, empty where that cannot be known} */
+    /** {@return the settings that a component has; empty if they cannot be determined} */
     Set<String> settings(String pid) {
         return new TreeSet<>(settings.getOrDefault(pid, ANY));
     }
 
-    /** {@return the PID that was probably meant} */
+    /** {@return the PID that is most similar to a misspelt one} */
     Optional<String> nearest(String word) {
         return SimilarName.of(word, settings.keySet().stream().sorted());
     }

@@ -18,11 +18,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Component that checks the folder of configuration files for as long as the gateway runs, on a thread
- * {@code dmaheap-configuration}. File Install reads the files, and drops without a word what it cannot use.
+ * Component that checks the folder of configuration files while the gateway runs, on the thread
+ * {@code dmaheap-configuration}. File Install reads the files, but logs nothing about content that it ignores.
  *
- * <p>Names and settings are compared with the components when no bundle has come or gone for a while: a file may be
- * there before the jar that it is for.
+ * <p>Names and settings are compared with the components after a pause without bundle changes, because a file may be
+ * written before its jar is installed.
  */
 @Component(immediate = true, service = {})
 public final class ConfigurationChecks {
@@ -36,20 +36,20 @@ public final class ConfigurationChecks {
     private final Thread thread;
     private volatile boolean stopped;
 
-    // Of the thread alone.
+    // Used by the thread only.
     private List<Long> bundles = List.of();
     private long settling = System.nanoTime();
-    /** Whether there is something that was not compared. */
+    /** Whether a change has not been compared with the components yet. */
     private boolean fresh;
 
     private boolean failing;
 
     /**
-     * Starts to check.
+     * Starts the checks.
      *
-     * @param context has the name of the folder as a property
-     * @param runtime knows the components
-     * @param metatypes know their settings
+     * @param context context whose properties name the folder
+     * @param runtime source of the components
+     * @param metatypes source of their settings
      */
     @Activate
     public ConfigurationChecks(
@@ -83,24 +83,24 @@ public final class ConfigurationChecks {
                     fresh = false;
                 }
                 failing = false;
-            } catch (Exception e) { // a bundle may go while it is asked
+            } catch (Exception e) { // a bundle may leave during the check
                 if (!failing && !stopped) {
                     failing = true;
-                    LOG.warn("checking {} failed: {}; it is tried again", folder, e.toString());
+                    LOG.warn("checking {} failed: {}; the check is repeated", folder, e.toString());
                 }
             }
             LockSupport.parkNanos(this, PAUSE_NANOS);
         }
     }
 
-    /** {@return what changes when a bundle comes, goes, starts, stops or is updated} */
+    /** {@return a value that changes when a bundle comes, goes, starts, stops or is updated} */
     private List<Long> bundles() {
         return Arrays.stream(context.getBundles())
                 .flatMap(bundle -> Stream.of(bundle.getBundleId(), (long) bundle.getState(), bundle.getLastModified()))
                 .toList();
     }
 
-    /** Ends the thread: it reads files at most, and is not waited for. */
+    /** Ends the thread without waiting for it: all it does is to read files. */
     @Deactivate
     void stop() {
         stopped = true;

@@ -18,21 +18,21 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Checker of the files of one folder. Each finding is told once for each version of its file. A file is read when it is
- * the same in two looks, since a person may be writing it. One thread uses an object.
+ * Checker of the files of one folder. It reports each finding once for each version of its file. It reads a file only
+ * if two successive looks show the same version, since a person may be writing it. Not safe for use by several threads.
  */
 final class ConfigurationFolder {
     private static final long LARGEST = 1 << 20;
-    /** Findings of one file that are told one by one. */
+    /** Limit of findings that are reported one by one for a file. */
     private static final int MOST = 20;
 
-    /** Version of a file, by what a look at the folder shows. */
+    /** Version of a file, as a look at the folder shows it. */
     private record Version(Object key, long changed, long size, String kind) {}
 
-    /** File in a version, and what was told of it. */
+    /** File in one version, with the findings that were reported for it. */
     private static final class Seen {
         private final Version version;
-        private final Set<String> told = new HashSet<>();
+        private final Set<String> reported = new HashSet<>();
         private boolean stable;
 
         Seen(Version version) {
@@ -46,7 +46,7 @@ final class ConfigurationFolder {
     private Map<String, Seen> seen = new TreeMap<>();
 
     /**
-     * @param folder with the files
+     * @param folder folder with the files
      * @param log receives each finding
      */
     ConfigurationFolder(Path folder, Consumer<String> log) {
@@ -56,10 +56,10 @@ final class ConfigurationFolder {
     }
 
     /**
-     * Looks at the folder, and checks the text of files that are new.
+     * Looks at the folder and checks the text of new files.
      *
-     * @return whether there are files that were not compared with the components
-     * @throws IOException when the folder cannot be listed
+     * @return whether there are files that were not compared with the components yet
+     * @throws IOException if the folder cannot be listed
      */
     boolean look() throws IOException {
         boolean more = false;
@@ -68,7 +68,7 @@ final class ConfigurationFolder {
             for (Path file : (Iterable<Path>) files::iterator) {
                 String name = file.getFileName().toString();
                 if (name.startsWith(".")) {
-                    continue; // an editor's: a lock of Emacs is a link to nothing
+                    continue; // a file of an editor: the lock of Emacs is a dangling link
                 }
                 Seen before = seen.get(name);
                 Version version = version(file);
@@ -77,7 +77,7 @@ final class ConfigurationFolder {
                 if (same && !before.stable) {
                     before.stable = true;
                     more = true;
-                    tell(before, name, text(file, before));
+                    report(before, name, text(file, before));
                 }
             }
         }
@@ -86,18 +86,18 @@ final class ConfigurationFolder {
     }
 
     /**
-     * Checks names and settings. To be called when no bundle has come or gone for a while.
+     * Checks names and settings. The caller calls it after a pause without bundle changes.
      *
-     * @param known the components that there are
+     * @param known the installed components
      */
     void compare(Components known) {
         NameCheck names = new NameCheck(shown, known);
         seen.forEach((name, file) -> {
             if (file.stable) {
-                names.finding(name).ifPresent(finding -> tell(file, finding));
+                names.finding(name).ifPresent(finding -> report(file, finding));
                 if (NameCheck.isRead(name) && file.version.kind().equals("file")
                         && file.version.size() <= LARGEST) {
-                    tell(file, name, settings(name, known));
+                    report(file, name, settings(name, known));
                 }
             }
         });
@@ -110,7 +110,7 @@ final class ConfigurationFolder {
             return new Version(
                     attributes.fileKey(), attributes.lastModifiedTime().toMillis(), attributes.size(), kind);
         } catch (NoSuchFileException e) {
-            return new Version(null, 0, 0, "link to nothing");
+            return new Version(null, 0, 0, "dangling link");
         } catch (IOException e) {
             return new Version(null, 0, 0, "file that cannot be read");
         }
@@ -135,7 +135,7 @@ final class ConfigurationFolder {
             return List.of();
         } catch (IOException e) {
             return List.of("reading " + path + " failed: " + Printable.of(e.toString())
-                    + "; let the gateway's user read it");
+                    + "; permit the gateway's user to read it");
         }
     }
 
@@ -145,22 +145,22 @@ final class ConfigurationFolder {
             return SettingCheck.findings(
                     shown + "/" + Printable.of(name), file.entries(), known.settings(NameCheck.pid(name)));
         } catch (IOException e) {
-            return List.of(); // told by the check of the text
+            return List.of(); // the check of the text reports it
         }
     }
 
-    /** A file that is none of settings has a finding for each line. */
-    private void tell(Seen file, String name, List<String> findings) {
-        int told = Math.min(MOST, findings.size());
-        findings.subList(0, told).forEach(finding -> tell(file, finding));
-        if (told < findings.size()) {
-            tell(file, findings.size() - told + " more lines like these in " + shown + "/" + Printable.of(name)
+    /** Reports at most {@link #MOST} findings one by one: a file in another format has a finding for each line. */
+    private void report(Seen file, String name, List<String> findings) {
+        int shownFindings = Math.min(MOST, findings.size());
+        findings.subList(0, shownFindings).forEach(finding -> report(file, finding));
+        if (shownFindings < findings.size()) {
+            report(file, findings.size() - shownFindings + " more findings in " + shown + "/" + Printable.of(name)
                     + ": expected settings, NAME = VALUE");
         }
     }
 
-    private void tell(Seen file, String finding) {
-        if (file.told.add(finding)) {
+    private void report(Seen file, String finding) {
+        if (file.reported.add(finding)) {
             log.accept(finding);
         }
     }

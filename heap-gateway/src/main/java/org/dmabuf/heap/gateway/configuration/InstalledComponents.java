@@ -21,11 +21,11 @@ import org.osgi.service.metatype.MetaTypeService;
 import org.osgi.service.metatype.ObjectClassDefinition;
 
 /**
- * Reader of what the installed bundles can be configured with. The settings of a component are those that its metatype
- * describes, and the properties that its own description declares, which are the defaults of its annotation.
+ * Reader of the settings that the installed bundles accept. A component's settings are those in its metatype and those
+ * in its component description, which holds the defaults of its annotation.
  *
- * <p>Bundles of this project tell by themselves which settings they do not know, in other containers too. A component
- * whose only properties are {@code heap.*} may be one that declares itself, and reads others from its configuration.
+ * <p>Bundles of this project report unknown settings themselves, in other containers too. If a component's only
+ * properties are {@code heap.*}, it may declare heap properties and read further settings from its configuration.
  */
 final class InstalledComponents {
     private static final String OURS = "org.dmabuf.heap.";
@@ -46,7 +46,7 @@ final class InstalledComponents {
         return property.startsWith("heap.");
     }
 
-    /** {@return those that there are now} */
+    /** {@return the current components} */
     Components now() {
         Map<String, Set<String>> described = described();
         Map<String, Set<String>> settings = new HashMap<>();
@@ -69,7 +69,7 @@ final class InstalledComponents {
         return Stream.concat(described.stream(), declared.stream()).collect(Collectors.toSet());
     }
 
-    /** {@return the settings of each PID that a bundle has a metatype for} */
+    /** {@return the settings of each PID for which a bundle has a metatype} */
     private Map<String, Set<String>> described() {
         Map<String, Set<String>> described = new HashMap<>();
         for (Bundle bundle : context.getBundles()) {
@@ -92,7 +92,7 @@ final class InstalledComponents {
                 : Arrays.stream(attributes).map(AttributeDefinition::getID).collect(Collectors.toSet());
     }
 
-    /** {@return the PIDs that services take themselves, without Declarative Services} */
+    /** {@return the PIDs of managed services, which work without Declarative Services} */
     private Set<String> managed() {
         Set<String> pids = new TreeSet<>();
         try {
@@ -106,7 +106,7 @@ final class InstalledComponents {
                 }
             }
         } catch (InvalidSyntaxException e) {
-            throw new IllegalStateException(e); // a constant
+            throw new IllegalStateException(e); // the filter is a constant
         }
         return pids;
     }

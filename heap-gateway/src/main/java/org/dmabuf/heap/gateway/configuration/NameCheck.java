@@ -6,9 +6,9 @@ import java.util.Optional;
 import java.util.Set;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Check of a file's name against the components that there are. */
+/** Check of a configuration file's name against the installed components. */
 final class NameCheck {
-    /** Endings that are written for .cfg. An editor's backup has another, and so has a file that was put aside. */
+    /** Endings that are probably meant as .cfg. An editor's backup and a file that was put aside have other endings. */
     private static final Set<String> MEANT =
             Set.of(".cfg.txt", ".conf", ".cfg.conf", ".cnf", ".ini", ".txt", ".properties", ".config.txt");
 
@@ -16,8 +16,8 @@ final class NameCheck {
     private final Components components;
 
     /**
-     * @param folder as a person is shown it
-     * @param components that there are
+     * @param folder folder as messages show it
+     * @param components the installed components
      */
     NameCheck(String folder, Components components) {
         this.folder = folder;
@@ -29,7 +29,7 @@ final class NameCheck {
         return name.endsWith(".cfg") || name.endsWith(".config");
     }
 
-    /** {@return the PID that a file configures: what stands before the first hyphen is a factory's} */
+    /** {@return the PID that a file configures: the part before the first hyphen is the PID of a factory} */
     static String pid(String name) {
         String whole = name.substring(0, name.lastIndexOf('.'));
         int hyphen = whole.indexOf('-');
@@ -39,8 +39,8 @@ final class NameCheck {
     /**
      * Checks a name.
      *
-     * @param name of a file
-     * @return a sentence, empty where there is nothing to say
+     * @param name name of a file
+     * @return a sentence, or empty if the name is valid
      */
     Optional<String> finding(String name) {
         return isRead(name) ? unknown(name) : ending(name);
@@ -52,8 +52,8 @@ final class NameCheck {
             return Optional.empty();
         }
         return Optional.of("invalid name " + Printable.of(name) + " in " + folder
-                + ": expected the name of a component, and none has " + Printable.of(pid)
-                + components.nearest(pid).map(near -> "; there is " + near).orElse(""));
+                + ": expected the PID of a component, but no component has " + Printable.of(pid)
+                + components.nearest(pid).map(near -> "; the nearest is " + near).orElse(""));
     }
 
     private Optional<String> ending(String name) {
@@ -67,6 +67,6 @@ final class NameCheck {
             return Optional.empty();
         }
         return Optional.of("invalid name " + Printable.of(name) + " in " + folder
-                + ": expected one that ends in .cfg, since no other file is read");
+                + ": expected a name that ends in .cfg, since other files are not read");
     }
 }

@@ -11,15 +11,18 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.SettingsFile;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** Check of a file's settings against those that its component has. */
+/** Check of a file's settings against the settings of its component. */
 final class SettingCheck {
-    /** What any heap may be configured with, whether or not it describes that. */
+    /** Settings that every heap accepts, even if it does not describe them. */
     private static final Set<String> OF_HEAPS = Arrays.stream(HeapProperties.class.getFields())
             .filter(field -> Modifier.isStatic(field.getModifiers()) && field.getType() == String.class)
             .map(SettingCheck::value)
             .collect(Collectors.toUnmodifiableSet());
 
-    /** Settings of the framework, private ones, and what a byte order mark makes, which is told as such. */
+    /**
+     * Settings that are not checked: those of the framework, private ones, and a name that begins with a byte order
+     * mark, which is reported as such.
+     */
     private static final List<String> NOT_CLAIMED = List.of("service.", ".", "\uFEFF");
 
     private SettingCheck() {}
@@ -28,17 +31,17 @@ final class SettingCheck {
         try {
             return (String) constant.get(null);
         } catch (IllegalAccessException e) {
-            throw new IllegalStateException(e); // getFields returns public ones
+            throw new IllegalStateException(e); // getFields returns public fields only
         }
     }
 
     /**
      * Finds settings that a component does not know.
      *
-     * @param file as a person is shown it
-     * @param entries of the file
-     * @param known the component's settings, empty where they cannot be known
-     * @return a sentence for each
+     * @param file file as messages show it
+     * @param entries settings in the file
+     * @param known the component's settings; empty if they cannot be determined
+     * @return a sentence for each unknown setting
      */
     static List<String> findings(String file, List<SettingsFile.Entry> entries, Set<String> known) {
         boolean xml = !entries.isEmpty() && entries.getFirst().lines().getFirst().startsWith("<");

@@ -13,15 +13,15 @@ import org.dmabuf.heap.linux.component.SettingsFile;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Check of a file's text: what File Install reads otherwise than it was meant. A line that a backslash joins to the one
- * before it is wrong only where it looks like a setting of its own, and that is at the start of a line: entries of a
- * list, {@code HEAP=SIZE}, are indented.
+ * Check of a file's text for syntax that File Install reads differently than a person expects. A backslash that joins
+ * two lines is reported only if the second line looks like a setting, which starts at the beginning of a line. Entries
+ * of a list, {@code HEAP=SIZE}, are indented.
  */
 final class TextCheck {
     private static final char BYTE_ORDER_MARK = '\uFEFF';
     private static final Pattern SETTING = Pattern.compile("[A-Za-z][\\w.-]*\\s*[=:].*");
 
-    /** A backslash with u that is not itself escaped, and no code of a character after it. */
+    /** A backslash with u that is not itself escaped and is not followed by four hexadecimal digits. */
     private static final Pattern ESCAPE = Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*\\\\u(?![0-9a-fA-F]{4})");
 
     private final String file;
@@ -34,16 +34,16 @@ final class TextCheck {
     /**
      * Checks a file.
      *
-     * @param file as a person is shown it
+     * @param file file as messages show it
      * @param content its bytes
-     * @param plain whether it has lines NAME = VALUE only; false for the format with types
+     * @param plain whether the file has NAME = VALUE lines only; false for the format with types
      * @return a sentence for each finding
      */
     static List<String> findings(String file, byte[] content, boolean plain) {
         TextCheck check = new TextCheck(file);
         String text = new String(content, StandardCharsets.UTF_8);
         check.encoding(text, content);
-        if (plain && !text.startsWith("<")) { // else it is XML
+        if (plain && !text.startsWith("<")) { // otherwise it is XML
             List<SettingsFile.Entry> entries = SettingsFile.of(text).entries();
             entries.forEach(check::lines);
             check.twice(entries);
@@ -56,7 +56,7 @@ final class TextCheck {
             add("invalid byte order mark", 1, "UTF-8 without it, since it becomes part of the first name");
         }
         int nul = text.indexOf('\0');
-        if (nul >= 0) { // each second byte of UTF-16, which is valid UTF-8 without its mark
+        if (nul >= 0) { // UTF-16 without its mark is valid UTF-8 in which each second byte is zero
             add("invalid encoding", (int) text.substring(0, nul).chars().filter(c -> c == '\n').count() + 1, "UTF-8");
             return;
         }
@@ -72,17 +72,19 @@ final class TextCheck {
         List<String> lines = entry.lines();
         for (int i = 1; i < lines.size(); i++) {
             if (isSwallowed(lines.get(i))) {
-                backslash(entry.line() + i - 1, "none, since it joins line " + (entry.line() + i) + " to this one");
+                backslash(
+                        entry.line() + i - 1,
+                        "no backslash, since it joins line " + (entry.line() + i) + " to this one");
             }
         }
         if (lines.size() == 1 && lines.getFirst().endsWith("\\") && !lines.getFirst().endsWith("\\\\")) {
-            backslash(entry.line(), "none, since there is no next line to join");
+            backslash(entry.line(), "no backslash, since no line follows");
         }
         if (lines.stream().anyMatch(line -> ESCAPE.matcher(line).find())) {
             add(
                     "invalid escape in '" + shown(lines.getFirst()) + "'",
                     entry.line(),
-                    "four hexadecimal digits after \\u, or two backslashes for one");
+                    "four hexadecimal digits after \\u, or two backslashes for a backslash");
         }
         if (lines.stream().noneMatch(line -> line.contains("=") || line.contains(":"))) {
             add("invalid line '" + shown(lines.getFirst()) + "'", entry.line(), "NAME = VALUE");
@@ -107,9 +109,9 @@ final class TextCheck {
             Integer before = first.putIfAbsent(entry.key(), entry.line());
             if (before != null && !entry.key().isEmpty()) {
                 add(
-                        "invalid second " + shown(entry.key()),
+                        "duplicate setting " + shown(entry.key()),
                         entry.line(),
-                        "one; line " + before + " has it too, and the last counts");
+                        "one; line " + before + " has it too, and the last line takes effect");
             }
         }
     }

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Checks of configuration files: what the gateway cannot use is told in the log, with file and line. */
+/** Checks of configuration files. The log reports text that the gateway cannot use, with file and line. */
 package org.dmabuf.heap.gateway.configuration;

@@ -22,17 +22,17 @@ import org.dmabuf.heap.gateway.control.wire.SocketPlace;
 /**
  * A listening Unix socket and its file.
  *
- * <p>The file appears under its name with its mode, and never without: it is made under another name and linked. A link
- * replaces no file, so of two gateways that open at once one finds the other's. The file is removed only while it is
- * the one that was made here.
+ * <p>The file never appears without its mode: it is created under another name and then linked to its path. A link does
+ * not replace a file, so if two gateways open a socket at once, one of them finds the other's. The file is removed only
+ * while it is the one that this object created.
  */
 final class BoundSocket implements AutoCloseable {
     private static final int BACKLOG = 32;
 
-    /** The kernel's limit for the path of a socket, without the zero at the end. */
+    /** The kernel's limit for the path of a socket, without the terminating zero. */
     private static final int MAX_PATH = 107;
 
-    /** A process listens on the socket that is there already. */
+    /** Failure because a process already listens on the socket. */
     static final class InUseException extends FileSystemException {
         private static final long serialVersionUID = 1L;
 
@@ -52,16 +52,16 @@ final class BoundSocket implements AutoCloseable {
     }
 
     /**
-     * Opens the socket. A file that an ended process left is replaced.
+     * Opens the socket. Replaces the file of a process that has ended.
      *
      * @param user number of this process's user
-     * @throws InUseException when a process listens there
+     * @throws InUseException if a process listens there
      */
     static BoundSocket open(SocketPlace place, int user) throws IOException {
         return open(place, user, ProcessHandle.current().pid());
     }
 
-    /** @param process number of this process, by which the names of its files differ from another's */
+    /** @param process number of this process, which makes the names of its temporary files unique */
     static BoundSocket open(SocketPlace place, int user, long process) throws IOException {
         place.makeFolder();
         place.requireTrustedFolder(user);
@@ -72,10 +72,10 @@ final class BoundSocket implements AutoCloseable {
             throw new FileSystemException(
                     path.toString(),
                     null,
-                    "the path of a socket has at most " + MAX_PATH + " bytes, this one takes " + length
-                            + " with a process number; choose a shorter one");
+                    "a socket's path has at most " + MAX_PATH + " bytes, but this one needs " + length
+                            + " with a process number; choose a shorter path");
         }
-        Files.deleteIfExists(made); // of an ended process that had this number, in a folder that is trusted
+        Files.deleteIfExists(made); // left by an ended process with the same number; the folder is trusted
         ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         boolean opened = false;
         try {
@@ -95,7 +95,7 @@ final class BoundSocket implements AutoCloseable {
         }
     }
 
-    /** {@return whether the file has the name now; otherwise another file has it} */
+    /** {@return whether the file has the name now; if not, another file has it} */
     private static boolean linked(Path name, Path file) throws IOException {
         try {
             Files.createLink(name, file);
@@ -106,8 +106,8 @@ final class BoundSocket implements AutoCloseable {
     }
 
     /**
-     * Takes away the file of a process that has ended. Another gateway may replace it by its own in between, so it is
-     * moved aside first and looked at there.
+     * Removes the file of a process that has ended. Another gateway may replace it in between, so it is first renamed
+     * and then checked under the new name.
      */
     private static void removeUnused(SocketPlace place, int user, Path aside) throws IOException {
         try {
@@ -120,11 +120,11 @@ final class BoundSocket implements AutoCloseable {
             }
             Files.delete(aside);
         } catch (NoSuchFileException e) {
-            // it is gone already
+            // the file is already gone
         }
     }
 
-    /** A socket on which no process listens refuses. One that is busy may not answer, and is in use. */
+    /** Whether a socket is in use. One without a listening process refuses; one that is busy may not answer. */
     private static void requireUnused(Path path) throws IOException {
         try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             probe.configureBlocking(false);
@@ -157,7 +157,7 @@ final class BoundSocket implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        try (channel) { // which keeps the file's number from being given to another file
+        try (channel) { // the open channel keeps the file's number from being reused
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && key(path).equals(file)) {
                 Files.deleteIfExists(path);
             }

@@ -6,8 +6,8 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 
 /**
- * What the commands of a session print to. Gogo puts a PrintStream before it, which keeps an exception to itself: a
- * command that prints without end would go on when its client is gone. It lets this one through.
+ * Output stream of a session's commands. Gogo wraps it in a PrintStream, which hides exceptions: a command that prints
+ * endlessly would continue after its client is gone. This stream lets an exception through.
  */
 final class CommandOutput extends OutputStream {
     private final OutputStream to;

@@ -21,14 +21,14 @@ import org.dmabuf.heap.gateway.control.wire.Request;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One client of the control socket, in a thread of its own. */
+/** Connection to one client of the control socket, in a thread of its own. */
 final class Connection implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
-    /** How long a client may take to say what it wants, and to take a status. */
+    /** Limit in seconds for a client to send its request and to receive a status. */
     private static final long HELLO_SECONDS = 5;
 
-    /** What a connection needs of its server. */
+    /** Services of the server that a connection uses. */
     record Server(
             Hello hello,
             Sessions sessions,
@@ -41,7 +41,7 @@ final class Connection implements Runnable {
     private final Server server;
     private final Outbox outbox;
 
-    /** @param peer the client's user, after the check */
+    /** @param peer the client's user, which has been checked */
     Connection(SocketChannel channel, UserPrincipal peer, Server server) {
         this.channel = channel;
         this.peer = peer;
@@ -57,13 +57,13 @@ final class Connection implements Runnable {
             writer.start();
             converse(writer);
         } catch (ClosedChannelException e) {
-            LOG.debug("a connection to the control socket was closed", e);
+            LOG.debug("a control connection was closed", e);
         } catch (IOException e) {
-            LOG.debug("a connection to the control socket failed", e);
+            LOG.debug("a control connection failed", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (RuntimeException | Error e) {
-            LOG.warn("a connection to the control socket failed", e);
+            LOG.warn("a control connection failed", e);
         } finally {
             close();
         }
@@ -74,7 +74,7 @@ final class Connection implements Runnable {
             serve(new FrameReader(channel));
             writer.join();
         } catch (MalformedFrameException e) {
-            LOG.warn("a connection of {} to the control socket is closed: {}", peer.getName(), e.getMessage());
+            LOG.warn("closing a control connection of user {}: {}", peer.getName(), e.getMessage());
             refuse(e.getMessage(), writer);
         }
     }
@@ -83,17 +83,17 @@ final class Connection implements Runnable {
         try {
             outbox.run();
         } finally {
-            close(); // a session that has ended: the thread that waits for frames returns
+            close(); // releases the thread that waits for frames of a session that has ended
         }
     }
 
-    /** Ends the connection, and with it the session. */
+    /** Ends the connection and its session. */
     void close() {
         outbox.fail(new ClosedChannelException());
         try {
             channel.close();
         } catch (IOException e) {
-            LOG.debug("a connection to the control socket was not closed", e);
+            LOG.debug("closing a control connection failed", e);
         }
     }
 
@@ -101,12 +101,12 @@ final class Connection implements Runnable {
         Future<?> late = server.timer().schedule(this::close, HELLO_SECONDS, TimeUnit.SECONDS);
         Optional<Frame> first = frames.read();
         if (first.isEmpty()) {
-            return; // another gateway looked whether there is one
+            return; // another gateway tested whether a process listens
         }
         Request request = Request.of(first.get());
         if (request.verb() == Request.Verb.STATUS) {
             sendStatus(request.command().equals("json"));
-            return; // the timer goes on: a client that does not take it is not waited for
+            return; // the timer closes the connection if the client does not take the status
         }
         late.cancel(false);
         Inbox in = new Inbox(outbox);
@@ -124,7 +124,7 @@ final class Connection implements Runnable {
             end(Frame.of(
                     Frame.Type.REFUSAL,
                     Sessions.MOST
-                            + " sessions are attached, and there cannot be more; leave one, or see 'gateway status'"));
+                            + " sessions are attached, which is the limit; end one; 'gateway status' lists them"));
         }
     }
 
@@ -157,7 +157,7 @@ final class Connection implements Runnable {
             end(Frame.of(Frame.Type.REFUSAL, sentence));
             writer.join(TimeUnit.SECONDS.toMillis(1));
         } catch (IOException e) {
-            LOG.debug("the client did not get the reason", e);
+            LOG.debug("the client did not receive the reason of the refusal", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -168,7 +168,7 @@ final class Connection implements Runnable {
         outbox.end();
     }
 
-    /** The first frame of this gateway. */
+    /** Returns the first frame that this gateway sends. */
     static Hello hello(String version) {
         return new Hello(List.of(version, Long.toString(ProcessHandle.current().pid())));
     }

@@ -12,14 +12,17 @@ import org.dmabuf.heap.gateway.control.wire.User;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Acceptor of clients. Each has a thread of its own: what one of them hangs in keeps no other from its status. */
+/**
+ * Acceptor of clients of the control socket. Each client has a thread of its own, so a client that hangs blocks no
+ * other.
+ */
 final class ControlServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
-    /** Connections at a time: sessions, and clients that ask for the status. */
+    /** Limit of simultaneous connections: sessions, and clients that request the status. */
     private static final int MOST = 32;
 
-    /** Which users may be clients. */
+    /** Check whether a user may be a client. */
     @FunctionalInterface
     interface PeerCheck {
         boolean mayConnect(UserPrincipal user) throws IOException;
@@ -50,18 +53,18 @@ final class ControlServer implements AutoCloseable {
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException | RuntimeException | Error e) {
-                pause(); // without descriptors or memory, the next try fails as well
+                pause(); // without free descriptors or memory, an immediate retry would fail as well
                 report(e);
             }
         }
     }
 
-    /** A log that fails does not end the thread that takes clients. */
+    /** Logs a failure. An error of the log itself must not end the thread that accepts clients. */
     private static void report(Throwable thrown) {
         try {
-            LOG.warn("a client of the control socket was not taken: {}", Sentence.of(thrown));
+            LOG.warn("accepting a client of the control socket failed: {}", Sentence.of(thrown));
         } catch (RuntimeException | Error e) {
-            // the next client is taken all the same
+            // the thread accepts the next client
         }
     }
 
@@ -70,11 +73,13 @@ final class ControlServer implements AutoCloseable {
         try {
             UserPrincipal peer = User.peer(channel);
             if (!check.mayConnect(peer)) {
-                LOG.warn("user {} may not use the control socket: expected the gateway's user or root", peer.getName());
+                LOG.warn(
+                        "refused a client of user {} on the control socket: expected the gateway's user or root",
+                        peer.getName());
                 return;
             }
             if (connections.size() >= MOST) {
-                LOG.warn("a client of the control socket is refused: {} are connected", MOST);
+                LOG.warn("refused a client of the control socket: {} are connected, which is the limit", MOST);
                 return;
             }
             Connection connection = new Connection(channel, peer, server);
@@ -93,7 +98,7 @@ final class ControlServer implements AutoCloseable {
                 serving.start();
                 taken = true;
                 if (closed) {
-                    connection.close(); // it came while the others were closed
+                    connection.close(); // it arrived while the other connections were closed
                 }
             } finally {
                 if (!taken) {

@@ -30,13 +30,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Opens the control socket of this gateway, on which its own user and root see its state and get a shell.
+ * Component that opens the gateway's control socket, on which the gateway's user and root see its state and get a
+ * shell.
  *
- * <p>It works without a broker and without Gogo: the status names what is missing.
+ * <p>It works without a broker and without Gogo; the status reports what is missing.
  */
 @Component(service = {})
 public final class ControlSocket {
-    /** Framework property: the launcher sets it to true where the gateway stays, and not for one command. */
+    /** Framework property: the launcher sets it to true if the gateway runs longer than one command or script. */
     private static final String OPEN = "control.open";
 
     /** Framework property of the launcher: the version of the distribution. */
@@ -44,7 +45,7 @@ public final class ControlSocket {
 
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
-    /** The broker that is there now, if any. */
+    /** The current broker; null without one. */
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile HeapBroker broker;
 
@@ -59,7 +60,7 @@ public final class ControlSocket {
     });
     private final Optional<ControlServer> server;
 
-    /** @param context of this bundle */
+    /** @param context context of this bundle */
     @Activate
     public ControlSocket(BundleContext context) {
         this.context = context;
@@ -73,13 +74,13 @@ public final class ControlSocket {
             Optional<SocketPlace> place = SocketPlaces.ofThisProcess(context.getProperty(SocketPlaces.SETTING))
                     .toOpen();
             if (place.isEmpty()) {
-                LOG.info("no control socket is opened: {} = {}", SocketPlaces.SETTING, SocketPlaces.NOWHERE);
+                LOG.info("the control socket is off: {} = {}", SocketPlaces.SETTING, SocketPlaces.NOWHERE);
                 return Optional.empty();
             }
             return open(place.get(), user);
         } catch (IOException | RuntimeException | LinkageError e) {
             LOG.warn(
-                    "no control socket is opened, so 'gateway status' and '--attach' find no gateway: {}; set {} in"
+                    "opening the control socket failed, so 'gateway status' and '--attach' cannot work: {}; set {} in"
                             + " etc/gateway.properties",
                     Sentence.of(e),
                     SocketPlaces.SETTING);
@@ -99,7 +100,7 @@ public final class ControlSocket {
             return Optional.of(serve(BoundSocket.open(place, user), serving));
         } catch (BoundSocket.InUseException e) {
             LOG.info(
-                    "no control socket is opened: {} listens on {}; for both, set {} in etc/gateway.properties or"
+                    "no control socket was opened: {} listens on {}; to run both, set {} in etc/gateway.properties or"
                             + " use --socket",
                     listener(place),
                     place.path(),
@@ -108,13 +109,13 @@ public final class ControlSocket {
         }
     }
 
-    /** A socket that is bound and not served would let clients wait. */
+    /** Serves a bound socket, or closes it: on a bound socket without a server, clients would wait. */
     private static ControlServer serve(BoundSocket socket, Connection.Server serving) throws IOException {
         boolean served = false;
         try {
             ControlServer server = new ControlServer(socket, User::isOwnOrRoot, serving);
             LOG.info("the control socket is {}", socket.path());
-            server.start(); // last: it would not be closed if anything failed after it
+            server.start(); // last: after a later failure it would stay open
             served = true;
             return server;
         } finally {
@@ -130,7 +131,7 @@ public final class ControlSocket {
             return new GogoInterpreters(context, settings).create(request, in, outbox);
         } catch (LinkageError e) {
             throw new Interpreter.AbsentException(
-                    "there is no shell in this gateway: its bundles lack a class, " + e.getMessage());
+                    "this gateway has no shell: its bundles lack a class, " + e.getMessage());
         }
     }
 
@@ -138,7 +139,7 @@ public final class ControlSocket {
         try (Conversation conversation = Conversation.open(place, Request.of(Request.Verb.STATUS, ""))) {
             return "the gateway of process " + conversation.hello().words().get(1);
         } catch (IOException | RuntimeException e) {
-            return "another process, which does not answer as a gateway does,";
+            return "another process, which does not answer like a gateway,";
         }
     }
 
@@ -176,7 +177,7 @@ public final class ControlSocket {
                 server.get().close();
             }
         } catch (IOException e) {
-            LOG.warn("the control socket was not removed: {}", Sentence.of(e));
+            LOG.warn("removing the control socket failed: {}", Sentence.of(e));
         } finally {
             heaps.close();
             timer.shutdownNow();

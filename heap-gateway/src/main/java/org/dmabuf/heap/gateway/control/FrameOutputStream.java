@@ -6,7 +6,7 @@ import java.io.OutputStream;
 import java.util.Arrays;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 
-/** Sends what is written as frames of one type. */
+/** Output stream that sends the bytes as frames of one type. */
 final class FrameOutputStream extends OutputStream {
     private static final int SIZE = 8 << 10;
 
@@ -46,7 +46,7 @@ final class FrameOutputStream extends OutputStream {
     public synchronized void flush() throws IOException {
         if (count > 0) {
             byte[] payload = Arrays.copyOf(buffer, count);
-            count = 0; // also when it cannot be sent: the same bytes are not sent twice
+            count = 0; // also after a failure, so that no byte is sent twice
             outbox.send(new Frame(type, payload));
         }
     }

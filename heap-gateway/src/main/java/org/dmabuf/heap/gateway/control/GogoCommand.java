@@ -10,7 +10,7 @@ import org.apache.felix.service.command.Job;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 import org.dmabuf.heap.gateway.control.wire.Request;
 
-/** A command line, or the lines of a script up to the first that fails. There is no terminal. */
+/** Interpreter of a command line, or of a script up to the first line that fails. It has no terminal. */
 final class GogoCommand implements Interpreter {
     private final CommandProcessor processor;
     private final SessionSettings settings;
@@ -38,7 +38,7 @@ final class GogoCommand implements Interpreter {
 
     @Override
     public int run() {
-        // In a thread of the session: its threads inherit the group.
+        // Created in the session's thread, so that its threads inherit the thread group.
         session = processor.createSession(in, new CommandOutput(output), new CommandOutput(error));
         settings.variables().forEach(session::put);
         end.putInto(session);
@@ -62,7 +62,7 @@ final class GogoCommand implements Interpreter {
         }
     }
 
-    /** {@return whether it has not failed} */
+    /** {@return whether the line has succeeded} */
     private boolean runLine(String line, String place) {
         try {
             Object result = session.execute(line);

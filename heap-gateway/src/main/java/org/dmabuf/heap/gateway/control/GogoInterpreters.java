@@ -7,7 +7,7 @@ import org.dmabuf.heap.gateway.control.wire.Request;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
-/** Sessions of Gogo. Where its packages are absent, this class cannot be linked. */
+/** Factory of Gogo interpreters. Without Gogo's packages this class cannot be linked. */
 final class GogoInterpreters implements Interpreter.Factory {
     private final BundleContext context;
     private final SessionSettings settings;
@@ -21,7 +21,7 @@ final class GogoInterpreters implements Interpreter.Factory {
     public Interpreter create(Request request, Inbox in, Outbox outbox) throws Interpreter.AbsentException {
         CommandProcessor processor = processor()
                 .orElseThrow(() -> new Interpreter.AbsentException(
-                        "there is no shell in this gateway: org.apache.felix.gogo.runtime is not active"));
+                        "this gateway has no shell: org.apache.felix.gogo.runtime is not active"));
         return request.verb() == Request.Verb.SHELL
                 ? new GogoShell(context, processor, settings, request, in, outbox)
                 : new GogoCommand(processor, settings, request, in, outbox);

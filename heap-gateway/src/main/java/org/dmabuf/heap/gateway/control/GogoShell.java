@@ -21,10 +21,10 @@ import org.jline.terminal.impl.LineDisciplineTerminal;
 import org.osgi.framework.BundleContext;
 
 /**
- * The interactive shell on a client's terminal.
+ * Interpreter that runs Gogo's interactive shell on a client's terminal.
  *
- * <p>The terminal is JLine's line discipline without the thread of its subclass ExternalTerminal: that one takes no
- * Ctrl-C while a command leaves its input unread. Here the bytes have a thread of their own, and signals go past it.
+ * <p>The terminal is JLine's line discipline, but not its subclass ExternalTerminal: the thread of that class accepts
+ * no Ctrl-C while a command leaves its input unread. Here a separate thread feeds the bytes, and signals bypass it.
  */
 final class GogoShell implements Interpreter {
     private static final Pattern TERMINAL = Pattern.compile("[A-Za-z0-9][A-Za-z0-9+._-]{0,63}");
@@ -101,7 +101,7 @@ final class GogoShell implements Interpreter {
         return new Size(columns == 0 ? COLUMNS : columns, rows == 0 ? ROWS : rows);
     }
 
-    /** Carries what the client types to the terminal, until either ends. */
+    /** Copies the client's keys to the terminal until one of the two ends. */
     private void pump(LineDisciplineTerminal to) {
         Thread thread = new Thread(
                 () -> {
@@ -116,14 +116,14 @@ final class GogoShell implements Interpreter {
                     } catch (IOException e) {
                         // the session has ended
                     }
-                    closeTerminal(); // the shell ends as at the end of a terminal's input
+                    closeTerminal(); // the shell ends as it does at the end of a terminal's input
                 },
                 "control: input");
         thread.setDaemon(true);
         thread.start();
     }
 
-    /** Also the terminal is closed: a shell within the shell, by the command sh, reads on while there may be input. */
+    /** Also closes the terminal: a nested shell, started by the command sh, reads as long as input may come. */
     @Override
     public void exit(int given) {
         status = given;
@@ -141,8 +141,8 @@ final class GogoShell implements Interpreter {
     }
 
     /**
-     * As a terminal does it: what was typed before and was not read is dropped, and a program that has taken the key
-     * for something else gets the key.
+     * Handles a signal as a terminal does: input that was typed before and not read is dropped. A program that has
+     * rebound the key receives the key instead.
      */
     @Override
     public void signal(String name) {
@@ -153,7 +153,7 @@ final class GogoShell implements Interpreter {
         Attributes attributes = to.getAttributes();
         if (attributes.getLocalFlag(Attributes.LocalFlag.ISIG)) {
             in.discard();
-            interrupts++; // on the one thread that takes frames
+            interrupts++; // only the thread that receives frames writes this field
             to.raise(Terminal.Signal.INT);
         } else {
             try {
@@ -183,7 +183,7 @@ final class GogoShell implements Interpreter {
             try {
                 opened.close();
             } catch (IOException e) {
-                // the client is gone, and takes no more output
+                // the client is gone and takes no more output
             }
         }
     }
@@ -193,7 +193,7 @@ final class GogoShell implements Interpreter {
         end.run(session);
     }
 
-    /** The end of the shell is not the end of the gateway. */
+    /** Context of a shell whose end does not end the gateway. */
     private record ShellContext(BundleContext context) implements Shell.Context {
         @Override
         public String getProperty(String name) {
@@ -202,7 +202,7 @@ final class GogoShell implements Interpreter {
 
         @Override
         public void exit() {
-            // gosh is told not to call it
+            // gosh is configured not to call it
         }
     }
 }

@@ -14,14 +14,14 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 
 /**
- * Question to the broker for its heaps, which goes on without an answer that does not come in time. One thread asks.
- * Statuses that come meanwhile share the question: a broker that hangs does not take a thread with each of them.
+ * Query for the broker's heaps with a time limit. One query runs at a time, and concurrent statuses share it, so a
+ * hanging broker does not occupy a thread for each status.
  */
 final class HeapProbe implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 2;
     private static final long IDLE_SECONDS = 10;
 
-    /** Why there are no heaps to list. */
+    /** Reason why the heaps cannot be listed. */
     static final class UnknownException extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -37,10 +37,10 @@ final class HeapProbe implements AutoCloseable {
                 thread.setDaemon(true);
                 return thread;
             });
-    /** The question under way, or null. Guarded by this. */
-    private Future<List<HeapInfo>> question;
+    /** The running query, or null. Guarded by this. */
+    private Future<List<HeapInfo>> query;
 
-    /** @param broker the broker that is there now, null for none */
+    /** @param broker supplier of the current broker, or of null without one */
     HeapProbe(Supplier<HeapBroker> broker) {
         this.broker = broker;
         asking.allowCoreThreadTimeOut(true);
@@ -49,36 +49,36 @@ final class HeapProbe implements AutoCloseable {
     List<HeapInfo> heaps() throws UnknownException {
         HeapBroker asked = broker.get();
         if (asked == null) {
-            throw new UnknownException("there is no broker: org.dmabuf.heap.broker is not active");
+            throw new UnknownException("no broker: org.dmabuf.heap.broker is not active");
         }
         try {
             return ask(asked).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
         } catch (TimeoutException e) {
-            throw new UnknownException("the broker has not answered within " + PATIENCE_SECONDS + " s");
+            throw new UnknownException("the broker did not answer within " + PATIENCE_SECONDS + " s");
         } catch (ExecutionException e) {
             throw new UnknownException("the broker failed: " + Sentence.of(e));
         } catch (RejectedExecutionException e) {
-            throw new UnknownException("the gateway ends");
+            throw new UnknownException("the gateway is stopping");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new UnknownException("the gateway ends");
+            throw new UnknownException("the gateway is stopping");
         } finally {
             forgetAnswer();
         }
     }
 
-    /** What heaps announced is an object of their bundles, and must not outlive them here. */
+    /** Drops the answer. Its property values are objects of the heaps' bundles, and must not outlive these. */
     private synchronized void forgetAnswer() {
-        if (question != null && question.isDone()) {
-            question = null;
+        if (query != null && query.isDone()) {
+            query = null;
         }
     }
 
     private synchronized Future<List<HeapInfo>> ask(HeapBroker asked) {
-        if (question == null || question.isDone()) {
-            question = asking.submit(asked::heaps);
+        if (query == null || query.isDone()) {
+            query = asking.submit(asked::heaps);
         }
-        return question;
+        return query;
     }
 
     @Override

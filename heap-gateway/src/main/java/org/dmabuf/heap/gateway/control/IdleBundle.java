@@ -14,22 +14,22 @@ import org.osgi.resource.Namespace;
  * A bundle that does not run.
  *
  * @param name its symbolic name
- * @param reason why it does not
+ * @param reason why it does not run
  */
 record IdleBundle(String name, String reason) {
-    /** {@return why a bundle does not run; empty when it does, or is none that runs} */
+    /** {@return a bundle that does not run, with its reason; empty for a fragment and for a bundle that runs} */
     static Optional<IdleBundle> of(Bundle bundle, FrameworkWiring wiring) {
         if (bundle.getHeaders().get(Constants.FRAGMENT_HOST) != null) {
             return Optional.empty();
         }
         return switch (bundle.getState()) {
             case Bundle.INSTALLED -> Optional.of(new IdleBundle(name(bundle), unresolved(bundle, wiring)));
-            case Bundle.RESOLVED -> Optional.of(new IdleBundle(name(bundle), "it is stopped, or did not start"));
+            case Bundle.RESOLVED -> Optional.of(new IdleBundle(name(bundle), "it was stopped or failed to start"));
             case Bundle.STARTING ->
                 Constants.ACTIVATION_LAZY.equals(policy(bundle))
                         ? Optional.empty()
-                        : Optional.of(new IdleBundle(name(bundle), "its start still runs"));
-            case Bundle.STOPPING -> Optional.of(new IdleBundle(name(bundle), "its stop still runs"));
+                        : Optional.of(new IdleBundle(name(bundle), "its start has not returned"));
+            case Bundle.STOPPING -> Optional.of(new IdleBundle(name(bundle), "its stop has not returned"));
             default -> Optional.empty();
         };
     }

@@ -9,9 +9,9 @@ import org.dmabuf.heap.gateway.control.wire.Frame;
 import org.dmabuf.heap.gateway.control.wire.MalformedFrameException;
 
 /**
- * The client's standard input. The client sends what it has been granted, so the thread that takes frames never waits
- * for a reader here, and sees signals and a hang-up at once. Nothing is granted before the first read: a command that
- * reads no input leaves it to its caller.
+ * Standard input of a command, fed by the client. The client sends at most what it was granted. So the thread that
+ * receives frames never waits for a reader, and sees signals and a hang-up at once. The first grant is sent at the
+ * first read, so a command that reads no input leaves the input to the client's caller.
  */
 final class Inbox extends InputStream {
     private static final int SIZE = 64 << 10;
@@ -27,7 +27,7 @@ final class Inbox extends InputStream {
         this.outbox = outbox;
     }
 
-    /** Takes what the client sent. */
+    /** Accepts input from the client. */
     synchronized void put(byte[] bytes) throws MalformedFrameException {
         if (bytes.length == 0) {
             end();
@@ -44,18 +44,18 @@ final class Inbox extends InputStream {
         notifyAll();
     }
 
-    /** Drops what was sent and is not read yet. */
+    /** Drops the input that is not read yet. */
     synchronized void discard() {
         count = 0;
     }
 
-    /** There is no more input. */
+    /** Ends the input. */
     synchronized void end() {
         ended = true;
         notifyAll();
     }
 
-    /** Lets the client send as much as there is room for, when that is worth a frame. */
+    /** Grants the client the free room, if that is worth a frame. */
     private void grant() throws IOException {
         int more = SIZE - count - granted;
         if (more >= SIZE / 2 && !ended) {
@@ -82,7 +82,7 @@ final class Inbox extends InputStream {
                 wait();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                throw new InterruptedIOException("interrupted while it waited for input");
+                throw new InterruptedIOException("the wait for input was interrupted");
             }
         }
         if (count == 0) {

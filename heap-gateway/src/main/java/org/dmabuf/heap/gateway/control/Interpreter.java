@@ -3,9 +3,9 @@ package org.dmabuf.heap.gateway.control;
 
 import org.dmabuf.heap.gateway.control.wire.Request;
 
-/** What runs in a session. Only its implementations know Gogo, which may be absent. */
+/** Executor of a session's commands. Only its implementations use Gogo, which may be absent. */
 interface Interpreter {
-    /** The client has no terminal to run commands on, or the shell that runs them is not there. */
+    /** Failure because the gateway has no shell to run the client's request. */
     final class AbsentException extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -14,36 +14,36 @@ interface Interpreter {
         }
     }
 
-    /** Makes interpreters. */
+    /** Factory of interpreters. */
     @FunctionalInterface
     interface Factory {
         /**
-         * Makes one and runs nothing yet.
+         * Creates an interpreter, which runs nothing yet.
          *
-         * @throws AbsentException when there is no shell in this framework
+         * @throws AbsentException if the framework has no shell
          */
         Interpreter create(Request request, Inbox in, Outbox outbox) throws AbsentException;
     }
 
     /**
-     * Runs to the end, in a thread of the session.
+     * Runs the request to its end, in a thread of the session.
      *
      * @return the exit status
      */
     int run() throws Exception;
 
-    /** The command {@code exit} was given this status. */
+    /** Sets the exit status that was given to the command {@code exit}. */
     void exit(int status);
 
-    /** The client's terminal has another size. */
+    /** Sets the size of the client's terminal. */
     void resize(int columns, int rows);
 
-    /** The client's terminal sent a signal, by its name without SIG. */
+    /** Handles a signal of the client's terminal, by its name without SIG. */
     void signal(String name);
 
-    /** The client is gone: what runs is interrupted, and what reads gets no more. */
+    /** Ends the work for a client that is gone: interrupts commands and ends the input. */
     void hangUp();
 
-    /** Frees what the session held. Called once, also while something still runs that ignores an interrupt. */
+    /** Frees what the session holds. Called once, even if a command ignores the interrupt and still runs. */
     void end();
 }

@@ -10,11 +10,11 @@ import java.util.Deque;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 
 /**
- * Frames on their way to the client. One thread of its own writes them: an interrupt of a command, which may come at
- * any time, would close a channel that the command writes to itself.
+ * Queue of frames to the client, written by one thread. If a command wrote to the channel itself, an interrupt of the
+ * command would close the channel.
  */
 final class Outbox {
-    /** More than this waits for the client. */
+    /** Limit of waiting frames. */
     private static final int MAX_WAITING = 16;
 
     private final WritableByteChannel channel;
@@ -26,7 +26,7 @@ final class Outbox {
         this.channel = channel;
     }
 
-    /** Sends a frame, and waits while too many wait for the client. */
+    /** Sends a frame. Waits while the limit of waiting frames is reached. */
     synchronized void send(Frame frame) throws IOException {
         while (waiting.size() >= MAX_WAITING && failure == null && !ended) {
             await();
@@ -36,13 +36,13 @@ final class Outbox {
         notifyAll();
     }
 
-    /** Sends what waits and nothing else; {@link #run()} then returns. */
+    /** Ends the queue: {@link #run()} sends the waiting frames and then returns. */
     synchronized void end() {
         ended = true;
         notifyAll();
     }
 
-    /** Drops what waits. Threads that send get an exception. */
+    /** Drops the waiting frames. Threads that send get an exception. */
     synchronized void fail(IOException reason) {
         if (failure == null) {
             failure = reason;
@@ -52,7 +52,7 @@ final class Outbox {
         notifyAll();
     }
 
-    /** Writes until the end. */
+    /** Writes frames until the queue ends. */
     void run() {
         try {
             for (ByteBuffer next = next(); next != null; next = next()) {
@@ -89,9 +89,9 @@ final class Outbox {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             if (failure != null) {
-                return; // the failure says more
+                return; // the failure has the more precise reason
             }
-            throw new InterruptedIOException("interrupted while it waited for the client");
+            throw new InterruptedIOException("the wait for the client was interrupted");
         }
     }
 }

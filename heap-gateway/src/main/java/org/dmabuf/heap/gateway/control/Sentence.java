@@ -8,8 +8,8 @@ import java.util.concurrent.ExecutionException;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Text of an exception for a user: one line, without a stack trace. The launcher has a class like this, which works
- * without this bundle; the two print the failure of one command alike.
+ * Text of an exception for a user: one line without a stack trace, in the same form as the launcher's messages. The
+ * launcher has its own copy, because it works without this bundle.
  */
 final class Sentence {
     private Sentence() {}
@@ -23,7 +23,7 @@ final class Sentence {
         return Printable.of(words(root).strip().replaceAll("\\s*\\R\\s*", " "));
     }
 
-    /** A message of one word says too little alone, and so does a path of a file system. */
+    /** Messages that consist of one word or of a path need the kind of exception in front. */
     private static String words(Throwable root) {
         String kind = root.getClass().getSimpleName();
         String message = message(root);
@@ -36,7 +36,7 @@ final class Sentence {
         return message.strip().matches("(?s).*\\s.*") ? message : kind + ": " + message.strip();
     }
 
-    /** A vendor's exception may throw from its own {@code getMessage}, which counts as no message. */
+    /** An exception of foreign code may throw from its own {@code getMessage}; that counts as no message. */
     private static String message(Throwable thrown) {
         try {
             return thrown.getMessage();

@@ -12,14 +12,14 @@ import org.dmabuf.heap.gateway.control.wire.Request;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A shell or a command of one client, from its first frame to its exit status, or to the client's hang-up. */
+/** Session of one client: a shell or a command, from its first frame to its exit status or to the client's hang-up. */
 final class Session {
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
-    /** How long what runs may take to end after a hang-up, before its session is ended without it. */
+    /** Time that the work may take to end after a hang-up; then the session ends without it. */
     private static final long PATIENCE_SECONDS = 3;
 
-    /** How long a command that prints may take to hear that its client is gone. */
+    /** Time in which a printing command should notice that its client is gone. */
     private static final long PRINTING_MILLIS = 100;
 
     private final Request request;
@@ -34,10 +34,10 @@ final class Session {
     private final AtomicBoolean ended = new AtomicBoolean();
 
     /**
-     * Runs nothing yet.
+     * Creates a session, which runs nothing yet.
      *
      * @param user name of the client's user
-     * @param whenEnded gets this session once when nothing is held any more, before the client gets the exit status
+     * @param whenEnded receives this session once it holds nothing any more, before the client gets the exit status
      */
     Session(
             Request request,
@@ -55,7 +55,7 @@ final class Session {
         this.threads = new SessionThreads("control session", interpreter::exit);
         this.thread = new Thread(threads, this::run, "control: session");
         thread.setDaemon(true);
-        thread.setContextClassLoader(null); // as in the shell of the gateway's own terminal
+        thread.setContextClassLoader(null); // as in the gateway's own shell
     }
 
     Request.Verb kind() {
@@ -84,16 +84,16 @@ final class Session {
         }
         try {
             end();
-            Thread.interrupted(); // was meant for the command
+            Thread.interrupted(); // the interrupt was meant for the command
             outbox.send(Frame.of(Frame.Type.EXIT, status));
         } catch (IOException e) {
-            LOG.debug("the client left before it got the exit status", e);
+            LOG.debug("the client left before it received the exit status", e);
         } finally {
-            outbox.end(); // whatever fails: the client does not wait
+            outbox.end(); // also after a failure, so that the client does not wait
         }
     }
 
-    /** Takes a frame of the client. */
+    /** Handles a frame of the client. */
     void take(Frame frame) throws MalformedFrameException {
         switch (frame.type()) {
             case INPUT -> in.put(frame.payload());
@@ -108,12 +108,15 @@ final class Session {
         }
     }
 
-    /** The client is gone, or the gateway ends: interrupts what runs, and frees what the session holds. */
+    /**
+     * Ends the session because the client is gone or the gateway stops: interrupts the work and frees what the session
+     * holds.
+     */
     void hangUp() {
         outbox.fail(new IOException("the client has hung up"));
         try {
-            // A command that prints ends by the failure alone. An interrupt would close Gogo's channel to the client,
-            // and no command hears of that.
+            // A command that prints ends by this failure alone. An interrupt would close Gogo's channel to the client,
+            // and the command would not notice that.
             thread.join(PRINTING_MILLIS);
             interpreter.hangUp();
             thread.interrupt();
@@ -122,10 +125,13 @@ final class Session {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
+            if (thread.isAlive()) {
+                LOG.warn("a command still runs after its client left: it ignores the interrupt");
+            }
             end();
         }
         if (thread.isAlive()) {
-            LOG.warn("a command of a session whose client is gone ignores the interrupt, and still runs");
+            LOG.warn("a command still runs after its client left: it ignores the interrupt");
         }
     }
 

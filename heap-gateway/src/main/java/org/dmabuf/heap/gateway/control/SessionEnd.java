@@ -9,16 +9,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is to be done when a session of Gogo ends: a list of Runnables in a variable of the session. A bundle with
- * commands, heap-shell for one, adds to the list what frees the things that belong to the session.
+ * List of the actions at the end of a Gogo session, which is kept in a variable of the session. A bundle with commands,
+ * such as heap-shell, adds actions that free the session's resources.
  *
- * <p>A command that ignores the interrupt of a hang-up may add to the list when the session has ended. That is done at
- * once.
+ * <p>A command that ignores the interrupt of a hang-up may add an action after the session has ended. Such an action
+ * runs at once.
  */
 final class SessionEnd extends AbstractList<Runnable> {
     /**
-     * The variable. Bundles with commands know it by this name, and share no class with this one. Gogo hands it on to a
-     * shell within this one, since its name begins with a capital.
+     * Name of the variable. It is the only thing that bundles with commands share with this class. Gogo passes the
+     * variable to a nested shell, since its name begins with a capital.
      */
     static final String VARIABLE = ".DMAHEAP_SESSION_END";
 
@@ -60,7 +60,7 @@ final class SessionEnd extends AbstractList<Runnable> {
         return actions.size();
     }
 
-    /** Does what is to be done, all of it, and closes the session, which is null where none was made. */
+    /** Runs all actions, and then closes the session, unless it is null. */
     void run(CommandSession session) {
         List<Runnable> last;
         synchronized (this) {
@@ -73,7 +73,7 @@ final class SessionEnd extends AbstractList<Runnable> {
             try {
                 action.run();
             } catch (RuntimeException | Error e) {
-                failure = e; // the others are done first, and then the log has one of them
+                failure = e; // logged after the other actions; only the last failure is kept
             }
         }
         try {
@@ -82,7 +82,7 @@ final class SessionEnd extends AbstractList<Runnable> {
             }
         } finally {
             if (failure != null) {
-                LOG.warn("what a session held was not all freed at its end", failure);
+                LOG.warn("an action at the end of a session failed", failure);
             }
         }
     }

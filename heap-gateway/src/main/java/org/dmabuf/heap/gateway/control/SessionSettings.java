@@ -12,13 +12,13 @@ import java.util.TreeMap;
 import java.util.function.Function;
 
 /**
- * What each session starts with.
+ * Initial settings of each session.
  *
- * @param variables of Gogo
- * @param history the file for what was typed; empty where none can be written
+ * @param variables variables of Gogo
+ * @param history file for the command history; empty if no file can be written
  */
 record SessionSettings(Map<String, String> variables, Optional<Path> history) {
-    /** Framework property of the launcher: the names of the properties that become variables, with commas. */
+    /** Framework property of the launcher: names of the properties that become variables, separated by commas. */
     static final String VARIABLES = "control.variables";
 
     private static final String PREFIX = "session.";
@@ -34,7 +34,7 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
         return new SessionSettings(variables, history(environment.get("STATE_DIRECTORY")));
     }
 
-    /** A service has a folder for its state; its user's home is often read-only. */
+    /** Returns the folder for the history. A service has a state folder; the home of its user is often read-only. */
     private static Optional<Path> history(String stateFolders) {
         Path file = stateFolders == null || stateFolders.isBlank()
                 ? Path.of(System.getProperty("user.home"), ".gogo.history")
@@ -42,8 +42,8 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
         try {
             Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         } catch (FileAlreadyExistsException e) {
-            // it is kept
-        } catch (IOException | UnsupportedOperationException e) { // the latter of a file system without modes
+            // the file exists already
+        } catch (IOException | UnsupportedOperationException e) { // a file system without modes throws the latter
             return Optional.empty();
         }
         return Files.isRegularFile(file) && Files.isWritable(file) ? Optional.of(file) : Optional.empty();

@@ -5,21 +5,21 @@ import java.util.Arrays;
 import java.util.function.IntConsumer;
 
 /**
- * Group of a session's threads: its own, and those that its commands start, which inherit the group.
+ * Thread group of a session: its own thread, and those that its commands start.
  *
- * <p>By it the command {@code exit}, which is the launcher's and knows no session, ends the session that calls it
- * instead of the gateway: it looks for a group that takes an exit status.
+ * <p>The launcher's command {@code exit} does not know sessions. It looks for a thread group that accepts an exit
+ * status, and so ends the session that calls it instead of the gateway.
  *
- * <p>A thread that outlives its command is in the group, too: one of a bundle that was started here, or a worker of the
- * broker that was needed first. So an interrupt of the group would end what serves other clients.
+ * <p>The group may also have threads that outlive their command: a bundle that the session started, or the broker, may
+ * have created them. They serve other clients, so the group as a whole is never interrupted.
  */
 final class SessionThreads extends ThreadGroup implements IntConsumer {
-    /** Gogo gives a thread this name while it runs a command, also one of a shell within the session. */
+    /** First part of the name that Gogo gives a thread while it runs a command. */
     private static final String COMMAND = "pipe-";
 
     private volatile IntConsumer exit;
 
-    /** @param exit gets the status that the command {@code exit} was given */
+    /** @param exit receives the exit status that was given to the command {@code exit} */
     SessionThreads(String name, IntConsumer exit) {
         super(name);
         this.exit = exit;
@@ -30,7 +30,7 @@ final class SessionThreads extends ThreadGroup implements IntConsumer {
         exit.accept(status);
     }
 
-    /** Interrupts the commands that run, and no thread that one of them has started for longer. */
+    /** Interrupts the running commands, but not the other threads that they started. */
     void interruptCommands() {
         Thread[] threads = new Thread[2 * activeCount() + 16];
         int count = enumerate(threads);
@@ -39,7 +39,7 @@ final class SessionThreads extends ThreadGroup implements IntConsumer {
                 .forEach(Thread::interrupt);
     }
 
-    /** Lets go of the session, which a thread that stays would keep. */
+    /** Drops the session, which a surviving thread of the group would otherwise keep reachable. */
     void end() {
         exit = _ -> {};
     }

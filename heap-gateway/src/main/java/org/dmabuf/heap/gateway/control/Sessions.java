@@ -7,13 +7,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** List of the sessions that are attached, which is bounded. */
+/** Registry of the attached sessions, with a limit of their number. */
 final class Sessions {
     static final int MOST = 8;
 
     private final List<Session> sessions = new ArrayList<>();
 
-    /** {@return whether there was room for one more, which is removed when it has ended} */
+    /** {@return false if the limit is reached} The caller removes the session at its end. */
     synchronized boolean add(Session session) {
         return sessions.size() < MOST && sessions.add(session);
     }

@@ -12,8 +12,8 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Status for a program: one JSON object. The names stay; new ones may come. What is not known or does not apply has no
- * name, as in the JSON of the shell's commands.
+ * JSON form of a status: one object. Its names are stable; new names may be added. A name is absent if its value is
+ * unknown or does not apply, as in the JSON of the shell's commands.
  */
 final class StatusJson {
     private StatusJson() {}
@@ -31,7 +31,7 @@ final class StatusJson {
         try {
             StringWriter text = new StringWriter();
             new JSONWriter(text).value(status).flush();
-            return Printable.of(text.toString()) + "\n"; // some invisible characters pass the writer
+            return Printable.of(text.toString()) + "\n"; // the writer passes some invisible characters
         } catch (IOException e) {
             throw new UncheckedIOException("a writer in memory does not fail", e);
         }

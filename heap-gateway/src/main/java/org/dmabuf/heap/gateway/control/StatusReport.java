@@ -10,14 +10,14 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapState;
 
 /**
- * The state of a gateway at one moment.
+ * Snapshot of a gateway's state.
  *
  * @param version of the gateway
- * @param process its number
- * @param up how long the process has run
- * @param bundles those that do not run
- * @param heaps all that the broker has
- * @param heapsUnknown why the heaps are not known
+ * @param process number of its process
+ * @param up time since the process started
+ * @param bundles bundles that do not run
+ * @param heaps all heaps that the broker lists
+ * @param heapsUnknown reason why the heaps cannot be listed
  * @param sessions shells and commands of clients
  */
 record StatusReport(
@@ -31,7 +31,7 @@ record StatusReport(
     private static final Set<HeapState> WRONG =
             EnumSet.of(HeapState.HANGING, HeapState.WAITING, HeapState.FAILED, HeapState.REFUSED);
 
-    /** A shell or a command of a client. */
+    /** Shell or command of a client. */
     record AttachedSession(String kind, String user, Duration since) {}
 
     StatusReport {
@@ -40,7 +40,7 @@ record StatusReport(
         sessions = List.copyOf(sessions);
     }
 
-    /** {@return whether every bundle runs and every heap serves that should} */
+    /** {@return whether every bundle runs and every heap that should serve does} */
     boolean isWell() {
         return bundles.isEmpty() && heapsUnknown.isEmpty() && heaps.stream().noneMatch(StatusReport::isWrong);
     }

@@ -8,7 +8,7 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** A status for a person: within 80 columns, except for reasons, which stand on lines of their own. */
+/** Text form of a status: within 80 columns, except for reasons, which have lines of their own. */
 final class StatusText {
     private static final int NAME = 24;
 

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The control socket of a running gateway: its state, and shells, for the gateway's own user and root. */
+/** Control socket of a running gateway: its state, and shells, for the gateway's own user and root. */
 package org.dmabuf.heap.gateway.control;

@@ -35,7 +35,7 @@ class ConfigurationFolderTest {
         folder = new ConfigurationFolder(etc, log::add);
     }
 
-    /** {@return what was logged, by as many looks as it takes to see a file and that it stays} */
+    /** {@return the log after enough looks to see a file twice without a change} */
     private List<String> logged() throws IOException {
         log.clear();
         for (int i = 0; i < 3; i++) {
@@ -50,13 +50,13 @@ class ConfigurationFolderTest {
     }
 
     @Test
-    void a_setting_that_the_component_does_not_know_is_told_once_for_each_version_of_the_file() throws IOException {
+    void a_setting_that_the_component_does_not_know_is_reported_once_for_each_version_of_the_file() throws IOException {
         write("org.example.acme.cfg", "size = 1", "sise = 2");
-        String told = "unknown setting sise in etc/org.example.acme.cfg, line 2: expected one of heap.id, size";
-        assertEquals(List.of(told), logged());
+        String logged = "unknown setting sise in etc/org.example.acme.cfg, line 2: expected one of heap.id, size";
+        assertEquals(List.of(logged), logged());
         assertEquals(List.of(), logged());
         write("org.example.acme.cfg", "# longer", "size = 1", "sise = 2");
-        assertEquals(List.of(told.replace("line 2", "line 3")), logged());
+        assertEquals(List.of(logged.replace("line 2", "line 3")), logged());
         write("org.example.acme.cfg", "size = 1");
         assertEquals(List.of(), logged());
         write("org.example.acme-left.cfg", "sise = 2");
@@ -64,18 +64,18 @@ class ConfigurationFolderTest {
     }
 
     @Test
-    void of_a_file_that_is_none_of_settings_some_lines_are_told_and_the_others_counted() throws IOException {
+    void some_lines_of_a_file_in_another_format_are_reported_and_the_others_counted() throws IOException {
         String[] lines = new String[5000];
         Arrays.setAll(lines, i -> "line" + i + " of a log: failed");
         write("org.example.acme.cfg", lines);
-        List<String> told = logged();
-        assertEquals(21, told.size());
-        assertTrue(told.contains("4980 more lines like these in etc/org.example.acme.cfg: expected settings,"
-                + " NAME = VALUE"), told.getLast());
+        List<String> logged = logged();
+        assertEquals(21, logged.size());
+        assertTrue(logged.contains("4980 more findings in etc/org.example.acme.cfg: expected settings,"
+                + " NAME = VALUE"), logged.getLast());
     }
 
     @Test
-    void a_file_that_is_too_large_is_told_with_its_size_and_is_not_read() throws IOException {
+    void a_file_that_is_too_large_is_reported_with_its_size_and_is_not_read() throws IOException {
         write("org.example.acme.cfg", "sise = 2", "#".repeat(2 << 20));
         assertEquals(
                 List.of("invalid size = 2.0 MiB of etc/org.example.acme.cfg: expected a file of at most 1 MiB; while it"
@@ -84,13 +84,13 @@ class ConfigurationFolderTest {
     }
 
     @Test
-    void what_any_heap_may_be_configured_with_is_known() throws IOException {
+    void the_settings_of_every_heap_are_known() throws IOException {
         write("org.example.acme.cfg", "heap.quota = 2", "heap.restricted = true", "service.ranking = 1");
         assertEquals(List.of(), logged());
     }
 
     @Test
-    void a_file_of_xml_has_no_settings_that_could_be_checked() throws IOException {
+    void an_xml_file_is_not_checked_for_settings() throws IOException {
         write(
                 "org.example.acme.cfg",
                 "<!DOCTYPE properties SYSTEM 'http://java.sun.com/dtd/properties.dtd'>",
@@ -99,19 +99,19 @@ class ConfigurationFolderTest {
     }
 
     @Test
-    void of_a_component_whose_settings_are_not_known_nothing_is_claimed() throws IOException {
+    void settings_of_a_component_without_known_settings_are_not_reported() throws IOException {
         write("org.example.open.cfg", "anything = 2");
         assertEquals(List.of(), logged());
     }
 
     @Test
-    void a_folder_and_a_link_to_nothing_that_are_named_as_a_file_are_told() throws IOException {
+    void a_folder_and_a_dangling_link_with_the_name_of_a_file_are_reported() throws IOException {
         Files.createDirectory(etc.resolve("org.example.acme.cfg"));
         Files.createSymbolicLink(etc.resolve("org.example.open.cfg"), home.resolve("gone"));
         assertEquals(
                 List.of(
                         "invalid folder etc/org.example.acme.cfg: expected a file with settings",
-                        "invalid link to nothing etc/org.example.open.cfg: expected a file with settings"),
+                        "invalid dangling link etc/org.example.open.cfg: expected a file with settings"),
                 logged().stream().sorted().toList());
         assertEquals(List.of(), logged());
     }
@@ -136,11 +136,11 @@ class ConfigurationFolderTest {
     }
 
     @Test
-    void a_file_that_is_removed_and_comes_back_wrong_is_told_again() throws IOException {
+    void a_file_that_is_removed_and_comes_back_wrong_is_reported_again() throws IOException {
         Path file = write("org.example.amce.cfg", "size = 1");
         assertEquals(
-                List.of("invalid name org.example.amce.cfg in etc: expected the name of a component, and none has"
-                        + " org.example.amce; there is org.example.acme"),
+                List.of("invalid name org.example.amce.cfg in etc: expected the PID of a component, but no component"
+                        + " has org.example.amce; the nearest is org.example.acme"),
                 logged());
         Files.delete(file);
         assertEquals(List.of(), logged());

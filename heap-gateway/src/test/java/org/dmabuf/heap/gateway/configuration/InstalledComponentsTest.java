@@ -25,12 +25,12 @@ import org.osgi.service.metatype.MetaTypeInformation;
 import org.osgi.service.metatype.MetaTypeService;
 import org.osgi.service.metatype.ObjectClassDefinition;
 
-/** What is known of the settings of components, by what they say of themselves. */
+/** Settings of components, as their own descriptions declare them. */
 class InstalledComponentsTest {
     private final List<ComponentDescriptionDTO> components = new ArrayList<>();
-    /** Of a service that takes its configuration itself; null for no such service. */
+    /** PID of a managed service; null without one. */
     private Object managed;
-    /** Attributes that a bundle describes for the PID {@code org.example.described}; null for no description. */
+    /** Attributes in the metatype of the PID {@code org.example.described}; null without a metatype. */
     private String[] described;
 
     private static <T> T proxy(Class<T> type, BiFunction<String, Object[], Object> calls) {
@@ -86,7 +86,7 @@ class InstalledComponentsTest {
     }
 
     @Test
-    void of_a_heap_that_declares_itself_the_other_settings_are_not_known() {
+    void other_settings_of_a_heap_that_declares_itself_are_not_known() {
         component("org.example", "org.example.declared", "heap.name", "heap.id");
         component("org.example", "org.example.bare");
         assertTrue(now().has("org.example.declared"));
@@ -95,7 +95,7 @@ class InstalledComponentsTest {
     }
 
     @Test
-    void a_bundle_of_this_project_tells_by_itself() {
+    void a_bundle_of_this_project_reports_unknown_settings_itself() {
         component("org.dmabuf.heap.system", "org.dmabuf.heap.system", "backend");
         assertTrue(now().has("org.dmabuf.heap.system"));
         assertEquals(Set.of(), now().settings("org.dmabuf.heap.system"));

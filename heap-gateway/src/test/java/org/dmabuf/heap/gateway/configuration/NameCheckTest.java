@@ -36,7 +36,7 @@ class NameCheckTest {
                 "readme.txt",
                 "logging"
             })
-    void a_name_that_is_right_or_means_something_else_is_not_told(String name) {
+    void a_name_that_is_right_or_means_something_else_is_not_reported(String name) {
         assertEquals(Optional.empty(), names.finding(name));
     }
 
@@ -47,17 +47,17 @@ class NameCheckTest {
         "org.dmabuf.heap.carevout-camera.cfg, org.dmabuf.heap.carevout, org.dmabuf.heap.carveout",
         "org.example.acme.hep.cfg, org.example.acme.hep, org.example.acme.heap"
     })
-    void a_name_that_is_misspelt_is_told_with_the_nearest(String name, String pid, String near) {
+    void a_name_that_is_misspelt_is_reported_with_the_nearest(String name, String pid, String near) {
         assertEquals(
-                Optional.of("invalid name " + name + " in etc: expected the name of a component, and none has " + pid
-                        + "; there is " + near),
+                Optional.of("invalid name " + name + " in etc: expected the PID of a component, but no component has "
+                        + pid + "; the nearest is " + near),
                 names.finding(name));
     }
 
     @Test
-    void a_name_that_resembles_none_is_told_without_a_guess() {
+    void an_unfamiliar_name_is_reported_without_a_suggestion() {
         assertEquals(
-                Optional.of("invalid name foo.cfg in etc: expected the name of a component, and none has foo"),
+                Optional.of("invalid name foo.cfg in etc: expected the PID of a component, but no component has foo"),
                 names.finding("foo.cfg"));
     }
 
@@ -72,10 +72,10 @@ class NameCheckTest {
                 "org.dmabuf.heap.system.properties",
                 "org.example.later.cfg.txt"
             })
-    void an_ending_that_is_meant_and_not_read_is_told(String name) {
+    void an_ending_that_is_meant_and_not_read_is_reported(String name) {
         assertEquals(
                 Optional.of("invalid name " + name
-                        + " in etc: expected one that ends in .cfg, since no other file is read"),
+                        + " in etc: expected a name that ends in .cfg, since other files are not read"),
                 names.finding(name));
     }
 }

@@ -23,7 +23,7 @@ class TextCheckTest {
     }
 
     @Test
-    void a_byte_order_mark_is_told() {
+    void a_byte_order_mark_is_reported() {
         assertEquals(
                 List.of("invalid byte order mark in etc/x.cfg, line 1: expected UTF-8 without it, since it becomes part"
                         + " of the first name"),
@@ -32,15 +32,15 @@ class TextCheckTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"size = 2M", "# a comment", "! a comment", "", "  # a comment", "page.size: 4K"})
-    void a_backslash_that_swallows_a_setting_a_comment_or_nothing_is_told_with_its_line(String next) {
+    void a_backslash_that_swallows_a_setting_a_comment_or_nothing_is_reported_with_its_line(String next) {
         assertEquals(
-                List.of("invalid backslash at the end of the line in etc/x.cfg, line 2: expected none, since it joins"
-                        + " line 3 to this one"),
+                List.of("invalid backslash at the end of the line in etc/x.cfg, line 2: expected no backslash, since"
+                        + " it joins line 3 to this one"),
                 findings("# x", "heap.name = camera\\", next, "x = 1"));
     }
 
     @Test
-    void a_backslash_at_the_end_of_the_file_is_told() {
+    void a_backslash_at_the_end_of_the_file_is_reported() {
         assertEquals(1, findings("heap.id = 5\\").size());
         assertEquals(1, findings("heap.id = 5\\", "").size());
         assertEquals(List.of(), findings("path = C:\\\\"));
@@ -53,7 +53,7 @@ class TextCheckTest {
     }
 
     @Test
-    void utf_16_is_told_with_and_without_its_mark() {
+    void utf_16_is_reported_with_and_without_its_mark() {
         for (Charset charset : new Charset[] {StandardCharsets.UTF_16, StandardCharsets.UTF_16LE}) {
             assertEquals(
                     List.of("invalid encoding in etc/x.cfg, line 1: expected UTF-8"),
@@ -63,7 +63,7 @@ class TextCheckTest {
     }
 
     @Test
-    void an_encoding_that_is_not_utf_8_is_told_with_its_line() {
+    void an_encoding_that_is_not_utf_8_is_reported_with_its_line() {
         byte[] latin = "# x\n# Gr\u00fc\u00dfe\nsize = 1".getBytes(StandardCharsets.ISO_8859_1);
         assertEquals(
                 List.of("invalid encoding in etc/x.cfg, line 2: expected UTF-8"),
@@ -72,15 +72,15 @@ class TextCheckTest {
     }
 
     @Test
-    void a_setting_that_is_there_twice_is_told_with_both_lines() {
+    void a_setting_that_is_there_twice_is_reported_with_both_lines() {
         assertEquals(
-                List.of("invalid second size in etc/x.cfg, line 3: expected one; line 1 has it too, and the last"
-                        + " counts"),
+                List.of("duplicate setting size in etc/x.cfg, line 3: expected one; line 1 has it too, and the last"
+                        + " line takes effect"),
                 findings("size = 1M", "#size = 3M", "size = 2M"));
     }
 
     @Test
-    void a_line_that_sets_nothing_is_told() {
+    void a_line_that_sets_nothing_is_reported() {
         assertEquals(
                 List.of("invalid line 'drain.ms 100' in etc/x.cfg, line 1: expected NAME = VALUE"),
                 findings("drain.ms 100"));
@@ -88,10 +88,10 @@ class TextCheckTest {
     }
 
     @Test
-    void a_wrong_escape_is_told() {
+    void a_wrong_escape_is_reported() {
         assertEquals(
                 List.of("invalid escape in 'a = \\u12' in etc/x.cfg, line 1: expected four hexadecimal digits after"
-                        + " \\u, or two backslashes for one"),
+                        + " \\u, or two backslashes for a backslash"),
                 findings("a = \\u12", "b = 1"));
         assertEquals(List.of(), findings("a = \\u0041", "path = C:\\\\users"));
         assertEquals(1, findings("path = C:\\users").size());

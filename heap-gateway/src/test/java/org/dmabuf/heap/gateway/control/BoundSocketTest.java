@@ -54,7 +54,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void what_an_ended_process_left_is_replaced() throws IOException {
+    void the_socket_of_an_ended_process_is_replaced() throws IOException {
         leaveStale();
         try (BoundSocket socket = open(false)) {
             connect();
@@ -72,7 +72,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void of_two_gateways_that_open_at_once_one_listens_and_the_other_is_told() throws Exception {
+    void if_two_gateways_open_at_once_one_listens_and_the_other_is_refused() throws Exception {
         Files.createDirectories(path.getParent());
         try (ExecutorService gateways = Executors.newFixedThreadPool(2)) {
             for (int round = 0; round < 200; round++) {
@@ -110,10 +110,10 @@ class BoundSocketTest {
     }
 
     @Test
-    void a_file_that_is_no_socket_is_left_alone() throws IOException {
+    void a_file_other_than_a_socket_is_left_alone() throws IOException {
         Files.createDirectories(path.getParent());
         Files.writeString(path, "precious");
-        refused("a file that is no socket is in the way");
+        refused("the path is taken by a file that is not a socket");
         assertEquals("precious", Files.readString(path));
     }
 
@@ -123,7 +123,7 @@ class BoundSocketTest {
         Path elsewhere = top.resolve("elsewhere");
         Files.move(path, elsewhere);
         Files.createSymbolicLink(path, elsewhere);
-        refused("a file that is no socket is in the way");
+        refused("the path is taken by a file that is not a socket");
         assertTrue(Files.exists(elsewhere, LinkOption.NOFOLLOW_LINKS));
     }
 
@@ -132,7 +132,7 @@ class BoundSocketTest {
         assumeTrue(User.own() == 0, "only root can give a file away");
         leaveStale();
         Files.setAttribute(path, "unix:uid", 12345, LinkOption.NOFOLLOW_LINKS);
-        refused("a socket of another user, number 12345, is in the way");
+        refused("the path is taken by a socket of another user, number 12345");
         assertTrue(Files.exists(path, LinkOption.NOFOLLOW_LINKS));
     }
 
@@ -159,20 +159,20 @@ class BoundSocketTest {
     }
 
     @Test
-    void a_link_is_no_folder_of_its_own() throws IOException {
+    void a_link_does_not_count_as_an_own_folder() throws IOException {
         Files.createDirectory(
                 top.resolve("mine"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         Files.createSymbolicLink(top.resolve("own"), top.resolve("mine"));
         FileSystemException e = assertThrows(FileSystemException.class, () -> open(true));
-        assertEquals("it is no folder", e.getReason());
+        assertEquals("it is not a folder", e.getReason());
     }
 
     @Test
     void a_path_that_no_socket_can_have_is_refused_in_words() throws IOException {
         path = top.resolve("x".repeat(120));
         FileSystemException e = assertThrows(FileSystemException.class, () -> open(false));
-        assertTrue(e.getReason().startsWith("the path of a socket has at most 107 bytes"), e.getReason());
+        assertTrue(e.getReason().startsWith("a socket's path has at most 107 bytes"), e.getReason());
     }
 
     @Test

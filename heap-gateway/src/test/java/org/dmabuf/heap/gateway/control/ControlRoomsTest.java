@@ -20,7 +20,7 @@ class ControlRoomsTest {
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));
 
     @Test
-    void what_the_launcher_runs_needs_the_jdk_alone() {
+    void the_launchers_part_needs_the_jdk_alone() {
         assertEquals(List.of(), foreign(CLIENT, List.of(CLIENT, WIRE)));
         assertEquals(List.of(), foreign(WIRE, List.of(WIRE)));
     }

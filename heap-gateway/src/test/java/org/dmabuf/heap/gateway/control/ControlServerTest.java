@@ -61,15 +61,15 @@ class ControlServerTest {
     }
 
     @Test
-    void a_status_without_broker_and_shell_is_told() throws IOException {
-        unknown = Optional.of("there is no broker");
+    void a_status_without_broker_and_shell_is_reported() throws IOException {
+        unknown = Optional.of("no broker");
         serve(User::isOwnOrRoot, (request, in, outbox) -> {
-            throw new Interpreter.AbsentException("there is no shell");
+            throw new Interpreter.AbsentException("this gateway has no shell");
         });
         assertEquals(1, client("").status(false));
-        assertTrue(out.toString(StandardCharsets.UTF_8).contains("heaps: there is no broker\n"), out.toString());
+        assertTrue(out.toString(StandardCharsets.UTF_8).contains("heaps: no broker\n"), out.toString());
         assertEquals(4, client("").command("echo"));
-        assertEquals("there is no shell\n", err.toString(StandardCharsets.UTF_8));
+        assertEquals("this gateway has no shell\n", err.toString(StandardCharsets.UTF_8));
     }
 
     @Test
@@ -103,11 +103,11 @@ class ControlServerTest {
     }
 
     @Test
-    void there_are_only_so_many_sessions_and_the_status_is_told_all_the_same() throws Exception {
+    void sessions_are_limited_and_the_status_still_works() throws Exception {
         serve(User::isOwnOrRoot, this::echo);
         List<Conversation> attached = new ArrayList<>();
         for (int i = 0; i < Sessions.MOST; i++) {
-            attached.add(Conversation.open(place(), Request.of(Request.Verb.COMMAND, "0"))); // which wait for input
+            attached.add(Conversation.open(place(), Request.of(Request.Verb.COMMAND, "0"))); // each waits for input
         }
         assertEquals(4, client("").command("0"));
         assertTrue(err.toString(StandardCharsets.UTF_8).startsWith("8 sessions are attached"), err.toString());
@@ -147,32 +147,33 @@ class ControlServerTest {
     }
 
     @Test
-    void a_user_who_may_not_use_it_gets_nothing() throws IOException {
+    void a_user_without_permission_gets_no_answer() throws IOException {
         serve(user -> false, this::echo);
         assertEquals(4, client("").status(false));
         assertEquals("", out.toString(StandardCharsets.UTF_8));
     }
 
     @Test
-    void a_client_that_is_one_too_many_is_told() throws Exception {
+    void a_client_that_is_one_too_many_is_reported() throws Exception {
         serve(User::isOwnOrRoot, this::echo);
         List<SocketChannel> silent = new ArrayList<>();
         for (int i = 0; i < 32; i++) {
             silent.add(connect());
         }
         assertEquals(4, client("").status(false));
-        assertTrue(err.toString(StandardCharsets.UTF_8).contains("takes no more clients"), err.toString());
+        assertTrue(err.toString(StandardCharsets.UTF_8).contains("refuses this client"), err.toString());
         for (SocketChannel channel : silent) {
             channel.close();
         }
     }
 
     @Test
-    void a_file_that_is_no_socket_is_told_as_one() throws IOException {
+    void a_file_other_than_a_socket_is_reported() throws IOException {
         Files.writeString(place().path(), "");
         assertEquals(3, client("").status(false));
         assertEquals(
-                "no gateway runs on " + place().path() + ": that is no socket\n", err.toString(StandardCharsets.UTF_8));
+                "no gateway runs on " + place().path() + ": the file is not a socket\n",
+                err.toString(StandardCharsets.UTF_8));
     }
 
     @Test

@@ -33,23 +33,23 @@ class GogoCommandTest {
     private final CommandProcessorImpl processor = new CommandProcessorImpl();
     private GogoCommand command;
 
-    /** Commands, found by the names of these methods. */
+    /** Commands with the names of these methods. */
     public final class Verbs {
         private final CountDownLatch said = new CountDownLatch(1);
         private Thread worker;
 
-        /** {@return its argument, which is thus the result} */
+        /** {@return the argument} */
         public String say(String word) {
             said.countDown();
             return word;
         }
 
-        /** {@return that a loop goes on} */
+        /** {@return true, which continues a loop} */
         public boolean again() {
             return true;
         }
 
-        /** Prints without end, as a command may that does not look at its stream for errors. */
+        /** Prints without end and ignores errors of the stream. */
         public void gush() {
             PrintStream to = Process.Utils.current().out();
             said.countDown();
@@ -66,23 +66,23 @@ class GogoCommandTest {
             }
         }
 
-        /** Starts a thread that stays, as a bundle or the broker may when it is needed first. */
+        /** Starts a thread that outlives the command, like a bundle or the broker at its first use. */
         public void hire() {
             worker = new Thread(this::work, "worker");
             worker.start();
         }
 
-        /** As the launcher's command does. */
+        /** Behaves like the launcher's command. */
         public void leave(int status) {
             command.exit(status);
         }
 
-        /** Fails as no command should. */
+        /** Fails with an Error. */
         public void overflow() {
             throw new StackOverflowError();
         }
 
-        /** Fails as a file system does. */
+        /** Fails with an exception of the file system. */
         public void forbidden() throws IOException {
             throw new AccessDeniedException("/a file");
         }
@@ -105,45 +105,45 @@ class GogoCommandTest {
     }
 
     @Test
-    void each_line_of_a_script_tells_its_result() throws IOException {
+    void each_line_of_a_script_prints_its_result() throws IOException {
         assertEquals(0, run(Request.Verb.SCRIPT, "say one\n\nsay two\r\nsay three"));
-        assertEquals("OUTPUT one\nOUTPUT two\nOUTPUT three\n", told());
+        assertEquals("OUTPUT one\nOUTPUT two\nOUTPUT three\n", printed());
     }
 
     @Test
     void the_line_that_fails_is_named_and_ends_the_script() throws IOException {
         assertEquals(1, run(Request.Verb.SCRIPT, "say one\nnosuch\nsay two\n"));
-        assertEquals("OUTPUT one\nERROR line 2: Command not found: nosuch\n", told());
+        assertEquals("OUTPUT one\nERROR line 2: Command not found: nosuch\n", printed());
     }
 
     @Test
     void exit_ends_the_script() throws IOException {
         assertEquals(3, run(Request.Verb.SCRIPT, "leave 3\nsay two\n"));
-        assertEquals("", told());
+        assertEquals("", printed());
     }
 
     @Test
     void an_empty_script_is_well() throws IOException {
         assertEquals(0, run(Request.Verb.SCRIPT, ""));
-        assertEquals("", told());
+        assertEquals("", printed());
     }
 
     @Test
     void a_line_of_several_commands_is_run_as_one() throws IOException {
         assertEquals(0, run(Request.Verb.COMMAND, "say one\nsay two"));
-        assertEquals("OUTPUT two\n", told());
+        assertEquals("OUTPUT two\n", printed());
     }
 
     @Test
-    void an_error_of_java_is_told() throws IOException {
+    void an_error_of_java_is_reported() throws IOException {
         assertEquals(1, run(Request.Verb.COMMAND, "overflow"));
-        assertEquals("ERROR StackOverflowError\n", told());
+        assertEquals("ERROR StackOverflowError\n", printed());
     }
 
     @Test
-    void a_path_is_told_with_what_is_wrong_with_it() throws IOException {
+    void a_path_is_reported_with_what_is_wrong_with_it() throws IOException {
         assertEquals(1, run(Request.Verb.COMMAND, "forbidden"));
-        assertEquals("ERROR permission denied: /a file\n", told());
+        assertEquals("ERROR permission denied: /a file\n", printed());
     }
 
     @Test
@@ -199,7 +199,7 @@ class GogoCommandTest {
         return command;
     }
 
-    private String told() throws IOException {
+    private String printed() throws IOException {
         outbox.end();
         outbox.run();
         StringBuilder frames = new StringBuilder();

@@ -36,7 +36,7 @@ class HeapProbeTest {
     }
 
     @Test
-    void statuses_at_one_time_share_the_answer() throws Exception {
+    void concurrent_statuses_share_one_query() throws Exception {
         FutureTask<List<HeapInfo>> first = new FutureTask<>(probe::heaps);
         FutureTask<List<HeapInfo>> second = new FutureTask<>(probe::heaps);
         Thread.ofPlatform().start(first);
@@ -52,10 +52,10 @@ class HeapProbeTest {
     }
 
     @Test
-    void a_broker_that_hangs_is_asked_once_and_said_to_hang() {
+    void a_hanging_broker_is_asked_once() {
         for (int i = 0; i < 2; i++) {
             assertEquals(
-                    "the broker has not answered within 2 s",
+                    "the broker did not answer within 2 s",
                     assertThrows(HeapProbe.UnknownException.class, probe::heaps).getMessage());
         }
         assertEquals(1, questions.get());

@@ -9,11 +9,11 @@ import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
- * Names of the machine's users and groups, for a rule that says which peers may have a descriptor. Each call reads the
- * file anew. Ids are as in {@link PeerCredentials}: 32 bits without a sign. Any thread may call any method.
+ * Lookup of the machine's users and groups by number or by name, for rules about peers. Each call reads the file again.
+ * Ids are unsigned 32-bit numbers, as in {@link PeerCredentials}. Any thread may call any method.
  */
 public final class Accounts {
-    /** The greatest number of 32 bits means no change to the kernel. */
+    /** The kernel takes the greatest 32-bit number as "no change", so it is not a valid id. */
     private static final long HIGHEST = 0xFFFF_FFFEL;
 
     private final Path passwd;
@@ -30,10 +30,10 @@ public final class Accounts {
     }
 
     /**
-     * Takes other files of the same form.
+     * Uses other files of the same form.
      *
-     * @param passwd has the users
-     * @param group has the groups
+     * @param passwd file with the users
+     * @param group file with the groups
      * @return the accounts in them
      */
     public static Accounts of(Path passwd, Path group) {
@@ -55,7 +55,7 @@ public final class Accounts {
      *
      * @param word name or number
      * @return its id
-     * @throws IllegalArgumentException for a name that the file does not have, with a sentence
+     * @throws IllegalArgumentException for a name that the file does not have, with a message for a user
      * @throws IOException when the file cannot be read
      */
     public int userOf(String word) throws IOException {
@@ -67,7 +67,7 @@ public final class Accounts {
      *
      * @param word name or number
      * @return its id
-     * @throws IllegalArgumentException for a name that the file does not have, with a sentence
+     * @throws IllegalArgumentException for a name that the file does not have, with a message for a user
      * @throws IOException when the file cannot be read
      */
     public int groupOf(String word) throws IOException {
@@ -78,7 +78,7 @@ public final class Accounts {
      * Shows a user.
      *
      * @param uid its id
-     * @return its name, or the number where it has no name
+     * @return its name, or its number if it has no name
      * @throws IOException when the file cannot be read
      */
     public String nameOfUser(int uid) throws IOException {
@@ -89,7 +89,7 @@ public final class Accounts {
      * Shows a group.
      *
      * @param gid its id
-     * @return its name, or the number where it has no name
+     * @return its name, or its number if it has no name
      * @throws IOException when the file cannot be read
      */
     public String nameOfGroup(int gid) throws IOException {
@@ -104,8 +104,8 @@ public final class Accounts {
                 .filter(fields -> fields[0].equals(word))
                 .findFirst()
                 .map(fields -> number(what, fields[2]))
-                .orElseThrow(() -> new IllegalArgumentException("there is no " + what + " '" + word + "' in " + file
-                        + "; give a name that is there, or a number"));
+                .orElseThrow(() -> new IllegalArgumentException("unknown " + what + " '" + word
+                        + "': it is not in " + file + "; give a name that the file has, or a number"));
     }
 
     private static int number(String what, String digits) {
@@ -118,7 +118,7 @@ public final class Accounts {
             // refused below
         }
         throw new IllegalArgumentException(
-                "'" + digits + "' is no " + what + "; give a whole number from 0 to " + HIGHEST);
+                "invalid " + what + " = '" + digits + "': expected a whole number from 0 to " + HIGHEST);
     }
 
     private static String name(int id, Path file) throws IOException {
@@ -130,7 +130,7 @@ public final class Accounts {
                 .orElse(number);
     }
 
-    /** What is no UTF-8 is replaced: a comment in another encoding must not hide the accounts. */
+    /** Replaces bytes that are not UTF-8: a comment in another encoding must not hide the accounts. */
     private static Stream<String[]> entries(Path file) throws IOException {
         return new String(Files.readAllBytes(file), StandardCharsets.UTF_8)
                 .lines()

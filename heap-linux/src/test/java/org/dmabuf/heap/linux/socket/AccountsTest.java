@@ -38,13 +38,13 @@ class AccountsTest {
     }
 
     @Test
-    void others_are_refused_with_a_sentence() {
+    void other_numbers_are_refused_with_a_sentence() {
         assertEquals(
-                "there is no user 'nosuch' in " + folder.resolve("passwd")
-                        + "; give a name that is there, or a number",
+                "unknown user 'nosuch': it is not in " + folder.resolve("passwd")
+                        + "; give a name that the file has, or a number",
                 assertThrows(IllegalArgumentException.class, () -> accounts.userOf("nosuch")).getMessage());
         assertEquals(
-                "'4294967295' is no group; give a whole number from 0 to 4294967294",
+                "invalid group = '4294967295': expected a whole number from 0 to 4294967294",
                 assertThrows(IllegalArgumentException.class, () -> accounts.groupOf("4294967295"))
                         .getMessage());
     }

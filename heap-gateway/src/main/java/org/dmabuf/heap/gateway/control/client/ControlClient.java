@@ -19,20 +19,20 @@ import org.dmabuf.heap.gateway.control.wire.SocketPlace;
 import org.dmabuf.heap.gateway.control.wire.SocketPlaces;
 import org.dmabuf.heap.gateway.control.wire.User;
 
-/** Asks a running gateway, and returns the exit status for the process that asks. */
+/** Client of a running gateway. Each method returns the exit status of the calling process. */
 public final class ControlClient {
-    /** No gateway runs there. */
+    /** Exit status: no gateway runs. */
     public static final int NOT_RUNNING = 3;
 
-    /** A gateway runs there, and does not answer or may not be asked. */
+    /** Exit status: a gateway runs, but does not answer or refuses this user. */
     public static final int NO_ANSWER = 4;
 
     private static final int FAILED = 1;
 
-    /** As after SIGQUIT, which the key sends elsewhere. */
+    /** Exit status after leaving by Ctrl-\, as after SIGQUIT. */
     private static final int LEFT = 131;
 
-    /** How long a gateway may take for a status; it bounds itself what it waits for. */
+    /** Time limit for a status; the gateway bounds its own waits. */
     private static final Duration STATUS_PATIENCE = Duration.ofSeconds(10);
 
     private final SocketPlaces places;
@@ -42,9 +42,9 @@ public final class ControlClient {
     private final PrintStream messages;
 
     /**
-     * A client.
+     * Creates a client.
      *
-     * @param setting where the socket is, blank for the usual places
+     * @param setting path of the socket; blank for the default places
      * @param in standard input
      * @param out standard output
      * @param err standard error
@@ -74,7 +74,7 @@ public final class ControlClient {
 
     /** Runs the lines of standard input in the gateway, up to the first that fails. */
     public int script() throws IOException {
-        byte[] text = in.readNBytes(Frame.MAX_PAYLOAD + 1); // one more than is sent: an endless input is refused
+        byte[] text = in.readNBytes(Frame.MAX_PAYLOAD + 1); // one byte more than the limit
         return run(Request.of(Request.Verb.SCRIPT, new String(text, StandardCharsets.UTF_8)));
     }
 
@@ -151,10 +151,10 @@ public final class ControlClient {
             messages.println(e.getMessage());
             return NO_ANSWER;
         } catch (ClosedChannelException e) {
-            messages.println("the gateway on " + place.get().path() + " does not answer in time");
+            messages.println("the gateway on " + place.get().path() + " did not answer in time");
             return NO_ANSWER;
         } catch (UnwrittenException e) {
-            return 0; // the owner of the output knows what became of it
+            return 0; // the process that reads the output knows that it closed it
         } catch (IOException e) {
             if ((place.get().exists() || place.get().isHidden()) && !Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
@@ -165,27 +165,28 @@ public final class ControlClient {
     }
 
     private int mayNot(SocketPlace place) {
-        messages.println("the gateway on " + place.path() + " may not be asked: " + owner(place));
+        messages.println("access to the gateway on " + place.path() + " is denied: " + owner(place));
         return NO_ANSWER;
     }
 
     private static String owner(SocketPlace place) {
         try {
-            return "the socket belongs to user " + Files.getOwner(place.path()).getName() + "; be that user or root";
+            return "the socket belongs to user " + Files.getOwner(place.path()).getName()
+                    + "; run as that user or root";
         } catch (IOException e) {
-            return "its folder is closed to this user; be the gateway's user or root";
+            return "its folder is closed to this user; run as the gateway's user or root";
         }
     }
 
     private static String whyRefused(SocketPlace place) {
         try {
-            return place.isSocket() ? "it has ended without removing its socket" : "that is no socket";
+            return place.isSocket() ? "it has ended without removing its socket" : "the file is not a socket";
         } catch (IOException e) {
             return "its socket has just been removed";
         }
     }
 
-    /** The first place with a file in it. A folder in which another user could have put it is not trusted. */
+    /** Returns the first place that has a file. A folder in which another user could have put it is not trusted. */
     private Optional<SocketPlace> place() throws IOException {
         for (SocketPlace place : places.toAsk()) {
             if (place.exists()) {
@@ -202,7 +203,7 @@ public final class ControlClient {
         try {
             place.requireTrustedFolder(User.own());
         } catch (FileSystemException e) {
-            throw new IOException("the gateway in " + e.getFile() + " is not asked: " + e.getReason(), e);
+            throw new IOException("the socket in " + e.getFile() + " is not trusted: " + e.getReason(), e);
         }
     }
 
@@ -210,8 +211,8 @@ public final class ControlClient {
         String looked =
                 places.toAsk().stream().map(place -> place.path().toString()).collect(Collectors.joining(", "));
         return looked.isEmpty()
-                ? "no gateway can be asked: " + SocketPlaces.SETTING + " = " + SocketPlaces.NOWHERE
-                : "no gateway runs: there is no socket " + looked + "; start one with 'gateway' or 'gateway --daemon'";
+                ? "no gateway has a control socket: " + SocketPlaces.SETTING + " = " + SocketPlaces.NOWHERE
+                : "no gateway runs: no socket at " + looked + "; start one with 'gateway' or 'gateway --daemon'";
     }
 
     private int receive(Conversation conversation, Grant input) throws IOException {
@@ -226,11 +227,11 @@ public final class ControlClient {
                 }
                 case REFUSAL -> throw new Conversation.RefusedException(frame.text());
                 default -> {
-                    // of a gateway that says more than this client knows
+                    // a frame type of a newer gateway
                 }
             }
         }
-        throw new IOException("the gateway has ended, or has ended this session");
+        throw new IOException("the gateway or this session has ended");
     }
 
     private static void write(OutputStream to, Frame frame) throws UnwrittenException {
@@ -242,7 +243,7 @@ public final class ControlClient {
         }
     }
 
-    /** The reader of this process's output is gone, or its disk is full. */
+    /** Failure to write this process's output: its reader is gone, or its disk is full. */
     private static final class UnwrittenException extends IOException {
         private static final long serialVersionUID = 1L;
 

@@ -16,12 +16,12 @@ import org.dmabuf.heap.gateway.control.wire.Hello;
 import org.dmabuf.heap.gateway.control.wire.Request;
 import org.dmabuf.heap.gateway.control.wire.SocketPlace;
 
-/** A connection to a gateway that has taken the request. */
+/** Connection to a gateway that has accepted the request. */
 public final class Conversation implements AutoCloseable {
-    /** How long a gateway may take to greet. */
+    /** Time limit for the gateway's greeting. */
     static final Duration PATIENCE = Duration.ofSeconds(5);
 
-    /** The gateway answers and does not do what it was asked for. */
+    /** Failure because the gateway answered, but refused the request. */
     static final class RefusedException extends IOException {
         private static final long serialVersionUID = 1L;
 
@@ -30,12 +30,12 @@ public final class Conversation implements AutoCloseable {
         }
     }
 
-    /** A process listens and does not answer. */
+    /** Failure because a process listens, but does not answer. */
     static final class SilentException extends IOException {
         private static final long serialVersionUID = 1L;
 
         SilentException(SocketPlace place, Throwable cause) {
-            super("the gateway on " + place.path() + " does not answer within " + PATIENCE.toSeconds() + " s", cause);
+            super("the gateway on " + place.path() + " did not answer within " + PATIENCE.toSeconds() + " s", cause);
         }
     }
 
@@ -49,7 +49,7 @@ public final class Conversation implements AutoCloseable {
         this.hello = hello;
     }
 
-    /** Connects, asks, and waits for the gateway's greeting, within bounds. */
+    /** Connects, sends the request, and waits for the gateway's greeting, within time limits. */
     public static Conversation open(SocketPlace place, Request request) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         boolean opened = false;
@@ -73,7 +73,7 @@ public final class Conversation implements AutoCloseable {
             if (!channel.isConnected()) {
                 throw e;
             }
-            throw closedTo(place); // before it had read the request
+            throw closedTo(place); // the gateway closed the connection before it read the request
         } finally {
             if (!opened) {
                 channel.close();
@@ -83,7 +83,7 @@ public final class Conversation implements AutoCloseable {
 
     private static RefusedException closedTo(SocketPlace place) {
         return new RefusedException(
-                "the gateway on " + place.path() + " takes no more clients, or not this one; its log says why");
+                "the gateway on " + place.path() + " refuses this client; its log has the reason");
     }
 
     /** {@return the greeting: the gateway's version and process} */
@@ -105,7 +105,7 @@ public final class Conversation implements AutoCloseable {
         }
     }
 
-    /** {@return the next frame; empty when the gateway is gone} */
+    /** {@return the next frame; empty if the gateway is gone} */
     Optional<Frame> read() throws IOException {
         return frames.read();
     }

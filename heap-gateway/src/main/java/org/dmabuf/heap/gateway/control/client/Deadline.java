@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.nio.channels.Channel;
 import java.time.Duration;
 
-/** Closes a channel that is not done in time. A call that blocks on it then fails. */
+/** Time limit for work on a channel. It closes the channel when it expires, so that a blocked call fails. */
 final class Deadline implements AutoCloseable {
     private final Thread thread;
 
@@ -16,9 +16,9 @@ final class Deadline implements AutoCloseable {
                         Thread.sleep(patience);
                         channel.close();
                     } catch (InterruptedException e) {
-                        // it is done
+                        // the work is done
                     } catch (IOException e) {
-                        // a call that blocks has failed all the same
+                        // a blocked call has failed all the same
                     }
                 },
                 "deadline");

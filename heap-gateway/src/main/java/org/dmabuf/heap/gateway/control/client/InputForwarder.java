@@ -6,7 +6,7 @@ import java.io.InputStream;
 import java.util.Arrays;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 
-/** Sends standard input to the gateway, as much as the gateway takes. Nothing is read before it takes any. */
+/** Sender of standard input to the gateway. It reads only as many bytes as the gateway has granted. */
 class InputForwarder {
     private static final int PIECE = 8 << 10;
 
@@ -20,7 +20,7 @@ class InputForwarder {
         this.conversation = conversation;
     }
 
-    /** The gateway takes so many more bytes. */
+    /** Adds to the number of bytes that the gateway accepts. */
     final synchronized void grant(int bytes) {
         granted += bytes;
         notifyAll();
@@ -51,13 +51,13 @@ class InputForwarder {
             }
             conversation.send(new Frame(Frame.Type.INPUT, new byte[0]));
         } catch (IOException e) {
-            // the thread that receives reports what became of the connection
+            // the receiving thread reports the state of the connection
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** A terminal that is gone fails, and a standard input that was closed. There is no more of it either way. */
+    /** Reads standard input. A closed input or a terminal that is gone fails; both count as the end of the input. */
     private int read(byte[] bytes) throws InterruptedException {
         int most = take();
         try {
@@ -67,7 +67,7 @@ class InputForwarder {
         }
     }
 
-    /** Sends what was read. What does not go as input uses up nothing of what the gateway takes. */
+    /** Sends the bytes that were read. Bytes that are not sent as input do not count against the grant. */
     void send(byte[] bytes) throws IOException {
         taken(bytes.length);
         conversation.send(new Frame(Frame.Type.INPUT, bytes));

@@ -7,8 +7,8 @@ import java.io.InputStream;
 import org.dmabuf.heap.gateway.control.wire.Frame;
 
 /**
- * Sends what is typed. Ctrl-C goes as a signal, past all that was typed before it and was not read yet. Ctrl-\ leaves,
- * also when the gateway takes no notice of anything.
+ * Sender of typed keys. Ctrl-C is sent as a signal and overtakes keys that were typed before and are still unread.
+ * Ctrl-\ leaves, even if the gateway does not react.
  */
 final class KeyForwarder extends InputForwarder {
     private static final int CTRL_C = 3;

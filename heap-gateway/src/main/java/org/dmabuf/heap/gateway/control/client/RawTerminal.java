@@ -12,10 +12,10 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The terminal on standard input, by the command stty. What was set is restored, also when a signal ends the process.
+ * The terminal on standard input, set by the command stty. It is restored, even if a signal ends the process.
  */
 final class RawTerminal implements AutoCloseable {
-    /** What is done when the size has changed. */
+    /** Listener for changes of the size. */
     @FunctionalInterface
     interface Resized {
         void run() throws IOException;
@@ -33,7 +33,7 @@ final class RawTerminal implements AutoCloseable {
         this.before = before;
     }
 
-    /** Takes the terminal as it is. */
+    /** Saves the current settings of the terminal. */
     static RawTerminal open() throws IOException {
         RawTerminal terminal = new RawTerminal(stty("-g"));
         terminal.measure();
@@ -54,14 +54,14 @@ final class RawTerminal implements AutoCloseable {
         return name == null ? Charset.defaultCharset().name() : name;
     }
 
-    /** From now on every key is sent at once, and the gateway writes it. */
+    /** Sends every key at once from now on. The gateway does the echo. */
     synchronized void makeRaw() throws IOException {
         Runtime.getRuntime().addShutdownHook(hook);
         raw = true;
         stty("raw", "-echo");
     }
 
-    /** Watches the size. The JDK has no interface for this signal that is its own; without it, the size stays. */
+    /** Watches the size. The JDK has no public interface for this signal; without it, the size does not change. */
     void onResize(Resized resized) {
         try {
             ClassLoader loader = ClassLoader.getSystemClassLoader();
@@ -93,7 +93,7 @@ final class RawTerminal implements AutoCloseable {
             rows = Integer.parseInt(size[0]);
             columns = Integer.parseInt(size[1]);
         } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
-            // a terminal that does not know its size
+            // the terminal does not know its size
         }
     }
 
@@ -104,7 +104,7 @@ final class RawTerminal implements AutoCloseable {
             try {
                 Runtime.getRuntime().removeShutdownHook(hook);
             } catch (IllegalStateException e) {
-                // the process ends, and the hook runs
+                // the process is ending, and the hook runs
             }
         }
     }
@@ -132,17 +132,17 @@ final class RawTerminal implements AutoCloseable {
                     .redirectErrorStream(true)
                     .start();
         } catch (IOException e) {
-            throw new IOException("cannot set the terminal: there is no command stty; install coreutils", e);
+            throw new IOException("setting the terminal failed: the command stty is missing; install coreutils", e);
         }
         try {
             String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip();
             if (!process.waitFor(STTY_SECONDS, TimeUnit.SECONDS) || process.exitValue() != 0) {
-                throw new IOException("cannot set the terminal: " + printed);
+                throw new IOException("setting the terminal failed: " + printed);
             }
             return printed;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new IOException("interrupted while it set the terminal", e);
+            throw new IOException("setting the terminal was interrupted", e);
         } finally {
             process.destroy();
         }

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The other end of the control socket, which the launcher runs without a framework. Needs the JDK alone. */
+/** Client side of the control socket, which the launcher runs without a framework. It needs the JDK alone. */
 package org.dmabuf.heap.gateway.control.client;

@@ -6,22 +6,22 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * One message: a byte for the type, four for the length, and the payload.
+ * Message of the control protocol: one byte for the type, four for the length, then the payload.
  *
- * @param type what it is
+ * @param type type of the message
  * @param payload at most {@link #MAX_PAYLOAD} bytes
  */
 public record Frame(Type type, byte[] payload) {
-    /** More is malformed, so that a length that was made up cannot make the reader allocate. */
+    /** Limit of a payload. A forged length must not make the reader allocate more. */
     public static final int MAX_PAYLOAD = 64 << 10;
 
     static final int HEADER = 5;
 
-    /** What a frame is. The code on the wire is the ordinal plus one: new types go to the end. */
+    /** Types of frames. The code on the wire is the ordinal plus one, so new types are appended. */
     public enum Type {
-        /** The first frame of either side. */
+        /** First frame of either side. */
         HELLO,
-        /** Bytes for standard input; without any it is the end of the input. */
+        /** Bytes for standard input; an empty payload ends the input. */
         INPUT,
         /** Bytes of standard output. */
         OUTPUT,
@@ -31,11 +31,14 @@ public record Frame(Type type, byte[] payload) {
         SIZE,
         /** A signal of the client's terminal, by its name without SIG. */
         SIGNAL,
-        /** The last frame of the gateway: the exit status, in four bytes. */
+        /** Last frame of the gateway: the exit status, in four bytes. */
         EXIT,
-        /** How many more bytes of input the gateway takes, in four bytes; before that, the client sends none. */
+        /**
+         * Number of further input bytes that the gateway accepts, in four bytes. Before the first one the client sends
+         * no input.
+         */
         WINDOW,
-        /** Instead of the gateway's hello, or after it: the request is refused, with a sentence. */
+        /** Refusal of the request, with a sentence. It comes instead of the gateway's hello or after it. */
         REFUSAL;
 
         private static final Type[] ALL = values();
@@ -48,13 +51,13 @@ public record Frame(Type type, byte[] payload) {
         }
     }
 
-    /** A frame whose payload is text. */
+    /** Creates a frame whose payload is text. */
     public static Frame of(Type type, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         return new Frame(type, bytes.length <= MAX_PAYLOAD ? bytes : Arrays.copyOf(bytes, MAX_PAYLOAD));
     }
 
-    /** A frame whose payload is numbers. */
+    /** Creates a frame whose payload is numbers. */
     public static Frame of(Type type, int... numbers) {
         ByteBuffer payload = ByteBuffer.allocate(numbers.length * Integer.BYTES);
         for (int number : numbers) {
@@ -68,7 +71,7 @@ public record Frame(Type type, byte[] payload) {
         return new String(payload, StandardCharsets.UTF_8);
     }
 
-    /** {@return the payload as so many numbers} */
+    /** {@return the payload as numbers} */
     public int[] numbers(int count) throws MalformedFrameException {
         if (payload.length != count * Integer.BYTES) {
             throw new MalformedFrameException(
@@ -79,7 +82,7 @@ public record Frame(Type type, byte[] payload) {
         return numbers;
     }
 
-    /** {@return the frame as it is sent} */
+    /** {@return the frame in the form in which it is sent} */
     public ByteBuffer encoded() {
         return ByteBuffer.allocate(HEADER + payload.length)
                 .put((byte) (type.ordinal() + 1))

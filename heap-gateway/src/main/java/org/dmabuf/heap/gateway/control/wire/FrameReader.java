@@ -6,11 +6,11 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 import java.util.Optional;
 
-/** Takes frames from a blocking channel, however the bytes arrive. For one thread. */
+/** Reader of frames from a blocking channel, however the bytes are split. For one thread. */
 public final class FrameReader {
     private final ReadableByteChannel channel;
 
-    /** @param channel of which nothing else reads */
+    /** @param channel channel from which no other object reads */
     public FrameReader(ReadableByteChannel channel) {
         this.channel = channel;
     }
@@ -18,8 +18,8 @@ public final class FrameReader {
     /**
      * Waits for the next frame.
      *
-     * @return empty when the other side has closed the channel after a whole frame
-     * @throws MalformedFrameException when what came is no frame, or ends within one
+     * @return the frame; empty if the other side closed the channel after a whole frame
+     * @throws MalformedFrameException if the bytes are not a frame or end within one
      */
     public Optional<Frame> read() throws IOException {
         ByteBuffer header = ByteBuffer.allocate(Frame.HEADER);
@@ -43,7 +43,7 @@ public final class FrameReader {
 
     private void fill(ByteBuffer buffer) throws IOException {
         while (buffer.hasRemaining() && channel.read(buffer) >= 0) {
-            // the other side may send byte by byte
+            // the other side may send single bytes
         }
     }
 

@@ -7,19 +7,18 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The first frame of either side. Its first four bytes are the version of the protocol, whatever follows in another
- * version.
+ * First frame of either side. In every version of the protocol, its first four bytes are that version.
  *
- * @param words of a client: what it asks for, and its details; of a gateway: its version and process
+ * @param words from a client: its request and details; from a gateway: its version and process
  */
 public record Hello(List<String> words) {
-    /** The version of the protocol, which both sides have to have. */
+    /** The version of the protocol; both sides need the same version. */
     public static final int VERSION = 1;
 
-    /** The most words of a hello. */
+    /** Limit of the number of words. */
     private static final int MAX_WORDS = 1024;
 
-    /** Copies. */
+    /** Copies the list. */
     public Hello {
         words = List.copyOf(words);
     }
@@ -43,13 +42,13 @@ public record Hello(List<String> words) {
     }
 
     /**
-     * The hello in a frame.
+     * Decodes the hello in a frame.
      *
-     * @throws MalformedFrameException when it is none, or has another version
+     * @throws MalformedFrameException if the frame is not a hello, or has another version
      */
     public static Hello of(Frame frame) throws MalformedFrameException {
         if (frame.type() != Frame.Type.HELLO || frame.payload().length < 2 * Integer.BYTES) {
-            throw new MalformedFrameException("the connection does not begin with a hello");
+            throw new MalformedFrameException("the first frame is not a hello");
         }
         ByteBuffer payload = ByteBuffer.wrap(frame.payload());
         int version = payload.getInt();
@@ -72,7 +71,7 @@ public record Hello(List<String> words) {
     private static String word(ByteBuffer payload) throws MalformedFrameException {
         int length = payload.remaining() < Integer.BYTES ? -1 : payload.getInt();
         if (length < 0 || length > payload.remaining()) {
-            throw new MalformedFrameException("a word of the hello is cut off");
+            throw new MalformedFrameException("a word of the hello is truncated");
         }
         byte[] bytes = new byte[length];
         payload.get(bytes);

@@ -3,11 +3,11 @@ package org.dmabuf.heap.gateway.control.wire;
 
 import java.io.IOException;
 
-/** The other side does not speak this protocol. The connection is of no use any more. */
+/** Violation of the control protocol by the other side. The connection cannot be used any more. */
 public final class MalformedFrameException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    /** @param sentence what was wrong */
+    /** @param sentence description of the violation */
     public MalformedFrameException(String sentence) {
         super(sentence);
     }

@@ -5,43 +5,43 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a client asks for in its hello.
+ * Request of a client, as its hello carries it.
  *
  * @param verb the kind of request
- * @param terminal type of the client's terminal; empty where there is none
- * @param charset of its terminal
- * @param columns of its terminal
- * @param rows of its terminal
- * @param command the command line or the script to run, or {@code json} for a status in that form; empty otherwise
+ * @param terminal type of the client's terminal; empty without one
+ * @param charset charset of its terminal
+ * @param columns columns of its terminal
+ * @param rows rows of its terminal
+ * @param command the command line or the script to run, or {@code json} for a status in that form; otherwise empty
  */
 public record Request(Verb verb, String terminal, String charset, int columns, int rows, String command) {
     private static final int MAX_SIZE = 10_000;
 
     /** The kinds of requests. */
     public enum Verb {
-        /** The gateway's state, told without its shell. */
+        /** Request for the gateway's state, which needs no shell. */
         STATUS,
-        /** A shell on the client's terminal. */
+        /** Request for a shell on the client's terminal. */
         SHELL,
-        /** One command line, without a terminal. */
+        /** Request to run one command line, without a terminal. */
         COMMAND,
-        /** Command lines without a terminal, up to the first that fails. */
+        /** Request to run command lines without a terminal, up to the first that fails. */
         SCRIPT
     }
 
-    /** A request without a terminal. */
+    /** Creates a request without a terminal. */
     public static Request of(Verb verb, String command) {
         return new Request(verb, "", "", 0, 0, command);
     }
 
-    /** {@return the frame that asks for it} */
+    /** {@return the frame that carries the request} */
     public Frame frame() throws MalformedFrameException {
         return new Hello(List.of(
                         verb.name(), terminal, charset, Integer.toString(columns), Integer.toString(rows), command))
                 .frame();
     }
 
-    /** The request in a client's first frame. */
+    /** Decodes the request in a client's first frame. */
     public static Request of(Frame frame) throws MalformedFrameException {
         List<String> words = new ArrayList<>(Hello.of(frame).words());
         try {
@@ -53,11 +53,11 @@ public record Request(Verb verb, String terminal, String charset, int columns, i
                     size(Integer.parseInt(words.get(4))),
                     words.get(5));
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
-            throw new MalformedFrameException("the hello asks for what this gateway does not know");
+            throw new MalformedFrameException("the hello has an unknown request");
         }
     }
 
-    /** {@return a size that a terminal can have: 0 stands for one that is not known} */
+    /** {@return a size that a terminal can have; 0 stands for an unknown size} */
     public static int size(int claimed) {
         return Math.clamp(claimed, 0, MAX_SIZE);
     }

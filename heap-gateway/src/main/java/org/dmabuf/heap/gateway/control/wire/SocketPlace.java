@@ -10,11 +10,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 
 /**
- * A place for a socket. What another user could put there is not trusted.
+ * Place for a socket. A file that another user could have put there is not trusted.
  *
  * @param path of the socket's file
- * @param ownFolder whether its folder is made by the gateway and for it alone; otherwise it is the system's or the
- *     administrator's
+ * @param ownFolder whether the gateway creates the folder for itself; if not, the system or the administrator owns it
  */
 public record SocketPlace(Path path, boolean ownFolder) {
     private static final int FILE_TYPE = 0170000;
@@ -31,7 +30,7 @@ public record SocketPlace(Path path, boolean ownFolder) {
         return new SocketPlace(path, false);
     }
 
-    /** Makes the folder if it is one that the gateway makes. */
+    /** Creates the folder if the gateway owns it. */
     public void makeFolder() throws IOException {
         Path folder = path.getParent();
         if (ownFolder && !Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) {
@@ -41,9 +40,9 @@ public record SocketPlace(Path path, boolean ownFolder) {
     }
 
     /**
-     * Checks that no other user, except root, can put a file into the folder or take one away.
+     * Checks that no other user, except root, can create or remove files in the folder.
      *
-     * @param user number of the user whose folder it has to be
+     * @param user number of the user to whom the folder must belong
      */
     public void requireTrustedFolder(int user) throws IOException {
         Path folder = path.getParent();
@@ -51,7 +50,7 @@ public record SocketPlace(Path path, boolean ownFolder) {
             Map<String, Object> attributes =
                     Files.readAttributes(folder, "unix:mode,uid,isDirectory", LinkOption.NOFOLLOW_LINKS);
             if (!(Boolean) attributes.get("isDirectory")) {
-                throw new FileSystemException(folder.toString(), null, "it is no folder");
+                throw new FileSystemException(folder.toString(), null, "it is not a folder");
             }
             if (!attributes.get("uid").equals(user)) {
                 throw new FileSystemException(
@@ -59,13 +58,13 @@ public record SocketPlace(Path path, boolean ownFolder) {
             }
             if (((Integer) attributes.get("mode") & ANYTHING_FOR_OTHERS) != 0) {
                 throw new FileSystemException(
-                        folder.toString(), null, "other users have access to it; take that away with chmod go=");
+                        folder.toString(), null, "other users have access to it; run chmod go= on it");
             }
             return;
         }
         Map<String, Object> attributes = Files.readAttributes(folder, "unix:mode,uid,isDirectory");
         if (!(Boolean) attributes.get("isDirectory")) {
-            throw new FileSystemException(folder.toString(), null, "it is no folder");
+            throw new FileSystemException(folder.toString(), null, "it is not a folder");
         }
         Object owner = attributes.get("uid");
         if (!owner.equals(user) && !owner.equals(0)) {
@@ -76,36 +75,36 @@ public record SocketPlace(Path path, boolean ownFolder) {
             throw new FileSystemException(
                     folder.toString(),
                     null,
-                    "other users may rename what is in it; take that right away with chmod go-w");
+                    "other users may rename files in it; run chmod go-w on it");
         }
     }
 
-    /** {@return whether there is a file, of whatever kind} */
+    /** {@return whether a file of any kind exists} */
     public boolean exists() {
         return Files.exists(path, LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** {@return whether there may be a file, since the folder is closed to this process} */
+    /** {@return whether a file may exist: the folder is closed to this process} */
     public boolean isHidden() {
         return !exists() && !Files.notExists(path, LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** {@return whether the file, or what a link leads to, is a socket} */
+    /** {@return whether the file, or the target of a link, is a socket} */
     public boolean isSocket() throws IOException {
         return ((Integer) Files.getAttribute(path, "unix:mode") & FILE_TYPE) == SOCKET;
     }
 
-    /** Checks that the file is a socket of this user, and no link to one. */
+    /** Checks that the file is a socket of this user, not a link to one. */
     public void requireSocketOf(int user) throws IOException {
         Map<String, Object> attributes = Files.readAttributes(path, "unix:mode,uid", LinkOption.NOFOLLOW_LINKS);
         if (((Integer) attributes.get("mode") & FILE_TYPE) != SOCKET) {
-            throw new FileSystemException(path.toString(), null, "a file that is no socket is in the way");
+            throw new FileSystemException(path.toString(), null, "the path is taken by a file that is not a socket");
         }
         if (!attributes.get("uid").equals(user)) {
             throw new FileSystemException(
                     path.toString(),
                     null,
-                    "a socket of another user, number " + attributes.get("uid") + ", is in the way");
+                    "the path is taken by a socket of another user, number " + attributes.get("uid"));
         }
     }
 }

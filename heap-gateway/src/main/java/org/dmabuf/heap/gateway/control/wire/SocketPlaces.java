@@ -10,37 +10,37 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Where the control socket is: the setting {@value #SETTING} if there is one, else below the folder that the system
- * gives to a service or to a user, else below the folder for temporary files.
+ * Search order for the control socket: the setting {@value #SETTING}; else the folder that the system gives to a
+ * service or a user; else the folder for temporary files.
  *
- * @param setting the value of {@value #SETTING}, blank for none
+ * @param setting the value of {@value #SETTING}; blank if it is not set
  * @param environment of the process
  * @param user number of the process's user
- * @param system the folder that a service's sockets are in
+ * @param system folder of services' sockets
  * @param temporary the folder for temporary files
  */
 public record SocketPlaces(String setting, Map<String, String> environment, int user, Path system, Path temporary) {
-    /** The property of etc/gateway.properties. */
+    /** The property in etc/gateway.properties. */
     public static final String SETTING = "control.socket";
 
-    /** The setting that stands for no socket at all. */
+    /** Value of the setting for no socket. */
     public static final String NOWHERE = "none";
 
     private static final String FOLDER = "dmaheap-gateway";
     private static final String FILE = "control";
 
-    /** Copies. */
+    /** Copies the environment. */
     public SocketPlaces {
         environment = Map.copyOf(environment);
         setting = setting == null ? "" : setting.strip();
     }
 
-    /** The places of this process. */
+    /** Returns the places of this process. */
     public static SocketPlaces ofThisProcess(String setting) throws IOException {
         return new SocketPlaces(setting, System.getenv(), User.own(), Path.of("/run"), Path.of("/tmp"));
     }
 
-    /** {@return where a gateway opens its socket; empty when it is told not to} */
+    /** {@return where a gateway opens its socket; empty if the setting forbids one} */
     public Optional<SocketPlace> toOpen() {
         if (setting.equals(NOWHERE)) {
             return Optional.empty();
@@ -55,7 +55,7 @@ public record SocketPlaces(String setting, Map<String, String> environment, int 
                 .or(() -> Optional.of(SocketPlace.inOwnFolder(inTemporary())));
     }
 
-    /** {@return where a client looks, in this order; empty when the gateway is told to open none} */
+    /** {@return where a client looks, in this order; empty if the setting forbids a socket} */
     public List<SocketPlace> toAsk() {
         if (setting.equals(NOWHERE)) {
             return List.of();
@@ -70,7 +70,7 @@ public record SocketPlaces(String setting, Map<String, String> environment, int 
         return places;
     }
 
-    /** The folder of another user, which su leaves in the environment, is not taken. */
+    /** Ignores the folder of another user, which su leaves in the environment. */
     private Optional<Path> userFolder() {
         return variable("XDG_RUNTIME_DIR")
                 .map(Path::of)

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
 import jdk.net.ExtendedSocketOptions;
 
-/** Users of the machine, by their numbers: a name may stand for another number in another name space. */
+/** Users of the machine, by number: a name may stand for another number in another user namespace. */
 public final class User {
     private User() {}
 
@@ -17,17 +17,17 @@ public final class User {
         return (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
     }
 
-    /** {@return the user at the other end of a Unix socket, as the kernel has it} */
+    /** {@return the user at the other end of a Unix socket, as the kernel reports it} */
     public static UserPrincipal peer(SocketChannel channel) throws IOException {
         return channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user();
     }
 
-    /** {@return whether that is this process's user or root} */
+    /** {@return whether the user is this process's user or root} */
     public static boolean isOwnOrRoot(UserPrincipal user) throws IOException {
         return user.equals(numbered(own())) || user.equals(numbered(0));
     }
 
-    /** The JDK compares users by number, and takes a number for a user that has no name. */
+    /** The JDK compares users by number. For a user without a name it accepts the number as the name. */
     private static UserPrincipal numbered(int number) throws IOException {
         return number == own()
                 ? Files.getOwner(Path.of("/proc/self"))

@@ -1,3 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a gateway and its client say to each other over the control socket, and where that is. Needs the JDK alone. */
+/**
+ * Protocol between a gateway and its client over the control socket, and the socket's places. It needs the JDK alone.
+ */
 package org.dmabuf.heap.gateway.control.wire;

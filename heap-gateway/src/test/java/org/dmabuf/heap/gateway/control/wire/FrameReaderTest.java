@@ -68,7 +68,7 @@ class FrameReaderTest {
         return new FrameReader(Channels.newChannel(in));
     }
 
-    /** A stream of streams gives at most one of them at a read. */
+    /** A sequence of streams returns bytes of one of them at each read. */
     private static InputStream byteByByte(ByteBuffer... frames) {
         List<InputStream> bytes = new ArrayList<>();
         for (ByteBuffer frame : frames) {

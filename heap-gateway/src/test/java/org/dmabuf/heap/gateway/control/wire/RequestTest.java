@@ -17,7 +17,7 @@ class RequestTest {
     }
 
     @Test
-    void another_version_is_told_in_a_sentence() {
+    void another_version_is_reported_in_a_sentence() {
         ByteBuffer later = ByteBuffer.allocate(8).putInt(2).putInt(77).flip();
         MalformedFrameException e = assertThrows(
                 MalformedFrameException.class, () -> Request.of(new Frame(Frame.Type.HELLO, later.array())));
@@ -26,7 +26,7 @@ class RequestTest {
     }
 
     @Test
-    void a_hello_that_is_none_is_malformed() throws Exception {
+    void a_hello_that_is_invalid_is_malformed() throws Exception {
         List<Frame> wrong = List.of(
                 Frame.of(Frame.Type.INPUT, "hello"),
                 Frame.of(Frame.Type.HELLO, "x"),

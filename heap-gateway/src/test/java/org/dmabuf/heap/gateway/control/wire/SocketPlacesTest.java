@@ -25,7 +25,7 @@ class SocketPlacesTest {
     }
 
     @Test
-    void none_is_none() throws IOException {
+    void the_value_none_means_no_socket() throws IOException {
         assertEquals(Optional.empty(), places(" none ", Map.of()).toOpen());
         assertEquals(List.of(), asked(places("none", Map.of())));
     }
@@ -62,7 +62,7 @@ class SocketPlacesTest {
     }
 
     @Test
-    void blank_variables_are_none() throws IOException {
+    void blank_variables_count_as_unset() throws IOException {
         SocketPlaces places = places("", Map.of("RUNTIME_DIRECTORY", "", "XDG_RUNTIME_DIR", " "));
         assertEquals(
                 Path.of("/tmp/dmaheap-gateway-" + User.own() + "/control"),
