@@ -210,7 +210,8 @@ public record HeapDescription(
         }
         if (!(value instanceof Integer || value instanceof Long)) {
             throw new Refused(
-                    "invalid " + key + " of type " + value.getClass().getSimpleName() + ": expected an Integer or a Long");
+                    "invalid " + key + " of type " + value.getClass().getSimpleName()
+                            + ": expected an Integer or a Long");
         }
         long number = ((Number) value).longValue();
         if (number < lowest || number > highest) {

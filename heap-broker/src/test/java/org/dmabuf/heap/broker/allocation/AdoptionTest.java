@@ -369,7 +369,7 @@ class AdoptionTest {
         int fd = syscalls.memfdCreate("empty", MFD_ALLOW_SEALING);
         try (OwnedFd empty = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
-            refused(Errno.EINVAL, "no bytes", empty);
+            refused(Errno.EINVAL, "the memory has 0 bytes; its sender must set a size first", empty);
         }
     }
 
