@@ -28,6 +28,19 @@ import org.osgi.framework.BundleContext;
  *     configure(config, properties);
  * }
  *
+ * @Modified
+ * void configure(Config config, Map<String, Object> properties) {
+ *     HeapSettings settings =
+ *             HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
+ *     start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
+ * }
+ *
+ * @Deactivate
+ * void stop() {
+ *     start.close();
+ * }
+ * }
+ *
  * <p>One thread at a time may call {@code configure}, as Declarative Services does. Any thread may close.
  */
 public final class HeapStart implements AutoCloseable {
