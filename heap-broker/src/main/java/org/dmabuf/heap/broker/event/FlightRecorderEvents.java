@@ -41,7 +41,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
     private final Kind allocate = kind(
             "Allocate",
             "Buffer Allocation",
-            "A request for buffers, from the call of the broker until a heap has returned them or the request has failed",
+            "A request for buffers, from the call of the broker until a heap has returned them or it has failed",
             WITH_STACK,
             text("client", "Client that asked"),
             text("heap", "Heap that returned the buffer or ended the request"),
@@ -70,7 +70,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
             text("name", "Buffer"),
             bytes("size", "Size"),
             text("site", "Where it was allocated, if sites are recorded"),
-            new ValueDescriptor(long.class, "buffers", List.of(label("Lost buffers: 1, or their number in a summary without names"))));
+            new ValueDescriptor(long.class, "buffers", List.of(label("Lost buffers: 1, or more in a summary"))));
 
     private final Kind heap = kind(
             "Heap",

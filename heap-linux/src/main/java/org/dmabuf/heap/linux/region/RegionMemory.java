@@ -173,7 +173,8 @@ final class RegionMemory {
         int fd = new Memfd(syscalls).createEmpty(heap, layout.size());
         try {
             MemorySegment mapping = new Mmap(syscalls).mapEmpty(heap, fd, layout.size());
-            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE); // EINVAL: the kernel has no huge pages
+            // EINVAL: the kernel has no huge pages.
+            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE);
             return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, 0, "");
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);
