@@ -34,7 +34,7 @@ public final class HandOverCommands implements CommandSet {
     private static final Option TIMEOUT =
             Option.valued('t', "timeout", "SECONDS", "longest wait for the other process; default 30");
     private static final Option NAME =
-            Option.valued('n', "name", "NAME", "name of the buffer here; default: its name at the sender");
+            Option.valued('n', "name", "NAME", "the buffer's name here; default: the sender's name");
 
     private static final Syntax SHARE_SYNTAX = Syntax.of(
                     "share", "Waits on a new socket for one process and sends it a buffer's descriptor")

@@ -22,7 +22,7 @@ import org.dmabuf.heap.HeapException;
  * <p>Install only one version of heap-linux in a framework. If two copies in one process track the same dma-buf, each
  * counts the descriptor of the other as a holder, and neither wait ends.
  *
- * <p>A malicious holder can keep memory without being detected; docs/accounting.md lists the ways under "What is not
+ * <p>A malicious holder can keep memory without being detected; the project's README lists the ways under "What is not
  * exact". Ranges that a region reuses are safe from this, see {@code RegionSource}.
  *
  * <p>Any thread may call any method. A tracker refers to no class of a heap except the callbacks that wait.

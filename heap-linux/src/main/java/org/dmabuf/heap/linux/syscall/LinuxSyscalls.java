@@ -359,10 +359,10 @@ final class LinuxSyscalls implements Syscalls {
     }
 
     /**
-     * Checks the link first, which is cheap. A sender can forge it: for a file on a file system the text is the path,
-     * which can look like that of a dma-buf. The second check decides, because only the kernel's code of dma-bufs
-     * writes {@code exp_name} into fdinfo. It does not come first, because the kernel formats all of a file's fdinfo at
-     * once, and that of some files is long.
+     * Makes two checks, because a sender can forge the first: the text of the link is a path for a file on a file
+     * system, and can look like that of a dma-buf. The second check is sufficient, because only the kernel code of
+     * dma-bufs writes {@code exp_name} into fdinfo. It is not made first, because the fdinfo of other files can be
+     * long.
      */
     @Override
     public int isDmaBuf(int fd) {
