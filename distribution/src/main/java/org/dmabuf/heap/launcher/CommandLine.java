@@ -60,8 +60,8 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
                                     that fails
 
               -v, --verbose         log more, and print the stack trace of a failure
-              --socket PATH         the control socket to contact; to open, with --daemon or
-                                    a shell
+              --socket PATH         the control socket to contact; with --daemon or a shell,
+                                    the one to open
               --json                print the state as one JSON object
               --version             print the versions of the gateway and of Java
               -h, --help            print this
