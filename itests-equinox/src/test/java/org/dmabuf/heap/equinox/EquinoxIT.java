@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.Bundle;
 
-/** Tests of the broker and the system heap on Equinox, with the bundles that the README lists for other containers. */
+/** Tests of the broker and the system heap on Equinox, with the bundles that docs/other-containers.md lists. */
 class EquinoxIT {
     private static final String BROKER = "org.dmabuf.heap.broker";
     private static final String SYSTEM = "org.dmabuf.heap.system";
