@@ -105,7 +105,7 @@ final class PngPipeline implements AutoCloseable {
                 bus, PATIENCE.toNanos(), GStreamer.MESSAGE_EOS | GStreamer.MESSAGE_ERROR);
         gst.objectUnref(bus);
         if (GStreamer.isNull(message)) {
-            throw new GStreamerException("GStreamer was not done within " + PATIENCE.toSeconds() + " s");
+            throw new GStreamerException("GStreamer did not finish within " + PATIENCE.toSeconds() + " s");
         }
         try {
             if (gst.messageType(message) == GStreamer.MESSAGE_ERROR) {

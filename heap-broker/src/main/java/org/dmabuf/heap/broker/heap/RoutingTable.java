@@ -93,14 +93,14 @@ public final class RoutingTable {
                         heap,
                         HeapState.SHADOWED,
                         "its name is taken by the heap of bundle " + Printable.of(named.description().bundle())
-                                + "; it serves when that one goes"));
+                                + "; it serves when that heap leaves"));
             } else if (numbered != null) {
                 others.add(new HeapStanding(
                         heap,
                         HeapState.SHADOWED,
                         "its heap.id " + heap.description().id().getAsInt() + " is taken by heap '" + numbered.name()
                                 + "' of bundle " + Printable.of(numbered.description().bundle())
-                                + "; it serves when that one goes"));
+                                + "; it serves when that heap leaves"));
             } else {
                 names.put(heap.name(), heap);
                 heap.description().id().ifPresent(id -> ids.put(id, heap));

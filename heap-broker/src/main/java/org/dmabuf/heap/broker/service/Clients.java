@@ -136,7 +136,11 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
                         Printable.of(broker.owner().id().toString()));
             }
         } catch (RuntimeException | Error e) { // the resources of the other clients must still be taken back
-            LOG.error("{}: failed to take back all its resources; the next bundle event tries again", why, e);
+            LOG.error(
+                    "{}: failed to take back all resources of bundle {}; the next bundle event tries again",
+                    why,
+                    Printable.of(broker.owner().id().toString()),
+                    e);
         }
     }
 }

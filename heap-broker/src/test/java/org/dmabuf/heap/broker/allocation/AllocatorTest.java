@@ -318,7 +318,7 @@ class AllocatorTest {
         FakeHeap refused = serving("broken", Map.of(HeapProperties.ALIGNMENT, 3L));
         assertEquals(
                 "heap 'display': no buffer of 12 MiB: its heap.id 5 is taken by heap 'camera' of bundle"
-                        + " org.example.camera; it serves when that one goes",
+                        + " org.example.camera; it serves when that heap leaves",
                 refusal(REQUEST.withHeaps("display")).getMessage());
         assertEquals(
                 "heap 'broken': no buffer of 12 MiB: invalid heap.alignment = 3: expected a power of two",

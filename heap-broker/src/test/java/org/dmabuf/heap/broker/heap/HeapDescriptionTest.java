@@ -337,7 +337,8 @@ class HeapDescriptionTest {
             RecordedLog.clear();
             assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
             assertEquals(
-                    List.of("WARN a property of a heap cannot be read; report that to its vendor <" + thrown + ">"),
+                    List.of("WARN property vendor.list of a heap of bundle org.example.camera cannot be read; report"
+                            + " that to its vendor <" + thrown + ">"),
                     RecordedLog.lines());
         }
     }

@@ -261,7 +261,7 @@ final class HeapOpening implements AutoCloseable {
         boolean refusal = cause instanceof HeapException; // needs no stack trace
         LOG.failure(
                 Level.ERROR,
-                "heap '" + settings.heap() + "' cannot be opened; the opening is not repeated"
+                "opening heap '" + settings.heap() + "' failed and is not repeated"
                         + (refusal ? ": " + reason : "")
                         + "; correct the cause, then restart its bundle or change its configuration",
                 refusal ? null : cause);

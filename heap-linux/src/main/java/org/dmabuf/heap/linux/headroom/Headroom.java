@@ -257,7 +257,7 @@ public final class Headroom {
             throw HeapException.of(
                     e.errno(),
                     heap,
-                    "cannot check whether " + Bytes.text(bytes) + " fit: " + e.reason(),
+                    "cannot check whether " + Bytes.text(bytes) + " fits: " + e.reason(),
                     e);
         }
         throw refusal(heap, bytes);
@@ -266,14 +266,14 @@ public final class Headroom {
     private HeapException refusal(String heap, long bytes) {
         Ledger tightest = tightest();
         MachineMemory.Bound bound = tightest.bound;
-        String what = Bytes.text(bytes) + " do not fit: ";
+        String what = Bytes.text(bytes) + " does not fit: ";
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
                 bound.size() <= state.reserve
-                        ? what + bound.limit() + " is " + Bytes.text(bound.size()) + ", and a reserve of "
-                                + Bytes.text(state.reserve)
-                                + " is left to the rest of the process and of the machine; raise that limit, or lower "
+                        ? what + bound.limit() + " is " + Bytes.text(bound.size()) + ", all of it within the reserve"
+                                + " of " + Bytes.text(state.reserve)
+                                + " for the rest of the process and of the machine; raise that limit, or lower "
                                 + RESERVE_PROPERTY
                         : what + Bytes.text(Math.max(0, tightest.room())) + " left of " + bound.limit()
                                 + " less a reserve of " + Bytes.text(state.reserve)

@@ -59,8 +59,8 @@ final class SecretLocks implements FileTracker {
                     Errno.ENOTSUP,
                     heap,
                     "a buffer of "
-                            + Bytes.text(size) + " cannot be exported: its lock is not in /proc/locks; is all of /proc"
-                            + " mounted?");
+                            + Bytes.text(size) + " cannot be exported: its lock is not in /proc/locks; mount all of"
+                            + " /proc");
         }
         TrackedFile.Secret known = files.putIfAbsent(file.number, file);
         return known == null ? file : known;

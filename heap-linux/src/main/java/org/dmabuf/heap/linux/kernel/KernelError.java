@@ -106,8 +106,8 @@ public final class KernelError {
             return device;
         }
         if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all stand for the limit
-            return "; raise what this process may lock by as much (LimitMEMLOCK= in a unit, ulimit -l), or grant"
-                    + " CAP_IPC_LOCK";
+            return "; raise the process's limit of locked memory by that size (LimitMEMLOCK= in a unit, ulimit -l), or"
+                    + " grant CAP_IPC_LOCK";
         }
         return switch (errno) {
             case EMFILE ->
@@ -126,7 +126,8 @@ public final class KernelError {
             };
             case EAGAIN ->
                 call.equals("mmap")
-                        ? "; raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas"
+                        ? "; raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end"
+                                + " arenas"
                         : "";
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal forbids it" : "";
             case ENOSYS -> "; this kernel is too old";

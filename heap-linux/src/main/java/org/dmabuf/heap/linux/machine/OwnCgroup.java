@@ -134,8 +134,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
                 return found(second, mount, folder);
             }
         }
-        String doubt = "the cgroup of this process, " + path + " in /proc/self/cgroup, is below no mount of cgroups: a"
-                + " memory limit of it is not known, and memory beyond it ends this process; mount the cgroup file"
+        String doubt = "the memory limit of this process's cgroup, " + path + " in /proc/self/cgroup, is unknown: no"
+                + " mount of cgroups contains it, and exceeding the limit would end this process; mount the cgroup file"
                 + " system of the process's own cgroup namespace, or start the process in the cgroup in which it stays";
         // Cgroups above the own one limit the process, too.
         return mounts.stream()

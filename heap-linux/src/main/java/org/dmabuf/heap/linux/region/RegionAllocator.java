@@ -146,13 +146,13 @@ final class RegionAllocator {
             throw refusal(
                     Errno.EINVAL,
                     heap,
-                    "a granule of " + granule + " bytes is not a power of two of at least a page, " + Bytes.PAGE);
+                    "invalid granule = " + granule + ": expected a power of two of at least a page, " + Bytes.PAGE);
         }
         if (size <= 0 || size % granule != 0) {
             throw refusal(
                     Errno.EINVAL,
                     heap,
-                    "a region of " + size + " bytes is not a positive multiple of its granule, " + granule);
+                    "invalid size = " + size + " of a region: expected a positive multiple of its granule, " + granule);
         }
         long count = size / granule;
         if (count > MAX_GRANULES) {
@@ -168,9 +168,9 @@ final class RegionAllocator {
             throw refusal(
                     Errno.ENOMEM,
                     heap,
-                    "a region of " + Bytes.text(size) + " in granules of " + Bytes.text(granule) + " takes "
-                            + Bytes.text(count * METADATA) + " of the Java heap, and no more than half of it, "
-                            + Bytes.text(most) + ", is given; raise the granule or -Xmx");
+                    "a region of " + Bytes.text(size) + " in granules of " + Bytes.text(granule) + " needs "
+                            + Bytes.text(count * METADATA) + " of the Java heap, more than half of it, "
+                            + Bytes.text(most) + "; raise the granule or -Xmx");
         }
         shift = Long.numberOfTrailingZeros(granule);
         granules = (int) count;

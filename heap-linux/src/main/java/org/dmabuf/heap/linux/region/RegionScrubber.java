@@ -263,8 +263,8 @@ final class RegionScrubber {
             logged = true;
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'': the machine has no memory to restore {1} of the region, which an exported"
-                            + " buffer left empty; this is repeated each second, and when an allocation needs them",
+                    "heap ''{0}'': the machine has no memory for {1} of the region, which an exported buffer left"
+                            + " without pages; the attempt is repeated each second, and when an allocation needs them",
                     heap,
                     Bytes.text(range.size()));
         }

@@ -158,7 +158,7 @@ public final class FdListener implements AutoCloseable {
         }
         throw new FdSocketException(
                 Errno.ETIMEDOUT,
-                "no permitted process came to " + file + " within " + timeout.toSeconds() + " s"
+                "no permitted process connected to " + file + " within " + timeout.toSeconds() + " s"
                         + (refused == null ? "" : "; refused " + refused));
     }
 

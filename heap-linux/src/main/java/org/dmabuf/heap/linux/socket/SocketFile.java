@@ -90,7 +90,7 @@ final class SocketFile implements AutoCloseable {
             throw new FdSocketException(
                     -folder,
                     "the folder " + Printable.of(parent.toString()) + " of a socket cannot be opened: "
-                            + Errno.of(-folder).meaning() + "; make the folder, or give another path");
+                            + Errno.of(-folder).meaning() + "; create the folder, or give another path");
         }
         return new SocketFile(syscalls, sockets, path, name, OwnedFd.of(folder, syscalls::close));
     }
@@ -215,7 +215,7 @@ final class SocketFile implements AutoCloseable {
         if (result < 0) {
             throw new FdSocketException(
                     -result,
-                    "the file " + Printable.of(path.toString()) + " changed while it was replaced, and what was there"
+                    "the file " + Printable.of(path.toString()) + " changed while it was replaced, and the new file"
                             + " is now " + Printable.of(path.resolveSibling(aside).toString()) + ": "
                             + Errno.of(-result).meaning() + "; rename it back");
         }

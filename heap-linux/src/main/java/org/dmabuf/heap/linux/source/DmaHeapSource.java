@@ -248,7 +248,7 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "" + Bytes.text(size) + " exceed this machine's memory, "
+                    Bytes.text(size) + " exceeds this machine's memory, "
                             + Bytes.text(all) + "; ask for less");
         }
     }
@@ -285,9 +285,9 @@ public final class DmaHeapSource implements MemorySource {
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "" + Bytes.text(size) + " are not free in one piece of the memory that is set"
-                        + " aside for " + FOLDER + node + "; ask for less, close buffers, or set more aside at boot"
-                        + " (cma=, or the region in the device tree)");
+                Bytes.text(size) + " is not free in one piece in the memory reserved for " + FOLDER + node
+                        + "; ask for less, close buffers, or reserve more at boot (cma=, or the region in the device"
+                        + " tree)");
     }
 
     /** Returns the size of the buffer, which the heap may have rounded up. */
@@ -300,8 +300,8 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.EIO,
                     heap,
-                    "the kernel made " + made + " bytes of the " + size
-                            + " that were asked for; report that to its vendor");
+                    "the kernel returned a buffer of " + made + " bytes instead of " + size
+                            + "; report that to the kernel's vendor");
         }
         return made;
     }
