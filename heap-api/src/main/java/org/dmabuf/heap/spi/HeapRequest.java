@@ -42,7 +42,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request for another size.
+     * Returns this request with another size.
      *
      * @param bytes requested bytes, at least 1
      * @return a request
@@ -52,7 +52,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request for another alignment.
+     * Returns this request with another alignment.
      *
      * @param bytes a power of two
      * @return a request
@@ -62,7 +62,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request with another export mode.
+     * Returns this request with another export mode.
      *
      * @param mode the access of an exported descriptor
      * @return a request
@@ -72,7 +72,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request with a name.
+     * Returns this request with a name.
      *
      * @param text 1 to 31 bytes of UTF-8 without control characters
      * @return a request

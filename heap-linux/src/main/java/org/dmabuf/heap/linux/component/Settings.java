@@ -288,7 +288,7 @@ public class Settings {
      * @param setting its name
      * @param value as configured
      * @param right the expected values
-     * @return to be thrown
+     * @return the exception to throw
      */
     public HeapException wrong(String setting, String value, String right) {
         String text = Printable.of(value);
@@ -302,7 +302,7 @@ public class Settings {
      *
      * @param setting its name
      * @param right the expected values
-     * @return to be thrown
+     * @return the exception to throw
      */
     public HeapException absent(String setting, String right) {
         return refusal("missing " + place(setting) + ": expected " + right);

@@ -17,7 +17,7 @@ public final class KernelError {
      * @param size bytes of the buffer
      * @param call the system call's name
      * @param result the negative error number that it returned
-     * @return to be thrown, with the kernel's error number
+     * @return the exception to throw, with the kernel's error number
      */
     public static HeapException of(String heap, long size, String call, int result) {
         return HeapException.ofNumber(
@@ -34,7 +34,7 @@ public final class KernelError {
      * @param size bytes of the buffer
      * @param call the system call's name
      * @param result the negative error number that it returned
-     * @return to be thrown
+     * @return the exception to throw
      */
     public static HeapException of(Errno errno, String heap, long size, String call, int result) {
         return HeapException.of(
@@ -49,7 +49,7 @@ public final class KernelError {
      * @param heap the heap whose buffer it concerns
      * @param call the system call's name
      * @param result the negative error number that it returned
-     * @return to be thrown, with the kernel's error number
+     * @return the exception to throw, with the kernel's error number
      */
     public static HeapException of(String heap, String call, int result) {
         return HeapException.ofNumber(
@@ -62,7 +62,7 @@ public final class KernelError {
      *
      * @param heap the heap that needed the mapping
      * @param refusal the exception of the mapping
-     * @return to be thrown, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
+     * @return the exception to throw, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
      */
     public static HeapException ofMapping(String heap, HeapException refusal) {
         return refusal.errno() == Errno.ENOMEM
