@@ -60,7 +60,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The component of the broker. It tracks heaps as they arrive and leave, and offers {@link HeapBroker} to bundles.
+ * Component of the broker. It tracks heaps as they arrive and leave, and offers {@link HeapBroker} to bundles.
  *
  * <p>It registers HeapBroker itself, as a service factory. With a component of scope bundle, each get and unget of the
  * service would create and destroy a broker.

@@ -15,7 +15,7 @@ import org.dmabuf.heap.OwnedFd;
  * map the pages in which the picture was drawn.
  *
  * <p>The descriptor has one owner at a time. At first this class owns the descriptor from {@link DmaBuf#exportFd}.
- * After GStreamer has wrapped it into a memory, {@link OwnedFd#detach} passes the ownership to that memory, which
+ * After GStreamer has wrapped it into a memory, {@link OwnedFd#detach} passes the ownership to that memory. The memory
  * closes the descriptor with its last reference, when the pipeline stops. On every failure before that, this class
  * closes it.
  */

@@ -17,7 +17,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * A client's reference to a buffer. Each method keeps the reference reachable until it returns, so that a reference is
+ * Client's reference to a buffer. Each method keeps the reference reachable until it returns, so that a reference is
  * not reported as lost during its last call.
  */
 public final class BufferReference implements DmaBuf {

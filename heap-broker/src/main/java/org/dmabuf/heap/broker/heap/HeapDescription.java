@@ -22,7 +22,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The checked properties of a heap. They are the broker's copy, which refers to no object of the heap's bundle.
+ * Checked properties of a heap. They are the broker's copy, which refers to no object of the heap's bundle.
  *
  * @param name unique name
  * @param id bit in a mask

@@ -15,7 +15,7 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * The routing table for requests: the heaps of one moment. It is immutable except for its cache of answers. The {@link
+ * Routing table for requests: the heaps of one moment. It is immutable except for its cache of answers. The {@link
  * HeapRegistry} publishes a new table with each change, and an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The

@@ -20,7 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The factory of the broker service: each bundle gets its own service object. When a bundle has stopped, all its open
+ * Factory of the broker service: each bundle gets its own service object. When a bundle has stopped, all its open
  * resources are taken back. This does not happen earlier, because a bundle still uses its buffers while it stops. An
  * unget alone has no effect, because the shell gets and ungets the service for each command.
  */

@@ -34,7 +34,7 @@ import org.dmabuf.heap.spi.RepeatableRelease;
  * (FALLOC_FL_PUNCH_HOLE), and accesses here make new ones. The headroom therefore holds the whole size until the
  * release. Memory on huge pages is always refused.
  *
- * <p>The number of allocated blocks (st_blocks) is no proof of completeness: a sender can allocate blocks beyond the
+ * <p>The number of allocated blocks (st_blocks) does not prove completeness: a sender can allocate blocks beyond the
  * end to make up for missing ones.
  */
 public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {

@@ -39,7 +39,7 @@ final class HeapOpening implements AutoCloseable {
     /** Unregisters the heap's {@link UnavailableHeap}. */
     private Runnable listingEnd = () -> {};
     private Thread thread;
-    /** Error of the last listing. Only the thread uses it once that has started. */
+    /** Error of the last listing. After the thread has started, only the thread uses it. */
     private Errno lack;
     private boolean failed;
     private boolean closed;

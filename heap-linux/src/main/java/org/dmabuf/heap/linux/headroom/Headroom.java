@@ -14,15 +14,16 @@ import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Account of the machine's remaining memory. It refuses requests that would exceed this memory before the kernel is
- * called, because memfd overcommits, and the kernel kills a process that exceeds the limit of its cgroup. One object
- * serves all heaps that allocate new memory. Ranges of a region that was reserved at the start are not counted here.
+ * called. The kernel would grant more than it has, and then kill a process that exceeds the limit of its cgroup. One
+ * object serves all heaps that allocate new memory. Ranges of a region that was reserved at the start are not counted
+ * here.
  *
  * <p>The account reads the machine's figures when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would
  * cause a refusal. Between readings it subtracts the granted memory. Released memory shows only in the next reading, so
  * each refusal is based on a new one.
  *
  * <p>Shareable memory counts in full as long as an access can fill it ({@link #hold}), even if few of its pages exist
- * at the moment: a holder can punch holes, which the next access fills again.
+ * at the moment. A holder can punch holes, which the next access fills again.
  *
  * <p>Any thread may call any method.
  */

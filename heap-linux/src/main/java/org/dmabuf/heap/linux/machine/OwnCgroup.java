@@ -24,7 +24,7 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
  * Directories of this process's memory cgroup: its own and those above it, as far as a mount shows them. Immutable.
  *
  * <p>{@code /proc/self/cgroup} names the cgroup from the root of the process's cgroup namespace, and
- * {@code /proc/self/mountinfo} names what is mounted from the same root. If the names between the two are hidden, the
+ * {@code /proc/self/mountinfo} names the mounts from the same root. If the names between the two are hidden, the
  * directory is found by its inode, or by the list of processes in it.
  *
  * @param secondVersion whether it is of version 2
@@ -99,8 +99,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     }
 
     /**
-     * {@return whether huge pages are charged to memory cgroups} It is a mount option of the cgroup file system since
-     * Linux 6.7, without effect on memory cgroups of version 1.
+     * {@return whether huge pages are charged to memory cgroups} That is a mount option of the cgroup file system since
+     * Linux 6.7. It has no effect on memory cgroups of version 1.
      */
     static boolean chargesHugePages(Path proc) {
         boolean charged = false;

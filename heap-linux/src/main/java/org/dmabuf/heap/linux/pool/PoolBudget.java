@@ -7,8 +7,7 @@ import java.util.TreeMap;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Budget of memory that the pools of a source may keep. The default is nothing. Immutable: each method returns another
- * budget.
+ * Budget of memory that the pools of a source may keep, 0 by default. Immutable: each method returns another budget.
  */
 public final class PoolBudget {
     private static final PoolBudget NONE = new PoolBudget(Map.of(), 0, Duration.ofMinutes(1));

@@ -9,8 +9,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Allocator of ranges of a region, by two-level segregated fit in whole granules. It accesses no byte of the region:
- * its metadata is in separate arrays, so that no buffer can damage it, and the region need not be mapped. Offsets and
+ * Allocator of ranges of a region, by two-level segregated fit in whole granules. It accesses no byte of the region.
+ * Its metadata is in separate arrays, so that no buffer can damage it, and the region need not be mapped. Offsets and
  * alignments count from the region's start, which the caller aligns. With a granule of the size of a chunk it allocates
  * like ION's chunk heap, but in one piece.
  *
@@ -23,8 +23,8 @@ import org.dmabuf.heap.linux.text.Bytes;
  *
  * <p>Adjacent free blocks are always merged; other blocks never are. An allocation succeeds whenever a suitable place
  * exists. Allocations and changes of state take a bounded number of steps and create no garbage. The only exception is
- * the exact search over all free blocks that are large enough, after up to 64 candidates and the padded fit have
- * failed.
+ * the exact search over all free blocks that are large enough. It runs after up to 64 candidates and the padded fit
+ * have failed.
  *
  * <p>Any thread may call any method. Each call holds one lock, under which only code of this class runs.
  */

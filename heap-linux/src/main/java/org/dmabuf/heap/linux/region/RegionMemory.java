@@ -160,7 +160,7 @@ final class RegionMemory {
     /**
      * Makes a region whose ranges are all unbacked. Pages are added through a mapping without huge pages. With
      * fallocate(2) the machine's settings could provide huge pages. If a holder keeps a part of a huge page,
-     * {@link #unback} zeroes the page but leaves it in the file, and the next buffer would share it with that holder.
+     * {@link #unback} zeroes the page but leaves it in the file. The next buffer would then share it with that holder.
      *
      * @param heap named in refusals
      * @param layout size of the region

@@ -35,7 +35,7 @@ final class RegionScrubber {
         NONE,
         /** Rest until the oldest unbacked range is due. */
         TIMED,
-        /** Rest until a wake, which may be about to come. */
+        /** Rest until a wake. It is set before the last search for blocks, so that no wake is missed. */
         UNTIMED
     }
 

@@ -114,8 +114,8 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * {@return size in bytes of physically contiguous memory: a buffer up to this size is one physical run, a larger
-     * one consists of runs of multiples of it}
+     * {@return bytes of physically contiguous memory: a buffer up to this size is one physical run; a larger one has
+     * runs of multiples of it}
      */
     long run() {
         return run;
@@ -158,8 +158,8 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * Searches a place. A buffer up to the size of a page must not cross a page boundary, and a larger one must begin
-     * at a page, because the pages are the announced physical runs.
+     * Searches for a place. A buffer up to the size of a page must not cross a page boundary, and a larger one must
+     * begin at a page. The pages are the announced physical runs.
      */
     private long find(long size, long alignment) {
         if (size > run) {

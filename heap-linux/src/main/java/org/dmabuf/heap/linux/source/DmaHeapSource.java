@@ -76,8 +76,9 @@ public final class DmaHeapSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of the heap, below {@value #FOLDER}: for instance {@code system}
      * @param syscalls the kernel
-     * @param headroom the machine's remaining memory, because the kernel calls its OOM killer when it has too little.
-     *     The cgroup's limit counts only if the kernel charges such memory to it
+     * @param headroom the machine's remaining memory. It is checked before the kernel is called, because the kernel
+     *     calls its OOM killer when memory is short. The cgroup's limit counts only if the kernel charges such memory
+     *     to it
      * @return a source, which the caller closes
      * @throws HeapException {@link Errno#ENOENT} if the node does not exist, {@link Errno#EACCES} if this process may
      *     not open it, {@link Errno#ENOTTY} if it is not a heap, {@link Errno#EINVAL} for an invalid name, or any other
