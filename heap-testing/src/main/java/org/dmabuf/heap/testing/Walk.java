@@ -40,7 +40,7 @@ final class Walk {
         try {
             return FrameworkUtil.createFilter(text);
         } catch (InvalidSyntaxException e) {
-            throw new IllegalStateException("the request has checked it", e);
+            throw new IllegalStateException("a request was created with an invalid filter", e);
         }
     }
 

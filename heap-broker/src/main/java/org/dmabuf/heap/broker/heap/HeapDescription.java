@@ -126,7 +126,9 @@ public record HeapDescription(
         text(properties, HeapProperties.BACKEND);
         Map<String, Object> plain = plain(properties, bundle);
         if (properties.containsKey(HeapProperties.PEERS) && !plain.containsKey(HeapProperties.PEERS)) {
-            throw new Refused(HeapProperties.PEERS + " cannot be read"); // otherwise any process could be a peer
+            // otherwise any process could be a peer
+            throw new Refused("invalid " + HeapProperties.PEERS
+                    + ": expected an Integer, or an array or one of Java's own collections of Integers");
         }
         return new HeapDescription(
                 name(properties),

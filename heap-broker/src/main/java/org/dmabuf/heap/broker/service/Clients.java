@@ -35,7 +35,6 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         this.services = services;
     }
 
-    /** {@return the client of a bundle} */
     public Client of(Bundle bundle) {
         return broker(bundle).owner();
     }

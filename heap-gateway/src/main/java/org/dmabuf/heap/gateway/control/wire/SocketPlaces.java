@@ -29,13 +29,11 @@ public record SocketPlaces(String setting, Map<String, String> environment, int 
     private static final String FOLDER = "dmaheap-gateway";
     private static final String FILE = "control";
 
-    /** Copies the environment. */
     public SocketPlaces {
         environment = Map.copyOf(environment);
         setting = setting == null ? "" : setting.strip();
     }
 
-    /** Returns the places of this process. */
     public static SocketPlaces ofThisProcess(String setting) throws IOException {
         return new SocketPlaces(setting, System.getenv(), User.own(), Path.of("/run"), Path.of("/tmp"));
     }
