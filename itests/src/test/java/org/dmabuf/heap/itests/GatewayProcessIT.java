@@ -125,7 +125,7 @@ public class GatewayProcessIT {
             {"dmaheap:map secure", "no heap 'secure' has a region to draw; expected one of "},
             {"dmaheap:free nosuch", "unknown buffer 'nosuch'"},
             {"dmaheap:free 'z*'", "no buffer matches 'z*': the shell holds no buffers"},
-            {"dmaheap:share --to nosuch x /tmp/x", "there is no user 'nosuch' in /etc/passwd"},
+            {"dmaheap:share --to nosuch x /tmp/x", "unknown user 'nosuch': it is not in /etc/passwd"},
             {"nosuch:command", "nosuch:command"},
         }) {
             Result result = gateway(wrong[0]);
