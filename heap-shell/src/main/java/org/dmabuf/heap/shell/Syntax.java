@@ -177,7 +177,7 @@ final class Syntax {
         }
         if (others.size() < least || others.size() > most) {
             throw new IllegalArgumentException(
-                    (others.isEmpty() ? "" : "not " + String.join(" ", others) + ", ") + usage());
+                    (others.isEmpty() ? "" : "invalid arguments '" + String.join(" ", others) + "'; ") + usage());
         }
         return new Line(given, others, false);
     }

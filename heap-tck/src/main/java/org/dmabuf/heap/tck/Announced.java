@@ -127,7 +127,12 @@ public final class Announced {
         return (String) unavailable.getFirst().get(UnavailableHeap.REASON);
     }
 
-    /** {@return the first heap, after waiting for it} */
+    /**
+     * Waits for a heap, for at most a minute.
+     *
+     * @return the first heap that is registered now
+     * @throws java.util.NoSuchElementException when no heap was registered in that time
+     */
     public Heap awaited() {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {

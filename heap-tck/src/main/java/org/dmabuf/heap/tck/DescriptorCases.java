@@ -115,7 +115,7 @@ final class DescriptorCases {
             Sentence.assertNames(heap.name(), buffer.size(), e);
             return;
         }
-        throw new AssertionError(buffer + " has descriptor " + descriptor);
+        throw new AssertionError(buffer + " has descriptor " + descriptor + ", expected a refusal with ENOTSUP");
     }
 
     private static void sizeIsSealed(HeapUnderTest heap) {

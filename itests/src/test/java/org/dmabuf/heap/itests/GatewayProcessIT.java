@@ -121,7 +121,7 @@ public class GatewayProcessIT {
             {"dmaheap:alloc", "usage: dmaheap:alloc [options] SIZE (see: dmaheap:alloc --help)"},
             {"dmaheap:alloc -n a -n b 4K", "option --name occurs twice; give it once"},
             {"dmaheap:list --colour", "unknown option --colour: expected one of --wide, --json"},
-            {"dmaheap:list all", "not all, usage: dmaheap:list [options]"},
+            {"dmaheap:list all", "invalid arguments 'all'; usage: dmaheap:list [options]"},
             {"dmaheap:map secure", "no heap 'secure' has a region to draw; expected one of "},
             {"dmaheap:free nosuch", "unknown buffer 'nosuch'"},
             {"dmaheap:free 'z*'", "no buffer matches 'z*': the shell holds no buffers"},

@@ -28,7 +28,7 @@ import org.dmabuf.heap.linux.text.Bytes;
  * <p>Any thread may call any method.
  */
 public final class Headroom {
-    /** System property: reserve that is never granted, in bytes, or a number with K, M, G or T. */
+    /** System property: reserve that is never granted, in bytes, or a number with K, M, G or T. Default: 64 MiB. */
     public static final String RESERVE_PROPERTY = "org.dmabuf.heap.headroom.reserve";
 
     private static final System.Logger LOG = System.getLogger(Headroom.class.getName());

@@ -28,7 +28,7 @@ import org.dmabuf.heap.linux.text.Printable;
  * <p>One thread at a time uses an object.
  */
 final class SocketFile implements AutoCloseable {
-    /** Longest path of a socket. */
+    /** Longest path of a socket in bytes: {@code sun_path} of {@code struct sockaddr_un}, less its NUL. */
     static final int PATH_BYTES = 107;
 
     private static final int O_PATH = 0x200000;
