@@ -164,7 +164,7 @@ public final class DmaHeapSource implements MemorySource {
             // Not reserved in the headroom: a present shortage does not mean that the heap is missing.
             page = make(heap, Bytes.PAGE, true);
         } catch (HeapException e) {
-            if (evenFull && e.errno() == Errno.ENOMEM) { // only a heap returns ENOMEM
+            if (evenFull && e.errno() == Errno.ENOMEM) { // a full heap: any other file returns ENOTTY
                 return true;
             }
             throw e;
