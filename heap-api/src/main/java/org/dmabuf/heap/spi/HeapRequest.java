@@ -9,7 +9,8 @@ import org.dmabuf.heap.ExportMode;
 
 /**
  * Request for one buffer, as a heap receives it. Immutable: each {@code with} method returns another request. Each
- * method checks its argument and throws {@link IllegalArgumentException} with the expected values.
+ * method checks its argument. A null throws {@link NullPointerException}, an invalid value
+ * {@link IllegalArgumentException} with the expected values.
  */
 public final class HeapRequest {
     private final AllocationRequest request;
