@@ -115,7 +115,7 @@ public class GatewayProcessIT {
             {"dmaheap:alloc x", "'x' is not a size"},
             {"dmaheap:alloc 0", "invalid size = 0: expected 1 to "},
             {"dmaheap:alloc 100T", "100 TiB does not fit"},
-            {"dmaheap:alloc -h nosuch 4K", "there is no such heap; there are: system"},
+            {"dmaheap:alloc -h nosuch 4K", "there is no such heap; serving heaps: system"},
             {"dmaheap:alloc -r '(heap.dmabuf=true)' 4K", "it does not meet (heap.dmabuf=true)"},
             {"dmaheap:alloc --colour 4K", "unknown option --colour: expected one of --heap, --mask"},
             {"dmaheap:alloc", "usage: dmaheap:alloc [options] SIZE (see: dmaheap:alloc --help)"},

@@ -264,7 +264,7 @@ final class AttemptLog {
             if (routes.size() > 0) {
                 return IntStream.range(0, routes.size())
                         .mapToObj(turn -> routes.inOrder(turn).name())
-                        .collect(Collectors.joining(", ", "there are: ", ""));
+                        .collect(Collectors.joining(", ", "serving heaps: ", ""));
             }
             if (!routes.listed().isEmpty()) {
                 return routes.listed().stream()
