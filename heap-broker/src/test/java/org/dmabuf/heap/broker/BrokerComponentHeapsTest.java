@@ -109,7 +109,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         ServiceRegistration<HeapExporter> second = heap("system", new FakeHeap());
         assertEquals(
                 List.of("WARN heap 'system' of bundle " + bundle + " does not serve: its name is taken by the heap of"
-                        + " bundle " + bundle + "; it serves when that one goes"),
+                        + " bundle " + bundle + "; it serves when that heap leaves"),
                 RecordedLog.lines());
         RecordedLog.clear();
         remove(first);

@@ -50,7 +50,8 @@ class PressureTest {
         assertEquals(Greedy.ROUNDS + 1, told.size(), told::toString);
         for (String round : told.subList(0, Greedy.ROUNDS)) {
             assertTrue(
-                    round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB do not fit: .* left of the limit in "
+                    round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB does not fit: .* left of the limit"
+                            + " in "
                             + cgroup.folder().resolve(file)
                             + ".* less a reserve of .*; ask for less, close buffers, or lower .*"),
                     round);

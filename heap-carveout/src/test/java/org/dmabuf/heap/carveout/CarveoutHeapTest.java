@@ -271,8 +271,8 @@ class CarveoutHeapTest {
                 log));
         assertEquals(
                 List.of("heap '{}' has memory that can be swapped out, since {}[camera, mlock of 1 MiB failed: "
-                        + Errno.ENOMEM.meaning() + "; raise what this process may lock by as much (LimitMEMLOCK= in a"
-                        + " unit, ulimit -l), or grant CAP_IPC_LOCK]"),
+                        + Errno.ENOMEM.meaning() + "; raise the process's limit of locked memory by that size"
+                        + " (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK]"),
                 lines.stream().filter(line -> line.contains("swapped")).toList());
     }
 

@@ -47,11 +47,11 @@ public final class HandOverCommands implements CommandSet {
                     0666. With --to-group the file belongs to the group and its mode is 0660.
                     The folder must also permit the access.
                     The gateway checks each process that connects before it sends anything, and
-                    disconnects any other. It checks the credentials that the kernel recorded
-                    when the process connected (SO_PEERCRED, SO_PEERGROUPS): the effective user;
-                    for --to-group the effective group and the supplementary groups, not the
-                    current /etc/group. If the heap has heap.peers, only the users in that list
-                    get the buffer.""");
+                    disconnects it if it may not have the buffer. It checks the credentials that
+                    the kernel recorded when the process connected (SO_PEERCRED, SO_PEERGROUPS):
+                    the effective user or, for --to-group, the effective and supplementary
+                    groups. A later change of /etc/group has no effect. If the heap has
+                    heap.peers, only the users in that list get the buffer.""");
     private static final Syntax SEND_SYNTAX = Syntax.of(
                     "send", "Connects to a listening process and sends it a buffer's descriptor")
             .taking("NAME SOCKET", 2, 2)
@@ -62,9 +62,9 @@ public final class HandOverCommands implements CommandSet {
                     Without --to and --to-group, the process must run as the gateway's own user
                     or, if the buffer's heap has heap.peers, as a user in that list.
                     The gateway checks the credentials that the kernel recorded when the process
-                    began to listen (SO_PEERCRED, SO_PEERGROUPS): the effective user, or the
-                    effective group and the supplementary groups. If the heap has heap.peers,
-                    only the users in that list get the buffer.""");
+                    began to listen (SO_PEERCRED, SO_PEERGROUPS): the effective user or, for
+                    --to-group, the effective and supplementary groups. If the heap has
+                    heap.peers, only the users in that list get the buffer.""");
     private static final Syntax RECEIVE_SYNTAX = Syntax.of(
                     "receive", "Connects to a listening process and adopts the buffer that it sends")
             .taking("SOCKET", 1, 1)

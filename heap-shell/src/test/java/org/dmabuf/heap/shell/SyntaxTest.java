@@ -81,7 +81,7 @@ class SyntaxTest {
         "--heap --read-only 4K | option --heap needs a value: NAMES",
         "4K -h --quick | option --heap needs a value: NAMES",
         "--read-only=yes 4K | option --read-only takes no value",
-        "4K 8K | not 4K 8K, usage: dmaheap:alloc [options] SIZE",
+        "4K 8K | invalid arguments '4K 8K'; usage: dmaheap:alloc [options] SIZE",
     })
     void a_line_that_does_not_fit_the_syntax_is_refused_with_a_sentence(String line, String sentence) {
         String message = assertThrows(IllegalArgumentException.class, () -> ALLOC.parse((Object[]) line.split(" ")))

@@ -80,7 +80,7 @@ class SystemHeapInputTest {
             assertRefused(
                     HeapRequest.of(size).withExport(mode),
                     Errno.ENOMEM,
-                    "heap 'system': " + Bytes.text(Bytes.wholePages(size)) + " do not fit: ");
+                    "heap 'system': " + Bytes.text(Bytes.wholePages(size)) + " does not fit: ");
         }
     }
 

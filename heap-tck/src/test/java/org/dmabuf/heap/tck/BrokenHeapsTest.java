@@ -141,7 +141,7 @@ class BrokenHeapsTest {
     void zeroed_memory_that_a_peer_still_sees_is_noticed() {
         assertFailing(
                 new Recycling(request -> request.export() != ExportMode.READ_ONLY, true),
-                "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                 "memory_lives_on_with_a_peer_after_release");
     }
 
@@ -252,7 +252,7 @@ class BrokenHeapsTest {
                 "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "brackets_work_while_a_peer_has_the_descriptor",
                 "memory_lives_on_with_a_peer_after_release",
-                "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                 "a_descriptor_for_reading_cannot_be_mapped_for_writing",
                 "a_descriptor_for_reading_cannot_be_reopened_for_writing",
                 "a_descriptor_for_reading_does_not_let_a_write_through",
@@ -284,7 +284,7 @@ class BrokenHeapsTest {
                 "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
                 "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "memory_lives_on_with_a_peer_after_release",
-                "memory_that_a_peer_still_has_goes_to_nobody_else");
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer");
         region.release();
     }
 
@@ -529,7 +529,7 @@ class BrokenHeapsTest {
                     return buffer;
                 },
                 "what_32_buffers_of_4096_bytes_held_never_shows_in_new_ones",
-                "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                 "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "buffers_are_released_in_any_order");
         lost.forEach(HeapBuffer::release);

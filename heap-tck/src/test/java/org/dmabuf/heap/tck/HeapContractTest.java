@@ -113,7 +113,7 @@ class HeapContractTest {
         Bounded exact = new Bounded(32 << 20, 4096, 4096);
         HeapContract contract = HeapContract.of(exact, Heaps.announced(heap));
         find(contract, "what_32_buffers_of_1048576_bytes_held_never_shows_in_new_ones").run();
-        find(contract, "memory_that_a_peer_still_has_goes_to_nobody_else").run();
+        find(contract, "memory_that_a_peer_still_has_goes_to_no_other_buffer").run();
         find(contract, "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays").run();
     }
 

@@ -190,7 +190,7 @@ public class HandOverIT {
         Process alone = gateway("load -n frame '" + file + "'", "share -t 1 frame " + socket);
         assertTrue(alone.waitFor(60, TimeUnit.SECONDS));
         String error = new String(alone.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertTrue(error, error.contains("line 2: no permitted process came to " + socket + " within 1 s"));
+        assertTrue(error, error.contains("line 2: no permitted process connected to " + socket + " within 1 s"));
         assertFalse(Files.exists(socket));
 
         Process inTheWay = gateway("load -n frame '" + file + "'", "share frame '" + file + "'");

@@ -163,7 +163,8 @@ public class HotPlugIT {
         ServiceRegistration<HeapExporter> heap = context.registerService(
                 HeapExporter.class, request -> null, FrameworkUtil.asDictionary(Map.of(HeapProperties.ID, 13)));
         String label = framework.names(HeapState.REFUSED).getFirst();
-        assertTrue(framework.heap(label, HeapState.REFUSED).reason().orElseThrow().startsWith("heap.name is missing"));
+        String reason = framework.heap(label, HeapState.REFUSED).reason().orElseThrow();
+        assertTrue(reason, reason.startsWith("invalid heap.name: expected a String"));
 
         heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "late", HeapProperties.ID, 13)));
         assertEquals(List.of("late", "system"), framework.names(HeapState.SERVING));

@@ -258,7 +258,7 @@ public class UnrulyHeapIT {
             try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
                 assertEquals("system", buffer.heapName());
             }
-            assertEquals(1, log.lines("heap 'unruly' left while it was asked").size());
+            assertEquals(1, log.lines("heap 'unruly' left during a call of allocate").size());
         }
     }
 

@@ -203,7 +203,7 @@ class AdoptionTest {
         try (OwnedFd made = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
-            refused(Errno.EPERM, "its sender writes to every page before it calls fcntl", made);
+            refused(Errno.EPERM, "have its sender write to every page before it calls fcntl", made);
         }
     }
 
@@ -382,7 +382,7 @@ class AdoptionTest {
                 file.setLength(1L << 46);
             }
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
-            refused(Errno.ENOMEM, "64 TiB do not fit", sparse);
+            refused(Errno.ENOMEM, "64 TiB does not fit", sparse);
         }
     }
 

@@ -318,7 +318,7 @@ class AllocatorTest {
         FakeHeap refused = serving("broken", Map.of(HeapProperties.ALIGNMENT, 3L));
         assertEquals(
                 "heap 'display': no buffer of 12 MiB: its heap.id 5 is taken by heap 'camera' of bundle"
-                        + " org.example.camera; it serves when that one goes",
+                        + " org.example.camera; it serves when that heap leaves",
                 refusal(REQUEST.withHeaps("display")).getMessage());
         assertEquals(
                 "heap 'broken': no buffer of 12 MiB: invalid heap.alignment = 3: expected a power of two",
@@ -351,17 +351,18 @@ class AllocatorTest {
         serving("system", id(0, 0));
         serving("camera", id(1, 0));
         assertEquals(
-                "heap 'dma': no buffer of 12 MiB: there is no such heap; there are: camera, system",
+                "heap 'dma': no buffer of 12 MiB: there is no such heap; serving heaps: camera, system",
                 refusal(REQUEST.withHeaps("dma")).getMessage());
         HeapException refusal = refusal(REQUEST.withHeaps("kamera"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("kamera"), refusal.heap());
         assertEquals(
-                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there"
-                        + " are: camera, system",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; serving"
+                        + " heaps: camera, system",
                 refusal.getMessage());
         assertEquals(
-                List.of("kamera: ENODEV, there is no such heap; the nearest name is camera; there are: camera, system"),
+                List.of("kamera: ENODEV, there is no such heap; the nearest name is camera; serving heaps: camera,"
+                        + " system"),
                 told(refusal));
     }
 
@@ -391,8 +392,8 @@ class AllocatorTest {
                 "heap 'camera': no buffer of 12 MiB: it waits: 512 MiB do not fit (file etc/camera.cfg)",
                 refusal(REQUEST.withHeaps("camera")).getMessage());
         assertEquals(
-                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there are:"
-                        + " secure; not started: system, camera",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; serving"
+                        + " heaps: secure; not started: system, camera",
                 refusal(REQUEST.withHeaps("kamera")).getMessage());
     }
 
@@ -413,7 +414,7 @@ class AllocatorTest {
         HeapException masked = refusal(REQUEST.withMask(1));
         assertEquals(
                 "heap 'system': no heap for a buffer of 12 MiB: " + failed
-                        + "no heap has its id in mask 0x1; there are: secure",
+                        + "no heap has its id in mask 0x1; serving heaps: secure",
                 masked.getMessage());
         assertEquals(List.of("system"), asked(masked));
     }
@@ -445,7 +446,8 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST.withMask(1L << 63 | 2));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(
-                "no heap for a buffer of 12 MiB: no heap has its id in mask 0x8000000000000002; there are: system",
+                "no heap for a buffer of 12 MiB: no heap has its id in mask 0x8000000000000002; serving heaps:"
+                        + " system",
                 refusal.getMessage());
     }
 

@@ -36,6 +36,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class HeapDescriptionTest {
+    private static final String PEERS_UNREADABLE =
+            "invalid heap.peers: expected an Integer, or an array or one of Java's own collections of Integers";
+
     private static HeapDescription describe(Map<String, ?> properties) throws HeapDescription.Refused {
         Map<String, Object> all = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
         all.putAll(properties);
@@ -309,7 +312,7 @@ class HeapDescriptionTest {
                 "heap.emulates cannot be read: its class is not one of Java's own collections", refused.getMessage());
         refused = assertThrows(
                 HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, vendors)));
-        assertEquals("heap.peers cannot be read", refused.getMessage());
+        assertEquals(PEERS_UNREADABLE, refused.getMessage());
         assertFalse(describe(Map.of("vendor.list", vendors)).properties().containsKey("vendor.list"));
     }
 
@@ -336,11 +339,12 @@ class HeapDescriptionTest {
             assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());
             refused = assertThrows(
                     HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, torn)));
-            assertEquals("heap.peers cannot be read", refused.getMessage());
+            assertEquals(PEERS_UNREADABLE, refused.getMessage());
             RecordedLog.clear();
             assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
             assertEquals(
-                    List.of("WARN a property of a heap cannot be read; report that to its vendor <" + thrown + ">"),
+                    List.of("WARN property vendor.list of a heap of bundle org.example.camera cannot be read; report"
+                            + " that to its vendor <" + thrown + ">"),
                     RecordedLog.lines());
         }
     }

@@ -201,7 +201,7 @@ class RoutingTableTest {
         assertEquals(List.of(), walk(routes, 1L << 2));
         assertEquals(HeapState.SHADOWED, listed(routes, second).state());
         assertEquals(
-                "its name is taken by the heap of bundle bundle of camera; it serves when that one goes",
+                "its name is taken by the heap of bundle bundle of camera; it serves when that heap leaves",
                 listed(routes, second).reason());
     }
 
@@ -214,7 +214,7 @@ class RoutingTableTest {
         assertNull(routes.named("display"));
         assertEquals(HeapState.SHADOWED, listed(routes, second).state());
         assertEquals(
-                "its heap.id 5 is taken by heap 'camera' of bundle bundle of camera; it serves when that one goes",
+                "its heap.id 5 is taken by heap 'camera' of bundle bundle of camera; it serves when that heap leaves",
                 listed(routes, second).reason());
     }
 

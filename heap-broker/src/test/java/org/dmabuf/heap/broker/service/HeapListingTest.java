@@ -132,7 +132,7 @@ class HeapListingTest {
                 List.of(
                         "",
                         "",
-                        "its name is taken by the heap of bundle org.example.camera; it serves when that one goes",
+                        "its name is taken by the heap of bundle org.example.camera; it serves when that heap leaves",
                         "invalid heap.name: expected a String that is not empty",
                         "it is leaving and accepts no more requests"),
                 heaps.stream().map(info -> info.reason().orElse("")).toList());

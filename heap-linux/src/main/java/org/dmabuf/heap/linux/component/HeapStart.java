@@ -158,7 +158,7 @@ public final class HeapStart implements AutoCloseable {
             next.close();
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'' is opened with the settings before the change; a correction takes effect at once",
+                    "heap ''{0}'' is opened again with its previous settings; a correction takes effect at once",
                     settingsBefore.heap());
             open(settingsBefore, sourceBefore);
         } else {

@@ -96,9 +96,9 @@ final class RegionMemory {
             throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "" + size + " bytes are no region on pages of " + pageSize
-                            + " bytes; a page's size is a power of two of at least " + Bytes.PAGE
-                            + ", and the region a positive multiple of it: change " + layout.setting());
+                    "invalid region of " + size + " bytes on pages of " + pageSize
+                            + " bytes: expected a page size that is a power of two of at least " + Bytes.PAGE
+                            + ", and a positive multiple of it; change " + layout.setting());
         }
         if (layout.isOnHugePages()) {
             hugePages.require(heap, size, pageSize, heldByDeparted(heap));

@@ -224,7 +224,7 @@ class HeapOpeningTest {
             });
             String sentence = cause instanceof HeapException ? ": 512 MiB do not fit" : "";
             assertEquals(
-                    List.of("heap 'camera' cannot be opened; the opening is not repeated" + sentence
+                    List.of("opening heap 'camera' failed and is not repeated" + sentence
                             + "; correct the cause, then restart its bundle or change its configuration"),
                     told);
             assertEquals(1, attempts.get());
@@ -243,7 +243,7 @@ class HeapOpeningTest {
             start.close();
         });
         assertEquals(2, told.size(), told::toString);
-        assertTrue(told.getLast().startsWith("heap 'camera' cannot be opened; the opening is not"), told::toString);
+        assertTrue(told.getLast().startsWith("opening heap 'camera' failed and is not repeated"), told::toString);
     }
 
     @Test

@@ -70,7 +70,7 @@ class HeadroomTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': 41 MiB do not fit: 40 MiB left of a machine made up less a reserve of 64 MiB; ask for"
+                "heap 'camera': 41 MiB does not fit: 40 MiB left of a machine made up less a reserve of 64 MiB; ask for"
                         + " less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
                 refusal.getMessage());
     }
@@ -276,8 +276,8 @@ class HeadroomTest {
         cgroup.set(50 * MIB);
         cgroupSize.set(50 * MIB);
         assertEquals(
-                "heap 'camera': 1 MiB do not fit: a limit made up is 50 MiB, and a reserve of 64 MiB is left to the"
-                        + " rest of the process and of the machine; raise that limit, or lower"
+                "heap 'camera': 1 MiB does not fit: a limit made up is 50 MiB, all of it within the reserve of 64 MiB"
+                        + " for the rest of the process and of the machine; raise that limit, or lower"
                         + " org.dmabuf.heap.headroom.reserve",
                 refused(MIB).getMessage());
     }
@@ -347,7 +347,7 @@ class HeadroomTest {
         assertEquals(Errno.EMFILE, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': cannot check whether 1 MiB fit: open(/proc/meminfo) failed: too many open files; close"
+                "heap 'camera': cannot check whether 1 MiB fits: open(/proc/meminfo) failed: too many open files; close"
                         + " some",
                 refusal.getMessage());
         meanwhile = () -> {};

@@ -81,7 +81,7 @@ class DeviceNodeTest {
         device.leave();
         HeapException refusal = assertThrows(HeapException.class, device::enter);
         assertEquals(
-                "heap 'camera': it has gone and /dev/null is closed; use a heap that is announced",
+                "heap 'camera': it has left, and /dev/null is closed; use an announced heap",
                 refusal.getMessage());
         assertEquals(1, syscalls.count("close"));
     }

@@ -393,8 +393,8 @@ class MachineMemoryTest {
             read(memory, 0);
         });
         assertEquals(1, told.size(), told::toString);
-        assertTrue(told.getFirst().startsWith("the cgroup of this process, /../b in /proc/self/cgroup, is below no"
-                + " mount of cgroups: a memory limit of it is not known"), told::toString);
+        assertTrue(told.getFirst().startsWith("the memory limit of this process's cgroup, /../b in"
+                + " /proc/self/cgroup, is unknown: no mount of cgroups contains it"), told::toString);
         assertTrue(told.getFirst().contains("; mount the cgroup file system"), told::toString);
     }
 

@@ -104,14 +104,14 @@ public class MlockLimitTest {
         assertEquals(0, process.waitFor(), output);
         assertEquals(
                 """
-                heap: ENOMEM heap 'secure': 512 KiB do not fit into the memory that this process may lock \
+                heap: ENOMEM heap 'secure': 512 KiB does not fit into the memory that this process may lock \
                 (RLIMIT_MEMLOCK): 256 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit -l, grant \
                 CAP_IPC_LOCK, or close buffers
-                kernel: ENOMEM heap 'secure': 512 KiB do not fit into the memory that this process may lock \
-                (RLIMIT_MEMLOCK): other mappings of this process have the rest; raise LimitMEMLOCK= in the unit or \
+                kernel: ENOMEM heap 'secure': 512 KiB does not fit into the memory that this process may lock \
+                (RLIMIT_MEMLOCK): other mappings of this process use the rest; raise LimitMEMLOCK= in the unit or \
                 ulimit -l, grant CAP_IPC_LOCK, or close buffers
                 mapping: ENOMEM heap 'secure': mmap refused a buffer of 192 KiB: resource temporarily unavailable; \
-                raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas
+                raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end arenas
                 """,
                 output);
     }

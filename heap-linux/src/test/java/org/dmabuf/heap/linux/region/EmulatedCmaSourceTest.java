@@ -135,8 +135,8 @@ class EmulatedCmaSourceTest {
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
-                    "heap 'camera': 1 MiB in one piece, aligned to 1 MiB, do not fit: 8 MiB free, largest run 512 KiB;"
-                            + " raise its size or close a buffer",
+                    "heap 'camera': 1 MiB in one piece, aligned to 1 MiB, does not fit: 8 MiB free, largest run 512"
+                            + " KiB; raise its size or close a buffer",
                     refusal.getMessage());
         }
         for (int i = 1; i < pieces.size(); i += 2) {

@@ -303,7 +303,7 @@ class RegionAllocatorTest {
             assertEquals(Errno.EINVAL, refused(3L << 40, granule).errno());
         }
         assertEquals(
-                "heap 'camera': a granule of 1 bytes is not a power of two of at least a page, " + G,
+                "heap 'camera': invalid granule = 1: expected a power of two of at least a page, " + G,
                 refused(G, 1).getMessage());
     }
 

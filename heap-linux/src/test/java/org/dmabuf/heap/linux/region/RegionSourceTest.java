@@ -315,8 +315,8 @@ class RegionSourceTest {
         kernel.fail("mlock", errno);
         RegionSource source = udmabufs();
         assertEquals(
-                "mlock of 16 MiB failed: " + errno.meaning() + "; raise what this process may lock by as much"
-                        + " (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK",
+                "mlock of 16 MiB failed: " + errno.meaning() + "; raise the process's limit of locked memory by that"
+                        + " size (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK",
                 source.swappable());
         source.allocate(slice(SIZE)).release();
     }

@@ -220,9 +220,9 @@ class SecretSourceTest {
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(size)));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
-                    "heap 'secure': " + Bytes.text(size) + " do not fit into the memory that this process may lock"
-                            + " (RLIMIT_MEMLOCK): 4 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit -l,"
-                            + " grant CAP_IPC_LOCK, or close buffers",
+                    "heap 'secure': " + Bytes.text(size) + " does not fit into the memory that this process may"
+                            + " lock (RLIMIT_MEMLOCK): 4 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit"
+                            + " -l, grant CAP_IPC_LOCK, or close buffers",
                     refusal.getMessage());
         }
         assertEquals(List.of(), calls);
@@ -244,8 +244,8 @@ class SecretSourceTest {
         "open, EMFILE, EMFILE, LimitNOFILE=",
         "mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", // RLIMIT_MEMLOCK, which is less than what others have mapped
         "mmap, ENOMEM, EAGAIN, vm.max_map_count", // the process's limit: no other heap would help
-        "read, EFAULT, ENOMEM, the machine gave 0 bytes",
-        "read, ENOMEM, ENOMEM, the machine gave 0 bytes",
+        "read, EFAULT, ENOMEM, the machine has memory for only 0 bytes of",
+        "read, ENOMEM, ENOMEM, the machine has memory for only 0 bytes of",
         "read, EBADF, EBADF, read of /dev/zero refused a buffer of 64 KiB"
     })
     void a_refused_call_is_reported_with_its_remedy_and_leaves_nothing(
@@ -266,8 +266,9 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "heap 'secure': of a buffer of 64 KiB the machine gave 12 KiB; ask for less, close buffers, or raise"
-                        + " LimitMEMLOCK= in the unit or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too",
+                "heap 'secure': the machine has memory for only 12 KiB of a buffer of 64 KiB; ask for less, close"
+                        + " buffers, or raise LimitMEMLOCK= in the unit or ulimit -l, which some kernels apply even"
+                        + " with CAP_IPC_LOCK",
                 refusal.getMessage());
         assertEquals(
                 List.of("read 65536", "read 61440", "read 61440", "read 53248"),

@@ -74,7 +74,7 @@ class DmaBufSourcesTest {
             HeapException refusal =
                     assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(Bytes.PAGE)));
             assertEquals(Errno.ENOMEM, refusal.errno());
-            assertTrue(refusal.getMessage().contains("4 KiB do not fit"), refusal.getMessage());
+            assertTrue(refusal.getMessage().contains("4 KiB does not fit"), refusal.getMessage());
         }
         kernels.close();
     }
@@ -103,8 +103,8 @@ class DmaBufSourcesTest {
                 () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
         assertEquals(Errno.ENOMEM, own.errno());
         assertEquals(
-                "heap 'video': 4 KiB are not free in one piece of the memory that is set aside for"
-                        + " /dev/dma_heap/reserved; ask for less, close buffers, or set more aside at boot (cma=, or"
+                "heap 'video': 4 KiB is not free in one piece in the memory reserved for"
+                        + " /dev/dma_heap/reserved; ask for less, close buffers, or reserve more at boot (cma=, or"
                         + " the region in the device tree)",
                 own.getMessage());
 
@@ -143,9 +143,9 @@ class DmaBufSourcesTest {
                 assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
         assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
         assertEquals(
-                "heap 'camera': 2101248 bytes are more than udmabuf takes in one buffer that can be exported, 2 MiB;"
+                "heap 'camera': 2101248 bytes exceed udmabuf's limit for one exportable buffer, 2 MiB;"
                         + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
-                        + " (udmabuf.size_limit_mb= at boot), ask for less, or with ExportMode.NONE",
+                        + " (udmabuf.size_limit_mb= at boot), ask for less, or use ExportMode.NONE",
                 refusal.getMessage());
         assertEquals(already, syscalls.count("memfdCreate"));
         assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());

@@ -85,7 +85,7 @@ class LimitsTest {
         assertTrue(told.getFirst().endsWith(remedy), told::toString);
         // Later, when the machine has to be looked at again, and there is no descriptor for that either.
         assertEquals(
-                "EMFILE heap 'system': cannot check whether 4 KiB fit: open(/proc/meminfo) failed" + remedy,
+                "EMFILE heap 'system': cannot check whether 4 KiB fits: open(/proc/meminfo) failed" + remedy,
                 told.get(1));
         assertEquals("served again", told.get(2));
     }

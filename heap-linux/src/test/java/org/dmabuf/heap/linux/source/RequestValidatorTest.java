@@ -82,7 +82,7 @@ class RequestValidatorTest {
                 assertEquals(
                         "heap 'camera': 8192 bytes were refused: memory is aligned to "
                                 + source.properties().get(HeapProperties.ALIGNMENT) + " bytes, not to " + alignment
-                                + "; use a heap whose heap.alignment reaches that far",
+                                + "; use a heap with a larger heap.alignment",
                         refusal.getMessage());
                 assertEquals(made, kernel.count("memfdCreate"));
             });
