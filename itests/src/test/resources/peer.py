@@ -39,7 +39,7 @@ def connect(path):
         except (FileNotFoundError, ConnectionRefusedError):
             peer.close()
             time.sleep(0.01)
-    sys.exit("nobody listens on " + path)
+    sys.exit("no process listens on " + path)
 
 
 def answer(action):

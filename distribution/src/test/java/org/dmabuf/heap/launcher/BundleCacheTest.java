@@ -93,7 +93,7 @@ class BundleCacheTest {
         List<Path> kept = new ArrayList<>(List.of(
                 outside.resolve(BundleCache.LOCK),
                 target,
-                leftover("somebody-else", BundleCache.LOCK),
+                leftover("another-process", BundleCache.LOCK),
                 leftover("dmabuf-gateway-1-notes", BundleCache.LOCK),
                 leftover("dmabuf-gateway-1-1", "no lock"),
                 Files.createSymbolicLink(parent.resolve("dmabuf-gateway-1-2"), outside),

@@ -68,7 +68,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_broker_that_stops_listens_no_more() {
+    void a_stopped_broker_has_no_listeners() {
         BundleContext real = framework.getBundleContext();
         int[] listeners = new int[1];
         BundleContext counting = FakeBundle.proxy(BundleContext.class, (self, method, arguments) -> {
@@ -84,7 +84,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_broker_that_stops_drains_all_heaps_at_once_before_it_takes_anything_back() throws Exception {
+    void a_stopping_broker_drains_all_heaps_at_once_before_it_takes_resources_back() throws Exception {
         CountDownLatch inside = new CountDownLatch(2);
         CountDownLatch go = new CountDownLatch(1);
         AtomicInteger finished = new AtomicInteger();
@@ -143,7 +143,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_call_that_outlasts_the_drain_of_a_stopping_broker_is_reported_and_its_buffer_taken_back() throws Exception {
+    void a_call_that_outlasts_the_drain_at_the_stop_is_reported_and_its_buffer_is_taken_back() throws Exception {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         FakeHeap stuck = new FakeHeap(request -> {
@@ -212,7 +212,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void an_activation_without_a_thread_to_be_had_leaves_none() throws Exception {
+    void an_activation_that_cannot_start_a_thread_leaves_none() throws Exception {
         long threads = reapers();
         BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         LeakDetector started = (LeakDetector) field(unlucky, "leaks");
@@ -228,7 +228,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_broker_whose_bundle_stopped_first_gives_everything_back_all_the_same() throws Exception {
+    void a_broker_whose_bundle_stopped_first_takes_everything_back() throws Exception {
         long threads = reapers();
         BrokerComponent late = new BrokerComponent(display.getBundleContext(), drain(2000), Map.of());
         late.activate();
@@ -239,7 +239,7 @@ class BrokerComponentTest extends BrokerInFramework {
 
     /** A framework that does not show the package, though Java has it: the list of its system packages is set. */
     @Test
-    void without_the_package_of_flight_recorder_there_is_a_broker_all_the_same() throws Exception {
+    void the_broker_works_without_the_package_of_flight_recorder() throws Exception {
         ClassLoader blind = new ClassLoader(getClass().getClassLoader()) {
             @Override
             protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
@@ -269,7 +269,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void heaps_bound_before_the_activation_serve_from_its_first_moment() {
+    void heaps_bound_before_the_activation_serve_from_the_start() {
         deactivate();
         component = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         heap("system", new FakeHeap());
@@ -279,7 +279,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void what_is_charged_is_told_by_a_service_for_as_long_as_the_broker_runs() {
+    void the_monitor_service_lists_charges_while_the_broker_runs() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         BundleContext context = camera.getBundleContext();
         HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));

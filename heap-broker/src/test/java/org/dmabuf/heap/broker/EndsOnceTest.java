@@ -94,7 +94,7 @@ class EndsOnceTest {
 
     @ParameterizedTest
     @MethodSource("errors")
-    void a_close_that_fails_after_the_release_is_finished_by_the_reaper(Error error) {
+    void the_reaper_finishes_a_close_that_failed_after_the_release(Error error) {
         RegisteredHeap heap = heap();
         broker.events.releaseFails = error;
         broker.allocate(SIZE).close();
@@ -104,7 +104,7 @@ class EndsOnceTest {
 
     @ParameterizedTest
     @MethodSource("errors")
-    void the_stop_of_a_bundle_takes_back_all_of_it_while_each_end_fails(Error error) {
+    void the_stop_of_a_bundle_takes_everything_back_although_each_end_fails(Error error) {
         RegisteredHeap heap = heap();
         for (int i = 0; i < 100; i++) {
             BufferReference reference = broker.allocate(SIZE);
@@ -118,7 +118,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_thing_that_cannot_be_taken_back_hides_nothing_else_and_is_taken_back_by_the_next_event() {
+    void a_resource_that_cannot_be_taken_back_delays_no_other_and_is_taken_back_at_the_next_event() {
         FakeBundle camera = new FakeBundle("org.example.camera");
         ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
         RegisteredHeap heap = heap();
@@ -205,7 +205,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_reference_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
+    void a_reference_that_is_closed_with_an_exhausted_stack_is_closed_once() {
         RegisteredHeap heap = heap(deep);
         DmaBuf[] now = new DmaBuf[1];
         atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
@@ -217,7 +217,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_bracket_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
+    void a_cpu_access_that_is_closed_with_an_exhausted_stack_ends_once() {
         RegisteredHeap heap = heap(deep);
         CpuAccess[] now = new CpuAccess[1];
         atEveryDepth(
@@ -235,7 +235,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_closed_reference_keeps_nothing_of_the_heap() {
+    void a_closed_reference_does_not_keep_the_heaps_buffer_reachable() {
         List<DmaBuf> kept = new ArrayList<>();
         WeakReference<FakeMemory> memory = closedOf(kept);
         Await.untilCollected("the heap's buffer goes", () -> memory.refersTo(null));
@@ -257,7 +257,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_bracket_that_waits_for_a_device_is_counted() throws Exception {
+    void a_cpu_access_that_waits_for_a_device_is_counted() throws Exception {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         broker.heap("camera", new FakeHeap(request -> {
@@ -290,7 +290,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_bracket_that_the_heap_refuses_is_not_counted() {
+    void a_cpu_access_that_the_heap_refuses_is_not_counted() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public void beginCpuAccess(Access access) {
@@ -321,7 +321,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_failure_whose_text_fails_as_well_leaves_nothing_behind() {
+    void a_failure_whose_message_also_fails_leaves_nothing_behind() {
         RegisteredHeap heap = broker.heap("camera", new FakeHeap(request -> {
             FakeMemory memory = new FakeMemory(request.size()) {
                 @Override
@@ -398,7 +398,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_descriptor_that_is_left_open_is_closed_at_the_stop_and_not_again() {
+    void a_descriptor_that_was_left_open_is_closed_once_at_the_stop() {
         RegisteredHeap heap = broker.memfd("system");
         BufferReference reference = broker.allocate(SIZE);
         OwnedFd left = reference.exportFd();

@@ -24,7 +24,7 @@ class FailurePointsTest {
     private Path folder;
 
     @Test
-    void a_java_heap_that_is_full_loses_nothing() throws Exception {
+    void an_exhausted_java_heap_loses_nothing() throws Exception {
         run(
                 List.of("-Xmx16m", "-Xms16m", "-XX:+UseSerialGC", "-XX:-UseTLAB"),
                 "heap",
@@ -34,7 +34,7 @@ class FailurePointsTest {
 
     /** Interpreted, so that a frame has one size. */
     @Test
-    void a_stack_that_is_used_up_loses_nothing() throws Exception {
+    void an_exhausted_stack_loses_nothing() throws Exception {
         run(List.of("-Xint", "-Xmx64m"), "stack", ALL ? 1 : 2, ALL ? 200 : 50);
     }
 

@@ -51,7 +51,7 @@ class FaultsTest {
     }
 
     @Test
-    void an_export_without_a_descriptor_left_says_what_to_do() {
+    void an_export_at_the_descriptor_limit_fails_with_a_remedy() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"));
         kernel.failNext("fcntl", 1, Errno.EMFILE);
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
@@ -69,7 +69,7 @@ class FaultsTest {
     }
 
     @Test
-    void a_mapping_without_room_says_what_to_do_and_was_tried_twice() {
+    void a_mapping_at_the_mapping_limit_is_tried_twice_and_fails_with_a_remedy() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"));
         long before = kernel.count("mmap");
         kernel.fail("mmap", Errno.ENOMEM);
@@ -89,7 +89,7 @@ class FaultsTest {
     }
 
     @Test
-    void a_mapping_that_found_room_the_second_time_is_one_mapping() {
+    void a_mapping_that_succeeds_the_second_time_is_one_mapping() {
         BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         long unmaps = kernel.count("munmap");
@@ -102,7 +102,7 @@ class FaultsTest {
     }
 
     @Test
-    void a_read_only_export_without_room_for_its_mapping_ends_the_request_with_a_remedy() {
+    void a_read_only_export_at_the_mapping_limit_ends_the_request_with_a_remedy() {
         FakeHeap next = new FakeHeap();
         broker.heap("next", next);
         long made = kernel.count("memfdCreate");
@@ -144,7 +144,7 @@ class FaultsTest {
     }
 
     @Test
-    void an_inode_that_the_kernel_does_not_tell_is_a_refusal() {
+    void an_inode_that_the_kernel_does_not_report_is_a_refusal() {
         BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("inode", 1, Errno.EBADF);
         assertEquals(Errno.EBADF, assertThrows(HeapException.class, reference::inode).errno());

@@ -21,7 +21,7 @@ import java.util.Optional;
 record MemoryCgroup(Path folder, String limit, String killed) implements AutoCloseable {
     static final long LIMIT = 320L << 20;
     /** Begins the lines that the process prints for the test that started it; its log prints the others. */
-    static final String LINE_PREFIX = "told: ";
+    static final String LINE_PREFIX = "report: ";
 
     /** {@return a cgroup below this process's own, or below the nearest one above it that permits it} */
     static Optional<MemoryCgroup> make() throws IOException {
@@ -74,7 +74,7 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
     /**
      * Runs a program in it to its end, and checks that it ended well and that no process was killed.
      *
-     * @return its lines that begin with "told: ", without that prefix
+     * @return its lines that begin with "report: ", without that prefix
      */
     List<String> run(Class<?> program, String... arguments) throws IOException, InterruptedException {
         return run("echo $$ >" + folder.resolve("cgroup.procs") + " && exec \"$@\"", program, arguments);

@@ -46,16 +46,16 @@ class PressureTest {
         }
     }
 
-    static void assertRefusedBy(MemoryCgroup cgroup, String file, List<String> told) {
-        assertEquals(Greedy.ROUNDS + 1, told.size(), told::toString);
-        for (String round : told.subList(0, Greedy.ROUNDS)) {
+    static void assertRefusedBy(MemoryCgroup cgroup, String file, List<String> lines) {
+        assertEquals(Greedy.ROUNDS + 1, lines.size(), lines::toString);
+        for (String round : lines.subList(0, Greedy.ROUNDS)) {
             assertTrue(
                     round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB do not fit: .* left of the limit in "
                             + cgroup.folder().resolve(file)
                             + ".* less a reserve of .*; ask for less, close buffers, or lower .*"),
                     round);
         }
-        assertEquals("alive", told.getLast());
+        assertEquals("alive", lines.getLast());
     }
 
     /** The cgroup's path is "/" there, while the mount shows the whole tree. */
@@ -68,8 +68,8 @@ class PressureTest {
         assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
         try (MemoryCgroup cgroup = made.get()) {
             Path procs = cgroup.folder().resolve("cgroup.procs");
-            List<String> told = cgroup.run("echo $$ >" + procs + " && exec unshare -C \"$@\"", Greedy.class);
-            assertRefusedBy(cgroup, cgroup.limit(), told);
+            List<String> lines = cgroup.run("echo $$ >" + procs + " && exec unshare -C \"$@\"", Greedy.class);
+            assertRefusedBy(cgroup, cgroup.limit(), lines);
         }
     }
 
@@ -87,7 +87,7 @@ class PressureTest {
     /** What was punched can be touched again at any time, by this process or by the peer. */
     @ParameterizedTest
     @ValueSource(strings = {"memfd", "carveout", "emulated-cma"})
-    void memory_that_a_peer_punches_is_not_given_out_again(String exporter) throws Exception {
+    void memory_that_a_peer_punched_is_not_granted_again(String exporter) throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
         assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
         try (MemoryCgroup cgroup = made.get()) {

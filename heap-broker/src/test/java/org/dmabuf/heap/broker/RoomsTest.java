@@ -23,12 +23,12 @@ class RoomsTest {
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));
 
     @Test
-    void no_packages_depend_on_each_other_in_a_circle() {
+    void there_are_no_cycles_between_packages() {
         slices().matching("org.dmabuf.heap.broker.(*)..").should().beFreeOfCycles().check(MAIN);
     }
 
     @Test
-    void a_package_uses_those_below_it_and_no_other() {
+    void a_package_uses_only_packages_below_it() {
         List<String> upward = new ArrayList<>();
         for (JavaClass type : MAIN) {
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {

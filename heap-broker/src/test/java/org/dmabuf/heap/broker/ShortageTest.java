@@ -101,7 +101,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_whose_buffer_waits_to_be_unmapped_is_asked_again_when_it_is() {
+    void a_heap_whose_buffer_awaits_its_unmap_is_asked_again_after_the_unmap() {
         CountDownLatch released = new CountDownLatch(1);
         FakeHeap heap = one(released::countDown);
         busyUntil(released);
@@ -116,7 +116,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_whose_buffer_is_being_unmapped_is_asked_again_when_it_is() {
+    void a_heap_whose_buffer_is_being_unmapped_is_asked_again_after_the_unmap() {
         CountDownLatch moment = new CountDownLatch(1);
         CountDownLatch begun = new CountDownLatch(1);
         FakeHeap heap = new FakeHeap(_ -> {
@@ -142,7 +142,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_client_whose_quota_waits_to_be_given_back_is_not_refused() throws Exception {
+    void a_client_at_its_quota_is_not_refused_while_a_release_is_pending() throws Exception {
         broker.heap("one", new FakeHeap());
         broker.ledger.apply(BrokerParts.rules(new String[0], new String[] {"*=4K"}, new String[0], new String[0]));
         CountDownLatch released = new CountDownLatch(1);
@@ -157,7 +157,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_client_that_is_refused_does_not_wait_for_what_hangs_in_another_heaps_code() {
+    void a_refusal_does_not_wait_for_a_hanging_call_in_another_heap() {
         one(() -> {});
         broker.heap("bad", new FakeHeap());
         broker.heap("two", new FakeHeap());
@@ -178,7 +178,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_client_whose_own_quota_is_full_waits_for_every_heap_that_has_buffers_of_it_and_for_no_other() {
+    void a_client_at_its_quota_waits_only_for_heaps_that_have_its_buffers() {
         broker.heap("one", new FakeHeap());
         broker.heap("two", new FakeHeap());
         broker.heap("bad", new FakeHeap());
@@ -198,7 +198,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_that_is_full_is_asked_once_when_nothing_was_on_its_way_back() {
+    void a_full_heap_is_asked_once_if_no_release_was_pending() {
         one(() -> {});
         BufferReference held = broker.allocate(SIZE);
         assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, () -> broker.allocate(SIZE)).errno());
@@ -207,7 +207,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_that_has_left_meanwhile_is_not_entered_again() {
+    void a_heap_that_left_during_the_wait_is_not_entered_again() {
         AtomicBoolean left = new AtomicBoolean();
         CountDownLatch released = new CountDownLatch(1);
         FakeHeap heap = one(() -> {

@@ -49,7 +49,7 @@ class CmaHeapTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"default_cma_region", "linux,cma", "reserved", "default-pool"})
-    void each_name_that_kernels_have_for_it_is_found(String node) {
+    void each_kernel_name_of_the_heap_is_found(String node) {
         CmaHeap heap = start(kernel(Errno.ENOENT, node), Map.of());
         Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals("cma", properties.get("heap.name"));
@@ -66,7 +66,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void only_the_node_that_is_configured_is_taken() {
+    void only_the_configured_node_is_used() {
         Map<String, ?> set = Map.of("nodes", new String[] {"memory@42000000-contiguous"});
         start(kernel(Errno.ENOENT, "memory@42000000-contiguous"), set).withdraw();
 
@@ -76,7 +76,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void without_a_node_the_region_says_what_it_is_not() {
+    void without_a_node_the_region_announces_that_it_emulates() {
         CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("exports", "memfd"));
         Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
@@ -94,7 +94,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_region_whose_name_is_taken_is_not_made_before_the_name_is_free() {
+    void a_region_whose_name_is_taken_is_not_created_before_the_name_is_free() {
         FaultySyscalls counted = new FaultySyscalls(kernel(Errno.ENOENT));
         Map<String, ?> set = Map.of("exports", "memfd", "size", "1M");
         CmaHeap first = start(counted, set);
@@ -137,7 +137,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_node_that_may_not_be_opened_is_told() {
+    void a_node_without_permission_is_reported() {
         start(kernel(Errno.EACCES), Map.of("backend", "dma-heap"));
         assertTrue(announced.refusal().contains("open(/dev/dma_heap/reserved) failed"), announced.refusal());
         assertTrue(announced.refusal().contains("60-dmaheap.rules"), announced.refusal());
@@ -145,7 +145,7 @@ class CmaHeapTest {
 
     /** Its memory may be with peers of a gateway that was here before, and comes back when they end. */
     @Test
-    void a_node_whose_memory_is_all_out_is_a_heap_that_is_full() {
+    void a_node_whose_memory_is_all_allocated_is_announced_as_a_full_heap() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
         kernel.fail("dmaHeapAllocate", Errno.ENOMEM);
         CmaHeap heap = start(kernel, Map.of());
@@ -160,7 +160,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_shortage_of_the_moment_decides_nothing_and_the_heap_comes_after_it() {
+    void a_temporary_shortage_does_not_choose_the_back_end() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
         kernel.fail("open", Errno.EMFILE);
         CmaHeap heap = start(kernel, Map.of());
@@ -176,7 +176,7 @@ class CmaHeapTest {
         "backend, best", "exports, everything", "size, much", "size, 5000", "size, 0", "alignment_cap, 3M",
         "alignment_cap, 1K"
     })
-    void what_cannot_be_is_refused_and_nothing_is_announced(String setting, String value) {
+    void an_invalid_configuration_is_refused_and_nothing_is_announced(String setting, String value) {
         start(kernel(Errno.ENOENT), Map.of(setting, value));
         String expected =
                 "invalid " + setting.replace('_', '.') + " = " + value + " in org\\.dmabuf\\.heap\\.cma: expected .*";

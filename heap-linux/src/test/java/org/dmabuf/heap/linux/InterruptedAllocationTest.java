@@ -153,7 +153,7 @@ class InterruptedAllocationTest {
     }
 
     @Test
-    void an_interrupt_from_before_does_not_keep_a_buffer_of_one_piece_from_being_made() {
+    void an_earlier_interrupt_does_not_prevent_the_allocation_of_one_piece() {
         try (MemfdSource source = MemfdSource.open("camera", syscalls, headroom)) {
             Thread.currentThread().interrupt();
             source.allocate(HeapRequest.of(64 * MIB)).release();
@@ -162,7 +162,7 @@ class InterruptedAllocationTest {
     }
 
     @Test
-    void what_a_signal_interrupts_is_done_again() {
+    void a_call_that_a_signal_interrupts_is_repeated() {
         try (MemfdSource source = MemfdSource.open("camera", syscalls, headroom)) {
             listed = "fallocate";
             signals = 3;
@@ -172,7 +172,7 @@ class InterruptedAllocationTest {
     }
 
     @Test
-    void a_client_maps_a_large_buffer_whatever_its_thread_was_asked() {
+    void an_interrupted_thread_can_map_a_large_buffer() {
         try (MemfdSource source = MemfdSource.open("camera", syscalls, headroom)) {
             HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             Thread.currentThread().interrupt();

@@ -34,12 +34,12 @@ class RoomsTest {
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));
 
     @Test
-    void no_packages_depend_on_each_other_in_a_circle() {
+    void there_are_no_cycles_between_packages() {
         slices().matching("org.dmabuf.heap.linux.(*)..").should().beFreeOfCycles().check(MAIN);
     }
 
     @Test
-    void a_package_uses_those_below_it_and_no_other() {
+    void a_package_uses_only_packages_below_it() {
         List<String> upward = new ArrayList<>();
         for (JavaClass type : MAIN) {
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
@@ -70,7 +70,7 @@ class RoomsTest {
     }
 
     @Test
-    void native_functions_are_linked_in_libc_alone() {
+    void native_functions_are_linked_only_in_libc() {
         noClasses()
                 .that()
                 .resideOutsideOfPackage("org.dmabuf.heap.linux.libc")

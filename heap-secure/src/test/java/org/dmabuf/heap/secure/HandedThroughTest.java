@@ -43,10 +43,10 @@ class HandedThroughTest {
     private final List<Process> processes = new ArrayList<>();
 
     /** The process in the middle when both others are done, and what went through it. */
-    private record HandedOn(Process middle, byte[] secret, List<String> told) {}
+    private record HandedOn(Process middle, byte[] secret, List<String> output) {}
 
     @BeforeEach
-    void a_kernel_with_secret_memory_and_python() {
+    void require_secret_memory_and_python() {
         SecretMemory.assumeThatTheKernelHasIt();
         if (!isInstalled("python3")) {
             SecretMemory.skip("python3 is not installed");
@@ -62,10 +62,10 @@ class HandedThroughTest {
 
     @ParameterizedTest
     @EnumSource(Handing.Kind.class)
-    void a_secret_is_not_in_the_memory_of_the_process_that_hands_it_on(Handing.Kind kind) throws Exception {
+    void a_secret_is_not_in_the_memory_of_the_forwarding_process(Handing.Kind kind) throws Exception {
         HandedOn handed = handOn(kind);
         assertEquals(
-                kind == Handing.Kind.UNSEEN ? "refused EINVAL" : "mapped " + kind + " 0", handed.told().get(1));
+                kind == Handing.Kind.UNSEEN ? "refused EINVAL" : "mapped " + kind + " 0", handed.output().get(1));
         assertEquals(
                 kind == Handing.Kind.ORDINARY ? FOUND : NOT_FOUND, searchedInMemory(handed.middle(), handed.secret()));
     }
@@ -79,7 +79,7 @@ class HandedThroughTest {
 
     @ParameterizedTest
     @EnumSource(Handing.Kind.class)
-    void a_secret_is_not_in_the_core_dump_of_the_process_that_hands_it_on(Handing.Kind kind) throws Exception {
+    void a_secret_is_not_in_the_core_dump_of_the_forwarding_process(Handing.Kind kind) throws Exception {
         HandedOn handed = handOn(kind);
         if (leavesItsCoreHere(handed.middle())) {
             signal(handed.middle(), "ABRT");
@@ -131,15 +131,15 @@ class HandedThroughTest {
                         Integer.toString(BUFFER))
                 .directory(folder.toFile())
                 .redirectError(ProcessBuilder.Redirect.INHERIT));
-        BufferedReader told = middle.inputReader();
-        List<String> lines = new ArrayList<>(List.of(String.valueOf(told.readLine())));
+        BufferedReader reader = middle.inputReader();
+        List<String> lines = new ArrayList<>(List.of(String.valueOf(reader.readLine())));
         assertEquals("listening", lines.getFirst());
         byte[] made = holder("make", socket);
         byte[] taken = holder("take", socket);
         assertEquals(SECRET, made.length);
         assertEquals(HexFormat.of().formatHex(made), HexFormat.of().formatHex(taken));
-        lines.add(told.readLine());
-        assertEquals("handed on", told.readLine());
+        lines.add(reader.readLine());
+        assertEquals("handed on", reader.readLine());
         return new HandedOn(middle, made, lines);
     }
 

@@ -75,7 +75,7 @@ final class Handing {
 
     /** Gives a descriptor to the next who comes, and waits until that one has gone. */
     private static void give(FdListener listener, HeapBuffer buffer, Map<String, Object> properties) {
-        try (FdSocket peer = listener.accept(LONG, who -> true);
+        try (FdSocket peer = listener.accept(LONG, _ -> true);
                 OwnedFd descriptor = exported(buffer, properties)) {
             peer.send(descriptor, "secret");
             peer.receive().close();

@@ -19,12 +19,12 @@ import org.junit.jupiter.api.TestFactory;
  */
 class SecureHeapContractTest {
     @TestFactory
-    Stream<DynamicTest> the_heap_that_only_receivers_see_keeps_the_contract() throws IOException {
+    Stream<DynamicTest> the_heap_that_is_not_mapped_in_the_gateway_keeps_the_contract() throws IOException {
         return contract(Map.of());
     }
 
     @TestFactory
-    Stream<DynamicTest> the_heap_that_the_gateway_maps_keeps_the_contract() throws IOException {
+    Stream<DynamicTest> the_heap_that_is_mapped_in_the_gateway_keeps_the_contract() throws IOException {
         return contract(Map.of("heap_mappable", true));
     }
 

@@ -172,7 +172,7 @@ class HeapTableTest {
     }
 
     @Test
-    void what_does_not_print_is_escaped_wherever_it_comes_from() {
+    void control_characters_are_escaped_whatever_their_source() {
         HeapInfo evil = HeapInfo.of("a\u001b[2J", HeapState.FAILED)
                 .reason(Optional.of("b\u202e\nc"))
                 .properties(Map.of("heap.type", "d\n", "heap.x\u0007", "e\u001b"))

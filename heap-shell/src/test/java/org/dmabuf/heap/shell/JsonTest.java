@@ -136,7 +136,7 @@ class JsonTest {
     }
 
     @Test
-    void what_does_not_print_is_escaped_and_reads_as_it_was() {
+    void control_characters_are_escaped_and_a_reader_restores_them() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", "a\u001b\u202e\u00ad\\u0041\"\n");
         assertEquals(

@@ -67,7 +67,7 @@ class SystemHeapFaultsTest {
     private ProcessState before;
 
     @BeforeEach
-    void a_heap_that_is_announced() {
+    void announce_a_heap() {
         Announced announced = new Announced();
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
         heap = announced.heaps().getFirst().exporter();
@@ -112,7 +112,7 @@ class SystemHeapFaultsTest {
         "READER, open, 1, EMFILE, EMFILE, open(/proc/self/fd), LimitNOFILE=",
         "READER, fcntl, 2, EPERM, EPERM, fcntl(F_SEAL_FUTURE_WRITE), a seal forbids it"
     })
-    void a_refused_allocation_says_why_and_leaves_nothing_behind(
+    void a_refused_allocation_states_the_reason_and_leaves_nothing_behind(
             Kind kind, String call, int number, Errno kernels, Errno expected, String name, String remedy) {
         kernel.failOn(call, number, kernels);
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(kind.request(SIZE)));
@@ -125,7 +125,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void memory_that_ends_half_way_through_a_large_buffer_is_given_back(Kind kind) {
+    void memory_is_released_if_the_kernel_refuses_half_of_a_large_buffer(Kind kind) {
         kernel.failOn("fallocate", 2, Errno.ENOSPC);
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(kind.request(LARGE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -134,7 +134,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void an_interrupted_fallocate_is_made_again(Kind kind) {
+    void an_interrupted_fallocate_is_repeated(Kind kind) {
         long already = kernel.count("fallocate");
         kernel.failNext("fallocate", 3, Errno.EINTR);
         heap.allocate(kind.request(SIZE)).release();
@@ -142,7 +142,7 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_large_buffer_is_made_in_pieces_and_an_interruption_costs_one_piece() throws IOException {
+    void a_large_buffer_is_made_in_pieces_and_a_signal_repeats_one_piece() throws IOException {
         long already = kernel.count("fallocate");
         kernel.failOn("fallocate", 2, Errno.EINTR);
         HeapBuffer buffer = heap.allocate(HeapRequest.of(LARGE));
@@ -157,7 +157,7 @@ class SystemHeapFaultsTest {
     @EnumSource(
             value = Errno.class,
             names = {"EINTR", "EAGAIN"})
-    void an_interrupted_population_is_made_again(Errno errno) {
+    void an_interrupted_population_is_repeated(Errno errno) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         long already = kernel.count("madvise");
         kernel.failNext("madvise", 3, errno);
@@ -172,7 +172,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Access.class)
-    void a_mapping_that_the_process_has_no_room_for_says_so_and_the_buffer_stays(Access access) {
+    void a_mapping_at_the_mapping_limit_is_refused_and_the_buffer_stays(Access access) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));
@@ -213,7 +213,7 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_kernel_that_does_not_know_noexec_is_asked_without_it_and_not_asked_again() {
+    void a_kernel_without_noexec_is_asked_without_it_and_not_asked_again() {
         long already = kernel.count("memfdCreate");
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
         heap.allocate(HeapRequest.of(SIZE)).release();
@@ -225,7 +225,7 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_kernel_that_refuses_with_and_without_noexec_is_told_once_and_asked_both_ways_again() {
+    void a_refusal_with_and_without_noexec_is_reported_and_both_are_tried_again() {
         long already = kernel.count("memfdCreate");
         kernel.failNext("memfdCreate", 2, Errno.EINVAL);
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(SIZE)));
@@ -237,7 +237,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void an_interrupted_close_is_not_made_again(Kind kind) {
+    void an_interrupted_close_is_not_repeated(Kind kind) {
         HeapBuffer buffer = heap.allocate(kind.request(SIZE));
         long already = kernel.count("close");
         kernel.fail("close", Errno.EINTR);
@@ -246,7 +246,7 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_buffer_costs_four_calls_and_each_mapping_three() {
+    void a_buffer_needs_four_system_calls_and_each_mapping_three() {
         String[] calls = {"memfdCreate", "fallocate", "fcntl", "close", "mmap", "madvise", "munmap", "open", "inode"};
         long[] already = new long[calls.length];
         for (int i = 0; i < calls.length; i++) {

@@ -44,7 +44,7 @@ class SystemHeapInputTest {
     private long memfds;
 
     @BeforeEach
-    void a_heap_that_is_announced() {
+    void announce_a_heap() {
         Announced announced = new Announced();
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
         heap = announced.heaps().getFirst().exporter();
@@ -75,7 +75,7 @@ class SystemHeapInputTest {
     @EnumSource(
             value = ExportMode.class,
             names = {"READ_ONLY", "READ_WRITE"})
-    void a_size_that_the_machine_has_not_is_enomem(ExportMode mode) {
+    void a_size_above_the_machines_memory_is_enomem(ExportMode mode) {
         for (long size : new long[] {1L << 46, Long.MAX_VALUE - (128 << 10)}) {
             assertRefused(
                     HeapRequest.of(size).withExport(mode),
@@ -85,7 +85,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void an_alignment_beyond_a_page_is_einval() {
+    void an_alignment_above_a_page_is_einval() {
         assertRefused(
                 HeapRequest.of(SIZE).withAlignment(2 << 20),
                 Errno.EINVAL,
@@ -94,7 +94,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_descriptor_that_was_not_wanted_is_enotsup() {
+    void a_descriptor_of_a_buffer_without_export_is_enotsup() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
         HeapException refusal = assertThrows(HeapException.class, buffer::descriptor);
         assertEquals(Errno.ENOTSUP, refusal.errno());
@@ -106,7 +106,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_writable_mapping_of_a_descriptor_for_reading_is_eacces() {
+    void a_writable_mapping_of_a_read_only_descriptor_is_eacces() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd peer = new Descriptors(kernel).duplicate("system", buffer.descriptor());
                 Arena arena = Arena.ofConfined()) {
@@ -121,7 +121,7 @@ class SystemHeapInputTest {
     @EnumSource(
             value = ExportMode.class,
             names = {"READ_ONLY", "READ_WRITE"})
-    void sealing_what_was_sealed_for_good_is_eperm(ExportMode mode) {
+    void another_seal_on_completely_sealed_memory_is_eperm(ExportMode mode) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(mode));
         // With the reader's descriptor the kernel refuses before it looks at the seals: it must be open for writing.
         assertEquals(-Errno.EPERM.number(), kernel.fcntl(buffer.descriptor(), F_ADD_SEALS, F_SEAL_WRITE));
@@ -132,7 +132,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_hole_punched_by_one_who_only_reads_is_eperm() {
+    void a_hole_punched_through_a_read_only_descriptor_is_eperm() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd again = reopened(buffer)) {
             assertEquals(
@@ -143,7 +143,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_descriptor_that_is_closed_is_ebadf() {
+    void a_closed_descriptor_is_ebadf() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         int stale = buffer.descriptor();
         buffer.release();

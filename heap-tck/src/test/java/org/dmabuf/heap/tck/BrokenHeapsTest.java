@@ -138,7 +138,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void zeroed_memory_that_a_peer_still_sees_is_noticed() {
+    void zeroed_memory_that_a_peer_still_holds_is_noticed() {
         assertFailing(
                 new Recycling(request -> request.export() != ExportMode.READ_ONLY, true),
                 "memory_that_a_peer_still_has_goes_to_nobody_else",
@@ -357,7 +357,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_heap_that_does_not_look_whether_there_is_a_request_is_noticed() {
+    void a_heap_without_a_check_for_a_null_request_is_noticed() {
         HeapExporter broken = request -> request.size() == 0 ? null : good.allocate(request);
         Set<String> expected = Set.of("a_request_that_is_null_is_refused");
         assertEquals(expected, Heaps.failing(broken, Heaps.announced(good), expected));
@@ -383,7 +383,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_heap_that_looks_at_nothing_is_noticed_and_asked_for_no_absurd_size() {
+    void a_heap_without_any_check_is_noticed_and_not_asked_for_an_absurd_size() {
         long[] largest = new long[1];
         assertFailing(
                 request -> {
@@ -588,7 +588,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void an_announcement_that_cannot_be_is_noticed() {
+    void an_impossible_announcement_is_noticed() {
         assertFailing(
                 good,
                 Heaps.announced(

@@ -306,7 +306,7 @@ public final class RandomUse {
     /** Exports the buffer as a broker does, only if its holders can be tracked. */
     private void export(Owned owned) {
         if (owned.request.export() == ExportMode.NONE) {
-            assertTrue(!attempt(owned.buffer::descriptor), "a descriptor that nobody was to have");
+            assertTrue(!attempt(owned.buffer::descriptor), "a descriptor of a buffer without export");
             return;
         }
         attempt(() -> {
@@ -369,8 +369,8 @@ public final class RandomUse {
             Content content = owned.content;
             owned.watch.whenGone(() -> {
                 if (content.peers.get() != 0) {
-                    early.set("told that nobody has a buffer of " + content.size + " any more, and "
-                            + content.peers.get() + " peers do");
+                    early.set("the end of the last holder of a buffer of " + content.size + " bytes was reported, but "
+                            + content.peers.get() + " peers are left");
                 }
                 watched.decrementAndGet();
             });

@@ -134,10 +134,10 @@ public class ClientDepartureIT {
             assertFalse("the departure does not wait for the vendor", call.isDone());
 
             heap.letGoOn();
-            Throwable told = assertThrows(ExecutionException.class, () -> call.get(60, TimeUnit.SECONDS))
+            Throwable refusal = assertThrows(ExecutionException.class, () -> call.get(60, TimeUnit.SECONDS))
                     .getCause();
-            assertEquals(told.toString(), IllegalStateException.class, told.getClass());
-            assertTrue(told.toString(), told.getMessage().contains("bundle " + CLIENT + " has stopped"));
+            assertEquals(refusal.toString(), IllegalStateException.class, refusal.getClass());
+            assertTrue(refusal.toString(), refusal.getMessage().contains("bundle " + CLIENT + " has stopped"));
         }
         assertEquals(0, framework.charged(HEAP));
     }
@@ -212,14 +212,14 @@ public class ClientDepartureIT {
         sayAtTheEnd(() -> lastWords.add("still offered: " + published().size()));
         ServiceListener follower = event -> {
             if (event.getType() == ServiceEvent.UNREGISTERING) {
-                lastWords.add("told to let go of " + FirstByte.read(got) + ", charged " + framework.charged(HEAP));
+                lastWords.add("asked to let go of " + FirstByte.read(got) + ", charged " + framework.charged(HEAP));
             }
         };
         context.addServiceListener(follower, "(dmabuf.name=frame)");
         depart();
         context.removeServiceListener(follower);
 
-        assertEquals(List.of("still offered: 1", "told to let go of 6, charged 1"), lastWords);
+        assertEquals(List.of("still offered: 1", "asked to let go of 6, charged 1"), lastWords);
         assertEquals(List.of(), published());
         assertThrows(IllegalStateException.class, offer::open);
         assertEquals("the user's own", 6, FirstByte.read(got));
@@ -239,8 +239,8 @@ public class ClientDepartureIT {
                 () -> broker.allocate(Unruly.request()),
                 broker::heaps,
                 () -> broker.publish(null, "frame"))) {
-            IllegalStateException told = assertThrows(IllegalStateException.class, use::run);
-            assertTrue(told.toString(), told.getMessage().contains("bundle " + CLIENT + " has stopped"));
+            IllegalStateException refusal = assertThrows(IllegalStateException.class, use::run);
+            assertTrue(refusal.toString(), refusal.getMessage().contains("bundle " + CLIENT + " has stopped"));
         }
         assertEquals(0, framework.charged(HEAP));
     }

@@ -96,9 +96,9 @@ public class PublicationIT {
     }
 
     private static void refused(Runnable write) {
-        HeapRefusedException told = assertThrows(HeapRefusedException.class, write::run);
-        assertEquals(Errno.EACCES, told.errno());
-        assertTrue(told.getMessage(), told.getMessage().endsWith("have its publisher grant READ_WRITE"));
+        HeapRefusedException refusal = assertThrows(HeapRefusedException.class, write::run);
+        assertEquals(Errno.EACCES, refusal.errno());
+        assertTrue(refusal.getMessage(), refusal.getMessage().endsWith("have its publisher grant READ_WRITE"));
     }
 
     @Test
@@ -125,9 +125,9 @@ public class PublicationIT {
         publish(FRAME, Access.READ);
         HeapBroker theirs = Framework.broker(consumer.getBundleContext());
         try (DmaBuf got = offer().open()) {
-            HeapRefusedException told = assertThrows(
+            HeapRefusedException refusal = assertThrows(
                     HeapRefusedException.class, () -> theirs.publish(got, "mine", Access.READ_WRITE));
-            assertEquals(Errno.EACCES, told.errno());
+            assertEquals(Errno.EACCES, refusal.errno());
             theirs.publish(got, "mine").close();
         }
     }

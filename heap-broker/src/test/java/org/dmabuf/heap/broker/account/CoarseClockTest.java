@@ -29,7 +29,7 @@ class CoarseClockTest {
     }
 
     @Test
-    void the_time_goes_on_while_somebody_looks_and_the_thread_rests_when_nobody_does() {
+    void the_clock_ticks_while_it_is_read_and_its_thread_rests_otherwise() {
         clock.start();
         long first = clock.now();
         Await.until("it ticks", () -> clock.now() - first > 1_500_000_000L);

@@ -78,7 +78,7 @@ class AdoptionTest {
     }
 
     @Test
-    void a_memfd_that_cannot_shrink_becomes_a_buffer_like_any_other_where_that_is_set() {
+    void a_memfd_that_cannot_shrink_becomes_a_buffer_if_the_setting_permits_it() {
         broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd peer = reopened(made, 2);
@@ -99,7 +99,7 @@ class AdoptionTest {
     }
 
     @Test
-    void it_is_charged_in_full_and_listed_as_no_heap() {
+    void it_is_charged_in_full_and_not_listed_as_a_heap() {
         try (OwnedFd made = memfd(SEALED);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(SIZE, buffer.size());
@@ -111,7 +111,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_sealed_against_writing_is_read_and_not_written() {
+    void memory_that_its_sender_sealed_against_writing_can_only_be_read() {
         for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
             try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
                     DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs");
@@ -126,7 +126,7 @@ class AdoptionTest {
     }
 
     @Test
-    void a_descriptor_for_reading_is_adopted_and_cannot_be_mapped_for_writing() {
+    void a_read_only_descriptor_is_adopted_and_cannot_be_mapped_for_writing() {
         broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd readOnly = reopened(made, O_RDONLY);
@@ -139,7 +139,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_could_be_shrunk_is_refused_and_stays_the_callers() {
+    void memory_that_could_be_shrunk_is_refused_and_stays_the_callers() {
         for (boolean unsealed : new boolean[] {false, true}) {
             broker.adoption.acceptUnsealed(unsealed);
             try (OwnedFd made = memfd(0);
@@ -152,7 +152,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_could_punch_is_refused_with_all_remedies() {
+    void memory_that_its_sender_could_punch_is_refused_with_all_remedies() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             for (String remedy : new String[] {
                 "lacks F_SEAL_FUTURE_WRITE",
@@ -166,7 +166,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_is_adopted_cannot_be_punched() {
+    void adopted_memory_cannot_be_punched() {
         for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
             try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
                     OwnedFd peer = reopened(made, 2);
@@ -182,7 +182,7 @@ class AdoptionTest {
 
     /** As many blocks beyond the end as are missing before it: the file's figure of blocks says that all is there. */
     @Test
-    void a_hole_is_found_whatever_lies_beyond_the_end() {
+    void a_hole_is_found_despite_blocks_beyond_the_end() {
         for (int[] hole : new int[][] {{0, PAGE}, {PAGE, 2 * PAGE}, {2 * PAGE, 3 * PAGE}, {0, 3 * PAGE}}) {
             try (OwnedFd made = memfd(0)) {
                 assertEquals(
@@ -198,7 +198,7 @@ class AdoptionTest {
     }
 
     @Test
-    void memory_that_was_allocated_and_never_written_is_refused_and_says_what_to_do() {
+    void memory_that_was_allocated_and_never_written_is_refused_with_a_remedy() {
         int fd = syscalls.memfdCreate("peer", MFD_ALLOW_SEALING);
         try (OwnedFd made = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
@@ -208,7 +208,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_a_heap_exports_for_reading_is_adopted_although_no_client_wrote_to_it() {
+    void a_read_only_export_of_a_heap_is_adopted_although_no_client_wrote_to_it() {
         broker.memfd("camera");
         try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
                 DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "theirs")) {
@@ -218,7 +218,7 @@ class AdoptionTest {
 
     /** The sender reads and writes by the same open file. */
     @Test
-    void the_position_of_the_senders_file_stays() throws IOException {
+    void the_position_of_the_senders_file_does_not_change() throws IOException {
         try (OwnedFd made = memfd(SEALED);
                 OwnedFd peer = new Descriptors(syscalls).duplicate("", made.fd());
                 DmaBuf _ = broker.adoption.adopt(broker.client, made, "theirs");
@@ -229,7 +229,7 @@ class AdoptionTest {
 
     /** Needs no huge page: the descriptor tells what it would be made of. */
     @Test
-    void what_is_on_huge_pages_is_refused_whatever_its_seals() {
+    void memory_on_huge_pages_is_refused_whatever_its_seals() {
         int fd = syscalls.memfdCreate("huge", MFD_ALLOW_SEALING | MFD_HUGETLB);
         assumeTrue(fd >= 0, "skipped: this kernel has no huge pages, memfd_create answers " + fd);
         try (OwnedFd huge = OwnedFd.of(fd, syscalls::close)) {
@@ -242,7 +242,7 @@ class AdoptionTest {
 
     /** The kernel takes a memfd for a dma-buf here; on real ones the suite in the guest adopts. */
     @Test
-    void a_dma_buf_is_adopted_with_its_brackets_and_without_a_look_at_seals() {
+    void a_dma_buf_is_adopted_with_cpu_accesses_and_without_a_check_of_seals() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         asDmaBuf(kernel);
         kernel.answer("size", 0);
@@ -267,7 +267,7 @@ class AdoptionTest {
     }
 
     @Test
-    void a_memfd_is_adopted_as_no_dma_buf() {
+    void an_adopted_memfd_is_not_a_dma_buf() {
         try (OwnedFd made = memfd(SEALED);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(
@@ -316,7 +316,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_is_no_memory_is_refused_and_no_question_goes_to_its_file_system(@TempDir Path folder) throws Exception {
+    void a_file_that_is_not_memory_is_refused_without_a_file_system_query(@TempDir Path folder) throws Exception {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         Path file = Files.writeString(folder.resolve("file"), "text");
         Path fifo = folder.resolve("fifo");
@@ -374,7 +374,7 @@ class AdoptionTest {
     }
 
     @Test
-    void more_than_the_machine_has_is_refused_although_it_takes_no_memory_yet() throws IOException {
+    void a_size_above_the_machines_memory_is_refused_although_no_page_exists_yet() throws IOException {
         broker.adoption.acceptUnsealed(true);
         int fd = syscalls.memfdCreate("sparse", MFD_ALLOW_SEALING);
         try (OwnedFd sparse = OwnedFd.of(fd, syscalls::close)) {
@@ -387,7 +387,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_is_complete_and_sealed_needs_no_room_of_the_machines() {
+    void complete_and_sealed_memory_needs_no_free_memory_of_the_machine() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         try (OwnedFd made = memfd(SEALED)) {
             kernel.answer("size", 1L << 46);
@@ -399,7 +399,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_can_lose_pages_needs_room_for_all_of_it_whatever_is_there_now() {
+    void memory_that_can_lose_pages_needs_free_memory_for_its_whole_size() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         for (int seals : new int[] {F_SEAL_SHRINK, SEALED}) {
             try (OwnedFd made = memfd(seals)) {
@@ -415,7 +415,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_adds_while_it_is_adopted_is_no_part_of_it() throws Exception {
+    void bytes_that_the_sender_adds_during_the_adoption_are_not_adopted() throws Exception {
         try (OwnedFd made = memfd(SEALED);
                 var sender = new RandomAccessFile("/proc/self/fd/" + made.fd(), "rw")) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, size -> {
@@ -436,7 +436,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_does_not_fit_a_quota_stays_the_callers() throws Exception {
+    void memory_that_exceeds_a_quota_stays_the_callers() throws Exception {
         broker.ledger.apply(
                 BrokerParts.rules(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
         try (OwnedFd made = memfd(SEALED)) {
@@ -447,7 +447,7 @@ class AdoptionTest {
 
     /** The quota falls between the look at the descriptor and the buffer. */
     @Test
-    void what_was_set_aside_is_charged_whatever_quota_comes_meanwhile() throws Exception {
+    void reserved_bytes_are_charged_whatever_quota_takes_effect_meanwhile() throws Exception {
         Charge charge = broker.ledger.charge(broker.client.account(), broker.adoption.account());
         assertTrue(charge.setAside(SIZE).isEmpty());
         broker.ledger.apply(BrokerParts.rules(
@@ -464,7 +464,7 @@ class AdoptionTest {
     }
 
     @Test
-    void a_name_that_is_none_is_refused_before_the_descriptor_is_looked_at() {
+    void an_invalid_name_is_refused_before_the_descriptor_is_examined() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             for (String none : List.of("", "x".repeat(32), "a\nb")) {
                 assertThrows(

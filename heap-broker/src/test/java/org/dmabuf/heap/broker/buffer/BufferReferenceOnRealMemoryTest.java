@@ -58,7 +58,7 @@ class BufferReferenceOnRealMemoryTest {
     private ProcessState before;
 
     @BeforeAll
-    static void load_what_the_first_use_loads() {
+    static void initialize_classes_of_the_first_use() {
         try (BrokerParts warm = new BrokerParts()) {
             warm.memfd("warm");
             BufferReference reference = warm.allocate(SIZE);
@@ -138,7 +138,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void each_arena_that_ends_takes_exactly_its_own_mapping_along() {
+    void the_end_of_an_arena_unmaps_exactly_its_own_mapping() {
         BufferReference reference = frame();
         Arena first = Arena.ofConfined();
         Arena second = Arena.ofShared();
@@ -157,7 +157,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_shared_arena_lets_every_thread_in() throws InterruptedException {
+    void a_mapping_in_a_shared_arena_is_accessible_to_every_thread() throws InterruptedException {
         BufferReference reference = frame();
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = reference.map(Access.WRITE, arena);
@@ -169,7 +169,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void an_automatic_arena_ends_when_its_segments_are_forgotten() {
+    void an_automatic_arena_ends_when_its_segments_are_unreachable() {
         BufferReference reference = frame();
         mapAndForget(reference);
         reference.close();
@@ -183,7 +183,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_reference_that_is_mapped_is_not_kept_by_its_mapping() {
+    void a_mapping_does_not_keep_its_reference_reachable() {
         // A mapping keeps the memory, and not what a client has built around a reference.
         BufferReference[] reference = {frame()};
         var gone = new java.lang.ref.WeakReference<>(reference[0]);
@@ -197,7 +197,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_closed_arena_maps_nothing() {
+    void mapping_in_a_closed_arena_is_refused() {
         BufferReference reference = frame();
         Arena confined = Arena.ofConfined();
         confined.close();
@@ -211,7 +211,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void another_threads_arena_maps_nothing() {
+    void mapping_in_another_threads_arena_is_refused() {
         BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
             Throwable[] thrown = new Throwable[1];
@@ -259,7 +259,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void an_arena_of_the_clients_own_is_as_good_as_what_is_in_it() {
+    void an_arena_of_the_clients_own_class_works_like_the_arena_inside_it() {
         BufferReference reference = frame();
         assertThrows(HeapException.class, () -> reference.map(Access.READ, new Wrapped(Arena.global())));
         try (Arena arena = new Wrapped(Arena.ofConfined())) {
@@ -269,7 +269,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_mapping_for_reading_only_reads() {
+    void a_read_only_mapping_cannot_be_written() {
         BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment reads = reference.map(Access.READ, arena);
@@ -330,7 +330,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_detached_descriptor_is_the_takers() {
+    void a_detached_descriptor_belongs_to_the_caller() {
         BufferReference reference = frame();
         reference.exportFd().close();
         OwnedFd fd = reference.exportFd();
@@ -361,7 +361,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void nothing_is_exported_from_a_buffer_that_was_asked_for_without() {
+    void a_buffer_that_was_allocated_without_export_has_no_descriptor() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
                 .withExport(ExportMode.NONE)
                 .withName(NAME));
@@ -374,7 +374,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_descriptor_for_reading_lets_nobody_write_and_the_owner_writes_on() throws IOException {
+    void a_read_only_descriptor_prevents_writes_by_holders_and_not_by_the_owner() throws IOException {
         BufferReference reference = broker.allocate(
                 AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY).withName(NAME));
         Mappings mmap = new Mappings(Syscalls.linux());
@@ -447,7 +447,7 @@ class BufferReferenceOnRealMemoryTest {
 
     /** The same race as over a fake, with the kernel's own books: every descriptor and mapping must go. */
     @Test
-    void concurrent_use_and_close_leave_nothing_in_the_process() {
+    void concurrent_use_and_close_leave_no_descriptor_and_no_mapping() {
         MemfdSource source = MemfdSource.open("counted", Syscalls.linux(), Headroom.machine());
         AtomicInteger released = new AtomicInteger();
         RegisteredHeap counted =
@@ -530,7 +530,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void the_heaps_properties_are_the_sources() {
+    void the_heaps_properties_are_those_of_its_source() {
         BufferReference reference = frame();
         Map<String, Object> properties = reference.heapProperties();
         assertEquals("memfd", properties.get("heap.backend"));

@@ -85,7 +85,7 @@ public class CallGateTest {
     }
 
     @Test
-    void who_has_entered_and_left_is_not_waited_for() {
+    void a_thread_that_has_left_is_not_waited_for() {
         for (int i = 0; i < 3 * SLOTS; i++) {
             gate.leave(gate.enter());
         }
@@ -94,7 +94,7 @@ public class CallGateTest {
     }
 
     @Test
-    void a_closed_gate_refuses_and_keeps_no_trace_of_who_tried() {
+    void a_closed_gate_refuses_and_does_not_count_the_attempt() {
         assertEquals(0, gate.close(0));
         for (int i = 0; i < 3 * SLOTS; i++) {
             assertEquals(CallGate.REFUSED, gate.enter());
@@ -104,7 +104,7 @@ public class CallGateTest {
     }
 
     @Test
-    void a_gate_with_somebody_inside_is_not_empty() {
+    void a_gate_with_a_thread_inside_is_not_empty() {
         int ticket = gate.enter();
         assertFalse(gate.empty());
         gate.leave(ticket);
@@ -152,7 +152,7 @@ public class CallGateTest {
     }
 
     @Test
-    void close_waits_for_the_one_inside() {
+    void close_waits_for_the_thread_inside() {
         Visitor visitor = new Visitor();
         FutureTask<Integer> closing = new FutureTask<>(() -> gate.close(LONG));
         Thread closer = Thread.ofPlatform().start(closing);
@@ -163,7 +163,7 @@ public class CallGateTest {
     }
 
     @Test
-    void close_gives_up_and_says_how_many_are_inside() {
+    void close_gives_up_and_returns_the_number_of_threads_inside() {
         Visitor one = new Visitor();
         Visitor two = new Visitor();
         Visitor three = new Visitor();
@@ -197,7 +197,7 @@ public class CallGateTest {
     }
 
     @Test
-    void its_own_thread_in_the_crowd_is_not_waited_for_either() {
+    void its_own_thread_is_not_waited_for_even_without_a_free_slot() {
         Visitor fills = new Visitor(Thread.ofPlatform(), SLOTS);
         int mine = gate.enter();
         assertEquals(SLOTS, gate.close(0));
@@ -208,7 +208,7 @@ public class CallGateTest {
     }
 
     @Test
-    void an_interrupted_closer_waits_on_and_stays_interrupted() {
+    void an_interrupted_closer_continues_to_wait_and_stays_interrupted() {
         Visitor visitor = new Visitor();
         boolean[] interrupted = new boolean[1];
         FutureTask<Integer> closing = new FutureTask<>(() -> {
@@ -228,7 +228,7 @@ public class CallGateTest {
     }
 
     @Test
-    void two_may_close_at_once() {
+    void two_threads_may_close_at_once() {
         Visitor visitor = new Visitor();
         FutureTask<Integer> first = new FutureTask<>(() -> gate.close(LONG));
         FutureTask<Integer> second = new FutureTask<>(() -> gate.close(LONG));
@@ -243,7 +243,7 @@ public class CallGateTest {
     }
 
     @Test
-    void a_gate_does_not_keep_the_thread_that_closed_it() throws Exception {
+    void a_gate_does_not_keep_the_closing_thread_reachable() throws Exception {
         gate.close(0);
         var closer = CallGate.class.getDeclaredField("closer");
         closer.setAccessible(true);
@@ -257,7 +257,7 @@ public class CallGateTest {
      */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void after_close_has_answered_0_nobody_is_inside(boolean crowded) {
+    void after_close_has_returned_0_no_thread_is_inside(boolean crowded) {
         class House {
             final CallGate gate = new CallGate();
             final AtomicInteger visits = new AtomicInteger();

@@ -16,13 +16,13 @@ class DaemonLoopTest {
     private final AtomicInteger steps = new AtomicInteger();
 
     @Test
-    void a_thread_goes_on_until_a_step_is_the_last() throws InterruptedException {
+    void a_thread_continues_until_the_last_step() throws InterruptedException {
         run(() -> steps.incrementAndGet() < 3);
         assertEquals(3, steps.get());
     }
 
     @Test
-    void whatever_a_step_throws_another_follows() throws InterruptedException {
+    void another_step_follows_whatever_a_step_throws() throws InterruptedException {
         run(() -> switch (steps.incrementAndGet()) {
             case 1 -> throw new OutOfMemoryError("as the test wants it");
             case 2 -> throw new IllegalStateException("as the test wants it");

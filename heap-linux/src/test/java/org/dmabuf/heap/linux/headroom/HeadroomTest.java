@@ -64,7 +64,7 @@ class HeadroomTest {
     }
 
     @Test
-    void a_refusal_says_what_was_asked_what_is_left_and_what_to_do() {
+    void a_refusal_states_the_request_the_rest_and_the_remedy() {
         allocate(60 * MIB);
         HeapException refusal = refused(41 * MIB);
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -76,7 +76,7 @@ class HeadroomTest {
     }
 
     @Test
-    void an_absurd_size_is_refused_and_takes_nothing_from_others() {
+    void an_absurd_size_is_refused_and_reserves_nothing() {
         allocate(MIB); // something to overflow with
         for (long bytes : new long[] {1L << 46, Long.MAX_VALUE - Bytes.PAGE + 1, Long.MAX_VALUE}) {
             assertEquals(Errno.ENOMEM, refused(bytes).errno());
@@ -92,7 +92,7 @@ class HeadroomTest {
     }
 
     @Test
-    void within_50_ms_of_a_reading_grants_read_nothing() {
+    void grants_within_50_ms_of_a_reading_do_not_read_again() {
         allocate(MIB);
         for (int i = 0; i < 50; i++) {
             clock.addAndGet(MILLISECOND);
@@ -116,7 +116,7 @@ class HeadroomTest {
     }
 
     @Test
-    void memory_that_was_given_back_is_found_before_anybody_is_refused() {
+    void returned_memory_is_found_before_a_request_is_refused() {
         allocate(100 * MIB);
         available.addAndGet(100 * MIB);
         allocate(100 * MIB);
@@ -132,7 +132,7 @@ class HeadroomTest {
     }
 
     @Test
-    void what_is_underway_is_not_granted_again_though_the_machine_does_not_show_it() {
+    void a_pending_reservation_is_not_granted_again_although_the_machine_does_not_show_it() {
         headroom.reserve("camera", 60 * MIB);
         clock.addAndGet(51 * MILLISECOND);
         refused(41 * MIB);
@@ -140,14 +140,14 @@ class HeadroomTest {
     }
 
     @Test
-    void a_reservation_that_came_to_nothing_is_free_again_at_the_next_reading() {
+    void a_cancelled_reservation_is_free_again_at_the_next_reading() {
         headroom.reserve("camera", 60 * MIB);
         headroom.settle(60 * MIB);
         allocate(100 * MIB);
     }
 
     @Test
-    void what_is_allocated_while_the_machine_is_read_is_not_granted_again() {
+    void memory_that_is_allocated_during_a_reading_is_not_granted_again() {
         allocate(MIB);
         clock.addAndGet(51 * MILLISECOND);
         meanwhile = () -> {
@@ -186,7 +186,7 @@ class HeadroomTest {
     }
 
     @Test
-    void threads_together_get_all_there_is_and_never_more() throws InterruptedException {
+    void threads_together_get_all_memory_and_never_more() throws InterruptedException {
         int threads = 8;
         long all = 100_000;
         available.set(RESERVE + all);
@@ -217,7 +217,7 @@ class HeadroomTest {
     }
 
     @Test
-    void what_is_held_is_reported_to_each_reading() {
+    void held_memory_is_reported_to_each_reading() {
         headroom.hold(30 * MIB);
         headroom.hold(2 * MIB);
         headroom.release(30 * MIB);
@@ -226,7 +226,7 @@ class HeadroomTest {
     }
 
     @Test
-    void the_tighter_of_machine_and_cgroup_counts_and_is_named() {
+    void the_lower_of_machine_and_cgroup_applies_and_is_named() {
         cgroup.set(RESERVE + 10 * MIB);
         allocate(4 * MIB);
         cgroup.addAndGet(-4 * MIB);
@@ -239,7 +239,7 @@ class HeadroomTest {
     }
 
     @Test
-    void memory_that_no_cgroup_is_charged_for_is_held_against_the_machine_alone() {
+    void memory_that_no_cgroup_is_charged_for_counts_only_against_the_machine() {
         cgroup.set(RESERVE + 10 * MIB);
         headroom.uncharged().reserve("camera", 60 * MIB);
         assertEquals(40 * MIB, headroom.uncharged().available());
@@ -251,7 +251,7 @@ class HeadroomTest {
     }
 
     @Test
-    void memory_that_the_machine_has_set_aside_is_held_against_the_cgroup_alone() {
+    void memory_that_the_machine_has_set_aside_counts_only_against_the_cgroup() {
         available.set(RESERVE);
         cgroup.set(RESERVE + 10 * MIB);
         headroom.setAside().reserve("camera", 8 * MIB);
@@ -263,7 +263,7 @@ class HeadroomTest {
     }
 
     @Test
-    void what_the_machine_refuses_takes_nothing_from_the_cgroup() {
+    void a_refusal_by_the_machine_reserves_nothing_in_the_cgroup() {
         cgroup.set(RESERVE + 200 * MIB);
         refused(150 * MIB);
         available.set(RESERVE + 300 * MIB);
@@ -272,7 +272,7 @@ class HeadroomTest {
     }
 
     @Test
-    void a_limit_that_is_no_larger_than_the_reserve_is_reported_with_what_to_raise() {
+    void a_limit_not_above_the_reserve_is_reported_with_the_remedy() {
         cgroup.set(50 * MIB);
         cgroupSize.set(50 * MIB);
         assertEquals(
@@ -303,7 +303,7 @@ class HeadroomTest {
     }
 
     @Test
-    void pools_also_give_back_what_the_reserve_lacks() {
+    void pools_also_return_memory_that_the_reserve_lacks() {
         AtomicLong kept = new AtomicLong(50 * MIB);
         headroom.add(pool(kept));
         available.set(RESERVE - 30 * MIB);
@@ -314,7 +314,7 @@ class HeadroomTest {
     }
 
     @Test
-    void pools_keep_what_would_not_be_enough() {
+    void pools_keep_memory_that_would_not_be_enough() {
         AtomicLong kept = new AtomicLong(50 * MIB);
         headroom.add(pool(kept));
         available.set(RESERVE - 30 * MIB);
@@ -323,7 +323,7 @@ class HeadroomTest {
     }
 
     @Test
-    void a_pool_that_no_cgroup_is_charged_for_is_kept_when_the_cgroup_is_short() {
+    void a_pool_that_no_cgroup_is_charged_for_is_kept_in_a_shortage_of_the_cgroup() {
         AtomicLong kept = new AtomicLong(50 * MIB);
         headroom.uncharged().add(pool(kept));
         cgroup.set(RESERVE);
@@ -361,16 +361,16 @@ class HeadroomTest {
         assertEquals(12345, Headroom.reserve("12345"));
         assertEquals(0, Headroom.reserve("0"));
         for (String none : List.of("", "much", "-1", "16 MB of it", "99999999999G")) {
-            List<String> told = JavaLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
+            List<String> lines = JavaLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
             assertEquals(
                     List.of("invalid org.dmabuf.heap.headroom.reserve = " + none + " in the system properties: expected"
                             + " bytes, or a number with K, M, G or T, such as 16M; a reserve of 64 MiB is in force"),
-                    told);
+                    lines);
         }
     }
 
     @Test
-    void this_machine_has_some_memory_but_no_64_tebibytes() {
+    void this_machine_has_some_memory_but_less_than_64_tebibytes() {
         assertTrue(Headroom.machine().available() > 0);
         assertTrue(Headroom.machine().available() < 1L << 46);
         HeapException refusal =

@@ -179,7 +179,7 @@ class HolderTrackerTest {
     private List<String> before;
 
     @BeforeAll
-    static void load_what_the_first_use_loads() throws IOException {
+    static void initialize_classes_of_the_first_use() throws IOException {
         Syscalls syscalls = Syscalls.linux();
         try (HolderTracker warm = new HolderTracker();
                 OwnedFd fd = memfd(syscalls)) {
@@ -212,7 +212,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_mapping_alone_holds_and_is_no_descriptor() {
+    void a_mapping_alone_holds_memory() {
         try (Arena arena = Arena.ofConfined()) {
             OwnedFd fd = memfd(syscalls);
             new Mappings(syscalls).map(fd, SIZE, Access.READ, arena);
@@ -247,11 +247,11 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_thousand_come_and_go_and_each_is_reported_once() throws IOException {
+    void a_thousand_watches_are_reported_once_each() throws IOException {
         List<OwnedFd> held = new ArrayList<>();
-        AtomicInteger[] told = new AtomicInteger[1000];
-        for (int i = 0; i < told.length; i++) {
-            AtomicInteger mine = told[i] = new AtomicInteger();
+        AtomicInteger[] reports = new AtomicInteger[1000];
+        for (int i = 0; i < reports.length; i++) {
+            AtomicInteger mine = reports[i] = new AtomicInteger();
             OwnedFd fd = memfd(syscalls);
             held.add(OwnedFd.of(syscalls.fcntl(fd.fd(), 1030, 0), syscalls::close));
             HolderWatch watch = watch(fd);
@@ -261,19 +261,19 @@ class HolderTrackerTest {
                 held.removeFirst().close();
             }
         }
-        for (AtomicInteger one : told) {
+        for (AtomicInteger one : reports) {
             assertTrue(one.get() <= 1);
         }
         held.forEach(OwnedFd::close);
-        for (AtomicInteger one : told) {
-            await("told", () -> one.get() == 1);
+        for (AtomicInteger one : reports) {
+            await("reported", () -> one.get() == 1);
         }
         assertFalse(kernel.fdinfo(kernel.instance).contains("inotify wd:"), "watches are left");
     }
 
     /** More events than the kernel queues, none of which is read before all are there. */
     @Test
-    void what_an_overflow_of_the_kernels_queue_hides_is_found() throws IOException {
+    void ends_that_an_overflow_of_the_kernels_queue_hides_are_found() throws IOException {
         int queue = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/inotify/max_queued_events")).strip());
         assertTrue(queue <= 65_536, "a queue of " + queue + " events takes too much memory to fill; lower"
                 + " fs.inotify.max_queued_events to 16384 for the test");
@@ -295,7 +295,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void after_lost_events_the_kernels_own_list_decides() {
+    void after_lost_events_the_kernels_list_of_watches_decides() {
         OwnedFd lost = memfd(syscalls);
         OwnedFd held = memfd(syscalls);
         HolderWatch lostWatch = watch(lost);
@@ -313,7 +313,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void while_the_list_cannot_be_read_all_is_held_and_it_is_asked_for_again() {
+    void while_the_list_cannot_be_read_all_memory_counts_as_held_and_the_read_is_repeated() {
         for (boolean cut : new boolean[] {false, true}) {
             gone.set(0);
             OwnedFd lost = memfd(syscalls);
@@ -362,7 +362,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_limit_of_the_system_is_reported_with_its_remedy_and_costs_nothing() {
+    void a_limit_of_the_system_is_reported_with_its_remedy_and_leaks_nothing() {
         OwnedFd fd = memfd(syscalls);
         refused(kernel.eventfd, Errno.EMFILE, "ulimit -n", fd);
         refused(kernel.inotify, Errno.EMFILE, "fs.inotify.max_user_instances", fd);
@@ -385,7 +385,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void what_is_neither_memfd_nor_dma_buf_cannot_be_tracked() {
+    void memory_that_is_neither_memfd_nor_dma_buf_cannot_be_tracked() {
         try (OwnedFd device = OwnedFd.of(syscalls.open("/dev/null", 0), syscalls::close)) {
             HeapException refusal = assertThrows(HeapException.class, () -> watch(device));
             assertEquals(Errno.ENOTSUP, refusal.errno());
@@ -395,7 +395,7 @@ class HolderTrackerTest {
 
     /** Its end would be reported when its name is removed, even if it still has holders. */
     @Test
-    void a_file_with_a_name_is_no_memfd_although_it_is_in_memory() throws IOException {
+    void a_file_with_a_name_is_not_a_memfd_although_it_is_in_memory() throws IOException {
         Path memory = Path.of("/dev/shm");
         assumeTrue(Files.isWritable(memory), "skipped: there is no /dev/shm to write to");
         Path named = Files.createTempFile(memory, "peers-test", "");
@@ -458,7 +458,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_is_held_while_the_list_of_locks_cannot_be_read() {
+    void secret_memory_counts_as_held_while_the_list_of_locks_cannot_be_read() {
         OwnedFd fd = secret();
         HolderWatch watch = watch(fd);
         OwnedFd held = secret(); // so that there is a list to be cut
@@ -480,7 +480,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_is_held_when_one_list_of_locks_lacks_it_that_was_read_while_others_unlock() {
+    void secret_memory_counts_as_held_if_only_one_list_of_locks_lacks_it() {
         OwnedFd fd = secret();
         kernel.locksLack.set(2);
         HolderWatch watch = watch(fd);
@@ -494,7 +494,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_does_not_leave_where_its_lock_is_not_listed() {
+    void secret_memory_cannot_be_watched_if_its_lock_is_not_listed() {
         try (OwnedFd fd = secret()) {
             kernel.locksAreOff = true;
             HeapException refusal = assertThrows(HeapException.class, () -> watch(fd));
@@ -504,7 +504,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_dma_buf_is_held_until_the_count_is_ours_alone() {
+    void a_dma_buf_is_held_until_the_trackers_descriptor_is_the_only_one() {
         try (HolderTracker counted = counted()) {
             OwnedFd fd = memfd(syscalls);
             kernel.count = "count:\t2\n";
@@ -525,7 +525,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void who_is_in_want_of_memory_does_not_wait_until_a_dma_buf_is_asked_after_again() {
+    void a_look_on_a_shortage_does_not_wait_for_the_next_interval() {
         try (HolderTracker counted = counted()) {
             OwnedFd fd = memfd(syscalls);
             kernel.count = "count:\t2\n";
@@ -551,14 +551,14 @@ class HolderTrackerTest {
 
     /** The kernel shows the name that a holder gave a dma-buf as it is. */
     @Test
-    void what_the_kernel_shows_is_read_byte_by_byte() throws IOException {
+    void any_bytes_of_fdinfo_can_be_read() throws IOException {
         Path shown = folder.resolve("fdinfo");
         Files.write(shown, "count:\t1\nname:\t\u00e9\n".getBytes(StandardCharsets.ISO_8859_1));
         assertEquals("count:\t1\nname:\t\u00e9\n", ProcFile.read(shown).orElseThrow());
     }
 
     @Test
-    void the_holders_name_of_a_dma_buf_forges_no_count() {
+    void the_name_of_a_dma_buf_cannot_forge_a_count() {
         try (HolderTracker counted = counted()) {
             OwnedFd fd = memfd(syscalls);
             kernel.count = "count:\t2\nexp_name:\tsystem\nname:\t\u00e9\ncount:\t1\n\n";
@@ -574,7 +574,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void all_who_follow_one_dma_buf_do_so_through_one_descriptor() throws IOException {
+    void all_watches_of_one_dma_buf_use_one_descriptor() throws IOException {
         HolderTable table = countedTable();
         try (HolderTracker broker = new HolderTracker(table);
                 HolderTracker carveout = new HolderTracker(table);
@@ -594,7 +594,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void one_who_stops_waiting_takes_nothing_from_another() {
+    void a_closed_watch_does_not_affect_another() {
         HolderTable table = new HolderTable(kernel.over(syscalls), kernel);
         try (HolderTracker stays = new HolderTracker(table)) {
             OwnedFd fd = memfd(syscalls);
@@ -613,7 +613,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_kernel_that_does_not_count_is_found_out_before_the_descriptor_leaves() throws IOException {
+    void a_kernel_without_counts_is_detected_before_the_export() throws IOException {
         try (HolderTracker counted = counted();
                 OwnedFd fd = memfd(syscalls)) {
             kernel.count = "";
@@ -662,7 +662,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void the_end_of_ones_own_uses_is_reported_once() {
+    void the_end_of_the_owners_use_can_be_reported_only_once() {
         try (OwnedFd fd = memfd(syscalls)) {
             HolderWatch watch = watch(fd);
             watch.whenGone(() -> {});
@@ -671,7 +671,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_callback_and_a_log_that_throw_keep_no_other_callback_from_its_own() {
+    void a_throwing_callback_and_a_throwing_log_prevent_no_other_callback() {
         try (FailingLog log = new FailingLog(DueCallbacks.class, true)) {
             List<HolderWatch> watches = new ArrayList<>();
             try (Arena arena = Arena.ofConfined()) {
@@ -694,7 +694,7 @@ class HolderTrackerTest {
 
     /** Of two that have gone, the kernel is asked about one after the other. */
     @Test
-    void an_error_after_an_end_was_found_loses_no_callback() {
+    void an_error_after_a_detected_end_loses_no_callback() {
         try (FailingLog _ = new FailingLog(DaemonLoop.class, false);
                 HolderTracker counted = counted()) {
             kernel.count = "count:\t2\n";
@@ -730,7 +730,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_made_it() {
+    void the_thread_keeps_no_class_loader_and_no_thread_local_of_its_creator() {
         InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
         inherited.set(new Object());
         ClassLoader vendors = new ClassLoader() {};
@@ -749,7 +749,7 @@ class HolderTrackerTest {
             inherited.remove();
         }
         fd.close();
-        await("told", () -> thread.get() != null);
+        await("reported", () -> thread.get() != null);
         assertNull(value.get());
         assertFalse(vendors == thread.get().getContextClassLoader());
         assertTrue(thread.get().isDaemon());

@@ -72,7 +72,7 @@ class InotifyTest {
     }
 
     @Test
-    void nothing_is_taken_of_the_system_before_the_first_watch_nor_after_the_end() {
+    void no_resource_of_the_system_is_used_before_the_first_watch_or_after_the_end() {
         assertTrue(inotify.fd() < 0);
         look();
         int memfd = memfd();
@@ -101,7 +101,7 @@ class InotifyTest {
     }
 
     @Test
-    void one_memfd_is_one_file_by_whatever_descriptor_and_another_is_another() {
+    void one_memfd_is_one_file_whatever_the_descriptor() {
         int memfd = memfd();
         int copy = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
         int other = memfd();
@@ -116,7 +116,7 @@ class InotifyTest {
     }
 
     @Test
-    void one_that_is_removed_is_not_reported_and_can_be_tracked_again() throws IOException {
+    void a_removed_memfd_is_not_reported_and_can_be_tracked_again() throws IOException {
         int memfd = memfd();
         TrackedFile.Memfd first = track(memfd);
         inotify.remove(first);
@@ -130,14 +130,14 @@ class InotifyTest {
     }
 
     @Test
-    void what_is_no_descriptor_cannot_be_tracked() {
+    void an_invalid_descriptor_cannot_be_tracked() {
         HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
         assertEquals(Optional.of("camera"), refusal.heap());
         assertTrue(refusal.getMessage().contains("inotify_add_watch"), refusal::getMessage);
     }
 
     @Test
-    void what_was_read_and_not_taken_is_found_in_the_kernels_list() {
+    void events_that_were_read_and_lost_are_found_in_the_kernels_list() {
         List<TrackedFile.Memfd> files = new ArrayList<>();
         int held = memfd();
         track(held);
@@ -168,7 +168,7 @@ class InotifyTest {
     }
 
     @Test
-    void an_instance_that_cannot_be_made_is_refused() {
+    void a_failure_to_create_an_instance_is_refused() {
         HolderCalls none = (HolderCalls) Proxy.newProxyInstance(
                 HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, _, _) ->
                         -Errno.EMFILE.number());

@@ -96,7 +96,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void one_file_is_tracked_once_by_whatever_descriptor_until_it_is_removed() {
+    void one_file_is_tracked_once_whatever_the_descriptor_until_it_is_removed() {
         TrackedFile.Secret file = track(memory);
         int copy = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
         assertSame(file, track(copy));
@@ -106,7 +106,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void only_what_three_lists_in_a_row_lack_is_gone() {
+    void memory_is_gone_only_if_three_lists_in_a_row_lack_it() {
         TrackedFile.Secret file = track(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, AS_IT_IS));
@@ -119,7 +119,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void a_list_that_cannot_be_read_or_is_cut_off_says_nothing() {
+    void a_list_that_cannot_be_read_or_is_truncated_proves_nothing() {
         TrackedFile.Secret file = track(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, _ -> null));
@@ -133,7 +133,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void a_number_that_only_ends_or_begins_so_is_another_files() {
+    void a_number_that_only_begins_or_ends_alike_is_that_of_another_file() {
         TrackedFile.Secret file = track(memory);
         UnaryOperator<String> longer = list -> list.replace(file.number, "1" + file.number + "1");
         lists.addAll(List.of(longer, longer, longer));
@@ -162,7 +162,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void what_cannot_be_locked_is_refused() {
+    void memory_that_cannot_be_locked_is_refused() {
         HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
         assertTrue(refusal.getMessage().contains("flock"), refusal::getMessage);
     }

@@ -38,7 +38,7 @@ class MemfdTest {
     }
 
     @Test
-    void the_memory_is_there_and_its_size_is_sealed() throws IOException {
+    void the_memory_is_allocated_and_its_size_is_sealed() throws IOException {
         int fd = memfd.create("camera", "frame", 3 * Bytes.PAGE, 0);
         try {
             Path path = Path.of("/proc/self/fd/" + fd);
@@ -52,7 +52,7 @@ class MemfdTest {
     }
 
     @Test
-    void the_seals_that_are_asked_for_are_set_with_the_others() {
+    void the_requested_seals_are_set_with_the_others() {
         int all = Memfd.F_SEAL_SHRINK | Memfd.F_SEAL_GROW | Memfd.F_SEAL_SEAL;
         assertEquals(all, sealsOfANewOne(Memfd.F_SEAL_SEAL) & all);
         assertEquals(0, sealsOfANewOne(0) & Memfd.F_SEAL_SEAL);

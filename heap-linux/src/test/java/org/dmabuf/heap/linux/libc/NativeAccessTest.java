@@ -32,9 +32,9 @@ class NativeAccessTest {
     void where_Java_denies_native_access_the_error_names_the_option() throws Exception {
         End end = run("--illegal-native-access=deny");
         assertNotEquals(0, end.status());
-        String told = "linking getpagesize failed: Java denies native access;"
+        String message = "linking getpagesize failed: Java denies native access;"
                 + " start it with --enable-native-access=ALL-UNNAMED";
-        assertTrue(end.printed().stream().anyMatch(line -> line.endsWith(told)), end::toString);
+        assertTrue(end.printed().stream().anyMatch(line -> line.endsWith(message)), end::toString);
     }
 
     @Test

@@ -34,7 +34,7 @@ public class MlockLimitTest {
     private static final String ORDINARY = "Name:\tjava\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n";
 
     @Test
-    void the_soft_limit_is_what_holds() {
+    void the_soft_limit_applies() {
         assertEquals(8388608, MlockLimit.limit(LIMITS, ORDINARY, INITIAL));
         assertEquals(
                 MlockLimit.UNLIMITED,
@@ -42,7 +42,7 @@ public class MlockLimitTest {
     }
 
     @Test
-    void who_has_the_capability_is_under_no_limit() {
+    void a_process_with_the_capability_has_no_limit() {
         assertEquals(
                 MlockLimit.UNLIMITED,
                 MlockLimit.limit(LIMITS, "CapEff:\t0000000000004000\n", INITIAL)); // CAP_IPC_LOCK alone
@@ -57,7 +57,7 @@ public class MlockLimitTest {
     }
 
     @Test
-    void what_is_taken_is_missing_until_it_is_given_back() {
+    void locked_bytes_are_missing_until_they_are_returned() {
         MlockLimit locked = new MlockLimit(10);
         assertTrue(locked.take(7));
         assertFalse(locked.take(4));

@@ -18,7 +18,7 @@ class PressureStallTest {
     private static final String MACHINE = "/proc/pressure/memory";
 
     @Test
-    void the_kernel_takes_the_trigger_where_it_has_pressure_stall_information() {
+    void a_kernel_with_pressure_stall_information_accepts_the_trigger() {
         assumeTrue(Files.isWritable(Path.of(MACHINE)), "skipped: this kernel has no " + MACHINE + " to write to");
         try (PressureStall stall = PressureStall.open("system", Syscalls.linux(), List.of(MACHINE))) {
             assertTrue(stall.isNotified());
@@ -28,7 +28,7 @@ class PressureStallTest {
     }
 
     @Test
-    void where_no_file_takes_the_trigger_it_only_waits() {
+    void without_a_file_that_accepts_the_trigger_it_only_waits() {
         // There is no such file; there is one that cannot be written to; and one that takes no trigger.
         try (PressureStall stall = PressureStall.open(
                 "system", Syscalls.linux(), List.of("/no/such/memory.pressure", "/proc/version", "/dev/full"))) {

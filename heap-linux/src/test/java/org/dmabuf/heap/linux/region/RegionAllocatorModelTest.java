@@ -48,7 +48,7 @@ class RegionAllocatorModelTest {
         "4,  301,  1,    3,  2",
         "5, 6000,  4,  700, 12"
     })
-    void blocks_never_overlap_no_request_is_refused_wrongly_and_all_become_one_again(
+    void blocks_never_overlap_no_request_is_wrongly_refused_and_all_merge_at_the_end(
             long seed, int granules, int pages, int largest, int orders) {
         System.out.println("seed " + seed);
         random = new SplittableRandom(seed);

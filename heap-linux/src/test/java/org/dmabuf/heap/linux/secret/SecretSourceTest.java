@@ -74,7 +74,7 @@ class SecretSourceTest {
     private List<String> before;
 
     @BeforeEach
-    void a_source_where_the_kernel_has_such_memory() throws IOException {
+    void open_a_source_if_the_kernel_has_secret_memory() throws IOException {
         int fd = SecretCalls.linux().memfdSecret(0);
         assumeTrue(fd >= 0, () -> "skipped: this kernel gives no secret memory: error " + -fd);
         Syscalls.linux().close(fd);
@@ -106,7 +106,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void every_page_is_there_before_the_buffer_is_and_no_mapping_stays() throws IOException {
+    void every_page_is_allocated_before_the_buffer_is_returned_and_no_mapping_stays() throws IOException {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         assertEquals(
                 List.of("memfdSecret", "ftruncate", "open", "mmap", "read " + SIZE, "munmap", "close"), calls);
@@ -115,7 +115,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_heap_that_may_not_map_says_so_and_a_peer_maps_all_the_same() {
+    void a_heap_that_may_not_map_refuses_and_a_peer_can_map() {
         SecretSource unseen = SecretSource.open("secure", syscalls, secrets, PLENTY, locked, false);
         assertEquals(false, unseen.properties().get("heap.mappable"));
         HeapBuffer buffer = unseen.allocate(HeapRequest.of(SIZE));
@@ -134,7 +134,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void it_announces_what_is_true_of_it() {
+    void it_announces_its_properties() {
         assertEquals(
                 Map.of(
                         "heap.backend", "memfd_secret",
@@ -176,7 +176,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_descriptor_cannot_be_reopened_and_so_none_is_for_reading_only() {
+    void a_descriptor_cannot_be_reopened_so_there_is_no_read_only_export() {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         String path = "/proc/self/fd/" + buffer.descriptor();
         assertEquals(-Errno.ENXIO.number(), syscalls.open(path, O_RDONLY));
@@ -261,7 +261,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_read_that_ends_early_goes_on_and_one_that_gives_nothing_is_enomem() {
+    void a_short_read_continues_and_an_empty_read_is_enomem() {
         answers.put("read", new ArrayDeque<>(List.of(Bytes.PAGE, (long) -Errno.EINTR.number(), 2 * Bytes.PAGE, 0L)));
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -326,7 +326,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_source_is_not_opened_where_one_page_cannot_be_had() {
+    void a_source_is_not_opened_if_not_even_one_page_is_available() {
         fail("memfdSecret", Errno.ENOSYS);
         HeapException refusal = assertThrows(
                 HeapException.class,

@@ -63,13 +63,13 @@ class ForeignFdCloserTest {
     }
 
     @Test
-    void a_user_has_one() {
+    void each_user_has_one_closer() {
         assertSame(disposal, ForeignFdCloser.of(user));
         assertNotSame(disposal, ForeignFdCloser.of(user + 1));
     }
 
     @Test
-    void what_may_not_answer_is_closed_on_another_thread() {
+    void a_descriptor_that_may_hang_is_closed_on_another_thread() {
         closeForeign();
         assertEquals(1, disposal.left());
         assertEquals(List.of(), closedOn);
@@ -78,7 +78,7 @@ class ForeignFdCloserTest {
     }
 
     @Test
-    void while_as_many_as_it_takes_are_left_no_message_of_the_user_is_taken() {
+    void at_the_limit_of_pending_closes_no_message_of_the_user_is_accepted() {
         for (int i = 0; i < ForeignFdCloser.MOST; i++) {
             disposal.requireRoom();
             closeForeign();
@@ -94,7 +94,7 @@ class ForeignFdCloserTest {
     }
 
     @Test
-    void its_thread_ends_with_the_last_and_the_next_has_another() {
+    void its_thread_ends_with_the_last_close_and_the_next_close_starts_another() {
         answers.countDown();
         for (int i = 1; i <= 3; i++) {
             closeForeign();

@@ -47,7 +47,7 @@ class FuseTest {
     }
 
     @AfterEach
-    void every_call_ends_with_the_peer() throws Exception {
+    void kill_the_peer() throws Exception {
         if (peer != null) {
             assertTrue(peer.destroyForcibly().waitFor(20, TimeUnit.SECONDS));
         }
@@ -76,7 +76,7 @@ class FuseTest {
     }
 
     @Test
-    void a_message_with_too_many_is_refused_without_a_wait_and_after_some_no_more_is_taken() throws Exception {
+    void messages_with_too_many_descriptors_are_refused_without_a_wait() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket socket = connected(listener, 2, 4, 3, 1)) {
             for (int message = 0; message < 3; message++) {

@@ -76,22 +76,22 @@ class LimitsTest {
     }
 
     @Test
-    void a_process_without_descriptors_left_is_advised_to_raise_its_limit() throws Exception {
-        List<String> told = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
-        assertEquals(3, told.size(), told::toString);
+    void at_the_descriptor_limit_the_remedy_is_to_raise_it() throws Exception {
+        List<String> lines = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
+        assertEquals(3, lines.size(), lines::toString);
         String remedy = ": too many open files; close buffers and descriptors, or raise the process's limit (ulimit -n,"
                 + " LimitNOFILE= in a unit)";
-        assertTrue(told.getFirst().startsWith("EMFILE heap 'system': "), told::toString);
-        assertTrue(told.getFirst().endsWith(remedy), told::toString);
+        assertTrue(lines.getFirst().startsWith("EMFILE heap 'system': "), lines::toString);
+        assertTrue(lines.getFirst().endsWith(remedy), lines::toString);
         // Later, when the machine has to be looked at again, and there is no descriptor for that either.
         assertEquals(
                 "EMFILE heap 'system': cannot check whether 4 KiB fit: open(/proc/meminfo) failed" + remedy,
-                told.get(1));
-        assertEquals("served again", told.get(2));
+                lines.get(1));
+        assertEquals("served again", lines.get(2));
     }
 
     @Test
-    void a_process_without_mappings_left_is_advised_to_raise_vm_max_map_count_and_no_other_heap_is_asked()
+    void at_the_mapping_limit_the_remedy_is_vm_max_map_count_and_no_other_heap_is_asked()
             throws Exception {
         assertEquals(
                 """
@@ -107,7 +107,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_user_without_inotify_instances_left_is_advised_to_raise_them() throws Exception {
+    void at_the_limit_of_inotify_instances_the_remedy_is_to_raise_it() throws Exception {
         assertEquals(
                 """
                 EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
@@ -119,7 +119,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_user_without_inotify_watches_left_is_advised_to_raise_them() throws Exception {
+    void at_the_limit_of_inotify_watches_the_remedy_is_to_raise_it() throws Exception {
         assertEquals(
                 """
                 ENOSPC heap 'system': inotify_add_watch refused a buffer of 4 KiB: no space left on device; raise \
@@ -149,34 +149,34 @@ class LimitsTest {
             System.out.println("served again");
         }
 
-        private static String told(HeapException refusal) {
+        private static String line(HeapException refusal) {
             return refusal.errno() + " " + refusal.getMessage();
         }
 
         private void descriptors() {
             refusedPage(); // loads what a refusal needs: at the limit no class can be read
-            String told = "";
+            String first = "";
             try {
                 while (held.size() < 1000) {
                     held.add(source.allocate(PLAIN));
                 }
             } catch (HeapException e) {
-                told = told(e);
+                first = line(e);
             }
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(60)); // until the last reading is too old
             String later = "";
             try {
                 held.add(source.allocate(PLAIN));
             } catch (HeapException e) {
-                later = told(e);
+                later = line(e);
             }
             held.forEach(HeapBuffer::release);
-            System.out.println(told);
+            System.out.println(first);
             System.out.println(later);
         }
 
         private void refusedPage() {
-            told(KernelError.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
+            line(KernelError.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
         }
 
         private void mappings() {
@@ -188,7 +188,7 @@ class LimitsTest {
             HeapBuffer page = source.allocate(PLAIN);
             long[] addresses = new long[1 << 20];
             int count = 0;
-            List<String> told = new ArrayList<>();
+            List<String> lines = new ArrayList<>();
             // Every other one is read-only, or the kernel would join them.
             for (long address = 0; address >= 0 && count < addresses.length; ) {
                 address = Syscalls.linux().mmap(Bytes.PAGE, 1 + 2 * (count & 1), 1, page.descriptor(), 0);
@@ -199,7 +199,7 @@ class LimitsTest {
             try {
                 page.map(Access.READ);
             } catch (HeapException e) {
-                told.add(told(e));
+                lines.add(line(e));
             }
             for (HeapRequest needsMapping : List.of(
                     HeapRequest.of(Bytes.PAGE).withExport(ExportMode.READ_ONLY),
@@ -207,13 +207,13 @@ class LimitsTest {
                 try {
                     pooled.allocate(needsMapping);
                 } catch (HeapException e) {
-                    told.add(told(e));
+                    lines.add(line(e));
                 }
             }
             for (int i = 0; i < count; i++) {
                 Syscalls.linux().munmap(addresses[i], Bytes.PAGE);
             }
-            told.forEach(System.out::println);
+            lines.forEach(System.out::println);
             MemorySegment mapping = page.map(Access.READ_WRITE);
             page.unmap(mapping);
             page.release();
@@ -227,7 +227,7 @@ class LimitsTest {
                     peers.watch("system", Bytes.PAGE, held.getLast().descriptor());
                 }
             } catch (HeapException e) {
-                System.out.println(told(e));
+                System.out.println(line(e));
             }
             held.forEach(HeapBuffer::release);
         }

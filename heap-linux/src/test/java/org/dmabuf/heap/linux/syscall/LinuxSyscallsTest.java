@@ -69,7 +69,7 @@ class LinuxSyscallsTest {
 
     @Test
     @SuppressWarnings("restricted") // the segment is the mapping that mmap just gave
-    void an_offset_maps_what_begins_there() {
+    void a_mapping_begins_at_its_offset() {
         int fd = memfd("offset");
         try {
             assertEquals(0, linux.fallocate(fd, 0, 0, 2 * Bytes.PAGE));
@@ -85,7 +85,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void fcntl_passes_its_argument_and_gives_its_result() {
+    void fcntl_passes_its_argument_and_returns_its_result() {
         int fd = memfd("fcntl");
         try {
             assertEquals(FD_CLOEXEC, linux.fcntl(fd, F_GETFD, 0));
@@ -170,7 +170,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void a_name_that_is_too_long_is_refused_and_not_cut() {
+    void a_name_that_is_too_long_is_refused_and_not_truncated() {
         int enametoolong = 36;
         assertEquals(-enametoolong, linux.memfdCreate("n".repeat(256), 0));
         assertEquals(-enametoolong, linux.memfdCreate("\u20ac".repeat(86), 0)); // 258 bytes
@@ -202,7 +202,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void a_file_reports_where_it_ends() {
+    void the_end_of_a_file_is_reported() {
         int fd = memfd("end");
         try {
             assertEquals(0, linux.fallocate(fd, 0, 0, 3 * Bytes.PAGE));
@@ -214,7 +214,7 @@ class LinuxSyscallsTest {
 
     /** On real ones the suite in the guest makes these calls. */
     @Test
-    void what_is_no_dma_buf_and_no_heap_knows_none_of_their_ioctls() {
+    void a_file_that_is_neither_dma_buf_nor_heap_refuses_their_ioctls() {
         int fd = memfd("none");
         try {
             int enotty = -Errno.ENOTTY.number();
