@@ -66,7 +66,7 @@ class OwnedFdTest {
 
     @Test
     void concurrent_closes_close_once() throws InterruptedException {
-        OwnedFd[] fds = new OwnedFd[20_000]; // enough to meet in the few nanoseconds where it could go wrong
+        OwnedFd[] fds = new OwnedFd[20_000]; // enough rounds to meet within the few critical nanoseconds
         Arrays.setAll(fds, number -> OwnedFd.of(number, closed::add));
         AtomicInteger arrived = new AtomicInteger();
         Thread[] threads = new Thread[2];
@@ -78,7 +78,7 @@ class OwnedFdTest {
                         if (spins < 1_000) {
                             Thread.onSpinWait();
                         } else {
-                            Thread.yield(); // the other one may need this processor
+                            Thread.yield(); // the other thread may need this processor
                         }
                     }
                     fds[n].close();

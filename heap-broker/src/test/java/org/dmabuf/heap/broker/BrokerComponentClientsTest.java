@@ -19,7 +19,7 @@ import org.osgi.framework.BundleException;
 import org.osgi.framework.Constants;
 import org.osgi.framework.ServiceReference;
 
-/** Bundles that get the broker, and that stop, in order or not. */
+/** Tests of bundles that get the broker and stop, in order or not. */
 class BrokerComponentClientsTest extends BrokerInFramework {
     @Test
     void each_bundle_has_its_own_broker_however_often_it_gets_and_ungets_it() {
@@ -49,7 +49,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         brokerOf(display).allocate(REQUEST).close();
     }
 
-    /** A bundle that fails on its way down. */
+    /** Activator that fails in stop. */
     public static final class FailsToStop implements BundleActivator {
         @Override
         public void start(BundleContext context) {
@@ -69,7 +69,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         Bundle careless = bundle("org.example.careless", FailsToStop.class);
         HeapBroker own = brokerOf(careless);
         DmaBuf open = own.allocate(REQUEST);
-        assertThrows(BundleException.class, careless::stop); // and Felix fires no STOPPED
+        assertThrows(BundleException.class, careless::stop); // Felix fires no STOPPED then
         assertEquals(Bundle.RESOLVED, careless.getState());
         assertEquals(0, live());
         assertTrue(exporter.memory().released());

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Configurations of the component, right ones and wrong ones. */
+/** Tests of the component's configuration, valid and invalid. */
 class BrokerComponentConfigurationTest extends BrokerInFramework {
     private long drainMillis() throws ReflectiveOperationException {
         var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
@@ -36,7 +36,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         assertEquals(0, drainMillis(), "the unbinds that follow have nothing to wait for");
     }
 
-    /** Declarative Services waits only so long for a heap to be unbound. */
+    /** Declarative Services waits only a limited time until a heap is unbound. */
     @ParameterizedTest
     @ValueSource(strings = {"99999", "4001", "-5", "", " ", "2 s", "1.5", "2147483648", "9223372036854775808", "soon"})
     void an_invalid_wait_is_refused_with_the_range_and_the_previous_one_stays_in_force(String text) throws Exception {

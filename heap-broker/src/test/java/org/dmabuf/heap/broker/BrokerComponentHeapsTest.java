@@ -41,7 +41,7 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.event.Event;
 import org.osgi.service.event.EventAdmin;
 
-/** Heaps that come, change and go, as Declarative Services tells the component. */
+/** Tests of heaps that arrive, change and leave, with the calls of Declarative Services. */
 class BrokerComponentHeapsTest extends BrokerInFramework {
     @Test
     void a_heap_serves_from_its_announcement_to_its_removal() {
@@ -69,7 +69,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         assertNotNull(heap.getReference().getUsingBundles());
         component.removeHeap(heap.getReference());
         assertNull(heap.getReference().getUsingBundles());
-        component.removeHeap(heap.getReference()); // not known any more
+        component.removeHeap(heap.getReference()); // the service is no longer known
     }
 
     @Test
@@ -229,7 +229,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
             }
 
             @Override
-            public int size() { // read when the properties are, and before the heap is known
+            public int size() { // read together with the properties, before the heap is known
                 if (heap.get() != null) {
                     change(heap.getAndSet(null), Map.of(HeapProperties.NAME, "new"));
                 }

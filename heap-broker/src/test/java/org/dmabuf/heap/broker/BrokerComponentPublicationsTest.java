@@ -34,7 +34,7 @@ import org.osgi.framework.Constants;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** Published buffers in the registry of a real framework. */
+/** Tests of published buffers in the registry of a real framework. */
 class BrokerComponentPublicationsTest extends BrokerInFramework {
     @Test
     void a_published_buffer_is_a_service_with_its_name_size_and_heap() {

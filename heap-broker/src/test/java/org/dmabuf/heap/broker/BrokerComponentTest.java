@@ -35,9 +35,9 @@ import org.junit.jupiter.api.Test;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 
-/** The start and the stop of the component. */
+/** Tests of the component's start and stop. */
 class BrokerComponentTest extends BrokerInFramework {
-    /** Those of other tests may still be on their way out. */
+    /** Waits for reapers of other tests, which may still be ending. */
     private static void awaitReapers(long most) {
         Await.until("the reaper has ended", () -> reapers() <= most);
     }
@@ -216,7 +216,7 @@ class BrokerComponentTest extends BrokerInFramework {
         long threads = reapers();
         BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         LeakDetector started = (LeakDetector) field(unlucky, "leaks");
-        started.start(); // so that its second start fails, as it does when the system has no thread left
+        started.start(); // so that its second start fails, as a start fails when the system has no thread left
         assertThrows(IllegalThreadStateException.class, unlucky::activate);
         awaitReapers(threads);
     }
@@ -237,7 +237,7 @@ class BrokerComponentTest extends BrokerInFramework {
         awaitReapers(threads);
     }
 
-    /** A framework that does not show the package, though Java has it: the list of its system packages is set. */
+    /** Framework without this package, although Java has it: its list of system packages is configured. */
     @Test
     void the_broker_works_without_the_package_of_flight_recorder() throws Exception {
         ClassLoader blind = new ClassLoader(getClass().getClassLoader()) {

@@ -42,17 +42,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Whatever fails while something is closed: each step is done once, and none is left out. */
+/** Tests of failures while a resource is closed: each step is done exactly once. */
 class EndsOnceTest {
     private static final long SIZE = 4096;
-    /** More frames than any call of the broker's has below it. */
+    /** More stack frames than any call of the broker uses. */
     private static final int DEEPEST = 400;
 
     private static final long STACK = 256 << 10;
 
     private final BrokerParts broker = new BrokerParts();
     private final List<FakeMemory> made = new ArrayList<>();
-    /** As above, of a heap whose own code may be without stack: whether it was reached then is not known to anybody. */
+    /** Memory of a heap whose own code may lack stack, so that it is unknown whether a call reached it. */
     private final List<FakeMemory> deep = new ArrayList<>();
 
     @AfterEach
@@ -152,7 +152,10 @@ class EndsOnceTest {
         assertEquals(1, reclaimed[0]);
     }
 
-    /** Closes at every depth of a stack up to its end; what a call could not do for that, the next one does. */
+    /**
+     * Runs an action at every depth of a stack up to its end, and then again with enough stack. The second run does the
+     * steps that lacked stack.
+     */
     private void atEveryDepth(Runnable before, Runnable what) {
         AtomicReference<Throwable> failure = new AtomicReference<>();
         Thread thread = new Thread(
@@ -165,7 +168,7 @@ class EndsOnceTest {
                             try {
                                 down(depth, what);
                             } catch (StackOverflowError e) {
-                                // It is called again, with a stack.
+                                // The caller repeats the close with enough stack.
                             }
                             what.run();
                         }
@@ -186,7 +189,7 @@ class EndsOnceTest {
         try {
             down(Integer.MAX_VALUE, () -> {}, reached);
         } catch (StackOverflowError e) {
-            // That is what was to be found.
+            // The error ends the measurement.
         }
         return reached[0];
     }
@@ -210,7 +213,7 @@ class EndsOnceTest {
         DmaBuf[] now = new DmaBuf[1];
         atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
         Await.until("all charges end", () -> {
-            broker.heaps(); // sees to a thread, where there was no stack to start one
+            broker.heaps(); // starts a thread, because the close had no stack to start one
             return heap.account().buffers() == 0;
         });
         assertEquals(0, broker.client.stop("its bundle has stopped"));
@@ -228,7 +231,7 @@ class EndsOnceTest {
                 },
                 () -> now[0].close());
         Await.until("all charges end", () -> {
-            broker.heaps(); // sees to a thread, where there was no stack to start one
+            broker.heaps(); // starts a thread, because the close had no stack to start one
             return heap.account().buffers() == 0;
         });
         assertEquals(0, broker.client.stop("its bundle has stopped"));
@@ -245,7 +248,7 @@ class EndsOnceTest {
         assertThrows(IllegalStateException.class, closed::inode);
     }
 
-    /** In a method of its own, so that no frame keeps the heap. */
+    /** Separate method, so that no stack frame keeps the heap reachable. */
     private WeakReference<FakeMemory> closedOf(List<DmaBuf> kept) {
         FakeHeap exporter = new FakeHeap();
         RegisteredHeap heap = broker.heap("vendor", exporter);
@@ -310,7 +313,7 @@ class EndsOnceTest {
         }
     }
 
-    /** Its text is asked for by a log, and by the sentence that the client gets. */
+    /** Exception whose text is needed for the log and for the client's message. */
     private static final class Unspeakable extends RuntimeException {
         private static final long serialVersionUID = 1L;
 

@@ -15,7 +15,9 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@link FailurePoints} in a process of its own, with some of the points; {@code -Dfailure.points=all} takes all. */
+/**
+ * Runs of {@link FailurePoints} in a separate process, with some of the points; {@code -Dfailure.points=all} takes all.
+ */
 class FailurePointsTest {
     private static final boolean ALL = "all".equals(System.getProperty("failure.points"));
     private static final long PATIENCE_MINUTES = ALL ? 60 : 8;
@@ -32,7 +34,7 @@ class FailurePointsTest {
                 ALL ? 400 : 24);
     }
 
-    /** Interpreted, so that a frame has one size. */
+    /** Interpreted, so that all frames have the same size. */
     @Test
     void an_exhausted_stack_loses_nothing() throws Exception {
         run(List.of("-Xint", "-Xmx64m"), "stack", ALL ? 1 : 2, ALL ? 200 : 50);

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a client gets, and what is left, when the kernel refuses: client, broker and heap as they are. */
+/** Tests of the client's exception and of the remaining resources when the kernel refuses a call. */
 class FaultsTest {
     private static final long SIZE = 1 << 20;
 
@@ -106,7 +106,7 @@ class FaultsTest {
         FakeHeap next = new FakeHeap();
         broker.heap("next", next);
         long made = kernel.count("memfdCreate");
-        kernel.fail("mmap", Errno.ENOMEM); // the memory itself was to be had
+        kernel.fail("mmap", Errno.ENOMEM); // the memory itself was available
         HeapException refusal = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(
@@ -154,7 +154,7 @@ class FaultsTest {
 
     @Test
     void a_close_that_is_interrupted_loses_nothing() {
-        kernel.fail("close", Errno.EINTR); // the descriptor is gone all the same
+        kernel.fail("close", Errno.EINTR); // the descriptor is closed anyway
         BufferReference reference = broker.allocate(SIZE);
         reference.exportFd().close();
         reference.close();

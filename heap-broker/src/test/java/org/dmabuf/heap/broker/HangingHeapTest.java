@@ -43,15 +43,20 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** A heap whose code hangs harms its own clients at most, is shown as hanging, and no stop waits for it for long. */
+/**
+ * Tests of a heap whose code hangs. It affects only its own clients, is listed as hanging, and delays no stop for long.
+ */
 class HangingHeapTest {
     private static final long SIZE = 4096;
-    /** No stop that waits a fraction of a second for each buffer, or a patience for each heap, is over by then. */
+    /**
+     * Time limit of a stop. A stop that waits a fraction of a second for each buffer, or once for each heap, exceeds
+     * it.
+     */
     private static final Duration LONG = Duration.ofSeconds(25);
 
     private final BrokerParts broker = new BrokerParts(Duration.ofMillis(200));
     private final CountDownLatch goOn = new CountDownLatch(1);
-    /** Threads that were in a heap's code that hangs. */
+    /** Threads that have entered a hanging call. */
     private final Set<Thread> hung = ConcurrentHashMap.newKeySet();
 
     @AfterEach
@@ -141,7 +146,7 @@ class HangingHeapTest {
     void a_client_of_another_heap_does_none_of_the_hanging_heaps_work() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
-        for (int i = 0; i < 256; i++) { // more, and their own clients would hang
+        for (int i = 0; i < 256; i++) { // with more, the heap's own clients would hang
             mapAndClose("bad");
         }
         Reaper bad = broker.registry.routes().named("bad").account().reaper();

@@ -33,7 +33,7 @@ import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What is charged after a buffer whose descriptor left the process is closed. The peers are in this process, too. */
+/** Tests of charges for a closed buffer whose descriptor was exported. The peers are in this process too. */
 class LingeringTest {
     private static final long SIZE = 8192;
 
@@ -144,7 +144,7 @@ class LingeringTest {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public int descriptor() {
-                return 0; // the standard input is no memory
+                return 0; // standard input is not memory
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
@@ -203,7 +203,7 @@ class LingeringTest {
 
     @Test
     void adopted_memory_does_not_linger_because_its_maker_is_charged() {
-        broker.adoption.acceptUnsealed(true); // the heap exports for writing
+        broker.adoption.acceptUnsealed(true); // the heap exports read-write
         BufferReference reference = broker.allocate(SIZE);
         DmaBuf adopted = broker.adoption.adopt(broker.client, reference.exportFd(), "theirs");
         OwnedFd again = adopted.exportFd();
@@ -263,7 +263,7 @@ class LingeringTest {
         }
     }
 
-    /** A client that stops waits for a heap that hangs, but not for ever; it is said whose buffer that was. */
+    /** The stop of a client waits a limited time for a hanging heap. The log names the buffer and its heap. */
     @Test
     void a_hanging_release_does_not_block_the_stop_of_a_bundle() throws InterruptedException {
         CountDownLatch goOn = new CountDownLatch(1);

@@ -33,10 +33,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.BundleEvent;
 
-/** What clients may have out, and that every account is as it was when all is given back. */
+/** Tests of quotas. Every account is back at its first value when all buffers are released. */
 class QuotaTest {
     private static final String NAME = "org.example.camera";
-    /** The largest size that a buffer may have. */
+    /** Largest permitted size of a buffer. */
     private static final long LARGEST = Long.MAX_VALUE - 4096;
 
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
@@ -237,7 +237,7 @@ class QuotaTest {
         }));
         rules("vendor=4K", "*=4K", "*/vendor=4K");
         HeapBroker own = brokerOf(camera);
-        for (int again = 0; again < 3; again++) { // a reservation that stayed would turn this into ENOMEM
+        for (int again = 0; again < 3; again++) { // a remaining reservation would turn this into ENOMEM
             Throwable thrown = assertThrows(Throwable.class, () -> own.allocate(PAGE));
             assertTrue(
                     !(thrown instanceof HeapException refusal) || refusal.errno() != Errno.ENOMEM, thrown.toString());
@@ -324,7 +324,7 @@ class QuotaTest {
 
     @Test
     void the_adopting_client_is_charged_and_a_refused_descriptor_stays_the_callers() {
-        broker.adoption.acceptUnsealed(true); // the heap exports for writing
+        broker.adoption.acceptUnsealed(true); // the heap exports read-write
         broker.memfd("system");
         rules("", "org.example.display=6K", "");
         try (DmaBuf buffer = brokerOf(camera).allocate(PAGE)) {
@@ -388,14 +388,14 @@ class QuotaTest {
         broker.remove(heap);
         assertEquals(1, accountOf(camera).shares().size());
         buffer.close();
-        broker.heap("other", new FakeHeap()); // any change of the registry drops what is over
+        broker.heap("other", new FakeHeap()); // any change of the registry removes unused accounts
         assertEquals(0, accountOf(camera).shares().size());
         assertEquals(
                 List.of("adopted", "other"),
                 broker.ledger.heaps().stream().map(HeapAccount::heap).sorted().toList());
     }
 
-    /** However requests and changes of the limit meet, no more is out than the limit, and nothing is left over. */
+    /** However requests and changes of the limit interleave, charges stay within the limit and end at zero. */
     @Test
     void charges_never_exceed_the_quota() {
         AtomicLong out = new AtomicLong();

@@ -13,10 +13,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The packages of this bundle: arrows between them go one way, and the component is above them all. */
+/** Test of the packages of this bundle: dependencies between them go one way, and the component is above all. */
 class RoomsTest {
     private static final String ROOT = "org.dmabuf.heap.broker";
-    /** The picture in CONTRIBUTING.md; the component stands above. */
+    /** The rooms of CONTRIBUTING.md; the component is above them. */
     private static final List<String> STOREYS =
             List.of("", ".service", ".allocation", ".buffer", ".heap", ".account", ".release .event");
 
@@ -43,7 +43,7 @@ class RoomsTest {
         assertEquals(List.of(), upward);
     }
 
-    /** {@return the number of the line on which a package stands, from the top} */
+    /** {@return the number of the line on which a package is listed, from the top} */
     private static int storey(String name) {
         String room = name.substring(ROOT.length());
         for (int i = 0; i < STOREYS.size(); i++) {

@@ -25,12 +25,14 @@ import org.dmabuf.heap.broker.release.Reaper;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Memory that a client has closed is not missing, though another thread is still to unmap it. */
+/**
+ * Tests of memory that a client has closed while another thread has not unmapped it yet. It must not count as missing.
+ */
 class ShortageTest {
     private static final long SIZE = 4096;
 
     private final BrokerParts broker = new BrokerParts();
-    /** Whether the heap of {@link #one} has its only buffer out. */
+    /** Whether the only buffer of the heap of {@link #one} is allocated. */
     private final AtomicBoolean out = new AtomicBoolean();
 
     private final AtomicInteger refused = new AtomicInteger();
@@ -70,7 +72,7 @@ class ShortageTest {
         return heap;
     }
 
-    /** Has the heap's reaper at work until a moment comes; what is handed to it waits behind. */
+    /** Keeps the heap's reaper busy until the latch opens. Work that is submitted meanwhile waits behind that. */
     private void busyUntil(CountDownLatch moment) {
         busyUntil("one", moment);
     }
@@ -136,7 +138,7 @@ class ShortageTest {
         });
         broker.heap("one", heap);
         useAndClose();
-        await(begun); // by the reaper, which nobody can help any more
+        await(begun); // by the reaper; no caller can help it any more
         broker.allocate(SIZE).close();
         assertEquals(1, refused.get());
     }

@@ -23,12 +23,15 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A heap's buffer whose code fails: the client reads whose fault it is, and can still use and close what it has. */
+/**
+ * Tests of a heap's buffer whose code fails. The client's exception names the heap, and the client can still use and
+ * close its resources.
+ */
 class VendorFaultsTest {
     private final BrokerParts broker = new BrokerParts();
     private Throwable failure;
 
-    /** Memory that fails as long as there is a failure. */
+    /** Memory whose calls fail as long as {@code failure} is set. */
     private final class Failing extends FakeMemory {
         Failing(long size) {
             super(size);
@@ -105,7 +108,7 @@ class VendorFaultsTest {
         assertReported("endCpuAccess", thrown, bracket::close);
         assertEquals(5, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         failure = null;
-        bracket.close(); // ended all the same
+        bracket.close(); // it has ended anyway
         assertEquals(1, memory.count("end WRITE"));
         reference.beginCpuAccess(Access.READ).close();
         try (Arena arena = Arena.ofConfined()) {

@@ -35,9 +35,9 @@ class CoarseClockTest {
         Await.until("it ticks", () -> clock.now() - first > 1_500_000_000L);
         assertTrue(clock.now() <= System.nanoTime());
         Await.until("it rests", () -> state() == Thread.State.WAITING);
-        assertExact(); // and that woke it
+        assertExact(); // this call woke the thread
         Await.until("it ticks again", () -> {
-            clock.now(); // or it rests again, before a slow machine has looked
+            clock.now(); // the thread may rest again before a slow machine has checked
             return state() == Thread.State.TIMED_WAITING;
         });
         clock.stop();

@@ -13,9 +13,9 @@ import org.dmabuf.heap.broker.Race;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Peaks of several monitors over the same accounts. */
+/** Tests of the peaks of several monitors over the same accounts. */
 class PeaksTest {
-    /** What a charge needs of a buffer. */
+    /** Properties of a buffer that a charge needs. */
     private record Sized(long size) implements Charged {
         @Override
         public Optional<String> name() {

@@ -188,7 +188,7 @@ class RulesTest {
         assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("a\\Eb", "x")));
     }
 
-    /** Each pattern with a client that it means, and one that it does not mean. */
+    /** Each pattern with a client that it matches, and one that it does not match. */
     @ParameterizedTest
     @CsvSource({
         "org.example.camera, b:org.example.camera|file:x, b:org.example.camera2|file:x",

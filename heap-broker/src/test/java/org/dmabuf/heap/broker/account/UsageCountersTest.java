@@ -48,7 +48,7 @@ class UsageCountersTest {
     @Test
     void figures_distinguish_live_and_lingering_buffers() {
         counters.limit = 1000;
-        counters.reserve(500); // which is no peak
+        counters.reserve(500); // a reservation is not a peak
         counters.charge(100);
         counters.charge(10);
         counters.charge(1);

@@ -43,8 +43,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Memory of other processes, which here this process makes itself. Where a test is of memory that its sender can still
- * change, the broker is set to accept that.
+ * Tests of the adoption of memory of other processes, which this process creates itself here. Tests of memory that its
+ * sender can still change configure the broker to accept such memory.
  */
 class AdoptionTest {
     private static final int MFD_ALLOW_SEALING = 0x2;
@@ -60,7 +60,7 @@ class AdoptionTest {
     private static final int FALLOC_KEEP_SIZE = 0x1;
     private static final int FALLOC_PUNCH_HOLE = 0x2;
     private static final int PAGE = 4096;
-    /** What a sender is asked to set. */
+    /** Seals that the documentation asks a sender to set. */
     private static final int SEALED = F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE;
 
     private static final long SIZE = 10_000;
@@ -71,7 +71,7 @@ class AdoptionTest {
 
     @AfterEach
     void nothing_is_left() {
-        broker.close(); // waits for the reaper, which may be at the last mapping
+        broker.close(); // waits for the reaper, which may be ending the last mapping
         assertEquals(0, broker.adoption.account().buffers());
         assertEquals(0, broker.adoption.account().bytes());
         before.assertNothingLeft();
@@ -180,7 +180,9 @@ class AdoptionTest {
         }
     }
 
-    /** As many blocks beyond the end as are missing before it: the file's figure of blocks says that all is there. */
+    /**
+     * There are as many blocks beyond the end as are missing before it, so the file's count of blocks shows no hole.
+     */
     @Test
     void a_hole_is_found_despite_blocks_beyond_the_end() {
         for (int[] hole : new int[][] {{0, PAGE}, {PAGE, 2 * PAGE}, {2 * PAGE, 3 * PAGE}, {0, 3 * PAGE}}) {
@@ -216,7 +218,7 @@ class AdoptionTest {
         }
     }
 
-    /** The sender reads and writes by the same open file. */
+    /** The sender reads and writes through the same open file. */
     @Test
     void the_position_of_the_senders_file_does_not_change() throws IOException {
         try (OwnedFd made = memfd(SEALED);
@@ -227,7 +229,7 @@ class AdoptionTest {
         }
     }
 
-    /** Needs no huge page: the descriptor tells what it would be made of. */
+    /** Needs no huge page: the descriptor shows the page size of the file. */
     @Test
     void memory_on_huge_pages_is_refused_whatever_its_seals() {
         int fd = syscalls.memfdCreate("huge", MFD_ALLOW_SEALING | MFD_HUGETLB);
@@ -240,7 +242,7 @@ class AdoptionTest {
         }
     }
 
-    /** The kernel takes a memfd for a dma-buf here; on real ones the suite in the guest adopts. */
+    /** This test's kernel reports a memfd as a dma-buf; the tests in the guest adopt real ones. */
     @Test
     void a_dma_buf_is_adopted_with_cpu_accesses_and_without_a_check_of_seals() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
@@ -257,7 +259,7 @@ class AdoptionTest {
             assertEquals(SIZE, buffer.size());
             assertEquals(Map.of("heap.name", "adopted", "heap.dmabuf", true), buffer.heapProperties());
             try (CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
-                assertEquals(1, kernel.count("dmaBufSync")); // a wait for its own direction and for no other
+                assertEquals(1, kernel.count("dmaBufSync")); // waits for its own direction and for no other
             }
             assertEquals(2, kernel.count("dmaBufSync"));
         }
@@ -273,7 +275,7 @@ class AdoptionTest {
             assertEquals(
                     Map.of("heap.name", "adopted", "heap.backend", "memfd", "heap.dmabuf", false),
                     buffer.heapProperties());
-            buffer.beginCpuAccess(Access.WRITE).close(); // asks the kernel nothing: it would be ENOTTY
+            buffer.beginCpuAccess(Access.WRITE).close(); // no call to the kernel, which would return ENOTTY
         }
     }
 
@@ -301,7 +303,7 @@ class AdoptionTest {
         }
     }
 
-    /** A kernel to which the next descriptor is a dma-buf: without seals, and shown as one. */
+    /** Kernel that reports the next descriptor as a dma-buf, without seals. */
     private static void asDmaBuf(FaultySyscalls kernel) {
         kernel.failNext("fcntl", 1, Errno.EINVAL);
         kernel.answer("isDmaBuf", 1);
@@ -327,7 +329,7 @@ class AdoptionTest {
             }) {
                 refusedAsNoMemory(kernel, path, O_RDONLY);
             }
-            refusedAsNoMemory(kernel, fifo.toString(), 2); // for both, so that it does not wait for the other end
+            refusedAsNoMemory(kernel, fifo.toString(), 2); // read-write, so that open does not wait for a peer
             refusedAsNoMemory(kernel, "/proc/self/fd/" + made.fd(), O_PATH);
             refusedAsNoMemory(kernel, file.toString(), O_PATH);
         }
@@ -349,7 +351,7 @@ class AdoptionTest {
         }
     }
 
-    /** Its seals are those of a file that nobody may seal. */
+    /** The file has a seal that forbids further seals. */
     @Test
     void a_file_of_a_tmpfs_is_refused() throws IOException {
         Path tmpfs = Path.of("/dev/shm");
@@ -403,7 +405,7 @@ class AdoptionTest {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         for (int seals : new int[] {F_SEAL_SHRINK, SEALED}) {
             try (OwnedFd made = memfd(seals)) {
-                kernel.answer("size", 1L << 46); // of which the kernel shows pages of SIZE
+                kernel.answer("size", 1L << 46); // for which the kernel reports pages of SIZE
                 HeapException refusal = assertThrows(
                         HeapException.class,
                         () -> AdoptedMemory.adopt(kernel, Headroom.machine(), true, made, _ -> {}));
@@ -445,7 +447,7 @@ class AdoptionTest {
         }
     }
 
-    /** The quota falls between the look at the descriptor and the buffer. */
+    /** The quota takes effect between the check of the descriptor and the creation of the buffer. */
     @Test
     void reserved_bytes_are_charged_whatever_quota_takes_effect_meanwhile() throws Exception {
         Charge charge = broker.ledger.charge(broker.client.account(), broker.adoption.account());
@@ -499,7 +501,7 @@ class AdoptionTest {
         return OwnedFd.of(fd, syscalls::close);
     }
 
-    /** Makes every page. */
+    /** Writes to every page. */
     private static void write(int fd) {
         try (var file = Files.newByteChannel(Path.of("/proc/self/fd/" + fd), StandardOpenOption.WRITE)) {
             file.write(ByteBuffer.allocate((int) SIZE));

@@ -94,7 +94,7 @@ class AllocatorTest {
         assertEquals(List.of("two", "one"), asked(refusal(REQUEST.withHeaps("two", "one"))));
     }
 
-    /** A quota makes the call take the account's monitor, which holds it up between the gate and the heap. */
+    /** A quota makes the call take the account's monitor, which delays it between the gate and the heap. */
     @Test
     void a_call_that_is_delayed_inside_the_gate_until_its_close_enters_no_heap() throws InterruptedException {
         FakeHeap heap = new FakeHeap();
@@ -328,7 +328,7 @@ class AllocatorTest {
         assertEquals(List.of(), refused.asked());
     }
 
-    // Sentences: each names the heap, the size, and what to do.
+    // Messages: each names the heap, the size and the remedy.
 
     @Test
     void without_any_heap_the_remedy_is_to_install_one() {
@@ -499,7 +499,7 @@ class AllocatorTest {
         assertEquals(List.of("scattered", "cma", "gone"), asked(refusal));
     }
 
-    // A vendor's code can do anything.
+    // A vendor's code can throw anything.
 
     static Stream<Throwable> failures() {
         return Stream.of(
@@ -573,7 +573,7 @@ class AllocatorTest {
         assertEquals(0, broker.info("vendor", HeapState.SERVING).charged().liveBuffers());
     }
 
-    /** A page more than this and the sums of the accounts would not hold it. */
+    /** The accounts' sums could not hold a page more. */
     @ParameterizedTest
     @ValueSource(longs = {Long.MAX_VALUE, Long.MAX_VALUE - 4095, -1, 0, Long.MIN_VALUE})
     void a_buffer_with_an_impossible_size_is_released_and_reported(long size) {
@@ -671,7 +671,9 @@ class AllocatorTest {
         assertEquals(1, broker.heaps().size());
     }
 
-    /** Whatever name a heap has when a request reaches it, its buffer is listed under the name that it gives. */
+    /**
+     * Whatever the heap's name is when a request arrives, its buffer is listed under the name that the buffer returns.
+     */
     @Test
     void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_own_heap_name() {
         RegisteredHeap heap = broker.heap("name0", new FakeHeap());
@@ -753,7 +755,7 @@ class AllocatorTest {
         assertEquals(List.of(), exporter.asked());
     }
 
-    /** Notes of the heaps that were passed over are cheap: no sentence is built for a request that is served. */
+    /** Notes about skipped heaps are cheap: no message is built for a request that is served. */
     @Test
     void skipped_heaps_allocate_almost_nothing() {
         for (int i = 0; i < 20; i++) {
@@ -762,16 +764,18 @@ class AllocatorTest {
         serving("fit", Map.of(HeapProperties.CONTIGUOUS, true));
         AllocationRequest request = AllocationRequest.of(64).withRequirement("(heap.contiguous=true)");
         AllocationRequest direct = AllocationRequest.of(64).withHeaps("fit");
-        for (int i = 0; i < 20_000; i++) { // until it is compiled
+        for (int i = 0; i < 20_000; i++) { // until the code is compiled
             broker.allocate(request).close();
             broker.allocate(direct).close();
         }
         long more = allocated(request) - allocated(direct);
-        // 20 notes of 16 bytes and the list of them; one sentence alone is 100 bytes and its builder as much.
+        // 20 notes of 16 bytes and their list. One message alone needs 100 bytes and its builder as much.
         assertTrue(more < 20 * 60, more + " bytes more than by name");
     }
 
-    /** Bytes that one allocation takes from the Java heap: the least of several, since others may be counted in. */
+    /**
+     * Bytes that one allocation takes from the Java heap: the minimum of several, because other threads may add to one.
+     */
     private long allocated(AllocationRequest request) {
         var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
         long least = Long.MAX_VALUE;
@@ -783,7 +787,7 @@ class AllocatorTest {
         return least;
     }
 
-    /** As one does whose bundle was uninstalled under it and that has a class to load. */
+    /** Error of a heap whose bundle was uninstalled during the call and that still has a class to load. */
     @ParameterizedTest
     @MethodSource("failures")
     void a_heap_that_fails_because_it_left_is_followed_by_the_next(Throwable thrown) {
@@ -813,7 +817,9 @@ class AllocatorTest {
         assertEquals("next", broker.allocate(REQUEST.withHeaps("vendor", "next")).heapName());
     }
 
-    /** While heaps come, change and go, every request gets a buffer from the one that stays or from a whole other. */
+    /**
+     * While heaps arrive, change and leave, every request gets a buffer from the permanent heap or from another one.
+     */
     @Test
     void allocations_continue_while_heaps_arrive_and_leave() {
         serving("stays", id(0, -1));

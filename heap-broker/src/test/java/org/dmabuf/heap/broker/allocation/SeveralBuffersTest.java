@@ -28,7 +28,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Several buffers of one request: all from one heap, or none. */
+/** Tests of requests for several buffers: all come from one heap, or the request fails. */
 class SeveralBuffersTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
@@ -59,7 +59,7 @@ class SeveralBuffersTest {
         return broker.clients.getService(camera.bundle(), null);
     }
 
-    /** Registers a heap that has so many buffers. */
+    /** Registers a heap that has this many buffers. */
     private RegisteredHeap having(String name, int buffers, Map<String, ?> properties) {
         AtomicInteger left = new AtomicInteger(buffers);
         return broker.heap(name, new FakeHeap(request -> {

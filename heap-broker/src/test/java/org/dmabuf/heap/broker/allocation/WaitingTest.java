@@ -30,7 +30,7 @@ import org.dmabuf.heap.broker.release.Piece;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Requests that wait for memory of other holders, and the ends of their waits. */
+/** Tests of requests that wait for memory of other holders, and of the ends of their waits. */
 class WaitingTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
     private static final Duration LONG = Duration.ofDays(1);
@@ -38,7 +38,7 @@ class WaitingTest {
     private final BrokerParts broker = new BrokerParts();
     private final FakeBundle camera = new FakeBundle("org.example.waits");
     private final FakeBundle display = new FakeBundle("org.example.display");
-    /** Buffers that the heap of {@link #having} has left. */
+    /** Number of free buffers of the heap of {@link #having}. */
     private final AtomicInteger left = new AtomicInteger();
 
     private final AtomicInteger asked = new AtomicInteger();
@@ -82,7 +82,7 @@ class WaitingTest {
                 new String[0], new String[] {"org.example.waits=" + size}, new String[0], new String[0]);
     }
 
-    /** Starts a request on a thread of its own, and returns once it waits. */
+    /** Starts a request on a separate thread, and returns when it waits. */
     private Thread waiting(AllocationRequest request) {
         return waiting(request, 1);
     }
@@ -127,7 +127,7 @@ class WaitingTest {
     void memory_that_returns_unnoticed_by_the_broker_is_found() {
         having(0);
         Thread thread = waiting(PAGE.withTimeout(LONG));
-        left.set(1); // as of a holder outside this process
+        left.set(1); // like a holder outside this process
         join(thread);
         assertEquals(1, ((List<?>) outcome.get()).size(), outcome::toString);
     }
@@ -173,7 +173,7 @@ class WaitingTest {
         assertEquals(1, asked.get());
     }
 
-    /** What a try sets aside and gives back, and the buffers that it gets in vain, wake no request at once. */
+    /** A try's own reservation and its released buffers wake no waiting request at once. */
     @Test
     void waiting_requests_do_not_wake_each_other_in_a_loop() {
         having(3);
@@ -261,7 +261,7 @@ class WaitingTest {
         assertEquals(Map.of(Errno.EINTR, 1L), usage().failures());
     }
 
-    /** The heap's reaper has memory of the client to give back, and does not come to it. */
+    /** The heap's reaper has memory of the client to release, but does not get to it. */
     @Test
     void an_interrupt_ends_the_wait_for_pending_releases() {
         having(0);

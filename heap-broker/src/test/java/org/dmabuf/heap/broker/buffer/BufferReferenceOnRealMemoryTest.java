@@ -47,10 +47,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Buffers of real memory, as a client uses them, down to what /proc tells. */
+/** Tests of references to buffers of real memory, with the process's state from /proc. */
 class BufferReferenceOnRealMemoryTest {
     private static final long SIZE = 4 * Bytes.PAGE;
-    /** In /proc/self/maps every mapping of this test's buffers has it. */
+    /** Name by which /proc/self/maps shows every mapping of this test's buffers. */
     private static final String NAME = "broker-test-frame";
 
     private final BrokerParts broker = new BrokerParts();
@@ -184,7 +184,7 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void a_mapping_does_not_keep_its_reference_reachable() {
-        // A mapping keeps the memory, and not what a client has built around a reference.
+        // A mapping keeps the memory, and not an object that a client has built around a reference.
         BufferReference[] reference = {frame()};
         var gone = new java.lang.ref.WeakReference<>(reference[0]);
         try (Arena arena = Arena.ofConfined()) {
@@ -207,7 +207,7 @@ class BufferReferenceOnRealMemoryTest {
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, shared));
         assertEquals(0, mappings());
         reference.close();
-        assertEquals(0, heap.account().buffers()); // at once: no mapping holds it
+        assertEquals(0, heap.account().buffers()); // at once, because no mapping holds it
     }
 
     @Test
@@ -240,7 +240,7 @@ class BufferReferenceOnRealMemoryTest {
         assertEquals(0, heap.account().buffers());
     }
 
-    /** An arena of a client's own, as the class allows. */
+    /** Arena class of the client, which the API permits. */
     private record Wrapped(Arena inner) implements Arena {
         @Override
         public MemorySegment allocate(long size, long alignment) {
@@ -445,7 +445,9 @@ class BufferReferenceOnRealMemoryTest {
         }
     }
 
-    /** The same race as over a fake, with the kernel's own books: every descriptor and mapping must go. */
+    /**
+     * The same race as over a fake buffer, checked with the kernel's lists: every descriptor and mapping must be gone.
+     */
     @Test
     void concurrent_use_and_close_leave_no_descriptor_and_no_mapping() {
         MemfdSource source = MemfdSource.open("counted", Syscalls.linux(), Headroom.machine());
@@ -457,7 +459,7 @@ class BufferReferenceOnRealMemoryTest {
                     broker.allocate(AllocationRequest.of(SIZE).withHeaps("counted").withName(NAME));
             final AtomicInteger uses = new AtomicInteger();
 
-            /** Until the reference is closed. */
+            /** Uses the reference until it is closed. */
             void again(Consumer<BufferReference> use) {
                 try {
                     while (true) {

@@ -52,7 +52,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** References, brackets and mappings over a buffer that only writes down what it is asked to do. */
+/** Tests of references, CPU accesses and mappings over a buffer that only records its calls. */
 class BufferReferenceTest {
     private static final long SIZE = 8192;
 
@@ -133,7 +133,7 @@ class BufferReferenceTest {
         assertEquals(1, account(reference).buffers());
         assertEquals(SIZE, account(reference).bytes());
         reference.close();
-        reference.close(); // takes nothing from the others
+        reference.close(); // does not affect the others
         duplicate.close();
         assertEquals(List.of(), memory.calls());
         assertEquals(Optional.of("frame"), third.name());
@@ -428,7 +428,7 @@ class BufferReferenceTest {
                 List.of("ERROR " + reference.toString().replace("closed reference to a ", "")
                         + ": unmap failed, the mapping may be lost <java.lang.NoClassDefFoundError: org/example/Gone>"),
                 RecordedLog.lines());
-        FakeMemory next = new FakeMemory(SIZE); // the reaper lives
+        FakeMemory next = new FakeMemory(SIZE); // the reaper's thread is alive
         BufferReference another = leaseOf(next);
         try (Arena arena = Arena.ofConfined()) {
             another.map(Access.READ, arena);
@@ -440,7 +440,7 @@ class BufferReferenceTest {
     void at_the_mapping_limit_a_caller_waits_for_the_reaper_and_tries_once_more() {
         CountDownLatch refused = new CountDownLatch(1);
         Reaper busy = new Reaper("camera");
-        busy.submit(Piece.of(() -> { // what arenas leave stays undone until then
+        busy.submit(Piece.of(() -> { // the mappings of closed arenas stay until then
             try {
                 refused.await();
             } catch (InterruptedException e) {
@@ -582,7 +582,7 @@ class BufferReferenceTest {
 
     @Test
     void concurrent_closes_drop_one_hold_and_end_one_cpu_access() {
-        int many = 50; // one after the other: who closes the same ones meets again and again
+        int many = 50; // closed one after the other, so that threads that close the same ones meet repeatedly
         class Round {
             final FakeMemory memory = new FakeMemory(64);
             final Client client = UsageSums.client("org.example.camera");
@@ -611,7 +611,7 @@ class BufferReferenceTest {
                 .run(1000);
     }
 
-    /** Everything that can be done with a buffer, at once and again; whoever comes last gives the memory back. */
+    /** Every operation on a buffer, concurrently and repeatedly; the last one to end releases the memory. */
     @Test
     void concurrent_close_map_duplicate_and_export_release_once() {
         class Round {
@@ -625,7 +625,7 @@ class BufferReferenceTest {
             };
             BufferReference reference;
 
-            /** Until the reference is closed. */
+            /** Uses the reference until it is closed. */
             void again(Consumer<BufferReference> use) {
                 try {
                     while (true) {

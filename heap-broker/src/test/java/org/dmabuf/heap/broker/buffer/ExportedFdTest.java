@@ -29,7 +29,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The rules of its heap go with a descriptor to whoever sends it on. */
+/** Tests of the heap's peer rule, which stays with a descriptor that is sent on. */
 class ExportedFdTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 

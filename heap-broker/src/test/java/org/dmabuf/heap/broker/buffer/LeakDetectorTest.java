@@ -45,7 +45,7 @@ class LeakDetectorTest {
         broker.close();
     }
 
-    /** In a method of its own, so that no frame keeps it. */
+    /** Separate method, so that no stack frame keeps the buffer reachable. */
     private void lose(String name) {
         broker.allocate(AllocationRequest.of(SIZE).withName(name));
     }
@@ -125,7 +125,7 @@ class LeakDetectorTest {
         }
     }
 
-    /** Makes a buffer that was never charged, and so need not be released. */
+    /** Creates a buffer that was never charged, and so need not be released. */
     private SharedBuffer buffer(ClientAccount account) {
         return new SharedBuffer(
                 new FakeMemory(SIZE),

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class BrokerEventsFanOutTest {
     private static final ClientId CLIENT = ClientId.of("uid", "1000");
 
-    /** As of an Event Admin that is being stopped, or whose classes are gone. */
+    /** Receiver that fails, as an Event Admin does during its stop or without its classes. */
     private static final class Failing implements BrokerEvents {
         @Override
         public Allocation allocating() {

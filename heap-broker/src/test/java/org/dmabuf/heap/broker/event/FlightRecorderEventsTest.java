@@ -90,7 +90,7 @@ class FlightRecorderEventsTest {
         assertEquals(3, event.getLong("buffers"));
     }
 
-    /** Other tests' brokers have journals of their own. */
+    /** The brokers of other tests have journals of their own. */
     @Test
     void the_event_types_are_unregistered_when_the_journal_closes() {
         long with = known();

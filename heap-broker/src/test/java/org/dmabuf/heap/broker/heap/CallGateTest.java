@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 public class CallGateTest {
     private static final int SLOTS = 64;
-    /** Never waited out by a gate that works. */
+    /** Time limit that a correct gate never reaches. */
     private static final long LONG = TimeUnit.SECONDS.toNanos(60);
 
     private final CallGate gate = new CallGate();
@@ -41,7 +41,7 @@ public class CallGateTest {
         }
     }
 
-    /** A thread that goes in and stays there until told to leave. */
+    /** Thread that enters and stays inside until the test lets it leave. */
     private final class Visitor {
         private final CountDownLatch entered = new CountDownLatch(1);
         private final CountDownLatch mayLeave = new CountDownLatch(1);
@@ -180,7 +180,7 @@ public class CallGateTest {
     void close_does_not_wait_for_its_own_thread() {
         int outer = gate.enter();
         int inner = gate.enter();
-        assertEquals(0, gate.close(LONG)); // a heap takes its service away from within allocate
+        assertEquals(0, gate.close(LONG)); // a heap unregisters its service within allocate
         gate.leave(inner);
         gate.leave(outer);
         assertTrue(gate.empty());
@@ -247,13 +247,13 @@ public class CallGateTest {
         gate.close(0);
         var closer = CallGate.class.getDeclaredField("closer");
         closer.setAccessible(true);
-        assertEquals(null, closer.get(gate)); // a thread holds on to a class loader
+        assertEquals(null, closer.get(gate)); // a thread keeps its class loader reachable
     }
 
     /**
-     * Two go in and out until they are refused, while a third closes. Once close has answered 0 nobody may be inside,
-     * and nobody may come in. In the crowded house the closer's own visits fill the slots, so that the others pass by
-     * the queue.
+     * Two threads enter and leave until they are refused, while a third closes the gate. After close has returned 0, no
+     * thread may be inside or enter. In the crowded case the closer's own visits fill the slots, so the others use the
+     * queue of threads without a slot.
      */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
@@ -284,7 +284,7 @@ public class CallGateTest {
                 Thread.onSpinWait();
             }
             while (house[0].visit()) {
-                // once more
+                // enters once more
             }
         };
         new Race()

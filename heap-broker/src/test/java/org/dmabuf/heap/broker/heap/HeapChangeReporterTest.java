@@ -41,7 +41,7 @@ class HeapChangeReporterTest {
         reporter.reportChanges();
     }
 
-    /** As the component does it. */
+    /** Reports changes as the component does. */
     private RegisteredHeap beginsToLeave(long service) {
         RegisteredHeap heap = registry.leaving(service);
         reporter.reportChanges();
@@ -154,7 +154,7 @@ class HeapChangeReporterTest {
         Thread first = Thread.ofPlatform().start(other::reportChanges);
         await(blocked);
         registry.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "quick"), "bundle2");
-        other.reportChanges(); // returns
+        other.reportChanges(); // the call returns
         released.countDown();
         first.join();
         assertEquals(List.of("slow bundle1 SERVING", "quick bundle2 SERVING"), reported());
@@ -175,7 +175,7 @@ class HeapChangeReporterTest {
         assertEquals(2, events.changes.size());
     }
 
-    /** Two heaps of one name come and go on threads of their own; afterwards the last event is true. */
+    /** Two heaps of one name arrive and leave on separate threads; afterwards the last event must be true. */
     @Test
     void however_two_heaps_of_one_name_come_and_go_the_last_event_is_true() {
         new Race()

@@ -221,7 +221,7 @@ class HeapDescriptionTest {
                 HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, 4), "b").name());
     }
 
-    /** A class of a vendor's bundle. */
+    /** Class of a vendor's bundle. */
     public static final class Foreign {
         @Override
         public String toString() {
@@ -249,7 +249,7 @@ class HeapDescriptionTest {
         assertTrue(RoutesMatch.matches(describe(Map.of("n", List.of(8, 64))), "(n>=64)"));
     }
 
-    /** Holds a filter against a description as the routes do. */
+    /** Matches a filter with a description as the routing table does. */
     private static final class RoutesMatch {
         static boolean matches(HeapDescription description, String filter) throws Exception {
             RegisteredHeap heap = new RegisteredHeap(
@@ -286,7 +286,7 @@ class HeapDescriptionTest {
         assertTrue(kept == null || kept.equals(List.of()), () -> "kept " + kept.getClass());
     }
 
-    /** It can do anything when it is read, and hang. */
+    /** Such a list can run any code when it is read, and can hang. */
     @Test
     void a_list_of_a_vendors_own_class_is_not_read() throws Exception {
         Collection<String> vendors = new AbstractCollection<>() {
@@ -310,7 +310,7 @@ class HeapDescriptionTest {
         assertFalse(describe(Map.of("vendor.list", vendors)).properties().containsKey("vendor.list"));
     }
 
-    /** Java's own list may be a view of a vendor's. */
+    /** A list of Java's own class may be a view of a vendor's list. */
     @Test
     void a_list_that_cannot_be_read_is_reported_or_dropped() throws Exception {
         for (Throwable thrown : List.of(new IllegalStateException("torn"), new NoClassDefFoundError("org/example/X"))) {
@@ -354,7 +354,7 @@ class HeapDescriptionTest {
         assertEquals(List.of("a"), heap.properties().get("vendor.list"));
         assertThrows(UnsupportedOperationException.class, () -> heap.properties().put("x", 1));
         if (heap.properties().get(HeapProperties.EMULATES) instanceof Object[] array) {
-            array[0] = "protected"; // what a client could do with what heaps() gives it
+            array[0] = "protected"; // a client could try this with the result of heaps()
         }
         assertFalse(RoutesMatch.matches(heap, "(heap.emulates=protected)"));
     }
@@ -380,7 +380,7 @@ class HeapDescriptionTest {
         assertNull(described.properties().get("vendor.class"));
     }
 
-    /** Loads the class of a vendor for itself, as a bundle does. */
+    /** Loader that loads the vendor's class itself, as a bundle does. */
     private static final class VendorLoader extends ClassLoader {
         VendorLoader() {
             super(HeapDescriptionTest.class.getClassLoader());

@@ -81,7 +81,7 @@ class HeapRegistryTest {
         assertNotSame(before, registry.routes());
     }
 
-    /** B waits behind A's name with the id that C has: when A goes, C goes on. */
+    /** B waits behind A's name and has the id of C. When A leaves, C keeps serving. */
     @Test
     void a_heap_that_takes_over_a_name_does_not_displace_another() {
         arrived(1, "camera", 1);
@@ -200,7 +200,7 @@ class HeapRegistryTest {
         arrived(3, "camera");
         RegisteredHeap renamed = registry.changed(2, () -> Map.of(HeapProperties.NAME, "camera"));
         leaves(1);
-        assertSame(renamed, registry.routes().named("camera")); // and not the third, which asked for the name first
+        assertSame(renamed, registry.routes().named("camera")); // and not the third, which had the name first
     }
 
     @Test
@@ -290,13 +290,13 @@ class HeapRegistryTest {
 
     @Test
     void a_buffer_that_is_made_while_its_heap_leaves_is_counted_and_listed() {
-        // The heap takes its service away from within allocate: the drain ignores the thread inside.
+        // The heap unregisters its service within allocate, and the drain ignores that thread.
         RegisteredHeap heap = arrived(1, "camera");
         int ticket = heap.gate().enter();
         registry.leaving(1);
         assertEquals(0, heap.gate().close(0));
         registry.gone(heap);
-        assertEquals(List.of(), departed()); // no buffer yet
+        assertEquals(List.of(), departed()); // the buffer does not exist yet
         UsageSums.charge(heap.account(), 4096);
         heap.gate().leave(ticket);
         assertEquals(List.of("camera"), departed());
@@ -329,7 +329,10 @@ class HeapRegistryTest {
         assertEquals(1, size("accounts"));
     }
 
-    /** How many entries a collection of the registry has; there is no other way to see that nothing grows. */
+    /**
+     * Returns the number of entries in a collection of the registry, by reflection, because no method shows whether it
+     * grows.
+     */
     private int size(String field) throws ReflectiveOperationException {
         var declared = HeapRegistry.class.getDeclaredField(field);
         declared.setAccessible(true);
@@ -349,7 +352,7 @@ class HeapRegistryTest {
         assertEquals(List.of("camera"), departed());
     }
 
-    /** A vendor may give equals a meaning of its own, or a fault. */
+    /** A vendor's equals may have another meaning, or a fault. */
     private static final class Quarrelsome implements HeapExporter {
         @Override
         public HeapBuffer allocate(HeapRequest request) {
@@ -389,7 +392,7 @@ class HeapRegistryTest {
     @Test
     void a_list_from_a_heap_is_read_outside_the_lock() {
         int[] read = new int[1];
-        List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's, behind one of Java's
+        List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's list
             @Override
             public String get(int index) {
                 assertFalse(Thread.holdsLock(registry), "a vendor's code ran under the lock");

@@ -31,7 +31,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** On a shortage heaps are asked to give back what they keep for speed, each on its own thread. */
+/** Tests of trims: on a shortage, heaps are asked to release pooled memory, each on its own thread. */
 class HeapTrimsTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
@@ -42,7 +42,7 @@ class HeapTrimsTest {
     private final AtomicInteger inside = new AtomicInteger();
     private final AtomicInteger most = new AtomicInteger();
     private final AtomicInteger allocations = new AtomicInteger();
-    /** Bytes that the heap can give out. */
+    /** Free bytes of the heap. */
     private volatile long free;
 
     @AfterEach
@@ -56,7 +56,7 @@ class HeapTrimsTest {
         assertTrue(most.get() <= 1, "a heap was called by two threads at a time");
     }
 
-    /** A heap that gives buffers while it has bytes free, and is asked to trim. */
+    /** Heap that allocates buffers while bytes are free, and can be trimmed. */
     private HeapExporter heap(LongUnaryOperator trim) {
         return new HeapExporter() {
             @Override

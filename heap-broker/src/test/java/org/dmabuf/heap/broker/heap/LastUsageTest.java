@@ -52,7 +52,7 @@ class LastUsageTest {
         return usage.await(System.nanoTime() + TimeUnit.SECONDS.toNanos(60));
     }
 
-    /** {@return what is known now} */
+    /** {@return the usage that is known now} */
     private LastUsage.Answer look() {
         return usage.await(System.nanoTime());
     }

@@ -68,7 +68,7 @@ class RoutingTableTest {
         return RoutingTable.of(List.of(arrivals), List.of());
     }
 
-    /** The heaps of a mask as the allocator walks them. */
+    /** Returns the heaps of a mask in the order in which the allocator asks them. */
     private static List<RegisteredHeap> walk(RoutingTable routes, long mask) {
         List<RegisteredHeap> asked = new ArrayList<>();
         for (long places = routes.places(mask); places != 0; places &= places - 1) {
@@ -146,7 +146,7 @@ class RoutingTableTest {
         assertEquals(List.of(thirtyOne), walk(routes, 1L << 31));
         assertEquals(List.of(thirtyTwo), walk(routes, 1L << 32));
         assertEquals(List.of(zero), walk(routes, 1));
-        assertEquals(List.of(sixtyThree, thirtyTwo, thirtyOne), walk(routes, 1 << 31)); // an int: the sign is spread
+        assertEquals(List.of(sixtyThree, thirtyTwo, thirtyOne), walk(routes, 1 << 31)); // an int: its sign is extended
         assertEquals(List.of(sixtyThree, thirtyTwo, thirtyOne, zero), walk(routes, -1L));
         assertEquals(List.of(), walk(routes, ~(1L << 63 | 1L << 32 | 1L << 31 | 1)));
     }
@@ -158,7 +158,7 @@ class RoutingTableTest {
         assertEquals("numbered", walk(routes, -1L).getFirst().name());
     }
 
-    /** Sorting a list is the model; the tables of the routes are what is tried against it. */
+    /** A sorted list is the model that the routing table is compared with. */
     @RepeatedTest(50)
     void any_mask_yields_the_order_of_a_sorted_list(RepetitionInfo repetition) {
         Random random = new Random(repetition.getCurrentRepetition());
@@ -300,7 +300,7 @@ class RoutingTableTest {
         RegisteredHeap contiguous =
                 heap("contiguous", Map.of("heap.contiguous", true, "heap.contiguous.max", 1L << 21));
         RoutingTable routes = routes(scattered, contiguous);
-        for (int again = 0; again < 2; again++) { // evaluated, then remembered
+        for (int again = 0; again < 2; again++) { // evaluated, then cached
             assertFalse(meets(routes, scattered, "(heap.contiguous=true)"));
             assertTrue(meets(routes, contiguous, "(heap.contiguous=true)"));
             assertTrue(meets(routes, scattered, "(!(heap.contiguous=true))"));

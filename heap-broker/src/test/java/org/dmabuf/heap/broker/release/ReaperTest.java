@@ -26,7 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class ReaperTest {
-    /** More work than this and clients that map help. */
+    /** Backlog above which clients that map help. */
     private static final int BACKLOG = 256;
 
     private static final long MIB = 1 << 20;
@@ -44,7 +44,7 @@ class ReaperTest {
         return made;
     }
 
-    /** Its work is done where a test says so. */
+    /** Submits work that runs until the test permits its end. */
     private static Reaper idle() {
         return new Reaper("camera", Duration.ofSeconds(30), 0);
     }
@@ -65,7 +65,7 @@ class ReaperTest {
         return System.nanoTime() + time.toNanos();
     }
 
-    /** {@return the threads of reapers, but for those that other tests had} */
+    /** {@return the threads of reapers, except those of other tests} */
     private static Set<Thread> reapers(Set<Thread> others) {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
@@ -84,7 +84,7 @@ class ReaperTest {
         return Piece.of(done::incrementAndGet);
     }
 
-    /** Has a reaper at work that goes on when the test is over, or says so. */
+    /** Occupies a reaper's thread until the test is over. */
     private void hang(Reaper reaper) {
         CountDownLatch begun = new CountDownLatch(1);
         reaper.submit(new Piece("the end of a mapping", 1, () -> {
@@ -168,10 +168,10 @@ class ReaperTest {
         }
         end(reaper);
         assertEquals(1000, done.get());
-        end(reaper); // twice is once
+        end(reaper); // a second stop has no effect
     }
 
-    /** The thread that hands it over may be the one that cleans for the whole JVM. */
+    /** The submitting thread may be the one that runs the cleaners of the whole JVM. */
     @Test
     void after_the_stop_a_thread_does_the_work_as_before() {
         end(reaper);
@@ -311,7 +311,7 @@ class ReaperTest {
                     private static final long serialVersionUID = 1L;
 
                     @Override
-                    public String toString() { // as the log asks for
+                    public String toString() { // as the logger calls it
                         throw new IllegalStateException("made up");
                     }
                 };
@@ -428,7 +428,7 @@ class ReaperTest {
         assertEquals(2, reaper.done());
     }
 
-    /** What a client that helps has taken out of the queue is not done yet. */
+    /** Work that a helping client has taken out of the queue is not done yet. */
     @Test
     void a_settling_caller_waits_for_the_work_of_another_thread() {
         Reaper idle = idle();

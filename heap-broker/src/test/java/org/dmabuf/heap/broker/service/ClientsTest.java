@@ -44,7 +44,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.BundleEvent;
 
-/** What a bundle has open, while it runs and when it has stopped; the framework is played here. */
+/** Tests of a bundle's open resources, while it runs and after its stop. A fake replaces the framework. */
 class ClientsTest {
     private static final AllocationRequest REQUEST = AllocationRequest.of(4096);
 
@@ -172,7 +172,7 @@ class ClientsTest {
 
     @Test
     void a_bundle_that_restarts_before_the_event_arrives_keeps_its_new_broker() {
-        // Felix fires STOPPED without the bundle's lock: another thread may have started the bundle by then.
+        // Felix fires STOPPED without the bundle's lock, so another thread may have started the bundle already.
         HeapBroker old = brokerOf(camera);
         DmaBuf left = old.allocate(REQUEST);
         camera.stop();
@@ -211,7 +211,7 @@ class ClientsTest {
 
     @Test
     void a_bundle_that_does_not_run_gets_no_broker() {
-        // It asked before it stopped, and the framework comes to us after the event.
+        // The bundle asked before it stopped, and the framework calls the broker after the event.
         stopped(camera);
         assertThrows(IllegalStateException.class, () -> brokerOf(camera));
         assertThrows(IllegalStateException.class, () -> broker.clients.of(camera.bundle()));
@@ -244,7 +244,8 @@ class ClientsTest {
 
     @Test
     void a_resource_that_cannot_be_ended_does_not_keep_the_others_open() {
-        // Its class went with its bundle; an exporter's exception and a linkage error must not stop the taking back.
+        // The class is gone with its bundle. An exporter's exception or a linkage error must not prevent the other
+        // ends.
         for (Throwable thrown :
                 List.of(new NoClassDefFoundError("org/example/Gone"), new IllegalStateException("torn"))) {
             FakeMemory memory = new FakeMemory(4096) {
@@ -341,7 +342,7 @@ class ClientsTest {
         assertEquals(0, slow.buffers());
     }
 
-    /** Whatever a client opens while its bundle stops is either there before and taken back, or ended at once. */
+    /** A resource that a client opens during the stop of its bundle is either taken back or ended at once. */
     @Test
     void resources_opened_during_the_stop_of_the_bundle_are_not_left_open() {
         AtomicInteger made = new AtomicInteger();
@@ -396,7 +397,8 @@ class ClientsTest {
                 })
                 .after(round -> {
                     assertEquals(0, begun.get());
-                    // What the collector found lost is released by the reaper, and not when the bundle has stopped.
+                    // The reaper releases references that the collector found lost, and not necessarily before the stop
+                    // ends.
                     Await.until("all releases", () -> race.buffers() == 0);
                     assertEquals(0, made.get());
                     assertEquals(0, race.bytes());
@@ -404,7 +406,7 @@ class ClientsTest {
                 .run(1000);
     }
 
-    /** Bundles ask for their broker while it stops: nobody is left with one that works. */
+    /** Bundles ask for their broker during its stop, and no bundle keeps one that works. */
     @Test
     void a_broker_service_got_during_the_stop_of_the_broker_has_stopped_too() {
         class Round {
@@ -446,7 +448,8 @@ class ClientsTest {
                     Race.awaitSome(now[0].asked);
                     now[0].clients.stopAll();
                 })
-                // What the collector found lost is released by the reaper, and not when everything stops.
+                // The reaper releases references that the collector found lost, and not necessarily before the stop
+                // ends.
                 .after(round -> Await.until("all releases", () -> now[0].account.buffers() == 0))
                 .run(1000);
     }
@@ -499,7 +502,7 @@ class ClientsTest {
         assertEquals(19, all.stream().mapToInt(one -> one.reclaimed.get()).sum());
     }
 
-    /** Counts how often it is taken back. */
+    /** Resource that counts how often it is taken back. */
     private static final class Counted extends OpenResource {
         final AtomicInteger reclaimed = new AtomicInteger();
 

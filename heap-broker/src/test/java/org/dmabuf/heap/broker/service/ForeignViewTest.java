@@ -33,7 +33,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The broker as a bundle opens it for clients outside the framework. */
+/** Tests of the broker that a bundle opens for clients outside the framework. */
 class ForeignViewTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
     private static final ClientId USER = ClientId.of("uid", "1000");
@@ -250,7 +250,7 @@ class ForeignViewTest {
                             opened.incrementAndGet();
                         }
                     } catch (IllegalStateException e) {
-                        opened.addAndGet(1 << 20); // it has stopped
+                        opened.addAndGet(1 << 20); // the bundle has stopped
                     }
                 })
                 .with(_ -> {
