@@ -36,7 +36,7 @@ import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What is the in-memory broker's own, beside the contract of all brokers. */
+/** Tests of the in-memory broker's own behaviour, beyond the contract of all brokers. */
 class InMemoryBrokerTest {
     private static final int SIZE = 65_536;
     private static final AllocationRequest REQUEST = AllocationRequest.of(SIZE).withName("frame");

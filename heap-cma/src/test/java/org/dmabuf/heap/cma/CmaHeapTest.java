@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.Constants;
 import org.slf4j.helpers.NOPLogger;
 
-/** What is announced, by the kernel's nodes and by the configuration. */
+/** Tests of the announced properties, for the kernel's nodes and for configurations. */
 class CmaHeapTest {
     private static final String FOLDER = "/dev/dma_heap/";
 
@@ -143,7 +143,7 @@ class CmaHeapTest {
         assertTrue(announced.refusal().contains("60-dmaheap.rules"), announced.refusal());
     }
 
-    /** Its memory may be with peers of a gateway that was here before, and comes back when they end. */
+    /** The memory may be held by peers of an earlier gateway, and returns when they end. */
     @Test
     void a_node_whose_memory_is_all_allocated_is_announced_as_a_full_heap() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));

@@ -16,10 +16,12 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** The packages of this bundle: arrows between them go one way, and one of them links native code. */
+/**
+ * Test of the packages of this bundle: dependencies between them go one way, and only one package links native code.
+ */
 class RoomsTest {
     private static final String ROOT = "org.dmabuf.heap.linux.";
-    /** The picture in CONTRIBUTING.md. */
+    /** The rooms of CONTRIBUTING.md. */
     private static final List<Set<String>> STOREYS = List.of(
             Set.of("component"),
             Set.of("pool", "region", "secret"),
@@ -53,7 +55,7 @@ class RoomsTest {
         assertEquals(List.of(), upward);
     }
 
-    /** {@return the number of the line on which a package stands, from the top} */
+    /** {@return the number of the line on which a package is listed, from the top} */
     private static int storey(String room) {
         for (int i = 0; i < STOREYS.size(); i++) {
             if (STOREYS.get(i).contains(room)) {
@@ -63,7 +65,7 @@ class RoomsTest {
         throw new AssertionError("package " + room + " stands on no line; give it one, here and in CONTRIBUTING.md");
     }
 
-    /** {@return the name of the package below {@value #ROOT}, empty outside of it} */
+    /** {@return the name of the package below {@value #ROOT}, empty for one outside} */
     private static String room(JavaClass type) {
         String name = type.getPackageName();
         return name.startsWith(ROOT) ? name.substring(ROOT.length()) : "";

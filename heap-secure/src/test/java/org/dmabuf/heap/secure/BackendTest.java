@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.slf4j.Logger;
 
-/** Which back end a configured word takes on which machine, and who is told. */
+/** Tests of the chosen back end for a configured word and a machine, and of its log line. */
 class BackendTest {
     private static final String FOLDER = "/dev/dma_heap/";
 
@@ -79,7 +79,7 @@ class BackendTest {
         heap.withdraw();
     }
 
-    /** Around its calls; what the kernel's own does is for the suite on a real one. */
+    /** Tests the code around the calls; the tests on a real kernel check the kernel's own heap. */
     @TestFactory
     Stream<DynamicTest> the_form_with_the_device_keeps_the_contract() {
         Announced made = new Announced();
@@ -126,7 +126,10 @@ class BackendTest {
                 logged);
     }
 
-    /** A filter of system calls, as far as these tests can play one; a kernel without memfd_secret passes it, too. */
+    /**
+     * Acts as a seccomp filter, as far as these tests can imitate one. A kernel without memfd_secret passes the test
+     * too.
+     */
     @Test
     void a_machine_with_neither_gets_one_line_in_the_log_and_no_heap() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));

@@ -121,7 +121,7 @@ class SecureHeapTest {
         HeapExporter heap = announced.heaps().getFirst().exporter();
         ProcessState before = ProcessState.now();
         kernel.failNext(call, 1, errno);
-        if (call.equals("close")) { // a descriptor is gone whatever close answers
+        if (call.equals("close")) { // close releases the descriptor whatever it returns
             heap.allocate(HeapRequest.of(1)).release();
         } else {
             assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(1)));

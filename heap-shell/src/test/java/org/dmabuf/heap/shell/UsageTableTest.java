@@ -16,7 +16,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
-/** How what is charged looks in a terminal. */
+/** Tests of the tables of charges in a terminal. */
 class UsageTableTest {
     private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
     private static final ClientId OTHER = ClientId.ofBundle("org.example.camera", "file:other.jar");

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.Logger;
 
-/** Which back end a configured word takes on which machine, and who is told. */
+/** Tests of the chosen back end for a configured word and a machine, and of its log line. */
 class BackendTest {
     private static final String NODE = "/dev/dma_heap/system";
     private static final String DEVICE = "/dev/udmabuf";
@@ -130,7 +130,7 @@ class BackendTest {
         assertEquals(List.of(), announced.heaps());
         kernel.heal();
         assertEquals("dma-heap", announced.awaited().properties().get("heap.backend"));
-        assertEquals(List.of(), logged); // nothing better was passed over
+        assertEquals(List.of(), logged); // no better back end was skipped
         started.withdraw();
         assertEquals(List.of(), announced.heaps());
     }

@@ -36,7 +36,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The two back ends with devices, on a kernel that fails at every place where one can. Nothing is left behind. */
+/** Tests of the two back ends with devices, on a kernel that fails at every possible call. Nothing is left behind. */
 class DmaBufBackendsTest {
     private static final long SIZE = 64 << 10;
     private static final int START = 0;
@@ -56,7 +56,7 @@ class DmaBufBackendsTest {
         before.assertNothingLeft();
     }
 
-    /** Of the two with a device. */
+    /** The two back ends with a device. */
     private enum Kind {
         DMA_HEAP,
         UDMABUF;
@@ -160,7 +160,7 @@ class DmaBufBackendsTest {
         "UDMABUF, memfdCreate, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
         "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
-        "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
+        "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit, so another heap is no remedy
         "UDMABUF, madvise, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
         "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
         "UDMABUF, udmabufCreate, ENOMEM, ENOMEM, ioctl(UDMABUF_CREATE), close buffers",
@@ -385,7 +385,7 @@ class DmaBufBackendsTest {
             "dmaBufSync", "close", "mmap", "madvise", "munmap"
         };
         assertCosts(Kind.DMA_HEAP, calls, 0, 1, 0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1);
-        // Two syncs of it for the table; the one mapping is from the start, to clear the pages.
+        // Two of the syncs are for the table. The only mapping was made at the start, to zero the pages.
         assertCosts(Kind.UDMABUF, calls, 0, 0, 1, 1, 1, 1, 1, 0, 4, 2, 1, 1, 1);
     }
 

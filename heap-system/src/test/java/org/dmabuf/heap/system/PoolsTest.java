@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The pools as they are configured. */
+/** Tests of configured pools. */
 class PoolsTest {
     private final Announced announced = new Announced();
 
@@ -59,7 +59,7 @@ class PoolsTest {
         before.assertNothingLeft();
     }
 
-    /** Declarative Services makes the number of the text when it is asked for it. */
+    /** Declarative Services converts the text to a number only when it is read. */
     @Test
     void an_idle_time_that_is_not_a_number_is_refused() {
         SystemHeap.Config config = (SystemHeap.Config) Proxy.newProxyInstance(

@@ -34,13 +34,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.helpers.NOPLogger;
 
-/** The heap on a kernel that fails at every place where one can. Whatever happens, nothing is left behind. */
+/** Tests of the heap on a kernel that fails at every possible call. Nothing is left behind. */
 class SystemHeapFaultsTest {
     private static final long SIZE = 64 << 10;
-    /** fallocate goes in pieces of 64 MiB: three of them. */
+    /** Three pieces, because fallocate works in pieces of 64 MiB. */
     private static final long LARGE = 130 << 20;
 
-    /** For those whose descriptor writes; for those whose descriptor only reads. */
+    /** A request with a writable descriptor, and one with a read-only descriptor. */
     private enum Kind {
         WRITER,
         READER;
@@ -52,7 +52,7 @@ class SystemHeapFaultsTest {
         }
     }
 
-    /** What the kernel was asked to fallocate, and did. */
+    /** Ranges for which fallocate was called and succeeded. */
     private final List<String> pieces = new ArrayList<>();
 
     private final FaultySyscalls kernel = new FaultySyscalls((Syscalls) Proxy.newProxyInstance(
@@ -97,14 +97,14 @@ class SystemHeapFaultsTest {
         "WRITER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
         "WRITER, memfdCreate, 1, ENOMEM, ENOMEM, memfd_create, close buffers",
         "WRITER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
-        "WRITER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less", // no room on a tmpfs is no memory
+        "WRITER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less", // a full tmpfs is a shortage of memory
         "WRITER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "READER, memfdCreate, 1, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "READER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
         "READER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
         "READER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less",
         "READER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
-        "READER, mmap, 1, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
+        "READER, mmap, 1, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit, so another heap is no remedy
         "READER, mmap, 1, EACCES, EACCES, mmap, ''",
         "READER, madvise, 1, ENOMEM, EAGAIN, madvise(MADV_POPULATE), close buffers",
         "READER, madvise, 1, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
@@ -119,7 +119,7 @@ class SystemHeapFaultsTest {
         assertEquals(expected, refusal.errno());
         assertSentence(refusal, name, "64 KiB", kernels, remedy);
         before.assertNothingLeft();
-        // And the fault was that of one call: the heap serves again.
+        // The fault affected only that call: the heap serves again.
         heap.allocate(kind.request(SIZE)).release();
     }
 
@@ -218,7 +218,7 @@ class SystemHeapFaultsTest {
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
         heap.allocate(HeapRequest.of(SIZE)).release();
         assertEquals(2, made("memfdCreate", already));
-        // Asked again, it would be refused once and then served.
+        // A second attempt with the flag would be refused once and then served.
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
         assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(SIZE)));
         assertEquals(3, made("memfdCreate", already));

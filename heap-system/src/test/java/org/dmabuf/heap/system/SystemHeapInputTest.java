@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.helpers.NOPLogger;
 
-/** Every wrong input that this heap, or a peer that has its descriptor, can make, and the kernel's errno for it. */
+/** Tests of each invalid input that this heap, or a peer with its descriptor, can make, and of the kernel's errno. */
 class SystemHeapInputTest {
     private static final long SIZE = 64 << 10;
     private static final int F_ADD_SEALS = 1033;
@@ -57,7 +57,7 @@ class SystemHeapInputTest {
         before.assertNothingLeft();
     }
 
-    /** Refused by the heap itself: the kernel was not asked. */
+    /** Checks a refusal by the heap itself, without a call to the kernel. */
     private void assertRefused(HeapRequest request, Errno errno, String sentence) {
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(request));
         assertEquals(errno, refusal.errno());
@@ -123,7 +123,8 @@ class SystemHeapInputTest {
             names = {"READ_ONLY", "READ_WRITE"})
     void another_seal_on_completely_sealed_memory_is_eperm(ExportMode mode) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(mode));
-        // With the reader's descriptor the kernel refuses before it looks at the seals: it must be open for writing.
+        // Through the read-only descriptor the kernel would refuse before it checks the seals, so one for writing is
+        // needed.
         assertEquals(-Errno.EPERM.number(), kernel.fcntl(buffer.descriptor(), F_ADD_SEALS, F_SEAL_WRITE));
         try (OwnedFd again = reopened(buffer)) {
             assertEquals(-Errno.EPERM.number(), kernel.fcntl(again.fd(), F_ADD_SEALS, F_SEAL_WRITE));
@@ -152,7 +153,7 @@ class SystemHeapInputTest {
         assertEquals(Errno.EBADF, refusal.errno());
     }
 
-    /** A memfd can always be opened for writing through /proc, by the same user. */
+    /** The same user can always open a memfd for writing through /proc. */
     private OwnedFd reopened(HeapBuffer buffer) {
         int fd = kernel.open("/proc/self/fd/" + buffer.descriptor(), 0x80002); // O_RDWR | O_CLOEXEC
         return OwnedFd.of(fd, kernel::close);

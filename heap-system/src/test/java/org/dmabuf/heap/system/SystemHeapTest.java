@@ -86,7 +86,7 @@ class SystemHeapTest {
     @Test
     void a_kernel_without_the_seal_against_writers_announces_no_read_only_export() {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        // The first two seal the size; the third is F_SEAL_FUTURE_WRITE.
+        // The first two seals fix the size; the third is F_SEAL_FUTURE_WRITE.
         kernel.failOn("fcntl", 3, Errno.EINVAL);
         ProcessState before = ProcessState.now();
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
@@ -139,7 +139,7 @@ class SystemHeapTest {
         assertEquals(List.of(), announced.heaps());
     }
 
-    /** A setting that is no text is read from the properties. */
+    /** A setting of another type than String is read from the properties. */
     private static SystemHeap.Config set(String setting, String value) {
         Map<String, Object> values = new HashMap<>(Map.of("backend", "memfd"));
         switch (setting) {

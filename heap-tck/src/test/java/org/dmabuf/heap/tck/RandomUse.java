@@ -240,7 +240,7 @@ public final class RandomUse {
     private void note(HeapException refusal) {
         assertEquals(Optional.of(HEAP), refusal.heap(), refusal.toString());
         assertTrue(refusal.getMessage().contains("'" + HEAP + "'"), refusal.getMessage());
-        assertNotEquals(Errno.EINTR, refusal.errno(), refusal.getMessage()); // what is interrupted is made again
+        assertNotEquals(Errno.EINTR, refusal.errno(), refusal.getMessage()); // an interrupted operation is repeated
         assertTrue(closed || refusal.errno() != Errno.ENODEV, refusal.getMessage());
         refusals.merge(refusal.errno(), 1, Integer::sum);
     }
@@ -333,7 +333,7 @@ public final class RandomUse {
                 own.close();
                 return new Peer(content, access.writes(), null, mapping, arena);
             } catch (HeapException e) {
-                arena.close(); // so much secret memory may it not lock
+                arena.close(); // the process may not lock this much secret memory
             }
         }
         return new Peer(content, access.writes(), own, null, null);

@@ -44,7 +44,7 @@ class ReaperTest {
         return made;
     }
 
-    /** Submits work that runs until the test permits its end. */
+    /** Creates a reaper without a thread. Its work is done where a test or a helping caller does it. */
     private static Reaper idle() {
         return new Reaper("camera", Duration.ofSeconds(30), 0);
     }

@@ -38,7 +38,7 @@ class HeapOpeningTest {
     private final AtomicInteger open = new AtomicInteger();
     private volatile RuntimeException refusal;
     private volatile Error error;
-    /** What is listed as not serving now. */
+    /** Properties of each unavailable heap that is listed. */
     private final Queue<Map<String, Object>> listed = new ConcurrentLinkedQueue<>();
 
     private Runnable open() {
@@ -122,7 +122,7 @@ class HeapOpeningTest {
         refusal = refusal(Errno.ENOMEM);
         List<String> lines = JavaLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, () -> {
-                open().run(); // refuses as the test says; nothing stays open
+                open().run(); // refuses as configured by the test; nothing stays open
                 return HeapRegistration.NOTHING;
             });
             refusal = null;

@@ -20,7 +20,7 @@ import org.osgi.framework.ServiceRegistration;
 class HeapRegistrationTest {
     private interface MappedSource extends MemorySource, RegionMap {}
 
-    /** What happened, in order. */
+    /** Recorded steps, in order. */
     private final List<String> steps = new ArrayList<>();
 
     private Dictionary<?, ?> properties;

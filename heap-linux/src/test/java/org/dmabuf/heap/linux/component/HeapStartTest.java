@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a changed configuration does to a heap. */
+/** Tests of the effect of a changed configuration on a heap. */
 class HeapStartTest {
     private static final String PID = "org.example.acme";
 
@@ -29,9 +29,9 @@ class HeapStartTest {
     private Path home;
 
     private Path file;
-    /** What happened, in order: an opened or withdrawn heap, with its memory. */
+    /** Recorded steps in order: a heap was opened or withdrawn, with its memory. */
     private final List<String> steps = new ArrayList<>();
-    /** What is listed as not serving now. */
+    /** Properties of each unavailable heap that is listed. */
     private final List<Map<String, Object>> listed = new ArrayList<>();
 
     private RuntimeException refusal;
@@ -63,7 +63,7 @@ class HeapStartTest {
                 steps.stream().filter(step -> step.startsWith("withdraw")).count());
     }
 
-    /** {@return what was logged} */
+    /** {@return the logged messages} */
     private List<String> configure(String... lines) throws IOException {
         Files.writeString(file, String.join("\n", lines) + "\n");
         Map<String, Object> properties = new HashMap<>();

@@ -24,10 +24,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class DeviceFileTest {
-    /** The master side of a pseudo terminal: a device whose ioctls every Linux has. */
+    /** Master side of a pseudo terminal, a device whose ioctls exist on every Linux. */
     private static final String PTMX = "/dev/ptmx";
 
-    private static final long TIOCGPTN = 0x80045430L; // read, 4 bytes, 'T', 0x30: the terminal's number
+    private static final long TIOCGPTN = 0x80045430L; // _IOR('T', 0x30, 4 bytes): the number of the terminal
 
     @Test
     void the_kernel_writes_into_the_segment_of_an_ioctl() {

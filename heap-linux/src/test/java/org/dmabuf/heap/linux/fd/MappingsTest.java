@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class MappingsTest {
     private static final long SIZE = 4 * Bytes.PAGE;
-    /** In /proc/self/maps every mapping of this test has it. */
+    /** Name by which /proc/self/maps shows every mapping of this test. */
     private static final String NAME = "mmap-test";
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
@@ -80,7 +80,8 @@ class MappingsTest {
             throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             assertEquals(SIZE, mappings.map(fd, SIZE, access, arena).byteSize());
-            // One line as in maps, then a line for each figure of that mapping; Rss counts what the page tables hold.
+            // One line as in maps, then a line for each figure of that mapping. Rss counts the pages in the page
+            // tables.
             List<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"));
             int first = 0;
             while (!lines.get(first).contains("/memfd:" + NAME)) {
@@ -180,7 +181,7 @@ class MappingsTest {
         }
     }
 
-    /** Else the pages of a dma-buf made of it would show what they held before. */
+    /** Otherwise a dma-buf of this memory would show the pages' earlier content. */
     @Test
     void a_permanent_mapping_has_every_page_even_if_the_kernel_cannot_populate_it() throws IOException {
         syscalls.answer("madvise", -Errno.EINVAL.number());
@@ -193,7 +194,7 @@ class MappingsTest {
         mmap.unmap(kept);
     }
 
-    /** Bytes of the one mapping that the page tables have. */
+    /** Bytes of the only mapping that are in the page tables. */
     private static long resident() throws IOException {
         List<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"));
         boolean here = false;

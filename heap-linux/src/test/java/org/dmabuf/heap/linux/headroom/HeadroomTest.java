@@ -16,7 +16,7 @@ import org.dmabuf.heap.linux.machine.MachineMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 
-/** On a machine that is a number and a clock that stands still: nothing here depends on time. */
+/** Tests with a number as the machine and a clock that stands still, so no result depends on time. */
 class HeadroomTest {
     private static final long MILLISECOND = 1_000_000;
     private static final long RESERVE = 64 << 20;
@@ -28,7 +28,7 @@ class HeadroomTest {
     private final AtomicLong clock = new AtomicLong();
     private long heldAtReading;
     private final AtomicInteger readings = new AtomicInteger();
-    /** What happens elsewhere after the machine looked up its figure and before the figure is used. */
+    /** Action of other processes between the reading of the machine's figure and its use. */
     private volatile Runnable meanwhile = () -> {};
 
     private final Headroom headroom = new Headroom(this::read, RESERVE, clock::get);
@@ -43,7 +43,7 @@ class HeadroomTest {
         return figure;
     }
 
-    /** What a heap does: reserve, take the memory from the machine, settle. */
+    /** Acts as a heap does: reserves, takes the memory from the machine, and settles. */
     private void allocate(long bytes) {
         headroom.reserve("camera", bytes);
         available.addAndGet(-bytes);
@@ -77,7 +77,7 @@ class HeadroomTest {
 
     @Test
     void an_absurd_size_is_refused_and_reserves_nothing() {
-        allocate(MIB); // something to overflow with
+        allocate(MIB); // a previous reservation, so that a sum could overflow
         for (long bytes : new long[] {1L << 46, Long.MAX_VALUE - Bytes.PAGE + 1, Long.MAX_VALUE}) {
             assertEquals(Errno.ENOMEM, refused(bytes).errno());
         }
@@ -152,7 +152,7 @@ class HeadroomTest {
         clock.addAndGet(51 * MILLISECOND);
         meanwhile = () -> {
             meanwhile = () -> {};
-            // Another thread, on the figure that still holds. The reading under way has missed it.
+            // Another thread reserves on the figure that is still valid. The reading in progress does not include that.
             clock.addAndGet(-51 * MILLISECOND);
             allocate(60 * MIB);
             clock.addAndGet(51 * MILLISECOND);
@@ -181,7 +181,7 @@ class HeadroomTest {
         headroom.available();
         other.join();
         assertEquals(0, granted.get());
-        // The first, the one that the other thread waited for and used too, and the one before its refusal.
+        // The first reading, the shared one that the other thread waited for, and the one before its refusal.
         assertEquals(3, readings.get());
     }
 
@@ -196,13 +196,13 @@ class HeadroomTest {
         for (int i = 0; i < threads; i++) {
             takers[i] = new Thread(() -> {
                 try {
-                    while (granted.get() <= all) { // or else a heap without a bottom
+                    while (granted.get() <= all) { // the bound ends a heap that never refuses
                         allocate(1);
                         granted.incrementAndGet();
-                        clock.addAndGet(10 * MILLISECOND); // every sixth grant or so needs a reading
+                        clock.addAndGet(10 * MILLISECOND); // about every sixth grant needs a reading
                     }
                 } catch (HeapException done) {
-                    // What this thread met last.
+                    // The refusal of this thread.
                 }
             });
         }
@@ -282,7 +282,7 @@ class HeadroomTest {
                 refused(MIB).getMessage());
     }
 
-    /** A pool of so many bytes, each of which is the machine's again when it is given back. */
+    /** Creates a pool of this many bytes, which return to the machine when they are released. */
     private Headroom.Spare pool(AtomicLong kept) {
         Headroom.Spare spare = new Headroom.Spare() {
             @Override

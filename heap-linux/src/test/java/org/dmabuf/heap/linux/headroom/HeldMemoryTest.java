@@ -32,7 +32,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Which memory counts in full, from when to when. */
+/** Tests of which memory counts in full, from its creation to its end. */
 class HeldMemoryTest {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final long SIZE = 16 * Bytes.PAGE;
@@ -83,7 +83,7 @@ class HeldMemoryTest {
         assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
     }
 
-    /** There is no moment at which it does not count: the reading is made within the release. */
+    /** The memory counts at every moment, because the reading happens within the release. */
     @Test
     void memory_that_peers_hold_counts_without_a_gap_until_the_last_holder_is_gone() {
         HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
@@ -167,14 +167,14 @@ class HeldMemoryTest {
         assertEquals(4 * SIZE, headroom.held());
         HeapBuffer slice = region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
         assertEquals(4 * SIZE, headroom.held());
-        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE)); // has memory of its own for an empty range
+        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE)); // has separate memory, and its range is empty
         assertEquals(4 * SIZE, headroom.held());
         int peer = descriptorOfPeer(unbacked);
         unbacked.release();
         assertEquals(4 * SIZE, headroom.held());
         Syscalls.linux().close(peer);
         region.close();
-        assertTrue(headroom.held() >= 3 * SIZE); // the empty range may be filled again by now
+        assertTrue(headroom.held() >= 3 * SIZE); // the empty range may be backed again already
         slice.release();
         untilHeld(0);
     }
@@ -205,7 +205,7 @@ class HeldMemoryTest {
         unbacked.release();
         assertEquals(SIZE, headroom.held());
         kernel.answer("fallocate", -Errno.ENOMEM.number());
-        own.release(); // of which the kernel takes nothing back
+        own.release(); // the kernel does not take its pages back
         assertEquals(SIZE, headroom.held());
         region.close();
         assertEquals(0, headroom.held());

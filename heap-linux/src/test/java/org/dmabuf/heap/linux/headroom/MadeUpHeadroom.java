@@ -4,16 +4,16 @@ package org.dmabuf.heap.linux.headroom;
 import java.util.function.LongSupplier;
 import org.dmabuf.heap.linux.machine.MachineMemory;
 
-/** The headroom of a machine that a test makes up, without a reserve. */
+/** Headroom of a fictitious machine, without a reserve. */
 public final class MadeUpHeadroom {
     private MadeUpHeadroom() {}
 
-    /** {@return that of a machine with so many bytes and no cgroup} */
+    /** {@return the headroom of a machine with this many bytes and without a cgroup} */
     public static Headroom of(LongSupplier machine, LongSupplier nanoTime) {
         return new Headroom(_ -> new MachineMemory.Reading(machine.getAsLong(), "a machine made up"), 0, nanoTime);
     }
 
-    /** {@return that of a machine with so many bytes, and with a cgroup} */
+    /** {@return the headroom of a machine with this many bytes and a cgroup} */
     public static Headroom of(LongSupplier machine, LongSupplier cgroup, LongSupplier nanoTime) {
         return new Headroom(
                 _ -> new MachineMemory.Reading(

@@ -22,14 +22,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** On a memfd for which the kernel is made to show a count, since dma-bufs are not on every machine. */
+/** Tests with a memfd for which a fake kernel shows a count, because dma-bufs do not exist on every machine. */
 class DmaBufCountsTest {
     private interface Fdinfo {
         String show() throws IOException;
     }
 
     private final Syscalls linux = Syscalls.linux();
-    /** Descriptors that were duplicated and not closed. */
+    /** Duplicated descriptors that are still open. */
     private final Set<Integer> copies = new TreeSet<>();
     private final Syscalls counted = (Syscalls) Proxy.newProxyInstance(
             Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) -> {
@@ -96,7 +96,7 @@ class DmaBufCountsTest {
     void it_is_gone_when_only_the_trackers_descriptor_is_left_and_reported_once() {
         TrackedFile.DmaBuf file = awaited();
         assertEquals(List.of(), gone());
-        fdinfo = () -> "count:\t1\nname:\tframe\ncount:\t9\n"; // the name comes after the kernel's count
+        fdinfo = () -> "count:\t1\nname:\tframe\ncount:\t9\n"; // the name follows the kernel's count
         assertEquals(List.of(file), gone());
         assertEquals(List.of(), gone());
     }

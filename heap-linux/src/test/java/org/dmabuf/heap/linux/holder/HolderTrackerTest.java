@@ -45,20 +45,20 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Memfds are the kernel's; a dma-buf here is a memfd whose holders a test counts. */
+/** Tests with the kernel's memfds. A dma-buf is represented by a memfd whose count of holders a test sets. */
 class HolderTrackerTest {
     private static final long SIZE = 8192;
     private static final long DMA_BUF_MAGIC = 0x444d4142;
     private static final int IN_Q_OVERFLOW = 0x4000;
 
-    /** The kernel, less what a test puts in its place. */
+    /** The running kernel, with some results set by the test. */
     private static final class Kernel implements HolderCalls {
         private final HolderCalls linux = HolderCalls.linux();
         final AtomicInteger inotify = new AtomicInteger();
         final AtomicInteger eventfd = new AtomicInteger();
         final AtomicInteger addWatch = new AtomicInteger();
         final AtomicInteger await = new AtomicInteger();
-        /** How often the next reads of inotify answer with what a test says: an error, or 0 for an overflow. */
+        /** Number of the next reads of inotify that return {@code fault}: an error, or 0 for an overflow. */
         final AtomicInteger faults = new AtomicInteger();
         volatile int fault;
         volatile int instance = -1;
@@ -67,15 +67,15 @@ class HolderTrackerTest {
         volatile boolean locksFail;
         volatile boolean locksAreCut;
         volatile boolean locksAreOff;
-        /** How many of the next lists of locks lack what is in them. */
+        /** Number of the next lists of locks that are empty. */
         final AtomicInteger locksLack = new AtomicInteger();
-        /** Each read of inotify finds one more that has gone; how often that was. */
+        /** Whether each read of inotify returns one more end; {@code flooded} counts these reads. */
         volatile boolean floods;
         final AtomicInteger flooded = new AtomicInteger();
-        /** What fdinfo counts; null asks the kernel. */
+        /** The count that fdinfo shows; null for the kernel's own. */
         volatile String count;
         final AtomicInteger asked = new AtomicInteger();
-        /** Which of the next answers that count 1 is an error instead, 0 for none. */
+        /** Number of the next answer with count 1 that is replaced by an error; 0 for none. */
         final AtomicInteger errorOnEnd = new AtomicInteger();
 
         @Override
@@ -93,7 +93,7 @@ class HolderTrackerTest {
             return linux.removeWatch(inotify, watch);
         }
 
-        /** {@return other calls, less what this test puts in their place} */
+        /** {@return calls with the results that this test sets} */
         Syscalls over(Syscalls others) {
             return (Syscalls) Proxy.newProxyInstance(
                     HolderTrackerTest.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) ->
@@ -110,7 +110,7 @@ class HolderTrackerTest {
                             });
         }
 
-        @SuppressWarnings("restricted") // gives memory of this process its size
+        @SuppressWarnings("restricted") // sets the size of memory of this process
         private long read(int fd, long address, long length, Syscalls others) {
             MemorySegment into = MemorySegment.ofAddress(address).reinterpret(length);
             if (floods && fd == instance) {
@@ -125,7 +125,7 @@ class HolderTrackerTest {
                 return fault;
             }
             while (others.read(fd, address, length) > 0) {
-                // lost
+                // discards the event
             }
             into.asSlice(0, 16).fill((byte) 0).set(JAVA_INT, 0, -1);
             into.set(JAVA_INT, 4, IN_Q_OVERFLOW);
@@ -271,7 +271,7 @@ class HolderTrackerTest {
         assertFalse(kernel.fdinfo(kernel.instance).contains("inotify wd:"), "watches are left");
     }
 
-    /** More events than the kernel queues, none of which is read before all are there. */
+    /** More events than the kernel queues. The test reads none of them before all have occurred. */
     @Test
     void ends_that_an_overflow_of_the_kernels_queue_hides_are_found() throws IOException {
         int queue = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/inotify/max_queued_events")).strip());
@@ -393,7 +393,7 @@ class HolderTrackerTest {
         }
     }
 
-    /** Its end would be reported when its name is removed, even if it still has holders. */
+    /** The kernel would report its end when its name is removed, even if it still has holders. */
     @Test
     void a_file_with_a_name_is_not_a_memfd_although_it_is_in_memory() throws IOException {
         Path memory = Path.of("/dev/shm");
@@ -413,7 +413,7 @@ class HolderTrackerTest {
         OwnedFd fd = memfd(syscalls);
         HolderWatch watch = watch(fd);
         kernel.floods = true;
-        watch.whenGone(gone::incrementAndGet); // would not return
+        watch.whenGone(gone::incrementAndGet); // the call would not return
         await("the thread reads", () -> kernel.flooded.get() > 100);
         kernel.floods = false;
         fd.close();
@@ -461,7 +461,7 @@ class HolderTrackerTest {
     void secret_memory_counts_as_held_while_the_list_of_locks_cannot_be_read() {
         OwnedFd fd = secret();
         HolderWatch watch = watch(fd);
-        OwnedFd held = secret(); // so that there is a list to be cut
+        OwnedFd held = secret(); // so that the list is long enough to be truncated
         HolderWatch other = watch(held);
         kernel.locksAreCut = true;
         fd.close();
@@ -542,14 +542,14 @@ class HolderTrackerTest {
             assertTrue(kernel.asked.get() - looked < 500, "an answer serves for a while");
             kernel.count = "count:\t1\n";
             while (counted.look() == 0) {
-                Thread.onSpinWait(); // what was asked just now
+                Thread.onSpinWait(); // the last answer may still be valid
             }
             assertEquals(1, gone.get());
             assertEquals(1, counted.told());
         }
     }
 
-    /** The kernel shows the name that a holder gave a dma-buf as it is. */
+    /** The kernel shows a dma-buf's name with the bytes that a holder gave it. */
     @Test
     void any_bytes_of_fdinfo_can_be_read() throws IOException {
         Path shown = folder.resolve("fdinfo");
@@ -692,7 +692,7 @@ class HolderTrackerTest {
         letEventsPass(holders);
     }
 
-    /** Of two that have gone, the kernel is asked about one after the other. */
+    /** If two have ended, the kernel is queried about one after the other. */
     @Test
     void an_error_after_a_detected_end_loses_no_callback() {
         try (FailingLog _ = new FailingLog(DaemonLoop.class, false);
@@ -768,7 +768,7 @@ class HolderTrackerTest {
                 kernel.over(new CountedSyscalls().answer("fileSystem", DMA_BUF_MAGIC).calling()), kernel);
     }
 
-    /** Waits for the report of a later end, before which earlier ends would have been reported. */
+    /** Waits for the report of a later end. Earlier ends would have been reported before it. */
     private void letEventsPass(HolderTracker through) {
         AtomicInteger passed = new AtomicInteger();
         OwnedFd later = memfd(syscalls);
@@ -783,7 +783,7 @@ class HolderTrackerTest {
         return OwnedFd.of(fd, syscalls::close);
     }
 
-    /** Skips the test where the kernel has none. */
+    /** Skips the test on a kernel without secret memory. */
     private OwnedFd secret() {
         int fd = MadeUpSecrets.memfdSecret(0x80000);
         assumeTrue(fd >= 0, "skipped: this kernel gives no memfd_secret");
@@ -806,7 +806,7 @@ class HolderTrackerTest {
                         try {
                             return fd.getFileName() + " " + Files.readSymbolicLink(fd);
                         } catch (IOException e) {
-                            return ""; // closed since, as the list's own
+                            return ""; // closed since the listing, like the listing's own descriptor
                         }
                     })
                     .filter(line -> line.contains("anon_inode") || line.contains("peers-test"))

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** On the running kernel, whose list of watches cannot be read while the test says so. */
+/** Tests on the running kernel, whose list of watches a test can make unreadable. */
 class InotifyTest {
     private static final int F_DUPFD_CLOEXEC = 1030;
 
@@ -44,7 +44,7 @@ class InotifyTest {
 
     @BeforeEach
     void await() {
-        inotify.awaited = 1; // what is not waited for is not looked at
+        inotify.awaited = 1; // otherwise no events are read
     }
 
     @AfterEach
@@ -66,7 +66,7 @@ class InotifyTest {
         inotify.look(0, true, file -> gone.add((TrackedFile.Memfd) file));
     }
 
-    /** {@return whether events were lost and the kernel's list is still to be looked at} */
+    /** {@return whether events were lost and the kernel's list must still be read} */
     private boolean doubtful() {
         return inotify.dueIn(0) != FileTracker.NEVER;
     }
@@ -94,7 +94,7 @@ class InotifyTest {
         look();
         assertEquals(List.of(), gone);
         linux.close(peer);
-        unreadable = true; // what the kernel says by itself is enough
+        unreadable = true; // the kernel's own event is sufficient
         look();
         look();
         assertEquals(List.of(file), gone);
@@ -123,7 +123,7 @@ class InotifyTest {
         assertFalse(HolderCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
         TrackedFile.Memfd second = track(memfd);
         assertNotSame(first, second);
-        inotify.remove(first); // which is forgotten
+        inotify.remove(first); // the removed watch is forgotten
         linux.close(memfd);
         look();
         assertEquals(List.of(second), gone);

@@ -24,13 +24,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** On the running kernel, whose lists a test may change. The memory is a memfd, which is locked in the same way. */
+/**
+ * Tests on the running kernel, whose lists a test can change. The memory is a memfd, which is locked in the same way.
+ */
 class SecretLocksTest {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final UnaryOperator<String> AS_IT_IS = UnaryOperator.identity();
 
     private final Syscalls linux = Syscalls.linux();
-    /** What becomes of the next lists of locks; those after them stay as they are. */
+    /** Changes of the next lists of locks. Later lists stay unchanged. */
     private final Deque<UnaryOperator<String>> lists = new ArrayDeque<>();
 
     private UnaryOperator<String> fdinfo = AS_IT_IS;
@@ -72,7 +74,7 @@ class SecretLocksTest {
     private TrackedFile.Secret track(int fd) {
         TrackedFile.Secret file = locks.add("secure", Bytes.PAGE, fd);
         HolderWatch watch = new HolderWatch(null, null, file);
-        watch.callback = () -> {}; // what is not waited for is not looked at
+        watch.callback = () -> {}; // otherwise the locks are not read
         file.watches.add(watch);
         return file;
     }
@@ -92,7 +94,7 @@ class SecretLocksTest {
         look();
         look();
         assertEquals(List.of(file), gone);
-        make(); // for the end
+        make(); // for the detection of the end
     }
 
     @Test

@@ -21,7 +21,7 @@ class DmaBufSyncTest {
     private final CountDownLatch inside = new CountDownLatch(1);
     private final CountDownLatch goOn = new CountDownLatch(1);
 
-    /** A kernel whose first SYNC takes until it is let go. */
+    /** Kernel whose first SYNC blocks until the test lets it return. */
     private final Syscalls slow = (Syscalls) Proxy.newProxyInstance(
             getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
                 syncs.add((Long) arguments[1]);
@@ -55,7 +55,7 @@ class DmaBufSyncTest {
         assertEquals(1, Collections.frequency(syncs, START_BOTH));
     }
 
-    /** A device may read adopted memory, and who reads as well need not wait for it. */
+    /** A device may read adopted memory. A caller that only reads need not wait for that. */
     @Test
     void the_first_cpu_access_of_an_adopted_dma_buf_has_the_requested_direction() {
         goOn.countDown();

@@ -14,7 +14,9 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 
-/** Its faults, and that they leave nothing behind, are tested with the system heap. */
+/**
+ * Tests of sealed memfds. The tests of the system heap contain its failures and check that these leave nothing behind.
+ */
 class MemfdTest {
     private static final int F_GET_SEALS = 1034;
     private static final int F_SEAL_EXEC = 0x20; // since 6.3, set by MFD_NOEXEC_SEAL

@@ -12,7 +12,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What it does without a descriptor, LimitsTest looks at. */
+/** Tests of reading files. LimitsTest checks the case without a free descriptor. */
 class ProcFileTest {
     @TempDir
     Path folder;

@@ -14,9 +14,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Each test is another Java: a permission is given at the start, to all classes of a class path. */
+/** Tests with a separate JVM each, because a permission is given at its start, for all classes of the class path. */
 class NativeAccessTest {
-    /** What the other Java runs. */
+    /** Program of the separate JVM. */
     static final class Links {
         private Links() {}
 
@@ -25,7 +25,7 @@ class NativeAccessTest {
         }
     }
 
-    /** How the other Java ended. */
+    /** End of the separate JVM: its status and its output. */
     record End(int status, List<String> printed) {}
 
     @Test

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** On a tree of files that looks like /proc and /sys/fs/cgroup. */
+/** Tests on a tree of files that looks like /proc and /sys/fs/cgroup. */
 class MachineMemoryTest {
     private static final long MIB = 1 << 20;
 
@@ -36,7 +36,7 @@ class MachineMemoryTest {
         mounted("/");
     }
 
-    /** Mounts both versions, with a cgroup at the top. */
+    /** Mounts both versions, each with a cgroup at the top. */
     private void mounted(String root) throws IOException {
         write(proc.resolve("self/mountinfo"), mountOfSecond(root, mount) + mountOfFirst(root, mount.resolve("memory")));
     }
@@ -70,7 +70,7 @@ class MachineMemoryTest {
                 "inactive_file 1\ntotal_inactive_file " + inactiveFile + "\n");
     }
 
-    /** The tightest bound, with bytes of shareable memory that this process answers for. */
+    /** {@return the lowest bound, for a process that has this many bytes of shareable memory} */
     private static MachineMemory.Bound read(MachineMemory memory, long held) {
         MachineMemory.Reading reading = memory.read(held);
         return reading.cgroup().available() < reading.machine().available() ? reading.cgroup() : reading.machine();
@@ -344,7 +344,7 @@ class MachineMemoryTest {
         assertEquals(256 * MIB, read(memory, 0).available());
     }
 
-    /** The host's tree in a namespace that begins two levels further down: the names in between are hidden. */
+    /** The host's tree in a namespace whose root is two levels further down, so that the names between are hidden. */
     @Test
     void a_hidden_path_is_found_by_the_list_of_processes() throws IOException {
         mounted("/../..");
@@ -368,7 +368,7 @@ class MachineMemoryTest {
         limit2("slice/gateway", "" + 256 * MIB, 12 * MIB, 0);
         long inode = (long) Files.getAttribute(mount.resolve("slice/gateway"), "unix:ino");
         assertEquals(244 * MIB, read(new MachineMemory(proc, () -> inode), 0).available());
-        // A name that fits by chance does not count against the inode.
+        // A name that matches by chance does not override the inode.
         mounted("/");
         inCgroup("0::/decoy\n");
         limit2("decoy", "" + 128 * MIB, 0, 0);
@@ -386,7 +386,7 @@ class MachineMemoryTest {
     @Test
     void a_process_outside_all_mounts_is_reported_once_with_the_remedy() throws IOException {
         inCgroup("0::/../b\n");
-        limit2("", "" + 128 * MIB, 0, 0); // of the cgroup that it left
+        limit2("", "" + 128 * MIB, 0, 0); // the cgroup that the process left
         MachineMemory memory = memory();
         List<String> lines = JavaLog.of(MachineMemory.class, () -> {
             assertEquals(1024 * MIB, read(memory, 0).available());

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** On a tree of files that looks like /proc and /sys/fs/cgroup. What the limits come to, MachineMemoryTest looks at. */
+/** Tests on a tree of files that looks like /proc and /sys/fs/cgroup. MachineMemoryTest checks the resulting limits. */
 class OwnCgroupTest {
     @TempDir
     Path tree;

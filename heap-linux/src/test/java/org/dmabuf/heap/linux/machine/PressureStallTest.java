@@ -23,13 +23,13 @@ class PressureStallTest {
         try (PressureStall stall = PressureStall.open("system", Syscalls.linux(), List.of(MACHINE))) {
             assertTrue(stall.isNotified());
             stall.wake();
-            assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1))); // woken, not pressed
+            assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1))); // woken, without pressure
         }
     }
 
     @Test
     void without_a_file_that_accepts_the_trigger_it_only_waits() {
-        // There is no such file; there is one that cannot be written to; and one that takes no trigger.
+        // A file that does not exist; one that cannot be written; and one that accepts no trigger.
         try (PressureStall stall = PressureStall.open(
                 "system", Syscalls.linux(), List.of("/no/such/memory.pressure", "/proc/version", "/dev/full"))) {
             assertFalse(stall.isNotified());
@@ -57,6 +57,6 @@ class PressureStallTest {
         PressureStall.open("system", kernel.calling(), List.of("/proc/version_signature_none", "/dev/full"))
                 .close();
         assertEquals(2, kernel.count("open"));
-        assertEquals(2, kernel.count("close")); // of the file that took no trigger, and of the counter
+        assertEquals(2, kernel.count("close")); // that of the file without a trigger, and that of the counter
     }
 }

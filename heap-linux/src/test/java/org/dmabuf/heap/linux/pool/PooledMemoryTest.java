@@ -35,7 +35,7 @@ class PooledMemoryTest {
         assertEquals(1, small.released);
     }
 
-    /** Another heap would not help a process that has no room for a mapping. */
+    /** For a process at its limit of mappings, another heap is no remedy. */
     @ParameterizedTest
     @CsvSource({"ENOMEM,EAGAIN", "EACCES,EACCES"})
     void memory_that_cannot_be_mapped_is_released_and_refused(Errno kernel, Errno expected) {

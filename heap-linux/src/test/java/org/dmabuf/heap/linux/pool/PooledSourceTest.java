@@ -49,7 +49,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Pools of real memory, on a machine whose size, clock and pressure are the test's. */
+/** Tests of pools of real memory, on a machine whose size, clock and pressure a test sets. */
 class PooledSourceTest {
     private static final long SIZE = 64 << 10;
     private static final long MIB = 1 << 20;
@@ -63,7 +63,7 @@ class PooledSourceTest {
         return HeapRequest.of(size).withExport(ExportMode.NONE);
     }
 
-    /** Pressure that the test makes, for a keeper whose sleep the test can await. */
+    /** Memory pressure set by a test, which can also await the sleep of the keeper. */
     private static final class Pressure implements PressureWatch {
         private boolean asleep;
         private boolean woken;
@@ -79,7 +79,7 @@ class PooledSourceTest {
             return notified;
         }
 
-        /** The next wait throws. */
+        /** Whether the next wait throws. */
         synchronized void fail(Error error) {
             failure = error;
         }
@@ -125,7 +125,7 @@ class PooledSourceTest {
             notifyAll();
         }
 
-        /** Waits until the keeper has done all that there is to do. */
+        /** Waits until the keeper has completed its work. */
         synchronized void settle() {
             long end = System.nanoTime() + 10 * SECOND;
             while (!asleep || woken || pressed) {
@@ -142,7 +142,7 @@ class PooledSourceTest {
         }
     }
 
-    /** Memfds, which are counted, from a source that does what the test says. */
+    /** Source of counted memfds whose failures a test sets. */
     private final class Provider implements MemorySource {
         private final MemfdSource memfds = MemfdSource.open("system", Syscalls.linux(), headroom);
         private volatile UnaryOperator<HeapBuffer> fault = buffer -> buffer;
@@ -277,7 +277,7 @@ class PooledSourceTest {
         open(PoolBudget.none().withPrewarmed(SIZE, 4).withPrewarmed(MIB, 2));
         assertPool("prewarmed", 4 * SIZE + 2 * MIB, 0, 0);
         assertEquals(6, provider.made.get());
-        HeapBuffer buffer = pooled.allocate(exported(SIZE - 1)); // rounds to as many pages
+        HeapBuffer buffer = pooled.allocate(exported(SIZE - 1)); // rounds to the same number of pages
         assertEquals(6, provider.made.get());
         assertEquals(SIZE, buffer.size());
         assertEquals(SIZE, Syscalls.linux().allocated(buffer.descriptor()));
@@ -304,7 +304,7 @@ class PooledSourceTest {
         open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         Descriptors descriptors = new Descriptors(Syscalls.linux());
         Set<Long> inodes = new HashSet<>();
-        List<Integer> peers = new ArrayList<>(); // who has a descriptor keeps the inode's number from being used again
+        List<Integer> peers = new ArrayList<>(); // open, so that no inode number is reused
         for (int round = 0; round < 20; round++) {
             HeapBuffer buffer = pooled.allocate(exported(SIZE));
             peers.add(Syscalls.linux().fcntl(buffer.descriptor(), 1030, 0)); // F_DUPFD_CLOEXEC
@@ -385,7 +385,8 @@ class PooledSourceTest {
         held.add(pooled.allocate(kept(3 * SIZE - 3 * Bytes.PAGE)));
         held.add(pooled.allocate(kept(4 * SIZE)));
         held.forEach(HeapBuffer::release);
-        assertPool("recycled", 3 * SIZE, 0, 5); // pages 1 and 2 went, 3 and the rest stay, the last never fitted
+        // The buffers of 1 and 2 pages were released, and the next two stay. The last one exceeds the budget.
+        assertPool("recycled", 3 * SIZE, 0, 5);
         pooled.allocate(kept(3 * Bytes.PAGE)).release();
         pooled.allocate(kept(Bytes.PAGE)).release();
         assertEquals(1, usage("recycled").hits());
@@ -415,7 +416,7 @@ class PooledSourceTest {
         youngest.release();
         oldest.release();
         assertPool("recycled", 2 * SIZE + Bytes.PAGE, 2, 3);
-        assertEquals(Bytes.PAGE, pooled.trim(1)); // which came back first
+        assertEquals(Bytes.PAGE, pooled.trim(1)); // it returned first
     }
 
     @Test
@@ -448,7 +449,7 @@ class PooledSourceTest {
         assertEquals(0, pooled.trim(0));
         assertEquals(0, pooled.trim(-1));
         assertEquals(SIZE, pooled.trim(1));
-        assertEquals(2 * SIZE, pooled.trim(SIZE + 1)); // the rest of what was recycled, then of what was made ahead
+        assertEquals(2 * SIZE, pooled.trim(SIZE + 1)); // the rest of the recycled memory, then of the prewarmed memory
         assertPool("recycled", 0, 0, 2);
         assertPool("prewarmed", 3 * SIZE, 0, 0);
         assertEquals(3 * SIZE, pooled.trim(Long.MAX_VALUE));
@@ -462,7 +463,7 @@ class PooledSourceTest {
         clock.addAndGet(9 * SECOND);
         pressure.wake();
         pressure.settle();
-        assertEquals(SECOND, pressure.waited); // till the first of them has been idle for long enough
+        assertEquals(SECOND, pressure.waited); // until the first of them has been idle for the configured time
         assertEquals(3, provider.out.get());
         clock.addAndGet(SECOND);
         pressure.wake();
@@ -523,12 +524,12 @@ class PooledSourceTest {
     @Test
     void pooled_memory_counts_as_free_and_is_released_before_a_request_is_refused() {
         open(PoolBudget.none().withPrewarmed(MIB, 8));
-        machine = () -> (11 - provider.out.get()) * MIB; // 8 of them are kept
+        machine = () -> (11 - provider.out.get()) * MIB; // 8 of them are pooled
         awaitReading(3 * MIB);
         assertEquals(11 * MIB, pooled.usage().free().orElseThrow());
         assertEquals(11 * MIB, headroom.available());
         assertThrows(HeapException.class, () -> headroom.reserve("camera", 12 * MIB));
-        assertPool("prewarmed", 8 * MIB, 0, 0); // not given up for nothing
+        assertPool("prewarmed", 8 * MIB, 0, 0); // no memory was released in vain
 
         headroom.reserve("camera", 5 * MIB);
         headroom.settle(5 * MIB);
@@ -539,7 +540,7 @@ class PooledSourceTest {
     void the_kernel_is_asked_again_after_the_pools_released_their_memory() {
         open(PoolBudget.none().withPrewarmed(MIB, 2).withRecycled(MIB));
         provider.fault = buffer -> {
-            if (provider.out.get() > 2) { // this one and another
+            if (provider.out.get() > 2) { // this call and another one
                 throw HeapException.of(Errno.ENOMEM, "system", "no memory");
             }
             return buffer;
@@ -550,7 +551,7 @@ class PooledSourceTest {
         HeapBuffer held = pooled.allocate(kept(2 * SIZE));
         HeapException refusal = assertThrows(HeapException.class, () -> pooled.allocate(kept(2 * MIB)));
         assertEquals(Errno.ENOMEM, refusal.errno());
-        assertPool("prewarmed", MIB, 0, 0); // not given up for nothing
+        assertPool("prewarmed", MIB, 0, 0); // no memory was released in vain
         held.release();
     }
 
@@ -682,7 +683,7 @@ class PooledSourceTest {
 
     @Test
     void threads_that_release_while_the_pools_close_leave_nothing() throws Exception {
-        open(PoolBudget.none().withRecycled(3 * Bytes.PAGE)); // less than the threads have
+        open(PoolBudget.none().withRecycled(3 * Bytes.PAGE)); // less than the threads use
         CountDownLatch busy = new CountDownLatch(4);
         AtomicBoolean over = new AtomicBoolean();
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {

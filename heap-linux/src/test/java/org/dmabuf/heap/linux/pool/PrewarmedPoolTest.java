@@ -28,7 +28,7 @@ class PrewarmedPoolTest {
         return memory;
     }
 
-    /** Makes what is wanted, as the keeper does. */
+    /** Creates the requested buffers, as the keeper does. */
     private void fill() {
         for (long wanted = pool.wanted(); wanted > 0; wanted = pool.wanted()) {
             put(wanted);

@@ -27,7 +27,7 @@ class RecyclePoolTest {
         return memory;
     }
 
-    /** {@return how often each was released, in the order in which they were made} */
+    /** {@return how often each was released, in the order of creation} */
     private List<Integer> released() {
         return buffers.stream().map(buffer -> buffer.released).toList();
     }

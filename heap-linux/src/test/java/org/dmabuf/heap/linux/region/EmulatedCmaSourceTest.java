@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Where buffers are placed, and which memory they have. That they are buffers, the contract of heap-tck looks at. */
+/** Tests of the location and the memory of buffers. The contract of heap-tck checks their behaviour as buffers. */
 class EmulatedCmaSourceTest {
     private static final long K = 1 << 10;
     private static final long MIB = 1 << 20;
@@ -114,7 +114,7 @@ class EmulatedCmaSourceTest {
     void a_buffer_is_aligned_to_the_order_of_its_size_up_to_the_cap(long kib, long alignment) {
         HeapBuffer before = range(4 * K);
         HeapBuffer buffer = range(kib * K);
-        assertEquals(alignment * K, offset(buffer)); // the first such place behind the page
+        assertEquals(alignment * K, offset(buffer)); // the first aligned offset behind the page
         buffer.release();
         before.release();
     }
@@ -166,7 +166,7 @@ class EmulatedCmaSourceTest {
         assertEquals(MIB, source.occupied());
         HeapBuffer own = exportable(2 * MIB);
         assertEquals(MIB, source.occupied());
-        assertEquals(SIZE - 3 * MIB, free()); // but the place is taken
+        assertEquals(SIZE - 3 * MIB, free()); // but the range is allocated
         own.release();
         two.release();
         assertEquals(0, source.occupied());

@@ -34,7 +34,7 @@ class RegionAllocatorTest {
         return region.allocate(granules * G, 1);
     }
 
-    /** The blocks, in granules, as in {@code "0+16 ALLOCATED"}. */
+    /** {@return the blocks in granules, such as {@code "0+16 ALLOCATED"}} */
     private List<String> map() {
         List<String> map = new ArrayList<>();
         region.forEachBlock((offset, size, state) -> map.add(offset / G + "+" + size / G + " " + state));
@@ -67,7 +67,7 @@ class RegionAllocatorTest {
     void a_buffer_takes_the_smallest_gap_of_its_class_and_not_the_first() {
         long small = allocate(260);
         allocate(1);
-        long large = allocate(262); // in one class with 256 to 263
+        long large = allocate(262); // in the same class as 256 to 263
         allocate(1);
         region.free(small);
         region.free(large);
@@ -238,7 +238,7 @@ class RegionAllocatorTest {
         assertEquals(0, region.figures(512 * G).largestFree());
         region.free(gap);
         assertEquals(120 * G, region.figures(1).largestFree());
-        // From 400 to 520: 8 granules from 512 on, and 64 from 448 on, where 65 may not start.
+        // From 400 to 520: 8 granules from 512 on, and 64 from 448 on, where 65 would not be aligned.
         assertEquals(64 * G, region.figures(512 * G).largestFree());
         assertEquals(-1, region.allocate(65 * G, 128 * G));
         assertEquals(448 * G, region.allocate(64 * G, 64 * G));
@@ -283,7 +283,9 @@ class RegionAllocatorTest {
         assertEquals(1, crowded.figures(1).exact());
     }
 
-    /** One gap of 257 granules at the start, 100 gaps of 256 that its class shows before it, and some room behind. */
+    /**
+     * One gap of 257 granules at the start, 100 gaps of 256 that its class offers first, and some space behind them.
+     */
     private static RegionAllocator crowded() {
         RegionAllocator crowded = new RegionAllocator("camera", 30_000 * G, G);
         long[] gaps = new long[101];
@@ -329,7 +331,7 @@ class RegionAllocatorTest {
     @Test
     void a_region_whose_metadata_would_fill_the_java_heap_is_refused_with_the_remedy() {
         long room = Runtime.getRuntime().maxMemory() / 2 / RegionAllocator.METADATA;
-        // A granule more than there is room for, or all that is allowed where the Java heap is huge.
+        // One granule more than fits, or the permitted maximum if the Java heap is very large.
         if (room < RegionAllocator.MAX_GRANULES) {
             HeapException refusal = refused((room + 1) * G, G);
             assertEquals(Errno.ENOMEM, refusal.errno());
@@ -374,7 +376,7 @@ class RegionAllocatorTest {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         SplittableRandom random = new SplittableRandom(6);
         long[] live = new long[64];
-        turn(random, live, 1000); // classes are loaded, constants linked
+        turn(random, live, 1000); // initializes classes and constants
         long before = threads.getCurrentThreadAllocatedBytes();
         turn(random, live, 10_000);
         assertEquals(0, threads.getCurrentThreadAllocatedBytes() - before);
@@ -418,7 +420,7 @@ class RegionAllocatorTest {
                         mark(owner, clashes, block, granules, 0, self);
                         mark(owner, clashes, block, granules, self, 0);
                         region.discard(block);
-                        long dirty = region.takeDirty(); // this one or another thread's
+                        long dirty = region.takeDirty(); // this thread's or another one's
                         if (dirty >= 0) {
                             region.free(dirty);
                         }

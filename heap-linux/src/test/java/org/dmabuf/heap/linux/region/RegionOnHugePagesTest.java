@@ -26,8 +26,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What a region does otherwise on huge pages, on any machine: its memfd is on ordinary ones, and the pool that it is
- * taken from is made up. On real ones, the suite on a real kernel looks at it.
+ * Tests of a region's special behaviour on huge pages, on any machine: the memfd has ordinary pages, and the pool is a
+ * fake. The tests on a real kernel use real huge pages.
  */
 class RegionOnHugePagesTest {
     private static final long MIB = 1 << 20;
@@ -74,7 +74,7 @@ class RegionOnHugePagesTest {
         }
     }
 
-    /** On ordinary pages the range would get others; a huge page of which a part is held cannot be replaced. */
+    /** On ordinary pages the range would get new pages. A huge page that is partly held cannot be replaced. */
     @Test
     void no_dma_buf_is_made_of_huge_pages_on_a_kernel_where_holders_can_keep_pages_unseen() {
         Syscalls old = (Syscalls) Proxy.newProxyInstance(

@@ -34,7 +34,7 @@ class RegionScrubberTest {
     private static final long HALF = SIZE / 2;
     private static final RegionLayout LAYOUT = RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
 
-    /** Answers madvise, or lets the kernel do so where it gives null. */
+    /** Result of madvise; null lets the kernel answer. */
     private final AtomicReference<Supplier<Integer>> madvise = new AtomicReference<>(() -> null);
 
     private final AtomicBoolean punches = new AtomicBoolean(true);
@@ -78,7 +78,7 @@ class RegionScrubberTest {
         return offset;
     }
 
-    /** As a buffer leaves it that had memory of its own. */
+    /** Leaves a block like a buffer that had separate memory. */
     private long unbacked() {
         long offset = blocks.allocate(HALF, 1);
         assertEquals(0, memory.unback(offset, HALF));
@@ -157,7 +157,7 @@ class RegionScrubberTest {
         long left = unbacked();
         backLater(taken);
         backLater(left);
-        assertEquals(left, scrubber.takeUnbacked(HALF)); // the latest
+        assertEquals(left, scrubber.takeUnbacked(HALF)); // the latest one
         blocks.reuse(left);
         assertEquals(-1, scrubber.takeUnbacked(SIZE));
         scrubber.start();
@@ -222,7 +222,7 @@ class RegionScrubberTest {
         }
     }
 
-    /** A range for which a buffer had other memory is backed by the thread, a second after the release. */
+    /** A range whose buffer had other memory is backed by the thread, one second after the release. */
     @Test
     void an_error_and_a_throwing_log_end_no_thread_and_lose_no_range() {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true);

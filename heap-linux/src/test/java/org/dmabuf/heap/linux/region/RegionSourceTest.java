@@ -49,7 +49,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What is in a region, who has it, and what becomes of what was released. */
+/** Tests of a region's ranges, their buffers and holders, and their reuse after a release. */
 class RegionSourceTest {
     private static final long MIB = 1 << 20;
     private static final long SIZE = 16 * MIB;
@@ -200,8 +200,8 @@ class RegionSourceTest {
     }
 
     /**
-     * What the kernel counts as gone can be in a pipe, with a udmabuf of a kernel before 6.11. The second kernel counts
-     * what is in a pipe; that it would be seen otherwise shows that this test can fail.
+     * Pages that the kernel counts as released can still be in a pipe, for a udmabuf of a kernel before 6.11. The
+     * second kernel counts pages in a pipe, and its result shows that this test can fail.
      */
     @ParameterizedTest
     @CsvSource({"true, 1", "false, 2"})
@@ -321,7 +321,7 @@ class RegionSourceTest {
         source.allocate(slice(SIZE)).release();
     }
 
-    /** By what the kernel shows of the mapping of a memfd. */
+    /** Returns the locked KiB of a memfd's mappings, as the kernel shows them. */
     private static long lockedKiB(String memfd) throws IOException {
         long locked = 0;
         boolean inside = false;
@@ -361,7 +361,7 @@ class RegionSourceTest {
         }
     }
 
-    /** Else a heap that comes with another configuration finds less memory than there is. */
+    /** Otherwise a heap that starts with another configuration would find too little memory. */
     @Test
     void a_region_without_buffers_is_gone_when_its_close_returns_even_during_zeroing() {
         for (int i = 0; i < 50; i++) {
@@ -383,7 +383,7 @@ class RegionSourceTest {
         fill(slice, 1);
         source.close();
         fill(exported, 2);
-        OwnedFd peer = peer(exported); // whose descriptor is made when the heap has gone
+        OwnedFd peer = peer(exported); // with a descriptor that is made after the heap has gone
         assertFilled(1, slice);
         slice.release();
         exported.release();
@@ -417,7 +417,7 @@ class RegionSourceTest {
         RegionSource source = memfds();
         HeapBuffer first = source.allocate(HeapRequest.of(FRAME));
         assertEquals(1, kernel.punches.get());
-        kernel.fail("madvise", Errno.ENOMEM); // so that it cannot be filled in between, however long this takes
+        kernel.fail("madvise", Errno.ENOMEM); // so that no background thread backs it meanwhile
         first.release();
         for (int i = 0; i < 20; i++) {
             source.allocate(HeapRequest.of(FRAME)).release();
@@ -459,17 +459,18 @@ class RegionSourceTest {
         for (int i = 0; i < 4; i++) {
             frames.add(source.allocate(HeapRequest.of(4 * MIB)));
         }
-        kernel.fail("madvise", Errno.ENOMEM); // so that nothing is filled before it is needed
+        kernel.fail("madvise", Errno.ENOMEM); // so that no range is backed before it is needed
         frames.forEach(HeapBuffer::release);
         assertThrows(HeapException.class, () -> source.allocate(slice(4 * MIB)));
         kernel.heal();
         kernel.populated.clear();
         source.allocate(slice(4 * MIB)).release();
         long mine = kernel.populated.stream().filter(Thread.currentThread()::equals).count();
-        assertTrue(mine <= 1, mine + " ranges, and not one or the background's"); // which has its own time
+        // The background thread may have populated the range instead.
+        assertTrue(mine <= 1, mine + " ranges were populated by this thread, instead of at most one");
     }
 
-    /** Of the one memfd of that name that this process has. */
+    /** Size in memory of the only memfd with that name in this process. */
     private static long memoryBehind(String memfd) throws IOException {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors) {

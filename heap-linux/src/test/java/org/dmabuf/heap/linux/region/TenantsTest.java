@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class TenantsTest {
     private final Tenants tenants = new Tenants();
 
-    /** Never used or released, so that it needs no region. */
+    /** Creates a buffer that is never used or released, and so needs no region. */
     private static RegionBuffer at(long offset) {
         return new RangeBuffer(null, offset, 4096, HeapRequest.of(4096));
     }
@@ -40,9 +40,9 @@ class TenantsTest {
         assertTenants(a, b, c, d);
         tenants.remove(b);
         assertTenants(a, c, d);
-        tenants.remove(d); // came last
+        tenants.remove(d); // the last one added
         assertTenants(a, c);
-        tenants.remove(a); // came first
+        tenants.remove(a); // the first one added
         assertTenants(c);
         tenants.remove(c);
         assertTenants();

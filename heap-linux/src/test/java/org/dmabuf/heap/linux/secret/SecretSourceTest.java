@@ -46,7 +46,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Secret memory of the running kernel, which fails where a test says so; and what one who has a descriptor can do. */
+/** Tests of secret memory of the running kernel, with failures that a test sets, and of the operations of a holder. */
 class SecretSourceTest {
     private static final long SIZE = 16 * Bytes.PAGE;
     private static final long ROOM = 64 * Bytes.PAGE;
@@ -63,7 +63,7 @@ class SecretSourceTest {
     private static final int MADV_DONTNEED = 4;
     private static final int MAP_PRIVATE = 0x2;
 
-    /** Answers that go before the kernel's, by the call's name: the first for its next call; null asks the kernel. */
+    /** Results that replace the kernel's, by the call's name: the first is for the next call; null asks the kernel. */
     private final Map<String, Deque<Object>> answers = new HashMap<>();
 
     private final List<String> calls = new ArrayList<>();
@@ -148,7 +148,7 @@ class SecretSourceTest {
                 source.properties());
     }
 
-    // What one who has a descriptor can do: write, and nothing else.
+    // Operations of a holder: it can only write.
 
     @Test
     void the_size_cannot_be_changed_once_it_is_set() {
@@ -242,8 +242,8 @@ class SecretSourceTest {
         "ftruncate, EINVAL, EINVAL, ftruncate refused a buffer of 64 KiB",
         "open, ENOENT, ENOENT, open of /dev/zero refused a buffer of 64 KiB",
         "open, EMFILE, EMFILE, LimitNOFILE=",
-        "mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", // RLIMIT_MEMLOCK, which is less than what others have mapped
-        "mmap, ENOMEM, EAGAIN, vm.max_map_count", // the process's limit: no other heap would help
+        "mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", // RLIMIT_MEMLOCK, below the bytes that others have mapped
+        "mmap, ENOMEM, EAGAIN, vm.max_map_count", // the process's limit, so another heap is no remedy
         "read, EFAULT, ENOMEM, the machine gave 0 bytes",
         "read, ENOMEM, ENOMEM, the machine gave 0 bytes",
         "read, EBADF, EBADF, read of /dev/zero refused a buffer of 64 KiB"
@@ -286,7 +286,7 @@ class SecretSourceTest {
 
     @Test
     void ten_thousand_random_operations_with_faults_return_every_byte() throws IOException {
-        Random random = new Random(7); // the same on every run
+        Random random = new Random(7); // a fixed seed
         String[] faults = {"memfdSecret", "ftruncate", "open", "mmap", "read"};
         Errno[] errnos = {Errno.ENOMEM, Errno.EAGAIN, Errno.EMFILE, Errno.EINTR, Errno.EFAULT};
         List<HeapBuffer> live = new ArrayList<>();
@@ -352,7 +352,7 @@ class SecretSourceTest {
                 }));
     }
 
-    /** Descriptors and mappings of secret memory, and open descriptors of zeros. */
+    /** Descriptors and mappings of secret memory, and open descriptors of /dev/zero. */
     private static List<String> held() throws IOException {
         List<String> held = new ArrayList<>();
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
@@ -363,7 +363,7 @@ class SecretSourceTest {
                         held.add(fd + " of " + target);
                     }
                 } catch (IOException e) {
-                    // the folder's own
+                    // the descriptor of the listing itself
                 }
             }
         }

@@ -33,7 +33,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a listener does to files that are at its path already, or come there meanwhile. */
+/** Tests of files that are already at a listener's path, or appear there meanwhile. */
 class FdListenerTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -194,7 +194,7 @@ class FdListenerTest {
         }
     }
 
-    /** Two files come to the path, before it is moved aside and after: one of them cannot be there. */
+    /** Two files appear at the path, one before and one after it is moved aside. One of them cannot be put back. */
     @Test
     void a_file_that_cannot_be_put_back_is_kept_and_the_refusal_names_its_path() throws Exception {
         Path path = folder.resolve("s");
@@ -261,7 +261,7 @@ class FdListenerTest {
         Files.delete(path);
         abandon(path);
         third.close();
-        assertTrue(Files.exists(path), "a socket that is as abandoned, and another's");
+        assertTrue(Files.exists(path), "another abandoned socket, which is foreign");
     }
 
     @Test
@@ -291,7 +291,7 @@ class FdListenerTest {
         assertEquals("precious", Files.readString(before.resolve("s")));
     }
 
-    /** The kernel has bound when listen fails, and the file that came to the path by then is another's. */
+    /** When listen fails, the kernel has already bound the socket. A file that is at the path by then is foreign. */
     @Test
     void a_failing_listener_leaves_foreign_files() throws Exception {
         Path path = folder.resolve("s");
@@ -315,7 +315,7 @@ class FdListenerTest {
         try (OwnedFd locked = OwnedFd.of(syscalls.open(folder.toString(), 0), syscalls::close)) {
             assertEquals(0, sockets.lock(locked.fd()));
             untouched(path);
-            FdListener.bind(folder.resolve("other")).close(); // leaves its file
+            FdListener.bind(folder.resolve("other")).close(); // leaves its file behind
         }
         FdListener.bind(path).close();
         FdListener.bind(folder.resolve("other")).close();
@@ -403,7 +403,7 @@ class FdListenerTest {
         return before(sockets, call, number, deed);
     }
 
-    /** Calls before one of which, by its number, another process does something. */
+    /** Calls that let another process act before the call of a given number. */
     private static SocketCalls before(SocketCalls real, String call, int number, Deed deed) {
         int[] left = {number};
         return (SocketCalls) Proxy.newProxyInstance(

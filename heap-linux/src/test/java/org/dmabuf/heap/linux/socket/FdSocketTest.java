@@ -37,7 +37,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Both ends in one process, over the real kernel; a peer that misbehaves builds its messages by hand. */
+/** Tests with both ends in one process, over the real kernel. A misbehaving peer builds its messages by hand. */
 class FdSocketTest {
     private static final Duration LONG = Duration.ofSeconds(20);
     private static final Duration SHORT = Duration.ofMillis(50);
@@ -51,7 +51,7 @@ class FdSocketTest {
 
     @BeforeEach
     void count() throws IOException {
-        FdSocket.require("warm", 0, ""); // classes are loaded before descriptors are counted
+        FdSocket.require("warm", 0, ""); // classes are initialized before descriptors are counted
         descriptorsBefore = descriptors();
     }
 
@@ -348,7 +348,7 @@ class FdSocketTest {
 
     @Test
     void closing_ends_a_waiting_call() throws Exception {
-        for (int round = 0; round < 200; round++) { // closed before, as and after the call begins to wait
+        for (int round = 0; round < 200; round++) { // closed before, at and after the start of the wait
             try (Pair pair = new Pair()) {
                 CompletableFuture<FdMessage> receives = CompletableFuture.supplyAsync(pair.server::receive);
                 CompletableFuture<FdSocket> accepts =
@@ -478,19 +478,19 @@ class FdSocketTest {
         }
     }
 
-    /** {@return another descriptor of the client's end} */
+    /** {@return a duplicate of the client's descriptor} */
     private OwnedFd secondClient(Pair pair) {
         return OwnedFd.of(syscalls.fcntl(pair.rawClient(), 1030, 0), syscalls::close);
     }
 
-    /** A descriptor as a broker exports it, whose close leaves it open. */
+    /** Descriptor like one that a broker exports, whose close does nothing. */
     private static OwnedFd lent(OwnedFd descriptor, Object users) {
         OwnedFd exported = OwnedFd.awaiting(number -> {}, PeerRule.of("secure", users));
         exported.own(descriptor.fd());
         return exported;
     }
 
-    /** A kernel that sees every peer as process 42 of that user. */
+    /** Kernel that reports every peer as process 42 of that user. */
     private static SocketCalls connectedTo(int user) {
         return (SocketCalls) Proxy.newProxyInstance(
                 SocketCalls.class.getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
@@ -530,7 +530,7 @@ class FdSocketTest {
         }
     }
 
-    /** After the signal, and as the message arrives. */
+    /** After the signal, and when the message arrives. */
     @Test
     void a_received_descriptor_is_not_lost_when_another_thread_closes_the_socket() throws Exception {
         try (Pair pair = new Pair();
@@ -559,7 +559,7 @@ class FdSocketTest {
         }
     }
 
-    /** The file system behind the files does not answer; FuseTest has a real one. */
+    /** The file system behind the files does not answer. FuseTest uses a real one. */
     @Test
     void a_hanging_close_delays_no_caller_and_after_several_no_message_is_accepted() throws Exception {
         CountDownLatch answer = new CountDownLatch(1);
@@ -635,7 +635,7 @@ class FdSocketTest {
         assertEquals(Errno.EPROTO, e.errno(), what);
     }
 
-    /** A connection between two sockets of this process. */
+    /** Connection between two sockets of this process. */
     private final class Pair implements AutoCloseable {
         final FdListener listener = FdListener.bind(folder.resolve("pair"));
         final int raw = FdSocket.open(syscalls, SocketCalls.linux()).detach();
@@ -656,7 +656,7 @@ class FdSocketTest {
             sendRaw(text.getBytes(StandardCharsets.UTF_8), descriptors);
         }
 
-        /** sendmsg(2) as the kernel takes it, whatever an FdSocket would say to it. */
+        /** Calls sendmsg(2) directly, without the checks of FdSocket. */
         void sendRaw(byte[] text, int... descriptors) {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment payload = arena.allocate(text.length);
@@ -735,14 +735,14 @@ class FdSocketTest {
                 .anyMatch(line -> (Integer.parseInt(line.substring(6).strip(), 8) & 02000000) != 0);
     }
 
-    /** Sockets and memfds of this process; what the Java machine opens at will is left out. */
+    /** Sockets and memfds of this process, without files that the JVM opens at any time. */
     private static List<String> descriptors() throws IOException {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return all.map(fd -> {
                         try {
                             return Files.readSymbolicLink(fd).toString();
                         } catch (IOException e) {
-                            return ""; // the folder's own
+                            return ""; // the descriptor of the listing itself
                         }
                     })
                     .filter(target -> target.startsWith("socket:") || target.startsWith("/memfd:sent"))

@@ -19,9 +19,9 @@ import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Of descriptors whose file system answers when the test permits it. */
+/** Tests with descriptors whose file system answers when the test permits it. */
 class ForeignFdCloserTest {
-    /** Not of this machine; each test has its own, because a user's disposal is there for good. */
+    /** A user number that does not exist here. Each test has its own, because a user's closer is permanent. */
     private static final AtomicInteger USERS = new AtomicInteger(1_000_000_000);
 
     private final int user = USERS.incrementAndGet();
@@ -29,7 +29,7 @@ class ForeignFdCloserTest {
     private final CountDownLatch answers = new CountDownLatch(1);
     private final List<String> closedOn = new CopyOnWriteArrayList<>();
     private final CountedSyscalls syscalls = new CountedSyscalls()
-            .answer("fcntl", -Errno.EINVAL.number()) // no seals
+            .answer("fcntl", -Errno.EINVAL.number()) // the file has no seals
             .answer("isDmaBuf", 0)
             .answerEach("close", () -> {
                 await(answers);

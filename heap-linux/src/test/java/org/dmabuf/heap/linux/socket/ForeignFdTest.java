@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class ForeignFdTest {
     private static final int NUMBER = 1_000_000;
-    private static final int USER = 1_100_000_000; // not of this machine
+    private static final int USER = 1_100_000_000; // does not exist on this machine
 
     private final BlockingQueue<String> closedOn = new LinkedBlockingQueue<>();
     private final CountedSyscalls syscalls = new CountedSyscalls().answerEach("close", () -> {

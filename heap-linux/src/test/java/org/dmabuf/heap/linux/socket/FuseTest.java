@@ -26,7 +26,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A peer that sends a file of its own file system, which never answers: see fuse.py. */
+/** Tests of a peer that sends a file of its own file system, which never answers: see fuse.py. */
 class FuseTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -128,7 +128,7 @@ class FuseTest {
         assertEquals(0, closer.left(), "every descriptor is closed");
     }
 
-    /** On a thread that the test does not wait for if it hangs. */
+    /** Runs an action on a thread that the test does not wait for if it hangs. */
     private static <T> T inTime(Callable<T> call) throws Exception {
         CompletableFuture<T> result = new CompletableFuture<>();
         Thread.ofPlatform().daemon().start(() -> {

@@ -16,7 +16,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
-/** On a descriptor that is none, for which the system calls are written down. */
+/** Tests with a number that is not a descriptor, and with system calls that are only recorded. */
 class GuardedSocketTest {
     private static final int NUMBER = 1_000_000;
 

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What sources with a device refuse by themselves. What they do with one is for heap-system's tests and the guest. */
+/** Tests of refusals by the sources themselves. The tests of heap-system and of the guest use devices. */
 class DmaBufSourcesTest {
     private static final long MIB = 1 << 20;
 
@@ -64,7 +64,7 @@ class DmaBufSourcesTest {
         assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/" + node + ") failed"), refusal.getMessage());
     }
 
-    /** A heap that comes and refuses is asked again; one that does not come is not. */
+    /** A heap that refuses is asked again; a heap that could not be opened is not. */
     @Test
     void on_a_machine_without_memory_the_sources_open_and_refuse() throws IOException {
         room.set(0);
@@ -141,7 +141,7 @@ class DmaBufSourcesTest {
         long already = syscalls.count("memfdCreate");
         HeapException refusal =
                 assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
-        assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
+        assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have memory for it
         assertEquals(
                 "heap 'camera': 2101248 bytes are more than udmabuf takes in one buffer that can be exported, 2 MiB;"
                         + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
@@ -151,7 +151,7 @@ class DmaBufSourcesTest {
         assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());
 
         source.allocate(HeapRequest.of(2 * MIB)).release();
-        source.allocate(HeapRequest.of(3 * MIB).withExport(ExportMode.NONE)).release(); // udmabuf has no part in it
+        source.allocate(HeapRequest.of(3 * MIB).withExport(ExportMode.NONE)).release(); // udmabuf is not involved
     }
 
     @Test
@@ -186,7 +186,7 @@ class DmaBufSourcesTest {
         syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
     }
 
-    /** On a kernel whose dma-bufs are descriptors of /dev/null. */
+    /** Opens a source on a kernel whose dma-bufs are descriptors of /dev/null. */
     private UdmabufSource udmabuf(Path limit) {
         openable();
         syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
@@ -197,7 +197,7 @@ class DmaBufSourcesTest {
         return source;
     }
 
-    /** On a kernel whose dma-bufs are memfds. */
+    /** Opens a source on a kernel whose dma-bufs are memfds. */
     private DmaHeapSource dmaHeap(Path accounting) {
         openable();
         syscalls.answerEach(

@@ -30,8 +30,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /**
- * The limits of a process, each met by a process of its own: the kernel refuses, the sentence names the remedy, and the
- * process goes on. RLIMIT_MEMLOCK is in {@link MlockLimitTest}; what udmabuf takes is in the kernel's own tests.
+ * Tests of the limits of a process, each in a separate process: the kernel refuses, the message names the remedy, and
+ * the process continues. {@link MlockLimitTest} tests RLIMIT_MEMLOCK; the tests on a real kernel test udmabuf's limit.
  */
 class LimitsTest {
     private static String meet(String limit, String... before) throws IOException, InterruptedException {
@@ -54,9 +54,7 @@ class LimitsTest {
         return output;
     }
 
-    /**
-     * Uses a user namespace of its own with separate limits, so that the inotify of other processes is not affected.
-     */
+    /** Uses a new user namespace with separate limits, so that the inotify of other processes is not affected. */
     private static String meetInNamespace(String limit, String setting, int value) throws Exception {
         Process probe = new ProcessBuilder(
                         "sh", "-c", "unshare --user --map-root-user sh -c 'test -w /proc/sys/user/" + setting + "'")
@@ -83,7 +81,7 @@ class LimitsTest {
                 + " LimitNOFILE= in a unit)";
         assertTrue(lines.getFirst().startsWith("EMFILE heap 'system': "), lines::toString);
         assertTrue(lines.getFirst().endsWith(remedy), lines::toString);
-        // Later, when the machine has to be looked at again, and there is no descriptor for that either.
+        // Later, when the machine must be read again and no descriptor is free for that.
         assertEquals(
                 "EMFILE heap 'system': cannot check whether 4 KiB fit: open(/proc/meminfo) failed" + remedy,
                 lines.get(1));
@@ -129,7 +127,7 @@ class LimitsTest {
                 meetInNamespace("watches", "max_inotify_watches", 3));
     }
 
-    /** What those processes do. */
+    /** Program of those processes. */
     static final class AtTheLimit {
         private static final HeapRequest PLAIN = HeapRequest.of(Bytes.PAGE);
 
@@ -137,7 +135,7 @@ class LimitsTest {
         private final List<HeapBuffer> held = new ArrayList<>();
 
         public static void main(String[] arguments) {
-            KernelError.of("", "open", -Errno.EMFILE.number()); // to load a class from a folder takes a descriptor
+            KernelError.of("", "open", -Errno.EMFILE.number()); // loading a class from a folder needs a descriptor
             AtTheLimit process = new AtTheLimit();
             switch (arguments[0]) {
                 case "descriptors" -> process.descriptors();
@@ -154,7 +152,7 @@ class LimitsTest {
         }
 
         private void descriptors() {
-            refusedPage(); // loads what a refusal needs: at the limit no class can be read
+            refusedPage(); // loads the classes of a refusal, which cannot be loaded at the limit
             String first = "";
             try {
                 while (held.size() < 1000) {
@@ -189,7 +187,7 @@ class LimitsTest {
             long[] addresses = new long[1 << 20];
             int count = 0;
             List<String> lines = new ArrayList<>();
-            // Every other one is read-only, or the kernel would join them.
+            // Every other mapping is read-only, because the kernel would merge equal neighbours.
             for (long address = 0; address >= 0 && count < addresses.length; ) {
                 address = Syscalls.linux().mmap(Bytes.PAGE, 1 + 2 * (count & 1), 1, page.descriptor(), 0);
                 if (address >= 0) {

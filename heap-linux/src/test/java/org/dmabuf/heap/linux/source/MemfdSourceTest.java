@@ -16,7 +16,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
-/** How a source stands with the machine's memory. What it makes, the contract of heap-tck looks at. */
+/** Tests of a source's reservations of the machine's memory. The contract of heap-tck checks its buffers. */
 class MemfdSourceTest {
     private static final long ROOM = 10 * Bytes.PAGE;
 
