@@ -40,7 +40,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void folder_names_its_process_is_private_and_is_deleted_with_what_is_in_it() throws Exception {
+    void folder_names_its_process_is_private_and_is_deleted_with_its_content() throws Exception {
         BundleCache cache = BundleCache.create(parent.resolve("cache"), parent);
         Path top = parent.resolve("cache").relativize(cache.folder()).getName(0);
         assertTrue(top.toString().startsWith("dmabuf-gateway-" + SELF + "-"), top.toString());
@@ -57,7 +57,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void folder_of_a_killed_process_goes() throws Exception {
+    void folder_of_a_killed_process_is_deleted() throws Exception {
         Path killed = leftover("dmabuf-gateway-1-1", BundleCache.LOCK);
         Files.createDirectories(killed.resolve("state/bundle1/data"));
         Path older = leftover("dmabuf-gateway-" + SELF + "-2", "cache.lock");

@@ -170,7 +170,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void an_arena_that_ends_after_the_brokers_stop_still_gives_the_memory_back() {
+    void an_arena_that_ends_after_the_brokers_stop_still_releases_the_memory() {
         memfd();
         brokerOf(camera).allocate(REQUEST).close();
         ProcessState before = ProcessState.now();

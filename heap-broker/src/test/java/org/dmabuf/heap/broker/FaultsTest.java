@@ -121,7 +121,7 @@ class FaultsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"memfdCreate", "fallocate", "fcntl"})
-    void an_allocation_without_memory_goes_on_to_the_next_heap(String call) {
+    void an_allocation_without_memory_continues_with_the_next_heap(String call) {
         broker.heap("next", new FakeHeap());
         kernel.failNext(call, 1, Errno.ENOMEM);
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("system", "next"));

@@ -60,7 +60,7 @@ class PressureTest {
 
     /** In the namespace the cgroup's path is "/", while the mount shows the whole tree. */
     @Test
-    void a_greedy_client_in_a_cgroup_namespace_of_its_own_is_refused_and_the_process_lives() throws Exception {
+    void a_greedy_client_in_a_separate_cgroup_namespace_is_refused_and_the_process_lives() throws Exception {
         assumeTrue(
                 new ProcessBuilder("unshare", "-C", "true").start().waitFor() == 0,
                 "skipped: this process may make no cgroup namespace");

@@ -34,7 +34,7 @@ class CarveoutContractTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> a_carveout_in_few_chunks_keeps_what_applies_of_the_contract() {
+    Stream<DynamicTest> a_carveout_in_few_chunks_keeps_the_applicable_part_of_the_contract() {
         return contract(Map.of("size", "64M", "exports", "memfd", "chunk_size", "1M"));
     }
 

@@ -111,7 +111,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void each_configuration_with_a_name_is_a_region_of_its_own() {
+    void each_configuration_with_a_name_is_a_separate_region() {
         CmaHeap camera = start(kernel(Errno.ENOENT), Map.of("size", "1M"), "org.dmabuf.heap.cma~camera");
         CmaHeap video = start(kernel(Errno.ENOENT), Map.of("size", "2M"), "org.dmabuf.heap.cma~video");
         assertEquals(

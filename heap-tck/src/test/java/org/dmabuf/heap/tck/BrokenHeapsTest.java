@@ -399,7 +399,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void brackets_that_do_not_nest_are_noticed() {
+    void cpu_accesses_that_do_not_nest_are_noticed() {
         assertFailing(
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     private Access open;
@@ -421,7 +421,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void brackets_that_need_a_mapping_are_noticed() {
+    void cpu_accesses_that_need_a_mapping_are_noticed() {
         assertFailing(
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     private int mappings;
@@ -445,7 +445,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_bracket_that_drops_what_was_written_is_noticed() {
+    void a_cpu_access_that_loses_written_data_is_noticed() {
         assertFailing(
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     @Override
@@ -509,7 +509,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void memory_that_comes_back_only_in_the_order_of_a_stack_is_noticed() {
+    void memory_that_is_reusable_only_in_the_order_of_a_stack_is_noticed() {
         Deque<HeapBuffer> live = new ConcurrentLinkedDeque<>();
         Deque<HeapBuffer> lost = new ConcurrentLinkedDeque<>();
         assertFailing(

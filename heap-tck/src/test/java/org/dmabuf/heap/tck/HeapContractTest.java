@@ -65,7 +65,7 @@ class HeapContractTest {
     }
 
     @Test
-    void what_a_heap_does_not_announce_is_skipped_with_the_reason_or_must_be_refused() {
+    void a_case_of_an_unannounced_property_is_skipped_with_a_reason_or_expects_a_refusal() {
         Map<String, String> usual = skipped(contract(Map.of(HeapProperties.EXPORT_READONLY, true)));
         Map<String, String> unmappable =
                 skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));

@@ -488,7 +488,7 @@ public abstract class ClientContract {
     }
 
     @Test
-    void what_cannot_be_published_is_refused() {
+    void an_invalid_publication_is_refused() {
         HeapBroker broker = oneHeap();
         try (DmaBuf buffer = broker.allocate(REQUEST);
                 Publication _ = broker.publish(buffer, "preview", Access.READ_WRITE)) {

@@ -120,7 +120,7 @@ public class ClientDepartureIT {
             case OPEN -> open_resources_are_closed();
             case MAPPED -> a_mapping_stays_until_its_arena_ends();
             case EXPORTED -> a_descriptor_is_closed_unless_it_was_given_away();
-            case PUBLISHED -> a_publication_goes_and_leaves_the_references_of_others();
+            case PUBLISHED -> a_publication_ends_and_the_references_of_others_stay();
         }
         theOldBrokerIsOfNoUse();
         aRestartGetsANewOne();
@@ -201,7 +201,7 @@ public class ClientDepartureIT {
         Framework.await(0L, () -> framework.charged(HEAP));
     }
 
-    private void a_publication_goes_and_leaves_the_references_of_others() throws Exception {
+    private void a_publication_ends_and_the_references_of_others_stay() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
         FirstByte.write(buffer, 6);
         Publication publication = broker.publish(buffer, "frame");

@@ -54,7 +54,7 @@ public class HandOverIT {
     }
 
     @After
-    public void end_what_was_started() {
+    public void end_all_processes() {
         processes.forEach(Process::destroyForcibly);
     }
 

@@ -67,7 +67,7 @@ public class MonitorIT {
     }
 
     @Test
-    public void each_bundle_has_a_monitor_of_its_own() {
+    public void each_bundle_has_its_own_monitor() {
         assertNotSame(first, second);
         assertSame(first, Framework.monitor(one.getBundleContext()));
     }

@@ -158,7 +158,7 @@ public class PublicationIT {
     }
 
     @Test
-    public void the_stop_of_a_consumer_drops_its_references_and_the_publication_goes_on() throws Exception {
+    public void the_stop_of_a_consumer_drops_its_references_and_the_publication_stays() throws Exception {
         DmaBuf buffer = publish(FRAME, Access.READ);
         PublishedBuffer offer = offer();
         DmaBuf got = offer.open();
@@ -186,7 +186,7 @@ public class PublicationIT {
     }
 
     @Test
-    public void a_publication_goes_with_the_bundle_that_made_it() throws Exception {
+    public void a_publication_ends_with_the_bundle_that_made_it() throws Exception {
         publish(FRAME, Access.READ);
         assertFalse(published().isEmpty());
         publisher.stop();

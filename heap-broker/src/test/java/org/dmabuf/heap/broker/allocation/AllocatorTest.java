@@ -155,7 +155,7 @@ class AllocatorTest {
     }
 
     @Test
-    void the_first_heap_that_gives_a_buffer_ends_the_walk() {
+    void the_first_heap_that_returns_a_buffer_ends_the_search() {
         FakeHeap first = serving("first", id(1, 9));
         FakeHeap second = serving("second", id(2, 0));
         broker.allocate(REQUEST);
@@ -471,7 +471,7 @@ class AllocatorTest {
     }
 
     @Test
-    void when_all_are_out_of_memory_each_gives_its_own_reason() {
+    void when_all_are_out_of_memory_each_reason_is_listed() {
         broker.heap("cma", FakeHeap.refusing(Errno.ENOMEM, "cma", "fragmented; largest run 1 MiB"));
         broker.heap("system", FakeHeap.refusing(Errno.ENOMEM, "system", "5 MiB left; close buffers"));
         HeapException refusal = refusal(REQUEST.withHeaps("cma", "system"));

@@ -330,7 +330,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void each_mapping_is_undone_once_with_what_the_heap_returned() {
+    void each_mapping_is_undone_once_with_the_segment_that_the_heap_returned() {
         MemorySegment[] mapped = new MemorySegment[1];
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override

@@ -42,7 +42,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void the_socket_is_for_its_user_alone_in_a_folder_of_its_own_and_goes_at_the_end() throws IOException {
+    void the_socket_is_private_in_its_own_folder_and_is_removed_at_the_end() throws IOException {
         BoundSocket socket = open(true);
         try (socket) {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));

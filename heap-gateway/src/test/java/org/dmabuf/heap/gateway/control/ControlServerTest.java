@@ -103,7 +103,7 @@ class ControlServerTest {
     }
 
     @Test
-    void sessions_are_limited_and_the_status_still_works() throws Exception {
+    void sessions_are_limited_and_status_still_works() throws Exception {
         serve(User::isOwnOrRoot, this::echo);
         List<Conversation> attached = new ArrayList<>();
         for (int i = 0; i < Sessions.MOST; i++) {
@@ -154,7 +154,7 @@ class ControlServerTest {
     }
 
     @Test
-    void a_client_that_is_one_too_many_is_reported() throws Exception {
+    void a_client_above_the_limit_is_refused_and_reports_that() throws Exception {
         serve(User::isOwnOrRoot, this::echo);
         List<SocketChannel> silent = new ArrayList<>();
         for (int i = 0; i < 32; i++) {

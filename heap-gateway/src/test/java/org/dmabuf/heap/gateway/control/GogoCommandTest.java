@@ -141,7 +141,7 @@ class GogoCommandTest {
     }
 
     @Test
-    void a_path_is_reported_with_what_is_wrong_with_it() throws IOException {
+    void a_path_is_reported_with_its_error() throws IOException {
         assertEquals(1, run(Request.Verb.COMMAND, "forbidden"));
         assertEquals("ERROR permission denied: /a file\n", printed());
     }

@@ -26,7 +26,7 @@ class SessionEndTest {
     }
 
     @Test
-    void an_action_that_comes_too_late_runs_at_once() {
+    void an_action_that_is_added_too_late_runs_at_once() {
         end.run(null);
         end.add(adding("late"));
         assertEquals(List.of("late"), done);

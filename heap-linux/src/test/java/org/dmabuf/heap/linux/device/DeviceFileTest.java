@@ -100,7 +100,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void poll_reports_what_the_device_can_do() {
+    void poll_reports_the_ready_operations_of_the_device() {
         try (DeviceFile device = DeviceFile.open("/dev/null")) {
             assertEquals(DeviceFile.POLLIN, device.poll(DeviceFile.POLLIN, -1));
             assertEquals(

@@ -124,7 +124,7 @@ class HeadroomTest {
     }
 
     @Test
-    void each_refusal_rests_on_a_reading_of_its_own() {
+    void each_refusal_has_its_own_reading() {
         allocate(100 * MIB);
         refused(MIB);
         refused(MIB);

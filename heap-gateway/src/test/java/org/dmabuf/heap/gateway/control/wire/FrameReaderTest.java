@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class FrameReaderTest {
     @Test
-    void frames_come_out_as_they_went_in_byte_by_byte() throws Exception {
+    void decoded_frames_equal_the_encoded_ones_byte_by_byte() throws Exception {
         byte[] bytes = new byte[Frame.MAX_PAYLOAD];
         bytes[4711] = 1;
         Frame text = Frame.of(Frame.Type.SIGNAL, "INT");

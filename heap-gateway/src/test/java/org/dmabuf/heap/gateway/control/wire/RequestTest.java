@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class RequestTest {
     @Test
-    void a_request_comes_out_as_it_went_in() throws Exception {
+    void a_decoded_request_equals_the_encoded_one() throws Exception {
         Request request = new Request(Request.Verb.SHELL, "xterm", "UTF-8", 132, 50, "grüße \n two");
         assertEquals(request, Request.of(request.frame()));
     }
