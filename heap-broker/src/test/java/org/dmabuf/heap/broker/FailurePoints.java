@@ -81,7 +81,7 @@ public final class FailurePoints {
     private int failures;
     private String running = "";
 
-    /** @param faulty whether the heap fails whenever memory comes back to it, so that the broker logs */
+    /** @param faulty whether the heap fails at each return of memory, so that the broker logs */
     private FailurePoints(boolean faulty) {
         MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
         account = broker.heap("system", faulty ? new FaultyHeap(source) : source, source.properties()).account();

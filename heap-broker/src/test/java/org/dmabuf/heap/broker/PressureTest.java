@@ -40,7 +40,7 @@ class PressureTest {
     @Test
     void a_greedy_client_under_a_cgroups_limit_is_refused_and_the_process_lives() throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             assertRefusedBy(cgroup, cgroup.limit(), cgroup.run(Greedy.class));
         }
@@ -65,7 +65,7 @@ class PressureTest {
                 new ProcessBuilder("unshare", "-C", "true").start().waitFor() == 0,
                 "skipped: this process may make no cgroup namespace");
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             Path procs = cgroup.folder().resolve("cgroup.procs");
             List<String> lines = cgroup.run("echo $$ >" + procs + " && exec unshare -C \"$@\"", Greedy.class);
@@ -77,7 +77,7 @@ class PressureTest {
     void a_greedy_client_of_a_process_that_was_moved_after_its_start_is_refused_and_the_process_lives()
             throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             Path procs = cgroup.folder().resolve("cgroup.procs");
             assertRefusedBy(cgroup, cgroup.limit(), cgroup.run("exec \"$@\"", Greedy.class, procs.toString()));
@@ -89,7 +89,7 @@ class PressureTest {
     @ValueSource(strings = {"memfd", "carveout", "emulated-cma"})
     void memory_that_a_peer_punched_is_not_granted_again(String exporter) throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             assertEquals(
                     List.of("refused beside live buffers", "refused beside lingering buffers", "alive"),

@@ -213,10 +213,10 @@ class CmaHeapTest {
     }
 
     /**
-     * A kernel that seems to have heaps: what it calls a dma-buf is a memfd of the running kernel.
+     * Returns a fake kernel with heaps, whose dma-bufs are memfds of the running kernel.
      *
-     * @param otherwise how it refuses to open any other node
-     * @param nodes what is in the folder
+     * @param otherwise the error of an open of any other node
+     * @param nodes the nodes in the folder
      */
     private static Syscalls kernel(Errno otherwise, String... nodes) {
         Syscalls linux = Syscalls.linux();

@@ -186,11 +186,11 @@ class BackendTest {
     }
 
     /**
-     * A kernel that seems to have heaps: what it calls a dma-buf is a memfd of the running kernel.
+     * Returns a fake kernel with heaps, whose dma-bufs are memfds of the running kernel.
      *
      * @param keepsTheCpuOut whether it refuses to map them
-     * @param otherwise how it refuses to open any other node
-     * @param nodes what is in the folder
+     * @param otherwise the error of an open of any other node
+     * @param nodes the nodes in the folder
      */
     private static Syscalls kernel(boolean keepsTheCpuOut, Errno otherwise, String... nodes) {
         Syscalls linux = Syscalls.linux();

@@ -94,7 +94,7 @@ final class Handing {
         return descriptor;
     }
 
-    /** If the memory is mappable, the process reads every byte and keeps none. */
+    /** If the memory is mappable, the process reads every byte without keeping it. */
     private static void look(Kind kind, HeapBuffer buffer) {
         try {
             MemorySegment mapping = buffer.map(Access.READ);

@@ -185,7 +185,7 @@ class BrokenHeapsTest {
                     return good.allocate(request);
                 },
                 "an_alignment_above_the_announced_one_is_refused",
-                "an_absurd_size_is_refused_before_it_is_tried", // which looks whether alignments are refused
+                "an_absurd_size_is_refused_before_it_is_tried", // the case checks whether alignments are refused
                 "a_refusal_names_the_heap_and_the_size",
                 "refusals_leave_nothing_behind",
                 "after_refusals_the_heap_serves_as_before");
@@ -291,7 +291,7 @@ class BrokenHeapsTest {
     @Test
     void missing_seals_are_noticed() {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        kernel.answer("fcntl", 0); // says yes and does nothing
+        kernel.answer("fcntl", 0); // reports success and does nothing
         MemfdSource unsealed = MemfdSource.open("camera", kernel, Headroom.machine());
         assertFailing(
                 unsealed,
@@ -493,7 +493,7 @@ class BrokenHeapsTest {
 
                     @Override
                     public long trim(long bytes) {
-                        since.set(0); // only this recovers what was released
+                        since.set(0); // only this recovers released memory
                         return 0;
                     }
                 },

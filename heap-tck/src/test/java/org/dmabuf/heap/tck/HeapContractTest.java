@@ -126,7 +126,7 @@ class HeapContractTest {
         private long used;
         private int asked;
 
-        /** @param chunk bytes that sizes are rounded up to; what they take is rounded up to the unit */
+        /** @param chunk bytes to which sizes are rounded up; the bytes that they use are rounded up to the unit */
         Bounded(long capacity, long chunk, long unit) {
             this.capacity = capacity;
             this.chunk = chunk;

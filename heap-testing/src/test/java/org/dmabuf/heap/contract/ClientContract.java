@@ -72,7 +72,7 @@ public abstract class ClientContract {
      * Finds a publication, for another client if there are several.
      *
      * @param name as published
-     * @return the service, empty when there is none
+     * @return the service; empty if it does not exist
      */
     protected abstract Optional<PublishedBuffer> published(String name);
 

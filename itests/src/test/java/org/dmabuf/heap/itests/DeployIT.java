@@ -127,7 +127,7 @@ public class DeployIT {
         gateway.endScript();
     }
 
-    /** {@return a position in what is compressed of a class: not each byte of a header is looked at} */
+    /** {@return a position in the compressed data of a class, because not each byte of a header is checked} */
     private static int positionInClass(byte[] jar) {
         String name = "AcmeHeap.class";
         int position = new String(jar, StandardCharsets.ISO_8859_1).indexOf(name);

@@ -267,7 +267,7 @@ public class HandOverIT {
     /** Starts a process of another user once the socket exists. */
     private Process as(String... identity) throws Exception {
         for (long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60); !Files.exists(socket); Thread.sleep(10)) {
-            assertTrue("there is no socket", System.nanoTime() < end);
+            assertTrue("the socket does not exist", System.nanoTime() < end);
         }
         Path script = Files.copy(
                 Path.of(getClass().getResource("/peer.py").toURI()),

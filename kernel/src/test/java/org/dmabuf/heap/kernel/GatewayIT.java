@@ -214,7 +214,7 @@ class GatewayIT {
     private static void awaitFile(Path file) throws InterruptedException {
         long end = System.nanoTime() + 60_000_000_000L;
         while (!Files.exists(file)) {
-            assertTrue(System.nanoTime() < end, () -> "there is no " + file);
+            assertTrue(System.nanoTime() < end, () -> "missing file: " + file);
             Thread.sleep(50);
         }
     }

@@ -359,7 +359,7 @@ class AdoptionTest {
         Path file = Files.createTempFile(tmpfs, "adopted", "");
         try (OwnedFd open = OwnedFd.of(syscalls.open(file.toString(), 2), syscalls::close)) {
             Files.write(file, new byte[PAGE]);
-            assumeTrue(syscalls.fcntl(open.fd(), F_GET_SEALS, 0) >= 0, "skipped: /dev/shm is no tmpfs");
+            assumeTrue(syscalls.fcntl(open.fd(), F_GET_SEALS, 0) >= 0, "skipped: /dev/shm is not a tmpfs");
             refused(Errno.EPERM, "made with MFD_ALLOW_SEALING", open);
         } finally {
             Files.delete(file);

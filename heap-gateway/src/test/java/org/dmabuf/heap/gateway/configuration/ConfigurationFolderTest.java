@@ -35,7 +35,7 @@ class ConfigurationFolderTest {
         folder = new ConfigurationFolder(etc, log::add);
     }
 
-    /** {@return the log after enough looks to see a file twice without a change} */
+    /** {@return the log after enough scans to see a file twice without a change} */
     private List<String> logged() throws IOException {
         log.clear();
         for (int i = 0; i < 3; i++) {

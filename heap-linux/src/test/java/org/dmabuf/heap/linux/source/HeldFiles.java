@@ -20,7 +20,7 @@ public final class HeldFiles {
 
     private final Set<String> then = now();
 
-    /** {@return what the process holds now and did not hold then} */
+    /** {@return resources that the process holds now and did not hold then} */
     public Set<String> left() {
         Set<String> left = now();
         left.removeAll(then);

@@ -14,7 +14,7 @@ import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Fake kernel with udmabuf, for tests of a region's own work, whose calls fail if a test says so. Its dma-buf is a
+ * Fake kernel with udmabuf, for tests of a region's own work, whose calls fail if a test sets that. Its dma-buf is a
  * memfd of its own, which does not show the region's content. The tests on a real kernel check real ones.
  */
 public final class UdmabufKernel {

@@ -128,7 +128,7 @@ public class CallGatePassage {
      * empty.
      */
     @JCStressTest
-    @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "both saw an empty gate")
+    @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "both saw nobody inside")
     @State
     public static class CloseAgainstCloseFromInside {
         private final CallGate gate = new CallGate();
