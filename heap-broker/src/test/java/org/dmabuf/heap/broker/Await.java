@@ -16,7 +16,7 @@ public final class Await {
         long start = System.nanoTime();
         while (!condition.getAsBoolean()) {
             if (System.nanoTime() - start > PATIENCE_NANOS) {
-                fail("waited in vain: " + what);
+                fail("time limit exceeded: " + what);
             }
             try {
                 Thread.sleep(1);

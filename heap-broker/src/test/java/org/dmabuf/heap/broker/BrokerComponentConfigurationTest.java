@@ -136,7 +136,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                         + " adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
                         + " quota.client.on.heap, quota.heap, views.allow"),
                 RecordedLog.lines());
-        assertEquals(1, live(), "what was out stayed");
+        assertEquals(1, live(), "existing buffers stayed");
         brokerOf(display).allocate(REQUEST).close();
         brokerOf(camera).allocate(REQUEST).close();
         held.close();

@@ -126,7 +126,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         DmaBuf[] got = {published.open()};
         WeakReference<DmaBuf> gone = new WeakReference<>(got[0]);
         got[0] = null;
-        Await.untilCollected("the reference goes", () -> gone.refersTo(null));
+        Await.untilCollected("the reference is collected", () -> gone.refersTo(null));
         publication.close();
     }
 

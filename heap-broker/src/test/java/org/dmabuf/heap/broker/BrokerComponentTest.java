@@ -294,7 +294,7 @@ class BrokerComponentTest extends BrokerInFramework {
         assertEquals(
                 List.of("adopted", "system"),
                 monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList(),
-                "memory of it is out");
+                "it still has charged memory");
         assertEquals(4096, open.size());
         deactivate();
         assertNull(context.getServiceReference(HeapMonitor.class));

@@ -144,7 +144,7 @@ class EndsOnceTest {
         }
         camera.stop();
         broker.clients.bundleChanged(null);
-        Await.until("the rest is back", () -> heap.account().buffers() == 0);
+        Await.until("the other buffers are back", () -> heap.account().buffers() == 0);
         assertEquals(0, reclaimed[0]);
         fails[0] = false;
         broker.clients.bundleChanged(null);
@@ -180,7 +180,7 @@ class EndsOnceTest {
                 STACK);
         thread.setDaemon(true);
         thread.start();
-        Await.until("it is over", () -> !thread.isAlive());
+        Await.until("it has ended", () -> !thread.isAlive());
         assertEquals(null, failure.get());
     }
 
@@ -241,7 +241,7 @@ class EndsOnceTest {
     void a_closed_reference_does_not_keep_the_heaps_buffer_reachable() {
         List<DmaBuf> kept = new ArrayList<>();
         WeakReference<FakeMemory> memory = closedOf(kept);
-        Await.untilCollected("the heap's buffer goes", () -> memory.refersTo(null));
+        Await.untilCollected("the heap's buffer is collected", () -> memory.refersTo(null));
         DmaBuf closed = kept.getFirst();
         assertEquals(SIZE, closed.size());
         assertEquals("vendor", closed.heapName());

@@ -63,7 +63,7 @@ class HangingHeapTest {
     void nothing_is_left() {
         goOn.countDown();
         broker.client.stop("the test is over");
-        Await.until("all comes back", () -> broker.ledger.heaps().stream().allMatch(heap -> heap.buffers() == 0));
+        Await.until("all buffers are back", () -> broker.ledger.heaps().stream().allMatch(heap -> heap.buffers() == 0));
         broker.close();
         assertFalse(hung.contains(Thread.currentThread()));
     }
@@ -114,7 +114,7 @@ class HangingHeapTest {
 
     private static void within(Duration time, Runnable what) throws InterruptedException {
         Thread does = Thread.ofPlatform().daemon().start(what);
-        assertTrue(does.join(time), "it is not over");
+        assertTrue(does.join(time), "it has not ended");
     }
 
     @Test
@@ -123,7 +123,7 @@ class HangingHeapTest {
         AtomicBoolean out = new AtomicBoolean();
         broker.heap("system", new FakeHeap(request -> {
             if (!out.compareAndSet(false, true)) {
-                throw HeapException.of(Errno.ENOMEM, "system", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "system", "its buffer is in use");
             }
             return new FakeMemory(request.size()) {
                 @Override

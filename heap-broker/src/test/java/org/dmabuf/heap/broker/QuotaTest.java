@@ -119,7 +119,7 @@ class QuotaTest {
         own.allocate(PAGE);
         assertTrue(
                 refusal(own, PAGE).getMessage().endsWith("or raise quota.heap in org.dmabuf.heap.broker"),
-                "the configured one goes before");
+                "the configured quota takes precedence");
         rules("", "", "");
         assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
 
@@ -139,7 +139,7 @@ class QuotaTest {
         HeapBroker own = brokerOf(camera);
         own.allocate(PAGE).close();
         broker.remove(first);
-        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno(), "the second serves now, and gives nothing");
+        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno(), "the second heap serves now, and its quota is 0");
     }
 
     @Test

@@ -64,7 +64,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 whenRefused.run();
-                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is in use");
             }
             return new Only();
         });
@@ -125,7 +125,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 moment.countDown();
-                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is in use");
             }
             return new Only() {
                 @Override

@@ -342,7 +342,7 @@ public final class RandomUse {
     /** Checks the memory as a peer does, even after the release of the buffer. It must not have been reused. */
     private void look(Peer peer) {
         if (peer.mapping != null) {
-            assertFilled(peer.content, peer.mapping, "what a peer has");
+            assertFilled(peer.content, peer.mapping, "memory of a peer");
             if (peer.writes) {
                 peer.content.value = next();
                 peer.mapping.fill(peer.content.value);
@@ -392,7 +392,7 @@ public final class RandomUse {
         assertEquals(null, early.get());
         OptionalLong capacity = source.usage().capacity();
         if (capacity.isPresent()) {
-            await("nothing is held back for peers", () -> source.usage().quarantined().orElse(0) == 0);
+            await("no range is quarantined", () -> source.usage().quarantined().orElse(0) == 0);
             takeAll(capacity.getAsLong());
             await("all is free", () -> source.usage().free().equals(capacity));
         }
@@ -400,14 +400,14 @@ public final class RandomUse {
         source.close();
         watching.close();
         machine.tick(TimeUnit.SECONDS.toNanos(1));
-        assertEquals(FaultyMachine.ROOM, machine.headroom.available(), "what is left of the machine");
+        assertEquals(FaultyMachine.ROOM, machine.headroom.available(), "remaining memory of the machine");
     }
 
     /** Allocates the whole capacity as one buffer. */
     private void takeAll(long capacity) {
         HeapBuffer all = source.allocate(HeapRequest.of(capacity).withExport(ExportMode.NONE));
         MemorySegment mapping = all.map(Access.READ_WRITE);
-        assertFilled(new Content(capacity), mapping, "all of it");
+        assertFilled(new Content(capacity), mapping, "the whole capacity");
         all.unmap(mapping);
         all.release();
     }

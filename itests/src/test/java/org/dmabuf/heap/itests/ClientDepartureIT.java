@@ -222,7 +222,7 @@ public class ClientDepartureIT {
         assertEquals(List.of("still offered: 1", "asked to let go of 6, charged 1"), lastWords);
         assertEquals(List.of(), published());
         assertThrows(IllegalStateException.class, offer::open);
-        assertEquals("the user's own", 6, FirstByte.read(got));
+        assertEquals("the reference of the user", 6, FirstByte.read(got));
         Framework.await(1L, () -> framework.charged(HEAP));
         publication.close();
         user.uninstall();

@@ -199,7 +199,7 @@ public class HandOverIT {
         assertTrue(inTheWay.waitFor(60, TimeUnit.SECONDS));
         error = new String(inTheWay.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(error, error.contains("address already in use; the file exists, or a process listens"));
-        assertTrue("what is in the way is left alone", Files.exists(file));
+        assertTrue("the existing file is unchanged", Files.exists(file));
 
         Process noSender = gateway("receive -t 1 " + socket);
         assertTrue(noSender.waitFor(60, TimeUnit.SECONDS));

@@ -73,7 +73,7 @@ class LedgerTest {
         assertEquals(8192, ledger.open("system").snapshot().limit());
         assertEquals(4096, ledger.enter(BrokerParts.bundle("org.example.display")).snapshot().limit());
         ledger.announced(before, 1);
-        assertEquals(8192, before.snapshot().limit(), "what is configured goes before");
+        assertEquals(8192, before.snapshot().limit(), "the configured quota takes precedence");
         ledger.apply(Rules.NONE);
         assertEquals(1, before.snapshot().limit());
     }

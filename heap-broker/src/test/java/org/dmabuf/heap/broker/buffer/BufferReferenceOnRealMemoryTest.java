@@ -191,7 +191,7 @@ class BufferReferenceOnRealMemoryTest {
             MemorySegment segment = reference[0].map(Access.READ_WRITE, arena);
             reference[0].close();
             reference[0] = null;
-            Await.untilCollected("the reference goes", () -> gone.refersTo(null));
+            Await.untilCollected("the reference is collected", () -> gone.refersTo(null));
             segment.fill((byte) 3);
         }
     }
@@ -324,7 +324,7 @@ class BufferReferenceOnRealMemoryTest {
         assertThrows(IllegalStateException.class, fd::fd);
         OwnedFd next = reference.exportFd(); // gets the same number
         fd.close();
-        assertEquals(inode(next), reference.inode().getAsLong(), "a second close took another's descriptor");
+        assertEquals(inode(next), reference.inode().getAsLong(), "a second close closed another file's descriptor");
         next.close();
         reference.close();
     }
@@ -340,7 +340,7 @@ class BufferReferenceOnRealMemoryTest {
         fd.close();
         int another = reference.exportFd().detach();
         reference.close();
-        assertEquals(0, broker.client.stop("its bundle has stopped"), "taken back what was given away or closed");
+        assertEquals(0, broker.client.stop("its bundle has stopped"), "a descriptor that was taken back");
         for (int given : new int[] {number, another}) {
             assertTrue(Files.exists(Path.of("/proc/self/fd/" + given)));
             Syscalls.linux().close(given);

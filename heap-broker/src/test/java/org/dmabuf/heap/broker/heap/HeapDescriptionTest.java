@@ -374,7 +374,7 @@ class HeapDescriptionTest {
         vendor = null;
         loader[0] = null;
         announced.clear();
-        Await.untilCollected("the vendor's class loader goes", () -> gone.refersTo(null));
+        Await.untilCollected("the vendor's class loader is collected", () -> gone.refersTo(null));
         assertEquals("camera", described.name());
         assertEquals("camera", refused.name());
         assertNull(described.properties().get("vendor.class"));

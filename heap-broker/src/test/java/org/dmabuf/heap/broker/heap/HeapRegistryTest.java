@@ -348,7 +348,7 @@ class HeapRegistryTest {
         leaves(1);
         WeakReference<HeapExporter> exporter = new WeakReference<>(heap[0].exporter());
         heap[0] = null;
-        Await.untilCollected("the exporter goes", () -> exporter.refersTo(null));
+        Await.untilCollected("the exporter is collected", () -> exporter.refersTo(null));
         assertEquals(List.of("camera"), departed());
     }
 

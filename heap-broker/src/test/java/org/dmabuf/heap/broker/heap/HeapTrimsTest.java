@@ -192,7 +192,7 @@ class HeapTrimsTest {
             Await.until("all wait", () -> requests.stream()
                     .allMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING));
             goOn.countDown();
-            Await.until("all are over", () -> requests.stream().noneMatch(Thread::isAlive));
+            Await.until("all requests have ended", () -> requests.stream().noneMatch(Thread::isAlive));
             assertEquals(8, answered.get());
             assertEquals(List.of(4096L), wanted);
         }
@@ -203,7 +203,7 @@ class HeapTrimsTest {
         CountDownLatch first = new CountDownLatch(1);
         broker.heap("pooled", heap(bytes -> {
             first.countDown();
-            Await.until("the other has come", () -> allocations.get() >= 2);
+            Await.until("the other request has arrived", () -> allocations.get() >= 2);
             free = bytes;
             return bytes;
         }));
@@ -231,7 +231,7 @@ class HeapTrimsTest {
         broker.heap("pooled", heap(this::hang));
         Thread client = Thread.currentThread();
         Thread.ofPlatform().daemon().start(() -> {
-            Await.until("it is asked", () -> !wanted.isEmpty());
+            Await.until("the heap is asked", () -> !wanted.isEmpty());
             client.interrupt();
         });
         HeapException refusal = assertThrows(HeapException.class, () -> broker.allocate(PAGE));

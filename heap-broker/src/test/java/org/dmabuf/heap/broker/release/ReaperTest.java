@@ -368,7 +368,7 @@ class ReaperTest {
         assertEquals(MOST_THREADS, reapers(others).size());
         assertTrue(impatient.hanging().endsWith(", as have 3 more; 272 wait behind it"), impatient.hanging());
         goOn.countDown();
-        Await.until("all comes to its end", () -> done.get() == 20 + BACKLOG);
+        Await.until("all work ends", () -> done.get() == 20 + BACKLOG);
     }
 
     @Test
@@ -436,7 +436,7 @@ class ReaperTest {
             idle.submit(i == 0 ? Piece.of(() -> await(goOn)) : counts());
         }
         Thread helps = Thread.ofPlatform().daemon().start(idle::help);
-        Await.until("it is at the first piece", () -> helps.getState() == Thread.State.TIMED_WAITING);
+        Await.until("it works on the first piece", () -> helps.getState() == Thread.State.TIMED_WAITING);
         idle.drain();
         assertEquals(BACKLOG, done.get());
         Thread waits = Thread.ofPlatform().daemon().start(() -> {

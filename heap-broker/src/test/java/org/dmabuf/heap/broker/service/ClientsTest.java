@@ -461,7 +461,7 @@ class ClientsTest {
         Counted late = new Counted();
         assertThrows(IllegalStateException.class, () -> client.keep(late));
         assertEquals(1, late.reclaimed.get());
-        assertEquals(0, client.stop("it is over"));
+        assertEquals(0, client.stop("it has ended"));
     }
 
     @Test
@@ -470,7 +470,7 @@ class ClientsTest {
         Counted forgotten = new Counted();
         assertSame(forgotten, client.keep(forgotten));
         client.forget(forgotten);
-        assertEquals(0, client.stop("it is over"));
+        assertEquals(0, client.stop("it has ended"));
         assertEquals(0, forgotten.reclaimed.get());
         assertFalse(client.id().toString().isEmpty());
     }
@@ -485,7 +485,7 @@ class ClientsTest {
             client.forget(all.get(4)); // the last
             client.forget(all.get(0)); // and the first
         }
-        assertEquals(2, client.stop("it is over"));
+        assertEquals(2, client.stop("it has ended"));
         assertEquals(List.of(0, 1, 0, 1, 0), all.stream().map(one -> one.reclaimed.get()).toList());
         all.forEach(client::forget);
     }
@@ -498,7 +498,7 @@ class ClientsTest {
             Thread.ofPlatform().start(() -> all.add(client.keep(new Counted()))).join();
         }
         client.forget(all.get(3));
-        assertEquals(19, client.stop("it is over"));
+        assertEquals(19, client.stop("it has ended"));
         assertEquals(19, all.stream().mapToInt(one -> one.reclaimed.get()).sum());
     }
 

@@ -54,7 +54,7 @@ class ForeignViewTest {
     void nothing_is_left() {
         broker.clients.stopAll();
         broker.close();
-        Await.until("all is back", () -> account.buffers() == 0);
+        Await.until("all buffers are back", () -> account.buffers() == 0);
         assertEquals(
                 List.of(broker.client.id()),
                 broker.ledger.clients().stream().map(client -> client.id()).toList());
@@ -166,7 +166,7 @@ class ForeignViewTest {
         view.allocate(PAGE);
         inner.allocate(PAGE);
         stopped(gateway);
-        Await.until("all is back", () -> account.buffers() == 0);
+        Await.until("all buffers are back", () -> account.buffers() == 0);
         assertThrows(IllegalStateException.class, () -> view.allocate(PAGE));
         assertThrows(IllegalStateException.class, () -> inner.allocate(PAGE));
         view.close();
@@ -178,7 +178,7 @@ class ForeignViewTest {
         ClientView view = brokerOf(gateway).openView(USER);
         view.allocate(PAGE);
         broker.clients.stopAll();
-        Await.until("all is back", () -> account.buffers() == 0);
+        Await.until("all buffers are back", () -> account.buffers() == 0);
         assertThrows(IllegalStateException.class, view::heaps);
     }
 
@@ -258,7 +258,7 @@ class ForeignViewTest {
                     stopped(now[0]);
                 })
                 .after(round -> {
-                    Await.until("all is back", () -> account.buffers() == 0);
+                    Await.until("all buffers are back", () -> account.buffers() == 0);
                     assertTrue(!isKnown(USER), "round " + round);
                     opened.set(0);
                 })

@@ -75,7 +75,7 @@ class HeapListingTest {
         assertEquals("carveout", info.properties().get(HeapProperties.TYPE));
         one.close();
         two.close();
-        assertEquals(2, info.charged().liveBuffers(), "a listing is of one moment");
+        assertEquals(2, info.charged().liveBuffers(), "a listing is a snapshot");
         assertEquals(0, broker.info("camera", HeapState.SERVING).charged().liveBuffers());
         assertEquals(0, broker.info("camera", HeapState.SERVING).charged().liveBytes());
     }

@@ -159,7 +159,7 @@ class GogoCommandTest {
     @Test
     void a_thread_that_a_command_leaves_behind_is_not_interrupted_at_the_hang_up() throws InterruptedException {
         endsAtHangUp("hire\ngush");
-        assertTrue(verbs.worker.isAlive(), "the worker goes on");
+        assertTrue(verbs.worker.isAlive(), "the worker continues");
         dismissed.countDown();
         verbs.worker.join();
         assertFalse(disturbed);

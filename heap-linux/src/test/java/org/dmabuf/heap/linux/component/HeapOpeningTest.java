@@ -178,7 +178,7 @@ class HeapOpeningTest {
         HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
         assertEquals("its name is taken", listed.element().get(UnavailableHeap.REASON));
         refusal = refusal(Errno.ENOMEM);
-        until("it is listed anew", () -> listed.size() == 1
+        until("it is listed again", () -> listed.size() == 1
                 && listed.element().get(UnavailableHeap.REASON).equals("512 MiB do not fit"));
         start.close();
         assertTrue(listed.isEmpty());
@@ -188,7 +188,7 @@ class HeapOpeningTest {
     void a_shortage_of_java_memory_is_a_shortage_too() {
         refusal = refusal(Errno.ENOMEM);
         HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
-        error = new OutOfMemoryError("as the test wants it");
+        error = new OutOfMemoryError("thrown by the test");
         until("it is tried again", () -> attempts.get() > 1);
         error = null;
         refusal = null;
@@ -198,11 +198,11 @@ class HeapOpeningTest {
 
     @Test
     void a_shortage_of_java_memory_at_the_start_is_waited_for() {
-        error = new OutOfMemoryError("as the test wants it");
+        error = new OutOfMemoryError("thrown by the test");
         try (HeapOpening _ = HeapOpening.begin(SETTINGS, this::listed, this::open)) {
             assertEquals(
                     List.of(unavailable(
-                            "Java has too little memory: as the test wants it; give it more with -Xmx in JAVA_OPTS",
+                            "Java has too little memory: thrown by the test; give it more with -Xmx in JAVA_OPTS",
                             true)),
                     List.copyOf(listed));
             error = null;

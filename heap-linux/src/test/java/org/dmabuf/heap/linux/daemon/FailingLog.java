@@ -27,7 +27,7 @@ public final class FailingLog extends Handler implements AutoCloseable {
     public void publish(LogRecord entry) {
         records.incrementAndGet();
         if (fails) {
-            throw new AssertionError("a log that fails, as the test wants it");
+            throw new AssertionError("the log fails, as set by the test");
         }
     }
 

@@ -37,8 +37,8 @@ class HeadroomTest {
         readings.incrementAndGet();
         heldAtReading = held;
         MachineMemory.Reading figure = new MachineMemory.Reading(
-                new MachineMemory.Bound(available.get(), "a machine made up", Long.MAX_VALUE),
-                new MachineMemory.Bound(cgroup.get(), "a limit made up", cgroupSize.get()));
+                new MachineMemory.Bound(available.get(), "a fictitious machine", Long.MAX_VALUE),
+                new MachineMemory.Bound(cgroup.get(), "a fictitious limit", cgroupSize.get()));
         meanwhile.run();
         return figure;
     }
@@ -70,8 +70,8 @@ class HeadroomTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': 41 MiB do not fit: 40 MiB left of a machine made up less a reserve of 64 MiB; ask for"
-                        + " less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
+                "heap 'camera': 41 MiB do not fit: 40 MiB left of a fictitious machine less a reserve of 64 MiB; ask"
+                        + " for less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
                 refusal.getMessage());
     }
 
@@ -232,10 +232,10 @@ class HeadroomTest {
         cgroup.addAndGet(-4 * MIB);
         assertEquals(6 * MIB, headroom.available());
         HeapException refusal = refused(7 * MIB);
-        assertTrue(refusal.getMessage().contains("6 MiB left of a limit made up less"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("6 MiB left of a fictitious limit less"), refusal.getMessage());
         available.set(RESERVE + 5 * MIB);
         refusal = refused(7 * MIB);
-        assertTrue(refusal.getMessage().contains("5 MiB left of a machine made up less"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("5 MiB left of a fictitious machine less"), refusal.getMessage());
     }
 
     @Test
@@ -258,7 +258,7 @@ class HeadroomTest {
         assertEquals(2 * MIB, headroom.setAside().available());
         HeapException refusal =
                 assertThrows(HeapException.class, () -> headroom.setAside().reserve("camera", 3 * MIB));
-        assertTrue(refusal.getMessage().contains("2 MiB left of a limit made up less"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("2 MiB left of a fictitious limit less"), refusal.getMessage());
         headroom.setAside().settle(8 * MIB);
     }
 
@@ -276,7 +276,7 @@ class HeadroomTest {
         cgroup.set(50 * MIB);
         cgroupSize.set(50 * MIB);
         assertEquals(
-                "heap 'camera': 1 MiB do not fit: a limit made up is 50 MiB, and a reserve of 64 MiB is left to the"
+                "heap 'camera': 1 MiB do not fit: a fictitious limit is 50 MiB, and a reserve of 64 MiB is left to the"
                         + " rest of the process and of the machine; raise that limit, or lower"
                         + " org.dmabuf.heap.headroom.reserve",
                 refused(MIB).getMessage());

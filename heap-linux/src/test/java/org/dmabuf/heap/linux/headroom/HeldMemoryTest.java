@@ -39,7 +39,7 @@ class HeldMemoryTest {
 
     private final CountedSyscalls kernel = new CountedSyscalls();
     private final Headroom headroom =
-            new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a machine made up"), 0, () -> 0);
+            new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a fictitious machine"), 0, () -> 0);
     private final HolderTracker holders = new HolderTracker();
 
     @AfterEach

@@ -10,15 +10,15 @@ public final class MadeUpHeadroom {
 
     /** {@return the headroom of a machine with this many bytes and without a cgroup} */
     public static Headroom of(LongSupplier machine, LongSupplier nanoTime) {
-        return new Headroom(_ -> new MachineMemory.Reading(machine.getAsLong(), "a machine made up"), 0, nanoTime);
+        return new Headroom(_ -> new MachineMemory.Reading(machine.getAsLong(), "a fictitious machine"), 0, nanoTime);
     }
 
     /** {@return the headroom of a machine with this many bytes and a cgroup} */
     public static Headroom of(LongSupplier machine, LongSupplier cgroup, LongSupplier nanoTime) {
         return new Headroom(
                 _ -> new MachineMemory.Reading(
-                        new MachineMemory.Bound(machine.getAsLong(), "a machine made up", Long.MAX_VALUE),
-                        new MachineMemory.Bound(cgroup.getAsLong(), "a cgroup made up", Long.MAX_VALUE)),
+                        new MachineMemory.Bound(machine.getAsLong(), "a fictitious machine", Long.MAX_VALUE),
+                        new MachineMemory.Bound(cgroup.getAsLong(), "a fictitious cgroup", Long.MAX_VALUE)),
                 0,
                 nanoTime);
     }

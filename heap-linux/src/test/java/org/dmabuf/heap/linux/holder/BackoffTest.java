@@ -22,7 +22,7 @@ class BackoffTest {
                 assertFalse(backoff.isDue(now + millis * MILLI - 1));
                 now += millis * MILLI;
                 assertTrue(backoff.isDue(now));
-                assertFalse(backoff.isDue(now), "it was asked at this moment");
+                assertFalse(backoff.isDue(now), "it was asked just now");
             }
         }
     }

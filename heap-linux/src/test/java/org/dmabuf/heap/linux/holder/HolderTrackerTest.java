@@ -136,7 +136,7 @@ class HolderTrackerTest {
         public String fdinfo(int fd) throws IOException {
             asked.incrementAndGet();
             if ("count:\t1\n".equals(count) && errorOnEnd.getAndUpdate(left -> Math.max(0, left - 1)) == 1) {
-                throw new OutOfMemoryError("as the test wants it");
+                throw new OutOfMemoryError("thrown by the test");
             }
             if (fdinfoFails) {
                 throw withoutDescriptors();
@@ -516,8 +516,8 @@ class HolderTrackerTest {
             assertEquals(0, gone.get());
             kernel.fdinfoFails = true;
             int failed = kernel.asked.get();
-            await("asked in vain", () -> kernel.asked.get() > failed + 1);
-            assertEquals(0, gone.get(), "what is not known is held");
+            await("asked without a change", () -> kernel.asked.get() > failed + 1);
+            assertEquals(0, gone.get(), "unknown memory counts as held");
             kernel.fdinfoFails = false;
             kernel.count = "count:\t1\nexp_name:\tsystem\n";
             await("gone", () -> gone.get() == 1);
@@ -533,13 +533,13 @@ class HolderTrackerTest {
             fd.close();
             watch.whenGone(gone::incrementAndGet);
             int asked = kernel.asked.get();
-            await("asked after seldom", () -> kernel.asked.get() > asked + 3);
+            await("asked at long intervals", () -> kernel.asked.get() > asked + 3);
             assertEquals(0, counted.look());
             int looked = kernel.asked.get();
             for (int i = 0; i < 1000; i++) {
                 counted.look();
             }
-            assertTrue(kernel.asked.get() - looked < 500, "an answer serves for a while");
+            assertTrue(kernel.asked.get() - looked < 500, "an answer stays valid for a while");
             kernel.count = "count:\t1\n";
             while (counted.look() == 0) {
                 Thread.onSpinWait(); // the last answer may still be valid
@@ -683,7 +683,7 @@ class HolderTrackerTest {
                 }
                 watches.forEach(watch -> watch.whenGone(() -> {
                     gone.incrementAndGet();
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 }));
             }
             await("all three", () -> gone.get() == 3);
@@ -721,7 +721,7 @@ class HolderTrackerTest {
                 fd.close();
                 watch.whenGone(() -> {
                     gone.incrementAndGet();
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 });
             }
         }
@@ -820,7 +820,7 @@ class HolderTrackerTest {
     private static void await(String what, BooleanSupplier condition) {
         long start = System.nanoTime();
         while (!condition.getAsBoolean()) {
-            assertTrue(System.nanoTime() - start < 30_000_000_000L, () -> "waited in vain: " + what);
+            assertTrue(System.nanoTime() - start < 30_000_000_000L, () -> "time limit exceeded: " + what);
             Thread.onSpinWait();
         }
     }

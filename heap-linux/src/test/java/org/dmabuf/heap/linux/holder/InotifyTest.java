@@ -155,7 +155,7 @@ class InotifyTest {
         assertTrue(doubtful());
         unreadable = true;
         look();
-        assertEquals(files.subList(0, 1), gone, "what is not known is held");
+        assertEquals(files.subList(0, 1), gone, "unknown memory counts as held");
         assertTrue(doubtful());
         unreadable = false;
         look();

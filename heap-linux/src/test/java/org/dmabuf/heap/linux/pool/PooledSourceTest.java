@@ -627,7 +627,7 @@ class PooledSourceTest {
     void an_error_in_the_upkeep_of_the_pools_does_not_end_it() {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true)) {
             open(PoolBudget.none().withPrewarmed(SIZE, 3));
-            pressure.fail(new OutOfMemoryError("as the test wants it"));
+            pressure.fail(new OutOfMemoryError("thrown by the test"));
             pooled.allocate(exported(SIZE)).release();
             pooled.allocate(exported(SIZE)).release();
             pressure.wake();
@@ -648,7 +648,7 @@ class PooledSourceTest {
             public void release() {
                 super.release();
                 if (throwing.get()) {
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 }
             }
         };

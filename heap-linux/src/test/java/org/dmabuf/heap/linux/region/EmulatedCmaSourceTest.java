@@ -222,7 +222,7 @@ class EmulatedCmaSourceTest {
             HeapRequest request = HeapRequest.of(2 * MIB).withExport(mode);
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
             assertEquals(Errno.ENOMEM, refusal.errno());
-            assertTrue(refusal.getMessage().contains("a machine made up"), refusal.getMessage());
+            assertTrue(refusal.getMessage().contains("a fictitious machine"), refusal.getMessage());
             assertEquals(SIZE, free());
         }
         range(MIB).release();

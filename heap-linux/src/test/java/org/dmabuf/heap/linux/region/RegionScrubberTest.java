@@ -229,7 +229,7 @@ class RegionScrubberTest {
                 RegionSource source = RegionSource.open("camera", LAYOUT, syscalls, Headroom.machine())) {
             HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             madvise.set(() -> {
-                throw new OutOfMemoryError("as the test wants it");
+                throw new OutOfMemoryError("thrown by the test");
             });
             buffer.release();
             await(() -> log.records() == 1);
@@ -242,7 +242,7 @@ class RegionScrubberTest {
     private static void await(BooleanSupplier condition) {
         long end = System.nanoTime() + 30_000_000_000L;
         while (!condition.getAsBoolean()) {
-            assertTrue(System.nanoTime() < end, "waited in vain");
+            assertTrue(System.nanoTime() < end, "time limit exceeded");
             Thread.onSpinWait();
         }
     }

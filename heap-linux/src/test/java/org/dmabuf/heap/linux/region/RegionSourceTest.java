@@ -305,7 +305,7 @@ class RegionSourceTest {
         assumeTrue(source.swappable().isEmpty(), () -> "skipped: this process may not lock 32 KiB");
         assertEquals(32, lockedKiB("camera"));
         source.allocate(HeapRequest.of(16 << 10)).release();
-        await("the memory is back", () -> free(source) == 32 << 10);
+        await("the range has its memory again", () -> free(source) == 32 << 10);
         assertEquals(32, lockedKiB("camera"));
     }
 
@@ -405,7 +405,7 @@ class RegionSourceTest {
         assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(FRAME)));
         fill(frame, 0xff);
         frame.release();
-        await("the memory is back", () -> free(source) == SIZE);
+        await("the range has its memory again", () -> free(source) == SIZE);
         assertEquals(SIZE, memoryBehind("camera"));
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
@@ -424,7 +424,7 @@ class RegionSourceTest {
         }
         assertEquals(1, kernel.punches.get());
         kernel.heal();
-        await("the memory is back", () -> free(source) == SIZE);
+        await("the range has its memory again", () -> free(source) == SIZE);
         source.allocate(HeapRequest.of(FRAME)).release();
         assertEquals(2, kernel.punches.get());
     }
@@ -492,7 +492,7 @@ class RegionSourceTest {
         frame.release();
         assertEquals(Bytes.wholePages(FRAME), quarantined(source));
         peer.close();
-        await("the memory is back", () -> free(source) == SIZE);
+        await("the range has its memory again", () -> free(source) == SIZE);
     }
 
     @Test
