@@ -190,8 +190,8 @@ class HangingHeapTest {
         Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
         String reason = broker.info("bad", HeapState.HANGING).reason().orElseThrow();
         assertTrue(
-                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' has hung in its code"
-                        + " for "),
+                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' has hung in its"
+                        + " code for "),
                 reason);
         assertEquals(HeapState.SERVING, state("system"));
         goOn.countDown();

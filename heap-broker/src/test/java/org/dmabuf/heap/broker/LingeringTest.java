@@ -284,8 +284,8 @@ class LingeringTest {
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
-                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in its heap's code;"
-                        + " callers no longer wait for it"));
+                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in its heap's"
+                        + " code; callers no longer wait for it"));
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         goOn.countDown();
         Await.until("released after all", released::get);

@@ -172,7 +172,8 @@ class HeapDescriptionTest {
                 arguments(HeapProperties.TYPE, 7, "of type Integer: expected a String"),
                 arguments(HeapProperties.BACKEND, true, "of type Boolean: expected a String"),
                 arguments(HeapProperties.EMULATES, 7, "expected a String or a list of Strings"),
-                arguments(HeapProperties.EMULATES, new Object[] {"contiguous", 7}, "expected a String or a list of Strings"),
+                arguments(
+                        HeapProperties.EMULATES, new Object[] {"contiguous", 7}, "expected a String or a list of Strings"),
                 arguments(HeapProperties.EMULATES, new String[] {null}, "expected a String or a list of Strings"),
                 arguments(HeapProperties.EMULATES, Arrays.asList("a", null), "expected a String or a list of Strings"),
                 arguments(HeapProperties.EMULATES, List.of(1), "expected a String or a list of Strings"));
