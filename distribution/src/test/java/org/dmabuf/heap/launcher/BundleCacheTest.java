@@ -67,7 +67,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void folder_whose_lock_another_process_holds_stays_whatever_its_name_says() throws Exception {
+    void folder_whose_lock_another_process_holds_stays_whatever_its_name() throws Exception {
         Process dead = new ProcessBuilder("true").start();
         dead.waitFor();
         for (String lock : List.of(BundleCache.LOCK, "cache.lock")) {

@@ -16,7 +16,7 @@ import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
-/** Tables and descriptions of heaps in a terminal. */
+/** Tests of tables and descriptions of heaps in a terminal. */
 class HeapTableTest {
     private static final HeapInfo SYSTEM = HeapInfo.of("system", HeapState.SERVING)
             .properties(Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"))

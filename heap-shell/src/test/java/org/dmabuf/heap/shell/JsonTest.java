@@ -30,7 +30,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.Test;
 
-/** The JSON of the commands has the names that the README lists as stable. */
+/** Tests that the JSON of the commands has the names that the README lists as stable. */
 class JsonTest {
     private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
 

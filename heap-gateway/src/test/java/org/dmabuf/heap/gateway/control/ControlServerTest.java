@@ -73,7 +73,7 @@ class ControlServerTest {
     }
 
     @Test
-    void a_failed_heap_is_wrong_and_a_shadowed_one_is_not() throws IOException {
+    void a_failed_heap_is_a_problem_and_a_shadowed_one_is_not() throws IOException {
         serve(User::isOwnOrRoot, this::echo);
         heaps = List.of(HeapInfo.of("second", HeapState.SHADOWED)
                 .reason(Optional.of("another has the name"))
@@ -198,7 +198,7 @@ class ControlServerTest {
     }
 
     @Test
-    void input_that_was_not_granted_ends_the_session() throws IOException {
+    void input_above_the_granted_amount_ends_the_session() throws IOException {
         serve(User::isOwnOrRoot, (request, in, outbox) -> new Echo(request, in, outbox) {
             @Override
             public int run() throws InterruptedException {

@@ -13,7 +13,7 @@ class SessionEndTest {
     private final List<String> done = new ArrayList<>();
 
     @Test
-    void everything_is_done_once_though_some_of_it_fails() {
+    void every_action_runs_once_although_some_fail() {
         end.add(adding("one"));
         end.add(() -> {
             throw new IllegalStateException("on purpose");
