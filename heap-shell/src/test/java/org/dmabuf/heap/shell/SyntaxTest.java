@@ -23,7 +23,7 @@ class SyntaxTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"-h x 4K", "-hx 4K", "--heap x 4K", "--heap=x 4K", "4K -h x", "--heap x -- 4K"})
-    void a_value_stands_behind_its_option_in_each_way(String line) {
+    void a_value_may_follow_its_option_in_each_form(String line) {
         Line parsed = ALLOC.parse((Object[]) line.split(" "));
         assertEquals(Optional.of("x"), parsed.value(HEAP));
         assertEquals(List.of("4K"), parsed.arguments());
@@ -31,7 +31,7 @@ class SyntaxTest {
     }
 
     @Test
-    void a_value_that_begins_with_two_dashes_stands_behind_an_equals_sign() {
+    void a_value_that_begins_with_two_dashes_follows_an_equals_sign() {
         assertEquals(Optional.of("--quick"), ALLOC.parse("--heap=--quick", "4K").value(HEAP));
         assertEquals(Optional.of("-5"), ALLOC.parse("--heap", "-5", "4K").value(HEAP));
     }

@@ -128,7 +128,7 @@ class EquinoxIT {
     }
 
     @Test
-    void what_a_stopped_client_left_is_taken_back() throws Exception {
+    void resources_of_a_stopped_client_are_taken_back() throws Exception {
         container.installAndStart(both(SLF4J, OTHERS));
         Container.client(camera).take("system", "left");
         assertEquals(1, Container.client(display).charged());

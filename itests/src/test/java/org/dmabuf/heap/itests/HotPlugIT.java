@@ -105,7 +105,7 @@ public class HotPlugIT {
         vendor.update(new ByteArrayInputStream(Files.readAllBytes(Gateway.dropIn("vendor-heap"))));
 
         DmaBuf after = framework.broker().allocate(AllocationRequest.of(4096).withHeaps("acme"));
-        assertEquals("the account goes on", 2, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
+        assertEquals("the account is the same", 2, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
         FirstByte.write(before, 3);
         before.close();
         after.close();
