@@ -197,7 +197,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_refusal_that_ends_the_walk_lists_the_heaps_before_it_too() {
+    void a_refusal_that_ends_the_search_lists_the_earlier_heaps_too() {
         refusing("one", Errno.ENOMEM, Map.of());
         refusing("two", Errno.EACCES, Map.of());
         HeapException refusal = refusal(REQUEST.withHeaps("one", "two"));
