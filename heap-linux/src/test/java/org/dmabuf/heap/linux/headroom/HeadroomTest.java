@@ -70,8 +70,8 @@ class HeadroomTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': 41 MiB does not fit: 40 MiB left of a fictitious machine less a reserve of 64 MiB; ask for"
-                        + " less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
+                "heap 'camera': 41 MiB does not fit: 40 MiB left of a fictitious machine less a reserve of 64 MiB; ask"
+                        + " for less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
                 refusal.getMessage());
     }
 
@@ -276,8 +276,8 @@ class HeadroomTest {
         cgroup.set(50 * MIB);
         cgroupSize.set(50 * MIB);
         assertEquals(
-                "heap 'camera': 1 MiB does not fit: a fictitious limit is 50 MiB, all of it within the reserve of 64 MiB"
-                        + " for the rest of the process and of the machine; raise that limit, or lower"
+                "heap 'camera': 1 MiB does not fit: a fictitious limit is 50 MiB, all of it within the reserve of 64"
+                        + " MiB for the rest of the process and of the machine; raise that limit, or lower"
                         + " org.dmabuf.heap.headroom.reserve",
                 refused(MIB).getMessage());
     }
