@@ -35,8 +35,7 @@ enum Mode {
      * or by calls of stty. JLine's other methods unpack a library into the folder for temporary files and leave it
      * there.
      */
-    void applyToShell(Home home, Map<String, String> settings) {
-        settings.put("gosh.home", home.folder().toString()); // the shell reads etc/gosh_profile in this folder
+    void applyToShell(Map<String, String> settings) {
         if (this == INTERACTIVE) {
             setIfAbsent("org.jline.terminal.providers", "ffm,exec");
             // The launcher stops the framework; without this option Gogo would print a message about it.
