@@ -93,6 +93,11 @@ record Home(Path folder, Path etc, Path deploy, Optional<Path> state, Optional<P
         return state.orElse(folder).resolve("cache");
     }
 
+    /** Folder for the configurations that bundles set. */
+    Path configurations() {
+        return state.orElse(folder).resolve("configurations");
+    }
+
     /** Path of the control socket if the setting has none; blank for the default path. */
     String socket() {
         return run.map(folder -> folder.resolve("control").toString()).orElse("");

@@ -86,10 +86,7 @@ public final class Main {
     private static int runGateway(CommandLine line) throws Failure, InterruptedException {
         Home home = Home.ofThisJar(line.paths());
         Mode mode = Mode.of(line);
-        mode.applyToLog(line.verbose());
-        if (Files.exists(home.log())) { // slf4j-simple reads them at the first use of a logger
-            Settings.load(home.log(), System.getProperties()).forEach(System::setProperty);
-        }
+        mode.applyToLog(line.verbose(), home.log());
         if (!"true".equals(System.getenv(FolderAccess.PERMISSION))) {
             FolderAccess.requireUnshared(home.etc());
             FolderAccess.requireUnshared(home.deploy());
@@ -100,10 +97,12 @@ public final class Main {
         Map<String, String> settings = settings(line, home, mode);
         BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")));
         settings.put("gosh.home", shellHome(home, cache).toString());
-        settings.putIfAbsent("felix.fileinstall.dir", home.etc().toString());
-        settings.putIfAbsent("felix.fileinstall.tmpdir", cache.folder().resolve("etc").toString());
+        settings.put("gateway.etc", home.etc().toString());
         Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // created after its levels are set
-        try (Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
+        try (ConfigurationStore _ = mode.keepsConfigurations()
+                        ? ConfigurationStore.open(home.configurations(), settings)
+                        : null;
+                Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
             Commands commands;
             switch (mode) {

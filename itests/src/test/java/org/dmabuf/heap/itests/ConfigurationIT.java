@@ -3,6 +3,7 @@ package org.dmabuf.heap.itests;
 
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -119,6 +120,40 @@ public class ConfigurationIT {
         gateway.awaitLog("heap 'bound' has 1 MiB on pages of 4 KiB, and exports memfd");
         Files.writeString(other, "size = 2M\nexports = memfd\n");
         gateway.awaitLog("heap 'bound' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_broken_line_leaves_the_settings_of_a_heap_and_of_the_broker_in_force() throws Exception {
+        String heap = "org.dmabuf.heap.carveout-live.cfg";
+        String broker = "org.dmabuf.heap.broker.cfg";
+        write(heap, "size = 1M", "exports = memfd");
+        gateway.awaitLog("heap 'live' has 1 MiB on pages of 4 KiB, and exports memfd");
+        write(broker, "quota.heap = live=256K");
+        Framework.await(true, () -> gateway.run("dmaheap:usage").contains("256 KiB"));
+
+        write(heap, "exports = memfd", "size 2M");
+        gateway.awaitLog("invalid line 'size 2M' in etc/" + heap + ", line 2: expected NAME = VALUE; the previous"
+                + " settings stay in force");
+        write(broker, "# more", "quota.heap live=512K");
+        gateway.awaitLog("invalid line 'quota.heap live=512K' in etc/" + broker + ", line 2: expected NAME = VALUE");
+        Thread.sleep(1000); // no change may follow
+        gateway.await("dmaheap:list", "live +.* serving +1 MiB .*");
+        assertTrue(gateway.run("dmaheap:usage"), gateway.run("dmaheap:usage").contains("256 KiB"));
+
+        write(heap, "exports = memfd", "size = 2M");
+        gateway.await("dmaheap:list", "live +.* serving +2 MiB .*");
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_quota_that_the_broker_refuses_leaves_all_quotas_in_force() throws Exception {
+        write("org.dmabuf.heap.broker.cfg", "quota.heap = system=256K");
+        Framework.await(true, () -> gateway.run("dmaheap:usage").contains("256 KiB"));
+        write("org.dmabuf.heap.broker.cfg", "# more", "quota.heap = system=much");
+        gateway.awaitLogLine("invalid quota.heap = system=much in etc/org.dmabuf.heap.broker.cfg, line 2: expected ");
+        gateway.awaitLogLine("the new quotas and permissions are not applied, and the previous ones stay in force");
+        assertTrue(gateway.run("dmaheap:usage"), gateway.run("dmaheap:usage").contains("256 KiB"));
         gateway.endScript();
     }
 

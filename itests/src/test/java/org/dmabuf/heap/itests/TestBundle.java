@@ -13,6 +13,7 @@ import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import org.dmabuf.heap.itests.agent.Agent;
 import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.events.EventPrinter;
@@ -53,6 +54,15 @@ final class TestBundle {
         manifest.getMainAttributes().putValue("Start-When", until.toString());
         return new TestBundle(
                 symbolicName, write(manifest, List.of(Blocking.class.getName().replace('.', '/') + ".class")));
+    }
+
+    /** {@return a bundle with a command that changes configurations} */
+    static TestBundle agent() throws IOException {
+        Manifest manifest = manifest("org.example.agent");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, Agent.class.getName());
+        manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, "org.osgi.framework,org.osgi.service.cm");
+        String name = Agent.class.getName().replace('.', '/') + ".class";
+        return new TestBundle("org.example.agent", write(manifest, List.of(name)));
     }
 
     /** {@return a bundle that logs events of the broker, through the SLF4J 1.7 that it imports} */

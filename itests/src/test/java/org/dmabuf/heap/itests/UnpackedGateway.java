@@ -50,6 +50,11 @@ final class UnpackedGateway implements AutoCloseable {
         }
     }
 
+    /** {@return the same files, for another process} */
+    UnpackedGateway another() throws IOException {
+        return new UnpackedGateway(home, Files.createTempFile(home.getParent(), "gateway", ".log"));
+    }
+
     long pid() {
         return process.pid();
     }
