@@ -58,7 +58,7 @@ enum Mode {
         settings.put("control.open", Boolean.toString(this != BATCH));
     }
 
-    /** Whether the configurations that bundles set are kept. A command or a script must not change those of a service. */
+    /** Whether configurations that bundles set are kept. A command or a script must not change those of a service. */
     boolean keepsConfigurations() {
         return this != BATCH;
     }
