@@ -60,7 +60,10 @@ public class FoldersIT {
 
         assertTrue(Files.exists(run.resolve("control")));
         assertTrue(Files.isDirectory(state.resolve("cache")));
+        assertTrue(Files.isDirectory(state.resolve("configurations")));
+        assertTrue("of attached shells", Files.exists(state.resolve("history")));
         assertFalse(Files.exists(gateway.home().resolve("cache")));
+        assertFalse(Files.exists(gateway.home().resolve("configurations")));
         assertEquals(128 + 15, gateway.terminate());
         assertFalse(Files.exists(run.resolve("control")));
     }

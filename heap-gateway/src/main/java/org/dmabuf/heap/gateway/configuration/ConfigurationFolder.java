@@ -259,9 +259,13 @@ final class ConfigurationFolder {
     }
 
     private static Map<String, Object> typed(byte[] content) throws IOException {
-        @SuppressWarnings("unchecked") // the handler has an untyped signature
-        Dictionary<String, Object> settings = ConfigurationHandler.read(new ByteArrayInputStream(content));
-        return settings == null ? Map.of() : FrameworkUtil.asMap(settings);
+        try {
+            @SuppressWarnings("unchecked") // the handler has an untyped signature
+            Dictionary<String, Object> settings = ConfigurationHandler.read(new ByteArrayInputStream(content));
+            return settings == null ? Map.of() : FrameworkUtil.asMap(settings);
+        } catch (RuntimeException e) { // for a value that is not of its type
+            throw new IOException(e.toString(), e);
+        }
     }
 
     private List<String> settings(String name, Components known) {

@@ -133,8 +133,8 @@ class ConfigurationFolderTest {
         Files.createSymbolicLink(etc.resolve("org.example.open.cfg"), home.resolve("gone"));
         assertEquals(
                 List.of(
-                        "invalid folder etc/org.example.acme.cfg: expected a file with settings",
-                        "invalid dangling link etc/org.example.open.cfg: expected a file with settings"),
+                        "invalid dangling link etc/org.example.open.cfg: expected a file with settings",
+                        "invalid folder etc/org.example.acme.cfg: expected a file with settings"),
                 logged().stream().sorted().toList());
         assertEquals(List.of(), logged());
     }
