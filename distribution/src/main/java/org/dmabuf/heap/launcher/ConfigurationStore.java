@@ -18,7 +18,9 @@ import org.slf4j.event.Level;
  * since Configuration Admin reads it once. Another gateway with the same folder starts without it.
  */
 final class ConfigurationStore implements AutoCloseable {
-    private static final String LOCK = "gateway.lock";
+    /** A file beside the folder: Configuration Admin reads all files in it, which would release the lock. */
+    private static final String LOCK = ".lock";
+
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
     private final FileChannel lock;
@@ -40,7 +42,7 @@ final class ConfigurationStore implements AutoCloseable {
             if (access.isForeign() || access.isWritableByOthers()) {
                 return without(folder, "other users can write to it; run chmod go-w on it");
             }
-            FileChannel lock = lock(folder.resolve(LOCK));
+            FileChannel lock = lock(folder.resolveSibling(folder.getFileName() + LOCK));
             if (lock == null) {
                 return without(folder, "another gateway uses it; give this one a folder with --state");
             }

@@ -135,8 +135,8 @@ public class ConfigurationIT {
         write(heap, "exports = memfd", "size 2M");
         gateway.awaitLog("invalid line 'size 2M' in etc/" + heap + ", line 2: expected NAME = VALUE; the previous"
                 + " settings stay in force");
-        write(broker, "# more", "quota.heap live=512K");
-        gateway.awaitLog("invalid line 'quota.heap live=512K' in etc/" + broker + ", line 2: expected NAME = VALUE");
+        write(broker, "# more", "quota.heap live 512K");
+        gateway.awaitLog("invalid line 'quota.heap live 512K' in etc/" + broker + ", line 2: expected NAME = VALUE");
         Thread.sleep(1000); // no change may follow
         gateway.await("dmaheap:list", "live +.* serving +1 MiB .*");
         assertTrue(gateway.run("dmaheap:usage"), gateway.run("dmaheap:usage").contains("256 KiB"));
@@ -187,7 +187,7 @@ public class ConfigurationIT {
                 + " .cfg");
         gateway.awaitLog("unknown setting heap.colour in etc/org.example.acme.heap.cfg, line 2: expected one of"
                 + " heap.id, heap.name, heap.priority");
-        assertEquals(gateway.log(), 6, count("configuration.ConfigurationChecks - "));
+        assertEquals(gateway.log(), 6, count("configuration.ConfigurationWatch - "));
         gateway.endScript();
     }
 

@@ -30,8 +30,7 @@ import org.osgi.framework.FrameworkUtil;
  * reports each finding once for each version of its file. It acts on a file only if two successive looks show the same
  * version, since a person may be writing it or replacing it by another. Not safe for use by several threads.
  *
- * <p>If a file that is in force gets an error of syntax, its earlier settings stay. A file without settings, for
- * instance with comments only, configures nothing.
+ * <p>If a file that is in force gets an error of syntax, its earlier settings stay.
  */
 final class ConfigurationFolder {
     private static final long LARGEST = 1 << 20;
@@ -46,9 +45,9 @@ final class ConfigurationFolder {
         void retain(Set<String> names) throws IOException;
 
         /** {@return whether settings of this file are in force} */
-        boolean owns(String name);
+        boolean owns(String name) throws IOException;
 
-        /** Puts the settings of a file into force. */
+        /** Puts the settings of a file into force. Without settings, it overrides no other origin. */
         void apply(String name, Map<String, Object> settings) throws IOException;
 
         /** Removes the configuration of a file, if there is one. */
@@ -240,12 +239,7 @@ final class ConfigurationFolder {
                             + (target.owns(name) ? STAYS : ""));
             return;
         }
-        if (stays) {
-            return;
-        }
-        if (settings.isEmpty()) {
-            target.remove(name);
-        } else {
+        if (!stays) {
             target.apply(name, settings);
         }
     }

@@ -3,28 +3,35 @@ package org.dmabuf.heap.gateway.configuration;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.Dictionary;
-import java.util.HashSet;
 import java.util.Hashtable;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.osgi.framework.Constants;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.service.cm.Configuration;
 import org.osgi.service.cm.Configuration.ConfigurationAttribute;
 import org.osgi.service.cm.ConfigurationAdmin;
 
 /**
- * Configurations of Configuration Admin that files own. Each has the path of its file under the key that Felix File
- * Install uses. It is read-only for other users of Configuration Admin, since a change there would end with the next
- * start, when the file is read again.
+ * Configurations of Configuration Admin that come from files. Each has the path of its file under the key that Felix
+ * File Install uses.
+ *
+ * <p>A configuration with settings is read-only for other users of Configuration Admin, since a change there would end
+ * with the next start, when the file is read again. A file without settings gives a component its defaults, unless
+ * there is a configuration of another origin. Others can change that configuration, and then it is theirs.
  */
 final class FileConfigurations implements ConfigurationFolder.Target {
     private static final String FILE = "felix.fileinstall.filename";
     private static final String ANY_LOCATION = "?";
+    /** Properties that are not settings. */
+    private static final Set<String> ADDED =
+            Set.of(FILE, Constants.SERVICE_PID, ConfigurationAdmin.SERVICE_FACTORYPID);
 
     private final ConfigurationAdmin admin;
     private final Path folder;
-    private final Set<String> owners = new HashSet<>();
 
     /**
      * @param admin store of the configurations, possibly with those of an earlier process
@@ -37,11 +44,9 @@ final class FileConfigurations implements ConfigurationFolder.Target {
 
     @Override
     public void retain(Set<String> names) throws IOException {
-        owners.clear();
+        Set<String> files = names.stream().map(this::uri).collect(Collectors.toSet());
         for (Configuration configuration : listed()) {
-            String file = String.valueOf(configuration.getProperties().get(FILE));
-            names.stream().filter(name -> uri(name).equals(file)).forEach(owners::add);
-            if (names.stream().noneMatch(name -> uri(name).equals(file))) {
+            if (!files.contains(String.valueOf(configuration.getProperties().get(FILE)))) {
                 delete(configuration);
             }
         }
@@ -57,32 +62,45 @@ final class FileConfigurations implements ConfigurationFolder.Target {
     }
 
     @Override
-    public boolean owns(String name) {
-        return owners.contains(name);
+    public boolean owns(String name) throws IOException {
+        return isReadOnly(configuration(name));
     }
 
     @Override
     public void apply(String name, Map<String, Object> settings) throws IOException {
+        Configuration configuration = configuration(name);
+        if (settings.isEmpty() && configuration.getProperties() != null && !isReadOnly(configuration)) {
+            return;
+        }
         Dictionary<String, Object> properties = new Hashtable<>(settings);
         properties.put(FILE, uri(name));
-        Configuration configuration = configuration(name);
         configuration.removeAttributes(ConfigurationAttribute.READ_ONLY);
         configuration.updateIfDifferent(properties);
-        configuration.addAttributes(ConfigurationAttribute.READ_ONLY);
-        owners.add(name);
+        if (!settings.isEmpty()) {
+            configuration.addAttributes(ConfigurationAttribute.READ_ONLY);
+        }
     }
 
     @Override
     public void remove(String name) throws IOException {
-        if (owners.contains(name)) {
-            delete(configuration(name));
-            owners.remove(name);
+        delete(configuration(name));
+    }
+
+    /** Deletes a configuration, unless another user of Configuration Admin has set it. */
+    private static void delete(Configuration configuration) throws IOException {
+        if (isReadOnly(configuration) || !hasSettings(configuration)) {
+            configuration.removeAttributes(ConfigurationAttribute.READ_ONLY);
+            configuration.delete();
         }
     }
 
-    private static void delete(Configuration configuration) throws IOException {
-        configuration.removeAttributes(ConfigurationAttribute.READ_ONLY);
-        configuration.delete();
+    private static boolean isReadOnly(Configuration configuration) {
+        return configuration.getAttributes().contains(ConfigurationAttribute.READ_ONLY);
+    }
+
+    private static boolean hasSettings(Configuration configuration) {
+        Dictionary<String, Object> properties = configuration.getProperties();
+        return properties != null && !ADDED.containsAll(Collections.list(properties.keys()));
     }
 
     private Configuration configuration(String name) throws IOException {
