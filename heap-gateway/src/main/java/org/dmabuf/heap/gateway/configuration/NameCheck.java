@@ -41,7 +41,7 @@ final class NameCheck {
     }
 
     private static String[] parts(String name) {
-        return name.substring(0, name.lastIndexOf('.')).split("-", 2);
+        return name.substring(0, name.lastIndexOf('.')).split("(?<!^)-", 2);
     }
 
     /**
